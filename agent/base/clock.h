@@ -1,0 +1,18 @@
+/* clock.h - the two clocks, and how a moment is written. Context: any (pure, or one vDSO call). */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#define GS_NS_PER_S  1000000000LL
+#define GS_NS_PER_MS 1000000LL
+
+int64_t gs_monotonic_ns(void); // CLOCK_MONOTONIC: for intervals
+int64_t gs_realtime_ns(void);  // CLOCK_REALTIME, since the epoch: for people
+
+enum gs_time_style {
+    GS_TIME_ISO,   // 2026-11-24T03:05:09.123Z, in files and on terminals
+    GS_TIME_FOLDER // 20261124T030509.123Z, in an incident folder's name
+};
+enum { GS_TIME_TEXT = 32 };
+/* REALTIME_NS as UTC into OUT (GS_TIME_TEXT bytes); returns OUT. */
+const char *gs_print_time(int64_t realtime_ns, enum gs_time_style style, char *out);

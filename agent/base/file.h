@@ -1,0 +1,18 @@
+/* file.h - whole files in, whole files out, without stdio. 0 or -errno; EINTR is handled here.
+ * Context: watcher, CLI. */
+#pragma once
+#include "base/attributes.h"
+#include <stddef.h>
+
+/* All of FD from its present offset, at most MAX bytes (-EFBIG beyond), NUL-terminated beyond *LENGTH.
+ * The caller frees *BYTES with gs_free. */
+int gs_read_all(int fd, size_t max, char **bytes, size_t *length) GS_CHECK_RESULT;
+/* The same for a path (openat's DIRFD, or AT_FDCWD). Only regular files and /proc: a FIFO, socket or device is
+ * -EINVAL, a directory -EISDIR. */
+int gs_read_file(int dirfd, const char *path, size_t max, char **bytes, size_t *length) GS_CHECK_RESULT;
+int gs_write_all(int fd, const void *bytes, size_t length) GS_CHECK_RESULT;
+
+/* Walk the entries of directory DIRFD (not . and ..) without malloc: opendir's 32 KiB would be the host's. */
+struct gs_dir { int fd; long filled, at; char block[4096] __attribute__((aligned(8))); };
+void gs_dir_start(struct gs_dir *dir, int dirfd);   // borrows DIRFD and rewinds it
+const char *gs_dir_next(struct gs_dir *dir);        // a name valid until the next call; NULL at the end

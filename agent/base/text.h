@@ -1,0 +1,19 @@
+/* text.h - a string that grows. Failure is remembered, so that a writer checks once, at the end.
+ * Context: watcher, CLI. */
+#pragma once
+#include "base/attributes.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+struct gs_text {        // all zero: empty and ready
+    char *bytes;        // NUL-terminated once something was added; NULL before
+    size_t length, capacity;
+    bool failed;        // memory ran out: the text is cut
+};
+
+void gs_text_add(struct gs_text *text, const char *format, ...) GS_PRINTF(2, 3);
+void gs_text_add_bytes(struct gs_text *text, const void *bytes, size_t length);
+/* Add WORDS with control characters (ESC, newline, invalid UTF-8) shown as \xNN: names of functions and
+ * threads come from strangers, and the text ends on a terminal. */
+void gs_text_add_printable(struct gs_text *text, const char *words);
+void gs_text_fini(struct gs_text *text);

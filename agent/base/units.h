@@ -1,0 +1,35 @@
+/* units.h - quantities as people write and read them.
+ *
+ *   sizes       512B 64KiB 512MiB 1.5GiB 2TiB  10kB 10MB 10GB     a bare 0 is a size
+ *   durations   250ms 10s 5m 2h 14d                               a bare 0 is a duration
+ *   rates       1MiB/min 5GB/h 10KiB/s
+ *   frequencies 99Hz
+ *   percentages 25% 12.5%
+ *
+ * Readers take the whole of TEXT or refuse it; none accepts a negative, infinite or absurd figure (a size
+ * above 2^62 bytes, a duration above 100 years). They return 0, or -EINVAL with a sentence in WHY ("unknown
+ * unit "MiBs"") and a way out in HINT ("did you mean "MiB"?", or ""), or -ERANGE likewise.
+ * Context: any (pure). */
+#pragma once
+#include "base/attributes.h"
+#include <stddef.h>
+#include <stdint.h>
+
+struct gs_unit_error { char why[160], hint[96]; };
+
+int gs_read_size(const char *text, uint64_t *bytes, struct gs_unit_error *error) GS_CHECK_RESULT;
+int gs_read_duration(const char *text, int64_t *ns, struct gs_unit_error *error) GS_CHECK_RESULT;
+int gs_read_rate(const char *text, double *bytes_per_second, struct gs_unit_error *error) GS_CHECK_RESULT;
+int gs_read_frequency(const char *text, double *hertz, struct gs_unit_error *error) GS_CHECK_RESULT;
+int gs_read_percent(const char *text, double *share, struct gs_unit_error *error) GS_CHECK_RESULT; // "25%" is 0.25
+
+/* Printers write into OUT (GS_UNIT_TEXT bytes) and return OUT, so that they stand in an argument list. */
+enum { GS_UNIT_TEXT = 32 };
+const char *gs_print_size(double bytes, char *out);        // "130 MiB", "102.4 MiB", "512 B"; binary units
+const char *gs_print_duration(int64_t ns, char *out);      // "10 s", "2.5 m", "250 ms"
+const char *gs_print_percent(double share, char *out);     // 0.27 is "27 %", 0.273 is "27.3 %"
+const char *gs_print_count(double count, char *out);       // "1234", "0.5"
+
+/* What a metric's values are counted in, and how to print one ("130 MiB", "12.5 %", "4.2 MiB/s", "17"). */
+enum gs_unit { GS_BYTES, GS_COUNT, GS_PERCENT, GS_BYTES_PER_SECOND, GS_PER_SECOND };
+const char *gs_print_value(double value, enum gs_unit unit, char *out); // GS_PERCENT: 12.5 is "12.5 %"

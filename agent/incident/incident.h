@@ -1,0 +1,82 @@
+/* incident/incident.h - the door of incident/: the store, one incident in it, and reading them back.
+ *
+ *   gs_store_open ──▶ gs_incident_capture: .dot-folder ▶ each file fsync'ed ▶ incident.json ▶ rename ▶ rotate
+ *                                                        gs_incident_list, gs_incident_load ◀── cli
+ *
+ * Opened by: the watcher, cli, tests.  Opens: base, metrics, rules, profile, symbol. */
+#pragma once
+#include "base/attributes.h"
+#include "base/text.h"
+#include "metrics/metrics.h"
+#include "profile/profile.h"
+#include "rules/rules.h"
+#include <jansson.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- the store ---------------------------------------------------------------------------------------------- */
+
+struct gs_store;               // a directory, opened once; everything goes through its descriptor
+
+struct gs_store_limits { uint64_t keep, max_bytes; int64_t max_age_ns; }; // 0: no limit
+
+/* Open DIR, made (0700, parents too) if missing. Refused, with a sentence in WHY: not a directory, a symbolic
+ * link in its last part, somebody else's, writable by others without the sticky bit, not writable.
+ * Left-over dot-folders of dead processes are completed as "complete": false, or removed when empty.
+ * NULL with errno. Context: watcher. */
+struct gs_store *gs_store_open(const char *dir, const struct gs_store_limits *limits, char *why, size_t why_size);
+void gs_store_close(struct gs_store *store);
+const char *gs_store_path(const struct gs_store *store);       // absolute
+/* Remove what the limits no longer allow. Never: for each rule its newest incident and the one with the highest
+ * value; anything that is not an incident of ours. Safe against other processes doing the same. Returns how
+ * many were removed. */
+size_t gs_store_rotate(struct gs_store *store);
+
+/* ---- capturing ----------------------------------------------------------------------------------------------- */
+
+struct gs_incident_facts {     // what is known when it fires; borrowed
+    const char *rule;          // its name, or the reason of a call
+    const char *why;           // the rule owner's words; NULL: none
+    const char *metric;        // NULL: none
+    const char *condition;     // "above", …, "call"
+    const char *reason;        // one sentence with the numbers
+    double value, line;        // NAN: none
+    enum gs_unit unit;
+    int64_t window_ns;         // of the condition
+    unsigned capture;          // an or of enum gs_kind
+    int64_t triggered_ns;      // CLOCK_REALTIME
+};
+struct gs_incident_scene {     // what does not change from one incident to the next; borrowed
+    const struct gs_rules *rules;
+    const struct gs_history *history;
+    const struct gs_baselines *baselines;
+    const char *const *unavailable; // "memory_pressure: no PSI in this kernel": shown in every incident
+    size_t unavailable_count;
+    uint64_t limit_bytes;      // 0: unknown
+    const char *limit_from;
+    int64_t start_ns;          // CLOCK_MONOTONIC of the watch's start
+    int64_t started_ns;        // CLOCK_REALTIME of the process's start
+};
+/* Capture one incident. On success PATH (PATH_MAX) is its folder. 0 or -errno: then what could be saved is in
+ * a dot-folder, and the log says why. A part that fails (one profile, say) does not fail the incident: its
+ * "errors" say so. Context: watcher. */
+int gs_incident_capture(struct gs_store *store, const struct gs_incident_facts *facts,
+                        const struct gs_incident_scene *scene, char path[PATH_MAX]) GS_CHECK_RESULT;
+
+/* ---- reading back ----------------------------------------------------------------------------------------------- */
+
+struct gs_incident_entry {
+    char *name;                // of the folder in DIR
+    json_t *json;              // incident.json; never NULL
+    int64_t triggered_ns;
+};
+struct gs_incident_list { struct gs_incident_entry *entry; size_t count, unreadable; };
+/* The incidents of DIR, oldest first. Folders that are no incidents are passed over; damaged ones are counted.
+ * 0 or -errno. */
+int gs_incident_list(const char *dir, struct gs_incident_list *out) GS_CHECK_RESULT;
+void gs_incident_list_fini(struct gs_incident_list *list);
+/* incident.json of the folder PATH, checked to be one of ours (version, types of the keys that DESIGN fixes);
+ * NULL with a sentence in WHY. The caller json_decref's it. */
+json_t *gs_incident_load(const char *path, char *why, size_t why_size) GS_CHECK_RESULT;

@@ -1,0 +1,73 @@
+/* metrics/metrics.h - the door of metrics/: where each number comes from, and its history.
+ * Opened by: rules (names and units only), incident, the watcher, cli, tests.  Opens: base, probe. */
+#pragma once
+#include "base/attributes.h"
+#include "base/units.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- what there is (a table: metrics/table.c) --------------------------------------------------------- */
+
+enum gs_share { GS_OF_NOTHING, GS_OF_MEMORY_LIMIT }; // what "80%" as a threshold is a share of
+struct gs_reader; // how a metric is read; metrics/inside.h
+
+struct gs_metric {
+    const char *name;
+    enum gs_unit unit;
+    enum gs_share share;
+    const struct gs_reader *reader;
+    const char *help;           // "resident memory"
+};
+extern const struct gs_metric gs_metrics[]; // ends with a NULL name; "gauge:NAME" is not in it
+size_t gs_metric_count(void);
+/* The metric called NAME, or for any well-formed "gauge:NAME" the row that stands for gauges
+ * (GS_COUNT, GS_OF_NOTHING); NULL when there is none. Context: any (pure). */
+const struct gs_metric *gs_metric_find(const char *name);
+
+/* ---- the memory limit --------------------------------------------------------------------------------- */
+
+/* The smallest of the cgroup limits (v1 and v2, from the process's group up to the root) and the machine's
+ * memory, in bytes. ROOT stands before /proc and /sys ("" live, a directory of fixtures in tests).
+ * FROM gets where it was found, in words ("cgroup /sys/fs/cgroup/…/memory.max", "machine memory").
+ * Returns 0 when nothing can be read. Context: watcher, CLI. */
+uint64_t gs_memory_limit(const char *root, char *from, size_t size);
+
+/* ---- reading ------------------------------------------------------------------------------------------- */
+
+struct gs_watch; // the metrics that someone asked for, with their descriptors kept open
+
+/* Open the readers of NAMES (COUNT metric names, each known to gs_metric_find; copied). A metric that this
+ * machine or host cannot give stays in the set, as unavailable. NULL when memory is out. */
+struct gs_watch *gs_watch_new(const char *const *names, size_t count, const char *root) GS_CHECK_RESULT;
+void gs_watch_free(struct gs_watch *watch);
+size_t gs_watch_count(const struct gs_watch *watch);
+const char *gs_watch_name(const struct gs_watch *watch, size_t index);
+/* One tick: every metric's value into VALUES (count of them); NAN for one that is missing now. NOW_NS is
+ * CLOCK_MONOTONIC, for the metrics that are rates. No allocation. */
+void gs_watch_read(struct gs_watch *watch, int64_t now_ns, double *values);
+/* Why metric INDEX cannot be had here ("no memory.pressure in this kernel"); NULL when it can. */
+const char *gs_watch_unavailable(const struct gs_watch *watch, size_t index);
+
+/* ---- history -------------------------------------------------------------------------------------------- */
+
+struct gs_history; // a ring of ticks: one time and one value a metric each
+
+/* Room for TICKS ticks of the COUNT metrics NAMES (copied). NULL when memory is out. */
+struct gs_history *gs_history_new(const char *const *names, size_t count, size_t ticks) GS_CHECK_RESULT;
+void gs_history_free(struct gs_history *history);
+/* Add a tick at REALTIME_NS; VALUES as gs_watch_read gave them (NAN: missing). */
+void gs_history_add(struct gs_history *history, int64_t realtime_ns, const double *values);
+/* Oldest first: tick AT of gs_history_length. */
+size_t gs_history_length(const struct gs_history *history);
+int64_t gs_history_time(const struct gs_history *history, size_t at);
+double gs_history_value(const struct gs_history *history, size_t at, size_t metric);
+size_t gs_history_metric_count(const struct gs_history *history);
+const char *gs_history_metric_name(const struct gs_history *history, size_t metric);
+/* Take over from OLD the ticks of those metrics that both know (rules were reloaded). */
+void gs_history_adopt(struct gs_history *history, const struct gs_history *old);
+struct gs_text;
+/* metrics.json of an incident, as DESIGN fixes it: {"version":1,"interval_ms",…,"series":{…},"triggered"}.
+ * TRIGGERED_NS: realtime of the trigger. Missing values are left out. */
+void gs_history_write_json(const struct gs_history *history, int64_t interval_ns, int pid, int64_t triggered_ns,
+                           struct gs_text *out);

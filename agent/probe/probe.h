@@ -1,0 +1,95 @@
+/* probe/probe.h - the door of probe/: everything that runs on the host's own threads.
+ *
+ *   malloc, free, …  ──▶ sampler ──▶ stacks (counters) ──▶ read here by the watcher
+ *   pthread_create   ──▶ per-thread state
+ *   gumshoe_gauge    ──▶ gauges
+ *
+ * Code in this folder does not allocate, does not block, takes no lock, keeps errno, and is bounded: on a
+ * host thread it may run inside malloc, inside the host's signal handlers, or on a stack of 16 KiB. It leans
+ * on nobody: only the names in tests/check/probe.allow.
+ * Opened by: metrics, profile, the agent's own files. Opens: nothing. */
+#pragma once
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* ---- starting ---------------------------------------------------------------------------------------- */
+
+enum { GS_DEPTH_MAX = 256 };    // frames of one stack, at most
+enum { GS_STACKS_MAX = 65536 }; // distinct stacks
+
+struct gs_probe_settings {
+    uint64_t sample_bytes; // mean distance of two samples, in allocated bytes; 0: sampling off
+    uint32_t depth;        // frames kept of each stack, 1 to GS_DEPTH_MAX
+};
+
+/* Begin sampling, or change how. Threads take the new distance with their next sample.
+ * Returns 0, or -ENOMEM when the tables cannot be mapped (sampling stays off). Context: watcher. */
+int gs_probe_start(const struct gs_probe_settings *settings);
+/* Stop sampling: what is live keeps being followed until it is freed, so that a later start is true. */
+void gs_probe_stop(void);
+/* False when the program brings a malloc of its own that our hooks never see. */
+bool gs_probe_hooks_seen(void);
+
+/* ---- heap -------------------------------------------------------------------------------------------- */
+
+/* Estimates, in bytes: what the samples stand for. heap_in_use is the sum over the stacks' inuse_space. */
+uint64_t gs_probe_heap_in_use(void);
+uint64_t gs_probe_heap_allocated(void); // since the start; only grows
+uint64_t gs_probe_sample_bytes(void);   // the distance in force now
+
+/* Wake the waiter of gs_probe_wait once heap_in_use reaches LINE bytes; UINT64_MAX: never. One shot. */
+void gs_probe_alarm_at(uint64_t line_bytes);
+/* Sleep until the alarm, a gs_probe_wake, or TIMEOUT_NS. Context: watcher. */
+enum gs_wake { GS_WAKE_TIMEOUT, GS_WAKE_ALARM, GS_WAKE_CALL };
+enum gs_wake gs_probe_wait(int64_t timeout_ns);
+void gs_probe_wake(void); // from any thread
+
+/* What one stack has allocated and still holds. Objects are in units of 1/GS_OBJECT_ONE. */
+enum { GS_OBJECT_SHIFT = 16 };
+struct gs_heap_counts { uint64_t alloc_objects, alloc_space, inuse_objects, inuse_space; };
+
+/* Stacks are numbered from 0 in order of their first sample; numbers never change and never go away. */
+uint32_t gs_probe_stack_count(void);
+/* The frames of STACK, leaf first: return addresses (a call's address is one less). Borrowed, for good.
+ * *CUT: the walk ended before the outermost frame. */
+const uintptr_t *gs_probe_stack_frames(uint32_t stack, uint32_t *depth, bool *cut);
+struct gs_heap_counts gs_probe_stack_counts(uint32_t stack);
+
+/* What was dropped, for the log, the profile's comments and the summary. Counted since the start. */
+struct gs_probe_drops {
+    uint64_t samples;       // live table's neighbourhood full, or no scratch room
+    uint64_t stacks_full;   // samples charged to no stack: the stack table was full
+    uint64_t stacks_cut;    // stacks whose walk ended early
+};
+struct gs_probe_drops gs_probe_drops(void);
+
+/* For gumshoe_note_alloc and gumshoe_note_free. Context: host thread. */
+void gs_probe_note_alloc(void *ptr, size_t size);
+void gs_probe_note_free(void *ptr);
+
+/* ---- threads ----------------------------------------------------------------------------------------- */
+
+enum gs_thread_how {
+    GS_THREAD_ASLEEP,   // read through /proc without waking it
+    GS_THREAD_SIGNALED, // it ran, and its stack was taken by a signal
+    GS_THREAD_UNREACHED // neither worked: no stack
+};
+struct gs_thread_stack {
+    enum gs_thread_how how;
+    uint32_t depth;
+    bool cut;
+    uintptr_t frames[GS_DEPTH_MAX]; // leaf first; the leaf is an exact pc, the others are return addresses
+};
+/* Take the stack of thread TID of this process. At most TIMEOUT_NS for a signal's answer. Context: watcher. */
+void gs_probe_thread_stack(pid_t tid, int64_t timeout_ns, struct gs_thread_stack *out);
+
+/* ---- gauges ------------------------------------------------------------------------------------------ */
+
+enum { GS_GAUGES_MAX = 64, GS_GAUGE_NAME = 41 };
+void gs_probe_gauge(const char *name, double value);               // Context: host thread, signal handler
+bool gs_probe_gauge_read(const char *name, double *value);         // false: never set
+const char *gs_probe_gauge_name(unsigned index);                   // NULL past the last
+uint64_t gs_probe_gauges_refused(void);                            // names that found no room

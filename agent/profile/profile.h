@@ -1,0 +1,139 @@
+/* profile/profile.h - the door of profile/: one profile model; pprof written and read; heap and threads
+ * gathered into it; flat, cum and growth worked out of it.
+ * Opened by: incident, cli, the agent's own files, tests.  Opens: base, probe, symbol. */
+#pragma once
+#include "base/attributes.h"
+#include "base/kinds.h"
+#include "base/text.h"
+#include "symbol/symbol.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- the model ------------------------------------------------------------------------------------------- */
+
+enum { GS_SAMPLE_TYPES_MAX = 8, GS_SAMPLE_DEPTH_MAX = 1024 };
+
+struct gs_value_type { const char *type, *unit; };  // "inuse_space", "bytes"
+
+struct gs_function { const char *name, *system_name, *file; int64_t start_line; };
+struct gs_line { uint32_t function; int64_t line; }; // function: an index
+struct gs_location {
+    uint64_t address;
+    uint32_t mapping;             // index + 1; 0: none
+    uint32_t line_count;          // 0: no names known
+    const struct gs_line *line;   // innermost (inlined) first, as in pprof
+};
+struct gs_profile_mapping {
+    uint64_t start, end, offset;
+    const char *path, *build_id;  // build_id: hex, "" when unknown
+    bool has_functions, has_filenames, has_line_numbers, has_inline_frames;
+};
+struct gs_label_value { const char *key, *text; int64_t number; const char *unit; }; // text NULL: a number
+struct gs_sample {
+    const uint32_t *location;     // depth of them, leaf first: indexes
+    const int64_t *value;         // one for each sample type
+    const struct gs_label_value *label;
+    uint32_t depth, label_count;
+};
+
+struct gs_profile {               // everything in it is owned by it, strings included
+    struct gs_value_type sample_type[GS_SAMPLE_TYPES_MAX];
+    unsigned sample_type_count, default_sample_type;
+    struct gs_value_type period_type;
+    int64_t period, time_ns, duration_ns;
+    const char *drop_frames;      // "" when none
+    const char **comment;
+    size_t comment_count;
+    struct gs_profile_mapping *mapping;
+    size_t mapping_count;
+    struct gs_function *function;
+    size_t function_count;
+    struct gs_location *location;
+    size_t location_count;
+    struct gs_sample *sample;
+    size_t sample_count;
+    bool failed;                  // memory ran out while building: incomplete
+    struct gs_profile_pool *pool; // internal: strings, arenas, intern tables
+};
+
+struct gs_profile *gs_profile_new(void) GS_CHECK_RESULT;
+void gs_profile_free(struct gs_profile *profile);
+/* A copy of TEXT that lives as long as PROFILE; equal texts give the same pointer. "" when memory is out. */
+const char *gs_profile_string(struct gs_profile *profile, const char *text);
+void gs_profile_add_sample_type(struct gs_profile *profile, const char *type, const char *unit);
+void gs_profile_add_comment(struct gs_profile *profile, const char *format, ...) GS_PRINTF(2, 3);
+
+/* Add a sample with the frames ADDRESS[0..DEPTH) (leaf first, as pprof wants them: the address of a call, not
+ * its return address), one value for each sample type, and labels (copied). Equal addresses share a location. */
+void gs_profile_add_sample(struct gs_profile *profile, const uint64_t *address, uint32_t depth,
+                           const int64_t *values, const struct gs_label_value *labels, uint32_t label_count);
+/* The same with a name instead of addresses: a one-frame stack called NAME ("(table full)"). */
+void gs_profile_add_named_sample(struct gs_profile *profile, const char *name, const int64_t *values);
+/* Give every location of PROFILE its mapping and function, from the process that MAPS describes; the main
+ * program becomes mapping 1. What could not be named is said in comments. */
+void gs_profile_symbolize(struct gs_profile *profile, const struct gs_maps *maps);
+
+/* ---- pprof (profile.proto, gzip'd) ------------------------------------------------------------------------ */
+
+/* Write PROFILE to FD, message by message, so that memory does not grow with it. 0 or -errno. */
+int gs_profile_write(const struct gs_profile *profile, int fd) GS_CHECK_RESULT;
+/* Read a profile (gzip'd or not) of hostile origin: every index is checked, at most 512 MiB unpacked.
+ * NULL with a sentence in WHY. */
+struct gs_profile *gs_profile_read(const void *bytes, size_t length, char *why, size_t why_size) GS_CHECK_RESULT;
+
+/* ---- what it says ------------------------------------------------------------------------------------------- */
+
+/* The sample type called NAME, or the default for NULL; -1 when there is none. */
+int gs_profile_sample_type(const struct gs_profile *profile, const char *name);
+/* Make PROFILE the growth from BASE to it: BASE's samples are added with their values negated, locations matched
+ * by mapping (build id, else path) and address in file. Sample types must be the same: else -EINVAL. */
+int gs_profile_subtract(struct gs_profile *profile, const struct gs_profile *base) GS_CHECK_RESULT;
+
+struct gs_top_row { const char *function, *file; int64_t flat, cum; }; // borrowed from the profile
+struct gs_top { struct gs_top_row *row; size_t count; int64_t total; };
+/* Flat and cum by function for SAMPLE_TYPE, as `go tool pprof -top` works them out and sorts them (a function
+ * counts once in a stack's cum however often it recurs; total is the sum of absolute flat values, as pprof has
+ * it with and without -base; drop_frames applied; functions without a name by their address). Rows are complete: the
+ * caller cuts. 0 or -ENOMEM; free with gs_top_fini. */
+int gs_profile_top(const struct gs_profile *profile, int sample_type, struct gs_top *out) GS_CHECK_RESULT;
+void gs_top_fini(struct gs_top *top);
+
+struct gs_stack_row { const uint32_t *location; uint32_t depth; int64_t value; size_t sample; };
+struct gs_stacks { struct gs_stack_row *row; size_t count; int64_t total; };
+/* Whole stacks (equal ones added up), heaviest first. 0 or -ENOMEM; free with gs_stacks_fini. */
+int gs_profile_stacks(const struct gs_profile *profile, int sample_type, struct gs_stacks *out) GS_CHECK_RESULT;
+void gs_stacks_fini(struct gs_stacks *stacks);
+/* The name of LOCATION's innermost function, "[name.so]" or its hex address when unknown, into OUT. */
+const char *gs_profile_frame_name(const struct gs_profile *profile, uint32_t location, char *out, size_t size);
+
+/* ---- gathering (a table: profile/captures.c) ----------------------------------------------------------------- */
+
+struct gs_baselines;              // what every stack held at some moments past
+struct gs_baselines *gs_baselines_new(void) GS_CHECK_RESULT;
+void gs_baselines_free(struct gs_baselines *baselines);
+/* Take one if its time has come: the first FIRST_AGE_NS after START_NS, then at doubling ages. Bounded. */
+void gs_baselines_tick(struct gs_baselines *baselines, int64_t start_ns, int64_t first_age_ns, int64_t now_ns);
+
+struct gs_gather {                // what a gatherer may need; times are CLOCK_MONOTONIC
+    const struct gs_maps *maps;
+    const struct gs_baselines *baselines; // NULL: none
+    int64_t now_ns, start_ns;             // start of the watch
+    int64_t window_ns;                    // of the condition: the baseline is the youngest at least as old
+    const char *reason;                   // for the comments
+};
+struct gs_gathered {              // all zero before; gs_gathered_fini after
+    struct gs_profile *profile;
+    struct gs_profile *base;      // heap only, and only when there is a baseline
+    int64_t base_age_ns;
+    struct gs_text text;          // threads.txt
+    struct gs_text notes;         // what was dropped, a line each
+};
+struct gs_capture {
+    const char *name;
+    enum gs_kind kind;
+    int (*gather)(const struct gs_gather *how, struct gs_gathered *out); // 0 or -errno
+    const char *file, *base_file, *text_file;                            // NULL: there is none
+};
+extern const struct gs_capture gs_captures[]; // in the order in which an incident takes them; NULL name ends
+void gs_gathered_fini(struct gs_gathered *gathered);

@@ -1,0 +1,109 @@
+/* rules/rules.h - the door of rules/: read a rules file, judge values against it.
+ * Pure: values in, verdict out. No clock, no I/O, no globals: the live watcher and `gumshoe replay`
+ * judge with this very code.  Opened by: watcher, incident, cli, tests.  Opens: base, metrics. */
+#pragma once
+#include "base/attributes.h"
+#include "base/errors.h"
+#include "base/kinds.h"
+#include "metrics/metrics.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- what a file says ------------------------------------------------------------------------------------ */
+
+enum { GS_RULE_NAME_MAX = 40, GS_RULES_TEXT_MAX = 1 << 20 }; // a rules file is at most 1 MiB
+
+struct gs_condition; // one way for a rule to fire; rules/conditions.c has the table
+
+struct gs_rule {
+    const char *name;
+    const char *why;            // the owner's words, NULL when there are none
+    const char *metric;         // NULL for a rule with only "every"
+    size_t metric_index;        // of metric in gs_rules.metric; SIZE_MAX when metric is NULL
+    enum gs_unit unit;
+    unsigned capture;           // an or of enum gs_kind
+    int64_t for_ns, cooldown_ns;
+    const struct gs_condition *condition; // internal to rules/
+    size_t condition_count;
+    const struct gs_hold_off *hold_off;   // unless_above, unless, again, max_per_hour; internal to rules/
+};
+
+struct gs_label { const char *key, *value; };
+
+struct gs_rules {               // what a checked file says; never changes once read
+    const char *file;           // as named by the reader's caller
+    const char *text;           // the document, as read
+    size_t text_length;
+    const char *why;
+    int64_t interval_ns;
+    struct { uint64_t sample_bytes; uint32_t depth; int64_t baseline_ns; } heap;
+    struct {
+        const char *dir;
+        uint64_t keep;          // incidents; 0: no limit
+        uint64_t max_bytes;     // 0: no limit
+        int64_t max_age_ns;     // 0: no limit
+        uint64_t max_per_hour;  // 0: no limit
+    } incidents;
+    const struct gs_label *label;
+    size_t label_count;
+    const struct gs_rule *rule;
+    size_t rule_count;
+    const char *const *metric;  // every metric that some rule names, once, in order of first mention
+    size_t metric_count;
+};
+
+/* Read TEXT (LENGTH bytes, named FILE in messages). Returns rules that the caller frees with
+ * gs_rules_free, or NULL with every error of the file in *errors, in file order.
+ * Context: watcher, CLI. */
+struct gs_rules *gs_rules_read(const char *text, size_t length, const char *file, struct gs_errors *errors);
+void gs_rules_free(struct gs_rules *rules);
+
+/* The built-in rules: the very text of rules/default.json. */
+extern const char gs_default_rules_text[];
+extern const size_t gs_default_rules_length;
+
+/* ---- judging ---------------------------------------------------------------------------------------------- */
+
+struct gs_judge; // what judging remembers: windows, holds, cooldowns
+
+/* A judge for RULES (borrowed for the judge's life). LIMIT_BYTES: what shares of memory are shares of, 0 when
+ * unknown (rules with shares then never fire; gs_judge_state says so). NULL when memory is out. */
+struct gs_judge *gs_judge_new(const struct gs_rules *rules, uint64_t limit_bytes) GS_CHECK_RESULT;
+void gs_judge_free(struct gs_judge *judge);
+/* Take over from OLD (a judge of earlier rules) what rules of the same name remember. */
+void gs_judge_adopt(struct gs_judge *judge, const struct gs_judge *old);
+
+struct gs_tick {
+    int64_t time_ns;         // CLOCK_MONOTONIC or any other clock that never goes back
+    const double *value;     // one for each of rules->metric; NAN: missing
+    bool capturing;          // an incident is being captured: judge, but keep it out of the windows
+    bool early;              // between two ticks (the probe's alarm): likewise out of the windows
+};
+
+struct gs_verdict {
+    size_t rule;             // index into rules->rule
+    const char *condition;   // "above", "jitter", …: as the rules file spells it
+    double value, line;      // in the metric's unit: what was seen, and what it crossed
+    int64_t window_ns;       // how far back the condition looked; 0 for above and below
+    char reason[240];        // one sentence with the numbers
+};
+
+/* Judge one tick. Fills at most one verdict a rule into VERDICTS (rule_count of them) and returns how many
+ * fired. The caller captures and then calls gs_judge_incident_over for each, or gs_judge_incident_failed. */
+size_t gs_judge_tick(struct gs_judge *judge, const struct gs_tick *tick, struct gs_verdict *verdicts);
+/* The incident of RULE is complete (its cooldown starts at END_NS). */
+void gs_judge_incident_over(struct gs_judge *judge, size_t rule, int64_t end_ns);
+
+/* The lowest line of an armed `heap_in_use above` rule, in bytes; UINT64_MAX when there is none. For the
+ * probe's alarm: a rule that cools down or has fired without going quiet is not armed. */
+uint64_t gs_judge_alarm_line(const struct gs_judge *judge, int64_t now_ns);
+
+/* Why a rule has or has not fired, for status and for tests. */
+struct gs_rule_state {
+    double value, line;      // last seen (NAN: none yet), and its nearest line (NAN: none)
+    uint64_t fired, suppressed;
+    bool holding;            // some condition is true now
+    char reason[160];        // "window 6 of 10", "held 4 s of 10 s", "cooling for 8 m", "value 60 MiB, fires above 80 MiB"
+};
+void gs_judge_state(const struct gs_judge *judge, size_t rule, int64_t now_ns, struct gs_rule_state *out);

@@ -1,0 +1,63 @@
+/* symbol/symbol.h - the door of symbol/: addresses to mappings, functions, and whose they are.
+ * Opened by: profile, incident, cli, tests.  Opens: base. */
+#pragma once
+#include "base/attributes.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { GS_BUILD_ID_MAX = 20 };
+
+struct gs_mapping {            // one executable mapping of a file
+    uint64_t start, end;       // addresses in the process
+    uint64_t offset;           // of start, in the file
+    char *path;                // as the kernel tells it; "[vdso]" and the like included
+    unsigned char build_id[GS_BUILD_ID_MAX]; // of what is mapped, not of what lies on disk by now
+    unsigned build_id_length;  // 0: none
+    bool deleted;              // the file was removed or replaced since
+};
+
+struct gs_maps {               // executable mappings in address order
+    struct gs_mapping *mapping;
+    size_t count;
+    size_t main;               // index of the main program's mapping; SIZE_MAX if there is none
+    char *text;                // /proc/PID/maps as it was
+    size_t text_length;
+};
+
+/* The mappings of process PID (0: this one). Build ids are read from the process's memory. NULL with errno.
+ * Context: watcher, CLI. */
+struct gs_maps *gs_maps_read(int pid) GS_CHECK_RESULT;
+void gs_maps_free(struct gs_maps *maps);
+const struct gs_mapping *gs_maps_find(const struct gs_maps *maps, uint64_t address); // NULL: none
+/* BUILD_ID as lower-case hex into OUT (2 * GS_BUILD_ID_MAX + 1 bytes); returns OUT. */
+const char *gs_build_id_hex(const struct gs_mapping *mapping, char *out);
+
+struct gs_symbol {             // all zero: not known
+    const char *name;          // demangled; borrowed from the gs_symbols
+    const char *system_name;   // as the symbol table spells it
+    uint64_t start;            // the function's first address in the process
+};
+
+struct gs_symbols;             // names of the addresses that were asked for
+
+/* Look up ADDRESS[0..COUNT) (any order) in the symbol tables (.symtab, else .dynsym) of the files that
+ * MAPS names. A file whose build id is not that of what is mapped is not used. Files are mapped one at a time and
+ * read once. NULL when memory is out. Context: watcher, CLI. */
+struct gs_symbols *gs_symbols_new(const struct gs_maps *maps, const uint64_t *address, size_t count);
+void gs_symbols_free(struct gs_symbols *symbols);
+struct gs_symbol gs_symbols_find(const struct gs_symbols *symbols, uint64_t address);
+/* Files whose names were not used, and why ("/usr/bin/x: rebuilt since it was mapped (build id differs)"). */
+size_t gs_symbols_note_count(const struct gs_symbols *symbols);
+const char *gs_symbols_note(const struct gs_symbols *symbols, size_t index);
+
+/* MANGLED (C++ or Rust) as people write it, into a string that the caller frees with gs_free; NULL when it is
+ * not mangled or memory is out. No malloc. */
+char *gs_demangle(const char *mangled) GS_CHECK_RESULT;
+
+/* True when PATH is one of the C and C++ runtime's libraries, an allocator's, the loader, the vDSO, or ours: a
+ * culprit is never one of these. */
+bool gs_path_is_runtime(const char *path);
+/* True when FUNCTION (demangled) is an allocation wrapper wherever it lives (operator new, malloc, calloc, …,
+ * std::allocator, __gnu_cxx::new_allocator, std:: containers' inner members). */
+bool gs_function_is_runtime(const char *function);
