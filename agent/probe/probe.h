@@ -53,7 +53,8 @@ struct gs_heap_counts { uint64_t alloc_objects, alloc_space, inuse_objects, inus
 
 /* Stacks are numbered from 0 in order of their first sample; numbers never change and never go away. */
 uint32_t gs_probe_stack_count(void);
-/* The frames of STACK, leaf first: return addresses (a call's address is one less). Borrowed, for good.
+/* The frames of STACK, leaf first: each one past an address inside its call (a return address; the exact pc of an
+ * interrupted frame plus one), so that address - 1 is what to name. Borrowed, for good.
  * *CUT: the walk ended before the outermost frame. */
 const uintptr_t *gs_probe_stack_frames(uint32_t stack, uint32_t *depth, bool *cut);
 struct gs_heap_counts gs_probe_stack_counts(uint32_t stack);
@@ -81,7 +82,7 @@ struct gs_thread_stack {
     enum gs_thread_how how;
     uint32_t depth;
     bool cut;
-    uintptr_t frames[GS_DEPTH_MAX]; // leaf first; the leaf is an exact pc, the others are return addresses
+    uintptr_t frames[GS_DEPTH_MAX]; // leaf first; as gs_probe_stack_frames has them
 };
 /* Take the stack of thread TID of this process. At most TIMEOUT_NS for a signal's answer. Context: watcher. */
 void gs_probe_thread_stack(pid_t tid, int64_t timeout_ns, struct gs_thread_stack *out);

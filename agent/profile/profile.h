@@ -121,6 +121,7 @@ struct gs_gather {                // what a gatherer may need; times are CLOCK_M
     int64_t now_ns, start_ns;             // start of the watch
     int64_t window_ns;                    // of the condition: the baseline is the youngest at least as old
     const char *reason;                   // for the comments
+    int skip_tid;                         // a thread to leave out: the watcher's own; 0: none
 };
 struct gs_gathered {              // all zero before; gs_gathered_fini after
     struct gs_profile *profile;

@@ -1,0 +1,115 @@
+/* errors.c - a list of what was wrong, and the guess at what was meant.
+ *
+ * Who:    rules/ while it reads a file; the CLI and the watcher print what it found.
+ * Bounds: ERRORS_MAX errors; more are counted as lost. A hostile file of 1 MiB could hold a hundred thousand. */
+#include "base/errors.h"
+#include "base/memory.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { ERRORS_MAX = 1000, WORD_MAX = 64 };
+
+/* Words of a stranger's file end on a terminal: no escapes, and no character cut in half at the end. */
+static void make_printable(char *text, size_t size)
+{
+    size_t length = strlen(text);
+    size_t start = length; // of the last character
+    while (start > 0 && ((unsigned char)text[start - 1] & 0xc0) == 0x80)
+        start--;
+    if (length == size - 1 && start > 0 && (unsigned char)text[start - 1] >= 0xc0)
+        text[start - 1] = 0;
+    for (unsigned char *at = (unsigned char *)text; *at; at++) {
+        if (*at < 0x20 || *at == 0x7f)
+            *at = '?';
+        if (*at == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0) // C1 controls: CSI in one character
+            at[0] = at[1] = '?';
+    }
+}
+
+void gs_errors_add(struct gs_errors *errors, const char *file, int line, int col, const char *hint,
+                   const char *format, ...)
+{
+    if (errors->count >= ERRORS_MAX ||
+        gs_grow(&errors->item, &errors->capacity, errors->count + 1, sizeof *errors->item)) {
+        errors->lost++;
+        return;
+    }
+    struct gs_error *error = &errors->item[errors->count++];
+    *error = (struct gs_error){.file = file, .line = line, .col = col};
+    va_list args;
+    va_start(args, format);
+    vsnprintf(error->text, sizeof error->text, format, args);
+    va_end(args);
+    snprintf(error->hint, sizeof error->hint, "%s", hint ? hint : "");
+    make_printable(error->text, sizeof error->text);
+    make_printable(error->hint, sizeof error->hint);
+}
+
+void gs_error_format(const struct gs_error *error, char *out, size_t size)
+{
+    char place[32] = "";
+    if (error->line > 0)
+        snprintf(place, sizeof place, "%d:%d:", error->line, error->col);
+    snprintf(out, size, "%s:%s error: %s%s%s", error->file, place, error->text, error->hint[0] ? "; " : "",
+             error->hint);
+}
+
+void gs_errors_fini(struct gs_errors *errors)
+{
+    gs_free(errors->item);
+    *errors = (struct gs_errors){0};
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static unsigned least(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+
+/* How many letters must be added, dropped, changed or swapped with their neighbour to make B of A; upper and
+ * lower case are one. Both at most WORD_MAX long. Three rows of the classic table: the one before the last for
+ * the swaps. */
+static unsigned distance(const char *a, size_t a_length, const char *b, size_t b_length)
+{
+    unsigned rows[3][WORD_MAX + 1];
+    unsigned *before = rows[0], *above = rows[1], *row = rows[2];
+    for (unsigned j = 0; j <= b_length; j++)
+        above[j] = before[j] = j;
+    for (unsigned i = 1; i <= a_length; i++) {
+        row[0] = i;
+        for (unsigned j = 1; j <= b_length; j++) {
+            unsigned change = lower(a[i - 1]) != lower(b[j - 1]);
+            row[j] = least(above[j - 1] + change, least(above[j], row[j - 1]) + 1);
+            if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) && lower(a[i - 2]) == lower(b[j - 1]))
+                row[j] = least(row[j], before[j - 2] + 1);
+        }
+        unsigned *reuse = before;
+        before = above, above = row, row = reuse;
+    }
+    return above[b_length];
+}
+
+const char *gs_nearest(const char *word, const char *const *words, size_t count, size_t stride)
+{
+    const char *nearest = NULL;
+    unsigned nearest_distance = WORD_MAX;
+    size_t length = strlen(word);
+    for (size_t i = 0; length <= WORD_MAX && i < count; i++) {
+        const char *entry = *(const char *const *)(const void *)((const char *)words + i * stride);
+        size_t entry_length = strlen(entry);
+        if (entry_length > WORD_MAX)
+            continue;
+        unsigned d = distance(word, length, entry, entry_length);
+        size_t longer = length > entry_length ? length : entry_length;
+        if (d <= longer / 3 && d < nearest_distance) {
+            nearest = entry;
+            nearest_distance = d;
+        }
+    }
+    return nearest;
+}

@@ -1,0 +1,13 @@
+/* kinds.c - the kinds of evidence that this build can capture. profile/captures.c says how each is taken. */
+#include "base/kinds.h"
+
+const struct gs_kind_name gs_kinds[] = {
+    {"threads", GS_THREADS}, // first: where everybody stands changes within microseconds
+    {"heap", GS_HEAP},
+    {NULL, 0},
+};
+
+size_t gs_kind_count(void)
+{
+    return sizeof gs_kinds / sizeof gs_kinds[0] - 1;
+}

@@ -1,0 +1,80 @@
+/* memory.c - what both kinds of memory share: growing arrays, strings, and the libraries pointed to it. */
+#include "base/memory.h"
+#include <errno.h>
+#include <jansson.h>
+#include <protobuf-c/protobuf-c.h>
+#include <stdint.h>
+#include <string.h>
+
+char *gs_strndup(const char *text, size_t length)
+{
+    char *copy = gs_alloc(length + 1);
+    if (copy)
+        memcpy(copy, text, length);
+    return copy;
+}
+
+char *gs_strdup(const char *text)
+{
+    return gs_strndup(text, strlen(text));
+}
+
+int gs_grow(void *items, size_t *capacity, size_t needed, size_t item_size)
+{
+    if (needed <= *capacity)
+        return 0;
+    size_t room = *capacity ? *capacity : 16;
+    while (room < needed && room <= SIZE_MAX / 2)
+        room *= 2;
+    size_t bytes;
+    if (room < needed || __builtin_mul_overflow(room, item_size, &bytes))
+        return -ENOMEM;
+    void *old, *grown;
+    memcpy(&old, items, sizeof old); // ITEMS points at a pointer of any type
+    grown = gs_realloc(old, bytes);
+    if (!grown)
+        return -ENOMEM;
+    memcpy(items, &grown, sizeof grown);
+    *capacity = room;
+    return 0;
+}
+
+static void *json_alloc(size_t size)
+{
+    return gs_alloc(size);
+}
+
+void gs_memory_for_json(void)
+{
+    json_set_alloc_funcs(json_alloc, gs_free);
+}
+
+static void *protobuf_alloc(void *data, size_t size)
+{
+    (void)data;
+    return gs_alloc(size);
+}
+
+static void protobuf_free(void *data, void *ptr)
+{
+    (void)data;
+    gs_free(ptr);
+}
+
+struct ProtobufCAllocator *gs_memory_for_protobuf(void)
+{
+    static ProtobufCAllocator allocator = {.alloc = protobuf_alloc, .free = protobuf_free};
+    return &allocator;
+}
+
+void *gs_memory_zalloc(void *opaque, unsigned items, unsigned size)
+{
+    (void)opaque;
+    return gs_alloc((size_t)items * size);
+}
+
+void gs_memory_zfree(void *opaque, void *ptr)
+{
+    (void)opaque;
+    gs_free(ptr);
+}

@@ -1,0 +1,28 @@
+/* memory_malloc.c - the command's and the unit tests' memory: malloc's, so that sanitizers and valgrind see
+ * every block. The library links memory_mapped.c instead. */
+#include "base/memory.h"
+#include <stdlib.h>
+
+void *gs_alloc(size_t size)
+{
+    return calloc(1, size ? size : 1);
+}
+
+void *gs_realloc(void *ptr, size_t size)
+{
+    return realloc(ptr, size ? size : 1);
+}
+
+void gs_free(void *ptr)
+{
+    free(ptr);
+}
+
+size_t gs_memory_mapped_bytes(void)
+{
+    return 0;
+}
+
+void gs_memory_after_fork(void)
+{
+}

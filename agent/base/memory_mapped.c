@@ -1,0 +1,180 @@
+/* memory_mapped.c - the library's memory: our own mappings, never the host's malloc.
+ *
+ *   a block:   [ size class or mapped length | 16 bytes ] [ what the caller got, 16-byte aligned … ]
+ *   ≤ 64 KiB:  a class of powers of two; free blocks of a class form a list; new ones are cut from a chunk
+ *   larger:    a mapping of its own, given back with munmap, grown with mremap
+ *
+ * Who:    the watcher, and public calls on host threads (gumshoe_start); never a hook. One lock, held for a few
+ *         instructions or one mmap.
+ * Fork:   the parent's watcher may hold the lock at that moment, with a list half changed: the child forgets
+ *         lists and chunk (gs_memory_after_fork) and cuts new ones.
+ * Bounds: chunks are kept for reuse: as much as the largest capture needed in small blocks. */
+#include "base/memory.h"
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum {
+    HEADER = 16,
+    CLASS_MIN_SHIFT = 5,  // 32 bytes, header included
+    CLASS_MAX_SHIFT = 16, // 64 KiB
+    CLASSES = CLASS_MAX_SHIFT - CLASS_MIN_SHIFT + 1,
+    CHUNK = 1 << 18,
+};
+
+struct block {
+    size_t room;        // bytes of the block, header included
+    struct block *next; // while free
+};
+
+static struct block *free_list[CLASSES];
+static char *chunk_at, *chunk_end;
+static _Atomic size_t mapped_bytes;
+static atomic_flag taken = ATOMIC_FLAG_INIT;
+
+static void lock(void)
+{
+    while (atomic_flag_test_and_set_explicit(&taken, memory_order_acquire))
+        sched_yield();
+}
+
+static void unlock(void)
+{
+    atomic_flag_clear_explicit(&taken, memory_order_release);
+}
+
+static void *map(size_t size)
+{
+    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED)
+        return NULL;
+    atomic_fetch_add_explicit(&mapped_bytes, size, memory_order_relaxed);
+    return at;
+}
+
+static size_t page_up(size_t size)
+{
+    return (size + 4095) & ~(size_t)4095;
+}
+
+static unsigned class_of(size_t room)
+{
+    unsigned shift = CLASS_MIN_SHIFT;
+    while (((size_t)1 << shift) < room)
+        shift++;
+    return shift - CLASS_MIN_SHIFT;
+}
+
+/* A block of class CLASS: from its list, else from the chunk, else from a new chunk. Holds the lock. */
+static struct block *take(unsigned class)
+{
+    struct block *block = free_list[class];
+    if (block) {
+        free_list[class] = block->next;
+        return block;
+    }
+    size_t room = (size_t)1 << (class + CLASS_MIN_SHIFT);
+    if ((size_t)(chunk_end - chunk_at) < room) {
+        char *chunk = map(CHUNK); // what is left of the old chunk is forgotten: less than one block
+        if (!chunk)
+            return NULL;
+        chunk_at = chunk;
+        chunk_end = chunk + CHUNK;
+    }
+    block = (struct block *)(void *)chunk_at;
+    chunk_at += room;
+    block->room = room;
+    return block;
+}
+
+static void *alloc_large(size_t room)
+{
+    struct block *block = map(page_up(room));
+    if (!block)
+        return NULL;
+    block->room = page_up(room);
+    return (char *)block + HEADER;
+}
+
+void *gs_alloc(size_t size)
+{
+    if (size > PTRDIFF_MAX)
+        return NULL;
+    size_t room = size + HEADER;
+    if (room > (size_t)1 << CLASS_MAX_SHIFT)
+        return alloc_large(room); // fresh pages are zero
+    lock();
+    struct block *block = take(class_of(room));
+    unlock();
+    if (!block)
+        return NULL;
+    return memset((char *)block + HEADER, 0, size);
+}
+
+static struct block *block_of(void *ptr)
+{
+    return (struct block *)(void *)((char *)ptr - HEADER);
+}
+
+void gs_free(void *ptr)
+{
+    if (!ptr)
+        return;
+    struct block *block = block_of(ptr);
+    size_t room = block->room;
+    if (room > (size_t)1 << CLASS_MAX_SHIFT) {
+        munmap(block, room);
+        atomic_fetch_sub_explicit(&mapped_bytes, room, memory_order_relaxed);
+        return;
+    }
+    unsigned class = class_of(room);
+    lock();
+    block->next = free_list[class];
+    free_list[class] = block;
+    unlock();
+}
+
+static void *grow_large(struct block *block, size_t room)
+{
+    size_t old = block->room;
+    struct block *moved = mremap(block, old, page_up(room), MREMAP_MAYMOVE);
+    if (moved == MAP_FAILED)
+        return NULL;
+    atomic_fetch_add_explicit(&mapped_bytes, page_up(room) - old, memory_order_relaxed);
+    moved->room = page_up(room);
+    return (char *)moved + HEADER;
+}
+
+void *gs_realloc(void *ptr, size_t size)
+{
+    if (!ptr)
+        return gs_alloc(size);
+    if (size > PTRDIFF_MAX)
+        return NULL;
+    struct block *block = block_of(ptr);
+    size_t room = size + HEADER;
+    if (room <= block->room)
+        return ptr;
+    if (block->room > (size_t)1 << CLASS_MAX_SHIFT)
+        return grow_large(block, room);
+    void *moved = gs_alloc(size);
+    if (!moved)
+        return NULL;
+    memcpy(moved, ptr, block->room - HEADER);
+    gs_free(ptr);
+    return moved;
+}
+
+size_t gs_memory_mapped_bytes(void)
+{
+    return atomic_load_explicit(&mapped_bytes, memory_order_relaxed);
+}
+
+void gs_memory_after_fork(void)
+{
+    memset(free_list, 0, sizeof free_list);
+    chunk_at = chunk_end = NULL;
+    unlock();
+}

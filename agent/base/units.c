@@ -1,0 +1,323 @@
+/* units.c - quantities as people write and read them.
+ *
+ *   "1.5GiB" ──▶ decimal { digits 15, places 1 } + "GiB" ──▶ 15 × 2^30 / 10^1
+ *
+ * Not strtod and "%.1f": both follow the host's locale, and a German server would read and write "1,5".
+ * Who: rules/ reads; rules/, incident/ and the CLI print. */
+#include "base/units.h"
+#include "base/errors.h"
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#define COUNT(table) (sizeof(table) / sizeof(table)[0])
+
+struct unit {
+    const char *name;
+    uint64_t worth; // bytes, nanoseconds or seconds
+};
+
+// clang-format off
+static const struct unit sizes[] = {
+    {"B", 1},
+    {"KiB", 1ULL << 10}, {"MiB", 1ULL << 20}, {"GiB", 1ULL << 30}, {"TiB", 1ULL << 40},
+    {"kB", 1000}, {"MB", 1000000}, {"GB", 1000000000},
+};
+static const struct unit durations[] = {
+    {"ms", 1000000}, {"s", 1000000000}, {"m", 60000000000}, {"h", 3600000000000}, {"d", 86400000000000},
+};
+static const struct unit per_times[] = { {"s", 1}, {"min", 60}, {"h", 3600} };
+static const struct unit frequencies[] = { {"Hz", 1} };
+static const struct unit percents[] = { {"%", 1} };
+
+/* What people write when they mean one of ours and edit distance cannot tell. */
+static const struct { const char *written, *meant; } slips[] = {
+    {"k", "KiB"}, {"K", "KiB"}, {"Ki", "KiB"}, {"m", "MiB"}, {"M", "MiB"}, {"Mi", "MiB"}, {"g", "GiB"},
+    {"G", "GiB"}, {"Gi", "GiB"}, {"T", "TiB"}, {"Ti", "TiB"}, {"TB", "TiB"}, {"b", "B"}, {"bytes", "B"},
+    {"msec", "ms"}, {"sec", "s"}, {"secs", "s"}, {"second", "s"}, {"seconds", "s"}, {"min", "m"},
+    {"mins", "m"}, {"minute", "m"}, {"minutes", "m"}, {"m", "min"}, {"minute", "min"}, {"second", "s"},
+    {"hr", "h"}, {"hour", "h"}, {"hours", "h"}, {"day", "d"}, {"days", "d"}, {"percent", "%"}, {"hz", "Hz"},
+};
+// clang-format on
+
+enum { DIGITS_MAX = 18 }; // 10^18 fits in 64 bits
+
+static const uint64_t powers_of_ten[DIGITS_MAX + 1] = {
+    1,
+    10,
+    100,
+    1000,
+    10000,
+    100000,
+    1000000,
+    10000000,
+    100000000,
+    1000000000,
+    10000000000,
+    100000000000,
+    1000000000000,
+    10000000000000,
+    100000000000000,
+    1000000000000000,
+    10000000000000000,
+    100000000000000000,
+    1000000000000000000,
+};
+
+struct decimal { // digits / 10^places
+    uint64_t digits;
+    unsigned places;
+};
+
+/* A sort of quantity, as its messages speak of it. */
+struct sort {
+    const char *a_size;  // "a size"
+    const char *example; // "512MiB"
+    const char *units;   // "B, KiB, …"
+    const struct unit *unit;
+    size_t unit_count;
+};
+
+// clang-format off
+static const struct sort size_sort = {"a size", "512MiB", "B KiB MiB GiB TiB kB MB GB", sizes, COUNT(sizes)};
+static const struct sort duration_sort = {"a duration", "10s", "ms s m h d", durations, COUNT(durations)};
+static const struct sort rate_sort = {"a rate", "1MiB/min", "B KiB MiB GiB TiB kB MB GB", sizes, COUNT(sizes)};
+static const struct sort per_time_sort = {"a rate", "1MiB/min", "/s /min /h", per_times, COUNT(per_times)};
+static const struct sort frequency_sort = {"a frequency", "99Hz", "Hz", frequencies, COUNT(frequencies)};
+static const struct sort percent_sort = {"a percentage", "25%", "%", percents, COUNT(percents)};
+// clang-format on
+
+/* ---- reading ---------------------------------------------------------------------------------------------- */
+
+static int refuse(struct gs_unit_error *error, int code, const char *hint, const char *format, ...)
+    GS_PRINTF(4, 5);
+static int refuse(struct gs_unit_error *error, int code, const char *hint, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(error->why, sizeof error->why, format, args);
+    va_end(args);
+    snprintf(error->hint, sizeof error->hint, "%s", hint);
+    return code;
+}
+
+static int refuse_as_no(const struct sort *sort, const char *text, struct gs_unit_error *error)
+{
+    return refuse(error, -EINVAL, "", "expected %s such as \"%s\", found \"%.40s\"", sort->a_size, sort->example,
+                  text);
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* One digit more; false when there is no room. A fraction's further zeros cost nothing. */
+static bool add_digit(struct decimal *number, char digit, bool fraction)
+{
+    if (number->digits >= powers_of_ten[DIGITS_MAX - 1] || number->places == DIGITS_MAX)
+        return fraction && digit == '0';
+    number->digits = number->digits * 10 + (uint64_t)(digit - '0');
+    number->places += fraction;
+    return true;
+}
+
+/* The number that TEXT begins with; *REST: what follows it. */
+static int read_decimal(const char *text, const struct sort *sort, struct decimal *number, const char **rest,
+                        struct gs_unit_error *error)
+{
+    const char *at = text;
+    *number = (struct decimal){0};
+    if (*at == '-' && (is_digit(at[1]) || at[1] == '.'))
+        return refuse(error, -ERANGE, "", "\"%.40s\" is negative", text);
+    if (!is_digit(*at))
+        return refuse_as_no(sort, text, error);
+    bool fits = true;
+    for (; is_digit(*at); at++)
+        fits &= add_digit(number, *at, false);
+    if (at[0] == '.' && !is_digit(at[1]))
+        return refuse_as_no(sort, text, error);
+    if (at[0] == '.')
+        for (at++; is_digit(*at); at++)
+            fits &= add_digit(number, *at, true);
+    if (!fits)
+        return refuse(error, -ERANGE, "", "\"%.40s\" has too many digits", text);
+    *rest = at;
+    return 0;
+}
+
+static const char *meant_unit(const char *word, const struct sort *sort)
+{
+    for (size_t i = 0; i < COUNT(slips); i++)
+        for (size_t k = 0; k < sort->unit_count; k++)
+            if (!strcmp(slips[i].written, word) && !strcmp(slips[i].meant, sort->unit[k].name))
+                return slips[i].meant;
+    return gs_nearest(word, &sort->unit[0].name, sort->unit_count, sizeof sort->unit[0]);
+}
+
+static int refuse_unit(const char *word, const struct sort *sort, struct gs_unit_error *error)
+{
+    char hint[sizeof error->hint];
+    const char *meant = meant_unit(word + strspn(word, " "), sort);
+    if (meant)
+        snprintf(hint, sizeof hint, "did you mean \"%s\"?", meant);
+    else
+        snprintf(hint, sizeof hint, "%s is written with %s%s", sort->a_size, sort->unit_count > 1 ? "one of " : "",
+                 sort->units);
+    if (*word == ' ' && meant)
+        return refuse(error, -EINVAL, hint, "no space may stand before the unit \"%.40s\"", word + strspn(word, " "));
+    return refuse(error, -EINVAL, hint, "unknown unit \"%.40s\"", word);
+}
+
+/* The unit called WORD, or NULL with the error told. */
+static const struct unit *find_unit(const char *word, const struct sort *sort, struct gs_unit_error *error)
+{
+    for (size_t i = 0; i < sort->unit_count; i++)
+        if (!strcmp(sort->unit[i].name, word))
+            return &sort->unit[i];
+    (void)!refuse_unit(word, sort, error);
+    return NULL;
+}
+
+static int refuse_bare(const char *text, const struct sort *sort, struct gs_unit_error *error)
+{
+    char hint[sizeof error->hint];
+    snprintf(hint, sizeof hint, "write %s such as \"%s\"", sort->a_size, sort->example);
+    return refuse(error, -EINVAL, hint, "\"%.40s\" has no unit", text);
+}
+
+/* NUMBER × WORTH, rounded; false beyond MAX or when a positive number would become nothing. */
+static bool whole(struct decimal number, uint64_t worth, uint64_t max, uint64_t *out)
+{
+    uint64_t scale = powers_of_ten[number.places];
+    unsigned __int128 product = (unsigned __int128)number.digits * worth;
+    unsigned __int128 rounded = (product + scale / 2) / scale;
+    *out = (uint64_t)rounded;
+    return rounded <= max && (rounded > 0 || number.digits == 0);
+}
+
+/* All of TEXT as a whole number of SORT's smallest unit. */
+static int read_whole(const char *text, const struct sort *sort, uint64_t max, uint64_t *out,
+                      struct gs_unit_error *error)
+{
+    struct decimal number;
+    const char *rest;
+    int failed = read_decimal(text, sort, &number, &rest, error);
+    if (failed)
+        return failed;
+    *out = 0;
+    if (!*rest && number.digits == 0)
+        return 0;
+    if (!*rest)
+        return refuse_bare(text, sort, error);
+    const struct unit *unit = find_unit(rest, sort, error);
+    if (!unit)
+        return -EINVAL;
+    if (!whole(number, unit->worth, max, out))
+        return refuse(error, -ERANGE, "", "\"%.40s\" is out of range", text);
+    return 0;
+}
+
+int gs_read_size(const char *text, uint64_t *bytes, struct gs_unit_error *error)
+{
+    return read_whole(text, &size_sort, 1ULL << 62, bytes, error);
+}
+
+int gs_read_duration(const char *text, int64_t *ns, struct gs_unit_error *error)
+{
+    uint64_t unsigned_ns;
+    int failed = read_whole(text, &duration_sort, 36525 * 86400000000000ULL, &unsigned_ns, error);
+    if (!failed)
+        *ns = (int64_t)unsigned_ns;
+    return failed;
+}
+
+static double as_double(struct decimal number)
+{
+    return (double)number.digits / (double)powers_of_ten[number.places];
+}
+
+/* The amount of "AMOUNT/TIME" in TEXT, in units of SORT (NULL: a bare number), and its seconds. */
+static int read_per_time(const char *text, const struct sort *sort, double *per_second, struct gs_unit_error *error)
+{
+    const struct sort *name = sort ? sort : &per_time_sort;
+    struct decimal number;
+    const char *rest;
+    int failed = read_decimal(text, name, &number, &rest, error);
+    if (failed)
+        return failed;
+    const char *slash = strchr(rest, '/');
+    if (!slash)
+        return refuse(error, -EINVAL, "write /s, /min or /h after it", "\"%.40s\" is not %s: per what time?", text,
+                      name->a_size);
+    char amount_unit[48];
+    snprintf(amount_unit, sizeof amount_unit, "%.*s", (int)(slash - rest < 40 ? slash - rest : 40), rest);
+    static const struct unit one = {"", 1};
+    const struct unit *amount = sort ? find_unit(amount_unit, sort, error) : &one;
+    const struct unit *time = amount ? find_unit(slash + 1, &per_time_sort, error) : NULL;
+    if (!time)
+        return -EINVAL;
+    *per_second = as_double(number) * (double)amount->worth / (double)time->worth;
+    if (*per_second > 0x1p62)
+        return refuse(error, -ERANGE, "", "\"%.40s\" is out of range", text);
+    return 0;
+}
+
+int gs_read_rate(const char *text, double *bytes_per_second, struct gs_unit_error *error)
+{
+    return read_per_time(text, &rate_sort, bytes_per_second, error);
+}
+
+/* All of TEXT as a number of SORT's only unit. */
+static int read_real(const char *text, const struct sort *sort, struct decimal *number, struct gs_unit_error *error)
+{
+    const char *rest;
+    int failed = read_decimal(text, sort, number, &rest, error);
+    if (failed)
+        return failed;
+    if (!*rest)
+        return refuse_bare(text, sort, error);
+    if (!find_unit(rest, sort, error))
+        return -EINVAL;
+    return as_double(*number) <= 1e9 ? 0 : refuse(error, -ERANGE, "", "\"%.40s\" is out of range", text);
+}
+
+int gs_read_frequency(const char *text, double *hertz, struct gs_unit_error *error)
+{
+    struct decimal number;
+    int failed = read_real(text, &frequency_sort, &number, error);
+    if (!failed)
+        *hertz = as_double(number);
+    return failed;
+}
+
+int gs_read_percent(const char *text, double *share, struct gs_unit_error *error)
+{
+    struct decimal number;
+    int failed = read_real(text, &percent_sort, &number, error);
+    if (!failed) // one division, so that "25%" is exactly 0.25 and "27%" the double nearest to 0.27
+        *share = (double)number.digits / ((double)powers_of_ten[number.places] * 100);
+    return failed;
+}
+
+/* ---- printing ---------------------------------------------------------------------------------------------- */
+
+/* VALUE with at most one decimal ("102.4", "130", "-0.5") and SUFFIX, or with exactly one. */
+static const char *print_tenths(double value, bool always, const char *suffix, char *out)
+{
+    double size = value < 0 ? -value : value;
+    if (isnan(value) || size > 9e17) {
+        snprintf(out, GS_UNIT_TEXT, "%s%s", isnan(value) ? "?" : value < 0 ? "-huge" : "huge", suffix);
+        return out;
+    }
+    uint64_t tenths = (uint64_t)(size * 10 + 0.5);
+    const char *sign = value < 0 && tenths > 0 ? "-" : "";
+    unsigned long long units = tenths / 10;
+    if (always || tenths % 10)
+        snprintf(out, GS_UNIT_TEXT, "%s%llu.%u%s", sign, units, (unsigned)(tenths % 10), suffix);
+    else
+        snprintf(out, GS_UNIT_TEXT, "%s%llu%s", sign, units, suffix);
+    return out;
+}

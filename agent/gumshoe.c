@@ -1,0 +1,49 @@
+/* gumshoe.c - the public calls: each hands over to the part that does it. */
+#include "gumshoe/gumshoe.h"
+#include "probe/probe.h"
+#include "watcher.h"
+
+int gumshoe_start(const struct gumshoe_options *options)
+{
+    return gs_watcher_start(options);
+}
+
+void gumshoe_stop(void)
+{
+    gs_watcher_stop();
+}
+
+int gumshoe_capture(const char *reason, unsigned kinds)
+{
+    return gs_watcher_capture(reason, kinds);
+}
+
+void gumshoe_gauge(const char *name, double value)
+{
+    gs_probe_gauge(name, value);
+}
+
+int gumshoe_write_profile(enum gumshoe_kind kind, int fd)
+{
+    return gs_watcher_write_profile(kind, fd);
+}
+
+void gumshoe_on_incident(void (*callback)(const char *dir, void *user), void *user)
+{
+    gs_watcher_on_incident(callback, user);
+}
+
+void gumshoe_note_alloc(void *ptr, size_t size)
+{
+    gs_probe_note_alloc(ptr, size);
+}
+
+void gumshoe_note_free(void *ptr)
+{
+    gs_probe_note_free(ptr);
+}
+
+const char *gumshoe_version(void)
+{
+    return GUMSHOE_VERSION;
+}

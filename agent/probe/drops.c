@@ -1,0 +1,14 @@
+/* drops.c - what was left out, counted: nobody can be told on a host's thread, so the profiles tell it later. */
+#include "probe/inside.h"
+
+struct gs_drop_counters gs_drops;
+
+struct gs_probe_drops gs_probe_drops(void)
+{
+    struct gs_probe_drops drops = {
+        .samples = atomic_load_explicit(&gs_drops.samples, memory_order_relaxed),
+        .stacks_full = atomic_load_explicit(&gs_drops.stacks_full, memory_order_relaxed),
+        .stacks_cut = atomic_load_explicit(&gs_drops.stacks_cut, memory_order_relaxed),
+    };
+    return drops;
+}

@@ -1,0 +1,486 @@
+/* rows.c - from an address to the rule that leads to its caller: .eh_frame_hdr searched, the DWARF call frame
+ * program run, the outcome put into one gs_row.
+ *
+ *   pc ──_dl_find_object──▶ object's .eh_frame_hdr ──binary search──▶ FDE ──▶ CIE ──▶ run both programs up to pc
+ *
+ * _dl_find_object takes no lock and allocates nothing; the tables are part of the mapped object, and every read is
+ * checked against the object's end. Format: Linux Standard Base, "Exception Frames"; DWARF 4, section 6.4.
+ * Expressions are worked out symbolically (register + constant, at most one load): that covers what compilers and
+ * the PLT emit; anything else is GS_ROW_STRANGE.
+ * Who:    host threads on a cache miss, the watcher. About half a kilobyte of stack. */
+#include "probe/inside.h"
+#include <dlfcn.h>
+#include <string.h>
+
+#if !defined(__x86_64__)
+#error "the stack walk knows x86-64 only: port the register numbers below and the signal frame in walk.c"
+#endif
+enum { REG_BP = 6, REG_SP = 7, REG_PC = 16 };
+
+/* ---- reading bytes ----------------------------------------------------------------------------------------- */
+
+struct cursor { const uint8_t *at, *end; bool bad; };
+
+static uint64_t take(struct cursor *c, size_t bytes)
+{
+    uint64_t value = 0;
+    if ((size_t)(c->end - c->at) < bytes) {
+        c->bad = true;
+        c->at = c->end;
+        return 0;
+    }
+    memcpy(&value, c->at, bytes);
+    c->at += bytes;
+    return value;
+}
+
+static uint64_t take_uleb(struct cursor *c)
+{
+    uint64_t value = 0;
+    for (unsigned shift = 0;; shift += 7) {
+        uint64_t byte = take(c, 1);
+        if (shift < 64)
+            value |= (byte & 0x7f) << shift;
+        if (!(byte & 0x80))
+            return value;
+    }
+}
+
+static int64_t take_sleb(struct cursor *c)
+{
+    uint64_t value = 0, byte;
+    unsigned shift = 0;
+    do {
+        byte = take(c, 1);
+        if (shift < 64)
+            value |= (byte & 0x7f) << shift;
+        shift += 7;
+    } while (byte & 0x80);
+    if (shift < 64 && (byte & 0x40))
+        value |= ~(uint64_t)0 << shift;
+    return (int64_t)value;
+}
+
+static int64_t sign_extend(uint64_t value, size_t bytes)
+{
+    unsigned unused = (unsigned)(64 - 8 * bytes);
+    return (int64_t)(value << unused) >> unused;
+}
+
+/* A pointer in one of the encodings DW_EH_PE_*; 0 where it is omitted. */
+static uintptr_t take_encoded(struct cursor *c, uint8_t encoding)
+{
+    uintptr_t here = (uintptr_t)c->at;
+    int64_t value;
+    if (encoding == 0xff)
+        return 0;
+    switch (encoding & 0x0f) {
+    case 0x00: value = (int64_t)take(c, 8); break;
+    case 0x01: value = (int64_t)take_uleb(c); break;
+    case 0x02: value = (int64_t)take(c, 2); break;
+    case 0x03: value = (int64_t)take(c, 4); break;
+    case 0x04: value = (int64_t)take(c, 8); break;
+    case 0x09: value = take_sleb(c); break;
+    case 0x0a: value = sign_extend(take(c, 2), 2); break;
+    case 0x0b: value = sign_extend(take(c, 4), 4); break;
+    case 0x0c: value = (int64_t)take(c, 8); break;
+    default: c->bad = true; return 0;
+    }
+    return (encoding & 0x70) == 0x10 ? here + (uintptr_t)value : (uintptr_t)value;
+}
+
+/* ---- finding the FDE ------------------------------------------------------------------------------------------- */
+
+struct object { const uint8_t *start, *end, *hdr; };
+
+static bool find_object(uintptr_t pc, struct object *object)
+{
+    struct dl_find_object found;
+    if (_dl_find_object((void *)pc, &found) != 0 || !found.dlfo_eh_frame)
+        return false;
+    object->start = found.dlfo_map_start;
+    object->end = found.dlfo_map_end;
+    object->hdr = found.dlfo_eh_frame;
+    return object->hdr >= object->start && object->hdr + 12 <= object->end;
+}
+
+/* The FDE that may cover PC, or NULL: the last entry of the sorted table that starts at or below it. */
+static const uint8_t *search(const struct object *object, uintptr_t pc)
+{
+    enum { DATAREL_SDATA4 = 0x3b, UDATA4 = 0x03 };
+    const uint8_t *hdr = object->hdr;
+    if (hdr[0] != 1 || hdr[2] != UDATA4 || hdr[3] != DATAREL_SDATA4)
+        return NULL;
+    struct cursor c = {hdr + 4, object->end, false};
+    take_encoded(&c, hdr[1]);
+    size_t count = take(&c, 4);
+    if (c.bad || count > (size_t)(object->end - c.at) / 8)
+        return NULL;
+    struct { int32_t start, fde; } entry;
+    int64_t wanted = (int64_t)(pc - (uintptr_t)hdr);
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        memcpy(&entry, c.at + middle * 8, 8);
+        if (entry.start <= wanted)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == 0)
+        return NULL;
+    memcpy(&entry, c.at + (low - 1) * 8, 8);
+    const uint8_t *fde = hdr + entry.fde;
+    return fde >= object->start && fde < object->end ? fde : NULL;
+}
+
+/* ---- CIE and FDE --------------------------------------------------------------------------------------------------- */
+
+struct frame_entry {           // what an FDE and its CIE say
+    uint64_t code_align;
+    int64_t data_align;
+    uint8_t encoding;
+    bool augmented, signal;
+    uintptr_t start, length;   // of the code
+    struct cursor initial, program;
+};
+
+/* A cursor over the record at AT, after its length. */
+static struct cursor record_at(const uint8_t *at, const uint8_t *end)
+{
+    struct cursor c = {at, end, false};
+    uint64_t length = take(&c, 4);
+    if (length >= 0xfffffff0 || length > (uint64_t)(end - c.at))
+        c.bad = true;
+    else
+        c.end = c.at + length;
+    return c;
+}
+
+static bool read_cie(const uint8_t *at, const struct object *object, struct frame_entry *out)
+{
+    struct cursor c = record_at(at, object->end);
+    if (take(&c, 4) != 0)
+        return false;
+    uint64_t version = take(&c, 1);
+    const char *letters = (const char *)c.at;
+    while (!c.bad && take(&c, 1))
+        ;
+    out->code_align = take_uleb(&c);
+    out->data_align = take_sleb(&c);
+    if (version == 1)
+        take(&c, 1); // the return address register
+    else
+        take_uleb(&c);
+    out->encoding = 0;
+    out->signal = false;
+    out->augmented = !c.bad && *letters == 'z';
+    if (out->augmented) {
+        uint64_t length = take_uleb(&c);
+        struct cursor data = c;
+        if (length > (uint64_t)(c.end - c.at))
+            return false;
+        data.end = c.at += length;
+        for (const char *l = letters + 1; *l; l++) {
+            if (*l == 'R')
+                out->encoding = (uint8_t)take(&data, 1);
+            else if (*l == 'P')
+                take_encoded(&data, (uint8_t)take(&data, 1));
+            else if (*l == 'L')
+                take(&data, 1);
+            else if (*l == 'S')
+                out->signal = true;
+        }
+    }
+    out->initial = c;
+    return !c.bad;
+}
+
+static bool read_fde(const uint8_t *at, const struct object *object, struct frame_entry *out)
+{
+    struct cursor c = record_at(at, object->end);
+    const uint8_t *here = c.at;
+    uint64_t back = take(&c, 4);
+    if (c.bad || back == 0 || back > (uint64_t)(here - object->start) || !read_cie(here - back, object, out))
+        return false;
+    out->start = take_encoded(&c, out->encoding);
+    out->length = take_encoded(&c, out->encoding & 0x0f);
+    if (out->augmented) {
+        uint64_t length = take_uleb(&c);
+        if (length > (uint64_t)(c.end - c.at))
+            return false;
+        c.at += length;
+    }
+    out->program = c;
+    return !c.bad;
+}
+
+/* ---- expressions ------------------------------------------------------------------------------------------------------- */
+
+struct term {                  // register + value, or *(register + value)
+    enum { CONSTANT, SP, BP } base;
+    bool loaded;
+    int64_t value;
+};
+
+static int64_t combine(uint8_t op, int64_t a, int64_t b, bool *bad)
+{
+    switch (op) {
+    case 0x1a: return a & b;
+    case 0x1c: return (int64_t)((uint64_t)a - (uint64_t)b);
+    case 0x1e: return (int64_t)((uint64_t)a * (uint64_t)b);
+    case 0x21: return a | b;
+    case 0x22: return (int64_t)((uint64_t)a + (uint64_t)b);
+    case 0x24: return (int64_t)((uint64_t)a << (b & 63));
+    case 0x25: return (int64_t)((uint64_t)a >> (b & 63));
+    case 0x27: return a ^ b;
+    case 0x29: return a == b;
+    case 0x2a: return a >= b;
+    case 0x2b: return a > b;
+    case 0x2c: return a <= b;
+    case 0x2d: return a < b;
+    case 0x2e: return a != b;
+    default: *bad = true; return 0;
+    }
+}
+
+/* a OP b: constants by arithmetic; a register plus or minus a constant stays a term. */
+static struct term apply(uint8_t op, struct term a, struct term b, bool *bad)
+{
+    if (a.base == CONSTANT && b.base != CONSTANT && op == 0x22) {
+        struct term swapped = a;
+        a = b;
+        b = swapped;
+    }
+    if (b.base != CONSTANT || (a.base != CONSTANT && (a.loaded || (op != 0x22 && op != 0x1c))))
+        *bad = true;
+    a.value = combine(op, a.value, b.value, bad);
+    return a;
+}
+
+/* The sum that the expression in C stands for, at PC; false for what we do not follow. */
+static bool evaluate(struct cursor c, uintptr_t pc, struct term *out)
+{
+    enum { ROOM = 8 };
+    struct term stack[ROOM];
+    unsigned depth = 0;
+    bool bad = false;
+    while (c.at < c.end && !c.bad && !bad) {
+        uint8_t op = (uint8_t)take(&c, 1);
+        struct term pushed = {CONSTANT, false, 0};
+        if (op >= 0x30 && op <= 0x4f) {
+            pushed.value = op - 0x30;
+        } else if (op >= 0x70 && op <= 0x8f) {
+            unsigned reg = op - 0x70u;
+            pushed.value = take_sleb(&c);
+            if (reg == REG_SP || reg == REG_BP)
+                pushed.base = reg == REG_SP ? SP : BP;
+            else if (reg == REG_PC)
+                pushed.value += (int64_t)pc;
+            else
+                bad = true;
+        } else if (op >= 0x08 && op <= 0x0f) { // const1u, const1s, const2u, …, const8s
+            size_t bytes = (size_t)1 << ((op - 0x08) / 2);
+            uint64_t value = take(&c, bytes);
+            pushed.value = op & 1 ? sign_extend(value, bytes) : (int64_t)value;
+        } else if (op == 0x10) {
+            pushed.value = (int64_t)take_uleb(&c);
+        } else if (op == 0x11) {
+            pushed.value = take_sleb(&c);
+        } else if (op == 0x06 && depth) { // deref
+            bad = stack[depth - 1].base == CONSTANT || stack[depth - 1].loaded;
+            stack[depth - 1].loaded = true;
+            continue;
+        } else if (op == 0x23 && depth) { // plus_uconst
+            pushed.value = (int64_t)take_uleb(&c);
+            stack[depth - 1] = apply(0x22, stack[depth - 1], pushed, &bad);
+            continue;
+        } else if (depth >= 2) {
+            depth--;
+            stack[depth - 1] = apply(op, stack[depth - 1], stack[depth], &bad);
+            continue;
+        } else {
+            bad = true;
+        }
+        if (depth == ROOM)
+            return false;
+        stack[depth++] = pushed;
+    }
+    if (bad || c.bad || depth == 0)
+        return false;
+    *out = stack[depth - 1];
+    return true;
+}
+
+/* ---- the call frame program -------------------------------------------------------------------------------------------------- */
+
+enum rule { SAME, UNDEFINED, AT_CFA, EXPRESSION, OTHER };
+struct place { enum rule rule; int64_t offset; struct cursor expression; };
+struct rules {
+    bool by_expression;
+    uint64_t reg;
+    int64_t offset;
+    struct cursor expression;
+    struct place bp, pc;
+};
+
+static struct place *place_of(struct rules *rules, uint64_t reg)
+{
+    return reg == REG_BP ? &rules->bp : reg == REG_PC ? &rules->pc : NULL;
+}
+
+static void set_place(struct rules *rules, uint64_t reg, enum rule rule, int64_t offset)
+{
+    struct place *place = place_of(rules, reg);
+    if (place) {
+        place->rule = rule;
+        place->offset = offset;
+    }
+}
+
+static void restore_place(struct rules *rules, const struct rules *initial, uint64_t reg)
+{
+    if (reg == REG_BP)
+        rules->bp = initial->bp;
+    else if (reg == REG_PC)
+        rules->pc = initial->pc;
+}
+
+static struct cursor take_block(struct cursor *c)
+{
+    uint64_t length = take_uleb(c);
+    struct cursor block = *c;
+    if (length > (uint64_t)(c->end - c->at)) {
+        c->bad = true;
+        length = 0;
+    }
+    block.end = c->at += length;
+    return block;
+}
+
+/* Run PROGRAM until the row of PC. *LOCATION is where the rules hold from. False when it cannot be followed. */
+static bool run(struct cursor c, const struct frame_entry *entry, uintptr_t pc, uintptr_t *location,
+                const struct rules *initial, struct rules *rules)
+{
+    enum { REMEMBERED = 3 };
+    struct rules remembered[REMEMBERED];
+    unsigned depth = 0;
+    while (c.at < c.end && !c.bad) {
+        uint8_t byte = (uint8_t)take(&c, 1), op = byte & 0xc0 ? byte & 0xc0 : byte;
+        uint64_t low = byte & 0x3f, reg, steps = 0;
+        bool advances = false;
+        switch (op) {
+        case 0x00: break;
+        case 0x40: steps = low; advances = true; break;
+        case 0x02: steps = take(&c, 1); advances = true; break;
+        case 0x03: steps = take(&c, 2); advances = true; break;
+        case 0x04: steps = take(&c, 4); advances = true; break;
+        case 0x01: // set_loc
+            *location = take_encoded(&c, entry->encoding);
+            if (*location > pc)
+                return true;
+            break;
+        case 0x80: set_place(rules, low, AT_CFA, (int64_t)take_uleb(&c) * entry->data_align); break;
+        case 0x05: reg = take_uleb(&c); set_place(rules, reg, AT_CFA, (int64_t)take_uleb(&c) * entry->data_align); break;
+        case 0x11: reg = take_uleb(&c); set_place(rules, reg, AT_CFA, take_sleb(&c) * entry->data_align); break;
+        case 0x2f: reg = take_uleb(&c); set_place(rules, reg, AT_CFA, -(int64_t)take_uleb(&c) * entry->data_align); break;
+        case 0xc0: restore_place(rules, initial, low); break;
+        case 0x06: restore_place(rules, initial, take_uleb(&c)); break;
+        case 0x07: set_place(rules, take_uleb(&c), UNDEFINED, 0); break;
+        case 0x08: set_place(rules, take_uleb(&c), SAME, 0); break;
+        case 0x09: reg = take_uleb(&c); take_uleb(&c); set_place(rules, reg, OTHER, 0); break;
+        case 0x14: reg = take_uleb(&c); take_uleb(&c); set_place(rules, reg, OTHER, 0); break;
+        case 0x15: reg = take_uleb(&c); take_sleb(&c); set_place(rules, reg, OTHER, 0); break;
+        case 0x16: reg = take_uleb(&c); take_block(&c); set_place(rules, reg, OTHER, 0); break;
+        case 0x10: {
+            reg = take_uleb(&c);
+            struct cursor block = take_block(&c);
+            set_place(rules, reg, EXPRESSION, 0);
+            if (place_of(rules, reg))
+                place_of(rules, reg)->expression = block;
+            break;
+        }
+        case 0x0a:
+            if (depth == REMEMBERED)
+                return false;
+            remembered[depth++] = *rules;
+            break;
+        case 0x0b:
+            if (depth == 0)
+                return false;
+            *rules = remembered[--depth];
+            break;
+        case 0x0c: rules->by_expression = false; rules->reg = take_uleb(&c); rules->offset = (int64_t)take_uleb(&c); break;
+        case 0x12: rules->by_expression = false; rules->reg = take_uleb(&c); rules->offset = take_sleb(&c) * entry->data_align; break;
+        case 0x0d: rules->reg = take_uleb(&c); break;
+        case 0x0e: rules->offset = (int64_t)take_uleb(&c); break;
+        case 0x13: rules->offset = take_sleb(&c) * entry->data_align; break;
+        case 0x0f: rules->by_expression = true; rules->expression = take_block(&c); break;
+        case 0x2e: take_uleb(&c); break; // GNU_args_size
+        default: return false;
+        }
+        if (advances && (*location += steps * entry->code_align) > pc)
+            return true;
+    }
+    return !c.bad;
+}
+
+/* ---- from rules to a row ----------------------------------------------------------------------------------------------------------- */
+
+static const struct gs_row STRANGE = {.kind = GS_ROW_STRANGE};
+
+static bool fits(int64_t offset)
+{
+    return offset >= -(1 << 27) && offset < 1 << 27;
+}
+
+static struct gs_row row_of(const struct rules *rules, uintptr_t pc)
+{
+    struct gs_row row = {.kind = GS_ROW_STRANGE};
+    struct term cfa = {rules->reg == REG_SP ? SP : rules->reg == REG_BP ? BP : CONSTANT, false, rules->offset};
+    if (rules->pc.rule == UNDEFINED)
+        return (struct gs_row){.kind = GS_ROW_END};
+    if (rules->pc.rule != AT_CFA || rules->pc.offset != -8)
+        return STRANGE;
+    if (rules->by_expression && !evaluate(rules->expression, pc, &cfa))
+        return STRANGE;
+    if (cfa.base == CONSTANT || !fits(cfa.value))
+        return STRANGE;
+    row.kind = cfa.base == SP ? (cfa.loaded ? GS_ROW_SP_DEREF : GS_ROW_SP) : cfa.loaded ? GS_ROW_BP_DEREF : GS_ROW_BP;
+    row.cfa_offset = (int32_t)cfa.value;
+    if (rules->bp.rule == AT_CFA && fits(rules->bp.offset)) {
+        row.bp = GS_BP_AT_CFA;
+        row.bp_offset = (int32_t)rules->bp.offset;
+    } else if (rules->bp.rule == EXPRESSION) {
+        struct term at;
+        if (!evaluate(rules->bp.expression, pc, &at) || at.base != BP || at.loaded || !fits(at.value))
+            return STRANGE;
+        row.bp = GS_BP_AT_BP;
+        row.bp_offset = (int32_t)at.value;
+    }
+    return row;
+}
+
+struct gs_row gs_row_compile(uintptr_t pc)
+{
+    struct object object;
+    struct frame_entry entry;
+    const uint8_t *fde = find_object(pc, &object) ? search(&object, pc) : NULL;
+    if (!fde)
+        return (struct gs_row){.kind = GS_ROW_NONE};
+    if (!read_fde(fde, &object, &entry))
+        return STRANGE;
+    if (pc - entry.start >= entry.length)
+        return (struct gs_row){.kind = GS_ROW_NONE};
+    if (entry.signal)
+        return (struct gs_row){.kind = GS_ROW_SIGNAL};
+    struct rules initial = {.pc = {.rule = AT_CFA, .offset = -8}}, rules;
+    uintptr_t location = 0;
+    if (!run(entry.initial, &entry, UINTPTR_MAX, &location, &initial, &initial))
+        return STRANGE;
+    rules = initial;
+    location = entry.start;
+    if (!run(entry.program, &entry, pc, &location, &initial, &rules))
+        return STRANGE;
+    return row_of(&rules, pc);
+}

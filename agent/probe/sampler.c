@@ -1,0 +1,170 @@
+/* sampler.c - the slow half of the hooks: draws the gaps, takes the samples, undoes them at free.
+ *
+ *   countdown < 0 ──▶ gs_sampler_begin: weigh, arm again ──▶ real malloc ──▶ gs_sampler_record:
+ *                     walk ▶ intern the stack ▶ count ▶ insert into live ▶ alarm?
+ *
+ * Sampling runs from the process's first allocation at the default distance, so that what a server builds up before
+ * it calls gumshoe_start is known too; gs_probe_start changes the distance, gs_probe_stop ends the drawing. Each
+ * sample is weighed with the distance its gap was drawn with, so changes leave the estimates unbiased.
+ * Who:    host threads, inside malloc and free. A thread inside here (busy) that allocates again - a signal handler's
+ *         malloc - is served without being sampled. */
+#include "probe/inside.h"
+#include <errno.h>
+
+enum {
+    DEFAULT_DISTANCE = 512 << 10,
+    DEFAULT_DEPTH = 64,
+    WHILE_OFF = 256 << 10, // how often a thread looks whether sampling was switched on
+};
+
+static _Atomic uint64_t distance = DEFAULT_DISTANCE; // 0: off
+static _Atomic uint32_t depth = DEFAULT_DEPTH;
+static _Atomic uint64_t heap_in_use, heap_allocated;
+static _Atomic bool hooks_seen;
+
+int gs_probe_start(const struct gs_probe_settings *settings)
+{
+    uint32_t frames = settings->depth;
+    atomic_store_explicit(&depth, frames < 1 ? 1 : frames > GS_DEPTH_MAX ? GS_DEPTH_MAX : frames,
+                          memory_order_relaxed);
+    atomic_store_explicit(&distance, settings->sample_bytes, memory_order_relaxed);
+    return 0;
+}
+
+void gs_probe_stop(void)
+{
+    atomic_store_explicit(&distance, 0, memory_order_relaxed);
+}
+
+bool gs_probe_hooks_seen(void)
+{
+    return atomic_load_explicit(&hooks_seen, memory_order_relaxed);
+}
+
+uint64_t gs_probe_heap_in_use(void)
+{
+    return atomic_load_explicit(&heap_in_use, memory_order_relaxed);
+}
+
+uint64_t gs_probe_heap_allocated(void)
+{
+    return atomic_load_explicit(&heap_allocated, memory_order_relaxed);
+}
+
+uint64_t gs_probe_sample_bytes(void)
+{
+    return atomic_load_explicit(&distance, memory_order_relaxed);
+}
+
+/* Arm the countdown of thread T with a fresh gap. */
+static void arm(struct gs_thread *t)
+{
+    t->distance = atomic_load_explicit(&distance, memory_order_relaxed);
+    t->countdown = t->distance ? gs_draw_gap(gs_random(&t->random), t->distance) : WHILE_OFF;
+}
+
+/* A thread's first allocation: its first gap begins before it. */
+static void make_ready(struct gs_thread *t)
+{
+    static _Atomic uint64_t threads;
+    uint64_t number = atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) + 1;
+    t->random = number * 0x9e3779b97f4a7c15u ^ (uintptr_t)t; // the address differs from run to run
+    for (int i = 0; i < 4; i++)
+        gs_random(&t->random); // neighbouring seeds drift apart
+    t->ready = true;
+    atomic_store_explicit(&hooks_seen, true, memory_order_relaxed);
+    arm(t);
+}
+
+bool gs_sampler_begin(size_t size)
+{
+    struct gs_thread *t = &gs_thread;
+    if (t->busy)
+        return false; // the countdown stays below 0: the next allocation from outside is due
+    if (!t->ready) {
+        make_ready(t);
+        if (!gs_due(size))
+            return false;
+    }
+    if (t->distance == 0) { // was off; the gap only said when to look again
+        arm(t);
+        return false;
+    }
+    return true;
+}
+
+static struct gs_live weigh(size_t size, uint64_t mean_distance)
+{
+    double weight = gs_sample_weight(gs_counted_size(size), mean_distance);
+    struct gs_live live = {
+        .objects = (uint64_t)(weight * (1 << GS_OBJECT_SHIFT) + 0.5),
+        .bytes = (uint64_t)(weight * (double)size + 0.5),
+    };
+    return live;
+}
+
+static uint32_t stack_of(struct gs_caller caller, struct gs_scratch *scratch)
+{
+    struct gs_registers registers = {.pc = caller.pc, .sp = caller.sp, .bp = caller.bp, .bp_known = true};
+    struct gs_reach reach;
+    bool cut;
+    gs_reach_own_stack(&reach, caller.sp);
+    uint32_t frames = gs_walk(registers, &reach, scratch->frames, atomic_load_explicit(&depth, memory_order_relaxed),
+                              &cut);
+    gs_reach_remember(&reach);
+    if (cut)
+        atomic_fetch_add_explicit(&gs_drops.stacks_cut, 1, memory_order_relaxed);
+    return gs_stack_intern(scratch->frames, frames, cut);
+}
+
+static void record(const void *ptr, struct gs_live live, struct gs_caller caller)
+{
+    struct gs_scratch *scratch = gs_scratch_take();
+    if (!scratch) {
+        atomic_fetch_add_explicit(&gs_drops.samples, 1, memory_order_relaxed);
+        return;
+    }
+    live.stack = stack_of(caller, scratch);
+    gs_scratch_give(scratch);
+    if (!gs_live_insert(ptr, &live)) {
+        atomic_fetch_add_explicit(&gs_drops.samples, 1, memory_order_relaxed);
+        return;
+    }
+    gs_stack_count_alloc(live.stack, live.objects, live.bytes);
+    atomic_fetch_add_explicit(&heap_allocated, live.bytes, memory_order_relaxed);
+    gs_alarm_check(atomic_fetch_add_explicit(&heap_in_use, live.bytes, memory_order_relaxed) + live.bytes);
+}
+
+void gs_sampler_record(const void *ptr, size_t size, struct gs_caller caller)
+{
+    struct gs_thread *t = &gs_thread;
+    int kept = errno;
+    uint64_t drawn_with = t->distance;
+    t->busy = true;
+    arm(t);
+    if (ptr) // a failed allocation used its turn up: the gaps have no memory, so nothing is biased
+        record(ptr, weigh(size, drawn_with), caller);
+    t->busy = false;
+    errno = kept;
+}
+
+void gs_sampler_let_go(const struct gs_live *held)
+{
+    gs_stack_count_free(held->stack, held->objects, held->bytes);
+    atomic_fetch_sub_explicit(&heap_in_use, held->bytes, memory_order_relaxed);
+}
+
+void gs_sampler_forget(const void *ptr)
+{
+    struct gs_live live;
+    if (gs_live_take(ptr, &live))
+        gs_sampler_let_go(&live);
+}
+
+void gs_sampler_put_back(const void *ptr, const struct gs_live *held)
+{
+    if (gs_live_insert(ptr, held))
+        return;
+    atomic_fetch_add_explicit(&gs_drops.samples, 1, memory_order_relaxed);
+    gs_sampler_let_go(held);
+}

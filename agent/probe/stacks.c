@@ -1,0 +1,134 @@
+/* stacks.c - every distinct stack once, and what it holds.
+ *
+ *   hash(frames) ──▶ slot[128 Ki] ──▶ entry[64 Ki] { hash, depth, counters } ──▶ frame[1 Mi]
+ *   a slot's life:   0 ──CAS──▶ entry's number, for good: a reader needs no lock
+ *   an entry's life: reserved ──▶ filled ──release──▶ live
+ *
+ * Entries and frames are handed out in order, so that a program with few stacks touches few pages; only the slots
+ * are scattered.
+ * Who:    host threads add and count; the watcher reads at any time, also while they count.
+ * Bounds: .bss. When entries or frames run out, samples are charged to stack 0, "(table full)", and counted.
+ *         Two threads that meet the same new stack at once may use up two entries; one is never counted on. */
+#include "probe/inside.h"
+#include <string.h>
+
+enum { SLOT_BITS = 17, SLOTS = 1 << SLOT_BITS, PROBES = 64, FRAMES = 1 << 20 };
+
+struct entry {
+    uint64_t hash;
+    uint32_t first_frame;
+    _Atomic uint32_t depth_live; // depth << 2 | cut << 1 | live
+    _Atomic uint64_t alloc_objects, alloc_space, inuse_objects, inuse_space;
+};
+
+static _Atomic uint32_t slot[SLOTS];
+static struct entry entry[GS_STACKS_MAX];
+static uintptr_t frame[FRAMES];
+static _Atomic uint32_t entries = 1; // 0 is GS_STACK_TABLE_FULL
+static _Atomic uint32_t frames;
+
+static uint64_t hash_of(const uintptr_t *from, uint32_t depth)
+{
+    uint64_t h = depth;
+    for (uint32_t i = 0; i < depth; i++) {
+        h = (h ^ from[i]) * 0x9e3779b97f4a7c15u;
+        h ^= h >> 29;
+    }
+    return h;
+}
+
+static bool same(const struct entry *e, uint64_t hash, const uintptr_t *from, uint32_t depth)
+{
+    uint32_t live = atomic_load_explicit(&e->depth_live, memory_order_acquire);
+    return (live & 1) && e->hash == hash && live >> 2 == depth &&
+           memcmp(&frame[e->first_frame], from, depth * sizeof *from) == 0;
+}
+
+/* Hand out COUNT of something of which there are MAX; false when they have run out (and stays so, without
+ * wrapping round). */
+static bool reserve(_Atomic uint32_t *used, uint32_t count, uint32_t max, uint32_t *first)
+{
+    uint32_t seen = atomic_load_explicit(used, memory_order_relaxed);
+    do {
+        if (count > max - seen)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(used, &seen, seen + count, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    *first = seen;
+    return true;
+}
+
+static uint32_t add(uint64_t hash, const uintptr_t *from, uint32_t depth, bool cut)
+{
+    uint32_t number, first;
+    if (!reserve(&frames, depth, FRAMES, &first) || !reserve(&entries, 1, GS_STACKS_MAX, &number))
+        return GS_STACK_TABLE_FULL;
+    memcpy(&frame[first], from, depth * sizeof *from);
+    entry[number].hash = hash;
+    entry[number].first_frame = first;
+    atomic_store_explicit(&entry[number].depth_live, depth << 2 | (uint32_t)cut << 1 | 1, memory_order_release);
+    return number;
+}
+
+uint32_t gs_stack_intern(const uintptr_t *from, uint32_t depth, bool cut)
+{
+    uint64_t hash = hash_of(from, depth);
+    uint32_t mine = GS_STACK_TABLE_FULL;
+    for (uint32_t i = 0; i < PROBES; i++) {
+        _Atomic uint32_t *at = &slot[((hash >> (64 - SLOT_BITS)) + i) & (SLOTS - 1)];
+        uint32_t number = atomic_load_explicit(at, memory_order_acquire);
+        if (number == 0) {
+            if (mine == GS_STACK_TABLE_FULL)
+                mine = add(hash, from, depth, cut);
+            if (mine == GS_STACK_TABLE_FULL)
+                break;
+            if (atomic_compare_exchange_strong_explicit(at, &number, mine, memory_order_release,
+                                                        memory_order_acquire))
+                return mine;
+        }
+        if (same(&entry[number], hash, from, depth))
+            return number;
+    }
+    atomic_fetch_add_explicit(&gs_drops.stacks_full, 1, memory_order_relaxed);
+    return GS_STACK_TABLE_FULL;
+}
+
+void gs_stack_count_alloc(uint32_t stack, uint64_t objects, uint64_t bytes)
+{
+    struct entry *e = &entry[stack];
+    atomic_fetch_add_explicit(&e->alloc_objects, objects, memory_order_relaxed);
+    atomic_fetch_add_explicit(&e->alloc_space, bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&e->inuse_objects, objects, memory_order_relaxed);
+    atomic_fetch_add_explicit(&e->inuse_space, bytes, memory_order_relaxed);
+}
+
+void gs_stack_count_free(uint32_t stack, uint64_t objects, uint64_t bytes)
+{
+    atomic_fetch_sub_explicit(&entry[stack].inuse_objects, objects, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&entry[stack].inuse_space, bytes, memory_order_relaxed);
+}
+
+uint32_t gs_probe_stack_count(void)
+{
+    return atomic_load_explicit(&entries, memory_order_acquire);
+}
+
+const uintptr_t *gs_probe_stack_frames(uint32_t stack, uint32_t *depth, bool *cut)
+{
+    uint32_t live = atomic_load_explicit(&entry[stack].depth_live, memory_order_acquire);
+    *depth = live >> 2;
+    *cut = live >> 1 & 1;
+    return &frame[entry[stack].first_frame];
+}
+
+struct gs_heap_counts gs_probe_stack_counts(uint32_t stack)
+{
+    struct entry *e = &entry[stack];
+    struct gs_heap_counts counts = {
+        .alloc_objects = atomic_load_explicit(&e->alloc_objects, memory_order_relaxed),
+        .alloc_space = atomic_load_explicit(&e->alloc_space, memory_order_relaxed),
+        .inuse_objects = atomic_load_explicit(&e->inuse_objects, memory_order_relaxed),
+        .inuse_space = atomic_load_explicit(&e->inuse_space, memory_order_relaxed),
+    };
+    return counts;
+}

@@ -1,0 +1,54 @@
+/* wake.c - how the watcher sleeps, and what wakes it early.
+ *
+ *   heap_in_use reaches the alarm's line ──▶ bit in the word ──futex wake──▶ gs_probe_wait returns
+ *
+ * Who:    the watcher waits (alone); host threads wake it with one exchange and, once for each alarm, one futex
+ *         call, which does not block. */
+#include "probe/inside.h"
+#include <errno.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ALARM = 1, CALL = 2 };
+
+static _Atomic uint32_t word;
+static _Atomic uint64_t line = UINT64_MAX;
+
+static void wake(uint32_t bit)
+{
+    int kept = errno;
+    if (!(atomic_fetch_or_explicit(&word, bit, memory_order_acq_rel) & bit))
+        syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    errno = kept;
+}
+
+void gs_alarm_check(uint64_t heap_in_use)
+{
+    uint64_t at = atomic_load_explicit(&line, memory_order_relaxed);
+    if (GS_LIKELY(heap_in_use < at))
+        return;
+    if (atomic_compare_exchange_strong_explicit(&line, &at, UINT64_MAX, memory_order_relaxed, memory_order_relaxed))
+        wake(ALARM);
+}
+
+void gs_probe_alarm_at(uint64_t line_bytes)
+{
+    atomic_store_explicit(&line, line_bytes, memory_order_relaxed);
+    gs_alarm_check(gs_probe_heap_in_use()); // it may have been crossed before there was an alarm
+}
+
+void gs_probe_wake(void)
+{
+    wake(CALL);
+}
+
+enum gs_wake gs_probe_wait(int64_t timeout_ns)
+{
+    struct timespec timeout = {.tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000};
+    if (atomic_load_explicit(&word, memory_order_acquire) == 0 && timeout_ns > 0)
+        syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, &timeout, NULL, 0);
+    uint32_t bits = atomic_exchange_explicit(&word, 0, memory_order_acq_rel);
+    return bits & CALL ? GS_WAKE_CALL : bits & ALARM ? GS_WAKE_ALARM : GS_WAKE_TIMEOUT;
+}

@@ -1,0 +1,158 @@
+/* walk.c - from a frame to its caller, until there is none.
+ *
+ *   pc ──hash──▶ cache[8192] { check = pc ^ row ^ age, row }  ──miss──▶ gs_row_compile (rows.c)
+ *   row ──▶ CFA = sp or bp + n ──▶ return address at CFA - 8, caller's bp where the row says, sp = CFA
+ *
+ * The cache is shared by all threads without a lock: an entry is two words, and a reader that meets halves of two
+ * writers sees it in the check word, so that a race costs a row and never a wrong one. Closing an object changes the
+ * age, which every check word carries: rows of what was there before match no more.
+ * Where there is no unwind data (code made at run time) the chain of frame pointers is followed, as long as it rises.
+ * Who:    host threads in malloc and in the signal handler; the watcher over copies of other threads' stacks.
+ * Bounds: reads only what gs_reach allows; each step must move up the stack; at most MAX frames. */
+#include "probe/inside.h"
+
+enum { CACHE_BITS = 13 };
+
+struct cached { _Atomic uint64_t check, row; };
+static struct cached cache[1 << CACHE_BITS];
+static _Atomic uint64_t age = 0x5bd1e9955bd1e995u;
+
+void gs_walk_forget(void)
+{
+    atomic_fetch_add_explicit(&age, 0x9e3779b97f4a7c15u, memory_order_relaxed);
+}
+
+/* kind: 4 bits, bp: 2, cfa_offset: 29, bp_offset: 29. */
+static uint64_t pack(struct gs_row row)
+{
+    return (uint64_t)row.kind | (uint64_t)row.bp << 4 | ((uint64_t)row.cfa_offset & 0x1fffffff) << 6 |
+           ((uint64_t)row.bp_offset & 0x1fffffff) << 35;
+}
+
+static struct gs_row unpack(uint64_t packed)
+{
+    struct gs_row row = {
+        .kind = (enum gs_row_kind)(packed & 15),
+        .bp = (enum gs_bp_kind)(packed >> 4 & 3),
+        .cfa_offset = (int32_t)((int64_t)(packed << 29) >> 35),
+        .bp_offset = (int32_t)((int64_t)packed >> 35),
+    };
+    return row;
+}
+
+static struct gs_row row_for(uintptr_t pc)
+{
+    uint64_t hash = pc * 0x9e3779b97f4a7c15u, key = hash ^ atomic_load_explicit(&age, memory_order_relaxed);
+    struct cached *entry = &cache[hash >> (64 - CACHE_BITS)];
+    uint64_t check = atomic_load_explicit(&entry->check, memory_order_relaxed);
+    uint64_t packed = atomic_load_explicit(&entry->row, memory_order_relaxed);
+    if (GS_LIKELY((check ^ packed) == key))
+        return unpack(packed);
+    struct gs_row row = gs_row_compile(pc);
+    packed = pack(row);
+    atomic_store_explicit(&entry->check, key ^ packed, memory_order_relaxed);
+    atomic_store_explicit(&entry->row, packed, memory_order_relaxed);
+    return row;
+}
+
+/* The word at address AT, if the walk may read it. */
+static bool load(struct gs_reach *reach, uintptr_t at, uintptr_t *value)
+{
+    if (GS_UNLIKELY(at & 7 || at < reach->low))
+        return false;
+    while (GS_UNLIKELY(at + 8 > reach->high))
+        if (!reach->grow || at >= reach->end || !reach->grow(reach))
+            return false;
+    *value = *(const uintptr_t *)(at + (uintptr_t)reach->shift);
+    return true;
+}
+
+/* The kernel's frame below a signal handler: sp points at its struct ucontext, whose registers begin after uc_flags,
+ * uc_link and uc_stack. */
+static bool step_signal(struct gs_registers *r, struct gs_reach *reach)
+{
+    enum { GREGS = 40, RBP = 10, RSP = 15, RIP = 16 };
+    uintptr_t sp, pc, bp;
+    if (!load(reach, r->sp + GREGS + 8 * RIP, &pc) || !load(reach, r->sp + GREGS + 8 * RSP, &sp) ||
+        !load(reach, r->sp + GREGS + 8 * RBP, &bp))
+        return false;
+    if (sp < r->sp || sp >= reach->high) { // the handler ran on a signal stack: what it interrupted is elsewhere
+        if (!reach->grow)
+            return false;
+        gs_reach_cross(reach, sp);
+    }
+    *r = (struct gs_registers){.pc = pc, .sp = sp, .bp = bp, .bp_known = true, .exact = true};
+    return true;
+}
+
+static bool cfa_of(struct gs_row row, const struct gs_registers *r, struct gs_reach *reach, uintptr_t *cfa)
+{
+    bool by_bp = row.kind == GS_ROW_BP || row.kind == GS_ROW_BP_DEREF;
+    if (by_bp && !r->bp_known)
+        return false;
+    *cfa = (by_bp ? r->bp : r->sp) + (uintptr_t)(intptr_t)row.cfa_offset;
+    if (row.kind == GS_ROW_SP_DEREF || row.kind == GS_ROW_BP_DEREF)
+        return load(reach, *cfa, cfa);
+    return true;
+}
+
+static bool step_row(struct gs_row row, struct gs_registers *r, struct gs_reach *reach)
+{
+    uintptr_t cfa, pc, bp = r->bp;
+    if (!cfa_of(row, r, reach, &cfa) || cfa <= r->sp || !load(reach, cfa - 8, &pc))
+        return false;
+    if (row.bp != GS_BP_SAME) {
+        uintptr_t at = (row.bp == GS_BP_AT_CFA ? cfa : bp) + (uintptr_t)(intptr_t)row.bp_offset;
+        r->bp_known = (row.bp == GS_BP_AT_CFA || r->bp_known) && load(reach, at, &bp);
+    }
+    r->pc = pc;
+    r->sp = cfa;
+    r->bp = bp;
+    r->exact = false;
+    return true;
+}
+
+static bool step_frame_pointer(struct gs_registers *r, struct gs_reach *reach)
+{
+    uintptr_t pc, bp;
+    if (!r->bp_known || r->bp < r->sp || !load(reach, r->bp, &bp) || !load(reach, r->bp + 8, &pc) || bp <= r->bp)
+        return false;
+    *r = (struct gs_registers){.pc = pc, .sp = r->bp + 16, .bp = bp, .bp_known = true};
+    return true;
+}
+
+static bool step(struct gs_row row, struct gs_registers *r, struct gs_reach *reach)
+{
+    switch (row.kind) {
+    case GS_ROW_SP:
+    case GS_ROW_BP:
+    case GS_ROW_SP_DEREF:
+    case GS_ROW_BP_DEREF: return step_row(row, r, reach);
+    case GS_ROW_SIGNAL: return step_signal(r, reach);
+    case GS_ROW_NONE: return step_frame_pointer(r, reach);
+    case GS_ROW_END:
+    case GS_ROW_STRANGE: break;
+    }
+    return false;
+}
+
+uint32_t gs_walk(struct gs_registers r, struct gs_reach *reach, uintptr_t *frames, uint32_t max, bool *cut)
+{
+    uint32_t depth = 0;
+    *cut = true;
+    while (depth < max) {
+        frames[depth++] = r.pc + r.exact; // always one past an address inside the call or the instruction
+        struct gs_row row = row_for(r.exact ? r.pc : r.pc - 1);
+        if (row.kind == GS_ROW_END) {
+            *cut = false;
+            break;
+        }
+        if (!step(row, &r, reach))
+            break;
+        if (r.pc == 0) { // some threads' first frames return to nowhere
+            *cut = false;
+            break;
+        }
+    }
+    return depth;
+}

@@ -1,0 +1,511 @@
+/* watcher.c - the loop: sleep, read, judge, capture.
+ *
+ *   gumshoe_start ──▶ thread:  gs_probe_wait ─▶ gs_watch_read ─▶ gs_judge_tick ─▶ gs_incident_capture ─▶ callback
+ *                                   ▲ tick, alarm (heap line crossed), call (gumshoe_capture, gumshoe_stop)
+ *
+ * Who:    one thread, with every signal blocked, so that none meant for the host ends here. Public calls come from
+ *         host threads: they take `gate` (start, stop) or `calls` (one capture call at a time) and wake the thread.
+ * Memory: none of the host's malloc once the thread runs. Starting it does use it: pthread_create must.
+ * Fork:   the child has no watcher; it may start one of its own. */
+#include "watcher.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/kinds.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "incident/incident.h"
+#include "metrics/metrics.h"
+#include "probe/probe.h"
+#include "profile/profile.h"
+#include "rules/rules.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { STACK_BYTES = 1 << 20, HISTORY_TICKS = 3600, NICE = 5 };
+#define STOP_PATIENCE_NS GS_NS_PER_S
+
+struct call { // of gumshoe_capture, while it waits
+    const char *reason;
+    unsigned kinds;
+    int result;
+    bool waiting;
+};
+
+/* What a running watcher works with: made by start, dropped by stop. */
+struct parts {
+    struct gs_rules *rules;
+    struct gs_judge *judge;
+    struct gs_watch *watch;
+    struct gs_history *history;
+    struct gs_baselines *baselines;
+    struct gs_store *store;
+    double *values;                // one for each metric
+    struct gs_verdict *verdicts;   // room for one from each rule
+    char **unavailable;
+    size_t unavailable_count;
+    struct gs_incident_scene scene;
+    char limit_from[160];
+};
+
+static struct {
+    pthread_mutex_t gate;      // start and stop
+    pthread_mutex_t calls;     // guards call
+    pthread_cond_t answered;
+    pthread_mutex_t gathering; // one gatherer at a time: threads are asked through shared slots
+    pthread_t thread;
+    _Atomic bool running, stopping;
+    bool fork_known;
+    struct call call;
+    _Atomic(void (*)(const char *, void *)) callback;
+    _Atomic(void *) callback_user;
+    struct parts parts;
+} w = {
+    .gate = PTHREAD_MUTEX_INITIALIZER,
+    .calls = PTHREAD_MUTEX_INITIALIZER,
+    .answered = PTHREAD_COND_INITIALIZER,
+    .gathering = PTHREAD_MUTEX_INITIALIZER,
+};
+
+/* ---- errors of gumshoe_start ------------------------------------------------------------------------------------ */
+
+static int refuse(struct gumshoe_error *error, int code, const char *file, const char *message)
+{
+    if (error) {
+        error->code = code;
+        snprintf(error->file, sizeof error->file, "%s", file);
+        snprintf(error->message, sizeof error->message, "%s", message);
+    }
+    gs_log(GS_LOG_ERROR, "not watching: %s%s%s", file, *file ? ": " : "", message);
+    return code;
+}
+
+/* All errors of a rules file go to the log, the first to the caller. */
+static int refuse_rules(struct gumshoe_error *error, const char *file, const struct gs_errors *errors)
+{
+    for (size_t i = 0; i < errors->count; i++) {
+        char line[640];
+        gs_error_format(&errors->item[i], line, sizeof line);
+        gs_log(GS_LOG_ERROR, "%s", line);
+    }
+    const struct gs_error *first = errors->count ? &errors->item[0] : NULL;
+    if (error && first) {
+        error->line = first->line;
+        error->column = first->col;
+    }
+    return refuse(error, -EINVAL, file, first ? first->text : "the rules could not be read");
+}
+
+/* ---- setting up ---------------------------------------------------------------------------------------------------- */
+
+static const char *setting(const char *variable, const char *option)
+{
+    const char *value = secure_getenv(variable);
+    return value && *value ? value : option;
+}
+
+static int read_rules(const struct gumshoe_options *options)
+{
+    const char *file = setting("GUMSHOE_RULES", options->rules_file), *name = file ? file : "(built-in rules)";
+    const char *text = gs_default_rules_text;
+    char *read = NULL;
+    size_t length = gs_default_rules_length;
+    if (file) {
+        int error = gs_read_file(AT_FDCWD, file, GS_RULES_TEXT_MAX, &read, &length);
+        if (error)
+            return refuse(options->error, error, file, strerrordesc_np(-error));
+        text = read;
+    } else if (options->rules_json) {
+        name = "(rules_json)";
+        text = options->rules_json;
+        length = strlen(text);
+    }
+    struct gs_errors errors = {0};
+    w.parts.rules = gs_rules_read(text, length, name, &errors);
+    int error = w.parts.rules ? 0 : refuse_rules(options->error, name, &errors);
+    gs_errors_fini(&errors);
+    gs_free(read);
+    return error;
+}
+
+static int open_store(const struct gumshoe_options *options)
+{
+    const char *dir = setting("GUMSHOE_DIR", options->dir);
+    char why[256];
+    struct gs_store_limits limits = {w.parts.rules->incidents.keep, w.parts.rules->incidents.max_bytes,
+                                     w.parts.rules->incidents.max_age_ns};
+    if (!dir)
+        dir = w.parts.rules->incidents.dir;
+    w.parts.store = gs_store_open(dir, &limits, why, sizeof why);
+    return w.parts.store ? 0 : refuse(options->error, errno ? -errno : -EIO, dir, why);
+}
+
+/* When this process was started, CLOCK_REALTIME: field 22 of its stat counts from boot, in clock ticks. */
+static int64_t process_started_ns(void)
+{
+    char *stat = NULL;
+    size_t length;
+    int64_t started_ns = gs_realtime_ns();
+    if (gs_read_file(AT_FDCWD, "/proc/self/stat", 4096, &stat, &length))
+        return started_ns;
+    const char *at = strrchr(stat, ')');
+    for (int field = 2; at && field < 22; field++)
+        at = strchr(at + 1, ' ');
+    struct timespec since_boot;
+    if (at && clock_gettime(CLOCK_BOOTTIME, &since_boot) == 0) {
+        int64_t uptime_ns = since_boot.tv_sec * GS_NS_PER_S + since_boot.tv_nsec;
+        started_ns -= uptime_ns - strtoll(at, NULL, 10) * (GS_NS_PER_S / sysconf(_SC_CLK_TCK));
+    }
+    gs_free(stat);
+    return started_ns;
+}
+
+/* Say now, and in every incident, which metrics the rules ask for in vain. */
+static bool tell_unavailable(void)
+{
+    size_t count = gs_watch_count(w.parts.watch);
+    w.parts.unavailable = gs_alloc((count + 1) * sizeof *w.parts.unavailable);
+    for (size_t i = 0; w.parts.unavailable && i < count; i++) {
+        const char *why = gs_watch_unavailable(w.parts.watch, i);
+        struct gs_text line = {0};
+        if (!why)
+            continue;
+        gs_text_add(&line, "%s: %s", gs_watch_name(w.parts.watch, i), why);
+        gs_log(GS_LOG_WARNING, "metric not available: %s", line.bytes ? line.bytes : why);
+        if (line.bytes)
+            w.parts.unavailable[w.parts.unavailable_count++] = line.bytes; // ours from here on
+    }
+    return w.parts.unavailable != NULL;
+}
+
+static bool make_parts(void)
+{
+    size_t metrics = w.parts.rules->metric_count, rules = w.parts.rules->rule_count;
+    uint64_t limit = gs_memory_limit("", w.parts.limit_from, sizeof w.parts.limit_from);
+    w.parts.judge = gs_judge_new(w.parts.rules, limit);
+    w.parts.watch = gs_watch_new(w.parts.rules->metric, metrics, "");
+    w.parts.history = gs_history_new(w.parts.rules->metric, metrics, HISTORY_TICKS);
+    w.parts.baselines = gs_baselines_new();
+    w.parts.values = gs_alloc((metrics + 1) * sizeof *w.parts.values);
+    w.parts.verdicts = gs_alloc((rules + 1) * sizeof *w.parts.verdicts);
+    if (!w.parts.judge || !w.parts.watch || !w.parts.history || !w.parts.baselines || !w.parts.values || !w.parts.verdicts || !tell_unavailable())
+        return false;
+    w.parts.scene = (struct gs_incident_scene){
+        .rules = w.parts.rules,
+        .history = w.parts.history,
+        .baselines = w.parts.baselines,
+        .unavailable = (const char *const *)w.parts.unavailable,
+        .unavailable_count = w.parts.unavailable_count,
+        .limit_bytes = limit,
+        .limit_from = w.parts.limit_from,
+        .start_ns = gs_monotonic_ns(),
+        .started_ns = process_started_ns(),
+    };
+    return true;
+}
+
+static void drop_parts(void)
+{
+    gs_judge_free(w.parts.judge);
+    gs_watch_free(w.parts.watch);
+    gs_history_free(w.parts.history);
+    gs_baselines_free(w.parts.baselines);
+    gs_store_close(w.parts.store);
+    for (size_t i = 0; i < w.parts.unavailable_count; i++)
+        gs_free(w.parts.unavailable[i]);
+    gs_free(w.parts.unavailable);
+    gs_free(w.parts.values);
+    gs_free(w.parts.verdicts);
+    gs_rules_free(w.parts.rules);
+    w.parts = (struct parts){0};
+}
+
+/* ---- the loop --------------------------------------------------------------------------------------------------------- */
+
+static int capture(const struct gs_incident_facts *facts)
+{
+    char path[PATH_MAX];
+    pthread_mutex_lock(&w.gathering);
+    int error = gs_incident_capture(w.parts.store, facts, &w.parts.scene, path);
+    pthread_mutex_unlock(&w.gathering);
+    if (error) {
+        gs_log(GS_LOG_ERROR, "rule %s: the incident could not be written: %s", facts->rule, strerrordesc_np(-error));
+        return error;
+    }
+    gs_log(GS_LOG_INFO, "rule %s: %s: %s", facts->rule, facts->reason, path);
+    void (*callback)(const char *, void *) = atomic_load(&w.callback);
+    if (callback)
+        callback(path, atomic_load(&w.callback_user));
+    return 0;
+}
+
+static void capture_verdict(const struct gs_verdict *verdict)
+{
+    const struct gs_rule *rule = &w.parts.rules->rule[verdict->rule];
+    struct gs_incident_facts facts = {
+        .rule = rule->name,
+        .why = rule->why,
+        .metric = rule->metric,
+        .condition = verdict->condition,
+        .reason = verdict->reason,
+        .value = verdict->value,
+        .line = verdict->line,
+        .unit = rule->unit,
+        .window_ns = verdict->window_ns,
+        .capture = rule->capture,
+        .triggered_ns = gs_realtime_ns(),
+    };
+    (void)capture(&facts); // it has logged; a rule whose incident failed cools down all the same
+    gs_judge_incident_over(w.parts.judge, verdict->rule, gs_monotonic_ns());
+}
+
+static void tick(bool early)
+{
+    int64_t now_ns = gs_monotonic_ns();
+    gs_watch_read(w.parts.watch, now_ns, w.parts.values);
+    if (!early)
+        gs_history_add(w.parts.history, gs_realtime_ns(), w.parts.values);
+    struct gs_tick this_tick = {.time_ns = now_ns, .value = w.parts.values, .early = early};
+    size_t fired = gs_judge_tick(w.parts.judge, &this_tick, w.parts.verdicts);
+    for (size_t i = 0; i < fired; i++)
+        capture_verdict(&w.parts.verdicts[i]);
+    gs_baselines_tick(w.parts.baselines, w.parts.scene.start_ns, w.parts.rules->heap.baseline_ns, gs_monotonic_ns());
+    gs_probe_alarm_at(gs_judge_alarm_line(w.parts.judge, gs_monotonic_ns()));
+}
+
+static void answer_call(void)
+{
+    pthread_mutex_lock(&w.calls);
+    if (w.call.waiting) {
+        struct gs_incident_facts facts = {
+            .rule = w.call.reason,
+            .condition = "call",
+            .reason = "asked for by the program (gumshoe_capture)",
+            .value = NAN,
+            .line = NAN,
+            .capture = w.call.kinds,
+            .triggered_ns = gs_realtime_ns(),
+        };
+        w.call.result = capture(&facts);
+        w.call.waiting = false;
+        pthread_cond_broadcast(&w.answered);
+    }
+    pthread_mutex_unlock(&w.calls);
+}
+
+static void settle_in(void)
+{
+    enum { IOPRIO_WHO_PROCESS = 1, IOPRIO_BEST_EFFORT_LAST = 2 << 13 | 7 };
+    prctl(PR_SET_NAME, "gumshoe");
+    setpriority(PRIO_PROCESS, 0, NICE); // on Linux: of this thread alone
+    syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_BEST_EFFORT_LAST);
+}
+
+static void *watch(void *unused)
+{
+    (void)unused;
+    settle_in();
+    int64_t next_ns = gs_monotonic_ns() + w.parts.rules->interval_ns;
+    tick(false);
+    while (!atomic_load(&w.stopping)) {
+        enum gs_wake woken = gs_probe_wait(next_ns - gs_monotonic_ns());
+        if (woken == GS_WAKE_CALL)
+            answer_call();
+        else if (woken == GS_WAKE_ALARM)
+            tick(true);
+        int64_t now_ns = gs_monotonic_ns();
+        if (now_ns < next_ns || atomic_load(&w.stopping))
+            continue;
+        tick(false);
+        next_ns += w.parts.rules->interval_ns;
+        if (next_ns < now_ns)
+            next_ns = now_ns + w.parts.rules->interval_ns; // late (a capture, a stopped machine): a gap, not a burst
+    }
+    return NULL;
+}
+
+/* ---- starting and stopping ------------------------------------------------------------------------------------------------ */
+
+/* The child has the watcher's memory but not its thread, and whatever the thread held is still held: forget it all. */
+static void after_fork_in_child(void)
+{
+    gs_memory_after_fork();
+    pthread_mutex_init(&w.gate, NULL);
+    pthread_mutex_init(&w.calls, NULL);
+    pthread_mutex_init(&w.gathering, NULL);
+    pthread_cond_init(&w.answered, NULL);
+    w.call = (struct call){0};
+    w.parts = (struct parts){0};
+    atomic_store(&w.running, false);
+}
+
+static int start_thread(void)
+{
+    sigset_t all, old;
+    pthread_attr_t attributes;
+    sigfillset(&all);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int error = pthread_create(&w.thread, &attributes, watch, NULL);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attributes);
+    return -error;
+}
+
+static int start(const struct gumshoe_options *options)
+{
+    int error = read_rules(options);
+    if (error)
+        return error;
+    error = open_store(options);
+    if (error)
+        return error;
+    struct gs_probe_settings settings = {w.parts.rules->heap.sample_bytes, w.parts.rules->heap.depth};
+    (void)gs_probe_start(&settings);
+    if (!make_parts())
+        return refuse(options->error, -ENOMEM, "", "no memory for the watcher's own tables");
+    atomic_store(&w.stopping, false);
+    error = start_thread();
+    if (error)
+        return refuse(options->error, error, "", "the watcher's thread could not be created");
+    if (!w.fork_known)
+        pthread_atfork(NULL, NULL, after_fork_in_child);
+    w.fork_known = true;
+    gs_log(GS_LOG_INFO, "watching: %zu rules from %s, incidents in %s", w.parts.rules->rule_count, w.parts.rules->file,
+           gs_store_path(w.parts.store));
+    return 0;
+}
+
+static bool disabled(void)
+{
+    const char *disable = secure_getenv("GUMSHOE_DISABLE");
+    return disable && *disable && strcmp(disable, "0") != 0;
+}
+
+int gs_watcher_start(const struct gumshoe_options *given)
+{
+    struct gumshoe_options options = {0};
+    if (given) // a program built with an older header knows fewer options
+        memcpy(&options, given, given->size && given->size < sizeof options ? given->size : sizeof options);
+    if (options.error)
+        *options.error = (struct gumshoe_error){0};
+    gs_log_to(setting("GUMSHOE_LOG", options.log));
+    if (disabled())
+        return refuse(options.error, -ECANCELED, "", "GUMSHOE_DISABLE is set");
+    pthread_mutex_lock(&w.gate);
+    int error;
+    if (atomic_load(&w.running)) {
+        error = refuse(options.error, -EALREADY, "", "the watcher runs already");
+    } else {
+        gs_memory_for_json();
+        error = start(&options);
+        atomic_store(&w.running, error == 0);
+        if (error)
+            drop_parts();
+    }
+    pthread_mutex_unlock(&w.gate);
+    return error;
+}
+
+void gs_watcher_stop(void)
+{
+    pthread_mutex_lock(&w.gate);
+    if (atomic_load(&w.running) && !pthread_equal(pthread_self(), w.thread)) {
+        struct timespec until;
+        atomic_store(&w.stopping, true);
+        gs_probe_wake();
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += STOP_PATIENCE_NS / GS_NS_PER_S;
+        if (pthread_timedjoin_np(w.thread, NULL, &until) == 0) {
+            drop_parts();
+            atomic_store(&w.running, false);
+        } // else it is in the middle of a capture, needs its parts, and ends after it
+    }
+    pthread_mutex_unlock(&w.gate);
+}
+
+/* ---- calls ----------------------------------------------------------------------------------------------------------------- */
+
+static bool known_kinds(unsigned kinds)
+{
+    for (const struct gs_kind_name *kind = gs_kinds; kind->name; kind++)
+        kinds &= ~(unsigned)kind->kind;
+    return kinds == 0;
+}
+
+static bool good_reason(const char *reason)
+{
+    size_t length = reason ? strspn(reason, "abcdefghijklmnopqrstuvwxyz0123456789._-") : 0;
+    return length > 0 && length <= GS_RULE_NAME_MAX && reason[length] == 0;
+}
+
+int gs_watcher_capture(const char *reason, unsigned kinds)
+{
+    if (!good_reason(reason) || kinds == 0 || !known_kinds(kinds))
+        return -EINVAL;
+    if (!atomic_load(&w.running) || pthread_equal(pthread_self(), w.thread))
+        return -ESRCH;
+    pthread_mutex_lock(&w.calls);
+    while (w.call.waiting) // another thread's turn first
+        pthread_cond_wait(&w.answered, &w.calls);
+    w.call = (struct call){.reason = reason, .kinds = kinds, .waiting = true};
+    gs_probe_wake();
+    while (w.call.waiting && atomic_load(&w.running)) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec++; // the watcher may have been stopped meanwhile
+        pthread_cond_timedwait(&w.answered, &w.calls, &until);
+    }
+    int result = w.call.waiting ? -ESRCH : w.call.result;
+    w.call.waiting = false;
+    pthread_mutex_unlock(&w.calls);
+    return result;
+}
+
+void gs_watcher_on_incident(void (*callback)(const char *dir, void *user), void *user)
+{
+    atomic_store(&w.callback, NULL);
+    atomic_store(&w.callback_user, user);
+    atomic_store(&w.callback, callback);
+}
+
+static int write_profile(const struct gs_capture *kind, int fd)
+{
+    struct gs_gathered gathered = {0};
+    struct gs_gather how = {
+        .maps = gs_maps_read(0),
+        .now_ns = gs_monotonic_ns(),
+        .start_ns = w.parts.scene.start_ns ? w.parts.scene.start_ns : gs_monotonic_ns(),
+        .reason = "asked for by the program (gumshoe_write_profile)",
+    };
+    int error = how.maps ? kind->gather(&how, &gathered) : -errno;
+    if (!error)
+        error = gs_profile_write(gathered.profile, fd);
+    gs_gathered_fini(&gathered);
+    gs_maps_free((struct gs_maps *)how.maps);
+    return error;
+}
+
+int gs_watcher_write_profile(enum gumshoe_kind wanted, int fd)
+{
+    for (const struct gs_capture *kind = gs_captures; kind->name; kind++) {
+        if ((unsigned)kind->kind != (unsigned)wanted)
+            continue;
+        gs_memory_for_json();
+        pthread_mutex_lock(&w.gathering);
+        int error = write_profile(kind, fd);
+        pthread_mutex_unlock(&w.gathering);
+        return error;
+    }
+    return -EINVAL;
+}

@@ -1,0 +1,220 @@
+/* The sampler as a host's pool would use it: blocks come and go, and the estimate follows. Blocks are addresses of one
+ * array: their bytes are never touched. */
+#include "probe/inside.h"
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+enum { BLOCKS = 1 << 20 };
+static char block[BLOCKS * 16]; // an address for each
+
+static uint64_t sum_of_stacks(void)
+{
+    uint64_t sum = 0;
+    for (uint32_t stack = 0; stack < gs_probe_stack_count(); stack++)
+        sum += gs_probe_stack_counts(stack).inuse_space;
+    return sum;
+}
+
+static void watch_every(uint64_t bytes)
+{
+    struct gs_probe_settings settings = {.sample_bytes = bytes, .depth = 16};
+    assert_int_equal(gs_probe_start(&settings), 0);
+    static uint64_t seed; // the same draws in every run
+    uint64_t random = ++seed * 0x9e3779b97f4a7c15u;
+    gs_thread = (struct gs_thread){.ready = true, .distance = bytes, .countdown = gs_draw_gap(gs_random(&random), bytes)};
+    gs_thread.random = random;
+}
+
+static void take_blocks(int count, size_t size)
+{
+    for (int i = 0; i < count; i++)
+        gs_probe_note_alloc(&block[i * 16], size);
+}
+
+static void free_blocks(int count)
+{
+    for (int i = 0; i < count; i++)
+        gs_probe_note_free(&block[i * 16]);
+}
+
+/* 2^20 blocks of 32 bytes are 32 MiB; sampled every 16 KiB that is 2048 samples: a standard error of 2.2 %. */
+static void small_blocks_are_estimated(void **state)
+{
+    (void)state;
+    watch_every(16384);
+    uint64_t before = gs_probe_heap_in_use();
+    take_blocks(BLOCKS, 32);
+    double estimate = (double)(gs_probe_heap_in_use() - before), truth = 32.0 * BLOCKS;
+    assert_true(fabs(estimate - truth) < 0.10 * truth);
+    assert_int_equal(sum_of_stacks(), gs_probe_heap_in_use());
+    free_blocks(BLOCKS);
+    assert_int_equal(gs_probe_heap_in_use(), before);
+    assert_int_equal(sum_of_stacks(), before);
+}
+
+/* A block 64 times the distance is always sampled, and stands for itself: to the byte. */
+static void large_blocks_are_exact(void **state)
+{
+    (void)state;
+    watch_every(16384);
+    take_blocks(100, 1 << 20);
+    assert_int_equal(gs_probe_heap_in_use(), 100ull << 20);
+    free_blocks(100);
+    assert_int_equal(gs_probe_heap_in_use(), 0);
+}
+
+/* Forty seeds, sizes from 1 byte to beyond the distance mixed: the mean of the relative errors lies within three of its
+ * own standard errors of zero. */
+static void the_estimate_is_unbiased(void **state)
+{
+    (void)state;
+    enum { SEEDS = 40, COUNT = 40000 };
+    const size_t sizes[] = {1, 8, 24, 100, 1000, 8191, 8192, 30000};
+    double sum = 0, squares = 0;
+    for (int seed = 0; seed < SEEDS; seed++) {
+        double truth = 0;
+        watch_every(8192);
+        for (int i = 0; i < COUNT; i++) {
+            size_t size = sizes[i % 8];
+            gs_probe_note_alloc(&block[i * 16], size);
+            truth += (double)size;
+        }
+        double error = (double)gs_probe_heap_in_use() / truth - 1;
+        sum += error;
+        squares += error * error;
+        free_blocks(COUNT);
+        assert_int_equal(gs_probe_heap_in_use(), 0);
+    }
+    double mean = sum / SEEDS, standard_error = sqrt((squares / SEEDS - mean * mean) / SEEDS);
+    if (fabs(mean) > 3 * standard_error)
+        fail_msg("mean error %g, standard error %g", mean, standard_error);
+}
+
+/* Blocks of no size hold no bytes, and are seen all the same: their objects are counted as of one byte. */
+static void empty_blocks_are_not_invisible(void **state)
+{
+    (void)state;
+    watch_every(64);
+    uint64_t before = 0, after = 0;
+    for (uint32_t s = 0; s < gs_probe_stack_count(); s++)
+        before += gs_probe_stack_counts(s).inuse_objects >> GS_OBJECT_SHIFT;
+    take_blocks(100000, 0);
+    for (uint32_t s = 0; s < gs_probe_stack_count(); s++)
+        after += gs_probe_stack_counts(s).inuse_objects >> GS_OBJECT_SHIFT;
+    assert_true(fabs((double)(after - before) - 100000) < 15000);
+    free_blocks(100000);
+    assert_int_equal(gs_probe_heap_in_use(), 0);
+}
+
+static void nothing_is_sampled_while_stopped(void **state)
+{
+    (void)state;
+    gs_probe_stop();
+    gs_thread = (struct gs_thread){0};
+    take_blocks(1000, 1 << 20);
+    assert_int_equal(gs_probe_heap_in_use(), 0);
+}
+
+/* What was sampled before a stop is followed to its end, so that a later start begins true. */
+static void frees_count_while_stopped(void **state)
+{
+    (void)state;
+    watch_every(16384);
+    take_blocks(10, 1 << 20);
+    gs_probe_stop();
+    free_blocks(10);
+    assert_int_equal(gs_probe_heap_in_use(), 0);
+}
+
+/* More live samples than the table holds: they are dropped and counted, and frees still lead back to zero. */
+static void a_full_table_drops_and_counts(void **state)
+{
+    (void)state;
+    watch_every(16);
+    uint64_t before = gs_probe_drops().samples;
+    take_blocks(BLOCKS, 4096);
+    assert_true(gs_probe_drops().samples > before);
+    assert_int_equal(sum_of_stacks(), gs_probe_heap_in_use());
+    free_blocks(BLOCKS);
+    assert_int_equal(gs_probe_heap_in_use(), 0);
+}
+
+/* The watcher sleeps for a minute; the line is crossed; it wakes for the alarm, once. */
+static void the_alarm_rings_once(void **state)
+{
+    (void)state;
+    watch_every(16384);
+    gs_probe_alarm_at(50 << 20);
+    take_blocks(49, 1 << 20);
+    assert_int_equal(gs_probe_wait(0), GS_WAKE_TIMEOUT);
+    gs_probe_note_alloc(&block[16 * 200], 1 << 20);
+    assert_int_equal(gs_probe_wait(60000000000), GS_WAKE_ALARM);
+    gs_probe_note_alloc(&block[16 * 201], 1 << 20);
+    assert_int_equal(gs_probe_wait(0), GS_WAKE_TIMEOUT);
+    free_blocks(202);
+}
+
+static void an_alarm_below_the_present_rings_at_once(void **state)
+{
+    (void)state;
+    watch_every(16384);
+    take_blocks(10, 1 << 20);
+    gs_probe_alarm_at(5 << 20);
+    assert_int_equal(gs_probe_wait(60000000000), GS_WAKE_ALARM);
+    free_blocks(10);
+}
+
+static void gauges_are_told_apart_by_name(void **state)
+{
+    (void)state;
+    double value;
+    char name[] = "queue.length";
+    assert_false(gs_probe_gauge_read("queue.length", &value));
+    gs_probe_gauge(name, 17);
+    name[0] = 'Q'; // ours is a copy
+    assert_true(gs_probe_gauge_read("queue.length", &value));
+    assert_true(value == 17);
+    gs_probe_gauge("queue.length", 18.5);
+    assert_true(gs_probe_gauge_read("queue.length", &value) && value == 18.5);
+}
+
+static void bad_and_too_many_gauges_are_refused_and_counted(void **state)
+{
+    (void)state;
+    const char *bad[] = {"", "Has.Capitals", "space d", "a.name.that.is.forty.one.characters.long.x", NULL};
+    uint64_t before = gs_probe_gauges_refused();
+    double value;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        gs_probe_gauge(bad[i], 1);
+    assert_int_equal(gs_probe_gauges_refused() - before, 5);
+    for (int i = 0; i < GS_GAUGES_MAX + 5; i++) {
+        char name[] = {'g', (char)('a' + i / 10), (char)('0' + i % 10), 0};
+        gs_probe_gauge(name, i);
+    }
+    assert_true(gs_probe_gauges_refused() - before > 5);
+    assert_true(gs_probe_gauge_read("ga0", &value));
+    assert_non_null(gs_probe_gauge_name(GS_GAUGES_MAX - 1));
+    assert_null(gs_probe_gauge_name(GS_GAUGES_MAX));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(large_blocks_are_exact),
+        cmocka_unit_test(small_blocks_are_estimated),
+        cmocka_unit_test(the_estimate_is_unbiased),
+        cmocka_unit_test(empty_blocks_are_not_invisible),
+        cmocka_unit_test(nothing_is_sampled_while_stopped),
+        cmocka_unit_test(frees_count_while_stopped),
+        cmocka_unit_test(the_alarm_rings_once),
+        cmocka_unit_test(an_alarm_below_the_present_rings_at_once),
+        cmocka_unit_test(gauges_are_told_apart_by_name),
+        cmocka_unit_test(bad_and_too_many_gauges_are_refused_and_counted),
+        cmocka_unit_test(a_full_table_drops_and_counts), // last: it fills a filter counter or two for good
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
