@@ -1,0 +1,196 @@
+/* The stack of another thread: asleep in a system call it is read without being woken; running it is asked; not there
+ * or deaf it is given up in time. */
+#include "probe/inside.h"
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+struct worker {
+    void (*work)(struct worker *);
+    pthread_t thread;
+    _Atomic pid_t tid;
+    _Atomic bool stop;
+    int pipe[2];
+    int interrupted;
+};
+
+/* poll is never restarted after a signal. */
+static __attribute__((noinline)) void wait_in_poll(struct worker *worker)
+{
+    struct pollfd fd = {.fd = worker->pipe[0], .events = POLLIN};
+    while (poll(&fd, 1, 60000) < 0)
+        worker->interrupted++;
+    __asm__ volatile("");
+}
+
+static __attribute__((noinline)) void spin(struct worker *worker)
+{
+    while (!worker->stop)
+        __asm__ volatile("");
+    __asm__ volatile("");
+}
+
+static __attribute__((noinline)) void spin_deaf(struct worker *worker)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
+    spin(worker);
+    __asm__ volatile("");
+}
+
+static void *run(void *argument)
+{
+    struct worker *worker = argument;
+    worker->tid = (pid_t)syscall(SYS_gettid);
+    worker->work(worker);
+    return NULL;
+}
+
+static void begin(struct worker *worker, void (*work)(struct worker *))
+{
+    *worker = (struct worker){.work = work};
+    assert_int_equal(pipe(worker->pipe), 0);
+    assert_int_equal(pthread_create(&worker->thread, NULL, run, worker), 0);
+    while (!worker->tid)
+        sched_yield();
+}
+
+static void end(struct worker *worker)
+{
+    worker->stop = true;
+    assert_int_equal(write(worker->pipe[1], "x", 1), 1);
+    pthread_join(worker->thread, NULL);
+    close(worker->pipe[0]);
+    close(worker->pipe[1]);
+}
+
+/* Does some frame stand in FUNCTION (the first 400 bytes from its address)? */
+static bool stands_in(const struct gs_thread_stack *stack, void (*function)(struct worker *))
+{
+    for (uint32_t i = 0; i < stack->depth; i++)
+        if (stack->frames[i] - 1 - (uintptr_t)function < 400)
+            return true;
+    return false;
+}
+
+static struct gs_thread_stack take(pid_t tid)
+{
+    struct gs_thread_stack stack;
+    gs_probe_thread_stack(tid, 200000000, &stack);
+    return stack;
+}
+
+static void a_sleeping_thread_is_read_and_not_woken(void **state)
+{
+    (void)state;
+    struct worker worker;
+    struct gs_thread_stack stack;
+    begin(&worker, wait_in_poll);
+    do // until it has come to its poll
+        stack = take(worker.tid);
+    while (!stands_in(&stack, wait_in_poll) || stack.how != GS_THREAD_ASLEEP);
+    int before = worker.interrupted;
+    for (int i = 0; i < 1000; i++) {
+        stack = take(worker.tid);
+        assert_int_equal(stack.how, GS_THREAD_ASLEEP);
+        assert_false(stack.cut);
+        assert_true(stands_in(&stack, wait_in_poll));
+    }
+    end(&worker);
+    assert_int_equal(worker.interrupted, before);
+}
+
+static void a_running_thread_is_asked(void **state)
+{
+    (void)state;
+    struct worker worker;
+    begin(&worker, spin);
+    for (int i = 0; i < 100; i++) {
+        struct gs_thread_stack stack = take(worker.tid);
+        assert_true(stack.how == GS_THREAD_SIGNALED || stack.how == GS_THREAD_ASLEEP); // asleep: preempted at its start
+        assert_false(stack.cut);
+    }
+    struct gs_thread_stack stack = take(worker.tid);
+    assert_true(stands_in(&stack, spin));
+    end(&worker);
+}
+
+static void a_deaf_thread_is_given_up(void **state)
+{
+    (void)state;
+    struct worker worker;
+    struct gs_thread_stack stack;
+    begin(&worker, spin_deaf);
+    do // until it has blocked its signals
+        gs_probe_thread_stack(worker.tid, 5000000, &stack);
+    while (stack.how != GS_THREAD_UNREACHED);
+    assert_int_equal(stack.depth, 0);
+    end(&worker);
+}
+
+static void a_thread_that_is_gone_has_no_stack(void **state)
+{
+    (void)state;
+    struct gs_thread_stack stack = take(0x3fffffff);
+    assert_int_equal(stack.how, GS_THREAD_UNREACHED);
+}
+
+static _Atomic int urgent;
+
+static void on_urgent(int signal)
+{
+    (void)signal;
+    urgent++;
+}
+
+/* The host uses SIGURG: it never gets one from us, its handler stays, and the thread is said to be unreached. */
+static void the_hosts_own_handler_wins(void **state)
+{
+    (void)state;
+    struct worker worker;
+    struct sigaction after;
+    signal(SIGURG, on_urgent);
+    begin(&worker, spin);
+    struct gs_thread_stack stack = take(worker.tid);
+    assert_int_not_equal(stack.how, GS_THREAD_SIGNALED);
+    assert_int_equal(urgent, 0);
+    sigaction(SIGURG, NULL, &after);
+    assert_ptr_equal(after.sa_handler, on_urgent);
+    signal(SIGURG, SIG_DFL);
+    end(&worker);
+}
+
+/* After a dump the signal is as it was: default, so that a late one is ignored. */
+static void the_signal_is_given_back(void **state)
+{
+    (void)state;
+    struct worker worker;
+    struct sigaction after;
+    begin(&worker, spin);
+    (void)take(worker.tid);
+    sigaction(SIGURG, NULL, &after);
+    assert_ptr_equal(after.sa_handler, SIG_DFL);
+    end(&worker);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_sleeping_thread_is_read_and_not_woken),
+        cmocka_unit_test(a_running_thread_is_asked),
+        cmocka_unit_test(a_deaf_thread_is_given_up),
+        cmocka_unit_test(a_thread_that_is_gone_has_no_stack),
+        cmocka_unit_test(the_hosts_own_handler_wins),
+        cmocka_unit_test(the_signal_is_given_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
