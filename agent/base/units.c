@@ -8,6 +8,7 @@
 #include "base/errors.h"
 #include <errno.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -44,27 +45,13 @@ static const struct { const char *written, *meant; } slips[] = {
 
 enum { DIGITS_MAX = 18 }; // 10^18 fits in 64 bits
 
+// clang-format off
 static const uint64_t powers_of_ten[DIGITS_MAX + 1] = {
-    1,
-    10,
-    100,
-    1000,
-    10000,
-    100000,
-    1000000,
-    10000000,
-    100000000,
-    1000000000,
-    10000000000,
-    100000000000,
-    1000000000000,
-    10000000000000,
-    100000000000000,
-    1000000000000000,
-    10000000000000000,
-    100000000000000000,
+    1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000, 100000000000,
+    1000000000000, 10000000000000, 100000000000000, 1000000000000000, 10000000000000000, 100000000000000000,
     1000000000000000000,
 };
+// clang-format on
 
 struct decimal { // digits / 10^places
     uint64_t digits;
@@ -84,15 +71,15 @@ struct sort {
 static const struct sort size_sort = {"a size", "512MiB", "B KiB MiB GiB TiB kB MB GB", sizes, COUNT(sizes)};
 static const struct sort duration_sort = {"a duration", "10s", "ms s m h d", durations, COUNT(durations)};
 static const struct sort rate_sort = {"a rate", "1MiB/min", "B KiB MiB GiB TiB kB MB GB", sizes, COUNT(sizes)};
-static const struct sort per_time_sort = {"a rate", "1MiB/min", "/s /min /h", per_times, COUNT(per_times)};
+static const struct sort count_rate_sort = {"a rate", "10/min", "", NULL, 0};
+static const struct sort per_time_sort = {"a time of a rate", "1MiB/min", "s min h", per_times, COUNT(per_times)};
 static const struct sort frequency_sort = {"a frequency", "99Hz", "Hz", frequencies, COUNT(frequencies)};
 static const struct sort percent_sort = {"a percentage", "25%", "%", percents, COUNT(percents)};
 // clang-format on
 
 /* ---- reading ---------------------------------------------------------------------------------------------- */
 
-static int refuse(struct gs_unit_error *error, int code, const char *hint, const char *format, ...)
-    GS_PRINTF(4, 5);
+GS_PRINTF(4, 5)
 static int refuse(struct gs_unit_error *error, int code, const char *hint, const char *format, ...)
 {
     va_list args;
@@ -105,8 +92,8 @@ static int refuse(struct gs_unit_error *error, int code, const char *hint, const
 
 static int refuse_as_no(const struct sort *sort, const char *text, struct gs_unit_error *error)
 {
-    return refuse(error, -EINVAL, "", "expected %s such as \"%s\", found \"%.40s\"", sort->a_size, sort->example,
-                  text);
+    return refuse(error, -EINVAL, "", "expected %s such as \"%s\", found \"%.40s\"", sort->a_size,
+                  sort->example, text);
 }
 
 static bool is_digit(char c)
@@ -164,10 +151,10 @@ static int refuse_unit(const char *word, const struct sort *sort, struct gs_unit
     if (meant)
         snprintf(hint, sizeof hint, "did you mean \"%s\"?", meant);
     else
-        snprintf(hint, sizeof hint, "%s is written with %s%s", sort->a_size, sort->unit_count > 1 ? "one of " : "",
-                 sort->units);
+        snprintf(hint, sizeof hint, "%s is written with %s%s", sort->a_size,
+                 sort->unit_count > 1 ? "one of " : "", sort->units);
     if (*word == ' ' && meant)
-        return refuse(error, -EINVAL, hint, "no space may stand before the unit \"%.40s\"", word + strspn(word, " "));
+        return refuse(error, -EINVAL, "write it without the space", "a space stands before the unit");
     return refuse(error, -EINVAL, hint, "unknown unit \"%.40s\"", word);
 }
 
@@ -239,30 +226,30 @@ static double as_double(struct decimal number)
     return (double)number.digits / (double)powers_of_ten[number.places];
 }
 
-/* The amount of "AMOUNT/TIME" in TEXT, in units of SORT (NULL: a bare number), and its seconds. */
-static int read_per_time(const char *text, const struct sort *sort, double *per_second, struct gs_unit_error *error)
+/* All of TEXT as "AMOUNT/TIME", the amount in a unit of SORT (or bare, where SORT has none). */
+static int read_per_time(const char *text, const struct sort *sort, double *per_second,
+                         struct gs_unit_error *error)
 {
-    const struct sort *name = sort ? sort : &per_time_sort;
     struct decimal number;
     const char *rest;
-    int failed = read_decimal(text, name, &number, &rest, error);
+    int failed = read_decimal(text, sort, &number, &rest, error);
     if (failed)
         return failed;
     const char *slash = strchr(rest, '/');
     if (!slash)
-        return refuse(error, -EINVAL, "write /s, /min or /h after it", "\"%.40s\" is not %s: per what time?", text,
-                      name->a_size);
+        return refuse(error, -EINVAL, "write /s, /min or /h after it",
+                      "\"%.40s\" has no time: expected %s such as \"%s\"", text, sort->a_size, sort->example);
+    if ((slash == rest) != (sort->unit_count == 0))
+        return refuse_as_no(sort, text, error);
+    static const struct unit one = {"", 1};
     char amount_unit[48];
     snprintf(amount_unit, sizeof amount_unit, "%.*s", (int)(slash - rest < 40 ? slash - rest : 40), rest);
-    static const struct unit one = {"", 1};
-    const struct unit *amount = sort ? find_unit(amount_unit, sort, error) : &one;
+    const struct unit *amount = sort->unit_count ? find_unit(amount_unit, sort, error) : &one;
     const struct unit *time = amount ? find_unit(slash + 1, &per_time_sort, error) : NULL;
     if (!time)
         return -EINVAL;
     *per_second = as_double(number) * (double)amount->worth / (double)time->worth;
-    if (*per_second > 0x1p62)
-        return refuse(error, -ERANGE, "", "\"%.40s\" is out of range", text);
-    return 0;
+    return *per_second <= 0x1p62 ? 0 : refuse(error, -ERANGE, "", "\"%.40s\" is out of range", text);
 }
 
 int gs_read_rate(const char *text, double *bytes_per_second, struct gs_unit_error *error)
@@ -270,8 +257,14 @@ int gs_read_rate(const char *text, double *bytes_per_second, struct gs_unit_erro
     return read_per_time(text, &rate_sort, bytes_per_second, error);
 }
 
+int gs_read_count_rate(const char *text, double *per_second, struct gs_unit_error *error)
+{
+    return read_per_time(text, &count_rate_sort, per_second, error);
+}
+
 /* All of TEXT as a number of SORT's only unit. */
-static int read_real(const char *text, const struct sort *sort, struct decimal *number, struct gs_unit_error *error)
+static int read_real(const char *text, const struct sort *sort, struct decimal *number,
+                     struct gs_unit_error *error)
 {
     const char *rest;
     int failed = read_decimal(text, sort, number, &rest, error);
@@ -304,20 +297,87 @@ int gs_read_percent(const char *text, double *share, struct gs_unit_error *error
 
 /* ---- printing ---------------------------------------------------------------------------------------------- */
 
-/* VALUE with at most one decimal ("102.4", "130", "-0.5") and SUFFIX, or with exactly one. */
-static const char *print_tenths(double value, bool always, const char *suffix, char *out)
+/* VALUE with LEAST to MOST decimals (further zeros are not written) and SUFFIX. */
+static const char *print_decimal(double value, unsigned least, unsigned most, const char *suffix, char *out)
 {
     double size = value < 0 ? -value : value;
-    if (isnan(value) || size > 9e17) {
-        snprintf(out, GS_UNIT_TEXT, "%s%s", isnan(value) ? "?" : value < 0 ? "-huge" : "huge", suffix);
+    if (isnan(value) || size * (double)powers_of_ten[most] > 9e18) {
+        snprintf(out, GS_UNIT_TEXT, "%s%s", isnan(value) ? "unknown" : value < 0 ? "-huge" : "huge", suffix);
         return out;
     }
-    uint64_t tenths = (uint64_t)(size * 10 + 0.5);
-    const char *sign = value < 0 && tenths > 0 ? "-" : "";
-    unsigned long long units = tenths / 10;
-    if (always || tenths % 10)
-        snprintf(out, GS_UNIT_TEXT, "%s%llu.%u%s", sign, units, (unsigned)(tenths % 10), suffix);
+    uint64_t digits = (uint64_t)(size * (double)powers_of_ten[most] + 0.5);
+    const char *sign = value < 0 && digits > 0 ? "-" : "";
+    for (; most > least && digits % 10 == 0; most--)
+        digits /= 10;
+    unsigned long long units = digits / powers_of_ten[most], fraction = digits % powers_of_ten[most];
+    if (most > 0)
+        snprintf(out, GS_UNIT_TEXT, "%s%llu.%0*llu%s", sign, units, (int)most, fraction, suffix);
     else
         snprintf(out, GS_UNIT_TEXT, "%s%llu%s", sign, units, suffix);
     return out;
+}
+
+/* "130 MiB" and AFTER ("/s"). A figure that would round up to 1024 takes the next unit. */
+static const char *print_bytes(double bytes, const char *after, char *out)
+{
+    static const char *const unit[] = {" B", " KiB", " MiB", " GiB", " TiB"};
+    size_t at = 0;
+    for (; (bytes >= 1023.95 || bytes <= -1023.95) && at + 1 < COUNT(unit); at++)
+        bytes /= 1024;
+    char suffix[16];
+    snprintf(suffix, sizeof suffix, "%s%s", unit[at], after);
+    return print_decimal(bytes, 0, at ? 1 : 0, suffix, out);
+}
+
+const char *gs_print_size(double bytes, char *out)
+{
+    return print_bytes(bytes, "", out);
+}
+
+const char *gs_print_duration(int64_t ns, char *out)
+{
+    size_t at = COUNT(durations) - 1;
+    while (at > 0 && (ns < 0 ? -(uint64_t)ns : (uint64_t)ns) < durations[at].worth)
+        at--;
+    char suffix[8];
+    snprintf(suffix, sizeof suffix, " %s", durations[at].name);
+    return print_decimal((double)ns / (double)durations[at].worth, 0, 1, suffix, out);
+}
+
+const char *gs_print_percent(double share, char *out)
+{
+    return print_decimal(share * 100, 0, 1, " %", out);
+}
+
+const char *gs_print_measured_percent(double share, char *out)
+{
+    return print_decimal(share * 100, 1, 1, " %", out);
+}
+
+static const char *print_count(double count, const char *suffix, char *out)
+{
+    bool small = count < 10 && count > -10; // a gauge may be a ratio: 0.05 must not turn into 0.1
+    return print_decimal(count, 0, small ? 3 : 1, suffix, out);
+}
+
+const char *gs_print_count(double count, char *out)
+{
+    return print_count(count, "", out);
+}
+
+const char *gs_print_value(double value, enum gs_unit unit, char *out)
+{
+    switch (unit) {
+    case GS_BYTES:
+        return print_bytes(value, "", out);
+    case GS_BYTES_PER_SECOND:
+        return print_bytes(value, "/s", out);
+    case GS_PERCENT:
+        return print_decimal(value, 0, 1, " %", out);
+    case GS_PER_SECOND:
+        return print_count(value, "/s", out);
+    case GS_COUNT:
+        break;
+    }
+    return print_count(value, "", out);
 }

@@ -2,7 +2,7 @@
  *
  *   sizes       512B 64KiB 512MiB 1.5GiB 2TiB  10kB 10MB 10GB     a bare 0 is a size
  *   durations   250ms 10s 5m 2h 14d                               a bare 0 is a duration
- *   rates       1MiB/min 5GB/h 10KiB/s
+ *   rates       1MiB/min 5GB/h 10KiB/s            (of counts: 10/min)
  *   frequencies 99Hz
  *   percentages 25% 12.5%
  *
@@ -20,6 +20,7 @@ struct gs_unit_error { char why[160], hint[96]; };
 int gs_read_size(const char *text, uint64_t *bytes, struct gs_unit_error *error) GS_CHECK_RESULT;
 int gs_read_duration(const char *text, int64_t *ns, struct gs_unit_error *error) GS_CHECK_RESULT;
 int gs_read_rate(const char *text, double *bytes_per_second, struct gs_unit_error *error) GS_CHECK_RESULT;
+int gs_read_count_rate(const char *text, double *per_second, struct gs_unit_error *error) GS_CHECK_RESULT;
 int gs_read_frequency(const char *text, double *hertz, struct gs_unit_error *error) GS_CHECK_RESULT;
 int gs_read_percent(const char *text, double *share, struct gs_unit_error *error) GS_CHECK_RESULT; // "25%" is 0.25
 
@@ -28,6 +29,7 @@ enum { GS_UNIT_TEXT = 32 };
 const char *gs_print_size(double bytes, char *out);        // "130 MiB", "102.4 MiB", "512 B"; binary units
 const char *gs_print_duration(int64_t ns, char *out);      // "10 s", "2.5 m", "250 ms"
 const char *gs_print_percent(double share, char *out);     // 0.27 is "27 %", 0.273 is "27.3 %"
+const char *gs_print_measured_percent(double share, char *out); // 0.27 is "27.0 %": always the decimal
 const char *gs_print_count(double count, char *out);       // "1234", "0.5"
 
 /* What a metric's values are counted in, and how to print one ("130 MiB", "12.5 %", "4.2 MiB/s", "17"). */

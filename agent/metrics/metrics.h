@@ -46,7 +46,8 @@ const char *gs_watch_name(const struct gs_watch *watch, size_t index);
 /* One tick: every metric's value into VALUES (count of them); NAN for one that is missing now. NOW_NS is
  * CLOCK_MONOTONIC, for the metrics that are rates. No allocation. */
 void gs_watch_read(struct gs_watch *watch, int64_t now_ns, double *values);
-/* Why metric INDEX cannot be had here ("no memory.pressure in this kernel"); NULL when it can. */
+/* Why metric INDEX cannot be had here ("no memory.pressure in this kernel"); NULL when it can. As of the last
+ * reading (gs_watch_new makes one): a reason goes when the metric comes. Borrowed until the next reading. */
 const char *gs_watch_unavailable(const struct gs_watch *watch, size_t index);
 
 /* ---- history -------------------------------------------------------------------------------------------- */

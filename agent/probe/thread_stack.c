@@ -15,8 +15,6 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -30,11 +28,38 @@ enum { PAGE = 4096, COPY_PAGES = 16, REQUESTS = 8, ASK_SIGNAL = SIGURG };
 
 struct position { char text[256]; uintptr_t pc, sp; };
 
-/* Where thread TID sleeps; false when it runs, or is gone. */
+/* "/proc/self/task/TID/syscall" into OUT. printf's family is not for this folder. */
+static void syscall_path(pid_t tid, char out[48])
+{
+    char digits[12], *at = digits + sizeof digits;
+    *--at = 0;
+    for (unsigned left = (unsigned)tid; left || at == digits + sizeof digits - 1; left /= 10)
+        *--at = (char)('0' + left % 10);
+    strcpy(out, "/proc/self/task/");
+    strcat(out, at);
+    strcat(out, "/syscall");
+}
+
+static uintptr_t hexadecimal(const char *text)
+{
+    uintptr_t value = 0;
+    for (text += 2; *text; text++) { // after 0x
+        char c = *text;
+        if (c >= '0' && c <= '9')
+            value = value << 4 | (uintptr_t)(c - '0');
+        else if (c >= 'a' && c <= 'f')
+            value = value << 4 | (uintptr_t)(c - 'a' + 10);
+        else
+            break;
+    }
+    return value;
+}
+
+/* Where thread TID sleeps: the last two words of the line, sp and pc. False when it runs, or is gone. */
 static bool read_position(pid_t tid, struct position *out)
 {
-    char path[64];
-    snprintf(path, sizeof path, "/proc/self/task/%d/syscall", (int)tid);
+    char path[48];
+    syscall_path(tid, path);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
@@ -43,16 +68,12 @@ static bool read_position(pid_t tid, struct position *out)
     if (length <= 0 || out->text[0] == 'r') // "running"
         return false;
     out->text[length] = 0;
-    char *pc = strrchr(out->text, ' '), *sp;
-    if (!pc)
+    const char *pc = strrchr(out->text, ' ');
+    const char *sp = pc ? memrchr(out->text, ' ', (size_t)(pc - out->text)) : NULL;
+    if (!sp || strncmp(sp, " 0x", 3) != 0 || strncmp(pc, " 0x", 3) != 0)
         return false;
-    *pc = 0;
-    sp = strrchr(out->text, ' ');
-    *pc = ' ';
-    if (!sp)
-        return false;
-    out->sp = strtoull(sp, NULL, 16);
-    out->pc = strtoull(pc, NULL, 16);
+    out->sp = hexadecimal(sp + 1);
+    out->pc = hexadecimal(pc + 1);
     return out->pc != 0;
 }
 

@@ -104,7 +104,8 @@ struct gs_stacks { struct gs_stack_row *row; size_t count; int64_t total; };
 /* Whole stacks (equal ones added up), heaviest first. 0 or -ENOMEM; free with gs_stacks_fini. */
 int gs_profile_stacks(const struct gs_profile *profile, int sample_type, struct gs_stacks *out) GS_CHECK_RESULT;
 void gs_stacks_fini(struct gs_stacks *stacks);
-/* The name of LOCATION's innermost function, "[name.so]" or its hex address when unknown, into OUT. */
+/* The name of LOCATION's innermost function (borrowed), or "[name.so]" or its hex address, put into OUT, when it is not
+ * known. */
 const char *gs_profile_frame_name(const struct gs_profile *profile, uint32_t location, char *out, size_t size);
 
 /* ---- gathering (a table: profile/captures.c) ----------------------------------------------------------------- */

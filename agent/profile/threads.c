@@ -176,9 +176,8 @@ static void write_group(struct gs_text *out, const struct dump *dump, struct gro
     for (uint32_t i = 0; i < sample->depth; i++) {
         char name[512];
         uint32_t location = sample->location[i];
-        gs_profile_frame_name(dump->profile, location, name, sizeof name);
         gs_text_add(out, "    %#18llx  ", (unsigned long long)dump->profile->location[location].address);
-        gs_text_add_printable(out, name);
+        gs_text_add_printable(out, gs_profile_frame_name(dump->profile, location, name, sizeof name));
         gs_text_add(out, "\n");
     }
     if (thread->cut && sample->depth)

@@ -2,7 +2,6 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "metrics/metrics.h"
-#include <cmocka.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <locale.h>
@@ -16,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <wchar.h>
+
+#include <cmocka.h> // wants the others before it
 
 #define T0 (1763953509 * GS_NS_PER_S) // 2025-11-24T03:05:09Z
 static const char *const rss_and_queue[] = {"rss", "gauge:queue"};
@@ -120,15 +121,22 @@ static void a_reload_keeps_what_both_know(void **state)
     gs_history_free(history);
 }
 
-static void nothing_in_common_adopts_nothing(void **state)
+/* There is no metric in common; or the new history has begun, and older ticks cannot come after its own. */
+static void what_does_not_fit_is_not_adopted(void **state)
 {
     (void)state;
     struct gs_history *old = gs_history_new(rss_and_queue, 2, 3);
     tick(old, 1, 1, 1);
-    struct gs_history *history = gs_history_new((const char *const[]){"threads"}, 1, 2);
-    gs_history_adopt(history, old);
-    assert_int_equal(gs_history_length(history), 0);
-    gs_history_free(history);
+    struct gs_history *stranger = gs_history_new((const char *const[]){"threads"}, 1, 2);
+    gs_history_adopt(stranger, old);
+    assert_int_equal(gs_history_length(stranger), 0);
+    struct gs_history *begun = gs_history_new(rss_and_queue, 2, 3);
+    tick(begun, 2, 2, 2);
+    gs_history_adopt(begun, old);
+    assert_int_equal(gs_history_length(begun), 1);
+    assert_true(gs_history_value(begun, 0, 0) == 2);
+    gs_history_free(begun);
+    gs_history_free(stranger);
     gs_history_free(old);
 }
 
@@ -205,8 +213,8 @@ static void what_json_cannot_say_is_left_out(void **state)
     gs_history_free(history);
 }
 
-/* A locale NAME below DIR in which printf writes POINT for the decimal point: an LC_NUMERIC as localedef(1) compiles it,
- * for a machine under test has none but "C". */
+/* A locale NAME below DIR in which printf writes POINT for the decimal point: an LC_NUMERIC as localedef(1)
+ * compiles it, for a bare machine has no locale but "C". */
 static void plant_locale(const char *dir, const char *name, const char *point)
 {
     struct {
@@ -255,8 +263,8 @@ static void the_hosts_locale_does_not_matter(void **state)
     assert_int_equal(system(command), 0);
 }
 
-/* A history out of a stranger's CSV: the name tries to end the string. The clock stood before 1970, or far beyond
- * 2038. */
+/* A history out of a stranger's CSV: the name tries to end the string. The clock stood before 1970, or far
+ * beyond 2038. */
 static void odd_names_and_times_stay_json(void **state)
 {
     (void)state;
@@ -280,7 +288,7 @@ int main(void)
         cmocka_unit_test(names_are_copies),
         cmocka_unit_test(odd_sizes_are_harmless),
         cmocka_unit_test(a_reload_keeps_what_both_know),
-        cmocka_unit_test(nothing_in_common_adopts_nothing),
+        cmocka_unit_test(what_does_not_fit_is_not_adopted),
         cmocka_unit_test(metrics_json_is_what_the_design_says),
         cmocka_unit_test(numbers_read_back_as_they_were),
         cmocka_unit_test(what_json_cannot_say_is_left_out),

@@ -1,0 +1,95 @@
+/* limit.c - how much memory this process may have: the least that anyone grants it.
+ *
+ *   cgroup v2   memory.max             of the group and every parent in sight   "max" is none
+ *   cgroup v1   memory.limit_in_bytes  likewise                                 2^63 less a page is none
+ *   machine     MemTotal
+ *
+ * Who: the watcher at start, the command. */
+#include "base/file.h"
+#include "base/memory.h"
+#include "metrics/inside.h"
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { SMALL_FILE_MAX = 64 << 10 };
+#define NO_LIMIT ((uint64_t)1 << 60) // no machine has an EiB: such a figure means "unlimited"
+
+struct least {
+    uint64_t bytes; // 0: none yet
+    char *from;
+    size_t size;
+};
+
+static void consider(struct least *least, uint64_t bytes, const char *kind, const char *where)
+{
+    if (bytes == 0 || bytes >= NO_LIMIT || (least->bytes && bytes >= least->bytes))
+        return;
+    least->bytes = bytes;
+    snprintf(least->from, least->size, "%s%s", kind, where);
+}
+
+/* The number that is all of PATH; 0 when it is missing, "max", or anything else. */
+static uint64_t read_limit(const char *path)
+{
+    char *text;
+    size_t length;
+    if (gs_read_file(AT_FDCWD, path, SMALL_FILE_MAX, &text, &length))
+        return 0;
+    const char *at = text;
+    uint64_t bytes = 0;
+    if (!gs_scan_u64(&at, &bytes) || !gs_scan_end(at))
+        bytes = 0;
+    gs_free(text);
+    return bytes;
+}
+
+static void consider_groups(struct least *least, const char *root, const char *controller, const char *file)
+{
+    struct gs_group group;
+    if (gs_group_find(root, controller, &group))
+        return;
+    do {
+        char *path = gs_group_path(&group, root, file);
+        if (path)
+            consider(least, read_limit(path), "cgroup ", path + strlen(root));
+        gs_free(path);
+    } while (gs_group_up(&group));
+    gs_group_fini(&group);
+}
+
+/* "MemTotal:       24684084 kB", which stands first in meminfo. */
+static uint64_t read_mem_total(const char *meminfo)
+{
+    const char *at = strstr(meminfo, "MemTotal:");
+    uint64_t kib, bytes;
+    if (!at || (at != meminfo && at[-1] != '\n'))
+        return 0;
+    for (at += strlen("MemTotal:"); *at == ' ';)
+        at++;
+    if (!gs_scan_u64(&at, &kib) || strncmp(at, " kB\n", 4) != 0 || __builtin_mul_overflow(kib, 1024u, &bytes))
+        return 0;
+    return bytes;
+}
+
+static void consider_machine(struct least *least, const char *root)
+{
+    char *path = gs_join_path(root, "/proc/meminfo"), *text;
+    size_t length;
+    if (path && gs_read_file(AT_FDCWD, path, SMALL_FILE_MAX, &text, &length) == 0) {
+        consider(least, read_mem_total(text), "machine memory", "");
+        gs_free(text);
+    }
+    gs_free(path);
+}
+
+uint64_t gs_memory_limit(const char *root, char *from, size_t size)
+{
+    struct least least = {.from = from, .size = size};
+    if (size)
+        from[0] = 0;
+    consider_groups(&least, root, NULL, "memory.max");
+    consider_groups(&least, root, "memory", "memory.limit_in_bytes");
+    consider_machine(&least, root);
+    return least.bytes;
+}

@@ -1,0 +1,148 @@
+/* process.c - rss, threads, major_faults and fds: what the kernel says of the whole process.
+ *
+ *   /proc/self/statm  "SIZE RESIDENT SHARED …" in pages                                   about 1 µs
+ *   /proc/self/stat   "PID (NAME) STATE …": field 12 major faults, 14 and 15 CPU time in ticks, 20 threads.
+ *                     NAME is the host's to choose, perhaps "a) R 1": the last parenthesis is the kernel's.
+ *   /proc/self/fd     its size is the number of descriptors since Linux 6.2; before, its entries are counted
+ *
+ * Who: the watcher, each tick. Bounds: where many descriptors must be counted, once in COUNT_AGAIN_NS. */
+#include "base/clock.h"
+#include "base/file.h"
+#include "metrics/inside.h"
+#include <linux/magic.h>
+#include <math.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+/* ---- rss ----------------------------------------------------------------------------------------------- */
+
+static int rss_open(struct gs_watch *watch)
+{
+    return gs_watch_keep(watch, &watch->statm, "/proc/self/statm");
+}
+
+static double rss_read(struct gs_watch *watch, struct gs_slot *slot)
+{
+    char text[256];
+    ssize_t length = gs_kept_read(&watch->statm, watch->now_ns, text, sizeof text);
+    if (length < 0)
+        return gs_unreadable(slot, &watch->statm, length);
+    const char *at = text;
+    uint64_t size, resident;
+    if (!gs_scan_u64(&at, &size) || *at++ != ' ' || !gs_scan_u64(&at, &resident) || *at != ' ')
+        return gs_no_value(slot, "%s is not as expected", watch->statm.path);
+    if (resident == 0) // a process that reads this has memory; the kernel looks at its first thread's
+        return gs_no_value(slot, "%s shows nothing: the main thread has ended", watch->statm.path);
+    return (double)resident * (double)sysconf(_SC_PAGESIZE);
+}
+
+const struct gs_reader gs_reader_rss = {rss_open, rss_read};
+
+/* ---- /proc/self/stat ----------------------------------------------------------------------------------- */
+
+int gs_process_open(struct gs_watch *watch)
+{
+    return gs_watch_keep(watch, &watch->stat, "/proc/self/stat");
+}
+
+/* Field NUMBER as proc(5) counts; NAME_END is the parenthesis that ends field 2. A field cut off by the end
+ * of the text is none. */
+static bool field(const char *name_end, int number, uint64_t *value)
+{
+    const char *at = name_end;
+    for (int i = 2; i < number; i++) {
+        at = strchr(at, ' ');
+        if (!at)
+            return false;
+        at++;
+    }
+    return gs_scan_u64(&at, value) && (*at == ' ' || *at == '\n');
+}
+
+static bool parse_stat(const char *text, struct gs_process *out)
+{
+    const char *name_end = strrchr(text, ')');
+    uint64_t user, system;
+    return name_end && field(name_end, 12, &out->major_faults) && field(name_end, 14, &user) &&
+           field(name_end, 15, &system) && !__builtin_add_overflow(user, system, &out->cpu_ticks) &&
+           field(name_end, 20, &out->threads) && out->threads > 0;
+}
+
+const struct gs_process *gs_process_now(struct gs_watch *watch, struct gs_slot *slot)
+{
+    char text[1024];
+    if (!watch->stat_taken) {
+        watch->stat_error = gs_kept_read(&watch->stat, watch->now_ns, text, sizeof text);
+        watch->stat_taken = true;
+        watch->stat_known = watch->stat_error >= 0 && parse_stat(text, &watch->process);
+    }
+    if (watch->stat_known)
+        return &watch->process;
+    if (watch->stat_error < 0)
+        gs_unreadable(slot, &watch->stat, watch->stat_error);
+    else
+        gs_no_value(slot, "%s is not as expected", watch->stat.path);
+    return NULL;
+}
+
+static double threads_read(struct gs_watch *watch, struct gs_slot *slot)
+{
+    const struct gs_process *process = gs_process_now(watch, slot);
+    return process ? (double)process->threads : NAN;
+}
+
+static double major_faults_read(struct gs_watch *watch, struct gs_slot *slot)
+{
+    const struct gs_process *process = gs_process_now(watch, slot);
+    return process ? gs_rate(&slot->rate, watch->now_ns, process->major_faults) : NAN;
+}
+
+const struct gs_reader gs_reader_threads = {gs_process_open, threads_read};
+const struct gs_reader gs_reader_major_faults = {gs_process_open, major_faults_read};
+
+/* ---- fds ----------------------------------------------------------------------------------------------- */
+
+enum { COUNT_FREELY = 1024 }; // entries of /proc/self/fd that take well under a millisecond
+#define COUNT_AGAIN_NS (10 * GS_NS_PER_S)
+
+static int descriptors_open(struct gs_watch *watch)
+{
+    return gs_watch_keep(watch, &watch->descriptors, "/proc/self/fd");
+}
+
+static double count_entries(int fd)
+{
+    struct gs_dir dir;
+    double count = 0;
+    gs_dir_start(&dir, fd);
+    while (gs_dir_next(&dir))
+        count++;
+    return count;
+}
+
+/* Only procfs means "descriptors" by a directory's size. */
+static bool size_is_count(int fd, const struct stat *status)
+{
+    struct statfs files;
+    return status->st_size > 0 && fstatfs(fd, &files) == 0 && files.f_type == PROC_SUPER_MAGIC;
+}
+
+static double descriptors_read(struct gs_watch *watch, struct gs_slot *slot)
+{
+    struct stat status;
+    int fd = gs_kept_fd(&watch->descriptors, watch->now_ns, &status);
+    if (fd < 0)
+        return gs_unreadable(slot, &watch->descriptors, fd);
+    if (!S_ISDIR(status.st_mode))
+        return gs_no_value(slot, "%s is not a directory", watch->descriptors.path);
+    if (size_is_count(fd, &status))
+        return (double)status.st_size;
+    if (watch->descriptors_counted < COUNT_FREELY || watch->now_ns >= watch->descriptors_due_ns) {
+        watch->descriptors_counted = count_entries(fd);
+        watch->descriptors_due_ns = watch->now_ns + COUNT_AGAIN_NS;
+    }
+    return watch->descriptors_counted;
+}
+
+const struct gs_reader gs_reader_descriptors = {descriptors_open, descriptors_read};

@@ -1,0 +1,53 @@
+/* table.c - every metric there is. A new one is a row here and a file with its reader. */
+#include "metrics/inside.h"
+#include <string.h>
+
+// clang-format off
+const struct gs_metric gs_metrics[] = {
+    { "rss", GS_BYTES, GS_OF_MEMORY_LIMIT, &gs_reader_rss,
+      "resident memory" },
+    { "heap_in_use", GS_BYTES, GS_OF_MEMORY_LIMIT, &gs_reader_heap_in_use,
+      "live heap, as the heap profile totals it (estimated from samples)" },
+    { "heap_alloc_rate", GS_BYTES_PER_SECOND, GS_OF_NOTHING, &gs_reader_heap_alloc_rate,
+      "heap allocated per second, freed since or not (estimated from samples)" },
+    { "threads", GS_COUNT, GS_OF_NOTHING, &gs_reader_threads,
+      "threads of the process" },
+    { "cpu", GS_PERCENT, GS_OF_NOTHING, &gs_reader_cpu,
+      "CPU time, as a share of the CPUs that the process may use (affinity, cgroup quota)" },
+    { "fds", GS_COUNT, GS_OF_NOTHING, &gs_reader_descriptors,
+      "open file descriptors" },
+    { "major_faults", GS_PER_SECOND, GS_OF_NOTHING, &gs_reader_major_faults,
+      "page faults that had to wait for the disk" },
+    { "memory_pressure", GS_PERCENT, GS_OF_NOTHING, &gs_reader_pressure,
+      "share of the last 10 s in which some task stood still for want of memory (PSI)" },
+    { NULL, GS_COUNT, GS_OF_NOTHING, NULL, NULL },
+};
+
+/* Stands for every gauge:NAME; the name asked for is the caller's to keep. */
+static const struct gs_metric gauge =
+    { "gauge:NAME", GS_COUNT, GS_OF_NOTHING, &gs_reader_gauge,
+      "a number of the program's own (gumshoe_gauge)" };
+// clang-format on
+
+size_t gs_metric_count(void)
+{
+    return sizeof gs_metrics / sizeof *gs_metrics - 1;
+}
+
+/* 1 to 40 of a-z 0-9 . _ - after "gauge:", as gumshoe_gauge takes them. */
+static bool names_a_gauge(const char *name)
+{
+    if (strncmp(name, "gauge:", GS_GAUGE_PREFIX) != 0)
+        return false;
+    size_t length = strlen(name + GS_GAUGE_PREFIX);
+    return length >= 1 && length <= 40 &&
+           strspn(name + GS_GAUGE_PREFIX, "abcdefghijklmnopqrstuvwxyz0123456789._-") == length;
+}
+
+const struct gs_metric *gs_metric_find(const char *name)
+{
+    for (const struct gs_metric *metric = gs_metrics; metric->name; metric++)
+        if (strcmp(metric->name, name) == 0)
+            return metric;
+    return names_a_gauge(name) ? &gauge : NULL;
+}

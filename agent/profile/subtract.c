@@ -1,0 +1,212 @@
+/* subtract.c - the growth from one profile to another, as pprof's -base has it: the base's samples with their values
+ * negated, then samples of equal stack and labels added up, then those that came to nothing left out. */
+#include "base/hash.h"
+#include "base/memory.h"
+#include "profile/inside.h"
+#include <errno.h>
+#include <string.h>
+
+/* ---- the base's locations among the profile's ------------------------------------------------------------------------ */
+
+static const char *identity_of(const struct gs_profile *p, uint32_t mapping)
+{
+    if (mapping == 0)
+        return "";
+    const struct gs_profile_mapping *m = &p->mapping[mapping - 1];
+    return *m->build_id ? m->build_id : m->path;
+}
+
+/* The address as the mapped file counts, so that the same code at another place is the same. */
+static uint64_t file_address(const struct gs_profile *p, const struct gs_location *l)
+{
+    const struct gs_profile_mapping *m = l->mapping ? &p->mapping[l->mapping - 1] : NULL;
+    return m ? l->address - m->start + m->offset : l->address;
+}
+
+static uint64_t hash_location(const struct gs_profile *p, const struct gs_location *l)
+{
+    const char *identity = identity_of(p, l->mapping);
+    const char *name = l->line_count ? p->function[l->line[0].function].name : "";
+    return gs_hash_mix(gs_hash_bytes(identity, strlen(identity)) ^ gs_hash_bytes(name, strlen(name)) ^
+                       file_address(p, l));
+}
+
+static uint64_t hash_of_location(const void *of, uint32_t number)
+{
+    const struct gs_profile *p = of;
+    return hash_location(p, &p->location[number]);
+}
+
+static bool same_function(const struct gs_function *a, const struct gs_function *b)
+{
+    return strcmp(a->name, b->name) == 0 && strcmp(a->system_name, b->system_name) == 0 && strcmp(a->file, b->file) == 0;
+}
+
+static bool same_location(const struct gs_profile *p, const struct gs_location *a, const struct gs_profile *q,
+                          const struct gs_location *b)
+{
+    if (file_address(p, a) != file_address(q, b) || a->line_count != b->line_count ||
+        strcmp(identity_of(p, a->mapping), identity_of(q, b->mapping)) != 0)
+        return false;
+    for (uint32_t i = 0; i < a->line_count; i++)
+        if (a->line[i].line != b->line[i].line ||
+            !same_function(&p->function[a->line[i].function], &q->function[b->line[i].function]))
+            return false;
+    return true;
+}
+
+static uint32_t copy_mapping(struct gs_profile *to, const struct gs_profile *from, uint32_t mapping)
+{
+    const struct gs_profile_mapping *wanted = &from->mapping[mapping - 1];
+    for (uint32_t i = 0; i < to->mapping_count; i++)
+        if (strcmp(identity_of(to, i + 1), identity_of(from, mapping)) == 0 && to->mapping[i].start == wanted->start)
+            return i + 1;
+    return gs_profile_add_mapping(to, wanted) + 1;
+}
+
+static uint32_t copy_location(struct gs_profile *to, const struct gs_profile *from, const struct gs_location *l)
+{
+    struct gs_location copy = *l;
+    struct gs_line *line = gs_profile_room(to, (l->line_count + 1) * sizeof *line);
+    copy.mapping = l->mapping ? copy_mapping(to, from, l->mapping) : 0;
+    for (uint32_t i = 0; line && i < l->line_count; i++) {
+        const struct gs_function *f = &from->function[l->line[i].function];
+        line[i].function = gs_profile_add_function(to, f->name, f->system_name, f->file, f->start_line);
+        line[i].line = l->line[i].line;
+    }
+    copy.line = line;
+    return line ? gs_profile_add_location(to, &copy) : UINT32_MAX;
+}
+
+/* For each location of BASE, the number of the same in PROFILE, added where there is none. NULL without memory. */
+static uint32_t *match_locations(struct gs_profile *profile, const struct gs_profile *base)
+{
+    struct gs_index index = {0};
+    uint32_t *match = gs_alloc((base->location_count + 1) * sizeof *match);
+    bool failed = !match;
+    for (uint32_t i = 0; !failed && i < profile->location_count; i++)
+        failed = gs_index_add(&index, hash_of_location(profile, i), i, hash_of_location, profile) != 0;
+    for (size_t i = 0; !failed && i < base->location_count; i++) {
+        const struct gs_location *wanted = &base->location[i];
+        size_t at = SIZE_MAX;
+        uint32_t n;
+        while ((n = gs_index_next(&index, hash_location(base, wanted), &at)) != UINT32_MAX)
+            if (same_location(profile, &profile->location[n], base, wanted))
+                break;
+        match[i] = n != UINT32_MAX ? n : copy_location(profile, base, wanted);
+        failed = match[i] == UINT32_MAX;
+    }
+    gs_index_fini(&index);
+    if (!failed)
+        return match;
+    gs_free(match);
+    return NULL;
+}
+
+/* ---- samples -------------------------------------------------------------------------------------------------------------- */
+
+static bool append_negated(struct gs_profile *profile, const struct gs_profile *base, const uint32_t *match)
+{
+    for (size_t i = 0; i < base->sample_count && !profile->failed; i++) {
+        const struct gs_sample *from = &base->sample[i];
+        int64_t value[GS_SAMPLE_TYPES_MAX];
+        uint32_t *location = gs_alloc((from->depth + 1) * sizeof *location);
+        if (!location)
+            return false;
+        for (uint32_t d = 0; d < from->depth; d++)
+            location[d] = match[from->location[d]];
+        for (unsigned v = 0; v < profile->sample_type_count; v++)
+            value[v] = -from->value[v];
+        gs_profile_append_sample(profile, &(struct gs_sample){location, value, from->label, from->depth,
+                                                              from->label_count});
+        gs_free(location);
+    }
+    return !profile->failed;
+}
+
+static bool same_labels(const struct gs_sample *a, const struct gs_sample *b)
+{
+    if (a->label_count != b->label_count)
+        return false;
+    for (uint32_t i = 0; i < a->label_count; i++) // interned: equal texts are the same pointer
+        if (a->label[i].key != b->label[i].key || a->label[i].text != b->label[i].text ||
+            a->label[i].number != b->label[i].number)
+            return false;
+    return true;
+}
+
+static uint64_t hash_of_sample(const void *of, uint32_t number)
+{
+    return gs_sample_hash(&((const struct gs_profile *)of)->sample[number]);
+}
+
+static void add_values(struct gs_profile *profile, size_t to, size_t from)
+{
+    int64_t *sum = (int64_t *)profile->sample[to].value; // the profile's own memory
+    for (unsigned v = 0; v < profile->sample_type_count; v++)
+        sum[v] = (int64_t)((uint64_t)sum[v] + (uint64_t)profile->sample[from].value[v]);
+}
+
+/* Add up samples of equal stack and labels; the first of them stays. */
+static bool merge_samples(struct gs_profile *profile)
+{
+    struct gs_index index = {0};
+    size_t kept = 0;
+    bool failed = false;
+    for (size_t i = 0; i < profile->sample_count && !failed; i++) {
+        uint64_t hash = gs_sample_hash(&profile->sample[i]);
+        size_t at = SIZE_MAX;
+        uint32_t n;
+        while ((n = gs_index_next(&index, hash, &at)) != UINT32_MAX)
+            if (gs_sample_same_stack(&profile->sample[n], &profile->sample[i]) &&
+                same_labels(&profile->sample[n], &profile->sample[i]))
+                break;
+        if (n != UINT32_MAX) {
+            add_values(profile, n, i);
+            continue;
+        }
+        profile->sample[kept] = profile->sample[i];
+        failed = gs_index_add(&index, hash, (uint32_t)kept, hash_of_sample, profile) != 0;
+        kept++;
+    }
+    gs_index_fini(&index);
+    profile->sample_count = failed ? profile->sample_count : kept;
+    return !failed;
+}
+
+static void leave_out_zeros(struct gs_profile *profile)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < profile->sample_count; i++) {
+        bool zero = true;
+        for (unsigned v = 0; v < profile->sample_type_count; v++)
+            zero &= profile->sample[i].value[v] == 0;
+        if (!zero)
+            profile->sample[kept++] = profile->sample[i];
+    }
+    profile->sample_count = kept;
+}
+
+static bool same_types(const struct gs_profile *a, const struct gs_profile *b)
+{
+    if (a->sample_type_count != b->sample_type_count)
+        return false;
+    for (unsigned i = 0; i < a->sample_type_count; i++)
+        if (strcmp(a->sample_type[i].type, b->sample_type[i].type) != 0 ||
+            strcmp(a->sample_type[i].unit, b->sample_type[i].unit) != 0)
+            return false;
+    return true;
+}
+
+int gs_profile_subtract(struct gs_profile *profile, const struct gs_profile *base)
+{
+    if (!same_types(profile, base))
+        return -EINVAL;
+    uint32_t *match = match_locations(profile, base);
+    bool done = match && append_negated(profile, base, match) && merge_samples(profile);
+    gs_free(match);
+    if (!done)
+        return -ENOMEM;
+    leave_out_zeros(profile);
+    return 0;
+}

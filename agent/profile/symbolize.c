@@ -1,0 +1,67 @@
+/* symbolize.c - mappings and function names for the addresses of a profile that was just gathered.
+ *
+ *   location.address ──gs_maps_find──▶ mapping       main program first, then those that some location lies in
+ *                    ──gs_symbols────▶ function      from symbol tables alone: no DWARF is loaded into the host
+ */
+#include "base/memory.h"
+#include "profile/inside.h"
+#include <string.h>
+
+/* A mapping of MAPS in the profile, added at its first use. NUMBERS: index + 1 for each of MAPS' mappings. */
+static uint32_t use_mapping(struct gs_profile *profile, const struct gs_maps *maps, size_t at, uint32_t *numbers)
+{
+    const struct gs_mapping *from = &maps->mapping[at];
+    char hex[2 * GS_BUILD_ID_MAX + 1];
+    if (numbers[at] == 0) {
+        struct gs_profile_mapping mapping = {.start = from->start, .end = from->end, .offset = from->offset,
+                                             .path = from->path, .build_id = gs_build_id_hex(from, hex)};
+        numbers[at] = gs_profile_add_mapping(profile, &mapping) + 1;
+    }
+    return numbers[at];
+}
+
+static void name_location(struct gs_profile *profile, struct gs_location *location, const struct gs_symbols *symbols)
+{
+    struct gs_symbol symbol = gs_symbols_find(symbols, location->address);
+    struct gs_line *line = symbol.name ? gs_profile_room(profile, sizeof *line) : NULL;
+    if (!line)
+        return;
+    line->function = gs_profile_add_function(profile, symbol.name, symbol.system_name, "", 0);
+    location->line = line;
+    location->line_count = 1;
+    if (location->mapping)
+        profile->mapping[location->mapping - 1].has_functions = true;
+}
+
+static void resolve(struct gs_profile *profile, const struct gs_maps *maps, uint32_t *numbers, uint64_t *addresses)
+{
+    if (maps->main != SIZE_MAX)
+        use_mapping(profile, maps, maps->main, numbers);
+    for (size_t i = 0; i < profile->location_count; i++) {
+        struct gs_location *location = &profile->location[i];
+        const struct gs_mapping *mapping = gs_maps_find(maps, location->address);
+        addresses[i] = location->address;
+        if (mapping)
+            location->mapping = use_mapping(profile, maps, (size_t)(mapping - maps->mapping), numbers);
+    }
+    struct gs_symbols *symbols = gs_symbols_new(maps, addresses, profile->location_count);
+    for (size_t i = 0; symbols && i < profile->location_count; i++)
+        if (profile->location[i].line_count == 0)
+            name_location(profile, &profile->location[i], symbols);
+    for (size_t i = 0; symbols && i < gs_symbols_note_count(symbols); i++)
+        gs_profile_add_comment(profile, "no names from %s", gs_symbols_note(symbols, i));
+    profile->failed |= !symbols;
+    gs_symbols_free(symbols);
+}
+
+void gs_profile_symbolize(struct gs_profile *profile, const struct gs_maps *maps)
+{
+    uint32_t *numbers = gs_alloc((maps->count + 1) * sizeof *numbers);
+    uint64_t *addresses = gs_alloc((profile->location_count + 1) * sizeof *addresses);
+    if (numbers && addresses)
+        resolve(profile, maps, numbers, addresses);
+    else
+        profile->failed = true;
+    gs_free(numbers);
+    gs_free(addresses);
+}

@@ -1,0 +1,15 @@
+/* conditions.c - the ways in which a rule can fire. A new one is a row here and a file with its three functions
+ * (docs/rules.md has each one's formula). Rules are judged in this order: the first that holds names the incident. */
+#include "rules/inside.h"
+
+// clang-format off
+const struct gs_condition_kind gs_condition_kinds[] = {
+    {"above",   gs_above_read,   gs_above_judge,   gs_above_explain,   .downward = false},
+    {"below",   gs_below_read,   gs_below_judge,   gs_below_explain,   .downward = true},
+    {"jitter",  gs_jitter_read,  gs_jitter_judge,  gs_jitter_explain,  .downward = false},
+    {"growth",  gs_growth_read,  gs_growth_judge,  gs_growth_explain,  .downward = false},
+    {"unusual", gs_unusual_read, gs_unusual_judge, gs_unusual_explain, .downward = false},
+    {"every",   gs_every_read,   gs_every_judge,   gs_every_explain,   .without_metric = true},
+    {.name = NULL},
+};
+// clang-format on

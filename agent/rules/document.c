@@ -1,0 +1,131 @@
+/* document.c - from bytes to JSON: whatever can be wrong with a file before its meaning is looked at.
+ *
+ *   size ▶ byte order mark ▶ NUL ▶ UTF-8 ▶ nesting ▶ jansson ▶ duplicate keys
+ *
+ * Each stage refuses what would trip the next: jansson parses by recursion, up to 2048 levels, on a watcher's
+ * small stack. One error is reported up to jansson, since what follows bad syntax is guesswork.
+ * Who: read.c. Bounds: GS_RULES_TEXT_MAX bytes, GS_NESTING_MAX levels. */
+#include "rules/inside.h"
+#include <stdio.h>
+#include <string.h>
+
+static const char example[] = "a rules file begins {\"version\": 1, \"rules\": [";
+
+static bool is_blank(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (!memchr(" \t\r\n", text[i], 4))
+            return false;
+    return true;
+}
+
+/* The length of the UTF-8 character at AT (LEFT bytes of room), 0 when it is none: overlong forms, surrogates and
+ * what lies beyond U+10FFFF are none. */
+static size_t utf8_length(const unsigned char *at, size_t left)
+{
+    if (at[0] < 0x80)
+        return 1;
+    size_t length = at[0] >= 0xc2 && at[0] < 0xe0 ? 2 : (at[0] & 0xf0) == 0xe0 ? 3 : at[0] >= 0xf0 && at[0] < 0xf5 ? 4 : 0;
+    if (length == 0 || length > left)
+        return 0;
+    for (size_t i = 1; i < length; i++)
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+    bool overlong = (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xf0 && at[1] < 0x90);
+    bool surrogate = at[0] == 0xed && at[1] >= 0xa0;
+    bool beyond = at[0] == 0xf4 && at[1] >= 0x90;
+    return overlong || surrogate || beyond ? 0 : length;
+}
+
+static size_t first_bad_utf8(const char *text, size_t length)
+{
+    size_t at = 0;
+    while (at < length) {
+        size_t step = utf8_length((const unsigned char *)text + at, length - at);
+        if (step == 0)
+            return at;
+        at += step;
+    }
+    return length;
+}
+
+static bool check_bytes(struct gs_reader *reader)
+{
+    const char *text = reader->text;
+    size_t length = reader->length;
+    const char *nul = memchr(text, 0, length);
+    if (length > GS_RULES_TEXT_MAX)
+        gs_refuse_file(reader, NULL, "the file is larger than 1 MiB");
+    else if (length >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
+        gs_refuse_at(reader, 0, "save it as UTF-8 without one", "the file begins with a byte order mark");
+    else if (length >= 2 && (!memcmp(text, "\xff\xfe", 2) || !memcmp(text, "\xfe\xff", 2)))
+        gs_refuse_at(reader, 0, "save it as UTF-8", "the file is UTF-16");
+    else if (nul)
+        gs_refuse_at(reader, (size_t)(nul - text), NULL, "a NUL byte stands here: the file is not text");
+    else if (first_bad_utf8(text, length) < length)
+        gs_refuse_at(reader, first_bad_utf8(text, length), NULL, "invalid UTF-8");
+    else if (is_blank(text, length))
+        gs_refuse_file(reader, example, "the file is empty");
+    else if (gs_too_deep(text, length, GS_NESTING_MAX) < length)
+        gs_refuse_at(reader, gs_too_deep(text, length, GS_NESTING_MAX), NULL,
+                     "nested more than %d levels deep", GS_NESTING_MAX);
+    else
+        return true;
+    return false;
+}
+
+/* What a person most often did to get jansson's complaint about the token at OFFSET. */
+static const char *guess(const struct gs_reader *reader, const json_error_t *error, size_t offset)
+{
+    char token = reader->text[offset];
+    size_t before = offset;
+    while (before > 0 && memchr(" \t\r\n", reader->text[before - 1], 4))
+        before--;
+    char last = before > 0 ? reader->text[before - 1] : 0;
+    if (last == ',' && (token == '}' || token == ']'))
+        return "the comma before it is one too many";
+    if ((!strncmp(error->text, "'}' expected", 12) || !strncmp(error->text, "']' expected", 12)) &&
+        strchr("\"{[0123456789tfn", token))
+        return "is a comma missing before it?";
+    if (token == '/' || token == '#')
+        return "JSON has no comments; put words into \"why\"";
+    if (token == '\'')
+        return "JSON quotes with \"";
+    return NULL;
+}
+
+/* jansson's words, its place in ours: the start of the token that it stumbled over, in bytes. */
+static void refuse_syntax(struct gs_reader *reader, const json_error_t *error)
+{
+    enum json_error_code code = json_error_code(error);
+    size_t behind = error->position > 0 ? (size_t)error->position : 0;
+    if (behind > reader->length)
+        behind = reader->length;
+    size_t offset = gs_token_start(reader->text, reader->length, behind ? behind - 1 : 0);
+    if (code == json_error_out_of_memory)
+        gs_refuse_file(reader, NULL, "out of memory");
+    else if (code == json_error_premature_end_of_input)
+        gs_refuse_at(reader, reader->length, "a bracket or a quote is not closed", "the file ends too early");
+    else if (code == json_error_end_of_input_expected)
+        gs_refuse_at(reader, offset, NULL, "something stands behind the end of the document");
+    else if (code == json_error_null_character || code == json_error_null_byte_in_key)
+        gs_refuse_at(reader, offset, NULL, "\\u0000 cannot stand in a text");
+    else if (code == json_error_numeric_overflow)
+        gs_refuse_at(reader, offset, NULL, "the number is too large");
+    else
+        gs_refuse_at(reader, offset, guess(reader, error, offset), "not JSON: %.100s", error->text);
+}
+
+json_t *gs_document_parse(struct gs_reader *reader)
+{
+    if (!check_bytes(reader))
+        return NULL;
+    json_error_t error;
+    json_t *document = json_loadb(reader->text, reader->length, JSON_DECODE_ANY, &error);
+    if (!document) {
+        refuse_syntax(reader, &error);
+        return NULL;
+    }
+    gs_report_duplicates(reader);
+    return document;
+}

@@ -1,0 +1,259 @@
+/* fields.c - the members that an object of a rules file may have, and how each type of member is read.
+ *
+ *   { "interval", gs_field_duration, offsetof(…), 10 ms, 1 h }   a row says all that the loop must know
+ *
+ * Who: read.c, rule.c and the conditions, each with a table of its own. */
+#include "rules/inside.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *gs_type_name(const json_t *value)
+{
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        return "an object";
+    case JSON_ARRAY:
+        return "an array";
+    case JSON_STRING:
+        return "a string";
+    case JSON_INTEGER:
+    case JSON_REAL:
+        return "a number";
+    case JSON_TRUE:
+        return "true";
+    case JSON_FALSE:
+        return "false";
+    case JSON_NULL:
+        break;
+    }
+    return "null";
+}
+
+void gs_refuse_type(struct gs_reader *reader, const json_t *value, const struct gs_place *place,
+                    const char *expected)
+{
+    gs_refuse(reader, place, GS_THE_VALUE, NULL, "expected %s, found %s", expected, gs_type_name(value));
+}
+
+/* ---- objects ------------------------------------------------------------------------------------------------------ */
+
+static const struct gs_field *find_field(const char *key, const struct gs_field *field, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(field[i].key, key))
+            return &field[i];
+    return NULL;
+}
+
+static void refuse_key(struct gs_reader *reader, const struct gs_place *place, const struct gs_field *field,
+                       size_t count)
+{
+    char hint[96] = "";
+    const char *meant = gs_nearest(place->key, &field[0].key, count, sizeof field[0]);
+    if (meant)
+        snprintf(hint, sizeof hint, "did you mean \"%s\"?", meant);
+    gs_refuse(reader, place, GS_THE_KEY, hint, "unknown key \"%.60s\"", place->key);
+}
+
+bool gs_read_fields(struct gs_reader *reader, const json_t *object, const struct gs_place *place,
+                    const struct gs_field *field, size_t count, void *into)
+{
+    if (!json_is_object(object)) {
+        gs_refuse_type(reader, object, place, "an object");
+        return false;
+    }
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)object, key, value)
+    {
+        struct gs_place member = {.up = place, .key = key};
+        const struct gs_field *row = find_field(key, field, count);
+        if (row)
+            row->read(reader, value, &member, row, (char *)into + row->at);
+        else
+            refuse_key(reader, &member, field, count);
+    }
+    return true;
+}
+
+/* ---- numbers in bounds ----------------------------------------------------------------------------------------------- */
+
+typedef const char *print_bound(double value, char *out);
+
+static const char *print_ns(double ns, char *out)
+{
+    return gs_print_duration((int64_t)ns, out);
+}
+
+/* Is VALUE within FIELD's bounds? If not, that is refused. */
+static bool within(struct gs_reader *reader, const struct gs_place *place, const struct gs_field *field,
+                   double value, print_bound *print)
+{
+    char least[GS_UNIT_TEXT], most[GS_UNIT_TEXT], found[GS_UNIT_TEXT];
+    if ((value >= field->least && value <= field->most) || (field->or_zero && value == 0))
+        return true;
+    gs_refuse(reader, place, GS_THE_VALUE, NULL, "%s is out of range: \"%s\" may be %s%s to %s", print(value, found),
+              field->key, field->or_zero ? "0 or " : "", print(field->least, least), print(field->most, most));
+    return false;
+}
+
+/* A string that one of units.h's readers takes: its text, or NULL with the error told. */
+static const char *unit_text(struct gs_reader *reader, const json_t *value, const struct gs_place *place,
+                             const char *expected)
+{
+    if (!json_is_string(value))
+        gs_refuse_type(reader, value, place, expected);
+    return json_string_value(value);
+}
+
+static void refuse_unit(struct gs_reader *reader, const struct gs_place *place, const struct gs_unit_error *error)
+{
+    gs_refuse(reader, place, GS_THE_VALUE, error->hint, "%s", error->why);
+}
+
+GS_FIELD_READER(gs_field_duration)
+{
+    struct gs_unit_error error;
+    int64_t ns;
+    const char *text = unit_text(reader, value, place, "a duration such as \"10s\"");
+    if (!text)
+        return;
+    if (gs_read_duration(text, &ns, &error))
+        refuse_unit(reader, place, &error);
+    else if (within(reader, place, field, (double)ns, print_ns))
+        memcpy(into, &ns, sizeof ns);
+}
+
+GS_FIELD_READER(gs_field_size)
+{
+    struct gs_unit_error error;
+    uint64_t bytes;
+    const char *text = unit_text(reader, value, place, "a size such as \"512MiB\"");
+    if (!text)
+        return;
+    if (gs_read_size(text, &bytes, &error))
+        refuse_unit(reader, place, &error);
+    else if (within(reader, place, field, (double)bytes, gs_print_size))
+        memcpy(into, &bytes, sizeof bytes);
+}
+
+GS_FIELD_READER(gs_field_share)
+{
+    struct gs_unit_error error;
+    double share;
+    const char *text = unit_text(reader, value, place, "a percentage such as \"25%\"");
+    if (!text)
+        return;
+    if (gs_read_percent(text, &share, &error))
+        refuse_unit(reader, place, &error);
+    else if (within(reader, place, field, share, gs_print_percent))
+        memcpy(into, &share, sizeof share);
+}
+
+GS_FIELD_READER(gs_field_count)
+{
+    if (!json_is_integer(value)) {
+        gs_refuse_type(reader, value, place, json_is_real(value) ? "a whole number" : "a number");
+        return;
+    }
+    uint64_t count = (uint64_t)json_integer_value(value); // a negative one is out of bounds
+    if (within(reader, place, field, (double)json_integer_value(value), gs_print_count))
+        memcpy(into, &count, sizeof count);
+}
+
+GS_FIELD_READER(gs_field_number)
+{
+    double number = json_number_value(value);
+    if (!json_is_number(value))
+        gs_refuse_type(reader, value, place, "a number");
+    else if (within(reader, place, field, number, gs_print_count))
+        memcpy(into, &number, sizeof number);
+}
+
+/* ---- texts ----------------------------------------------------------------------------------------------------------- */
+
+GS_FIELD_READER(gs_field_text)
+{
+    if (!json_is_string(value)) {
+        gs_refuse_type(reader, value, place, "a string");
+        return;
+    }
+    size_t length = json_string_length(value);
+    if ((double)length < field->least)
+        gs_refuse(reader, place, GS_THE_VALUE, NULL, "\"%s\" is empty", field->key);
+    else if ((double)length > field->most)
+        gs_refuse(reader, place, GS_THE_VALUE, NULL, "\"%s\" is longer than %.0f bytes", field->key, field->most);
+    else {
+        const char *text = gs_keep_text(reader, json_string_value(value));
+        memcpy(into, &text, sizeof text);
+    }
+}
+
+GS_FIELD_READER(gs_field_elsewhere)
+{
+    (void)reader, (void)value, (void)place, (void)field, (void)into;
+}
+
+GS_FIELD_READER(gs_field_later)
+{
+    (void)value, (void)into;
+    gs_refuse(reader, place, GS_THE_KEY, NULL, "\"%s\" is not in this version", field->key);
+}
+
+/* ---- what depends on a metric ----------------------------------------------------------------------------------------------- */
+
+const struct gs_metric *gs_read_metric(struct gs_reader *reader, const json_t *value, const struct gs_place *place)
+{
+    if (!json_is_string(value)) {
+        gs_refuse_type(reader, value, place, "the name of a metric");
+        return NULL;
+    }
+    const char *name = json_string_value(value);
+    const struct gs_metric *metric = gs_metric_find(name);
+    if (metric)
+        return metric;
+    char hint[96] = "";
+    const char *meant = gs_nearest(name, &gs_metrics[0].name, gs_metric_count(), sizeof gs_metrics[0]);
+    if (!strncmp(name, "gauge:", 6))
+        snprintf(hint, sizeof hint, "a gauge's name is 1 to 40 of a-z 0-9 . _ -");
+    else if (meant)
+        snprintf(hint, sizeof hint, "did you mean \"%s\"?", meant);
+    gs_refuse(reader, place, GS_THE_VALUE, hint, "unknown metric \"%.60s\"", name);
+    return NULL;
+}
+
+/* A window of ticks: FIELD's bounds. */
+static void read_ticks(struct gs_reader *reader, const json_t *value, const struct gs_place *place,
+                       const struct gs_field *field, struct gs_span *into)
+{
+    double ticks = (double)json_integer_value(value);
+    if (within(reader, place, field, ticks, gs_print_count))
+        *into = (struct gs_span){.ticks = (uint32_t)ticks};
+}
+
+/* A window of time: as many ticks at least, 30 days at most. */
+static void read_window_time(struct gs_reader *reader, const json_t *value, const struct gs_place *place,
+                             const struct gs_field *field, struct gs_span *into)
+{
+    static const double window_ns_max = 30 * 86400e9;
+    struct gs_unit_error error;
+    struct gs_field bounds = *field;
+    bounds.least *= (double)reader->rules->interval_ns;
+    bounds.most = window_ns_max;
+    int64_t ns;
+    if (gs_read_duration(json_string_value(value), &ns, &error))
+        refuse_unit(reader, place, &error);
+    else if (within(reader, place, &bounds, (double)ns, print_ns))
+        *into = (struct gs_span){.ns = ns};
+}
+
+GS_FIELD_READER(gs_field_span)
+{
+    if (json_is_integer(value))
+        read_ticks(reader, value, place, field, into);
+    else if (json_is_string(value))
+        read_window_time(reader, value, place, field, into);
+    else
+        gs_refuse_type(reader, value, place, "a number of ticks or a duration such as \"10m\"");
+}

@@ -1,0 +1,130 @@
+/* growth.c - "growth": a slope that outliers cannot fake.
+ *
+ *   Theil-Sen: the median of the slopes of all pairs of ticks in the window      fires when it is ≥ rate
+ *
+ * A single spike, or a third of the ticks gone wrong, does not move it. All pairs of n ticks are n²/2 slopes, so a
+ * window of more than GS_SLOPE_POINTS_MAX ticks gives that many, evenly chosen, with the first and the last. */
+#include "rules/inside.h"
+#include <math.h>
+#include <stdio.h>
+
+struct written {
+    const char *why;
+    double per_second;
+    struct gs_span over;
+};
+
+GS_FIELD_READER(gs_field_slope)
+{
+    const struct gs_metric *metric = field->subject->metric;
+    bool bytes = metric && metric->unit == GS_BYTES;
+    struct gs_unit_error error;
+    double per_second;
+    if (!metric)
+        return;
+    if (!json_is_string(value)) {
+        gs_refuse_type(reader, value, place,
+                       bytes ? "a rate such as \"1MiB/min\"" : "a rate such as \"10/min\"");
+        return;
+    }
+    const char *text = json_string_value(value);
+    if (bytes ? gs_read_rate(text, &per_second, &error) : gs_read_count_rate(text, &per_second, &error))
+        gs_refuse(reader, place, GS_THE_VALUE, error.hint, "%s", error.why);
+    else if (per_second <= 0)
+        gs_refuse(reader, place, GS_THE_VALUE, NULL, "\"%s\" must be more than nothing", field->key);
+    else
+        *(double *)into = per_second;
+}
+
+void gs_growth_read(struct gs_reader *reader, const json_t *value, const struct gs_place *place,
+                    const struct gs_subject *subject, struct gs_condition *condition)
+{
+    // clang-format off
+    const struct gs_field fields[] = {
+        {"rate", gs_field_slope, offsetof(struct written, per_second), 0, 0, false, subject},
+        {"over", gs_field_span,  offsetof(struct written, over), 3, GS_WINDOW_POINTS_MAX, false, NULL},
+        GS_FIELD_WHY(struct written),
+    };
+    // clang-format on
+    struct written written = {.over.ns = 600 * 1000000000LL};
+    if (!gs_read_fields(reader, value, place, GS_FIELDS(fields), &written))
+        return;
+    if (!json_object_get(value, "rate"))
+        gs_refuse(reader, place, GS_THE_VALUE, "add \"rate\": \"1MiB/min\"", "\"growth\" needs \"rate\"");
+    condition->over = written.over;
+    condition->growth.per_second = written.per_second;
+}
+
+/* The window's tick number I of COUNT evenly chosen ones. */
+static const struct gs_point *chosen(const struct gs_window *window, size_t i, size_t count)
+{
+    return gs_window_at(window, count > 1 ? i * (window->count - 1) / (count - 1) : 0);
+}
+
+static double middle_ns(const struct gs_point *point)
+{
+    return (double)(point->first_ns + (point->last_ns - point->first_ns) / 2);
+}
+
+/* The median slope a second; NAN for a window of one moment. */
+static double slope(const struct gs_window *window, double *scratch)
+{
+    size_t count = window->count < GS_SLOPE_POINTS_MAX ? window->count : GS_SLOPE_POINTS_MAX;
+    size_t slopes = 0;
+    for (size_t i = 0; i + 1 < count; i++) {
+        const struct gs_point *a = chosen(window, i, count);
+        for (size_t j = i + 1; j < count; j++) {
+            const struct gs_point *b = chosen(window, j, count);
+            double apart_ns = middle_ns(b) - middle_ns(a);
+            if (apart_ns > 0)
+                scratch[slopes++] = (gs_point_value(b) - gs_point_value(a)) / apart_ns;
+        }
+    }
+    return slopes ? gs_median(scratch, slopes) * 1e9 : NAN;
+}
+
+struct gs_finding gs_growth_judge(const struct gs_condition *condition, const struct gs_sight *sight)
+{
+    struct gs_finding finding = {.answer = GS_CANNOT_TELL, .line = NAN};
+    if (!gs_window_ready(sight->window, sight->now_ns))
+        return finding;
+    double found = slope(sight->window, sight->scratch), wanted = condition->growth.per_second;
+    if (isnan(found))
+        return finding;
+    finding.window_ns = gs_window_reach(sight->window, sight->now_ns);
+    finding.measured = found;
+    // the last bits of a division must not decide about a ramp that grows by just the rate
+    finding.answer = found >= wanted * (1 - 1e-9) ? GS_YES : GS_NO;
+    finding.line = sight->value - (found - wanted) * (double)finding.window_ns / 1e9;
+    return finding;
+}
+
+/* "1.2 MiB/min", or by the hour where a minute shows nothing. */
+static const char *print_slope(double per_second, enum gs_unit unit, char out[2 * GS_UNIT_TEXT])
+{
+    char amount[GS_UNIT_TEXT];
+    bool slow = per_second * 60 < 1 && per_second * 60 > -1;
+    snprintf(out, 2 * GS_UNIT_TEXT, "%s/%s", gs_print_value(per_second * (slow ? 3600 : 60), unit, amount),
+             slow ? "h" : "min");
+    return out;
+}
+
+void gs_growth_explain(const struct gs_condition *condition, const struct gs_sight *sight,
+                       const struct gs_finding *finding, char *out, size_t size)
+{
+    char value[GS_UNIT_TEXT], over[GS_UNIT_TEXT], held[GS_UNIT_TEXT];
+    char found[2 * GS_UNIT_TEXT], wanted[2 * GS_UNIT_TEXT];
+    if (finding->answer == GS_CANNOT_TELL) {
+        gs_window_explain(sight->window, sight->now_ns, out, size);
+        return;
+    }
+    gs_print_value(sight->value, sight->unit, value);
+    print_slope(finding->measured, sight->unit, found);
+    print_slope(condition->growth.per_second, sight->unit, wanted);
+    gs_print_span(condition->over, over);
+    if (finding->answer == GS_YES)
+        snprintf(out, size, "%s %s has grown by %s over the %s before%s; the rule fires from %s", sight->metric,
+                 value, found, over, gs_print_held(sight, held), wanted);
+    else
+        snprintf(out, size, "grows by %s over %s, fires from %s", found, over, wanted);
+}

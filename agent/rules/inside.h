@@ -1,0 +1,254 @@
+/* inside.h - what the files of rules/ share.
+ *
+ *   text ──document.c──▶ json_t ──read.c, rule.c──▶ gs_rules        every error: reader.c, at the place that
+ *                                   │ fields.c, conditions.c         locate.c finds for its path
+ *                                   ▼
+ *   tick ──judge.c──▶ one trial a condition ──▶ above, jitter, … (judge, explain) ──▶ verdict
+ *                                   └─ window.c: the ticks before this one
+ */
+#pragma once
+#include "rules/rules.h"
+#include <jansson.h>
+
+/* ---- places in a document (locate.c) -------------------------------------------------------------------------
+ * Where a value stands is told by its path: a chain of places on the readers' stacks, from the value up. */
+
+struct gs_place {
+    const struct gs_place *up; // NULL: this is the document itself
+    const char *key;           // of an object's member; NULL for an array's element
+    size_t index;              // of an array's element
+};
+enum gs_part { GS_THE_VALUE, GS_THE_KEY };
+struct gs_position { int line, col; };
+
+/* The offset of PLACE's value (or of its key) in TEXT, which is valid JSON. Of duplicate keys the last counts, as
+ * in jansson. A place that is not there gives that of the nearest one above it. */
+size_t gs_locate(const char *text, size_t length, const struct gs_place *place, enum gs_part part);
+struct gs_position gs_position_at(const char *text, size_t offset);
+
+/* The start of the token (a string, a number, a bracket…) that holds the byte at OFFSET, in any text. */
+size_t gs_token_start(const char *text, size_t length, size_t offset);
+/* The offset of the first bracket that stands deeper than MAX levels, or LENGTH; in any text. */
+size_t gs_too_deep(const char *text, size_t length, unsigned max);
+
+struct gs_reader;
+/* Report every key that stands twice in its object. TEXT is valid JSON, not deeper than GS_NESTING_MAX. */
+enum { GS_NESTING_MAX = 32 };
+void gs_report_duplicates(struct gs_reader *reader);
+
+/* ---- reading (reader.c, document.c) ---------------------------------------------------------------------------- */
+
+struct gs_kept {               // a block of memory that lives as long as the rules
+    struct gs_kept *next;
+    char bytes[] __attribute__((aligned(16)));
+};
+void gs_kept_free(struct gs_kept *kept); // and all that hang on it
+
+struct gs_reader {
+    const char *text;
+    size_t length;
+    const char *file;
+    struct gs_errors *errors;
+    size_t errors_before;  // what the caller's list held already
+    struct gs_kept **kept; // where gs_keep hangs its blocks
+    const struct gs_rules *rules; // as far as they are read: the interval, for windows
+};
+
+/* Report an error at PLACE; HINT may be NULL. */
+void gs_refuse(struct gs_reader *reader, const struct gs_place *place, enum gs_part part, const char *hint,
+               const char *format, ...) GS_PRINTF(5, 6);
+/* The same at an offset of the text, and without any place. */
+void gs_refuse_at(struct gs_reader *reader, size_t offset, const char *hint, const char *format, ...)
+    GS_PRINTF(4, 5);
+void gs_refuse_file(struct gs_reader *reader, const char *hint, const char *format, ...) GS_PRINTF(3, 4);
+/* True once something was refused. */
+bool gs_refused(const struct gs_reader *reader);
+
+/* SIZE zeroed bytes that live as long as the rules. NULL when memory is out, which is refused then. */
+void *gs_keep(struct gs_reader *reader, size_t size) GS_CHECK_RESULT;
+const char *gs_keep_text(struct gs_reader *reader, const char *text) GS_CHECK_RESULT;
+
+/* The reader's text as JSON, sound in every way that needs no meaning; NULL with the errors told. */
+json_t *gs_document_parse(struct gs_reader *reader) GS_CHECK_RESULT;
+
+/* ---- fields: the members that an object may have (fields.c) ------------------------------------------------------- */
+
+struct gs_subject {            // what a rule is about, for those fields that depend on it
+    const struct gs_metric *metric; // NULL: unknown, so that nothing can be said about thresholds
+    const char *name;               // "rss", "gauge:queue"
+};
+
+struct gs_field {
+    const char *key;
+    void (*read)(struct gs_reader *reader, const json_t *value, const struct gs_place *place,
+                 const struct gs_field *field, void *into);
+    size_t at;                 // of the member in what is read into
+    double least, most;        // bounds, both allowed
+    bool or_zero;              // 0 is allowed too (no limit, no waiting)
+    const struct gs_subject *subject;
+};
+
+/* Read OBJECT's members, each by its row of FIELD, into INTO. Refuses unknown keys. False: it is no object. */
+bool gs_read_fields(struct gs_reader *reader, const json_t *object, const struct gs_place *place,
+                    const struct gs_field *field, size_t count, void *into);
+#define GS_FIELDS(table) (table), sizeof(table) / sizeof(table)[0]
+
+/* Readers for rows of fields. Each leaves the member alone when it refuses. Its type, and what bounds mean: */
+#define GS_FIELD_READER(name)                                                                                  \
+    void name(struct gs_reader *reader, const json_t *value, const struct gs_place *place,                    \
+              const struct gs_field *field, void *into)
+GS_FIELD_READER(gs_field_duration);  // int64_t, ns
+GS_FIELD_READER(gs_field_size);      // uint64_t, bytes
+GS_FIELD_READER(gs_field_count);     // uint64_t
+GS_FIELD_READER(gs_field_number);    // double
+GS_FIELD_READER(gs_field_share);     // double: "25%" is 0.25
+GS_FIELD_READER(gs_field_text);      // const char *; bounds: length
+GS_FIELD_READER(gs_field_span);      // struct gs_span; bounds: ticks
+GS_FIELD_READER(gs_field_threshold); // struct gs_threshold, on the row's subject
+GS_FIELD_READER(gs_field_slope);     // double, the subject's unit a second
+GS_FIELD_READER(gs_field_elsewhere); // read by other means: only known, so that it is not refused
+GS_FIELD_READER(gs_field_later);     // not in this version
+
+enum { GS_TEXT_MAX = 1024 };
+#define GS_FIELD_WHY(type) {"why", gs_field_text, offsetof(type, why), 0, GS_TEXT_MAX, false, NULL}
+
+/* "a string", "a number", … for messages. */
+const char *gs_type_name(const json_t *value);
+/* Refuse VALUE: "expected EXPECTED, found a number". */
+void gs_refuse_type(struct gs_reader *reader, const json_t *value, const struct gs_place *place,
+                    const char *expected);
+/* The metric that VALUE names, or NULL with the error told. */
+const struct gs_metric *gs_read_metric(struct gs_reader *reader, const json_t *value, const struct gs_place *place);
+/* The rule that RULE's object describes, but for its name's being unlike the others'. */
+void gs_read_rule(struct gs_reader *reader, const json_t *object, const struct gs_place *place, struct gs_rule *rule);
+
+/* ---- what a rule says ------------------------------------------------------------------------------------------------ */
+
+struct gs_threshold {
+    bool given;
+    bool share;                // value is a share of the memory limit, else in the metric's unit
+    double value;
+};
+/* Where THRESHOLD lies in the metric's unit; NAN when it is not given, or a share of an unknown limit (0). */
+double gs_threshold_line(const struct gs_threshold *threshold, uint64_t limit_bytes);
+/* It is known to be VALUE's: given, and not waiting for an unknown limit. */
+bool gs_threshold_unknown(const struct gs_threshold *threshold, uint64_t limit_bytes);
+/* "400 MiB", or "80 % of the limit (409.6 MiB of 512 MiB)". */
+enum { GS_LINE_TEXT = 96 };
+const char *gs_print_threshold(const struct gs_threshold *threshold, enum gs_unit unit, uint64_t limit_bytes,
+                               char out[GS_LINE_TEXT]);
+
+struct gs_span {               // how far back a window reaches: one of the two
+    uint32_t ticks;
+    int64_t ns;
+};
+
+struct gs_condition {
+    const struct gs_condition_kind *kind;
+    struct gs_span over;       // zero for those that look at this tick alone
+    union {
+        struct gs_threshold threshold;                                      // above, below
+        struct { double rise; struct gs_threshold min, by; bool has_rise; } jitter;
+        struct { double per_second; } growth;
+        struct { double score; struct gs_threshold min; } unusual;
+        struct { int64_t ns; } every;
+    };
+};
+
+struct gs_hold_off {           // what keeps a rule silent although a condition holds
+    struct gs_threshold unless_above;
+    struct { const char *metric; size_t metric_index; enum gs_unit unit; struct gs_threshold above, below; } unless;
+    double again;              // share above the last incident's value; NAN: "always"
+    uint64_t max_per_hour;     // 0: no limit
+};
+
+/* ---- windows: the ticks before this one (window.c) --------------------------------------------------------------------- */
+
+enum { GS_WINDOW_POINTS_MAX = 4096 };
+struct gs_point {              // one tick, or in a long window some ticks in a row
+    int64_t first_ns, last_ns;
+    int64_t seen_ns;           // time that these ticks stand for
+    double sum;
+    uint32_t count;
+};
+struct gs_window {             // all zero: of a condition that has none
+    struct gs_span over;
+    int64_t interval_ns, spacing_ns;
+    struct gs_point *point;    // a ring
+    size_t capacity, oldest, count;
+    int64_t began_ns, previous_ns; // time of the first and of the last value it ever got
+    bool began;
+};
+int gs_window_init(struct gs_window *window, struct gs_span over, int64_t interval_ns) GS_CHECK_RESULT;
+void gs_window_fini(struct gs_window *window);
+void gs_window_add(struct gs_window *window, int64_t time_ns, double value);
+/* Let go what is too old at NOW_NS. True when the window is full, so that it may be judged against. */
+bool gs_window_ready(struct gs_window *window, int64_t now_ns);
+const struct gs_point *gs_window_at(const struct gs_window *window, size_t index); // 0: the oldest
+double gs_point_value(const struct gs_point *point);                               // its mean
+double gs_window_mean(const struct gs_window *window);
+int64_t gs_window_reach(const struct gs_window *window, int64_t now_ns);           // from its oldest tick to now
+void gs_window_adopt(struct gs_window *window, const struct gs_window *old);
+/* "window 6 of 10", or that gaps fill it. */
+void gs_window_explain(const struct gs_window *window, int64_t now_ns, char *out, size_t size);
+/* "10 ticks", "30 m". */
+const char *gs_print_span(struct gs_span over, char out[GS_UNIT_TEXT]);
+/* How much of the time since the last tick a tick may speak for: a late one leaves a gap behind it. */
+int64_t gs_tick_stands_for(int64_t since_last_ns, int64_t interval_ns);
+
+/* ---- conditions (conditions.c has the table, each row a file) ------------------------------------------------------------- */
+
+struct gs_sight {              // what a condition sees at one tick
+    int64_t now_ns;
+    double value;              // NAN for a rule without a metric
+    const char *metric;
+    enum gs_unit unit;
+    uint64_t limit_bytes;      // 0: unknown
+    struct gs_window *window;  // the ticks before this one
+    int64_t due_ns;            // for every
+    int64_t held_ns;           // how long the condition has been true
+    double *scratch;           // GS_SCRATCH of them
+};
+enum { GS_SLOPE_POINTS_MAX = 200, GS_SCRATCH = GS_SLOPE_POINTS_MAX * (GS_SLOPE_POINTS_MAX - 1) / 2 };
+
+enum gs_answer { GS_CANNOT_TELL, GS_NO, GS_YES };
+struct gs_finding {
+    enum gs_answer answer;
+    double line;               // in the metric's unit; NAN: none
+    double usual;              // what the value was compared with: mean, median
+    double measured;           // rise, slope a second, score
+    double spread;             // of unusual
+    int64_t window_ns;
+};
+
+struct gs_condition_kind {
+    const char *name;
+    /* Read VALUE into CONDITION. Only called with a metric, except for every. */
+    void (*read)(struct gs_reader *reader, const json_t *value, const struct gs_place *place,
+                 const struct gs_subject *subject, struct gs_condition *condition);
+    struct gs_finding (*judge)(const struct gs_condition *condition, const struct gs_sight *sight);
+    /* The finding in a few words: the reason when it is yes, else why not. */
+    void (*explain)(const struct gs_condition *condition, const struct gs_sight *sight,
+                    const struct gs_finding *finding, char *out, size_t size);
+    bool downward;             // worse is lower
+    bool without_metric;
+};
+extern const struct gs_condition_kind gs_condition_kinds[]; // ends with a NULL name
+
+#define GS_CONDITION(name)                                                                                     \
+    void gs_##name##_read(struct gs_reader *reader, const json_t *value, const struct gs_place *place,        \
+                          const struct gs_subject *subject, struct gs_condition *condition);                  \
+    struct gs_finding gs_##name##_judge(const struct gs_condition *condition, const struct gs_sight *sight);  \
+    void gs_##name##_explain(const struct gs_condition *condition, const struct gs_sight *sight,              \
+                             const struct gs_finding *finding, char *out, size_t size)
+GS_CONDITION(above);
+GS_CONDITION(below);
+GS_CONDITION(jitter);
+GS_CONDITION(growth);
+GS_CONDITION(unusual);
+GS_CONDITION(every);
+
+/* " for 10 s" where the rule has to hold, else "". */
+const char *gs_print_held(const struct gs_sight *sight, char out[GS_UNIT_TEXT]);
+/* The median of COUNT values, which it reorders; count > 0. */
+double gs_median(double *value, size_t count);

@@ -1,0 +1,86 @@
+/* reader.c - what every part of the reading leans on: errors at their places, and memory that the rules keep.
+ *
+ *   rules ──▶ kept ──▶ kept ──▶ … one list of blocks: freeing the rules is walking it.  Who: read.c and below. */
+#include "base/memory.h"
+#include "rules/inside.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Finding a place is a walk over the text: not for errors that will only be counted. */
+static bool list_is_full(struct gs_reader *reader)
+{
+    reader->errors->lost += reader->errors->lost > 0;
+    return reader->errors->lost > 0;
+}
+
+static void add(struct gs_reader *reader, struct gs_position position, const char *hint, const char *format,
+                va_list args)
+{
+    char text[sizeof reader->errors->item->text];
+    vsnprintf(text, sizeof text, format, args);
+    gs_errors_add(reader->errors, reader->file, position.line, position.col, hint, "%s", text);
+}
+
+void gs_refuse(struct gs_reader *reader, const struct gs_place *place, enum gs_part part, const char *hint,
+               const char *format, ...)
+{
+    if (list_is_full(reader))
+        return;
+    size_t offset = gs_locate(reader->text, reader->length, place, part);
+    va_list args;
+    va_start(args, format);
+    add(reader, gs_position_at(reader->text, offset), hint, format, args);
+    va_end(args);
+}
+
+void gs_refuse_at(struct gs_reader *reader, size_t offset, const char *hint, const char *format, ...)
+{
+    if (list_is_full(reader))
+        return;
+    va_list args;
+    va_start(args, format);
+    add(reader, gs_position_at(reader->text, offset), hint, format, args);
+    va_end(args);
+}
+
+void gs_refuse_file(struct gs_reader *reader, const char *hint, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    add(reader, (struct gs_position){0, 0}, hint, format, args);
+    va_end(args);
+}
+
+bool gs_refused(const struct gs_reader *reader)
+{
+    return reader->errors->count + reader->errors->lost > reader->errors_before;
+}
+
+void *gs_keep(struct gs_reader *reader, size_t size)
+{
+    struct gs_kept *block = gs_alloc(sizeof *block + size);
+    if (!block) {
+        gs_refuse_file(reader, NULL, "out of memory");
+        return NULL;
+    }
+    block->next = *reader->kept;
+    *reader->kept = block;
+    return block->bytes;
+}
+
+const char *gs_keep_text(struct gs_reader *reader, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = gs_keep(reader, size);
+    return copy ? memcpy(copy, text, size) : NULL;
+}
+
+void gs_kept_free(struct gs_kept *kept)
+{
+    while (kept) {
+        struct gs_kept *next = kept->next;
+        gs_free(kept);
+        kept = next;
+    }
+}

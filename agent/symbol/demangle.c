@@ -1,0 +1,37 @@
+/* demangle.c - names as people write them, through libiberty's callbacks, which build the name piece by piece and
+ * allocate nothing. libiberty puts its work on the stack in proportion to the name, so overlong names stay as they are.
+ * Who: the watcher (its stack is 1 MiB), the CLI. */
+#include "base/memory.h"
+#include "base/text.h"
+#include "symbol/inside.h"
+#include <libiberty/demangle.h>
+#include <string.h>
+
+enum { MANGLED_MAX = 4096, DEMANGLED_MAX = 64 << 10 };
+
+static void add_piece(const char *piece, size_t length, void *text)
+{
+    struct gs_text *out = text;
+    if (out->length + length <= DEMANGLED_MAX)
+        gs_text_add_bytes(out, piece, length);
+    else
+        out->failed = true;
+}
+
+char *gs_demangle(const char *mangled)
+{
+    struct gs_text out = {0};
+    bool cxx = strncmp(mangled, "_Z", 2) == 0, rust = strncmp(mangled, "_R", 2) == 0;
+    if ((!cxx && !rust) || strlen(mangled) > MANGLED_MAX)
+        return NULL;
+    // Legacy Rust names look like C++ ones: Rust's own reading, without the hash, comes first.
+    bool done = rust_demangle_callback(mangled, DMGL_NO_OPTS, add_piece, &out) && !out.failed;
+    if (!done && cxx) {
+        gs_text_fini(&out);
+        done = cplus_demangle_v3_callback(mangled, DMGL_ANSI | DMGL_NO_OPTS, add_piece, &out) && !out.failed;
+    }
+    if (done && out.bytes)
+        return out.bytes;
+    gs_text_fini(&out);
+    return NULL;
+}

@@ -1,0 +1,127 @@
+/* image.c - reading an ELF image that may be hostile, cut short, or unmapped while we read.
+ *
+ * A file is read with pread, never mapped: one that is truncated under a mapping kills the reader, and the reader lives
+ * in somebody's server. Memory, our own process's included, is read with process_vm_readv, which answers an error where
+ * a plain read would fault. Who: the watcher, the CLI. */
+#include "base/memory.h"
+#include "symbol/inside.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum { MAX_TABLE = 256 << 20, SEGMENTS_MAX = 256, NOTES_MAX = 64 << 10 };
+
+static bool read_file(const struct gs_image *image, uint64_t offset, char *out, size_t length)
+{
+    if (offset > image->size || length > image->size - offset)
+        return false;
+    while (length) {
+        ssize_t got = pread(image->fd, out, length, (off_t)offset);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return false;
+        out += got;
+        offset += (uint64_t)got;
+        length -= (size_t)got;
+    }
+    return true;
+}
+
+bool gs_image_read(const struct gs_image *image, uint64_t offset, void *out, size_t length)
+{
+    if (image->fd >= 0)
+        return read_file(image, offset, out, length);
+    struct iovec to = {out, length}, from = {(void *)(uintptr_t)(image->base + offset), length};
+    return process_vm_readv(image->pid, &to, 1, &from, 1, 0) == (ssize_t)length;
+}
+
+void *gs_image_table(const struct gs_image *image, uint64_t offset, uint64_t count, uint64_t size)
+{
+    uint64_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes) || bytes == 0 || bytes > MAX_TABLE)
+        return NULL;
+    if (image->fd >= 0 && (offset > image->size || bytes > image->size - offset))
+        return NULL; // before memory is spent on it
+    void *table = gs_alloc(bytes);
+    if (table && gs_image_read(image, offset, table, bytes))
+        return table;
+    gs_free(table);
+    return NULL;
+}
+
+bool gs_elf_header(const struct gs_image *image, Elf64_Ehdr *out)
+{
+    static const unsigned char wanted[] = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64,
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+                                           ELFDATA2LSB
+#else
+                                           ELFDATA2MSB
+#endif
+    };
+    return gs_image_read(image, 0, out, sizeof *out) && memcmp(out->e_ident, wanted, sizeof wanted) == 0;
+}
+
+Elf64_Phdr *gs_elf_segments(const struct gs_image *image, const Elf64_Ehdr *header, size_t *count)
+{
+    *count = header->e_phnum;
+    if (header->e_phentsize != sizeof(Elf64_Phdr) || *count > SEGMENTS_MAX)
+        return NULL;
+    return gs_image_table(image, header->e_phoff, *count, sizeof(Elf64_Phdr));
+}
+
+static uint64_t align_up(uint64_t size, uint64_t alignment)
+{
+    return (size + alignment - 1) & ~(alignment - 1);
+}
+
+/* The build id among the notes in BYTES: name "GNU", type 3. */
+static unsigned find_build_id(const unsigned char *bytes, size_t length, uint64_t alignment, unsigned char *out)
+{
+    for (size_t at = 0; length - at >= sizeof(Elf64_Nhdr);) {
+        Elf64_Nhdr note;
+        memcpy(&note, bytes + at, sizeof note);
+        uint64_t name = at + sizeof note, value = align_up(name + note.n_namesz, alignment);
+        uint64_t end = align_up(value + note.n_descsz, alignment);
+        if (value + note.n_descsz > length)
+            return 0;
+        if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 && memcmp(bytes + name, "GNU", 4) == 0) {
+            unsigned kept = note.n_descsz < GS_BUILD_ID_MAX ? note.n_descsz : GS_BUILD_ID_MAX;
+            memcpy(out, bytes + value, kept);
+            return kept;
+        }
+        if (end >= length)
+            return 0;
+        at = end;
+    }
+    return 0;
+}
+
+/* Where the image begins in terms of p_vaddr: of the segment that holds the ELF header. */
+static uint64_t first_address(const Elf64_Phdr *segment, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (segment[i].p_type == PT_LOAD && segment[i].p_offset == 0)
+            return segment[i].p_vaddr;
+    return 0;
+}
+
+unsigned gs_elf_build_id(const struct gs_image *image, bool loaded, unsigned char *out)
+{
+    Elf64_Ehdr header;
+    size_t count;
+    Elf64_Phdr *segment = gs_elf_header(image, &header) ? gs_elf_segments(image, &header, &count) : NULL;
+    unsigned found = 0;
+    for (size_t i = 0; segment && i < count && !found; i++) {
+        if (segment[i].p_type != PT_NOTE || segment[i].p_filesz > NOTES_MAX)
+            continue;
+        uint64_t at = loaded ? segment[i].p_vaddr - first_address(segment, count) : segment[i].p_offset;
+        unsigned char *notes = gs_image_table(image, at, segment[i].p_filesz, 1);
+        if (notes)
+            found = find_build_id(notes, segment[i].p_filesz, segment[i].p_align == 8 ? 8 : 4, out);
+        gs_free(notes);
+    }
+    gs_free(segment);
+    return found;
+}

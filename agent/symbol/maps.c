@@ -1,0 +1,177 @@
+/* maps.c - /proc/PID/maps read into executable mappings, each with the build id of what is mapped.
+ *
+ *   start-end perms offset dev inode   path          the ELF header lies in the file's mapping at offset 0, which is
+ *   ├ r--p 00000000  ◀── base: ELF header, notes     seldom the executable one: so lines of one file are followed
+ *   ├ r-xp 00002000  ◀── kept
+ *   └ …
+ *
+ * Who: the watcher (itself), the CLI (others). Bounds: 16 MiB of text. */
+#include "base/file.h"
+#include "base/memory.h"
+#include "symbol/inside.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+enum { MAX_TEXT = 16 << 20 };
+
+struct line {
+    uint64_t start, end, offset, inode;
+    unsigned major, minor;
+    bool executable;
+    const char *path; // in the text; not terminated
+    size_t path_length;
+};
+
+struct reader {
+    struct gs_maps *maps;
+    size_t capacity;
+    int pid;
+    struct stat exe;       // of /proc/PID/exe; st_ino 0 when unknown
+    struct line file;      // the first line of the file that the present line belongs to
+};
+
+static bool parse(const char *text, size_t length, struct line *out)
+{
+    char perms[5], head[128];
+    int used = 0;
+    size_t kept = length < sizeof head - 1 ? length : sizeof head - 1;
+    memcpy(head, text, kept);
+    head[kept] = 0;
+    *out = (struct line){0};
+    if (sscanf(head, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 "%n", &out->start, &out->end, perms,
+               &out->offset, &out->major, &out->minor, &out->inode, &used) != 7)
+        return false;
+    out->executable = perms[2] == 'x';
+    while ((size_t)used < length && text[used] == ' ')
+        used++;
+    out->path = text + used;
+    out->path_length = length - (size_t)used;
+    return true;
+}
+
+static bool same_file(const struct line *a, const struct line *b)
+{
+    return a->inode == b->inode && a->major == b->major && a->minor == b->minor && a->path_length == b->path_length &&
+           memcmp(a->path, b->path, a->path_length) == 0;
+}
+
+static void set_path(struct gs_mapping *mapping, const struct line *line)
+{
+    static const char deleted[] = " (deleted)";
+    size_t length = line->path_length, tail = sizeof deleted - 1;
+    if (length > tail && memcmp(line->path + length - tail, deleted, tail) == 0) {
+        mapping->deleted = true;
+        length -= tail;
+    }
+    mapping->path = length ? gs_strndup(line->path, length) : gs_strdup("[anon]");
+}
+
+static bool is_main(const struct reader *reader, const struct line *line)
+{
+    return reader->exe.st_ino && line->inode == reader->exe.st_ino && line->major == major(reader->exe.st_dev) &&
+           line->minor == minor(reader->exe.st_dev);
+}
+
+static bool keep(struct reader *reader, const struct line *line)
+{
+    struct gs_maps *maps = reader->maps;
+    if (gs_grow(&maps->mapping, &reader->capacity, maps->count + 1, sizeof *maps->mapping))
+        return false;
+    struct gs_mapping *mapping = &maps->mapping[maps->count];
+    *mapping = (struct gs_mapping){.start = line->start, .end = line->end, .offset = line->offset};
+    set_path(mapping, line);
+    if (!mapping->path)
+        return false;
+    if (reader->file.offset == 0 && line->path_length) {
+        struct gs_image image = {.fd = -1, .pid = reader->pid, .base = reader->file.start, .size = UINT64_MAX};
+        mapping->build_id_length = gs_elf_build_id(&image, true, mapping->build_id);
+    }
+    if (maps->main == SIZE_MAX && is_main(reader, line))
+        maps->main = maps->count;
+    maps->count++;
+    return true;
+}
+
+static bool read_lines(struct reader *reader)
+{
+    const char *at = reader->maps->text, *end = at + reader->maps->text_length;
+    while (at < end) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        size_t length = newline ? (size_t)(newline - at) : (size_t)(end - at);
+        struct line line;
+        if (parse(at, length, &line)) {
+            if (!same_file(&line, &reader->file) || line.offset == 0)
+                reader->file = line;
+            if (line.executable && !keep(reader, &line))
+                return false;
+        }
+        at += length + 1;
+    }
+    return true;
+}
+
+struct gs_maps *gs_maps_read(int pid)
+{
+    char path[64];
+    struct reader reader = {.pid = pid ? pid : getpid()};
+    reader.maps = gs_alloc(sizeof *reader.maps);
+    if (!reader.maps) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    reader.maps->main = SIZE_MAX;
+    snprintf(path, sizeof path, "/proc/%d/exe", reader.pid);
+    if (stat(path, &reader.exe) != 0)
+        reader.exe.st_ino = 0;
+    snprintf(path, sizeof path, "/proc/%d/maps", reader.pid);
+    int error = gs_read_file(AT_FDCWD, path, MAX_TEXT, &reader.maps->text, &reader.maps->text_length);
+    if (!error && !read_lines(&reader))
+        error = -ENOMEM;
+    if (!error)
+        return reader.maps;
+    gs_maps_free(reader.maps);
+    errno = -error;
+    return NULL;
+}
+
+void gs_maps_free(struct gs_maps *maps)
+{
+    if (!maps)
+        return;
+    for (size_t i = 0; i < maps->count; i++)
+        gs_free(maps->mapping[i].path);
+    gs_free(maps->mapping);
+    gs_free(maps->text);
+    gs_free(maps);
+}
+
+const struct gs_mapping *gs_maps_find(const struct gs_maps *maps, uint64_t address)
+{
+    size_t low = 0, high = maps->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (maps->mapping[middle].end <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < maps->count && maps->mapping[low].start <= address ? &maps->mapping[low] : NULL;
+}
+
+const char *gs_build_id_hex(const struct gs_mapping *mapping, char *out)
+{
+    static const char digit[] = "0123456789abcdef";
+    for (unsigned i = 0; i < mapping->build_id_length; i++) {
+        out[2 * i] = digit[mapping->build_id[i] >> 4];
+        out[2 * i + 1] = digit[mapping->build_id[i] & 15];
+    }
+    out[2 * mapping->build_id_length] = 0;
+    return out;
+}
