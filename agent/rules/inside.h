@@ -131,7 +131,7 @@ struct gs_threshold {
 };
 /* Where THRESHOLD lies in the metric's unit; NAN when it is not given, or a share of an unknown limit (0). */
 double gs_threshold_line(const struct gs_threshold *threshold, uint64_t limit_bytes);
-/* It is known to be VALUE's: given, and not waiting for an unknown limit. */
+/* It is a share of a limit that is unknown. */
 bool gs_threshold_unknown(const struct gs_threshold *threshold, uint64_t limit_bytes);
 /* "400 MiB", or "80 % of the limit (409.6 MiB of 512 MiB)". */
 enum { GS_LINE_TEXT = 96 };
@@ -206,7 +206,7 @@ struct gs_sight {              // what a condition sees at one tick
     uint64_t limit_bytes;      // 0: unknown
     struct gs_window *window;  // the ticks before this one
     int64_t due_ns;            // for every
-    int64_t held_ns;           // how long the condition has been true
+    int64_t held_ns;           // how long the condition has been true; 0 where the rule does not ask
     double *scratch;           // GS_SCRATCH of them
 };
 enum { GS_SLOPE_POINTS_MAX = 200, GS_SCRATCH = GS_SLOPE_POINTS_MAX * (GS_SLOPE_POINTS_MAX - 1) / 2 };
@@ -248,6 +248,15 @@ GS_CONDITION(growth);
 GS_CONDITION(unusual);
 GS_CONDITION(every);
 
+/* fmax and fmin are libm's, which we do without. */
+static inline double gs_larger(double a, double b)
+{
+    return a > b ? a : b;
+}
+static inline double gs_smaller(double a, double b)
+{
+    return a < b ? a : b;
+}
 /* " for 10 s" where the rule has to hold, else "". */
 const char *gs_print_held(const struct gs_sight *sight, char out[GS_UNIT_TEXT]);
 /* The median of COUNT values, which it reorders; count > 0. */

@@ -53,11 +53,11 @@ struct gs_finding gs_jitter_judge(const struct gs_condition *condition, const st
         return finding;
     double mean = gs_window_mean(sight->window);
     double rise = condition->jitter.has_rise ? condition->jitter.rise * magnitude(mean) : 0;
-    double allowed = by->given ? fmax(rise, gs_threshold_line(by, sight->limit_bytes)) : rise;
+    double allowed = by->given ? gs_larger(rise, gs_threshold_line(by, sight->limit_bytes)) : rise;
     double least = min->given ? gs_threshold_line(min, sight->limit_bytes) : -INFINITY;
     bool jumped = sight->value - mean > allowed && sight->value >= least;
     finding.answer = jumped ? GS_YES : GS_NO;
-    finding.line = fmax(mean + allowed, least);
+    finding.line = gs_larger(mean + allowed, least);
     finding.usual = mean;
     finding.measured = sight->value - mean;
     finding.window_ns = gs_window_reach(sight->window, sight->now_ns);

@@ -22,7 +22,7 @@ static void swap(double *a, double *b)
 static double pivot(const double *value, size_t low, size_t high)
 {
     double a = value[low], b = value[low + (high - low) / 2], c = value[high];
-    return fmax(fmin(a, b), fmin(fmax(a, b), c));
+    return gs_larger(gs_smaller(a, b), gs_smaller(gs_larger(a, b), c));
 }
 
 /* Bring the value of rank RANK to its place, what is less before it, what is more behind it. */
@@ -48,7 +48,7 @@ static void select_rank(double *value, size_t count, size_t rank)
                 break;
             more--;
         }
-        if (rank <= more && more < high)
+        if (rank <= more)
             high = more;
         else if (rank >= less)
             low = less;
@@ -65,6 +65,6 @@ double gs_median(double *value, size_t count)
         return value[half];
     double below = value[0];
     for (size_t i = 1; i < half; i++)
-        below = fmax(below, value[i]);
+        below = gs_larger(below, value[i]);
     return (below + value[half]) / 2;
 }

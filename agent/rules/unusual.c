@@ -58,7 +58,7 @@ static double median_and_spread(const struct gs_window *window, enum gs_unit uni
     for (size_t i = 0; i < window->count; i++)
         scratch[i] = fabs(scratch[i] - median); // in another order by now, which does not matter
     double mad = gs_median(scratch, window->count);
-    *spread = 1.4826 * fmax(mad, fmax(0.01 * fabs(median), floor_of(unit)));
+    *spread = 1.4826 * gs_larger(mad, gs_larger(0.01 * fabs(median), floor_of(unit)));
     return median;
 }
 
@@ -71,7 +71,7 @@ struct gs_finding gs_unusual_judge(const struct gs_condition *condition, const s
     double least = min->given ? gs_threshold_line(min, sight->limit_bytes) : -INFINITY;
     finding.usual = median_and_spread(sight->window, sight->unit, sight->scratch, &finding.spread);
     finding.measured = (sight->value - finding.usual) / finding.spread;
-    finding.line = fmax(finding.usual + condition->unusual.score * finding.spread, least);
+    finding.line = gs_larger(finding.usual + condition->unusual.score * finding.spread, least);
     bool unusual = finding.measured >= condition->unusual.score && sight->value >= least;
     finding.answer = unusual ? GS_YES : GS_NO;
     finding.window_ns = gs_window_reach(sight->window, sight->now_ns);

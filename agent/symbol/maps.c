@@ -59,7 +59,7 @@ static bool parse(const char *text, size_t length, struct line *out)
 static bool same_file(const struct line *a, const struct line *b)
 {
     return a->inode == b->inode && a->major == b->major && a->minor == b->minor && a->path_length == b->path_length &&
-           memcmp(a->path, b->path, a->path_length) == 0;
+           (a->path_length == 0 || memcmp(a->path, b->path, a->path_length) == 0);
 }
 
 static void set_path(struct gs_mapping *mapping, const struct line *line)

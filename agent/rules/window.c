@@ -1,0 +1,178 @@
+/* window.c - the ticks before this one, as far back as a condition looks.
+ *
+ *   over: 10      the last ten values that were seen, however far apart
+ *   over: "30m"   those seen in the last 30 minutes
+ *
+ *   time ──▶   ■ ■ ■ □ □ ■ ■ ■ ■ ■ ■ ■ │ now       ■ a point   □ a gap (missing, late, or kept out)
+ *              └ oldest        newest ┘            full, and seen for at least half of its time: ready
+ *
+ * A tick stands for the time since the one before it, but a late one for a single interval: the rest is a gap.
+ * Bounds: GS_WINDOW_POINTS_MAX points, allocated once. A longer window puts neighbouring ticks into one point, which
+ * keeps their sum: the mean stays exact, and slopes and medians see means of a few ticks.
+ * Who: judge.c; conditions read. */
+#include "base/memory.h"
+#include "rules/inside.h"
+#include <errno.h>
+#include <stdio.h>
+
+int64_t gs_tick_stands_for(int64_t since_last_ns, int64_t interval_ns)
+{
+    bool late = since_last_ns > interval_ns + interval_ns / 2;
+    return late ? interval_ns : since_last_ns;
+}
+
+/* Points of a window of time stand at least this far apart: half an interval, so that ticks need not be punctual,
+ * and more where a window is so long that they would not fit. */
+static int64_t spacing(int64_t window_ns, int64_t interval_ns)
+{
+    int64_t least = window_ns / (GS_WINDOW_POINTS_MAX - 2) + 1;
+    return least > interval_ns / 2 ? least : interval_ns / 2;
+}
+
+int gs_window_init(struct gs_window *window, struct gs_span over, int64_t interval_ns)
+{
+    *window = (struct gs_window){.over = over, .interval_ns = interval_ns, .capacity = over.ticks};
+    if (over.ns) {
+        window->spacing_ns = spacing(over.ns, interval_ns);
+        window->capacity = (size_t)(over.ns / window->spacing_ns) + 2;
+    }
+    if (window->capacity == 0)
+        return 0;
+    window->point = gs_alloc(window->capacity * sizeof *window->point);
+    return window->point ? 0 : -ENOMEM;
+}
+
+void gs_window_fini(struct gs_window *window)
+{
+    gs_free(window->point);
+    *window = (struct gs_window){0};
+}
+
+static struct gs_point *point_at(const struct gs_window *window, size_t index)
+{
+    size_t at = window->oldest + index;
+    return &window->point[at < window->capacity ? at : at - window->capacity];
+}
+
+const struct gs_point *gs_window_at(const struct gs_window *window, size_t index)
+{
+    return point_at(window, index);
+}
+
+static void drop_oldest(struct gs_window *window)
+{
+    window->oldest = (window->oldest + 1) % window->capacity;
+    window->count--;
+}
+
+static void push(struct gs_window *window, struct gs_point point)
+{
+    struct gs_point *newest = window->count ? point_at(window, window->count - 1) : NULL;
+    if (newest && window->over.ns && point.first_ns - newest->first_ns < window->spacing_ns) {
+        newest->last_ns = point.last_ns;
+        newest->seen_ns += point.seen_ns;
+        newest->sum += point.sum;
+        newest->count += point.count;
+        return;
+    }
+    if (window->count == window->capacity)
+        drop_oldest(window);
+    *point_at(window, window->count++) = point;
+}
+
+void gs_window_add(struct gs_window *window, int64_t time_ns, double value)
+{
+    if (window->capacity == 0)
+        return;
+    int64_t seen_ns = window->interval_ns;
+    if (window->began)
+        seen_ns = gs_tick_stands_for(time_ns - window->previous_ns, window->interval_ns);
+    else
+        window->began_ns = time_ns;
+    window->began = true;
+    window->previous_ns = time_ns;
+    push(window, (struct gs_point){time_ns, time_ns, seen_ns, value, 1});
+}
+
+static int64_t seen_ns(const struct gs_window *window)
+{
+    int64_t seen = 0;
+    for (size_t i = 0; i < window->count; i++)
+        seen += point_at(window, i)->seen_ns;
+    return seen;
+}
+
+int64_t gs_window_reach(const struct gs_window *window, int64_t now_ns)
+{
+    if (window->over.ns)
+        return window->over.ns;
+    return window->count ? now_ns - point_at(window, 0)->first_ns : 0;
+}
+
+static bool full(const struct gs_window *window, int64_t now_ns)
+{
+    if (window->over.ns)
+        return window->began && now_ns - window->began_ns >= window->over.ns;
+    return window->count == window->capacity;
+}
+
+static bool mostly_gaps(const struct gs_window *window, int64_t now_ns)
+{
+    return seen_ns(window) < gs_window_reach(window, now_ns) / 2;
+}
+
+bool gs_window_ready(struct gs_window *window, int64_t now_ns)
+{
+    while (window->over.ns && window->count && point_at(window, 0)->last_ns < now_ns - window->over.ns)
+        drop_oldest(window);
+    return window->count > 0 && full(window, now_ns) && !mostly_gaps(window, now_ns);
+}
+
+double gs_point_value(const struct gs_point *point)
+{
+    return point->sum / point->count;
+}
+
+double gs_window_mean(const struct gs_window *window)
+{
+    double sum = 0;
+    uint64_t count = 0;
+    for (size_t i = 0; i < window->count; i++) {
+        sum += point_at(window, i)->sum;
+        count += point_at(window, i)->count;
+    }
+    return sum / (double)count;
+}
+
+void gs_window_adopt(struct gs_window *window, const struct gs_window *old)
+{
+    if (window->capacity == 0 || old->count == 0)
+        return;
+    for (size_t i = 0; i < old->count; i++)
+        push(window, *point_at(old, i));
+    window->began = true;
+    window->previous_ns = old->previous_ns;
+    // what the old window let go is not in this one, however long that one watched
+    window->began_ns = window->over.ns > old->over.ns ? point_at(old, 0)->first_ns : old->began_ns;
+}
+
+const char *gs_print_span(struct gs_span over, char out[GS_UNIT_TEXT])
+{
+    if (over.ns)
+        return gs_print_duration(over.ns, out);
+    snprintf(out, GS_UNIT_TEXT, "%u tick%s", over.ticks, over.ticks == 1 ? "" : "s");
+    return out;
+}
+
+void gs_window_explain(const struct gs_window *window, int64_t now_ns, char *out, size_t size)
+{
+    char have[GS_UNIT_TEXT], want[GS_UNIT_TEXT];
+    if (full(window, now_ns))
+        snprintf(out, size, "window full of gaps: more than half of the %s before", gs_print_span(window->over, want));
+    else if (window->over.ns)
+        snprintf(out, size, "window %s of %s",
+                 gs_print_duration(window->began ? now_ns - window->began_ns : 0, have),
+                 gs_print_duration(window->over.ns, want));
+    else
+        snprintf(out, size, "window %zu of %zu", window->count, window->capacity);
+}

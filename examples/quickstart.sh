@@ -1,0 +1,51 @@
+#!/bin/bash
+# examples/quickstart.sh - from a clean clone to an incident: sets up, builds, lets a server leak under watch, and shows
+# what gumshoe kept. Ends by itself; can be run again. Each run's incidents go to a fresh directory.
+set -eu
+cd "$(dirname "$0")/.."
+
+echo "== setting up and building (the first time takes a minute or two)"
+tests/setup.sh build
+cmake -S . -B build -DGUMSHOE_TESTS=OFF -DGUMSHOE_EXAMPLES=ON >/dev/null
+cmake --build build --parallel "$(nproc)" | tail -n 1
+
+dir=$(mktemp -d "${TMPDIR:-/tmp}/gumshoe-quickstart-XXXXXX")
+server=
+trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true' EXIT
+
+echo
+echo "== starting build/examples/leaky_server, which watches itself: examples/leaky_server.json"
+build/examples/leaky_server --seconds 50 --rules examples/leaky_server.json --dir "$dir" >"$dir.out" 2>"$dir.log" &
+server=$!
+for _ in $(seq 100); do
+    port=$(sed -n 's/listening on 127.0.0.1://p' "$dir.out")
+    [ -z "$port" ] || break
+    sleep 0.1
+done
+[ -n "$port" ] || { cat "$dir.log" >&2; echo "the server did not come up" >&2; exit 1; }
+
+echo "== loading it: every session's first look at a page is one more entry in a cache that never evicts"
+build/examples/client "$port" 500 200
+build/examples/client "$port" 8000 4000
+
+for _ in $(seq 100); do
+    build/gumshoe ls "$dir" >/dev/null 2>&1 && break
+    sleep 0.1
+done
+kill "$server" 2>/dev/null || true
+wait "$server" 2>/dev/null || true
+server=
+
+echo
+echo "== gumshoe ls $dir"
+build/gumshoe ls "$dir" || { cat "$dir.log" >&2; echo "no incident was captured" >&2; exit 1; }
+echo
+echo "== gumshoe show --dir $dir"
+build/gumshoe show --dir "$dir" | tee "$dir.summary"
+grep -q cache_insert "$dir.summary" || { echo "the summary does not name cache_insert" >&2; exit 1; }
+incident=$(ls -d "$dir"/2* | tail -n 1)
+echo
+echo "== read on:"
+echo "   build/gumshoe top -n 5 $incident"
+echo "   go tool pprof -top -base $incident/heap.base.pb.gz $incident/heap.pb.gz"
+rm -f "$dir.out" "$dir.log" "$dir.summary"

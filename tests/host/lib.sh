@@ -1,0 +1,69 @@
+# lib.sh - what the host tests share. A test sources it with the build directory as $1, and says what it checks with
+# "it"; the first thing that is not so ends it. Everything it starts is ended by pid; everything it writes is removed.
+set -eu
+build=$(cd "$1" && pwd)
+source_dir=$(cd "$(dirname "$0")/../.." && pwd)
+gumshoe=$build/gumshoe
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/gumshoe-test-XXXXXX")
+started=
+export GUMSHOE_LOG=$tmp/log
+unset GUMSHOE_RULES GUMSHOE_DIR GUMSHOE_DISABLE GUMSHOE_PID LD_PRELOAD 2>/dev/null || true
+
+finish() {
+    status=$?
+    for pid in $started; do kill -9 "$pid" 2>/dev/null || true; done
+    if [ $status -ne 0 ]; then
+        echo "--- agent's log"; cat "$tmp/log" 2>/dev/null || true
+        echo "--- files"; find "$tmp" -maxdepth 3 2>/dev/null | head -50
+    fi
+    rm -rf "$tmp"
+}
+trap finish EXIT
+
+it() { echo "  it $*"; }
+fail() { echo "FAILED: $*" >&2; exit 1; }
+equal() { [ "$1" = "$2" ] || fail "${3:-values}: wanted '$2', got '$1'"; }
+
+# wait_for SECONDS COMMAND...: until COMMAND succeeds.
+wait_for() {
+    local tries=$(($1 * 10)); shift
+    for _ in $(seq "$tries"); do "$@" >/dev/null 2>&1 && return 0; sleep 0.1; done
+    fail "still not after $((tries / 10)) s: $*"
+}
+
+# rules NAME TEXT: a rules file in $tmp; prints its path.
+rules() { printf '%s\n' "$2" > "$tmp/$1.json"; echo "$tmp/$1.json"; }
+
+# a_free_port: one that nobody listens on now.
+a_free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
+# incident DIR: the one complete incident in DIR.
+incident() {
+    local found; found=$(find "$1" -maxdepth 1 -mindepth 1 -type d -name '2*' | sort | tail -n 1)
+    [ -n "$found" ] || fail "no incident in $1"
+    echo "$found"
+}
+has_incident() { [ -n "$(find "$1" -maxdepth 1 -mindepth 1 -type d -name '2*' 2>/dev/null)" ]; }
+
+# complete INCIDENT: everything that an incident of heap and threads holds is there and is what its index says.
+complete() {
+    local dir=$1 file
+    equal "$(jq -r .complete "$dir/incident.json")" true "complete"
+    equal "$(jq -r '.errors | length' "$dir/incident.json")" 0 "errors of $dir: $(jq -c .errors "$dir/incident.json")"
+    for file in summary.txt heap.pb.gz threads.pb.gz threads.txt metrics.json rules.json maps.txt; do
+        [ -s "$dir/$file" ] || fail "$dir/$file is missing or empty"
+    done
+    jq -r '.files[] | "\(.crc32) \(.size) \(.name)"' "$dir/incident.json" | while read -r crc size name; do
+        equal "$(python3 -c 'import sys, zlib; b = open(sys.argv[1], "rb").read(); print("%08x %d" % (zlib.crc32(b), len(b)))' "$dir/$name")" "$crc $size" "crc32 and size of $name"
+    done
+    equal "$(stat -c %a "$dir")" 700 "mode of the folder"
+    equal "$(find "$dir" -type f ! -perm 600 | wc -l)" 0 "files that are not 0600"
+    for file in heap threads; do
+        go tool pprof -top "$dir/$file.pb.gz" > "$tmp/pprof.$file" 2> "$tmp/pprof.err" || { cat "$tmp/pprof.err"; fail "pprof does not read $file"; }
+    done
+}
+
+# heap_bytes INCIDENT: the sum of inuse_space, by pprof.
+heap_bytes() {
+    go tool pprof -top -sample_index=inuse_space -unit=B "$1/heap.pb.gz" 2>/dev/null | sed -n 's/.*% of \([0-9]*\)B total.*/\1/p'
+}

@@ -1,0 +1,34 @@
+#!/bin/sh
+# tests/setup.sh [build|test] - install what is missing to build gumshoe, or to build and test it (the default).
+# Debian 12; as root, or through sudo. Asks the network only when something is missing.
+set -eu
+
+build="gcc g++ make cmake pkg-config binutils libjansson-dev zlib1g-dev libprotobuf-c-dev protobuf-c-compiler
+ libunwind-dev libiberty-dev"
+test="libcmocka-dev golang-go redis-server redis-tools memcached python3 jq procps util-linux libjson-c-dev"
+
+case "${1:-test}" in
+build) wanted=$build ;;
+test) wanted="$build $test" ;;
+*) echo "usage: $0 [build|test]" >&2; exit 2 ;;
+esac
+
+missing=
+for package in $wanted; do
+    dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || { echo "missing:$missing; install them, or run this as root" >&2; exit 3; }
+    as_root="sudo"
+fi
+echo "installing:$missing"
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+if ! { $as_root apt-get -q update && $as_root apt-get -q install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+    cat "$log" >&2
+    exit 3
+fi
+rm -f "$log"
