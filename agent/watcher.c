@@ -13,6 +13,7 @@
 #include "base/kinds.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/process.h"
 #include "incident/incident.h"
 #include "metrics/metrics.h"
 #include "probe/probe.h"
@@ -149,26 +150,6 @@ static int open_store(const struct gumshoe_options *options)
     return w.parts.store ? 0 : refuse(options->error, errno ? -errno : -EIO, dir, why);
 }
 
-/* When this process was started, CLOCK_REALTIME: field 22 of its stat counts from boot, in clock ticks. */
-static int64_t process_started_ns(void)
-{
-    char *stat = NULL;
-    size_t length;
-    int64_t started_ns = gs_realtime_ns();
-    if (gs_read_file(AT_FDCWD, "/proc/self/stat", 4096, &stat, &length))
-        return started_ns;
-    const char *at = strrchr(stat, ')');
-    for (int field = 2; at && field < 22; field++)
-        at = strchr(at + 1, ' ');
-    struct timespec since_boot;
-    if (at && clock_gettime(CLOCK_BOOTTIME, &since_boot) == 0) {
-        int64_t uptime_ns = since_boot.tv_sec * GS_NS_PER_S + since_boot.tv_nsec;
-        started_ns -= uptime_ns - strtoll(at, NULL, 10) * (GS_NS_PER_S / sysconf(_SC_CLK_TCK));
-    }
-    gs_free(stat);
-    return started_ns;
-}
-
 /* Say now, and in every incident, which metrics the rules ask for in vain. */
 static bool tell_unavailable(void)
 {
@@ -208,7 +189,7 @@ static bool make_parts(void)
         .limit_bytes = limit,
         .limit_from = w.parts.limit_from,
         .start_ns = gs_monotonic_ns(),
-        .started_ns = process_started_ns(),
+        .started_ns = gs_process_started_ns(0),
     };
     return true;
 }

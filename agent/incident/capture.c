@@ -1,0 +1,256 @@
+/* capture.c - one incident, from the trigger to the folder.
+ *
+ *   make folder ▶ incident.json (not complete) ▶ maps ▶ threads ▶ heap ▶ metrics, rules, maps ▶ summary
+ *               ▶ incident.json (complete) ▶ publish ▶ rotate
+ *
+ * Evidence first: what changes fastest is taken first, and each file is safe on disk before the next begins. A part
+ * that fails is said in "errors"; only the folder itself and incident.json can fail the incident.
+ * Who: the watcher. Memory: the profiles of this incident, given back at its end. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "incident/inside.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+enum { KINDS_MAX = 8 };
+
+struct capture {
+    struct gs_folder folder;
+    struct gs_report report;
+    struct gs_maps *maps;
+    struct gs_gathered gathered[KINDS_MAX];
+    struct gs_profile *growth;       // made from the heap and its base
+    int64_t step_ns;                 // when the present step began
+    char exe[PATH_MAX], build_id[2 * GS_BUILD_ID_MAX + 1], path[PATH_MAX];
+    struct utsname host;
+};
+
+/* ---- what is said of the capture itself ----------------------------------------------------------------------------- */
+
+static void say(json_t *list, const char *format, ...) GS_PRINTF(2, 3);
+
+static void say(json_t *list, const char *format, ...)
+{
+    char line[512];
+    struct gs_text printable = {0};
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    gs_text_add_printable(&printable, line);
+    if (printable.bytes)
+        json_array_append_new(list, json_string(printable.bytes));
+    gs_text_fini(&printable);
+}
+
+static void failed(struct capture *c, const char *what, int error)
+{
+    if (!error)
+        return;
+    say(c->report.errors, "%s: %s", what, strerrordesc_np(-error));
+    gs_log(GS_LOG_WARNING, "incident %s: %s: %s", c->folder.name, what, strerrordesc_np(-error));
+}
+
+/* The step that just ended was called NAME. */
+static void end_step(struct capture *c, const char *name)
+{
+    int64_t now_ns = gs_monotonic_ns();
+    json_array_append_new(c->report.steps,
+                          json_pack("{s:s, s:f}", "name", name, "ms",
+                                    (double)((now_ns - c->step_ns) / 1000) / 1000));
+    c->step_ns = now_ns;
+}
+
+/* Each line of NOTES on its own. */
+static void take_notes(struct capture *c, const struct gs_text *notes)
+{
+    for (const char *at = notes->bytes; at && *at;) {
+        size_t length = strcspn(at, "\n");
+        say(c->report.notes, "%.*s", (int)length, at);
+        at += length + (at[length] == '\n');
+    }
+}
+
+/* ---- the steps --------------------------------------------------------------------------------------------------------- */
+
+static int begin(struct capture *c, struct gs_store *store)
+{
+    const struct gs_incident_facts *facts = c->report.facts;
+    int error = gs_folder_make(store, facts->rule, facts->triggered_ns, &c->folder);
+    if (error)
+        return error;
+    snprintf(c->path, sizeof c->path, "%s/%s", gs_store_path(store), c->folder.name);
+    ssize_t length = readlink("/proc/self/exe", c->exe, sizeof c->exe - 1);
+    c->exe[length > 0 ? length : 0] = 0;
+    uname(&c->host);
+    c->maps = gs_maps_read(0);
+    if (c->maps && c->maps->main != SIZE_MAX)
+        gs_build_id_hex(&c->maps->mapping[c->maps->main], c->build_id);
+    if (!c->maps)
+        failed(c, "the memory map", -errno);
+    json_t *json = gs_incident_json(&c->report, c->folder.files, false);
+    error = gs_folder_put_json(&c->folder, json);
+    json_decref(json);
+    return error;
+}
+
+static void put_profile(struct capture *c, const char *name, const struct gs_profile *profile)
+{
+    int fd = gs_folder_create(&c->folder, name), error = fd;
+    if (fd >= 0) {
+        error = gs_profile_write(profile, fd);
+        if (error)
+            gs_folder_discard(&c->folder, name, fd);
+        else
+            error = gs_folder_keep(&c->folder, name, fd);
+    }
+    failed(c, name, error < 0 ? error : 0);
+}
+
+static void put_text(struct capture *c, const char *name, const struct gs_text *text)
+{
+    failed(c, name, text->failed ? -ENOMEM : gs_folder_put(&c->folder, name, text->bytes ? text->bytes : "",
+                                                           text->length));
+}
+
+static void gather(struct capture *c, const struct gs_capture *kind, struct gs_gathered *out)
+{
+    const struct gs_incident_scene *scene = c->report.scene;
+    struct gs_gather how = {
+        .maps = c->maps,
+        .baselines = scene->baselines,
+        .now_ns = gs_monotonic_ns(),
+        .start_ns = scene->start_ns,
+        .window_ns = c->report.facts->window_ns,
+        .reason = c->report.facts->reason,
+        .skip_tid = (int)syscall(SYS_gettid),
+    };
+    int error = kind->gather(&how, out);
+    take_notes(c, &out->notes);
+    failed(c, kind->name, error);
+    if (error && !out->profile)
+        return;
+    put_profile(c, kind->file, out->profile);
+    if (out->base)
+        put_profile(c, kind->base_file, out->base);
+    if (kind->text_file)
+        put_text(c, kind->text_file, &out->text);
+}
+
+static void gather_all(struct capture *c)
+{
+    for (size_t i = 0; c->maps && gs_captures[i].name && i < KINDS_MAX; i++)
+        if (c->report.facts->capture & gs_captures[i].kind) {
+            gather(c, &gs_captures[i], &c->gathered[i]);
+            end_step(c, gs_captures[i].name);
+        }
+}
+
+static void put_context(struct capture *c)
+{
+    const struct gs_incident_scene *scene = c->report.scene;
+    struct gs_text metrics = {0};
+    gs_history_write_json(scene->history, scene->rules->interval_ns, c->report.pid, c->report.facts->triggered_ns,
+                          &metrics);
+    put_text(c, "metrics.json", &metrics);
+    gs_text_fini(&metrics);
+    failed(c, "rules.json", gs_folder_put(&c->folder, "rules.json", scene->rules->text, scene->rules->text_length));
+    if (c->maps)
+        failed(c, "maps.txt", gs_folder_put(&c->folder, "maps.txt", c->maps->text, c->maps->text_length));
+    for (size_t i = 0; i < scene->unavailable_count; i++)
+        say(c->report.notes, "metric not available: %s", scene->unavailable[i]);
+    end_step(c, "context");
+}
+
+/* What the heap gained since its base: the base itself, turned round and the heap added. The heap stays as it is. */
+static struct gs_profile *growth_of(struct capture *c, struct gs_gathered *heap)
+{
+    struct gs_profile *growth = heap->base;
+    if (!growth)
+        return NULL;
+    heap->base = NULL; // ours from here on; it is on disk
+    c->growth = growth;
+    int error = gs_profile_subtract(growth, heap->profile); // what shrank is positive: so all is turned round
+    failed(c, "growth", error);
+    for (size_t i = 0; i < growth->sample_count; i++)
+        for (unsigned v = 0; v < growth->sample_type_count; v++)
+            ((int64_t *)growth->sample[i].value)[v] = -growth->sample[i].value[v];
+    return error ? NULL : growth;
+}
+
+static void find_culprit(struct capture *c)
+{
+    struct gs_findings *f = &c->report.findings;
+    const char *metric = c->report.facts->metric;
+    bool about_threads = metric && strcmp(metric, "threads") == 0;
+    if (f->threads && (about_threads || !f->heap))
+        (void)gs_culprit_find(f->threads, 0, "threads", &f->culprit);
+    else if (f->heap && !(f->growth && gs_culprit_find(f->growth, gs_profile_sample_type(f->growth, "inuse_space"),
+                                                       "growth", &f->culprit)))
+        (void)gs_culprit_find(f->heap, gs_profile_sample_type(f->heap, "inuse_space"), "in_use", &f->culprit);
+}
+
+static void summarise(struct capture *c)
+{
+    struct gs_text summary = {0};
+    for (size_t i = 0; gs_captures[i].name && i < KINDS_MAX; i++) {
+        if (gs_captures[i].kind == GS_THREADS)
+            c->report.findings.threads = c->gathered[i].profile;
+        if (gs_captures[i].kind == GS_HEAP && c->gathered[i].profile) {
+            c->report.findings.heap = c->gathered[i].profile;
+            c->report.findings.base_age_ns = c->gathered[i].base_age_ns;
+            c->report.findings.growth = growth_of(c, &c->gathered[i]);
+        }
+    }
+    find_culprit(c);
+    gs_summary_write(&c->report, &summary);
+    put_text(c, "summary.txt", &summary);
+    gs_text_fini(&summary);
+    end_step(c, "summary");
+}
+
+static int finish(struct capture *c)
+{
+    json_t *json = gs_incident_json(&c->report, c->folder.files, true);
+    int error = gs_folder_put_json(&c->folder, json);
+    json_decref(json);
+    return error ? error : gs_folder_publish(&c->folder);
+}
+
+static void capture_fini(struct capture *c)
+{
+    for (size_t i = 0; i < KINDS_MAX; i++)
+        gs_gathered_fini(&c->gathered[i]);
+    gs_profile_free(c->growth);
+    gs_maps_free(c->maps);
+    gs_folder_close(&c->folder);
+    json_decref(c->report.steps);
+    json_decref(c->report.notes);
+    json_decref(c->report.errors);
+}
+
+int gs_incident_capture(struct gs_store *store, const struct gs_incident_facts *facts,
+                        const struct gs_incident_scene *scene, char path[PATH_MAX])
+{
+    struct capture c = {.folder = {.fd = -1}, .step_ns = gs_monotonic_ns()};
+    c.report = (struct gs_report){
+        .facts = facts, .scene = scene, .exe = c.exe, .build_id = c.build_id, .host = c.host.nodename,
+        .folder = c.path, .pid = (int)getpid(), .steps = json_array(), .notes = json_array(), .errors = json_array(),
+    };
+    int error = c.report.steps && c.report.notes && c.report.errors ? begin(&c, store) : -ENOMEM;
+    if (!error) {
+        gather_all(&c);
+        put_context(&c);
+        summarise(&c);
+        error = finish(&c);
+        snprintf(path, PATH_MAX, "%s", c.path);
+    }
+    capture_fini(&c);
+    gs_store_rotate(store);
+    return error;
+}

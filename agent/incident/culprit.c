@@ -1,0 +1,118 @@
+/* culprit.c - whose stacks are to blame.
+ *
+ *   every stack ──▶ its first frame that is the program's own ──▶ the function with the most ──▶ its heaviest stack
+ *
+ * Charging whole stacks to their own function first, and only then looking for the heaviest, finds the one cache that
+ * is filled over twenty paths. Context: watcher. */
+#include "base/hash.h"
+#include "base/memory.h"
+#include "base/sort.h"
+#include "incident/inside.h"
+#include <stdio.h>
+#include <string.h>
+
+struct charge { const char *function; int64_t value; size_t row; uint32_t frame; };
+
+static const char *path_of(const struct gs_profile *profile, uint32_t location)
+{
+    uint32_t mapping = profile->location[location].mapping;
+    return mapping ? profile->mapping[mapping - 1].path : "";
+}
+
+/* The frame's name, as a string of the profile: equal names are the same pointer. */
+static const char *name_of(struct gs_profile *profile, uint32_t location)
+{
+    char room[300];
+    return gs_profile_string(profile, gs_profile_frame_name(profile, location, room, sizeof room));
+}
+
+/* The first frame that belongs to the program or a library of its own choosing; else the first that is no allocation
+ * wrapper; else the leaf. */
+static uint32_t own_frame(struct gs_profile *profile, const struct gs_stack_row *row)
+{
+    uint32_t fallback = UINT32_MAX;
+    for (uint32_t i = 0; i < row->depth; i++) {
+        if (gs_function_is_runtime(name_of(profile, row->location[i])))
+            continue;
+        if (!gs_path_is_runtime(path_of(profile, row->location[i])))
+            return i;
+        if (fallback == UINT32_MAX)
+            fallback = i;
+    }
+    return fallback == UINT32_MAX ? 0 : fallback;
+}
+
+static int by_function(const void *a, const void *b)
+{
+    const struct charge *x = a, *y = b;
+    if (x->function != y->function)
+        return x->function < y->function ? -1 : 1;
+    return (x->row > y->row) - (x->row < y->row); // rows are heaviest first
+}
+
+static void describe(struct gs_profile *profile, const struct gs_stack_row *row, uint32_t frame,
+                     struct gs_culprit *out)
+{
+    const struct gs_location *location = &profile->location[row->location[frame]];
+    const char *path = path_of(profile, row->location[frame]), *slash = strrchr(path, '/');
+    uint64_t hash = 0;
+    out->module = slash ? slash + 1 : path;
+    out->file = "";
+    if (location->line_count) {
+        out->file = profile->function[location->line[0].function].file;
+        out->line = location->line[0].line;
+    }
+    out->depth = row->depth < GS_CULPRIT_STACK_MAX ? row->depth : GS_CULPRIT_STACK_MAX;
+    for (uint32_t i = 0; i < out->depth; i++) {
+        out->stack[i] = name_of(profile, row->location[i]);
+        hash = gs_hash_mix(hash ^ gs_hash_bytes(out->stack[i], strlen(out->stack[i])));
+    }
+    snprintf(out->fingerprint, sizeof out->fingerprint, "%016llx", (unsigned long long)hash);
+}
+
+/* The sum of VALUE over each function's run of CHARGES (sorted by function); the heaviest into OUT. Returns the index
+ * of its heaviest row's charge. */
+static size_t heaviest(const struct charge *charges, size_t count, struct gs_culprit *out)
+{
+    size_t best = 0;
+    for (size_t i = 0; i < count;) {
+        size_t first = i;
+        int64_t sum = 0;
+        for (; i < count && charges[i].function == charges[first].function; i++)
+            sum += charges[i].value;
+        if (sum > out->value) {
+            out->value = sum;
+            out->function = charges[first].function;
+            best = first;
+        }
+    }
+    return best;
+}
+
+bool gs_culprit_find(struct gs_profile *profile, int sample_type, const char *kind, struct gs_culprit *out)
+{
+    struct gs_stacks stacks;
+    int64_t total = 0;
+    size_t count = 0;
+    *out = (struct gs_culprit){.kind = kind};
+    if (gs_profile_stacks(profile, sample_type, &stacks))
+        return false;
+    struct charge *charges = gs_alloc((stacks.count + 1) * sizeof *charges);
+    for (size_t i = 0; charges && i < stacks.count; i++) {
+        const struct gs_stack_row *row = &stacks.row[i];
+        if (row->value <= 0 || row->depth == 0)
+            continue;
+        uint32_t frame = own_frame(profile, row);
+        total += row->value;
+        charges[count++] = (struct charge){name_of(profile, row->location[frame]), row->value, i, frame};
+    }
+    if (count) {
+        gs_sort(charges, count, sizeof *charges, by_function);
+        const struct charge *chosen = &charges[heaviest(charges, count, out)];
+        out->share = (double)out->value / (double)total;
+        describe(profile, &stacks.row[chosen->row], chosen->frame, out);
+    }
+    gs_free(charges);
+    gs_stacks_fini(&stacks);
+    return count > 0;
+}

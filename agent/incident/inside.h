@@ -1,0 +1,97 @@
+/* incident/inside.h - what the files of incident/ share. */
+#pragma once
+#include "incident/incident.h"
+#include <sys/types.h>
+
+/* ---- the store -------------------------------------------------------------------------------------------------- */
+
+struct gs_store {
+    int fd;                    // of the directory
+    dev_t device;              // and what it was when it was opened: a host that closes all descriptors may have given
+    ino_t inode;               // the number to something else, which we must never write to
+    char path[PATH_MAX];
+    struct gs_store_limits limits;
+};
+/* The store's descriptor, opened anew if the host closed it; -errno when the directory is gone. */
+int gs_store_fd(struct gs_store *store);
+
+/* An incident folder's name taken apart: <time>-<rule>-<pid>, perhaps -<n>. */
+struct gs_folder_name { int64_t time_ns; char rule[GS_RULE_NAME_MAX + 1]; int pid; };
+bool gs_folder_name_read(const char *name, struct gs_folder_name *out); // false: not one of ours
+/* "2026-11-24T03:05:09.123Z" (or the folder's style) as CLOCK_REALTIME; false when it is none. */
+bool gs_time_read(const char *text, int64_t *realtime_ns);
+
+/* Is NAME a file that an incident of ours may hold? */
+bool gs_is_incident_file(const char *name);
+/* Remove folder NAME of DIRFD if it holds nothing but files of ours; 0 or -errno (-ENOTEMPTY: there is more in it). */
+int gs_folder_remove(int dirfd, const char *name);
+/* Complete or remove what dead processes left behind. */
+void gs_store_sweep(struct gs_store *store);
+
+/* A file of folder FOLDERFD, opened to be read: no link is followed, only a regular file will do. -errno. */
+int gs_open_regular(int folderfd, const char *name);
+/* incident.json of the open folder, checked; NULL with a sentence in WHY. */
+json_t *gs_incident_read(int folderfd, char *why, size_t why_size);
+
+/* ---- one folder while it is made (folder.c) ------------------------------------------------------------------------ */
+
+enum { GS_FOLDER_NAME_MAX = 160 };
+struct gs_folder {
+    struct gs_store *store;
+    int fd;
+    char name[GS_FOLDER_NAME_MAX]; // final; the folder stands under "." name until it is published
+    json_t *files;                 // [{"name","size","crc32"}] of those that are safe on disk
+};
+/* Make the dot-folder of an incident that RULE fired at TRIGGERED_NS. */
+int gs_folder_make(struct gs_store *store, const char *rule, int64_t triggered_ns, struct gs_folder *out) GS_CHECK_RESULT;
+/* A new file in it, to be written; -errno. */
+int gs_folder_create(struct gs_folder *folder, const char *name);
+/* FD was written: fsync it, take its size and crc32 down, close it. */
+int gs_folder_keep(struct gs_folder *folder, const char *name, int fd) GS_CHECK_RESULT;
+/* FD could not be written: close and remove it. */
+void gs_folder_discard(struct gs_folder *folder, const char *name, int fd);
+/* The three in one, for bytes. */
+int gs_folder_put(struct gs_folder *folder, const char *name, const void *bytes, size_t length) GS_CHECK_RESULT;
+/* Put incident.json, in place of one that may be there; whole or not at all. */
+int gs_folder_put_json(struct gs_folder *folder, const json_t *json) GS_CHECK_RESULT;
+/* Give it its final name. 0 or -errno: then it stays a dot-folder. */
+int gs_folder_publish(struct gs_folder *folder) GS_CHECK_RESULT;
+void gs_folder_close(struct gs_folder *folder);
+/* {"name","size","crc32"} of a file of FOLDERFD; NULL when it cannot be read. */
+json_t *gs_file_entry(int folderfd, const char *name);
+
+/* ---- what an incident says -------------------------------------------------------------------------------------------- */
+
+enum { GS_CULPRIT_STACK_MAX = 64 };
+struct gs_culprit {            // all zero: none found
+    const char *kind;          // "growth", "in_use", "threads"
+    const char *function;      // borrowed from the profile, like all below
+    const char *file, *module; // "" when unknown
+    int64_t line;
+    int64_t value;             // bytes or count
+    double share;              // of all growth, all in use, all threads
+    const char *stack[GS_CULPRIT_STACK_MAX];
+    uint32_t depth;
+    char fingerprint[17];
+};
+/* Who is to blame, by SAMPLE_TYPE of PROFILE: stacks are charged to their first frame that belongs to the program, and
+ * the heaviest function is taken, with its heaviest stack. False when nothing is positive. KIND is borrowed. */
+bool gs_culprit_find(struct gs_profile *profile, int sample_type, const char *kind, struct gs_culprit *out);
+
+struct gs_findings {           // what the profiles of one incident say; borrowed
+    struct gs_profile *heap;   // NULL: not captured
+    struct gs_profile *growth; // heap less base; NULL: no baseline
+    struct gs_profile *threads;
+    int64_t base_age_ns;
+    struct gs_culprit culprit;
+};
+struct gs_report {             // one incident while it is made: for summary.txt and incident.json
+    const struct gs_incident_facts *facts;
+    const struct gs_incident_scene *scene;
+    struct gs_findings findings;
+    const char *exe, *build_id, *host, *folder;
+    int pid;
+    json_t *steps, *notes, *errors;
+};
+void gs_summary_write(const struct gs_report *report, struct gs_text *out);
+json_t *gs_incident_json(const struct gs_report *report, const json_t *files, bool complete);

@@ -1,0 +1,98 @@
+/* json.c - incident.json: what a machine reads of an incident. The keys are fixed (docs/formats.md). */
+#include "base/clock.h"
+#include "incident/inside.h"
+#include <math.h>
+#include <string.h>
+
+static json_t *text_or_null(const char *text)
+{
+    return text && *text ? json_string(text) : json_null();
+}
+
+static json_t *number_or_null(double value)
+{
+    if (isnan(value) || isinf(value))
+        return json_null();
+    return value == (double)(int64_t)value ? json_integer((json_int_t)value) : json_real(value);
+}
+
+static json_t *time_of(int64_t realtime_ns)
+{
+    char text[GS_TIME_TEXT];
+    return json_string(gs_print_time(realtime_ns, GS_TIME_ISO, text));
+}
+
+/* A name from a symbol table need not be UTF-8, which JSON is. */
+static json_t *printable(const char *name)
+{
+    struct gs_text text = {0};
+    gs_text_add_printable(&text, name);
+    json_t *json = text_or_null(text.bytes);
+    gs_text_fini(&text);
+    return json;
+}
+
+static json_t *culprit_json(const struct gs_culprit *culprit)
+{
+    if (!culprit->function)
+        return json_null();
+    json_t *stack = json_array();
+    for (uint32_t i = 0; i < culprit->depth; i++)
+        json_array_append_new(stack, printable(culprit->stack[i]));
+    bool threads = strcmp(culprit->kind, "threads") == 0;
+    json_t *json = json_pack("{s:s, s:I, s:o, s:o}", "kind", culprit->kind, threads ? "count" : "bytes",
+                             (json_int_t)culprit->value, "share", json_real(culprit->share), "stack", stack);
+    json_object_set_new(json, "function", printable(culprit->function));
+    json_object_set_new(json, "module", printable(culprit->module));
+    json_object_set_new(json, "file", culprit->file && *culprit->file ? printable(culprit->file) : json_null());
+    json_object_set_new(json, "line_number", culprit->line ? json_integer(culprit->line) : json_null());
+    return json;
+}
+
+static json_t *labels_json(const struct gs_rules *rules)
+{
+    json_t *labels = json_object();
+    for (size_t i = 0; i < rules->label_count; i++)
+        json_object_set_new(labels, rules->label[i].key, json_string(rules->label[i].value));
+    return labels;
+}
+
+json_t *gs_incident_json(const struct gs_report *report, const json_t *files, bool complete)
+{
+    const struct gs_incident_facts *facts = report->facts;
+    const struct gs_incident_scene *scene = report->scene;
+    const struct gs_culprit *culprit = &report->findings.culprit;
+    const struct { const char *key; json_t *value; } pairs[] = {
+        {"version", json_integer(1)},
+        {"complete", json_boolean(complete)},
+        {"rule", json_string(facts->rule)},
+        {"why", text_or_null(facts->why)},
+        {"metric", text_or_null(facts->metric)},
+        {"condition", text_or_null(facts->condition)},
+        {"value", number_or_null(facts->value)},
+        {"line", number_or_null(facts->line)},
+        {"reason", json_string(facts->reason)},
+        {"triggered", time_of(facts->triggered_ns)},
+        {"pid", json_integer(report->pid)},
+        {"exe", text_or_null(report->exe)},
+        {"build_id", text_or_null(report->build_id)},
+        {"host", text_or_null(report->host)},
+        {"started", scene->started_ns ? time_of(scene->started_ns) : json_null()},
+        {"limit", scene->limit_bytes ? json_integer((json_int_t)scene->limit_bytes) : json_null()},
+        {"limit_from", text_or_null(scene->limit_from)},
+        {"labels", labels_json(scene->rules)},
+        {"culprit", culprit_json(culprit)},
+        {"fingerprint", text_or_null(culprit->fingerprint)},
+        {"baseline_age_s", report->findings.growth
+                               ? json_real((double)report->findings.base_age_ns / (double)GS_NS_PER_S)
+                               : json_null()},
+        {"files", json_deep_copy(files)},
+        {"steps", json_deep_copy(report->steps)},
+        {"notes", json_deep_copy(report->notes)},
+        {"errors", json_deep_copy(report->errors)},
+    };
+    json_t *json = json_object();
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        json_object_set_new(json, pairs[i].key, pairs[i].value);
+    return json;
+}

@@ -1,0 +1,204 @@
+/* summary.c - summary.txt: what a person reads at three in the morning. What fired and why; who is to blame; what grew;
+ * what holds; what the threads did; what is missing. About twenty lines, 100 columns. Context: watcher. */
+#include "base/clock.h"
+#include "incident/inside.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { STACKS = 3, FRAMES = 6, FUNCTIONS = 5 };
+
+/* ---- pieces ------------------------------------------------------------------------------------------------------- */
+
+static void add_share(struct gs_text *out, int64_t part, int64_t whole)
+{
+    char share[GS_UNIT_TEXT];
+    gs_text_add(out, "%7s", whole ? gs_print_percent((double)(part * 1000 / whole) / 1000, share) : "");
+}
+
+static const char *bare_name(const char *path)
+{
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    return slash ? slash + 1 : path ? path : "?";
+}
+
+/* Is the frame one that says nothing to the reader: the C library's start-up, an allocation wrapper? */
+static bool is_noise(const struct gs_profile *profile, uint32_t location, const char *name)
+{
+    uint32_t mapping = profile->location[location].mapping;
+    return gs_function_is_runtime(name) || (mapping && gs_path_is_runtime(profile->mapping[mapping - 1].path));
+}
+
+static void add_frame(struct gs_text *out, const struct gs_profile *profile, uint32_t location, const char *name)
+{
+    const struct gs_location *at = &profile->location[location];
+    gs_text_add_printable(out, name);
+    if (at->line_count && *profile->function[at->line[0].function].file) {
+        gs_text_add(out, " (");
+        gs_text_add_printable(out, bare_name(profile->function[at->line[0].function].file));
+        gs_text_add(out, ":%lld)", (long long)at->line[0].line);
+    }
+}
+
+/* "cache_put ← handle_request ← serve": from the program's own code outward. */
+static void add_stack(struct gs_text *out, const struct gs_profile *profile, const struct gs_stack_row *row)
+{
+    char room[300];
+    uint32_t shown = 0, first = 0;
+    while (first + 1 < row->depth &&
+           is_noise(profile, row->location[first],
+                    gs_profile_frame_name(profile, row->location[first], room, sizeof room)))
+        first++;
+    for (uint32_t i = first; i < row->depth; i++) {
+        const char *name = gs_profile_frame_name(profile, row->location[i], room, sizeof room);
+        if (i > first && is_noise(profile, row->location[i], name))
+            continue;
+        if (shown == FRAMES) {
+            gs_text_add(out, " ← …");
+            break;
+        }
+        gs_text_add(out, shown++ ? " ← " : "");
+        add_frame(out, profile, row->location[i], name);
+    }
+    gs_text_add(out, "\n");
+}
+
+/* ---- sections ------------------------------------------------------------------------------------------------------ */
+
+static void add_headline(const struct gs_report *report, struct gs_text *out)
+{
+    const struct gs_incident_facts *facts = report->facts;
+    const struct gs_incident_scene *scene = report->scene;
+    char time[GS_TIME_TEXT], age[GS_UNIT_TEXT], limit[GS_UNIT_TEXT];
+    gs_text_add(out, "%s: %s\n", facts->rule, facts->reason);
+    if (facts->why) {
+        gs_text_add(out, "  why this rule: ");
+        gs_text_add_printable(out, facts->why);
+        gs_text_add(out, "\n");
+    }
+    gs_text_add(out, "%s  ", gs_print_time(facts->triggered_ns, GS_TIME_ISO, time));
+    gs_text_add_printable(out, bare_name(report->exe));
+    gs_text_add(out, ", pid %d on ", report->pid);
+    gs_text_add_printable(out, report->host);
+    if (scene->started_ns)
+        gs_text_add(out, ", up %s", gs_print_duration(facts->triggered_ns - scene->started_ns, age));
+    if (scene->limit_bytes)
+        gs_text_add(out, "; memory limit %s", gs_print_size((double)scene->limit_bytes, limit));
+    gs_text_add(out, "\n\n");
+}
+
+static void add_culprit(const struct gs_report *report, struct gs_text *out)
+{
+    const struct gs_culprit *culprit = &report->findings.culprit;
+    char amount[GS_UNIT_TEXT], share[GS_UNIT_TEXT], age[GS_UNIT_TEXT];
+    if (!culprit->function) {
+        gs_text_add(out, "Culprit: none found\n");
+        return;
+    }
+    gs_text_add(out, "Culprit: ");
+    gs_text_add_printable(out, culprit->function);
+    gs_text_add(out, *culprit->module ? " in " : "");
+    gs_text_add_printable(out, culprit->module);
+    if (*culprit->file)
+        gs_text_add(out, ", %s:%lld", bare_name(culprit->file), (long long)culprit->line);
+    gs_print_percent((double)(int64_t)(culprit->share * 1000 + 0.5) / 1000, share);
+    gs_print_size((double)culprit->value, amount);
+    if (strcmp(culprit->kind, "threads") == 0)
+        gs_text_add(out, ": %lld threads, %s of all\n", (long long)culprit->value, share);
+    else if (strcmp(culprit->kind, "growth") == 0)
+        gs_text_add(out, ": %s more than %s ago, %s of all growth\n", amount,
+                    gs_print_duration(report->findings.base_age_ns, age), share);
+    else
+        gs_text_add(out, ": holds %s, %s of the heap in use\n", amount, share);
+}
+
+/* The heaviest stacks of PROFILE under TITLE; only what is positive. */
+static void add_stacks(struct gs_text *out, const struct gs_profile *profile, const char *title)
+{
+    struct gs_stacks stacks;
+    char size[GS_UNIT_TEXT];
+    int type = gs_profile_sample_type(profile, "inuse_space");
+    if (type < 0 || gs_profile_stacks(profile, type, &stacks))
+        return;
+    int64_t positive = 0;
+    for (size_t i = 0; i < stacks.count; i++)
+        positive += stacks.row[i].value > 0 ? stacks.row[i].value : 0;
+    gs_text_add(out, "\n%s\n", title);
+    for (size_t i = 0, shown = 0; i < stacks.count && shown < STACKS; i++) {
+        if (stacks.row[i].value <= 0)
+            continue;
+        gs_text_add(out, "  %10s", gs_print_size((double)stacks.row[i].value, size));
+        add_share(out, stacks.row[i].value, positive);
+        gs_text_add(out, "  ");
+        add_stack(out, profile, &stacks.row[i]);
+        shown++;
+    }
+    gs_stacks_fini(&stacks);
+}
+
+static void add_functions(struct gs_text *out, const struct gs_profile *profile)
+{
+    struct gs_top top;
+    char flat[GS_UNIT_TEXT], cum[GS_UNIT_TEXT];
+    int type = gs_profile_sample_type(profile, "inuse_space");
+    if (type < 0 || gs_profile_top(profile, type, &top))
+        return;
+    gs_text_add(out, "\nHeap in use by function, %s in all\n        flat  flat%%         cum   cum%%\n",
+                gs_print_size((double)top.total, flat));
+    for (size_t i = 0; i < top.count && i < FUNCTIONS && top.row[i].flat; i++) {
+        gs_text_add(out, "  %10s", gs_print_size((double)top.row[i].flat, flat));
+        add_share(out, top.row[i].flat, top.total);
+        gs_text_add(out, "  %10s", gs_print_size((double)top.row[i].cum, cum));
+        add_share(out, top.row[i].cum, top.total);
+        gs_text_add(out, "  ");
+        gs_text_add_printable(out, top.row[i].function);
+        gs_text_add(out, "\n");
+    }
+    gs_top_fini(&top);
+}
+
+static void add_threads(struct gs_text *out, const struct gs_profile *profile)
+{
+    struct gs_stacks stacks;
+    if (gs_profile_stacks(profile, 0, &stacks))
+        return;
+    gs_text_add(out, "\nThreads: %lld; threads.txt has every stack\n", (long long)stacks.total);
+    for (size_t i = 0; i < stacks.count && i < STACKS; i++) {
+        gs_text_add(out, "  %10lld         ", (long long)stacks.row[i].value);
+        add_stack(out, profile, &stacks.row[i]);
+    }
+    gs_stacks_fini(&stacks);
+}
+
+static void add_list(struct gs_text *out, const char *label, const json_t *list)
+{
+    size_t i;
+    const json_t *item;
+    json_array_foreach(list, i, item) {
+        gs_text_add(out, "%s: ", label);
+        gs_text_add_printable(out, json_string_value(item));
+        gs_text_add(out, "\n");
+    }
+}
+
+void gs_summary_write(const struct gs_report *report, struct gs_text *out)
+{
+    const struct gs_findings *findings = &report->findings;
+    char title[96], age[GS_UNIT_TEXT];
+    add_headline(report, out);
+    add_culprit(report, out);
+    if (findings->growth) {
+        snprintf(title, sizeof title, "What grew since the baseline %s ago, by whole stacks",
+                 gs_print_duration(findings->base_age_ns, age));
+        add_stacks(out, findings->growth, title);
+    } else if (findings->heap) {
+        add_stacks(out, findings->heap, "What holds the heap, by whole stacks (no baseline yet)");
+    }
+    if (findings->heap)
+        add_functions(out, findings->heap);
+    if (findings->threads)
+        add_threads(out, findings->threads);
+    gs_text_add(out, "\n");
+    add_list(out, "note", report->notes);
+    add_list(out, "failed", report->errors);
+    gs_text_add(out, "read on: gumshoe top %s\n", report->folder);
+}

@@ -1,0 +1,115 @@
+/* sweep.c - what dead processes left behind in the store: a dot-folder of a capture that was cut short becomes an
+ * incident that says it is not complete; an empty one, and one that rotation was removing, go.
+ * Who: the watcher, as it opens the store. */
+#include "base/file.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "incident/inside.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Is the process that made the folder still the one with its pid? One that was started after is another. */
+static bool maker_lives(const struct gs_folder_name *name)
+{
+    int64_t started_ns = gs_process_started_ns(name->pid);
+    return started_ns && started_ns <= name->time_ns;
+}
+
+/* All that is in the folder, as incident.json lists it. */
+static json_t *files_of(int folderfd)
+{
+    struct gs_dir dir;
+    json_t *files = json_array();
+    gs_dir_start(&dir, folderfd);
+    for (const char *name; files && (name = gs_dir_next(&dir));)
+        if (gs_is_incident_file(name) && strncmp(name, "incident.json", 13) != 0) {
+            json_t *entry = gs_file_entry(folderfd, name);
+            if (entry)
+                json_array_append_new(files, entry);
+        }
+    return files;
+}
+
+/* What the folder's own incident.json says, or what its name does. */
+static json_t *facts_of(int folderfd, const char *name, const struct gs_folder_name *parts)
+{
+    char why[160], time[GS_FOLDER_NAME_MAX];
+    json_t *json = gs_incident_read(folderfd, why, sizeof why);
+    if (json)
+        return json;
+    snprintf(time, sizeof time, "%.4s-%.2s-%.2sT%.2s:%.2s:%.2s.%.3sZ", name, name + 4, name + 6, name + 9, name + 11,
+             name + 13, name + 16);
+    return json_pack("{s:i, s:b, s:s, s:s, s:s, s:i}", "version", 1, "complete", 0, "rule", parts->rule, "reason",
+                     "unknown: the process ended before the reason was on disk", "triggered", time, "pid", parts->pid);
+}
+
+static void append_text(json_t *json, const char *key, const char *text)
+{
+    json_t *list = json_object_get(json, key);
+    if (!json_is_array(list)) {
+        list = json_array();
+        json_object_set_new(json, key, list);
+    }
+    json_array_append_new(list, json_string(text));
+}
+
+static int complete(struct gs_store *store, int folderfd, const char *name, const struct gs_folder_name *parts)
+{
+    struct gs_folder folder = {.store = store, .fd = folderfd};
+    json_t *json = facts_of(folderfd, name, parts);
+    snprintf(folder.name, sizeof folder.name, "%s", name);
+    unlinkat(folderfd, "incident.json.new", 0);
+    json_object_set_new(json, "complete", json_false());
+    json_object_set_new(json, "files", files_of(folderfd));
+    append_text(json, "errors", "the process ended during the capture: what is here was safe on disk by then");
+    int error = gs_folder_put_json(&folder, json);
+    if (!error)
+        error = gs_folder_publish(&folder);
+    json_decref(json);
+    return error;
+}
+
+static bool is_empty(int folderfd)
+{
+    struct gs_dir dir;
+    gs_dir_start(&dir, folderfd);
+    return gs_dir_next(&dir) == NULL;
+}
+
+static void sweep_one(struct gs_store *store, int fd, const char *dot)
+{
+    struct gs_folder_name parts;
+    const char *name = dot + 1;
+    if (!gs_folder_name_read(name, &parts) || maker_lives(&parts))
+        return;
+    int folder = openat(fd, dot, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (folder < 0)
+        return;
+    int error = is_empty(folder) ? (unlinkat(fd, dot, AT_REMOVEDIR) != 0 ? -errno : 0)
+                                 : complete(store, folder, name, &parts);
+    if (error)
+        gs_log(GS_LOG_WARNING, "%s/%s was left by a process that died, and could not be completed: %s", store->path,
+               dot, strerrordesc_np(-error));
+    close(folder);
+}
+
+void gs_store_sweep(struct gs_store *store)
+{
+    enum { AT_ONCE = 64 }; // names are gathered first: the directory changes under the walk
+    char names[AT_ONCE][GS_FOLDER_NAME_MAX + 8];
+    size_t count = 0;
+    struct gs_dir dir;
+    gs_dir_start(&dir, store->fd);
+    for (const char *name; count < AT_ONCE && (name = gs_dir_next(&dir));)
+        if (name[0] == '.' && strlen(name) < sizeof names[0])
+            strcpy(names[count++], name);
+    for (size_t i = 0; i < count; i++) {
+        if (strncmp(names[i], ".gone-", 6) == 0)
+            (void)gs_folder_remove(store->fd, names[i]);
+        else
+            sweep_one(store, store->fd, names[i]);
+    }
+}
