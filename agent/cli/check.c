@@ -1,0 +1,129 @@
+/* check.c - `gumshoe check`: every error of every rules file, with its place, the line, and a caret. */
+#include "base/file.h"
+#include "base/memory.h"
+#include "cli/cli.h"
+#include "rules/rules.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static void print_place(const struct gs_error *error, const char *text, size_t length)
+{
+    const char *line = text, *end = text + length;
+    for (int i = 1; i < error->line && line < end; i++) {
+        const char *newline = memchr(line, '\n', (size_t)(end - line));
+        line = newline ? newline + 1 : end;
+    }
+    const char *newline = memchr(line, '\n', (size_t)(end - line));
+    size_t line_length = newline ? (size_t)(newline - line) : (size_t)(end - line);
+    if (error->line == 0 || line_length > 200) // a file all in one line is not worth a caret
+        return;
+    fputs("    ", stdout);
+    gs_print_harmless(line, line_length);
+    fputs("\n    ", stdout);
+    for (int i = 1; i < error->col && i <= (int)line_length; i++)
+        if ((line[i - 1] & 0xc0) != 0x80) // one column for a character, not for each of its bytes
+            putchar(line[i - 1] == '\t' ? '\t' : ' ');
+    puts("^");
+}
+
+static void print_error(const struct gs_error *error, const char *text, size_t length)
+{
+    char line[640];
+    bool colour = gs_may_colour(STDOUT_FILENO);
+    gs_error_format(error, line, sizeof line);
+    fputs(colour ? "\033[31m" : "", stdout);
+    gs_print_harmless(line, strlen(line));
+    puts(colour ? "\033[0m" : "");
+    print_place(error, text, length);
+}
+
+static void add_json(json_t *list, const struct gs_error *error)
+{
+    json_t *item = json_pack("{s:i, s:i, s:s}", "line", error->line, "column", error->col, "severity", "error");
+    const struct { const char *key, *text; } texts[] = {
+        {"file", error->file}, {"message", error->text}, {"hint", error->hint}};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct gs_text harmless = {0};
+        gs_text_add_printable(&harmless, texts[i].text);
+        json_object_set_new(item, texts[i].key, json_string(harmless.bytes ? harmless.bytes : ""));
+        gs_text_fini(&harmless);
+    }
+    json_array_append_new(list, item);
+}
+
+static int read_text(const char *file, char **text, size_t *length)
+{
+    if (strcmp(file, "-") == 0)
+        return gs_read_all(STDIN_FILENO, GS_RULES_TEXT_MAX, text, length);
+    return gs_read_file(AT_FDCWD, file, GS_RULES_TEXT_MAX, text, length);
+}
+
+static const char *why_unread(int error)
+{
+    return error == -EFBIG ? "it is larger than 1 MiB: no rules file is" : error == -EINVAL ? "it is not a file"
+                                                                        : strerrordesc_np(-error);
+}
+
+/* A file that cannot be read is an error of the whole file: the others are checked all the same. */
+static int unreadable(const char *file, int error, json_t *json)
+{
+    struct gs_error whole = {.file = file};
+    snprintf(whole.text, sizeof whole.text, "%s", why_unread(error));
+    if (json)
+        add_json(json, &whole);
+    else
+        printf("%s: error: %s\n", file, whole.text);
+    return GS_IO;
+}
+
+/* Check FILE; its errors go to JSON if there is one, else to standard output. */
+static int check(const char *file, json_t *json)
+{
+    char *text;
+    size_t length;
+    struct gs_errors errors = {0};
+    int failed = read_text(file, &text, &length);
+    if (failed)
+        return unreadable(file, failed, json);
+    struct gs_rules *rules = gs_rules_read(text, length, strcmp(file, "-") ? file : "(standard input)", &errors);
+    for (size_t i = 0; i < errors.count; i++) {
+        if (json)
+            add_json(json, &errors.item[i]);
+        else
+            print_error(&errors.item[i], text, length);
+    }
+    if (rules && !json)
+        printf("%s: ok (%zu %s)\n", file, rules->rule_count, rules->rule_count == 1 ? "rule" : "rules");
+    int status = rules ? GS_FINE : GS_NO;
+    gs_rules_free(rules);
+    gs_errors_fini(&errors);
+    gs_free(text);
+    return status;
+}
+
+int gs_cmd_check(int argc, char **argv)
+{
+    static const struct option known[] = {{"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    json_t *json = NULL;
+    int status = GS_FINE;
+    for (int option; (option = getopt_long(argc, argv, "h", known, NULL)) != -1;)
+        switch (option) {
+        case 'j': json = json ? json : json_array(); break;
+        case 'h': gs_command_help("check"); return GS_FINE;
+        default: return gs_usage("check", "see gumshoe check --help");
+        }
+    if (optind == argc)
+        return gs_usage("check", "which file?");
+    for (int i = optind; i < argc; i++) {
+        int one = check(argv[i], json);
+        status = one > status ? one : status; // unreadable is worse than wrong
+    }
+    if (json && gs_print_json(json) != GS_FINE)
+        status = GS_IO;
+    json_decref(json);
+    return status;
+}

@@ -1,0 +1,53 @@
+/* cli/cli.h - what the files of the command share. One file a command; commands.c has the table.
+ * The command may use stdio and malloc as it likes: it runs in a process of its own. */
+#pragma once
+#include "base/attributes.h"
+#include "base/text.h"
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum gs_exit { GS_FINE = 0, GS_NO = 1, GS_USAGE = 2, GS_IO = 3 }; // what an exit status says
+
+struct gs_command {
+    const char *name;
+    const char *arguments;  // "[-n N] [--base FILE] PROFILE"
+    const char *help;       // one line
+    const char *options;    // a line each, for --help
+    int (*run)(int argc, char **argv); // argv[0] is the command's name; returns an exit status
+};
+extern const struct gs_command gs_commands[]; // ends with a NULL name
+const struct gs_command *gs_command_find(const char *name);
+
+/* What `gumshoe NAME --help` prints. */
+void gs_command_help(const char *name);
+/* Say what was wrong with NAME's arguments, and how to learn more. Returns GS_USAGE. */
+int gs_usage(const char *name, const char *format, ...) GS_PRINTF(2, 3);
+/* "gumshoe: TEXT" on stderr. Returns STATUS. */
+int gs_complain(enum gs_exit status, const char *format, ...) GS_PRINTF(2, 3);
+
+/* The directory that commands look for incidents in when none is named: $GUMSHOE_DIR, else "incidents". */
+const char *gs_default_dir(void);
+/* TEXT to standard output with control characters (but newline and tab) made visible: it comes from files. */
+void gs_print_harmless(const char *text, size_t length);
+/* JSON to standard output, and a newline. */
+int gs_print_json(const json_t *json);
+/* May we colour what goes to descriptor FD? */
+bool gs_may_colour(int fd);
+
+int gs_cmd_run(int argc, char **argv);
+int gs_cmd_check(int argc, char **argv);
+int gs_cmd_ls(int argc, char **argv);
+int gs_cmd_show(int argc, char **argv);
+int gs_cmd_top(int argc, char **argv);
+
+/* pprof's way to print quantities (scale.c). */
+struct gs_scale { const char *unit; double factor; const char *suffix; }; // value * factor is printed with the suffix
+/* Scale values of UNIT so that MIN (the smallest to be shown, not 0) and MAX both read well; as pprof chooses. */
+struct gs_scale gs_scale_for(const char *unit, long long min, long long max);
+/* VALUE as SCALE has it, into OUT; returns OUT. */
+const char *gs_print_scaled(long long value, const struct gs_scale *scale, char *out, size_t size);
+/* VALUE in the unit that suits it alone. */
+const char *gs_print_label(long long value, const char *unit, char *out, size_t size);
+/* A share of TOTAL in five columns and "%". */
+const char *gs_print_share(long long value, long long total, char *out, size_t size);

@@ -1,0 +1,45 @@
+/* commands.c - every command of `gumshoe`: a new one is a row here and a file of its own. */
+#include "cli/cli.h"
+#include <string.h>
+
+// clang-format off
+const struct gs_command gs_commands[] = {
+    {"run", "[--rules FILE] [--dir DIR] [--log WHERE] [-v] [--] COMMAND [ARGUMENT …]",
+     "run an unmodified program under watch; its exit status is the program's",
+     "  --rules FILE   the rules (default: the built-in ones)\n"
+     "  --dir DIR      where incidents go (default: what the rules say, else ./incidents)\n"
+     "  --log WHERE    stderr, a file, or off (default: stderr)\n"
+     "  -v             say afterwards which incidents there were, also when not on a terminal\n",
+     gs_cmd_run},
+    {"check", "[--json] FILE …", "check rules files; status 1 if any has errors",
+     "  --json         the errors as JSON\n"
+     "  FILE           - is standard input\n",
+     gs_cmd_check},
+    {"ls", "[--json] [DIR]", "list incidents, repeats of one cause together",
+     "  --json         every incident's incident.json, with its \"dir\"\n"
+     "  DIR            default: $GUMSHOE_DIR, else ./incidents\n",
+     gs_cmd_ls},
+    {"show", "[--json] [--dir DIR] [INCIDENT]", "print an incident's summary (the latest by default)",
+     "  --json         incident.json instead of the summary\n"
+     "  --dir DIR      where to look (default: $GUMSHOE_DIR, else ./incidents)\n"
+     "  INCIDENT       a folder, or the beginning of a folder's name in DIR\n",
+     gs_cmd_show},
+    {"top", "[-n N] [--sample TYPE] [--base FILE] [--cum] [--json] PROFILE|INCIDENT",
+     "the heaviest functions, as pprof's -top has them",
+     "  -n N           at most N functions\n"
+     "  --sample TYPE  inuse_space, alloc_objects, … (default: the profile's own)\n"
+     "  --base FILE    the growth since this profile\n"
+     "  --cum          sort by cum\n"
+     "  --json         {\"sample_type\", \"unit\", \"total\", \"rows\": [{\"function\", \"file\", \"flat\", \"cum\"}]}\n",
+     gs_cmd_top},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+// clang-format on
+
+const struct gs_command *gs_command_find(const char *name)
+{
+    for (const struct gs_command *command = gs_commands; command->name; command++)
+        if (strcmp(command->name, name) == 0)
+            return command;
+    return NULL;
+}

@@ -1,0 +1,134 @@
+/* ls.c - `gumshoe ls`: the incidents of a directory; those of one cause (the same rule and fingerprint) on one line. */
+#include "base/units.h"
+#include "cli/cli.h"
+#include "incident/incident.h"
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *text_of(const json_t *json, const char *key)
+{
+    const char *text = json_string_value(json_object_get(json, key));
+    return text ? text : "";
+}
+
+static bool same_cause(const json_t *a, const json_t *b)
+{
+    return *text_of(a, "fingerprint") && strcmp(text_of(a, "fingerprint"), text_of(b, "fingerprint")) == 0 &&
+           strcmp(text_of(a, "rule"), text_of(b, "rule")) == 0;
+}
+
+/* WORDS in WIDTH columns, harmless. */
+static void print_column(const char *words, int width)
+{
+    struct gs_text harmless = {0};
+    gs_text_add_printable(&harmless, words);
+    printf("%-*s  ", width, harmless.bytes ? harmless.bytes : "");
+    gs_text_fini(&harmless);
+}
+
+static void print_value(const json_t *json)
+{
+    const struct gs_metric *metric = gs_metric_find(text_of(json, "metric"));
+    const json_t *value = json_object_get(json, "value");
+    char text[GS_UNIT_TEXT] = "-";
+    if (metric && json_is_number(value))
+        gs_print_value(json_number_value(value), metric->unit, text);
+    printf("%10s  ", text);
+}
+
+static void print_culprit(const json_t *json)
+{
+    const json_t *culprit = json_object_get(json, "culprit");
+    char words[160], share[GS_UNIT_TEXT];
+    const char *function = text_of(culprit, "function");
+    if (!json_boolean_value(json_object_get(json, "complete")))
+        function = *function ? function : "(not complete)";
+    snprintf(words, sizeof words, "%s", *function ? function : "-");
+    print_column(words, 24);
+    double part = json_number_value(json_object_get(culprit, "share"));
+    printf("%5s  ", json_is_object(culprit) ? gs_print_percent((double)(int)(part * 100 + 0.5) / 100, share) : "-");
+}
+
+static void print_row(const struct gs_incident_list *list, size_t at, size_t repeats)
+{
+    const json_t *json = list->entry[at].json;
+    print_column(text_of(json, "triggered"), 24);
+    print_column(text_of(json, "rule"), 14);
+    print_value(json);
+    print_culprit(json);
+    char times[32] = "";
+    if (repeats > 1)
+        snprintf(times, sizeof times, "%zu×", repeats);
+    printf("%4s  %s\n", times, list->entry[at].name);
+}
+
+/* Newest first; an older incident of a cause that was shown is only counted. */
+static void print_table(const struct gs_incident_list *list)
+{
+    bool *done = calloc(list->count + 1, sizeof *done);
+    printf("%-24s  %-14s  %10s  %-24s  %5s  %4s  %s\n", "TIME", "RULE", "VALUE", "CULPRIT", "SHARE", "", "FOLDER");
+    for (size_t i = list->count; done && i-- > 0;) {
+        size_t repeats = 1;
+        if (done[i])
+            continue;
+        for (size_t older = 0; older < i; older++)
+            if (!done[older] && same_cause(list->entry[i].json, list->entry[older].json)) {
+                done[older] = true;
+                repeats++;
+            }
+        print_row(list, i, repeats);
+    }
+    free(done);
+}
+
+static int print_as_json(const struct gs_incident_list *list, const char *dir)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < list->count; i++) {
+        char path[PATH_MAX];
+        snprintf(path, sizeof path, "%s/%s", dir, list->entry[i].name);
+        json_object_set_new(list->entry[i].json, "dir", json_string(path));
+        json_array_append(all, list->entry[i].json);
+    }
+    int status = gs_print_json(all);
+    json_decref(all);
+    return status;
+}
+
+static int list_directory(const char *dir, bool json)
+{
+    struct gs_incident_list list;
+    int error = gs_incident_list(dir, &list), status = GS_FINE;
+    if (error)
+        return gs_complain(GS_IO, "%s: %s", dir, strerrordesc_np(-error));
+    if (json)
+        status = print_as_json(&list, dir);
+    else if (list.count)
+        print_table(&list);
+    if (list.unreadable)
+        gs_complain(GS_FINE, "%s: %zu incidents are damaged and not shown", dir, list.unreadable);
+    if (list.count == 0) {
+        if (!json)
+            fprintf(stderr, "gumshoe: no incidents in %s\n", dir);
+        status = GS_NO;
+    }
+    gs_incident_list_fini(&list);
+    return status;
+}
+
+int gs_cmd_ls(int argc, char **argv)
+{
+    static const struct option known[] = {{"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    bool json = false;
+    for (int option; (option = getopt_long(argc, argv, "h", known, NULL)) != -1;)
+        switch (option) {
+        case 'j': json = true; break;
+        case 'h': gs_command_help("ls"); return GS_FINE;
+        default: return gs_usage("ls", "see gumshoe ls --help");
+        }
+    if (optind + 1 < argc)
+        return gs_usage("ls", "one directory at a time");
+    return list_directory(optind < argc ? argv[optind] : gs_default_dir(), json);
+}

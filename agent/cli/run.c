@@ -1,0 +1,251 @@
+/* run.c - `gumshoe run`: a program under watch, by preload.
+ *
+ *   check the rules ▶ find libgumshoe.so ▶ fork ─┬─ child: GUMSHOE_*, LD_PRELOAD ▶ exec the program
+ *                                                └─ parent: hands signals on, waits, ends with the child's status
+ *
+ * What the program prints is its own: everything said here goes to stderr. */
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "cli/cli.h"
+#include "incident/incident.h"
+#include "rules/rules.h"
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { NOT_EXECUTABLE = 126, NOT_FOUND = 127 }; // as a shell has it
+
+struct options { const char *rules, *dir, *log; bool verbose; char **command; };
+
+/* ---- before ----------------------------------------------------------------------------------------------------------- */
+
+/* Read the rules as the library will; their incident directory into DIR if OPTIONS name none. */
+static int check_rules(const struct options *options, char dir[PATH_MAX])
+{
+    char *text = NULL;
+    size_t length = gs_default_rules_length;
+    struct gs_errors errors = {0};
+    int failed = options->rules ? gs_read_file(AT_FDCWD, options->rules, GS_RULES_TEXT_MAX, &text, &length) : 0;
+    if (failed)
+        return gs_complain(GS_IO, "%s: %s", options->rules, strerrordesc_np(-failed));
+    struct gs_rules *rules = gs_rules_read(text ? text : gs_default_rules_text, length,
+                                           options->rules ? options->rules : "(built-in rules)", &errors);
+    for (size_t i = 0; i < errors.count; i++) {
+        char line[640];
+        gs_error_format(&errors.item[i], line, sizeof line);
+        fprintf(stderr, "%s\n", line);
+    }
+    if (rules)
+        snprintf(dir, PATH_MAX, "%s", options->dir ? options->dir : rules->incidents.dir);
+    int status = rules ? GS_FINE : gs_complain(GS_NO, "not started: the rules are wrong (gumshoe check says more)");
+    gs_rules_free(rules);
+    gs_errors_fini(&errors);
+    gs_free(text);
+    return status;
+}
+
+/* libgumshoe.so beside this command (a build tree), or where an install puts it. */
+static bool find_library(char out[PATH_MAX])
+{
+    static const char *const places[] = {"libgumshoe.so.1", "../" GS_LIBRARY_FROM_BIN "/libgumshoe.so.1"};
+    char self[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[length > 0 ? length : 0] = 0;
+    char *slash = strrchr(self, '/');
+    if (slash)
+        *slash = 0;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        if (snprintf(out, PATH_MAX, "%s/%s", self, places[i]) < PATH_MAX && access(out, R_OK) == 0)
+            return true;
+    return false;
+}
+
+/* The file that execvp would run for NAME; false when there is none. */
+static bool find_program(const char *name, char out[PATH_MAX])
+{
+    const char *path = getenv("PATH");
+    if (strchr(name, '/'))
+        return snprintf(out, PATH_MAX, "%s", name) < PATH_MAX && access(out, F_OK) == 0;
+    for (path = path ? path : "/bin:/usr/bin"; *path;) {
+        size_t length = strcspn(path, ":");
+        if (snprintf(out, PATH_MAX, "%.*s/%s", length ? (int)length : 1, length ? path : ".", name) < PATH_MAX &&
+            access(out, X_OK) == 0)
+            return true;
+        path += length + (path[length] == ':');
+    }
+    return false;
+}
+
+/* Is FILE an ELF program without a loader, which nothing can be preloaded into? */
+static bool is_static(const char *file)
+{
+    Elf64_Ehdr header;
+    Elf64_Phdr segment;
+    bool elf, loader = false;
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    elf = fd >= 0 && pread(fd, &header, sizeof header, 0) == sizeof header &&
+          memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 && header.e_ident[EI_CLASS] == ELFCLASS64;
+    for (unsigned i = 0; elf && i < header.e_phnum; i++)
+        if (pread(fd, &segment, sizeof segment, (off_t)(header.e_phoff + i * sizeof segment)) == sizeof segment)
+            loader |= segment.p_type == PT_INTERP;
+    if (fd >= 0)
+        close(fd);
+    return elf && !loader;
+}
+
+static void warn_if_out_of_reach(const char *name)
+{
+    char file[PATH_MAX];
+    struct stat status;
+    if (!find_program(name, file))
+        return;
+    if (is_static(file))
+        gs_complain(GS_FINE, "warning: %s is linked statically: nothing can be preloaded, it runs unwatched", file);
+    else if (stat(file, &status) == 0 && (status.st_mode & (S_ISUID | S_ISGID)) && geteuid() != 0)
+        gs_complain(GS_FINE, "warning: %s gains privileges as it starts: it ignores the preload and runs unwatched", file);
+}
+
+/* ---- the child ------------------------------------------------------------------------------------------------------------ */
+
+static void set_path(const char *variable, const char *path)
+{
+    char *absolute = realpath(path, NULL); // of a directory that is yet to be made there is none
+    char here[PATH_MAX], joined[2 * PATH_MAX];
+    if (!absolute && path[0] != '/' && getcwd(here, sizeof here)) {
+        snprintf(joined, sizeof joined, "%s/%s", here, path);
+        path = joined;
+    }
+    setenv(variable, absolute ? absolute : path, 1);
+    free(absolute);
+}
+
+static void preload(const char *library)
+{
+    char joined[2 * PATH_MAX];
+    const char *others = getenv("LD_PRELOAD");
+    snprintf(joined, sizeof joined, "%s%s%s", library, others && *others ? ":" : "", others ? others : "");
+    setenv("LD_PRELOAD", joined, 1);
+}
+
+/* Become the program. Returns only when that fails. */
+static int become(const struct options *options, const char *library, const char *dir)
+{
+    char pid[16];
+    snprintf(pid, sizeof pid, "%d", (int)getpid());
+    setenv("GUMSHOE_PID", pid, 1);
+    set_path("GUMSHOE_DIR", dir);
+    if (options->rules)
+        set_path("GUMSHOE_RULES", options->rules);
+    if (options->log)
+        setenv("GUMSHOE_LOG", options->log, 1);
+    preload(library);
+    execvp(options->command[0], options->command);
+    int error = errno;
+    gs_complain(GS_FINE, "%s: %s", options->command[0],
+                error == ENOENT ? "command not found" : strerrordesc_np(error));
+    return error == ENOENT ? NOT_FOUND : NOT_EXECUTABLE;
+}
+
+/* ---- the parent ------------------------------------------------------------------------------------------------------------- */
+
+static volatile pid_t child;
+
+/* Hand a signal that somebody sent us on to the child. What the terminal sends, the child gets by itself. */
+static void hand_on(int signal, siginfo_t *from, void *context)
+{
+    (void)context;
+    if (from->si_code <= 0 && child > 0)
+        kill(child, signal);
+}
+
+static void hand_signals_on(void)
+{
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        struct sigaction old, action = {.sa_sigaction = hand_on, .sa_flags = SA_SIGINFO | SA_RESTART};
+        if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN) // nohup's stay ignored
+            sigaction(signals[i], &action, NULL);
+    }
+}
+
+static int wait_for_child(void)
+{
+    int status;
+    while (waitpid(child, &status, 0) < 0)
+        if (errno != EINTR)
+            return gs_complain(GS_IO, "wait: %s", strerrordesc_np(errno));
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void tell_incidents(const char *dir, int64_t since_ns)
+{
+    struct gs_incident_list list;
+    size_t fresh = 0;
+    if (gs_incident_list(dir, &list))
+        return;
+    for (size_t i = 0; i < list.count; i++)
+        fresh += list.entry[i].triggered_ns >= since_ns;
+    if (fresh)
+        fprintf(stderr, "gumshoe: %zu incident%s in %s: gumshoe show --dir %s\n", fresh, fresh == 1 ? "" : "s", dir, dir);
+    gs_incident_list_fini(&list);
+}
+
+static int run(const struct options *options)
+{
+    char library[PATH_MAX], dir[PATH_MAX];
+    int64_t started_ns = gs_realtime_ns();
+    int status = check_rules(options, dir);
+    if (status != GS_FINE)
+        return status;
+    if (!find_library(library))
+        return gs_complain(GS_IO, "libgumshoe.so.1 is neither beside this command nor in ../" GS_LIBRARY_FROM_BIN
+                                  ": is the installation complete?");
+    warn_if_out_of_reach(options->command[0]);
+    sigset_t all, old;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &old); // none is lost between fork and the handlers
+    child = fork();
+    if (child < 0)
+        return gs_complain(GS_IO, "fork: %s", strerrordesc_np(errno));
+    if (child == 0) {
+        sigprocmask(SIG_SETMASK, &old, NULL);
+        _exit(become(options, library, dir));
+    }
+    hand_signals_on();
+    sigprocmask(SIG_SETMASK, &old, NULL);
+    status = wait_for_child();
+    if (options->verbose || isatty(STDERR_FILENO))
+        tell_incidents(dir, started_ns);
+    return status;
+}
+
+int gs_cmd_run(int argc, char **argv)
+{
+    static const struct option known[] = {{"rules", required_argument, NULL, 'r'}, {"dir", required_argument, NULL, 'd'},
+                                          {"log", required_argument, NULL, 'l'},   {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    const char *rules = getenv("GUMSHOE_RULES"), *dir = getenv("GUMSHOE_DIR");
+    struct options options = {.rules = rules && *rules ? rules : NULL, .dir = dir && *dir ? dir : NULL};
+    for (int option; (option = getopt_long(argc, argv, "+hv", known, NULL)) != -1;) // + : stop at the program's name
+        switch (option) {
+        case 'r': options.rules = optarg; break;
+        case 'd': options.dir = optarg; break;
+        case 'l': options.log = optarg; break;
+        case 'v': options.verbose = true; break;
+        case 'h': gs_command_help("run"); return GS_FINE;
+        default: return gs_usage("run", "see gumshoe run --help");
+        }
+    if (optind == argc)
+        return gs_usage("run", "which command?");
+    options.command = argv + optind;
+    return run(&options);
+}

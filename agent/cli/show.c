@@ -1,0 +1,117 @@
+/* show.c - `gumshoe show`: one incident's summary, as it was written when it happened. */
+#include "base/file.h"
+#include "base/memory.h"
+#include "cli/cli.h"
+#include "incident/incident.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SUMMARY_BYTES_MAX = 1 << 20 };
+
+/* The newest incident of DIR whose name begins with PREFIX, as a path. GS_NO when there is none. */
+static int find_incident(const char *dir, const char *prefix, char out[PATH_MAX])
+{
+    struct gs_incident_list list;
+    int error = gs_incident_list(dir, &list), status = GS_NO;
+    if (error)
+        return gs_complain(GS_IO, "%s: %s", dir, strerrordesc_np(-error));
+    for (size_t i = list.count; i-- > 0 && status == GS_NO;)
+        if (strncmp(list.entry[i].name, prefix, strlen(prefix)) == 0) {
+            snprintf(out, PATH_MAX, "%s/%s", dir, list.entry[i].name);
+            status = GS_FINE;
+        }
+    if (status == GS_NO && *prefix)
+        gs_complain(GS_NO, "%s: no incident's name begins with \"%s\"", dir, prefix);
+    else if (status == GS_NO)
+        gs_complain(GS_NO, "no incidents in %s", dir);
+    gs_incident_list_fini(&list);
+    return status;
+}
+
+/* What WANTED means: a folder, or the beginning of a name in DIR. */
+static int resolve(const char *wanted, const char *dir, char out[PATH_MAX])
+{
+    struct stat status;
+    if (wanted && stat(wanted, &status) == 0 && S_ISDIR(status.st_mode)) {
+        snprintf(out, PATH_MAX, "%s", wanted);
+        return GS_FINE;
+    }
+    if (wanted && strchr(wanted, '/'))
+        return gs_complain(GS_IO, "%s: %s", wanted, strerrordesc_np(errno ? errno : ENOENT));
+    return find_incident(dir, wanted ? wanted : "", out);
+}
+
+/* Trailing slashes off: the folder itself must not be a link. */
+static void trim(char *path)
+{
+    for (size_t length = strlen(path); length > 1 && path[length - 1] == '/';)
+        path[--length] = 0;
+}
+
+static int print_summary(const char *path)
+{
+    char *text = NULL;
+    size_t length;
+    int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = folder < 0 ? -1 : openat(folder, "summary.txt", O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    struct stat status;
+    int error = fd < 0 ? -errno : fstat(fd, &status) != 0 ? -errno : S_ISREG(status.st_mode) ? 0 : -EINVAL;
+    if (!error)
+        error = gs_read_all(fd, SUMMARY_BYTES_MAX, &text, &length);
+    if (fd >= 0)
+        close(fd);
+    if (folder >= 0)
+        close(folder);
+    if (error)
+        return gs_complain(GS_IO, "%s/summary.txt: %s", path, strerrordesc_np(-error));
+    gs_print_harmless(text, length);
+    gs_free(text);
+    return GS_FINE;
+}
+
+static int show(const char *path, bool as_json)
+{
+    char why[200];
+    json_t *json = gs_incident_load(path, why, sizeof why);
+    if (!json)
+        return gs_complain(GS_IO, "%s: %s", path, why);
+    int status = GS_FINE;
+    if (as_json) {
+        json_object_set_new(json, "dir", json_string(path));
+        status = gs_print_json(json);
+    } else {
+        if (!json_boolean_value(json_object_get(json, "complete")))
+            puts("This incident is not complete: the process ended while it was captured.\n");
+        status = print_summary(path);
+    }
+    json_decref(json);
+    return status;
+}
+
+int gs_cmd_show(int argc, char **argv)
+{
+    static const struct option known[] = {{"json", no_argument, NULL, 'j'}, {"dir", required_argument, NULL, 'd'},
+                                          {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    const char *dir = gs_default_dir();
+    char path[PATH_MAX];
+    bool json = false;
+    for (int option; (option = getopt_long(argc, argv, "h", known, NULL)) != -1;)
+        switch (option) {
+        case 'j': json = true; break;
+        case 'd': dir = optarg; break;
+        case 'h': gs_command_help("show"); return GS_FINE;
+        default: return gs_usage("show", "see gumshoe show --help");
+        }
+    if (optind + 1 < argc)
+        return gs_usage("show", "one incident at a time");
+    int status = resolve(optind < argc ? argv[optind] : NULL, dir, path);
+    if (status != GS_FINE)
+        return status;
+    trim(path);
+    return show(path, json);
+}

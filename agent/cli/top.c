@@ -1,0 +1,308 @@
+/* top.c - `gumshoe top`: flat and cum by function, laid out as `go tool pprof -top` lays them out, so that one can be
+ * read for the other. */
+#include "base/file.h"
+#include "base/memory.h"
+#include "cli/cli.h"
+#include "profile/profile.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum { PROFILE_BYTES_MAX = 512 << 20 };
+static const double NODE_FRACTION = 0.005; // pprof's: functions with less are left out
+
+struct options { long most; const char *sample, *base, *profile; bool cum, json; };
+
+/* ---- reading -------------------------------------------------------------------------------------------------------- */
+
+/* The profile that PATH means: itself, or an incident's: its heap, else the first there is. */
+static bool locate(const char *path, char out[PATH_MAX])
+{
+    static const char *const names[] = {"heap.pb.gz", "threads.pb.gz"};
+    struct stat status;
+    snprintf(out, PATH_MAX, "%s", path);
+    if (stat(path, &status) != 0 || !S_ISDIR(status.st_mode))
+        return true;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (snprintf(out, PATH_MAX, "%s/%s", path, names[i]) < PATH_MAX && stat(out, &status) == 0)
+            return true;
+    return false;
+}
+
+static struct gs_profile *read_profile(const char *given)
+{
+    char path[PATH_MAX], why[160], *bytes = NULL;
+    size_t length;
+    if (!locate(given, path)) {
+        gs_complain(GS_IO, "%s: there is no profile in this folder", given);
+        return NULL;
+    }
+    int error = gs_read_file(AT_FDCWD, path, PROFILE_BYTES_MAX, &bytes, &length);
+    if (error) {
+        gs_complain(GS_IO, "%s: %s", path, error == -EINVAL ? "it is not a file" : strerrordesc_np(-error));
+        return NULL;
+    }
+    struct gs_profile *profile = gs_profile_read(bytes, length, why, sizeof why);
+    gs_free(bytes);
+    if (!profile)
+        gs_complain(GS_IO, "%s: %s", path, why);
+    return profile;
+}
+
+/* ---- choosing rows ----------------------------------------------------------------------------------------------------- */
+
+static long long magnitude(int64_t value)
+{
+    return value < 0 ? -value : value;
+}
+
+static int by_cum(const void *a, const void *b)
+{
+    const struct gs_top_row *x = a, *y = b;
+    if (magnitude(x->cum) != magnitude(y->cum))
+        return magnitude(x->cum) > magnitude(y->cum) ? -1 : 1;
+    int order = strcmp(x->function, y->function);
+    return order ? order : (magnitude(x->flat) < magnitude(y->flat)) - (magnitude(x->flat) > magnitude(y->flat));
+}
+
+struct shown { size_t dropped, candidates; }; // functions too light; functions before -n cut them
+
+/* Leave in TOP what is to be shown. */
+static struct shown choose(struct gs_top *top, const struct options *options)
+{
+    int64_t sum = 0;
+    size_t kept = 0;
+    for (size_t i = 0; i < top->count; i++)
+        sum += top->row[i].flat;
+    long long cutoff = magnitude((int64_t)((double)sum * NODE_FRACTION));
+    for (size_t i = 0; i < top->count; i++)
+        if (magnitude(top->row[i].cum) >= cutoff)
+            top->row[kept++] = top->row[i];
+    struct shown shown = {top->count - kept, kept};
+    top->count = kept;
+    if (options->cum)
+        qsort(top->row, top->count, sizeof *top->row, by_cum);
+    if (options->most > 0 && top->count > (size_t)options->most)
+        top->count = (size_t)options->most;
+    return shown;
+}
+
+/* ---- printing ----------------------------------------------------------------------------------------------------------- */
+
+static void print_name(const char *name)
+{
+    gs_print_harmless(name, strlen(name));
+    putchar('\n');
+}
+
+static struct gs_scale scale_of(const struct gs_top *top, const char *unit)
+{
+    long long min = 0;
+    for (size_t i = 0; i < top->count; i++) {
+        long long value = magnitude(top->row[i].flat ? top->row[i].flat : top->row[i].cum);
+        if (value && (min == 0 || value < min))
+            min = value;
+    }
+    return gs_scale_for(unit, min ? min : top->total, top->total);
+}
+
+static void print_time(int64_t time_ns)
+{
+    char text[64];
+    time_t seconds = (time_t)(time_ns / 1000000000);
+    struct tm local;
+    localtime_r(&seconds, &local);
+    int hour = local.tm_hour % 12 ? local.tm_hour % 12 : 12;
+    strftime(text, sizeof text, "%b", &local);
+    printf("Time: %s %d, %d at %d:%02d%s", text, local.tm_mday, local.tm_year + 1900, hour, local.tm_min,
+           local.tm_hour < 12 ? "am" : "pm");
+    strftime(text, sizeof text, "(%Z)", &local);
+    printf(" %s\n", text);
+}
+
+static void print_duration(const struct gs_profile *profile, const struct gs_top *top, const char *unit,
+                           const struct gs_scale *scale)
+{
+    char duration[64], total[64], share[64] = "";
+    bool is_time = strcmp(unit, "nanoseconds") == 0;
+    if (is_time && top->total) {
+        char part[32];
+        snprintf(share, sizeof share, "(%s)", gs_print_share(top->total, profile->duration_ns, part, sizeof part));
+    }
+    printf("Duration: %s, Total samples = %s %s\n",
+           gs_print_label(profile->duration_ns, "nanoseconds", duration, sizeof duration),
+           gs_print_scaled(top->total, scale, total, sizeof total), share);
+}
+
+static void print_head(const struct gs_profile *profile, const struct gs_top *top, int type,
+                       const struct gs_scale *scale)
+{
+    if (profile->mapping_count && *profile->mapping[0].path) {
+        const char *slash = strrchr(profile->mapping[0].path, '/');
+        fputs("File: ", stdout);
+        print_name(slash ? slash + 1 : profile->mapping[0].path);
+    }
+    if (profile->mapping_count && *profile->mapping[0].build_id) {
+        fputs("Build ID: ", stdout);
+        print_name(profile->mapping[0].build_id);
+    }
+    for (size_t i = 0; i < profile->comment_count; i++)
+        if (profile->comment[i][0] != '#')
+            print_name(profile->comment[i]);
+    fputs("Type: ", stdout);
+    print_name(profile->sample_type[type].type);
+    if (profile->time_ns)
+        print_time(profile->time_ns);
+    if (profile->duration_ns)
+        print_duration(profile, top, profile->sample_type[type].unit, scale);
+}
+
+static void print_account(const struct gs_top *top, struct shown shown, const struct gs_scale *scale)
+{
+    char sum_text[64], share[32], total[64], cutoff[64];
+    int64_t sum = 0;
+    for (size_t i = 0; i < top->count; i++)
+        sum += top->row[i].flat;
+    gs_print_share(sum, top->total, share, sizeof share);
+    printf("Showing nodes accounting for %s, %s of %s total\n", gs_print_scaled(sum, scale, sum_text, sizeof sum_text),
+           share + strspn(share, " "), gs_print_scaled(top->total, scale, total, sizeof total));
+    if (top->total && shown.dropped)
+        printf("Dropped %zu node%s (cum <= %s)\n", shown.dropped, shown.dropped == 1 ? "" : "s",
+               gs_print_scaled((long long)((double)top->total * NODE_FRACTION), scale, cutoff, sizeof cutoff));
+    if (top->total && top->count && top->count < shown.candidates)
+        printf("Showing top %zu nodes out of %zu\n", top->count, shown.candidates);
+}
+
+static void print_rows(const struct gs_top *top, const struct gs_scale *scale)
+{
+    char flat[64], cum[64], flat_share[32], sum_share[32], cum_share[32];
+    int64_t sum = 0;
+    printf("%10s %5s%% %5s%% %10s %5s%%\n", "flat", "flat", "sum", "cum", "cum");
+    for (size_t i = 0; i < top->count; i++) {
+        const struct gs_top_row *row = &top->row[i];
+        sum += row->flat;
+        printf("%10s %s %s %10s %s  ", gs_print_scaled(row->flat, scale, flat, sizeof flat),
+               gs_print_share(row->flat, top->total, flat_share, sizeof flat_share),
+               gs_print_share(sum, top->total, sum_share, sizeof sum_share),
+               gs_print_scaled(row->cum, scale, cum, sizeof cum),
+               gs_print_share(row->cum, top->total, cum_share, sizeof cum_share));
+        print_name(row->function);
+    }
+}
+
+/* For machines nothing is left out but what -n cuts. */
+static int print_as_json(const struct gs_profile *profile, struct gs_top *top, int type, const struct options *options)
+{
+    json_t *rows = json_array();
+    if (options->cum)
+        qsort(top->row, top->count, sizeof *top->row, by_cum);
+    for (size_t i = 0; i < top->count && (options->most <= 0 || i < (size_t)options->most); i++) {
+        struct gs_text name = {0}, file = {0}; // JSON is UTF-8; a symbol need not be
+        gs_text_add_printable(&name, top->row[i].function);
+        gs_text_add_printable(&file, top->row[i].file);
+        json_array_append_new(rows, json_pack("{s:s, s:s, s:I, s:I}", "function", name.bytes ? name.bytes : "", "file",
+                                              file.bytes ? file.bytes : "", "flat", (json_int_t)top->row[i].flat, "cum",
+                                              (json_int_t)top->row[i].cum));
+        gs_text_fini(&name);
+        gs_text_fini(&file);
+    }
+    json_t *json = json_pack("{s:s, s:s, s:I, s:o}", "sample_type", profile->sample_type[type].type, "unit",
+                             profile->sample_type[type].unit, "total", (json_int_t)top->total, "rows", rows);
+    int status = json ? gs_print_json(json) : gs_complain(GS_IO, "the profile's sample types are not text");
+    json_decref(json);
+    return status;
+}
+
+/* ---- the command ------------------------------------------------------------------------------------------------------------ */
+
+static int unknown_type(const struct gs_profile *profile, const char *name)
+{
+    fprintf(stderr, "gumshoe: there is no sample type \"%s\" in this profile; it has", name);
+    for (unsigned i = 0; i < profile->sample_type_count; i++)
+        fprintf(stderr, " %s", profile->sample_type[i].type);
+    fputc('\n', stderr);
+    return GS_USAGE;
+}
+
+static int show(struct gs_profile *profile, const struct options *options)
+{
+    struct gs_top top;
+    int type = gs_profile_sample_type(profile, options->sample), status = GS_FINE;
+    if (type < 0)
+        return unknown_type(profile, options->sample ? options->sample : "");
+    if (gs_profile_top(profile, type, &top))
+        return gs_complain(GS_IO, "there is not enough memory");
+    if (options->json) {
+        status = print_as_json(profile, &top, type, options);
+    } else {
+        struct shown shown = choose(&top, options);
+        struct gs_scale scale = scale_of(&top, profile->sample_type[type].unit);
+        print_head(profile, &top, type, &scale);
+        print_account(&top, shown, &scale);
+        print_rows(&top, &scale);
+    }
+    gs_top_fini(&top);
+    return status;
+}
+
+static int subtract_base(struct gs_profile *profile, const char *path)
+{
+    struct gs_profile *base = read_profile(path);
+    if (!base)
+        return GS_IO;
+    int error = gs_profile_subtract(profile, base);
+    gs_profile_free(base);
+    if (error == -EINVAL)
+        return gs_complain(GS_NO, "%s: its sample types are not those of the profile", path);
+    return error ? gs_complain(GS_IO, "there is not enough memory") : GS_FINE;
+}
+
+static int read_options(int argc, char **argv, struct options *out)
+{
+    static const struct option known[] = {
+        {"sample", required_argument, NULL, 's'}, {"base", required_argument, NULL, 'b'}, {"cum", no_argument, NULL, 'c'},
+        {"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0},
+    };
+    char *end;
+    for (int option; (option = getopt_long(argc, argv, "hn:", known, NULL)) != -1;)
+        switch (option) {
+        case 'n':
+            out->most = strtol(optarg, &end, 10);
+            if (*end || out->most <= 0)
+                return gs_usage("top", "-n takes a number of 1 or more, not \"%s\"", optarg);
+            break;
+        case 's': out->sample = optarg; break;
+        case 'b': out->base = optarg; break;
+        case 'c': out->cum = true; break;
+        case 'j': out->json = true; break;
+        case 'h': gs_command_help("top"); return GS_FINE;
+        default: return gs_usage("top", "see gumshoe top --help");
+        }
+    if (optind + 1 != argc)
+        return gs_usage("top", optind < argc ? "one profile at a time" : "which profile?");
+    out->profile = argv[optind];
+    return GS_FINE;
+}
+
+int gs_cmd_top(int argc, char **argv)
+{
+    struct options options = {0};
+    int status = read_options(argc, argv, &options);
+    if (status != GS_FINE || !options.profile)
+        return status;
+    struct gs_profile *profile = read_profile(options.profile);
+    if (!profile)
+        return GS_IO;
+    if (options.base)
+        status = subtract_base(profile, options.base);
+    if (status == GS_FINE)
+        status = show(profile, &options);
+    gs_profile_free(profile);
+    return status;
+}
