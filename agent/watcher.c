@@ -150,22 +150,34 @@ static int open_store(const struct gumshoe_options *options)
     return w.parts.store ? 0 : refuse(options->error, errno ? -errno : -EIO, dir, why);
 }
 
-/* Say now, and in every incident, which metrics the rules ask for in vain. */
-static bool tell_unavailable(void)
+static void forget_unavailable(void)
 {
-    size_t count = gs_watch_count(w.parts.watch);
-    w.parts.unavailable = gs_alloc((count + 1) * sizeof *w.parts.unavailable);
-    for (size_t i = 0; w.parts.unavailable && i < count; i++) {
+    for (size_t i = 0; i < w.parts.unavailable_count; i++)
+        gs_free(w.parts.unavailable[i]);
+    w.parts.unavailable_count = 0;
+}
+
+/* Find out which metrics the rules ask for in vain just now: said at the start, and in every incident. */
+static void find_unavailable(void)
+{
+    forget_unavailable();
+    for (size_t i = 0; i < gs_watch_count(w.parts.watch); i++) {
         const char *why = gs_watch_unavailable(w.parts.watch, i);
         struct gs_text line = {0};
         if (!why)
             continue;
         gs_text_add(&line, "%s: %s", gs_watch_name(w.parts.watch, i), why);
-        gs_log(GS_LOG_WARNING, "metric not available: %s", line.bytes ? line.bytes : why);
         if (line.bytes)
             w.parts.unavailable[w.parts.unavailable_count++] = line.bytes; // ours from here on
     }
-    return w.parts.unavailable != NULL;
+    w.parts.scene.unavailable_count = w.parts.unavailable_count;
+}
+
+/* Make one allocation as the program does, so that the hooks have seen one if they see any. */
+static void try_hooks(void)
+{
+    void *volatile block = malloc(1);
+    free(block);
 }
 
 static bool make_parts(void)
@@ -178,19 +190,23 @@ static bool make_parts(void)
     w.parts.baselines = gs_baselines_new();
     w.parts.values = gs_alloc((metrics + 1) * sizeof *w.parts.values);
     w.parts.verdicts = gs_alloc((rules + 1) * sizeof *w.parts.verdicts);
-    if (!w.parts.judge || !w.parts.watch || !w.parts.history || !w.parts.baselines || !w.parts.values || !w.parts.verdicts || !tell_unavailable())
+    w.parts.unavailable = gs_alloc((metrics + 1) * sizeof *w.parts.unavailable);
+    if (!w.parts.judge || !w.parts.watch || !w.parts.history || !w.parts.baselines || !w.parts.values ||
+        !w.parts.verdicts || !w.parts.unavailable)
         return false;
     w.parts.scene = (struct gs_incident_scene){
         .rules = w.parts.rules,
         .history = w.parts.history,
         .baselines = w.parts.baselines,
         .unavailable = (const char *const *)w.parts.unavailable,
-        .unavailable_count = w.parts.unavailable_count,
         .limit_bytes = limit,
         .limit_from = w.parts.limit_from,
         .start_ns = gs_monotonic_ns(),
         .started_ns = gs_process_started_ns(0),
     };
+    find_unavailable();
+    for (size_t i = 0; i < w.parts.unavailable_count; i++)
+        gs_log(GS_LOG_WARNING, "metric not available: %s", w.parts.unavailable[i]);
     return true;
 }
 
@@ -201,8 +217,7 @@ static void drop_parts(void)
     gs_history_free(w.parts.history);
     gs_baselines_free(w.parts.baselines);
     gs_store_close(w.parts.store);
-    for (size_t i = 0; i < w.parts.unavailable_count; i++)
-        gs_free(w.parts.unavailable[i]);
+    forget_unavailable();
     gs_free(w.parts.unavailable);
     gs_free(w.parts.values);
     gs_free(w.parts.verdicts);
@@ -215,6 +230,7 @@ static void drop_parts(void)
 static int capture(const struct gs_incident_facts *facts)
 {
     char path[PATH_MAX];
+    find_unavailable();
     pthread_mutex_lock(&w.gathering);
     int error = gs_incident_capture(w.parts.store, facts, &w.parts.scene, path);
     pthread_mutex_unlock(&w.gathering);
@@ -352,7 +368,8 @@ static int start(const struct gumshoe_options *options)
     if (error)
         return error;
     struct gs_probe_settings settings = {w.parts.rules->heap.sample_bytes, w.parts.rules->heap.depth};
-    (void)gs_probe_start(&settings);
+    gs_probe_start(&settings);
+    try_hooks();
     if (!make_parts())
         return refuse(options->error, -ENOMEM, "", "no memory for the watcher's own tables");
     atomic_store(&w.stopping, false);

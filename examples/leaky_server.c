@@ -15,6 +15,7 @@
 #include <arpa/inet.h>
 #include <getopt.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -112,7 +113,8 @@ static void serve_requests(FILE *in, FILE *out)
 
 static void *serve_connection(void *argument)
 {
-    int fd = (int)(long)argument;
+    int fd = (int)(long)argument, yes = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes); // answers are written in parts
     FILE *in = fdopen(fd, "r"), *out = fdopen(dup(fd), "w");
     gumshoe_gauge("connections", (double)++connections);
     if (in && out)

@@ -25,9 +25,9 @@ struct gs_probe_settings {
     uint32_t depth;        // frames kept of each stack, 1 to GS_DEPTH_MAX
 };
 
-/* Begin sampling, or change how. Threads take the new distance with their next sample.
- * Returns 0, or -ENOMEM when the tables cannot be mapped (sampling stays off). Context: watcher. */
-int gs_probe_start(const struct gs_probe_settings *settings);
+/* Change how we sample. Sampling itself runs from the process's first allocation, every 512 KiB; threads take a new
+ * distance with their next sample. Context: watcher. */
+void gs_probe_start(const struct gs_probe_settings *settings);
 /* Stop sampling: what is live keeps being followed until it is freed, so that a later start is true. */
 void gs_probe_stop(void);
 /* False when the program brings a malloc of its own that our hooks never see. */

@@ -17,6 +17,10 @@
 #endif
 enum { REG_BP = 6, REG_SP = 7, REG_PC = 16 };
 
+/* Weak: a reference that has to be there would put the loader beside the C library in our NEEDED list. Where it is not
+ * (a C library before 2.35) there are no rows, and frame pointers are followed. */
+#pragma weak _dl_find_object
+
 /* ---- reading bytes ----------------------------------------------------------------------------------------- */
 
 struct cursor { const uint8_t *at, *end; bool bad; };
@@ -96,7 +100,7 @@ struct object { const uint8_t *start, *end, *hdr; };
 static bool find_object(uintptr_t pc, struct object *object)
 {
     struct dl_find_object found;
-    if (_dl_find_object((void *)pc, &found) != 0 || !found.dlfo_eh_frame)
+    if (!_dl_find_object || _dl_find_object((void *)pc, &found) != 0 || !found.dlfo_eh_frame)
         return false;
     object->start = found.dlfo_map_start;
     object->end = found.dlfo_map_end;

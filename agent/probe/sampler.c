@@ -22,13 +22,12 @@ static _Atomic uint32_t depth = DEFAULT_DEPTH;
 static _Atomic uint64_t heap_in_use, heap_allocated;
 static _Atomic bool hooks_seen;
 
-int gs_probe_start(const struct gs_probe_settings *settings)
+void gs_probe_start(const struct gs_probe_settings *settings)
 {
     uint32_t frames = settings->depth;
     atomic_store_explicit(&depth, frames < 1 ? 1 : frames > GS_DEPTH_MAX ? GS_DEPTH_MAX : frames,
                           memory_order_relaxed);
     atomic_store_explicit(&distance, settings->sample_bytes, memory_order_relaxed);
-    return 0;
 }
 
 void gs_probe_stop(void)
