@@ -12,6 +12,8 @@
 enum { RULES_MAX = 1000, LABELS_MAX = 64 };
 static const double MS = 1e6, S = 1e9, HOUR = 3600e9, DAY = 86400e9, KiB = 1024, MiB = 1 << 20, GiB = 1 << 30;
 
+static const struct gs_place document_itself;
+
 struct file {                  // the rules and what they are kept in; rules first: gs_rules_free gets them
     struct gs_rules rules;
     struct gs_kept *kept;
@@ -119,9 +121,9 @@ static void read_settings(struct gs_reader *reader, const json_t *document, stru
         .incidents = {.dir = "incidents", .keep = 50, .max_bytes = 1 << 30, .max_age_ns = 14 * 86400 * GS_NS_PER_S,
                       .max_per_hour = 12},
     };
-    gs_read_fields(reader, document, NULL, GS_FIELDS(fields), rules);
+    gs_read_fields(reader, document, &document_itself, GS_FIELDS(fields), rules);
     if (!json_object_get(document, "version"))
-        gs_refuse(reader, NULL, GS_THE_VALUE, "add \"version\": 1", "\"version\" is missing");
+        gs_refuse(reader, &document_itself, GS_THE_VALUE, "add \"version\": 1", "\"version\" is missing");
 }
 
 /* ---- rules ----------------------------------------------------------------------------------------------------------- */
@@ -142,9 +144,9 @@ static void refuse_equal_names(struct gs_reader *reader, const struct gs_place *
 static void read_rules(struct gs_reader *reader, const json_t *document, struct gs_rules *rules)
 {
     const json_t *list = json_object_get(document, "rules");
-    struct gs_place place = {.key = "rules"};
+    struct gs_place place = {.up = &document_itself, .key = "rules"};
     if (!list) {
-        gs_refuse(reader, NULL, GS_THE_VALUE, "add \"rules\": [ … ]", "\"rules\" is missing");
+        gs_refuse(reader, &document_itself, GS_THE_VALUE, "add \"rules\": [ … ]", "\"rules\" is missing");
         return;
     }
     if (!json_is_array(list)) {
@@ -205,7 +207,7 @@ static int by_place(const void *a, const void *b)
 static void read_document(struct gs_reader *reader, const json_t *document, struct gs_rules *rules)
 {
     if (!json_is_object(document)) {
-        gs_refuse_type(reader, document, NULL, "an object: {\"version\": 1, \"rules\": [ … ]}");
+        gs_refuse_type(reader, document, &document_itself, "an object: {\"version\": 1, \"rules\": [ … ]}");
         return;
     }
     read_settings(reader, document, rules);

@@ -4,7 +4,7 @@
 
 dir=$tmp/incidents
 rules_file=$(rules redis '{ "version": 1, "interval": "200ms", "heap": { "sample": "64KiB", "baseline": "1s" }, "rules": [
-    { "name": "heap-high", "metric": "heap_in_use", "above": "60MiB", "capture": ["heap", "threads"] } ] }')
+    { "name": "heap-high", "metric": "heap_in_use", "above": "30MiB", "capture": ["heap", "threads"] } ] }')
 
 # ask PORT: what the server answers to a series of commands.
 ask() {
@@ -67,6 +67,6 @@ zmalloc* | ztrymalloc* | zrealloc* | ztryrealloc* | sds* | _sds* | createStringO
 esac
 jq -r '.culprit.stack[]' "$found/incident.json" | grep -qE 'readQueryFromClient|processCommand|processInputBuffer' || fail "the stack does not lead to the client's query"
 grep -q "$culprit" "$found/summary.txt" || fail "the summary does not name $culprit"
-it "charges most of the heap to it: pprof sees at least 50 MiB"
-[ "$(heap_bytes "$found")" -gt 52428800 ] || fail "pprof sees $(heap_bytes "$found") bytes"
+it "charges most of the heap to it: pprof sees at least 25 MiB"
+[ "$(heap_bytes "$found")" -gt 26214400 ] || fail "pprof sees $(heap_bytes "$found") bytes"
 echo "redis: $(jq -r .reason "$found/incident.json"); culprit $culprit"

@@ -1,0 +1,48 @@
+#!/bin/bash
+# What the library shows the world: its API and the names that it takes over, and nothing that it is made of.
+. "$(dirname "$0")/lib.sh"
+cd "$tmp"
+
+it "needs the C library alone"
+equal "$(readelf -d "$build/libgumshoe.so" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')" libc.so.6 "NEEDED"
+equal "$(readelf -d "$build/libgumshoe.so" | sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p')" libgumshoe.so.1 "SONAME"
+it "exports its API and the allocation functions, and nothing else"
+exported() { nm -D --defined-only "$1" | awk '{ print $3 }' | sort; }
+{ sed -n 's/^GUMSHOE_API.*[ *]\(gumshoe_[a-z_]*\)(.*/\1/p' "$source_dir/include/gumshoe/gumshoe.h"
+  printf '%s\n' malloc free calloc realloc reallocarray posix_memalign aligned_alloc memalign valloc pvalloc cfree malloc_usable_size; } | sort > wanted
+exported "$build/libgumshoe.so" | diff wanted - || fail "exported names"
+it "shows the same names in the static library, and jansson's, zlib's and protobuf-c's in neither"
+nm "$build/libgumshoe.a" | awk '$2 ~ /^[TDBRVW]$/ { print $3 }' | sort | diff wanted - || fail "names of libgumshoe.a"
+it "keeps its thread-local storage small and static, so that it can be opened late"
+readelf -d "$build/libgumshoe.so" | grep -q STATIC_TLS || fail "no STATIC_TLS"
+size=$((16#$(readelf -lW "$build/libgumshoe.so" | awk '$1 == "TLS" { print substr($6, 3) }')))
+[ "$size" -le 512 ] || fail "TLS of $size bytes"
+it "catches a name that slips out (this check can fail)"
+printf 'void gumshoe_start(void) {} void json_loads(void) {}\n' > leak.c
+gcc -shared -fPIC leak.c -o leak.so
+! exported leak.so | diff wanted - >/dev/null || fail "the check passes a library that shows json_loads"
+it "lives beside a host's own json-c, whose names clash with jansson's"
+cat > clash.c <<'C'
+#include <json-c/json.h>
+#include <stdio.h>
+#include <unistd.h>
+int main(void)
+{
+    for (int i = 0; i < 1000; i++) {
+        struct json_object *o = json_object_new_object();
+        json_object_object_add(o, "key", json_object_new_int(i));
+        struct json_object *back = json_tokener_parse(json_object_to_json_string(o));
+        if (json_object_get_int(json_object_object_get(back, "key")) != i)
+            return 1;
+        json_object_put(back);
+        json_object_put(o);
+        usleep(1000);
+    }
+    puts("json-c is itself");
+    return 0;
+}
+C
+gcc clash.c -o clash -ljson-c
+printf '{ "version": 1, "interval": "50ms", "rules": [ { "name": "n", "every": "1s", "cooldown": "0s", "metric": "rss", "above": "1TiB" } ] }' > r.json
+equal "$("$gumshoe" run --rules r.json --dir d -- ./clash)" "json-c is itself"
+complete "$(incident d)"
