@@ -7,6 +7,7 @@ gumshoe=$build/gumshoe
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/gumshoe-test-XXXXXX")
 started=
 export GUMSHOE_LOG=$tmp/log
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin # programs from Debian, not wrappers around them
 unset GUMSHOE_RULES GUMSHOE_DIR GUMSHOE_DISABLE GUMSHOE_PID LD_PRELOAD 2>/dev/null || true
 
 finish() {

@@ -1,0 +1,30 @@
+#!/bin/bash
+# Includes point the way evidence flows, and only at doors: the tree keeps it, and whoever breaks it is named.
+. "$(dirname "$0")/../host/lib.sh"
+layers=$source_dir/tests/check/layers
+
+it "finds nothing in this tree"
+"$layers" "$source_dir" || fail "the includes above go the wrong way"
+
+# caught WHAT FILE INCLUDE: one more include in a file of a copied tree, and that file is named. Then it is taken out again.
+caught() {
+    cp "$tmp/agent/$2" "$tmp/before"
+    sed -i "1i $3" "$tmp/agent/$2"
+    if "$layers" "$tmp" > "$tmp/said"; then fail "nobody minds $1: $3 in $2"; fi
+    equal "$(cat "$tmp/said")" "agent/$2:1:$3" "what is said of $1"
+    cp "$tmp/before" "$tmp/agent/$2"
+}
+cp -r "$source_dir/agent" "$tmp/agent"
+it "catches evidence that flows backwards"
+caught "a folder below that opens one above" probe/walk.c '#include "metrics/metrics.h"'
+caught "the rules that read an incident" rules/judge.c '#include "incident/incident.h"'
+caught "the shelf that opens a folder" base/text.c '#include "profile/profile.h"'
+caught "the agent that opens the command" watcher.c '#include "cli/cli.h"'
+it "catches whoever comes in by the window"
+caught "another folder's inside" incident/culprit.c '#include "profile/inside.h"'
+caught "a way around the door" incident/culprit.c '#  include "../profile/inside.h"'
+it "minds nothing else"
+"$layers" "$tmp" || fail "the copied tree is as clean as this one"
+it "does not take an empty tree for a clean one"
+mkdir -p "$tmp/nothing/agent"
+! "$layers" "$tmp/nothing" || fail "nothing was checked, and it said yes"

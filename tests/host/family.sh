@@ -1,0 +1,21 @@
+#!/bin/bash
+# The malloc family under watch answers as the plain allocator does, in every corner, sampled or not; errno is nobody's
+# but the host's, also while the host's threads are asked for their stacks.
+. "$(dirname "$0")/lib.sh"
+cd "$tmp"
+rules_file=$(rules family '{ "version": 1, "interval": "50ms", "heap": { "sample": "1KiB" }, "rules": [
+    { "name": "every-second", "every": "1s", "capture": ["heap", "threads"], "cooldown": "0s" } ] }')
+
+it "gives the same blocks, the same refusals and the same errno"
+"$build/hosts/family" > plain
+"$gumshoe" run --rules "$rules_file" --dir d -- "$build/hosts/family" > watched
+diff plain watched || fail "< plain, > watched"
+it "tried every function, and got blocks as well as refusals"
+for name in malloc calloc realloc reallocarray posix_memalign aligned_alloc memalign valloc pvalloc free malloc_usable_size; do
+    grep -q "^$name" plain || fail "$name was not tried"
+done
+[ "$(grep -c 'NULL, errno ENOMEM' plain)" -ge 10 ] && [ "$(grep -c 'a block, errno untouched' plain)" -ge 10 ] || fail "$(cat plain)"
+it "kept errno while it was sampled and asked for its stacks"
+grep -qx 'errno is kept in a storm: yes' watched || fail "errno was changed"
+complete "$(incident d)"
+jq -e '.culprit.function != null' "$(incident d)/incident.json" >/dev/null || fail "no sample was taken"

@@ -1,0 +1,426 @@
+/* Rules judged tick by tick. Time is a number that the test sets: one tick a second, from zero. */
+#include "rules/rules.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define MiB(n) ((n) * 1048576.0)
+enum { RULES_MAX = 4 };
+
+struct story {
+    struct gs_rules *rules;
+    struct gs_judge *judge;
+    int64_t now_ns;
+    int incidents;
+    struct gs_verdict last;
+};
+static struct story s;
+
+/* Begin a story with RULES (the members of a "rules" list) and settings MORE before them. */
+static void story_with(const char *more, const char *rules)
+{
+    char text[4096];
+    struct gs_errors errors = {0};
+    snprintf(text, sizeof text, "{ \"version\": 1, %s \"rules\": [ %s ] }", more, rules);
+    gs_judge_free(s.judge);
+    gs_rules_free(s.rules);
+    s = (struct story){.rules = gs_rules_read(text, strlen(text), "story", &errors)};
+    if (!s.rules)
+        fail_msg("%d: %s", errors.item[0].col, errors.item[0].text);
+    s.judge = gs_judge_new(s.rules, 512 << 20);
+    assert_non_null(s.judge);
+}
+
+static void story(const char *rule)
+{
+    story_with("", rule);
+}
+
+/* One tick at which every metric has VALUE. An incident takes no time. */
+static void tick_with(double value, bool capturing, bool early)
+{
+    double values[RULES_MAX] = {value, value, value, value};
+    struct gs_verdict verdicts[RULES_MAX];
+    struct gs_tick tick = {.time_ns = s.now_ns, .value = values, .capturing = capturing, .early = early};
+    size_t fired = gs_judge_tick(s.judge, &tick, verdicts);
+    for (size_t i = 0; i < fired; i++) {
+        s.last = verdicts[i];
+        s.incidents++;
+        gs_judge_incident_over(s.judge, verdicts[i].rule, s.now_ns);
+    }
+    s.now_ns += GS_NS_PER_S;
+}
+
+static void ticks(int count, double value)
+{
+    while (count-- > 0)
+        tick_with(value, false, false);
+}
+
+static void wait_s(int64_t seconds)
+{
+    s.now_ns += seconds * GS_NS_PER_S;
+}
+
+static const char *why_not(void)
+{
+    static struct gs_rule_state state;
+    gs_judge_state(s.judge, 0, s.now_ns, &state);
+    return state.reason;
+}
+
+/* ---- above and below -------------------------------------------------------------------------------------------------- */
+
+static void above_is_more_than_the_line(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"a\", \"metric\": \"rss\", \"above\": \"400MiB\" }");
+    ticks(3, MiB(400));
+    assert_int_equal(s.incidents, 0);
+    assert_string_equal(why_not(), "value 400 MiB, fires above 400 MiB");
+    ticks(1, MiB(412));
+    assert_int_equal(s.incidents, 1);
+    assert_string_equal(s.last.condition, "above");
+    assert_string_equal(s.last.reason, "rss 412 MiB is above 400 MiB");
+    assert_true(s.last.value == MiB(412) && s.last.line == MiB(400));
+}
+
+/* 80 % of 512 MiB are 409.6 MiB. */
+static void a_share_is_of_the_limit(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"a\", \"metric\": \"rss\", \"above\": \"80%\" }");
+    ticks(1, MiB(409));
+    assert_int_equal(s.incidents, 0);
+    ticks(1, MiB(412));
+    assert_int_equal(s.incidents, 1);
+    assert_string_equal(s.last.reason, "rss 412 MiB is above 80 % of the limit (409.6 MiB of 512 MiB)");
+}
+
+static void a_share_of_an_unknown_limit_never_fires(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"a\", \"metric\": \"rss\", \"above\": \"80%\" }");
+    gs_judge_free(s.judge);
+    s.judge = gs_judge_new(s.rules, 0);
+    ticks(5, MiB(100000));
+    assert_int_equal(s.incidents, 0);
+    assert_non_null(strstr(why_not(), "unknown"));
+}
+
+static void below_is_less_than_the_line(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"a\", \"metric\": \"gauge:workers\", \"below\": 3 }");
+    ticks(2, 3);
+    assert_int_equal(s.incidents, 0);
+    ticks(1, 2);
+    assert_int_equal(s.incidents, 1);
+    assert_string_equal(s.last.reason, "gauge:workers 2 is below 3");
+}
+
+/* ---- for ---------------------------------------------------------------------------------------------------------------- */
+
+static void for_must_hold_without_a_break(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"a\", \"metric\": \"threads\", \"above\": 10, \"for\": \"5s\" }");
+    ticks(4, 11); // seconds 0 to 3; now it is second 4
+    assert_string_equal(why_not(), "held 4 s of 5 s");
+    ticks(1, 11);
+    assert_int_equal(s.incidents, 0);
+    ticks(1, 9); // a break
+    ticks(5, 11);
+    assert_int_equal(s.incidents, 0);
+    ticks(1, 11); // five seconds after the first of them
+    assert_int_equal(s.incidents, 1);
+    assert_string_equal(s.last.reason, "threads 11 is above 10 for 5 s");
+}
+
+static void a_gap_neither_holds_nor_breaks(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"a\", \"metric\": \"threads\", \"above\": 10, \"for\": \"5s\" }");
+    ticks(1, 11);
+    ticks(4, NAN);
+    assert_int_equal(s.incidents, 0);
+    ticks(1, 11); // second 5
+    assert_int_equal(s.incidents, 1);
+}
+
+/* ---- cooldown and again ---------------------------------------------------------------------------------------------------- */
+
+static void a_rule_cools_down_and_then_wants_news(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"a\", \"metric\": \"rss\", \"above\": \"100MiB\", \"cooldown\": \"60s\" }");
+    ticks(1, MiB(200)); // fires at second 0
+    ticks(1, MiB(50));  // quiet
+    ticks(58, MiB(200));
+    assert_int_equal(s.incidents, 1);
+    assert_string_equal(why_not(), "fires at the next tick"); // the cooldown ends at second 60
+    ticks(1, MiB(200));
+    assert_int_equal(s.incidents, 2);
+}
+
+static void without_quiet_it_fires_again_only_at_a_new_high(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"a\", \"metric\": \"rss\", \"above\": \"100MiB\", \"cooldown\": \"1s\" }"); // again: 10 %
+    ticks(1, MiB(200));
+    ticks(100, MiB(219));
+    assert_int_equal(s.incidents, 1);
+    assert_string_equal(why_not(), "has fired; fires again at 220 MiB, or once it was quiet");
+    ticks(1, MiB(220));
+    assert_int_equal(s.incidents, 2);
+}
+
+static void again_always_needs_neither(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"a\", \"metric\": \"rss\", \"above\": \"100MiB\", \"cooldown\": \"10s\", \"again\": \"always\" }");
+    ticks(31, MiB(200)); // at seconds 0, 10, 20, 30
+    assert_int_equal(s.incidents, 4);
+}
+
+/* ---- jitter ------------------------------------------------------------------------------------------------------------------- */
+
+/* A cache grows. Its owner asked to hear of +25 % over ten ticks. The eleventh tick stands at +24 %: silence.
+ * The next stands 27 % above the ten before it: one incident, with those numbers. */
+static void jitter_fires_on_the_tick_that_jumps(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"jump\", \"metric\": \"rss\", \"jitter\": { \"rise\": \"25%\", \"over\": 10 } }");
+    ticks(10, MiB(100));
+    ticks(1, MiB(124));
+    assert_int_equal(s.incidents, 0);
+    ticks(1, MiB(130));
+    assert_int_equal(s.incidents, 1);
+    assert_string_equal(s.last.reason, "rss 130 MiB is 27.0 % above the mean of the 10 ticks before (102.4 MiB); "
+                                       "the rule allows 25 %");
+}
+
+static void jitter_waits_for_its_window(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"jump\", \"metric\": \"rss\", \"jitter\": { \"rise\": \"25%\", \"over\": 10 } }");
+    ticks(6, MiB(100));
+    assert_string_equal(why_not(), "window 6 of 10");
+    ticks(3, MiB(100));
+    ticks(1, MiB(500)); // nine before it
+    assert_int_equal(s.incidents, 0);
+}
+
+static void jitter_below_its_minimum_is_silent(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"jump\", \"metric\": \"rss\", \"jitter\": { \"rise\": \"25%\", \"over\": 5, \"min\": \"100MiB\", \"by\": \"10MiB\" } }");
+    ticks(5, MiB(10));
+    ticks(1, MiB(99)); // a jump, but small
+    assert_int_equal(s.incidents, 0);
+    ticks(5, MiB(95));
+    ticks(1, MiB(150));
+    assert_int_equal(s.incidents, 1);
+}
+
+/* Ticks during a capture, and those between two ticks, are judged but stay out of the window. */
+static void captures_and_early_ticks_stay_out_of_windows(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"jump\", \"metric\": \"rss\", \"jitter\": { \"rise\": \"25%\", \"over\": 3 } }");
+    ticks(3, MiB(100));
+    tick_with(MiB(120), true, false);
+    tick_with(MiB(120), false, true);
+    tick_with(MiB(120), false, true);
+    assert_int_equal(s.incidents, 0);
+    ticks(1, MiB(126)); // against a mean of 100, not of 120
+    assert_int_equal(s.incidents, 1);
+}
+
+/* More gaps than values in the time of the window: it is not full. */
+static void a_window_of_gaps_is_not_judged(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"jump\", \"metric\": \"rss\", \"jitter\": { \"rise\": \"25%\", \"over\": \"10s\" } }");
+    ticks(2, MiB(100));
+    ticks(9, NAN);
+    ticks(1, MiB(500));
+    assert_int_equal(s.incidents, 0);
+}
+
+/* ---- growth, unusual, every ------------------------------------------------------------------------------------------------------ */
+
+/* 2 MiB a minute, asked for 1 MiB a minute over ten minutes: fires once the window is full. */
+static void growth_sees_a_slow_leak(void **state)
+{
+    (void)state;
+    story_with("\"interval\": \"1s\",", "{ \"name\": \"leak\", \"metric\": \"heap_in_use\", \"growth\": { \"rate\": \"1MiB/min\", \"over\": \"10m\" } }");
+    for (int i = 0; i < 590; i++)
+        ticks(1, MiB(100) + i * MiB(2) / 60);
+    assert_int_equal(s.incidents, 0);
+    for (int i = 590; i < 620; i++)
+        ticks(1, MiB(100) + i * MiB(2) / 60);
+    assert_int_equal(s.incidents, 1);
+    assert_string_equal(s.last.condition, "growth");
+}
+
+static void growth_is_not_misled_by_one_spike(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"leak\", \"metric\": \"heap_in_use\", \"growth\": { \"rate\": \"1MiB/min\", \"over\": \"10m\" } }");
+    for (int i = 0; i < 1200; i++)
+        ticks(1, i > 900 && i < 950 ? MiB(5000) : MiB(100));
+    assert_int_equal(s.incidents, 0);
+}
+
+static void unusual_knows_what_is_usual(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"odd\", \"metric\": \"gauge:queue\", \"unusual\": { \"score\": 6, \"over\": 60, \"min\": 20 } }");
+    for (int i = 0; i < 70; i++)
+        ticks(1, 50 + i % 5); // median 52, MAD 1: a score of 6 is 52 + 8.9
+    ticks(1, 60);
+    assert_int_equal(s.incidents, 0);
+    ticks(1, 62);
+    assert_int_equal(s.incidents, 1);
+}
+
+static void every_goes_by_the_clock(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"daily\", \"every\": \"10s\", \"cooldown\": \"0s\" }");
+    ticks(10, NAN); // seconds 0 to 9
+    assert_int_equal(s.incidents, 0);
+    ticks(1, NAN); // second 10
+    assert_int_equal(s.incidents, 1);
+    assert_string_equal(s.last.condition, "every");
+    ticks(20, NAN); // 20 and 30
+    assert_int_equal(s.incidents, 3);
+}
+
+/* ---- what holds a rule back ---------------------------------------------------------------------------------------------------------- */
+
+static void unless_above_wins_and_is_counted(void **state)
+{
+    (void)state;
+    struct gs_rule_state seen;
+    story("{ \"name\": \"storm\", \"metric\": \"threads\", \"above\": 500, \"unless_above\": 20000 }");
+    ticks(5, 20001);
+    assert_int_equal(s.incidents, 0);
+    gs_judge_state(s.judge, 0, s.now_ns, &seen);
+    assert_int_equal(seen.suppressed, 1); // once, however long it lasts
+    ticks(1, 20000);
+    assert_int_equal(s.incidents, 1);
+}
+
+static void unless_looks_at_another_metric(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"a\", \"metric\": \"gauge:x\", \"above\": 5, \"unless\": { \"metric\": \"gauge:y\", \"above\": 10 } }");
+    ticks(3, 11); // both metrics stand at 11
+    assert_int_equal(s.incidents, 0);
+    ticks(1, 9);
+    assert_int_equal(s.incidents, 1);
+}
+
+static void a_limit_an_hour_is_kept(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"a\", \"metric\": \"gauge:x\", \"above\": 5, \"cooldown\": \"0s\", \"again\": \"always\", \"max_per_hour\": 3 }");
+    ticks(100, 6);
+    assert_int_equal(s.incidents, 3);
+    assert_string_equal(why_not(), "the rule's hourly limit is reached");
+    wait_s(3600);
+    ticks(100, 6);
+    assert_int_equal(s.incidents, 6);
+}
+
+static void the_limit_of_all_rules_is_kept(void **state)
+{
+    (void)state;
+    story_with("\"incidents\": { \"max_per_hour\": 2 },",
+               "{ \"name\": \"a\", \"metric\": \"gauge:x\", \"above\": 5 }, { \"name\": \"b\", \"metric\": \"gauge:x\", \"above\": 5 },"
+               "{ \"name\": \"c\", \"metric\": \"gauge:x\", \"above\": 5 }");
+    ticks(10, 6);
+    assert_int_equal(s.incidents, 2);
+}
+
+/* ---- the alarm, taking over ------------------------------------------------------------------------------------------------------------ */
+
+static void the_alarm_stands_at_the_lowest_armed_line(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"a\", \"metric\": \"heap_in_use\", \"above\": \"200MiB\", \"cooldown\": \"60s\" },"
+          "{ \"name\": \"b\", \"metric\": \"heap_in_use\", \"above\": \"100MiB\", \"cooldown\": \"60s\" },"
+          "{ \"name\": \"c\", \"metric\": \"rss\", \"above\": \"1MiB\" }");
+    assert_int_equal(gs_judge_alarm_line(s.judge, 0), (100 << 20) + 1);
+    ticks(1, MiB(150)); // b fires, and cools down
+    assert_int_equal(gs_judge_alarm_line(s.judge, s.now_ns), (200 << 20) + 1);
+    ticks(1, MiB(250)); // a as well
+    assert_true(gs_judge_alarm_line(s.judge, s.now_ns) == UINT64_MAX);
+    wait_s(60);
+    ticks(1, MiB(150)); // b: never quiet, so its next line is 110 % of its last incident's 150 MiB
+    assert_int_equal(gs_judge_alarm_line(s.judge, s.now_ns), (uint64_t)(MiB(165)) + 1);
+}
+
+static void no_alarm_is_set_below_the_present(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"a\", \"metric\": \"heap_in_use\", \"above\": \"100MiB\", \"for\": \"60s\" }");
+    ticks(1, MiB(150)); // above the line, and holding: the ticks see to it
+    assert_true(gs_judge_alarm_line(s.judge, s.now_ns) == UINT64_MAX);
+}
+
+static void a_new_judge_takes_over_what_the_old_one_knew(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"a\", \"metric\": \"rss\", \"above\": \"100MiB\", \"cooldown\": \"600s\" }");
+    ticks(1, MiB(200));
+    struct gs_judge *old = s.judge;
+    s.judge = gs_judge_new(s.rules, 512 << 20);
+    gs_judge_adopt(s.judge, old);
+    gs_judge_free(old);
+    ticks(1, MiB(50));
+    ticks(100, MiB(200));
+    assert_int_equal(s.incidents, 1); // still cooling
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(above_is_more_than_the_line),
+        cmocka_unit_test(a_share_is_of_the_limit),
+        cmocka_unit_test(a_share_of_an_unknown_limit_never_fires),
+        cmocka_unit_test(below_is_less_than_the_line),
+        cmocka_unit_test(for_must_hold_without_a_break),
+        cmocka_unit_test(a_gap_neither_holds_nor_breaks),
+        cmocka_unit_test(a_rule_cools_down_and_then_wants_news),
+        cmocka_unit_test(without_quiet_it_fires_again_only_at_a_new_high),
+        cmocka_unit_test(again_always_needs_neither),
+        cmocka_unit_test(jitter_fires_on_the_tick_that_jumps),
+        cmocka_unit_test(jitter_waits_for_its_window),
+        cmocka_unit_test(jitter_below_its_minimum_is_silent),
+        cmocka_unit_test(captures_and_early_ticks_stay_out_of_windows),
+        cmocka_unit_test(a_window_of_gaps_is_not_judged),
+        cmocka_unit_test(growth_sees_a_slow_leak),
+        cmocka_unit_test(growth_is_not_misled_by_one_spike),
+        cmocka_unit_test(unusual_knows_what_is_usual),
+        cmocka_unit_test(every_goes_by_the_clock),
+        cmocka_unit_test(unless_above_wins_and_is_counted),
+        cmocka_unit_test(unless_looks_at_another_metric),
+        cmocka_unit_test(a_limit_an_hour_is_kept),
+        cmocka_unit_test(the_limit_of_all_rules_is_kept),
+        cmocka_unit_test(the_alarm_stands_at_the_lowest_armed_line),
+        cmocka_unit_test(no_alarm_is_set_below_the_present),
+        cmocka_unit_test(a_new_judge_takes_over_what_the_old_one_knew),
+    };
+    gs_memory_for_json();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
