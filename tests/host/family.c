@@ -1,8 +1,8 @@
 /* family.c - calls the whole malloc family, the odd corners above all, and prints what comes back: NULL or not, how well
- * aligned, how much room, what errno says. Whatever stands below, the lines must be those of the plain allocator.
+ * aligned, room enough or not, what errno says. Whatever stands below, the lines must be those of the plain allocator.
  *
- * Each corner is tried ROUNDS times, so that with a sample every KiB some of the calls are sampled and some are not; a
- * result that is not the same each time is printed each time. Sizes and functions go through volatiles: a compiler
+ * Each corner is tried ROUNDS times, so that with a sample every KiB some of the calls are sampled and some are not; an
+ * answer that changes from one round to the next is printed again. Sizes and functions go through volatiles: a compiler
  * that knows malloc would answer for it. */
 #include <errno.h>
 #include <malloc.h>
@@ -29,38 +29,48 @@ static void (*volatile do_free)(void *) = free;
 
 /* ---- saying what came back ------------------------------------------------------------------------------------- */
 
-static char last[256];
+enum { CORNERS_MAX = 128 };
+static struct {
+    char corner[64], result[96];
+} said[CORNERS_MAX];
 
-/* One line for each corner, and one more whenever a round differs from the one before. */
+/* One line for each corner, and one more whenever a round answers other than the round before. */
 static void say(const char *corner, const char *result)
 {
-    char line[sizeof last];
-    snprintf(line, sizeof line, "%s: %s", corner, result);
-    if (strcmp(line, last) == 0)
+    int at = 0;
+    while (at < CORNERS_MAX - 1 && said[at].corner[0] && strcmp(said[at].corner, corner) != 0)
+        at++;
+    if (strcmp(said[at].corner, corner) == 0 && strcmp(said[at].result, result) == 0)
         return;
-    strcpy(last, line);
-    puts(line);
+    snprintf(said[at].corner, sizeof said[at].corner, "%s", corner);
+    snprintf(said[at].result, sizeof said[at].result, "%s", result);
+    printf("%s: %s\n", corner, result);
 }
 
-/* A block: whether there is one, errno, whether it is aligned as asked, and its room. */
-static void say_block(const char *corner, void *block, size_t alignment)
+static const char *errno_name(int error)
 {
-    char result[160];
+    return error == ERRNO_BEFORE ? "untouched" : strerrorname_np(error);
+}
+
+/* A block of SIZE bytes: whether there is one, errno, whether it is aligned as asked and has the room. */
+static void say_block(const char *corner, void *block, size_t size, size_t alignment)
+{
+    char result[96];
     int error = errno;
-    const char *name = error == ERRNO_BEFORE ? "untouched" : strerrorname_np(error);
     if (block)
-        snprintf(result, sizeof result, "a block, errno %s, %s, room %zu", name,
-                 (uintptr_t)block % alignment ? "misaligned" : "aligned", do_usable(block));
+        snprintf(result, sizeof result, "a block, errno %s, %s, %s", errno_name(error),
+                 (uintptr_t)block % alignment ? "misaligned" : "aligned",
+                 do_usable(block) >= size ? "room enough" : "too small");
     else
-        snprintf(result, sizeof result, "NULL, errno %s", name);
+        snprintf(result, sizeof result, "NULL, errno %s", errno_name(error));
     say(corner, result);
 }
 
 static void say_error(const char *corner, int error, bool touched)
 {
-    char result[160];
+    char result[96];
     snprintf(result, sizeof result, "%s, errno %s, pointer %s", error ? strerrorname_np(error) : "0",
-             errno == ERRNO_BEFORE ? "untouched" : strerrorname_np(errno), touched ? "set" : "untouched");
+             errno_name(errno), touched ? "set" : "untouched");
     say(corner, result);
 }
 
@@ -93,13 +103,13 @@ static void try_malloc(void)
             volatile size_t size = sizes[i];
             void *block = FRESH(do_malloc(size));
             snprintf(corner, sizeof corner, "malloc(%zu)", sizes[i]);
-            say_block(corner, block, 16);
+            say_block(corner, block, sizes[i], 16);
             do_free(block);
         }
     for (int i = 0; i < HUGES; i++)
         for (int round = 0; round < ROUNDS; round++) {
             volatile size_t size = huge[i];
-            say_block("malloc(huge)", FRESH(do_malloc(size)), 16);
+            say_block("malloc(huge)", FRESH(do_malloc(size)), size, 16);
         }
 }
 
@@ -110,17 +120,17 @@ static void try_calloc(void)
         memset(dirty, 0xee, 3000);
         do_free(dirty);
         unsigned char *block = FRESH(do_calloc(3, 1000));
-        say_block("calloc(3, 1000)", block, 16);
+        say_block("calloc(3, 1000)", block, 3000, 16);
         say_yes_no("calloc zeroes", holds(block, 3000, 0));
         do_free(block);
         block = FRESH(do_calloc(0, 8));
-        say_block("calloc(0, 8)", block, 16);
+        say_block("calloc(0, 8)", block, 0, 16);
         do_free(block);
         volatile size_t half = SIZE_MAX / 2, whole = SIZE_MAX, wrap = (size_t)1 << 33;
-        say_block("calloc(SIZE_MAX / 2, 3)", FRESH(do_calloc(half, 3)), 16);
-        say_block("calloc(SIZE_MAX, SIZE_MAX)", FRESH(do_calloc(whole, whole)), 16);
-        say_block("calloc(2^33, 2^33)", FRESH(do_calloc(wrap, wrap)), 16);
-        say_block("calloc(SIZE_MAX / 2, 1)", FRESH(do_calloc(half, 1)), 16);
+        say_block("calloc(SIZE_MAX / 2, 3)", FRESH(do_calloc(half, 3)), 0, 16);
+        say_block("calloc(SIZE_MAX, SIZE_MAX)", FRESH(do_calloc(whole, whole)), 0, 16);
+        say_block("calloc(2^33, 2^33)", FRESH(do_calloc(wrap, wrap)), 0, 16);
+        say_block("calloc(SIZE_MAX / 2, 1)", FRESH(do_calloc(half, 1)), 0, 16);
     }
 }
 
@@ -128,20 +138,20 @@ static void try_realloc(void)
 {
     for (int round = 0; round < ROUNDS; round++) {
         unsigned char *block = FRESH(do_realloc(NULL, 2000));
-        say_block("realloc(NULL, 2000)", block, 16);
+        say_block("realloc(NULL, 2000)", block, 2000, 16);
         memset(block, 0xab, 2000);
         block = FRESH(do_realloc(block, 60000));
-        say_block("realloc to more", block, 16);
+        say_block("realloc to more", block, 60000, 16);
         say_yes_no("realloc to more keeps the bytes", holds(block, 2000, 0xab));
         volatile size_t much = PTRDIFF_MAX;
-        say_block("realloc to PTRDIFF_MAX", FRESH(do_realloc(block, much)), 16);
+        say_block("realloc to PTRDIFF_MAX", FRESH(do_realloc(block, much)), 0, 16);
         say_yes_no("a failed realloc keeps the bytes", holds(block, 2000, 0xab));
         block = FRESH(do_realloc(block, 100));
-        say_block("realloc to less", block, 16);
+        say_block("realloc to less", block, 100, 16);
         say_yes_no("realloc to less keeps the bytes", holds(block, 100, 0xab));
-        say_block("realloc to 0", FRESH(do_realloc(block, 0)), 16);
+        say_block("realloc to 0", FRESH(do_realloc(block, 0)), 0, 16);
         block = FRESH(do_realloc(NULL, 0));
-        say_block("realloc(NULL, 0)", block, 16);
+        say_block("realloc(NULL, 0)", block, 0, 16);
         do_free(block);
     }
 }
@@ -150,15 +160,15 @@ static void try_reallocarray(void)
 {
     for (int round = 0; round < ROUNDS; round++) {
         unsigned char *block = FRESH(do_reallocarray(NULL, 30, 100));
-        say_block("reallocarray(NULL, 30, 100)", block, 16);
+        say_block("reallocarray(NULL, 30, 100)", block, 3000, 16);
         memset(block, 0xcd, 3000);
         volatile size_t many = SIZE_MAX / 4;
-        say_block("reallocarray that overflows", FRESH(do_reallocarray(block, many, 5)), 16);
-        say_block("reallocarray to too much", FRESH(do_reallocarray(block, many, 3)), 16);
+        say_block("reallocarray that overflows", FRESH(do_reallocarray(block, many, 5)), 0, 16);
+        say_block("reallocarray to too much", FRESH(do_reallocarray(block, many, 3)), 0, 16);
         say_yes_no("a failed reallocarray keeps the bytes", holds(block, 3000, 0xcd));
         block = FRESH(do_reallocarray(block, 60, 100));
-        say_block("reallocarray to more", block, 16);
-        say_block("reallocarray(block, 0, 9)", FRESH(do_reallocarray(block, 0, 9)), 16);
+        say_block("reallocarray to more", block, 6000, 16);
+        say_block("reallocarray(block, 0, 9)", FRESH(do_reallocarray(block, 0, 9)), 0, 16);
     }
 }
 
@@ -170,7 +180,7 @@ static void try_one_posix_memalign(const char *corner, size_t alignment, size_t 
     int error = FRESH(do_posix_memalign(&block, asked, bytes));
     say_error(corner, error, block != &untouched);
     if (error == 0)
-        say_block("  which is", block, alignment);
+        say_block("a block of posix_memalign", block, size, alignment);
     if (block != &untouched)
         do_free(block);
 }
@@ -196,10 +206,11 @@ static void try_aligned(void)
                 volatile size_t alignment = alignments[j], huge_size = PTRDIFF_MAX;
                 void *block = FRESH((*twin[i])(alignment, 3000));
                 snprintf(corner, sizeof corner, "%s(%zu, 3000)", name[i], alignments[j]);
-                say_block(corner, block, alignments[j] > 16 && alignments[j] < 8192 ? alignments[j] & -alignments[j] : 16);
+                say_block(corner, block, 3000,
+                          alignments[j] == 64 || alignments[j] == 4096 ? alignments[j] : 16);
                 do_free(block);
                 snprintf(corner, sizeof corner, "%s(%zu, PTRDIFF_MAX)", name[i], alignments[j]);
-                say_block(corner, FRESH((*twin[i])(alignment, huge_size)), 16);
+                say_block(corner, FRESH((*twin[i])(alignment, huge_size)), 0, 16);
             }
 }
 
@@ -208,17 +219,19 @@ static void try_paged(void)
     for (int round = 0; round < ROUNDS; round++) {
         volatile size_t much = PTRDIFF_MAX, most = SIZE_MAX;
         void *block = FRESH(do_valloc(5000));
-        say_yes_no("valloc(5000) is on a page", block && (uintptr_t)block % 4096 == 0 && errno == ERRNO_BEFORE);
+        say_yes_no("valloc(5000) is on a page",
+                   block && (uintptr_t)block % 4096 == 0 && errno == ERRNO_BEFORE);
         do_free(block);
         block = FRESH(do_pvalloc(5000));
-        say_yes_no("pvalloc(5000) is two pages", block && (uintptr_t)block % 4096 == 0 && do_usable(block) >= 8192);
+        say_yes_no("pvalloc(5000) is two pages",
+                   block && (uintptr_t)block % 4096 == 0 && do_usable(block) >= 8192);
         do_free(block);
         block = FRESH(do_pvalloc(0));
         say_yes_no("pvalloc(0) gives a block", block != NULL);
         do_free(block);
-        say_block("valloc(PTRDIFF_MAX)", FRESH(do_valloc(much)), 16);
-        say_block("pvalloc(PTRDIFF_MAX)", FRESH(do_pvalloc(much)), 16);
-        say_block("pvalloc(SIZE_MAX)", FRESH(do_pvalloc(most)), 16);
+        say_block("valloc(PTRDIFF_MAX)", FRESH(do_valloc(much)), 0, 16);
+        say_block("pvalloc(PTRDIFF_MAX)", FRESH(do_pvalloc(much)), 0, 16);
+        say_block("pvalloc(SIZE_MAX)", FRESH(do_pvalloc(most)), 0, 16);
     }
 }
 

@@ -1,0 +1,452 @@
+/* The store and what is in it: hostile directories, rotation, folders that a death left half made, the culprit, and
+ * what reading back makes of damaged and hostile incidents. */
+#include "incident/inside.h"
+#include "profile/inside.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static char dir[64];
+static const struct gs_store_limits no_limits;
+
+static int in_a_fresh_directory(void **state)
+{
+    (void)state;
+    strcpy(dir, "/tmp/gumshoe-test-XXXXXX");
+    return mkdtemp(dir) ? 0 : -1;
+}
+
+static int remove_directory(void **state)
+{
+    char command[128];
+    (void)state;
+    snprintf(command, sizeof command, "chmod -R u+rwx %s; rm -rf %s", dir, dir);
+    return system(command);
+}
+
+static const char *path(const char *name)
+{
+    static char room[4][256];
+    static unsigned at;
+    char *out = room[at++ % 4];
+    snprintf(out, 256, "%s/%s", dir, name);
+    return out;
+}
+
+static bool there(const char *name)
+{
+    struct stat status;
+    return lstat(path(name), &status) == 0;
+}
+
+static void put(const char *name, const char *text)
+{
+    FILE *file = fopen(path(name), "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static struct gs_store *open_store(const struct gs_store_limits *limits)
+{
+    char why[256];
+    struct gs_store *store = gs_store_open(dir, limits, why, sizeof why);
+    if (!store)
+        fail_msg("%s", why);
+    return store;
+}
+
+/* An incident as some process made it: rule RULE at second SECOND with VALUE, and BYTES of evidence. */
+static void incident(const char *rule, int second, double value, size_t bytes)
+{
+    char name[128], file[192], json[512];
+    snprintf(name, sizeof name, "20261124T0305%02d.000Z-%s-77", second, rule);
+    assert_int_equal(mkdir(path(name), 0700), 0);
+    snprintf(json, sizeof json, "{\"version\":1,\"complete\":true,\"rule\":\"%s\",\"reason\":\"r\",\"triggered\":\"2026-11-24T03:05:%02d.000Z\",\"value\":%f}", rule, second, value);
+    snprintf(file, sizeof file, "%s/incident.json", name);
+    put(file, json);
+    snprintf(file, sizeof file, "%s/maps.txt", name);
+    put(file, "");
+    assert_int_equal(truncate(path(file), (off_t)bytes), 0);
+}
+
+static size_t incidents(void)
+{
+    struct gs_incident_list list;
+    assert_int_equal(gs_incident_list(dir, &list), 0);
+    size_t count = list.count;
+    gs_incident_list_fini(&list);
+    return count;
+}
+
+/* ---- names ------------------------------------------------------------------------------------------------------------ */
+
+static void names_are_taken_apart(void **state)
+{
+    struct gs_folder_name name;
+    (void)state;
+    assert_true(gs_folder_name_read("20261124T030509.123Z-heap-high-4711", &name));
+    assert_string_equal(name.rule, "heap-high");
+    assert_int_equal(name.pid, 4711);
+    assert_int_equal(name.time_ns, 1795489509123 * GS_NS_PER_MS); // date -u -d 2026-11-24T03:05:09 +%s
+    assert_true(gs_folder_name_read("20261124T030509.123Z-a-1-2", &name)); // the second of its name
+    const char *others[] = {"lost+found", "20261124T030509.123Z", "20261124T030509.123Z-", "20261124T030509.123Z-a-b",
+                            "20261324T030509.123Z-a-1", "20261124T030509.123Z-../../x-1", "20261124T030509.123Z-A-1",
+                            ".20261124T030509.123Z-a-1", "20261124T030509.123Z--1"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (gs_folder_name_read(others[i], &name))
+            fail_msg("%s passes for an incident", others[i]);
+}
+
+/* ---- hostile directories -------------------------------------------------------------------------------------------------- */
+
+static void refused(const char *name, int error)
+{
+    char why[256] = "";
+    struct gs_store *store = gs_store_open(name, &no_limits, why, sizeof why);
+    assert_null(store);
+    assert_int_equal(errno, error);
+    assert_true(strlen(why) > 20);
+}
+
+static void directories_that_cannot_be_trusted_are_refused(void **state)
+{
+    (void)state;
+    put("file", "");
+    assert_int_equal(symlink("/tmp", path("link")), 0);
+    assert_int_equal(mkdir(path("open"), 0777), 0);
+    chmod(path("open"), 0777);
+    refused(path("file"), ENOTDIR);
+    refused(path("link"), ENOTDIR);
+    refused(path("open"), EPERM);
+    refused("/proc/nowhere", ENOENT);
+    refused("", ENOENT);
+    if (geteuid() == 0) {
+        assert_int_equal(mkdir(path("theirs"), 0700), 0);
+        assert_int_equal(chown(path("theirs"), 65534, 65534), 0);
+        refused(path("theirs"), EPERM);
+    }
+    chmod(path("open"), 01777); // with the sticky bit others cannot remove what is ours
+    char why[256];
+    struct gs_store *store = gs_store_open(path("open"), &no_limits, why, sizeof why);
+    assert_non_null(store);
+    gs_store_close(store);
+}
+
+static void missing_directories_are_made_private(void **state)
+{
+    struct stat status;
+    char why[256];
+    (void)state;
+    struct gs_store *store = gs_store_open(path("a/b/c"), &no_limits, why, sizeof why);
+    assert_non_null(store);
+    assert_int_equal(stat(path("a/b/c"), &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0700);
+    gs_store_close(store);
+}
+
+/* A daemon closes all descriptors and opens a file of its own, which gets the store's number. It is not touched. */
+static void a_descriptor_that_became_the_hosts_is_not_used(void **state)
+{
+    (void)state;
+    struct gs_store *store = open_store(&no_limits);
+    int number = store->fd, other = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    assert_int_equal(dup2(other, number), number);
+    int fd = gs_store_fd(store);
+    assert_true(fd >= 0 && fd != number); // opened anew
+    assert_int_equal(fcntl(number, F_GETFD), 0);
+    gs_store_close(store);
+    assert_int_equal(fcntl(number, F_GETFD), 0); // the host's is still open
+    close(number);
+    close(other);
+}
+
+static void a_directory_that_was_removed_is_made_again(void **state)
+{
+    (void)state;
+    struct gs_store *store = open_store(&no_limits);
+    assert_int_equal(rmdir(dir), 0);
+    assert_true(gs_store_fd(store) >= 0);
+    assert_true(there("."));
+    gs_store_close(store);
+}
+
+/* ---- making a folder --------------------------------------------------------------------------------------------------------- */
+
+static void a_folder_has_its_name_only_when_it_is_whole(void **state)
+{
+    struct gs_folder folder;
+    struct stat status;
+    char dot[GS_FOLDER_NAME_MAX + 1];
+    (void)state;
+    struct gs_store *store = open_store(&no_limits);
+    assert_int_equal(gs_folder_make(store, "heap", 1795489509123 * GS_NS_PER_MS, &folder), 0);
+    snprintf(dot, sizeof dot, ".%s", folder.name);
+    assert_true(there(dot) && !there(folder.name));
+    assert_int_equal(gs_folder_put(&folder, "maps.txt", "123456789", 9), 0);
+    assert_int_equal(gs_folder_publish(&folder), 0);
+    assert_true(!there(dot) && there(folder.name));
+    assert_int_equal(stat(path(folder.name), &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0700);
+    const json_t *entry = json_array_get(folder.files, 0);
+    assert_string_equal(json_string_value(json_object_get(entry, "crc32")), "cbf43926"); // the CRC's check value
+    assert_int_equal(json_integer_value(json_object_get(entry, "size")), 9);
+    gs_folder_close(&folder);
+    gs_store_close(store);
+}
+
+/* Two containers are both pid 1, and their rules fire in the same millisecond. */
+static void a_name_that_is_taken_gets_a_number(void **state)
+{
+    struct gs_folder first, second;
+    struct gs_folder_name name;
+    (void)state;
+    struct gs_store *store = open_store(&no_limits);
+    assert_int_equal(gs_folder_make(store, "heap", 1795489509123 * GS_NS_PER_MS, &first), 0);
+    assert_int_equal(gs_folder_make(store, "heap", 1795489509123 * GS_NS_PER_MS, &second), 0);
+    assert_int_equal(strcmp(second.name + strlen(first.name), "-2"), 0);
+    assert_true(gs_folder_name_read(second.name, &name));
+    gs_folder_close(&first);
+    gs_folder_close(&second);
+    gs_store_close(store);
+}
+
+/* Somebody planted a link where a file of ours is to be: nothing is written through it. */
+static void planted_links_are_not_followed(void **state)
+{
+    struct gs_folder folder;
+    struct stat status;
+    char planted[256];
+    (void)state;
+    struct gs_store *store = open_store(&no_limits);
+    put("victim", "precious");
+    assert_int_equal(gs_folder_make(store, "heap", 0, &folder), 0);
+    snprintf(planted, sizeof planted, ".%s/maps.txt", folder.name);
+    assert_int_equal(symlink(path("victim"), path(planted)), 0);
+    assert_int_equal(gs_folder_put(&folder, "maps.txt", "overwritten", 11), -EEXIST);
+    assert_int_equal(stat(path("victim"), &status), 0);
+    assert_int_equal(status.st_size, 8);
+    gs_folder_close(&folder);
+    gs_store_close(store);
+}
+
+/* ---- after a death ------------------------------------------------------------------------------------------------------------ */
+
+static void a_capture_that_was_cut_short_is_shown_as_not_complete(void **state)
+{
+    char why[200];
+    (void)state;
+    assert_int_equal(mkdir(path(".20200101T000000.000Z-heap-high-999999"), 0700), 0);
+    put(".20200101T000000.000Z-heap-high-999999/threads.txt", "evidence");
+    gs_store_close(open_store(&no_limits));
+    json_t *json = gs_incident_load(path("20200101T000000.000Z-heap-high-999999"), why, sizeof why);
+    assert_non_null(json);
+    assert_false(json_boolean_value(json_object_get(json, "complete")));
+    assert_string_equal(json_string_value(json_object_get(json, "rule")), "heap-high");
+    assert_int_equal(json_array_size(json_object_get(json, "files")), 1);
+    json_decref(json);
+}
+
+static void empty_left_overs_and_half_removed_ones_go(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir(path(".20200101T000000.000Z-heap-999999"), 0700), 0);
+    assert_int_equal(mkdir(path(".gone-20200101T000001.000Z-heap-999999"), 0700), 0);
+    put(".gone-20200101T000001.000Z-heap-999999/maps.txt", "x");
+    assert_int_equal(mkdir(path(".somebody-elses"), 0700), 0);
+    gs_store_close(open_store(&no_limits));
+    assert_false(there(".20200101T000000.000Z-heap-999999"));
+    assert_false(there(".gone-20200101T000001.000Z-heap-999999"));
+    assert_true(there(".somebody-elses"));
+}
+
+/* The folder of a process that lives, and was started before the folder was made: it is at work in there. */
+static void a_living_process_keeps_its_folder(void **state)
+{
+    char name[128], time[GS_TIME_TEXT], file[160];
+    (void)state;
+    gs_print_time(gs_realtime_ns() + GS_NS_PER_S, GS_TIME_FOLDER, time);
+    snprintf(name, sizeof name, ".%s-heap-%d", time, (int)getpid());
+    assert_int_equal(mkdir(path(name), 0700), 0);
+    snprintf(file, sizeof file, "%s/maps.txt", name);
+    put(file, "x");
+    gs_store_close(open_store(&no_limits));
+    assert_true(there(name));
+}
+
+/* ---- rotation --------------------------------------------------------------------------------------------------------------------- */
+
+static void rotate_to(struct gs_store_limits limits)
+{
+    struct gs_store *store = open_store(&limits);
+    gs_store_rotate(store);
+    gs_store_close(store);
+}
+
+static void the_oldest_go_first(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 10; i++)
+        incident("a", i, i, 10); // the newest is the highest, too
+    rotate_to((struct gs_store_limits){.keep = 3});
+    assert_int_equal(incidents(), 3);
+    assert_false(there("20261124T030506.000Z-a-77"));
+    assert_true(there("20261124T030507.000Z-a-77") && there("20261124T030509.000Z-a-77"));
+}
+
+static void the_newest_and_the_highest_of_each_rule_stay(void **state)
+{
+    (void)state;
+    incident("a", 1, 900, 10); // a's highest
+    incident("a", 2, 100, 10);
+    incident("b", 3, 1, 10); // b's only one
+    incident("a", 4, 100, 10);
+    incident("a", 5, 200, 10); // a's newest
+    rotate_to((struct gs_store_limits){.keep = 1});
+    assert_int_equal(incidents(), 3);
+    assert_true(there("20261124T030501.000Z-a-77") && there("20261124T030503.000Z-b-77") &&
+                there("20261124T030505.000Z-a-77"));
+}
+
+static void bytes_are_counted(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 6; i++)
+        incident("a", i, i, 1000000);
+    rotate_to((struct gs_store_limits){.max_bytes = 2500000});
+    assert_int_equal(incidents(), 2);
+}
+
+static void old_age_is_a_reason(void **state)
+{
+    (void)state;
+    incident("a", 1, 1, 10);
+    incident("a", 2, 2, 10);
+    incident("a", 3, 3, 10);
+    rotate_to((struct gs_store_limits){.max_age_ns = 1}); // all of 2026 is older
+    assert_int_equal(incidents(), 1);                     // the newest and highest stays
+}
+
+static void what_is_not_ours_is_never_touched(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        incident("a", i, i, 10);
+    put("20261124T030500.000Z-a-77/my-notes.txt", "do not remove");
+    put("README", "mine");
+    assert_int_equal(mkdir(path("backup"), 0700), 0);
+    rotate_to((struct gs_store_limits){.keep = 1});
+    assert_true(there("20261124T030500.000Z-a-77/my-notes.txt") && there("20261124T030500.000Z-a-77/incident.json"));
+    assert_true(there("README") && there("backup"));
+    assert_false(there("20261124T030501.000Z-a-77"));
+}
+
+/* ---- reading back ------------------------------------------------------------------------------------------------------------------- */
+
+static void damaged_incidents_are_counted_and_not_shown(void **state)
+{
+    static const char *const bad[] = {
+        "", "{", "[]", "{\"version\":2}", "{\"version\":1,\"complete\":true}",
+        "{\"version\":1,\"complete\":true,\"rule\":7,\"reason\":\"\",\"triggered\":\"2026-11-24T03:05:00.000Z\"}",
+        "{\"version\":1,\"complete\":true,\"rule\":\"a\",\"reason\":\"\",\"triggered\":\"yesterday\"}",
+        "{\"version\":1,\"complete\":true,\"rule\":\"a\",\"rule\":\"b\",\"reason\":\"\",\"triggered\":\"2026-11-24T03:05:00.000Z\"}",
+    };
+    struct gs_incident_list list;
+    char name[64], file[96];
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(name, sizeof name, "20261124T0306%02zu.000Z-x-1", i);
+        assert_int_equal(mkdir(path(name), 0700), 0);
+        snprintf(file, sizeof file, "%s/incident.json", name);
+        put(file, bad[i]);
+    }
+    assert_int_equal(symlink("/etc", path("20261124T030700.000Z-link-1")), 0);
+    incident("good", 1, 1, 10);
+    assert_int_equal(gs_incident_list(dir, &list), 0);
+    assert_int_equal(list.count, 1);
+    assert_int_equal(list.unreadable, 9);
+    gs_incident_list_fini(&list);
+}
+
+/* ---- the culprit ---------------------------------------------------------------------------------------------------------------------- */
+
+static void stack(struct gs_profile *profile, int64_t value, const char *const *names, uint32_t depth)
+{
+    uint32_t location[8];
+    for (uint32_t i = 0; i < depth; i++) {
+        struct gs_line line = {gs_profile_add_function(profile, names[i], names[i], "", 0), 0};
+        location[i] = gs_profile_add_location(profile, &(struct gs_location){.line_count = 1, .line = &line});
+    }
+    gs_profile_append_sample(profile, &(struct gs_sample){.location = location, .value = &value, .depth = depth});
+}
+
+/* One cache is filled over two paths, 60 each; another place holds 100 at once. The cache is to blame. */
+static void stacks_are_charged_to_the_programs_own_code(void **state)
+{
+    struct gs_culprit culprit;
+    (void)state;
+    struct gs_profile *profile = gs_profile_new();
+    gs_profile_add_sample_type(profile, "inuse_space", "bytes");
+    stack(profile, 60, (const char *[]){"operator new", "std::vector<int>::push_back", "cache_put", "get", "main"}, 5);
+    stack(profile, 60, (const char *[]){"malloc", "cache_put", "set", "main"}, 4);
+    stack(profile, 100, (const char *[]){"load_table", "main"}, 2);
+    stack(profile, -500, (const char *[]){"shrank", "main"}, 2);
+    assert_true(gs_culprit_find(profile, 0, "growth", &culprit));
+    assert_string_equal(culprit.function, "cache_put");
+    assert_int_equal(culprit.value, 120);
+    assert_true(culprit.share > 0.545 && culprit.share < 0.546); // 120 of 220
+    assert_int_equal(strlen(culprit.fingerprint), 16);
+    gs_profile_free(profile);
+}
+
+static void nothing_grown_is_nobodys_fault(void **state)
+{
+    struct gs_culprit culprit;
+    (void)state;
+    struct gs_profile *profile = gs_profile_new();
+    gs_profile_add_sample_type(profile, "inuse_space", "bytes");
+    stack(profile, -5, (const char *[]){"f", "main"}, 2);
+    assert_false(gs_culprit_find(profile, 0, "growth", &culprit));
+    assert_null(culprit.function);
+    gs_profile_free(profile);
+}
+
+#define IN_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, in_a_fresh_directory, remove_directory)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_are_taken_apart),
+        IN_DIRECTORY(directories_that_cannot_be_trusted_are_refused),
+        IN_DIRECTORY(missing_directories_are_made_private),
+        IN_DIRECTORY(a_descriptor_that_became_the_hosts_is_not_used),
+        IN_DIRECTORY(a_directory_that_was_removed_is_made_again),
+        IN_DIRECTORY(a_folder_has_its_name_only_when_it_is_whole),
+        IN_DIRECTORY(a_name_that_is_taken_gets_a_number),
+        IN_DIRECTORY(planted_links_are_not_followed),
+        IN_DIRECTORY(a_capture_that_was_cut_short_is_shown_as_not_complete),
+        IN_DIRECTORY(empty_left_overs_and_half_removed_ones_go),
+        IN_DIRECTORY(a_living_process_keeps_its_folder),
+        IN_DIRECTORY(the_oldest_go_first),
+        IN_DIRECTORY(the_newest_and_the_highest_of_each_rule_stay),
+        IN_DIRECTORY(bytes_are_counted),
+        IN_DIRECTORY(old_age_is_a_reason),
+        IN_DIRECTORY(what_is_not_ours_is_never_touched),
+        IN_DIRECTORY(damaged_incidents_are_counted_and_not_shown),
+        cmocka_unit_test(stacks_are_charged_to_the_programs_own_code),
+        cmocka_unit_test(nothing_grown_is_nobodys_fault),
+    };
+    gs_memory_for_json();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
