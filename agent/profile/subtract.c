@@ -198,6 +198,21 @@ static bool same_types(const struct gs_profile *a, const struct gs_profile *b)
     return true;
 }
 
+/* pprof shows a difference under both profiles' comments, from the earlier's time on, for the sum of their durations. */
+static void merge_headers(struct gs_profile *profile, const struct gs_profile *base)
+{
+    if (base->time_ns && (!profile->time_ns || base->time_ns < profile->time_ns))
+        profile->time_ns = base->time_ns;
+    profile->duration_ns += base->duration_ns;
+    for (size_t i = 0; i < base->comment_count; i++) {
+        bool known = false;
+        for (size_t own = 0; own < profile->comment_count; own++)
+            known |= strcmp(profile->comment[own], base->comment[i]) == 0;
+        if (!known)
+            gs_profile_add_comment(profile, "%s", base->comment[i]);
+    }
+}
+
 int gs_profile_subtract(struct gs_profile *profile, const struct gs_profile *base)
 {
     if (!same_types(profile, base))
@@ -208,5 +223,6 @@ int gs_profile_subtract(struct gs_profile *profile, const struct gs_profile *bas
     if (!done)
         return -ENOMEM;
     leave_out_zeros(profile);
+    merge_headers(profile, base);
     return 0;
 }
