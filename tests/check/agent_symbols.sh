@@ -1,0 +1,21 @@
+#!/bin/bash
+# The agent's own code keeps away from the host's malloc, and from functions of the C library that call it behind the
+# scenes: a capture completes when malloc in the host returns NULL.
+. "$(dirname "$0")/../host/lib.sh"
+forbidden='malloc|calloc|realloc|free|strdup|strndup|asprintf|vasprintf|fopen|fdopen|opendir|scandir|qsort|getline|strerror|localtime|regcomp|getaddrinfo|setlocale|dl_iterate_phdr|mallinfo2?'
+
+uses() {
+    for object in "$@"; do
+        nm -u "$object" | awk '{ print $NF }' | grep -xE "$forbidden" | sed "s|^|$(basename "$object" .o): |"
+    done
+}
+
+it "uses none of them"
+objects=$(find "$build/CMakeFiles/core.dir" "$build/CMakeFiles/agent.dir" -name '*.o')
+[ "$(echo "$objects" | wc -l)" -gt 40 ] || fail "objects not found"
+# The watcher makes one allocation as it starts, on the host's thread, to see whether the hooks see it.
+equal "$(uses $objects | grep -vxE 'watcher.c: (malloc|free)' || true)" "" "forbidden names"
+it "sees them where they are used (this check can fail)"
+printf '#include <dirent.h>\n#include <stdlib.h>\nvoid *x(void) { return opendir("/") ? malloc(1) : 0; }\n' > "$tmp/x.c"
+gcc -c -O1 "$tmp/x.c" -o "$tmp/x.o"
+equal "$(uses "$tmp/x.o" | sort | tr '\n' ' ')" "x: malloc x: opendir " "seen"
