@@ -101,7 +101,7 @@ void gs_top_fini(struct gs_top *top);
 
 struct gs_stack_row { const uint32_t *location; uint32_t depth; int64_t value; size_t sample; };
 struct gs_stacks { struct gs_stack_row *row; size_t count; int64_t total; };
-/* Whole stacks (equal ones added up), heaviest first. 0 or -ENOMEM; free with gs_stacks_fini. */
+/* Whole stacks (those of the same functions added up), heaviest first. 0 or -ENOMEM; free with gs_stacks_fini. */
 int gs_profile_stacks(const struct gs_profile *profile, int sample_type, struct gs_stacks *out) GS_CHECK_RESULT;
 void gs_stacks_fini(struct gs_stacks *stacks);
 /* The name of LOCATION's innermost function (borrowed), or "[name.so]" or its hex address, put into OUT, when it is not

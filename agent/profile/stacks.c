@@ -1,13 +1,36 @@
-/* stacks.c - whole stacks, equal ones added up, heaviest first. */
+/* stacks.c - whole stacks, those of the same functions added up, heaviest first. */
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/sort.h"
 #include "profile/inside.h"
 #include <errno.h>
 #include <string.h>
 
+/* What tells two frames apart for a reader: their function; their address where they have no name. */
+static uint32_t frame_key(const struct gs_profile *profile, uint32_t location)
+{
+    const struct gs_location *at = &profile->location[location];
+    return at->line_count ? at->line[0].function : UINT32_MAX - location;
+}
+
 static uint64_t hash_of_sample(const void *of, uint32_t number)
 {
-    return gs_sample_hash(&((const struct gs_profile *)of)->sample[number]);
+    const struct gs_profile *profile = of;
+    const struct gs_sample *sample = &profile->sample[number];
+    uint64_t hash = sample->depth;
+    for (uint32_t i = 0; i < sample->depth; i++)
+        hash = gs_hash_mix(hash ^ frame_key(profile, sample->location[i]));
+    return hash;
+}
+
+static bool same_frames(const struct gs_profile *profile, const struct gs_sample *a, const struct gs_sample *b)
+{
+    if (a->depth != b->depth)
+        return false;
+    for (uint32_t i = 0; i < a->depth; i++)
+        if (frame_key(profile, a->location[i]) != frame_key(profile, b->location[i]))
+            return false;
+    return true;
 }
 
 static int heavier(const void *a, const void *b)
@@ -24,10 +47,10 @@ static struct gs_stack_row *row_for(const struct gs_profile *profile, size_t sam
                                     uint32_t *row_of, struct gs_stacks *out)
 {
     const struct gs_sample *s = &profile->sample[sample];
-    uint64_t hash = gs_sample_hash(s);
+    uint64_t hash = hash_of_sample(profile, (uint32_t)sample);
     size_t at = SIZE_MAX;
     for (uint32_t n; (n = gs_index_next(index, hash, &at)) != UINT32_MAX;)
-        if (gs_sample_same_stack(&profile->sample[n], s))
+        if (same_frames(profile, &profile->sample[n], s))
             return &out->row[row_of[n]];
     if (gs_index_add(index, hash, (uint32_t)sample, hash_of_sample, profile))
         return NULL;

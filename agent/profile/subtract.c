@@ -78,23 +78,61 @@ static uint32_t copy_location(struct gs_profile *to, const struct gs_profile *fr
     return line ? gs_profile_add_location(to, &copy) : UINT32_MAX;
 }
 
+/* The location of PROFILE that is the same as FROM's WANTED; UINT32_MAX when INDEX has none. */
+static uint32_t find_location(const struct gs_profile *profile, const struct gs_index *index,
+                              const struct gs_profile *from, const struct gs_location *wanted)
+{
+    size_t at = SIZE_MAX;
+    for (uint32_t n; (n = gs_index_next(index, hash_location(from, wanted), &at)) != UINT32_MAX;)
+        if (same_location(profile, &profile->location[n], from, wanted))
+            return n;
+    return UINT32_MAX;
+}
+
+/* For each location of PROFILE, the number of the first that is the same; INDEX gets those. NULL without memory. */
+static uint32_t *first_of_equals(const struct gs_profile *profile, struct gs_index *index)
+{
+    uint32_t *first = gs_alloc((profile->location_count + 1) * sizeof *first);
+    bool failed = !first;
+    for (uint32_t i = 0; !failed && i < profile->location_count; i++) {
+        uint32_t same = find_location(profile, index, profile, &profile->location[i]);
+        first[i] = same == UINT32_MAX ? i : same;
+        if (same == UINT32_MAX)
+            failed = gs_index_add(index, hash_of_location(profile, i), i, hash_of_location, profile) != 0;
+    }
+    if (!failed)
+        return first;
+    gs_free(first);
+    return NULL;
+}
+
+/* Let PROFILE's samples refer to the first of equal locations each, so that equal stacks are equal numbers. */
+static bool settle_locations(struct gs_profile *profile, struct gs_index *index)
+{
+    uint32_t *first = first_of_equals(profile, index);
+    for (size_t i = 0; first && i < profile->sample_count; i++) {
+        uint32_t *location = (uint32_t *)profile->sample[i].location; // the profile's own memory
+        for (uint32_t d = 0; d < profile->sample[i].depth; d++)
+            location[d] = first[location[d]];
+    }
+    bool settled = first != NULL;
+    gs_free(first);
+    return settled;
+}
+
 /* For each location of BASE, the number of the same in PROFILE, added where there is none. NULL without memory. */
 static uint32_t *match_locations(struct gs_profile *profile, const struct gs_profile *base)
 {
     struct gs_index index = {0};
     uint32_t *match = gs_alloc((base->location_count + 1) * sizeof *match);
-    bool failed = !match;
-    for (uint32_t i = 0; !failed && i < profile->location_count; i++)
-        failed = gs_index_add(&index, hash_of_location(profile, i), i, hash_of_location, profile) != 0;
+    bool failed = !match || !settle_locations(profile, &index);
     for (size_t i = 0; !failed && i < base->location_count; i++) {
-        const struct gs_location *wanted = &base->location[i];
-        size_t at = SIZE_MAX;
-        uint32_t n;
-        while ((n = gs_index_next(&index, hash_location(base, wanted), &at)) != UINT32_MAX)
-            if (same_location(profile, &profile->location[n], base, wanted))
-                break;
-        match[i] = n != UINT32_MAX ? n : copy_location(profile, base, wanted);
-        failed = match[i] == UINT32_MAX;
+        match[i] = find_location(profile, &index, base, &base->location[i]);
+        if (match[i] == UINT32_MAX) {
+            match[i] = copy_location(profile, base, &base->location[i]);
+            failed = match[i] == UINT32_MAX ||
+                     gs_index_add(&index, hash_of_location(profile, match[i]), match[i], hash_of_location, profile) != 0;
+        }
     }
     gs_index_fini(&index);
     if (!failed)

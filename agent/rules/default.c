@@ -1,15 +1,16 @@
-/* default.c - the built-in rules: the very bytes of rules/default.json, taken in by the assembler. */
+/* default.c - the built-in rules: the bytes of rules/default.json, as they are in the repository. */
 #include "rules/rules.h"
 
-__asm__(".pushsection .rodata\n"
-        ".balign 8\n"
-        ".hidden gs_default_rules_text\n"
-        ".global gs_default_rules_text\n"
+__asm__(".pushsection .rodata, \"a\"\n"
+        ".global gs_default_rules_text, gs_default_rules_length\n"
+        ".hidden gs_default_rules_text, gs_default_rules_length\n"
+        ".type gs_default_rules_text, %object\n"
+        ".type gs_default_rules_length, %object\n"
         "gs_default_rules_text:\n"
         ".incbin \"" GS_DEFAULT_RULES_FILE "\"\n"
-        "0: .byte 0\n"
+        "1: .byte 0\n"
+        ".size gs_default_rules_text, . - gs_default_rules_text\n"
         ".balign 8\n"
-        ".hidden gs_default_rules_length\n"
-        ".global gs_default_rules_length\n"
-        "gs_default_rules_length: .quad 0b - gs_default_rules_text\n"
+        "gs_default_rules_length: .quad 1b - gs_default_rules_text\n"
+        ".size gs_default_rules_length, 8\n"
         ".popsection\n");

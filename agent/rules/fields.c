@@ -122,7 +122,7 @@ GS_FIELD_READER(gs_field_duration)
     if (gs_read_duration(text, &ns, &error))
         refuse_unit(reader, place, &error);
     else if (within(reader, place, field, (double)ns, print_ns))
-        memcpy(into, &ns, sizeof ns);
+        *(int64_t *)into = ns;
 }
 
 GS_FIELD_READER(gs_field_size)
@@ -135,7 +135,7 @@ GS_FIELD_READER(gs_field_size)
     if (gs_read_size(text, &bytes, &error))
         refuse_unit(reader, place, &error);
     else if (within(reader, place, field, (double)bytes, gs_print_size))
-        memcpy(into, &bytes, sizeof bytes);
+        *(uint64_t *)into = bytes;
 }
 
 GS_FIELD_READER(gs_field_share)
@@ -148,7 +148,7 @@ GS_FIELD_READER(gs_field_share)
     if (gs_read_percent(text, &share, &error))
         refuse_unit(reader, place, &error);
     else if (within(reader, place, field, share, gs_print_percent))
-        memcpy(into, &share, sizeof share);
+        *(double *)into = share;
 }
 
 GS_FIELD_READER(gs_field_count)
@@ -159,7 +159,7 @@ GS_FIELD_READER(gs_field_count)
     }
     uint64_t count = (uint64_t)json_integer_value(value); // a negative one is out of bounds
     if (within(reader, place, field, (double)json_integer_value(value), gs_print_count))
-        memcpy(into, &count, sizeof count);
+        *(uint64_t *)into = count;
 }
 
 GS_FIELD_READER(gs_field_number)
@@ -168,26 +168,39 @@ GS_FIELD_READER(gs_field_number)
     if (!json_is_number(value))
         gs_refuse_type(reader, value, place, "a number");
     else if (within(reader, place, field, number, gs_print_count))
-        memcpy(into, &number, sizeof number);
+        *(double *)into = number;
 }
 
 /* ---- texts ----------------------------------------------------------------------------------------------------------- */
 
-GS_FIELD_READER(gs_field_text)
+/* The string that VALUE is, within FIELD's length; NULL with the error told. */
+static const char *text_of(struct gs_reader *reader, const json_t *value, const struct gs_place *place,
+                           const struct gs_field *field)
 {
-    if (!json_is_string(value)) {
-        gs_refuse_type(reader, value, place, "a string");
-        return;
-    }
     size_t length = json_string_length(value);
-    if ((double)length < field->least)
+    if (!json_is_string(value))
+        gs_refuse_type(reader, value, place, "a string");
+    else if ((double)length < field->least)
         gs_refuse(reader, place, GS_THE_VALUE, NULL, "\"%s\" is empty", field->key);
     else if ((double)length > field->most)
-        gs_refuse(reader, place, GS_THE_VALUE, NULL, "\"%s\" is longer than %.0f bytes", field->key, field->most);
-    else {
-        const char *text = gs_keep_text(reader, json_string_value(value));
-        memcpy(into, &text, sizeof text);
-    }
+        gs_refuse(reader, place, GS_THE_VALUE, NULL, "\"%.40s\" is longer than %u bytes", field->key,
+                  (unsigned)field->most);
+    else
+        return json_string_value(value);
+    return NULL;
+}
+
+GS_FIELD_READER(gs_field_text)
+{
+    const char *text = text_of(reader, value, place, field);
+    if (text)
+        *(const char **)into = gs_keep_text(reader, text);
+}
+
+GS_FIELD_READER(gs_field_aside)
+{
+    (void)into;
+    (void)text_of(reader, value, place, field);
 }
 
 GS_FIELD_READER(gs_field_elsewhere)

@@ -52,6 +52,8 @@ struct gs_reader {
     size_t errors_before;  // what the caller's list held already
     struct gs_kept **kept; // where gs_keep hangs its blocks
     const struct gs_rules *rules; // as far as they are read: the interval, for windows
+    const char **metric;   // the metrics that were named so far, each once; room for two a rule
+    size_t metric_count;
 };
 
 /* Report an error at PLACE; HINT may be NULL. */
@@ -106,6 +108,7 @@ GS_FIELD_READER(gs_field_text);      // const char *; bounds: length
 GS_FIELD_READER(gs_field_span);      // struct gs_span; bounds: ticks
 GS_FIELD_READER(gs_field_threshold); // struct gs_threshold, on the row's subject
 GS_FIELD_READER(gs_field_slope);     // double, the subject's unit a second
+GS_FIELD_READER(gs_field_aside);     // words that are checked and not kept
 GS_FIELD_READER(gs_field_elsewhere); // read by other means: only known, so that it is not refused
 GS_FIELD_READER(gs_field_later);     // not in this version
 
@@ -119,7 +122,9 @@ void gs_refuse_type(struct gs_reader *reader, const json_t *value, const struct 
                     const char *expected);
 /* The metric that VALUE names, or NULL with the error told. */
 const struct gs_metric *gs_read_metric(struct gs_reader *reader, const json_t *value, const struct gs_place *place);
-/* The rule that RULE's object describes, but for its name's being unlike the others'. */
+/* Its number in the reader's list. */
+size_t gs_metric_number(struct gs_reader *reader, const char *name);
+/* The rule that OBJECT describes; that its name is unlike the others' is the caller's care. */
 void gs_read_rule(struct gs_reader *reader, const json_t *object, const struct gs_place *place, struct gs_rule *rule);
 
 /* ---- what a rule says ------------------------------------------------------------------------------------------------ */

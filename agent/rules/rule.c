@@ -1,26 +1,28 @@
 /* rule.c - one rule of the file: its members, and those that do not go together.
  *
- * The metric is read first, wherever it stands: what "above" may say depends on it.
+ * The metric is read before the rest, wherever it stands: what "above" may say depends on it. Conditions are read
+ * in the order of their table, which is the order in which they are judged.
  * Who: read.c. */
 #include "rules/inside.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { CONDITIONS_MAX = 8 };
-static const int64_t DEFAULT_COOLDOWN_NS = 600 * 1000000000LL;
-static const double DEFAULT_AGAIN = 0.10, DAY_NS = 86400e9;
+enum { FIELDS_MAX = 40, CONDITIONS_MAX = 16 };
 
-struct draft {                 // a rule while it is read
+static const int64_t default_cooldown_ns = 600 * 1000000000LL;
+static const double day_ns = 86400e9;
+
+struct draft { // what a rule's members are read into
     const char *name, *why;
-    int64_t for_ns, cooldown_ns;
+    int64_t for_ns, cooldown_ns; // cooldown: -1 where the file does not say
     unsigned capture;
     struct gs_hold_off hold_off;
     struct gs_condition condition[CONDITIONS_MAX];
     size_t condition_count;
 };
 
-/* ---- members of their own kind --------------------------------------------------------------------------------------- */
+/* ---- members of a kind of their own ---------------------------------------------------------------------------------- */
 
 static bool name_is_good(const char *name)
 {
@@ -28,8 +30,7 @@ static bool name_is_good(const char *name)
     return name[length] == 0 && length >= 1 && length <= GS_RULE_NAME_MAX;
 }
 
-GS_FIELD_READER(read_name);
-GS_FIELD_READER(read_name)
+static GS_FIELD_READER(read_name)
 {
     (void)field;
     if (!json_is_string(value)) {
@@ -38,238 +39,270 @@ GS_FIELD_READER(read_name)
     }
     const char *name = json_string_value(value);
     if (!name_is_good(name))
-        gs_refuse(reader, place, GS_THE_VALUE, "it becomes part of a folder's name",
-                  "bad name \"%.60s\": a rule's name is 1 to %d of a-z 0-9 . _ -", name, GS_RULE_NAME_MAX);
-    const char *copy = gs_keep_text(reader, name);
-    memcpy(into, &copy, sizeof copy);
+        gs_refuse(reader, place, GS_THE_VALUE, "a rule's name is 1 to 40 of a-z 0-9 . _ -", "bad name \"%.60s\"",
+                  name);
+    *(const char **)into = gs_keep_text(reader, name);
 }
 
-/* One word of "capture". */
+static GS_FIELD_READER(read_again)
+{
+    double *again = into;
+    if (json_is_string(value) && !strcmp(json_string_value(value), "always"))
+        *again = NAN;
+    else if (json_is_string(value))
+        gs_field_share(reader, value, place, field, into);
+    else
+        gs_refuse_type(reader, value, place, "a percentage such as \"10%\", or \"always\"");
+}
+
+/* The kind of evidence that VALUE names; 0 with the error told. */
 static unsigned read_kind(struct gs_reader *reader, const json_t *value, const struct gs_place *place)
 {
-    char hint[96] = "this version captures";
+    char hint[96];
     if (!json_is_string(value)) {
-        gs_refuse_type(reader, value, place, "the name of a kind, such as \"heap\"");
+        gs_refuse_type(reader, value, place, "the name of a kind of evidence");
         return 0;
     }
-    for (const struct gs_kind_name *kind = gs_kinds; kind->name; kind++) {
-        if (strcmp(kind->name, json_string_value(value)) == 0)
-            return (unsigned)kind->kind;
-        size_t used = strlen(hint);
-        snprintf(hint + used, sizeof hint - used, " \"%s\"", kind->name);
+    const char *name = json_string_value(value);
+    int length = snprintf(hint, sizeof hint, "it can capture");
+    for (size_t i = 0; i < gs_kind_count(); i++) {
+        if (!strcmp(gs_kinds[i].name, name))
+            return gs_kinds[i].kind;
+        if (length > 0 && (size_t)length < sizeof hint)
+            length += snprintf(hint + length, sizeof hint - (size_t)length, "%s \"%s\"", i ? "," : "",
+                               gs_kinds[i].name);
     }
-    const char *meant = gs_nearest(json_string_value(value), &gs_kinds[0].name, gs_kind_count(), sizeof gs_kinds[0]);
-    if (meant)
+    const char *meant = gs_nearest(name, &gs_kinds[0].name, gs_kind_count(), sizeof gs_kinds[0]);
+    if (meant && strcmp(name, "threadcreate") != 0)
         snprintf(hint, sizeof hint, "did you mean \"%s\"?", meant);
-    gs_refuse(reader, place, GS_THE_VALUE, hint, "cannot capture \"%.60s\"", json_string_value(value));
+    gs_refuse(reader, place, GS_THE_VALUE, hint, "this version cannot capture \"%.40s\"", name);
     return 0;
 }
 
-GS_FIELD_READER(read_capture);
-GS_FIELD_READER(read_capture)
+static GS_FIELD_READER(read_capture)
 {
     (void)field;
-    unsigned kinds = 0;
+    unsigned *capture = into, kinds = 0;
     if (!json_is_array(value)) {
-        gs_refuse_type(reader, value, place, "a list such as [\"heap\", \"threads\"]");
+        gs_refuse_type(reader, value, place, "an array such as [\"heap\", \"threads\"]");
         return;
     }
     if (json_array_size(value) == 0)
-        gs_refuse(reader, place, GS_THE_VALUE, "name at least \"heap\" or \"threads\"", "nothing to capture");
+        gs_refuse(reader, place, GS_THE_VALUE, "leave it out to capture all", "\"capture\" is empty");
     for (size_t i = 0; i < json_array_size(value); i++) {
         struct gs_place element = {.up = place, .index = i};
         unsigned kind = read_kind(reader, json_array_get(value, i), &element);
         if (kinds & kind)
-            gs_refuse(reader, &element, GS_THE_VALUE, NULL, "\"%s\" stands twice",
+            gs_refuse(reader, &element, GS_THE_VALUE, NULL, "\"%.40s\" is captured already",
                       json_string_value(json_array_get(value, i)));
         kinds |= kind;
     }
-    memcpy(into, &kinds, sizeof kinds);
+    *capture = kinds;
 }
 
-GS_FIELD_READER(read_again);
-GS_FIELD_READER(read_again)
-{
-    double again = NAN; // always
-    if (!json_is_string(value) || strcmp(json_string_value(value), "always") != 0) {
-        struct gs_field bounds = *field;
-        again = DEFAULT_AGAIN;
-        gs_field_share(reader, value, place, &bounds, &again);
-    }
-    memcpy(into, &again, sizeof again);
-}
+struct written_unless {
+    const char *why;
+    struct gs_threshold above, below;
+};
 
-/* "unless": the same as unless_above, on another metric. */
-GS_FIELD_READER(read_unless);
-GS_FIELD_READER(read_unless)
+static GS_FIELD_READER(read_unless)
 {
-    struct { const char *why; struct gs_threshold above, below; } written = {0};
-    struct gs_hold_off *hold_off = into;
     (void)field;
+    struct gs_hold_off *hold_off = into;
     const json_t *name = json_object_get(value, "metric");
     struct gs_place name_place = {.up = place, .key = "metric"};
+    if (json_is_object(value) && !name) {
+        gs_refuse(reader, place, GS_THE_VALUE, "add \"metric\": \"cpu\"", "\"unless\" needs a metric");
+        return;
+    }
     struct gs_subject subject = {.name = json_string_value(name)};
-    if (name)
-        subject.metric = gs_read_metric(reader, name, &name_place);
+    subject.metric = name ? gs_read_metric(reader, name, &name_place) : NULL;
     // clang-format off
     const struct gs_field fields[] = {
         {"metric", gs_field_elsewhere, 0, 0, 0, false, NULL},
-        {"above",  gs_field_threshold, (size_t)((char *)&written.above - (char *)&written), 0, 0, false, &subject},
-        {"below",  gs_field_threshold, (size_t)((char *)&written.below - (char *)&written), 0, 0, false, &subject},
-        {"why",    gs_field_text,      0, 0, GS_TEXT_MAX, false, NULL},
+        {"above",  gs_field_threshold, offsetof(struct written_unless, above), 0, 0, false, &subject},
+        {"below",  gs_field_threshold, offsetof(struct written_unless, below), 0, 0, false, &subject},
+        GS_FIELD_WHY(struct written_unless),
     };
     // clang-format on
+    struct written_unless written = {0};
     if (!gs_read_fields(reader, value, place, GS_FIELDS(fields), &written))
         return;
-    if (!name)
-        gs_refuse(reader, place, GS_THE_VALUE, "add \"metric\": \"cpu\"", "\"unless\" needs a \"metric\"");
-    else if (!json_object_get(value, "above") && !json_object_get(value, "below"))
-        gs_refuse(reader, place, GS_THE_VALUE, "add \"above\" or \"below\"", "\"unless\" needs a line");
+    if (!json_object_get(value, "above") && !json_object_get(value, "below"))
+        gs_refuse(reader, place, GS_THE_VALUE, NULL, "\"unless\" needs \"above\" or \"below\"");
     if (!subject.metric)
         return;
     hold_off->unless.metric = gs_keep_text(reader, subject.name);
+    hold_off->unless.metric_index = gs_metric_number(reader, hold_off->unless.metric);
     hold_off->unless.unit = subject.metric->unit;
     hold_off->unless.above = written.above;
     hold_off->unless.below = written.below;
 }
 
-/* ---- conditions --------------------------------------------------------------------------------------------------------- */
+/* ---- what does not go together ------------------------------------------------------------------------------------------- */
 
-/* Read those conditions that the table knows, in its order: the first that holds names the incident. */
+static bool has(const json_t *object, const char *key)
+{
+    return json_object_get(object, key) != NULL;
+}
+
+/* Refuse member KEY of the rule at PLACE, if it has one. */
+static void refuse_member(struct gs_reader *reader, const json_t *object, const struct gs_place *place,
+                          const char *key, const char *hint, const char *what)
+{
+    struct gs_place member = {.up = place, .key = key};
+    if (has(object, key))
+        gs_refuse(reader, &member, GS_THE_KEY, hint, "\"%s\" %s", key, what);
+}
+
+static bool has_condition_on_metric(const json_t *object)
+{
+    for (const struct gs_condition_kind *kind = gs_condition_kinds; kind->name; kind++)
+        if (!kind->without_metric && has(object, kind->name))
+            return true;
+    return false;
+}
+
+/* Conditions without a metric, a metric without conditions, or nothing at all. */
+static void check_subject(struct gs_reader *reader, const json_t *object, const struct gs_place *place)
+{
+    static const char add_metric[] = "add \"metric\": \"rss\"";
+    bool has_metric = has(object, "metric"), judges_metric = has_condition_on_metric(object);
+    for (const struct gs_condition_kind *kind = gs_condition_kinds; kind->name && !has_metric; kind++)
+        if (!kind->without_metric)
+            refuse_member(reader, object, place, kind->name, add_metric, "needs a metric");
+    if (!has_metric)
+        refuse_member(reader, object, place, "unless_above", add_metric, "needs a metric");
+    if (has_metric && !judges_metric)
+        refuse_member(reader, object, place, "metric", "add \"above\", \"below\", \"jitter\", \"growth\" or \"unusual\"",
+                      "stands without a condition on it");
+    if (!has_metric && !judges_metric && !has(object, "every"))
+        gs_refuse(reader, place, GS_THE_VALUE, "add \"metric\" and \"above\", or \"every\"",
+                  "the rule has no condition");
+    if (has(object, "every") && !judges_metric) {
+        refuse_member(reader, object, place, "for", NULL, "has no meaning for \"every\"");
+        refuse_member(reader, object, place, "again", NULL, "has no meaning for \"every\"");
+    }
+}
+
+static const struct gs_condition *find_condition(const struct draft *draft, const char *name)
+{
+    for (size_t i = 0; i < draft->condition_count; i++)
+        if (!strcmp(draft->condition[i].kind->name, name))
+            return &draft->condition[i];
+    return NULL;
+}
+
+/* HIGH and LOW can be compared, and HIGH is not the higher one. */
+static bool not_above(const struct gs_threshold *high, const struct gs_threshold *low)
+{
+    return high->given && low->given && high->share == low->share && high->value <= low->value;
+}
+
+/* Lines that leave a rule silent for good, or make it fire always. */
+static void check_lines(struct gs_reader *reader, const json_t *object, const struct gs_place *place,
+                        const struct draft *draft)
+{
+    const struct gs_condition *above = find_condition(draft, "above"), *below = find_condition(draft, "below");
+    const struct gs_condition *every = find_condition(draft, "every");
+    struct gs_place unless_above = {.up = place, .key = "unless_above"}, the_above = {.up = place, .key = "above"};
+    struct gs_place cooldown = {.up = place, .key = "cooldown"};
+    if (above && not_above(&draft->hold_off.unless_above, &above->threshold))
+        gs_refuse(reader, &unless_above, GS_THE_VALUE, "it must be higher than \"above\"",
+                  "\"unless_above\" is not higher than \"above\": the rule could never fire");
+    if (above && below && not_above(&above->threshold, &below->threshold))
+        gs_refuse(reader, &the_above, GS_THE_VALUE, NULL,
+                  "\"above\" is not higher than \"below\": one of them always holds");
+    if (every && has(object, "cooldown") && draft->cooldown_ns > every->every.ns && every->every.ns > 0)
+        gs_refuse(reader, &cooldown, GS_THE_VALUE, NULL, "\"cooldown\" is longer than \"every\"");
+}
+
+/* ---- the rule ------------------------------------------------------------------------------------------------------------- */
+
+/* Rows for all members: the fixed ones, and one for each condition. */
+static size_t list_fields(const struct gs_subject *subject, struct gs_field out[FIELDS_MAX])
+{
+    // clang-format off
+    const struct gs_field fixed[] = {
+        {"name",         read_name,          offsetof(struct draft, name), 0, 0, false, NULL},
+        GS_FIELD_WHY(struct draft),
+        {"metric",       gs_field_elsewhere, 0, 0, 0, false, NULL},
+        {"for",          gs_field_duration,  offsetof(struct draft, for_ns), 0, day_ns, false, NULL},
+        {"cooldown",     gs_field_duration,  offsetof(struct draft, cooldown_ns), 0, 30 * day_ns, false, NULL},
+        {"again",        read_again,         offsetof(struct draft, hold_off.again), 0, 100, false, NULL},
+        {"unless_above", gs_field_threshold, offsetof(struct draft, hold_off.unless_above), 0, 0, false, subject},
+        {"unless",       read_unless,        offsetof(struct draft, hold_off), 0, 0, false, NULL},
+        {"max_per_hour", gs_field_count,     offsetof(struct draft, hold_off.max_per_hour), 0, 1000, false, NULL},
+        {"capture",      read_capture,       offsetof(struct draft, capture), 0, 0, false, NULL},
+    };
+    // clang-format on
+    size_t count = sizeof fixed / sizeof fixed[0];
+    memcpy(out, fixed, sizeof fixed);
+    for (const struct gs_condition_kind *kind = gs_condition_kinds; kind->name && count < FIELDS_MAX; kind++)
+        out[count++] = (struct gs_field){.key = kind->name, .read = gs_field_elsewhere};
+    return count;
+}
+
 static void read_conditions(struct gs_reader *reader, const json_t *object, const struct gs_place *place,
                             const struct gs_subject *subject, struct draft *draft)
 {
     for (const struct gs_condition_kind *kind = gs_condition_kinds; kind->name; kind++) {
-        const json_t *value = json_object_get(object, kind->name);
         struct gs_place member = {.up = place, .key = kind->name};
-        if (!value)
+        const json_t *value = json_object_get(object, kind->name);
+        bool readable = kind->without_metric || subject->metric;
+        if (!value || !readable || draft->condition_count == CONDITIONS_MAX)
             continue;
-        if (!kind->without_metric && !subject->name) {
-            gs_refuse(reader, &member, GS_THE_KEY, "add \"metric\": \"rss\"", "\"%s\" needs a metric", kind->name);
-            continue;
-        }
-        if (!kind->without_metric && !subject->metric)
-            continue; // unknown, which is reported already
         struct gs_condition *condition = &draft->condition[draft->condition_count++];
         condition->kind = kind;
         kind->read(reader, value, &member, subject, condition);
     }
 }
 
-/* ---- what does not go together ---------------------------------------------------------------------------------------- */
-
-static bool comparable(const struct gs_threshold *a, const struct gs_threshold *b)
+static struct gs_subject read_subject(struct gs_reader *reader, const json_t *object, const struct gs_place *place)
 {
-    return a->given && b->given && a->share == b->share;
+    const json_t *name = json_object_get(object, "metric");
+    struct gs_place member = {.up = place, .key = "metric"};
+    const struct gs_metric *metric = name ? gs_read_metric(reader, name, &member) : NULL;
+    return (struct gs_subject){metric, metric ? gs_keep_text(reader, json_string_value(name)) : NULL};
 }
 
-static const struct gs_threshold *line_of(const struct draft *draft, const char *kind)
+static void *keep_copy(struct gs_reader *reader, const void *from, size_t size)
 {
-    static const struct gs_threshold none;
-    for (size_t i = 0; i < draft->condition_count; i++)
-        if (strcmp(draft->condition[i].kind->name, kind) == 0)
-            return &draft->condition[i].threshold;
-    return &none;
+    void *copy = gs_keep(reader, size);
+    return copy ? memcpy(copy, from, size) : NULL;
 }
 
-static bool has_metric_condition(const json_t *object)
+static void fill(struct gs_reader *reader, const struct gs_subject *subject, const struct draft *draft,
+                 struct gs_rule *rule)
 {
-    for (const struct gs_condition_kind *kind = gs_condition_kinds; kind->name; kind++)
-        if (!kind->without_metric && json_object_get(object, kind->name))
-            return true;
-    return false;
-}
-
-static void refuse_contradictions(struct gs_reader *reader, const json_t *object, const struct gs_place *place,
-                                  const struct draft *draft)
-{
-    const struct gs_threshold *above = line_of(draft, "above"), *below = line_of(draft, "below");
-    const struct gs_threshold *unless = &draft->hold_off.unless_above;
-    struct gs_place unless_place = {.up = place, .key = "unless_above"}, below_place = {.up = place, .key = "below"};
-    struct gs_place for_place = {.up = place, .key = "for"}, metric_place = {.up = place, .key = "metric"};
-    bool conditions = has_metric_condition(object), every = json_object_get(object, "every") != NULL;
-    if (comparable(unless, above) && unless->value <= above->value)
-        gs_refuse(reader, &unless_place, GS_THE_VALUE, "put it above the line of \"above\"",
-                  "\"unless_above\" is not above \"above\": the rule could never fire");
-    if (comparable(below, above) && below->value > above->value)
-        gs_refuse(reader, &below_place, GS_THE_VALUE, "put it below the line of \"above\"",
-                  "\"below\" is above \"above\": the rule would always fire");
-    if (json_object_get(object, "for") && every && !conditions)
-        gs_refuse(reader, &for_place, GS_THE_KEY, NULL, "\"for\" says nothing beside \"every\" alone");
-    if (json_object_get(object, "metric") && !conditions)
-        gs_refuse(reader, &metric_place, GS_THE_KEY, "add \"above\", \"below\", \"jitter\", \"growth\" or \"unusual\"",
-                  "the rule has a metric but no condition on it");
-    else if (!conditions && !every)
-        gs_refuse(reader, place, GS_THE_VALUE, "add \"metric\" and \"above\", say, or \"every\"",
-                  "the rule could never fire: it has no condition");
-    if (!json_object_get(object, "metric") && json_object_get(object, "unless_above"))
-        gs_refuse(reader, &unless_place, GS_THE_KEY, "add \"metric\"", "\"unless_above\" needs a metric");
-}
-
-/* ---- the rule -------------------------------------------------------------------------------------------------------------- */
-
-static void finish(struct gs_reader *reader, const struct draft *draft, const struct gs_subject *subject,
-                   struct gs_rule *rule)
-{
-    struct gs_condition *condition = gs_keep(reader, (draft->condition_count + 1) * sizeof *condition);
-    struct gs_hold_off *hold_off = gs_keep(reader, sizeof *hold_off);
-    *rule = (struct gs_rule){
-        .name = draft->name,
-        .why = draft->why,
-        .metric_index = SIZE_MAX,
-        .capture = draft->capture,
-        .for_ns = draft->for_ns,
-        .cooldown_ns = draft->cooldown_ns,
-        .condition = condition,
-        .condition_count = condition ? draft->condition_count : 0,
-        .hold_off = hold_off,
-    };
-    if (condition)
-        memcpy(condition, draft->condition, draft->condition_count * sizeof *condition);
-    if (hold_off)
-        *hold_off = draft->hold_off;
-    if (subject->metric) {
-        rule->metric = gs_keep_text(reader, subject->name);
-        rule->unit = subject->metric->unit;
-    }
+    bool by_the_clock_alone = draft->condition_count == 1 && draft->condition[0].kind->without_metric;
+    rule->name = draft->name;
+    rule->why = draft->why;
+    rule->metric = subject->metric ? subject->name : NULL;
+    rule->metric_index = rule->metric ? gs_metric_number(reader, rule->metric) : SIZE_MAX;
+    rule->unit = subject->metric ? subject->metric->unit : GS_COUNT;
+    rule->capture = draft->capture;
+    rule->for_ns = draft->for_ns;
+    rule->cooldown_ns = draft->cooldown_ns;
+    if (draft->cooldown_ns < 0)
+        rule->cooldown_ns = by_the_clock_alone ? 0 : default_cooldown_ns;
+    rule->condition = keep_copy(reader, draft->condition, draft->condition_count * sizeof draft->condition[0]);
+    rule->condition_count = rule->condition ? draft->condition_count : 0;
+    rule->hold_off = keep_copy(reader, &draft->hold_off, sizeof draft->hold_off);
 }
 
 void gs_read_rule(struct gs_reader *reader, const json_t *object, const struct gs_place *place, struct gs_rule *rule)
 {
-    struct draft draft = {.cooldown_ns = DEFAULT_COOLDOWN_NS, .capture = GS_HEAP | GS_THREADS,
-                          .hold_off.again = DEFAULT_AGAIN};
-    const json_t *metric = json_object_get(object, "metric");
-    struct gs_place metric_place = {.up = place, .key = "metric"};
-    struct gs_subject subject = {.name = metric ? json_string_value(metric) : NULL};
-    if (metric)
-        subject.metric = gs_read_metric(reader, metric, &metric_place);
-    if (metric && !subject.name)
-        subject.name = ""; // not a string, which is reported already
-    // clang-format off
-    const struct gs_field fields[] = {
-        {"name",         read_name,          offsetof(struct draft, name), 0, 0, false, NULL},
-        {"why",          gs_field_text,      offsetof(struct draft, why), 0, GS_TEXT_MAX, false, NULL},
-        {"metric",       gs_field_elsewhere, 0, 0, 0, false, NULL},
-        {"above",        gs_field_elsewhere, 0, 0, 0, false, NULL},
-        {"below",        gs_field_elsewhere, 0, 0, 0, false, NULL},
-        {"jitter",       gs_field_elsewhere, 0, 0, 0, false, NULL},
-        {"growth",       gs_field_elsewhere, 0, 0, 0, false, NULL},
-        {"unusual",      gs_field_elsewhere, 0, 0, 0, false, NULL},
-        {"every",        gs_field_elsewhere, 0, 0, 0, false, NULL},
-        {"for",          gs_field_duration,  offsetof(struct draft, for_ns), 1e6, DAY_NS, true, NULL},
-        {"cooldown",     gs_field_duration,  offsetof(struct draft, cooldown_ns), 1e6, 365 * DAY_NS, true, NULL},
-        {"capture",      read_capture,       offsetof(struct draft, capture), 0, 0, false, NULL},
-        {"again",        read_again,         offsetof(struct draft, hold_off.again), 0.001, 100, false, NULL},
-        {"unless_above", gs_field_threshold, offsetof(struct draft, hold_off.unless_above), 0, 0, false, &subject},
-        {"unless",       read_unless,        offsetof(struct draft, hold_off), 0, 0, false, NULL},
-        {"max_per_hour", gs_field_count,     offsetof(struct draft, hold_off.max_per_hour), 1, 3600, false, NULL},
-    };
-    // clang-format on
-    if (!gs_read_fields(reader, object, place, GS_FIELDS(fields), &draft))
+    struct draft draft = {.cooldown_ns = -1, .capture = GS_HEAP | GS_THREADS, .hold_off.again = 0.10};
+    struct gs_subject subject = read_subject(reader, object, place);
+    struct gs_field fields[FIELDS_MAX];
+    size_t count = list_fields(&subject, fields);
+    if (!gs_read_fields(reader, object, place, fields, count, &draft))
         return;
-    if (!json_object_get(object, "name"))
-        gs_refuse(reader, place, GS_THE_VALUE, "add \"name\": \"heap-high\"", "the rule has no name");
     read_conditions(reader, object, place, &subject, &draft);
-    refuse_contradictions(reader, object, place, &draft);
-    finish(reader, &draft, &subject, rule);
+    if (!has(object, "name"))
+        gs_refuse(reader, place, GS_THE_VALUE, "add \"name\": \"rss-high\"", "the rule has no name");
+    check_subject(reader, object, place);
+    check_lines(reader, object, place, &draft);
+    fill(reader, &subject, &draft, rule);
 }

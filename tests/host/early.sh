@@ -57,7 +57,7 @@ int main(void)
     return 9;
 }
 C
-gcc -O1 -shared -fPIC -Wl,-z,initfirst first.c -o libfirst.so
+gcc -D_GNU_SOURCE -O1 -shared -fPIC -Wl,-z,initfirst first.c -o libfirst.so
 gcc -O1 early.c -o early -L. -lfirst -Wl,-rpath,"$tmp"
 
 # both PROGRAM…: its output and its exit status are the same with and without the watch.
@@ -87,8 +87,53 @@ int main(void)
     return 0;
 }
 C
-gcc -O1 dlsym.c -o with_dlsym
+gcc -D_GNU_SOURCE -O1 dlsym.c -o with_dlsym
 both ./with_dlsym
+
+it "serves a dlsym that allocates, as other C libraries' do, while we look for the allocator through it"
+cat > allocating.c <<'C'
+#include <dlfcn.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+static char *kept[3];
+/* Ours is found first: by the library, too. It asks the C library's own, and needs memory of every kind to do it. */
+void *dlsym(void *handle, const char *name)
+{
+    static void *(*below)(void *, const char *);
+    static void *libc;
+    if (!below) {
+        kept[0] = strcpy(malloc(100), "malloc'ed early");
+        kept[1] = strcpy(calloc(10, 10), "calloc'ed early");
+        kept[2] = strcpy(realloc(NULL, 100), "realloc'ed early");
+        below = (void *(*)(void *, const char *))dlvsym(RTLD_NEXT, "dlsym", "GLIBC_2.34");
+        libc = dlopen("libc.so.6", RTLD_NOW | RTLD_NOLOAD);
+    }
+    free(malloc(1000));
+    return below(handle == RTLD_NEXT ? libc : handle, name);
+}
+int main(void)
+{
+    dlsym(RTLD_DEFAULT, "malloc");
+    for (int i = 0; i < 3; i++)
+        printf("%s, room enough %d\n", kept[i], malloc_usable_size(kept[i]) >= 100);
+    kept[0] = realloc(kept[0], 100000);
+    kept[1] = reallocarray(kept[1], 20, 1);
+    printf("%s, %.6s\n", kept[0], kept[1]);
+    for (int i = 0; i < 3; i++)
+        free(kept[i]);
+    void *fresh[1000];
+    for (int i = 0; i < 1000; i++)
+        fresh[i] = malloc(100);
+    for (int i = 0; i < 1000; i++)
+        free(fresh[i]);
+    return 4;
+}
+C
+gcc -D_GNU_SOURCE -O1 -rdynamic allocating.c -o allocating
+both ./allocating
+equal "$(tail -n 1 plain)" "malloc'ed early, calloc"
 
 it "serves static objects and every form of new and delete, in C++"
 cat > forms.cpp <<'C'
@@ -127,4 +172,4 @@ g++ -std=c++17 -O1 -w forms.cpp -o forms
 both ./forms
 equal "$(cat plain)" "3001000 0 1001 1 1000"
 it "was watching all the time"
-equal "$(grep -c watching: log)" 3 "watched programs"
+equal "$(grep -c watching: log)" 4 "watched programs"
