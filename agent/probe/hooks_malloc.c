@@ -49,9 +49,18 @@ static struct {
 
 static _Thread_local bool resolving; // this thread is inside dlsym: what it allocates now is early
 
+/* dlsym is declared not to call back into this file. It does, through malloc: so nothing may stay in registers over it. */
+static void *look_up(const char *name)
+{
+    __asm__ volatile("" ::: "memory");
+    void *found = dlsym(RTLD_NEXT, name);
+    __asm__ volatile("" ::: "memory");
+    return found;
+}
+
 static void resolve_one(void *slot, const char *name)
 {
-    void *found = dlsym(RTLD_NEXT, name);
+    void *found = look_up(name);
     if (found)
         memcpy(slot, &found, sizeof found);
 }
@@ -322,12 +331,14 @@ HOOK void *reallocarray(void *ptr, size_t count, size_t size)
 
 HOOK int posix_memalign(void **out, size_t alignment, size_t size)
 {
-    return gs_due(size) ? sampled_posix_memalign(out, alignment, size) : real.posix_memalign(out, alignment, size);
+    return gs_due(size) ? sampled_posix_memalign(out, alignment, size)
+                        : real.posix_memalign(out, alignment, size);
 }
 
 HOOK void *aligned_alloc(size_t alignment, size_t size)
 {
-    return gs_due(size) ? sampled_aligned(real.aligned_alloc, alignment, size) : real.aligned_alloc(alignment, size);
+    return gs_due(size) ? sampled_aligned(real.aligned_alloc, alignment, size)
+                        : real.aligned_alloc(alignment, size);
 }
 
 HOOK void *memalign(size_t alignment, size_t size)
