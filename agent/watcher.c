@@ -50,8 +50,8 @@ struct parts {
     struct gs_history *history;
     struct gs_baselines *baselines;
     struct gs_store *store;
-    double *values;                // one for each metric
-    struct gs_verdict *verdicts;   // room for one from each rule
+    double *values;              // one for each metric
+    struct gs_verdict *verdicts; // room for one from each rule
     char **unavailable;
     size_t unavailable_count;
     struct gs_incident_scene scene;
@@ -59,8 +59,8 @@ struct parts {
 };
 
 static struct {
-    pthread_mutex_t gate;      // start and stop
-    pthread_mutex_t calls;     // guards call
+    pthread_mutex_t gate;  // start and stop
+    pthread_mutex_t calls; // guards call
     pthread_cond_t answered;
     pthread_mutex_t gathering; // one gatherer at a time: threads are asked through shared slots
     pthread_t thread;
@@ -116,7 +116,8 @@ static const char *setting(const char *variable, const char *option)
 
 static int read_rules(const struct gumshoe_options *options)
 {
-    const char *file = setting("GUMSHOE_RULES", options->rules_file), *name = file ? file : "(built-in rules)";
+    const char *file = setting("GUMSHOE_RULES", options->rules_file),
+               *name = file ? file : "(built-in rules)";
     const char *text = gs_default_rules_text;
     char *read = NULL;
     size_t length = gs_default_rules_length;
@@ -235,7 +236,8 @@ static int capture(const struct gs_incident_facts *facts)
     int error = gs_incident_capture(w.parts.store, facts, &w.parts.scene, path);
     pthread_mutex_unlock(&w.gathering);
     if (error) {
-        gs_log(GS_LOG_ERROR, "rule %s: the incident could not be written: %s", facts->rule, strerrordesc_np(-error));
+        gs_log(GS_LOG_ERROR, "rule %s: the incident could not be written: %s", facts->rule,
+               strerrordesc_np(-error));
         return error;
     }
     gs_log(GS_LOG_INFO, "rule %s: %s: %s", facts->rule, facts->reason, path);
@@ -275,7 +277,8 @@ static void tick(bool early)
     size_t fired = gs_judge_tick(w.parts.judge, &this_tick, w.parts.verdicts);
     for (size_t i = 0; i < fired; i++)
         capture_verdict(&w.parts.verdicts[i]);
-    gs_baselines_tick(w.parts.baselines, w.parts.scene.start_ns, w.parts.rules->heap.baseline_ns, gs_monotonic_ns());
+    gs_baselines_tick(w.parts.baselines, w.parts.scene.start_ns, w.parts.rules->heap.baseline_ns,
+                      gs_monotonic_ns());
     gs_probe_alarm_at(gs_judge_alarm_line(w.parts.judge, gs_monotonic_ns()));
 }
 
@@ -325,7 +328,8 @@ static void *watch(void *unused)
         tick(false);
         next_ns += w.parts.rules->interval_ns;
         if (next_ns < now_ns)
-            next_ns = now_ns + w.parts.rules->interval_ns; // late (a capture, a stopped machine): a gap, not a burst
+            next_ns = now_ns +
+                      w.parts.rules->interval_ns; // late (a capture, a stopped machine): a gap, not a burst
     }
     return NULL;
 }
@@ -379,8 +383,8 @@ static int start(const struct gumshoe_options *options)
     if (!w.fork_known)
         pthread_atfork(NULL, NULL, after_fork_in_child);
     w.fork_known = true;
-    gs_log(GS_LOG_INFO, "watching: %zu rules from %s, incidents in %s", w.parts.rules->rule_count, w.parts.rules->file,
-           gs_store_path(w.parts.store));
+    gs_log(GS_LOG_INFO, "watching: %zu rules from %s, incidents in %s", w.parts.rules->rule_count,
+           w.parts.rules->file, gs_store_path(w.parts.store));
     return 0;
 }
 

@@ -131,8 +131,8 @@ static void *serve_connection(void *argument)
 
 static int listen_on(int port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
     int yes = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
@@ -179,11 +179,20 @@ int main(int argc, char **argv)
     unsigned seconds = 60;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;)
         switch (option) {
-        case 'p': port = atoi(optarg); break;
-        case 's': seconds = (unsigned)atoi(optarg); break;
-        case 'r': watch.rules_file = optarg; break;
-        case 'd': watch.dir = optarg; break;
-        default: usage();
+        case 'p':
+            port = atoi(optarg);
+            break;
+        case 's':
+            seconds = (unsigned)atoi(optarg);
+            break;
+        case 'r':
+            watch.rules_file = optarg;
+            break;
+        case 'd':
+            watch.dir = optarg;
+            break;
+        default:
+            usage();
         }
     if (gumshoe_start(&watch) != 0) // a server is more important than its watcher
         fprintf(stderr, "leaky_server: not watched: %s:%d:%d: %s\n", error.file, error.line, error.column,

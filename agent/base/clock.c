@@ -20,7 +20,10 @@ int64_t gs_realtime_ns(void)
     return read_clock(CLOCK_REALTIME);
 }
 
-struct date { int64_t year; int month, day; };
+struct date {
+    int64_t year;
+    int month, day;
+};
 
 /* Days since 1970-01-01 as a date. Years are counted from March, so that the leap day comes last; 146097 days
  * are 400 years. */

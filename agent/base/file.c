@@ -38,11 +38,15 @@ int gs_read_all(int fd, size_t max, char **bytes, size_t *length)
 
 int gs_read_file(int dirfd, const char *path, size_t max, char **bytes, size_t *length)
 {
-    int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); // NONBLOCK: a FIFO answers at once
+    int fd =
+        openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); // NONBLOCK: a FIFO answers at once
     if (fd < 0)
         return -errno;
     struct stat status;
-    int error = fstat(fd, &status) ? -errno : S_ISDIR(status.st_mode) ? -EISDIR : S_ISREG(status.st_mode) ? 0 : -EINVAL;
+    int error = fstat(fd, &status)        ? -errno
+                : S_ISDIR(status.st_mode) ? -EISDIR
+                : S_ISREG(status.st_mode) ? 0
+                                          : -EINVAL;
     if (!error)
         error = gs_read_all(fd, max, bytes, length);
     close(fd);

@@ -12,9 +12,9 @@
 
 static struct {
     bool off, file;
-    int fd;          // of the file
-    dev_t device;    // and what it was when we opened it: a host that closes all descriptors may have given
-    ino_t inode;     // the number to a file of its own, which must never see our words
+    int fd;       // of the file
+    dev_t device; // and what it was when we opened it: a host that closes all descriptors may have given
+    ino_t inode;  // the number to a file of its own, which must never see our words
     char path[512];
 } target = {.fd = STDERR_FILENO};
 

@@ -11,7 +11,8 @@ static void swap(char *a, char *b, size_t size)
 }
 
 /* Let the item at ROOT sink to its place in the heap of COUNT items. */
-static void sink(char *items, size_t root, size_t count, size_t size, int (*compare)(const void *, const void *))
+static void sink(char *items, size_t root, size_t count, size_t size,
+                 int (*compare)(const void *, const void *))
 {
     for (size_t child; (child = 2 * root + 1) < count; root = child) {
         if (child + 1 < count && compare(items + child * size, items + (child + 1) * size) < 0)

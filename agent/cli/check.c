@@ -43,9 +43,11 @@ static void print_error(const struct gs_error *error, const char *text, size_t l
 
 static void add_json(json_t *list, const struct gs_error *error)
 {
-    json_t *item = json_pack("{s:i, s:i, s:s}", "line", error->line, "column", error->col, "severity", "error");
-    const struct { const char *key, *text; } texts[] = {
-        {"file", error->file}, {"message", error->text}, {"hint", error->hint}};
+    json_t *item =
+        json_pack("{s:i, s:i, s:s}", "line", error->line, "column", error->col, "severity", "error");
+    const struct {
+        const char *key, *text;
+    } texts[] = {{"file", error->file}, {"message", error->text}, {"hint", error->hint}};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct gs_text harmless = {0};
         gs_text_add_printable(&harmless, texts[i].text);
@@ -64,8 +66,9 @@ static int read_text(const char *file, char **text, size_t *length)
 
 static const char *why_unread(int error)
 {
-    return error == -EFBIG ? "it is larger than 1 MiB: no rules file is" : error == -EINVAL ? "it is not a file"
-                                                                        : strerrordesc_np(-error);
+    return error == -EFBIG    ? "it is larger than 1 MiB: no rules file is"
+           : error == -EINVAL ? "it is not a file"
+                              : strerrordesc_np(-error);
 }
 
 /* A file that cannot be read is an error of the whole file: the others are checked all the same. */
@@ -89,7 +92,8 @@ static int check(const char *file, json_t *json)
     int failed = read_text(file, &text, &length);
     if (failed)
         return unreadable(file, failed, json);
-    struct gs_rules *rules = gs_rules_read(text, length, strcmp(file, "-") ? file : "(standard input)", &errors);
+    struct gs_rules *rules =
+        gs_rules_read(text, length, strcmp(file, "-") ? file : "(standard input)", &errors);
     for (size_t i = 0; i < errors.count; i++) {
         if (json)
             add_json(json, &errors.item[i]);
@@ -107,7 +111,8 @@ static int check(const char *file, json_t *json)
 
 int gs_cmd_check(int argc, char **argv)
 {
-    static const struct option known[] = {{"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    static const struct option known[] = {
+        {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
     json_t *json = NULL;
     int status = GS_FINE;
     for (int option; (option = getopt_long(argc, argv, "h", known, NULL)) != -1;)

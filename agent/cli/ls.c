@@ -48,7 +48,8 @@ static void print_culprit(const json_t *json)
     snprintf(words, sizeof words, "%s", *function ? function : "-");
     print_column(words, 24);
     double part = json_number_value(json_object_get(culprit, "share"));
-    printf("%5s  ", json_is_object(culprit) ? gs_print_percent((double)(int)(part * 100 + 0.5) / 100, share) : "-");
+    printf("%5s  ",
+           json_is_object(culprit) ? gs_print_percent((double)(int)(part * 100 + 0.5) / 100, share) : "-");
 }
 
 static void print_row(const struct gs_incident_list *list, size_t at, size_t repeats)
@@ -68,7 +69,8 @@ static void print_row(const struct gs_incident_list *list, size_t at, size_t rep
 static void print_table(const struct gs_incident_list *list)
 {
     bool *done = calloc(list->count + 1, sizeof *done);
-    printf("%-24s  %-14s  %10s  %-24s  %5s  %4s  %s\n", "TIME", "RULE", "VALUE", "CULPRIT", "SHARE", "", "FOLDER");
+    printf("%-24s  %-14s  %10s  %-24s  %5s  %4s  %s\n", "TIME", "RULE", "VALUE", "CULPRIT", "SHARE", "",
+           "FOLDER");
     for (size_t i = list->count; done && i-- > 0;) {
         size_t repeats = 1;
         if (done[i])
@@ -120,7 +122,8 @@ static int list_directory(const char *dir, bool json)
 
 int gs_cmd_ls(int argc, char **argv)
 {
-    static const struct option known[] = {{"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    static const struct option known[] = {
+        {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
     bool json = false;
     for (int option; (option = getopt_long(argc, argv, "h", known, NULL)) != -1;)
         switch (option) {

@@ -11,7 +11,8 @@
 
 static void help(FILE *out)
 {
-    fprintf(out, "gumshoe - a process that watches itself and keeps the evidence\n\nusage: gumshoe COMMAND …\n\n");
+    fprintf(out,
+            "gumshoe - a process that watches itself and keeps the evidence\n\nusage: gumshoe COMMAND …\n\n");
     for (const struct gs_command *command = gs_commands; command->name; command++)
         fprintf(out, "  %-8s %s\n", command->name, command->help);
     fprintf(out, "\n  gumshoe COMMAND --help says more; man gumshoe says most.\n"
@@ -21,7 +22,8 @@ static void help(FILE *out)
 void gs_command_help(const char *name)
 {
     const struct gs_command *command = gs_command_find(name);
-    printf("usage: gumshoe %s %s\n%s\n\n%s", command->name, command->arguments, command->help, command->options);
+    printf("usage: gumshoe %s %s\n%s\n\n%s", command->name, command->arguments, command->help,
+           command->options);
 }
 
 int gs_usage(const char *name, const char *format, ...)

@@ -24,7 +24,11 @@
 
 enum { NOT_EXECUTABLE = 126, NOT_FOUND = 127 }; // as a shell has it
 
-struct options { const char *rules, *dir, *log; bool verbose; char **command; };
+struct options {
+    const char *rules, *dir, *log;
+    bool verbose;
+    char **command;
+};
 
 /* ---- before ----------------------------------------------------------------------------------------------------------- */
 
@@ -34,7 +38,8 @@ static int check_rules(const struct options *options, char dir[PATH_MAX])
     char *text = NULL;
     size_t length = gs_default_rules_length;
     struct gs_errors errors = {0};
-    int failed = options->rules ? gs_read_file(AT_FDCWD, options->rules, GS_RULES_TEXT_MAX, &text, &length) : 0;
+    int failed =
+        options->rules ? gs_read_file(AT_FDCWD, options->rules, GS_RULES_TEXT_MAX, &text, &length) : 0;
     if (failed)
         return gs_complain(GS_IO, "%s: %s", options->rules, strerrordesc_np(-failed));
     struct gs_rules *rules = gs_rules_read(text ? text : gs_default_rules_text, length,
@@ -46,7 +51,8 @@ static int check_rules(const struct options *options, char dir[PATH_MAX])
     }
     if (rules)
         snprintf(dir, PATH_MAX, "%s", options->dir ? options->dir : rules->incidents.dir);
-    int status = rules ? GS_FINE : gs_complain(GS_NO, "not started: the rules are wrong (gumshoe check says more)");
+    int status =
+        rules ? GS_FINE : gs_complain(GS_NO, "not started: the rules are wrong (gumshoe check says more)");
     gs_rules_free(rules);
     gs_errors_fini(&errors);
     gs_free(text);
@@ -77,7 +83,8 @@ static bool find_program(const char *name, char out[PATH_MAX])
         return snprintf(out, PATH_MAX, "%s", name) < PATH_MAX && access(out, F_OK) == 0;
     for (path = path ? path : "/bin:/usr/bin"; *path;) {
         size_t length = strcspn(path, ":");
-        if (snprintf(out, PATH_MAX, "%.*s/%s", length ? (int)length : 1, length ? path : ".", name) < PATH_MAX &&
+        if (snprintf(out, PATH_MAX, "%.*s/%s", length ? (int)length : 1, length ? path : ".", name) <
+                PATH_MAX &&
             access(out, X_OK) == 0)
             return true;
         path += length + (path[length] == ':');
@@ -95,7 +102,8 @@ static bool is_static(const char *file)
     elf = fd >= 0 && pread(fd, &header, sizeof header, 0) == sizeof header &&
           memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 && header.e_ident[EI_CLASS] == ELFCLASS64;
     for (unsigned i = 0; elf && i < header.e_phnum; i++)
-        if (pread(fd, &segment, sizeof segment, (off_t)(header.e_phoff + i * sizeof segment)) == sizeof segment)
+        if (pread(fd, &segment, sizeof segment, (off_t)(header.e_phoff + i * sizeof segment)) ==
+            sizeof segment)
             loader |= segment.p_type == PT_INTERP;
     if (fd >= 0)
         close(fd);
@@ -109,9 +117,12 @@ static void warn_if_out_of_reach(const char *name)
     if (!find_program(name, file))
         return;
     if (is_static(file))
-        gs_complain(GS_FINE, "warning: %s is linked statically: nothing can be preloaded, it runs unwatched", file);
+        gs_complain(GS_FINE, "warning: %s is linked statically: nothing can be preloaded, it runs unwatched",
+                    file);
     else if (stat(file, &status) == 0 && (status.st_mode & (S_ISUID | S_ISGID)) && geteuid() != 0)
-        gs_complain(GS_FINE, "warning: %s gains privileges as it starts: it ignores the preload and runs unwatched", file);
+        gs_complain(GS_FINE,
+                    "warning: %s gains privileges as it starts: it ignores the preload and runs unwatched",
+                    file);
 }
 
 /* ---- the child ------------------------------------------------------------------------------------------------------------ */
@@ -195,7 +206,8 @@ static void tell_incidents(const char *dir, int64_t since_ns)
     for (size_t i = 0; i < list.count; i++)
         fresh += list.entry[i].triggered_ns >= since_ns;
     if (fresh)
-        fprintf(stderr, "gumshoe: %zu incident%s in %s: gumshoe show --dir %s\n", fresh, fresh == 1 ? "" : "s", dir, dir);
+        fprintf(stderr, "gumshoe: %zu incident%s in %s: gumshoe show --dir %s\n", fresh,
+                fresh == 1 ? "" : "s", dir, dir);
     gs_incident_list_fini(&list);
 }
 
@@ -207,8 +219,9 @@ static int run(const struct options *options)
     if (status != GS_FINE)
         return status;
     if (!find_library(library))
-        return gs_complain(GS_IO, "libgumshoe.so.1 is neither beside this command nor in ../" GS_LIBRARY_FROM_BIN
-                                  ": is the installation complete?");
+        return gs_complain(GS_IO,
+                           "libgumshoe.so.1 is neither beside this command nor in ../" GS_LIBRARY_FROM_BIN
+                           ": is the installation complete?");
     warn_if_out_of_reach(options->command[0]);
     sigset_t all, old;
     sigfillset(&all);
@@ -230,12 +243,15 @@ static int run(const struct options *options)
 
 int gs_cmd_run(int argc, char **argv)
 {
-    static const struct option known[] = {{"rules", required_argument, NULL, 'r'}, {"dir", required_argument, NULL, 'd'},
-                                          {"log", required_argument, NULL, 'l'},   {"help", no_argument, NULL, 'h'},
+    static const struct option known[] = {{"rules", required_argument, NULL, 'r'},
+                                          {"dir", required_argument, NULL, 'd'},
+                                          {"log", required_argument, NULL, 'l'},
+                                          {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
     const char *rules = getenv("GUMSHOE_RULES"), *dir = getenv("GUMSHOE_DIR");
     struct options options = {.rules = rules && *rules ? rules : NULL, .dir = dir && *dir ? dir : NULL};
-    for (int option; (option = getopt_long(argc, argv, "+hv", known, NULL)) != -1;) // + : stop at the program's name
+    for (int option;
+         (option = getopt_long(argc, argv, "+hv", known, NULL)) != -1;) // + : stop at the program's name
         switch (option) {
         case 'r': options.rules = optarg; break;
         case 'd': options.dir = optarg; break;

@@ -5,8 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
-struct step { const char *suffix, *names[4]; double factor; };
-struct family { const struct step *step; size_t count, fallback; }; // fallback: where nothing reaches 1
+struct step {
+    const char *suffix, *names[4];
+    double factor;
+};
+struct family {
+    const struct step *step;
+    size_t count, fallback;
+}; // fallback: where nothing reaches 1
 
 static const struct step bytes[] = {
     {"B", {"b", "byte"}, 1},
@@ -17,10 +23,8 @@ static const struct step bytes[] = {
     {"PB", {"pb", "pbyte", "petabyte"}, 0x1p50},
 };
 static const struct step times[] = {
-    {"ns", {"ns", "nanosecond"}, 1},
-    {"us", {"us", "microsecond"}, 1e3},
-    {"ms", {"ms", "millisecond"}, 1e6},
-    {"s", {"s", "sec", "second"}, 1e9},
+    {"ns", {"ns", "nanosecond"}, 1},    {"us", {"us", "microsecond"}, 1e3},
+    {"ms", {"ms", "millisecond"}, 1e6}, {"s", {"s", "sec", "second"}, 1e9},
     {"hrs", {"hour", "hr"}, 3600e9},
 };
 static const struct family families[] = {{bytes, 6, 0}, {times, 5, 3}};
@@ -70,7 +74,8 @@ struct gs_scale gs_scale_for(const char *unit, long long min, long long max)
             continue;
         const struct step *small = best(&families[i], (double)min * from->factor);
         if (small != best(&families[i], (double)max * from->factor) && min * 100 < max)
-            small = best(&families[i], (double)min * 100 * from->factor); // so that the smallest still reads 0.01
+            small =
+                best(&families[i], (double)min * 100 * from->factor); // so that the smallest still reads 0.01
         return (struct gs_scale){unit, from->factor / small->factor, small->suffix};
     }
     return (struct gs_scale){unit, 1, suffix_of_plain(unit)};

@@ -95,8 +95,10 @@ static int show(const char *path, bool as_json)
 
 int gs_cmd_show(int argc, char **argv)
 {
-    static const struct option known[] = {{"json", no_argument, NULL, 'j'}, {"dir", required_argument, NULL, 'd'},
-                                          {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    static const struct option known[] = {{"json", no_argument, NULL, 'j'},
+                                          {"dir", required_argument, NULL, 'd'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
     const char *dir = gs_default_dir();
     char path[PATH_MAX];
     bool json = false;

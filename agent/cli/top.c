@@ -17,7 +17,11 @@
 enum { PROFILE_BYTES_MAX = 512 << 20 };
 static const double NODE_FRACTION = 0.005; // pprof's: functions with less are left out
 
-struct options { long most; const char *sample, *base, *profile; bool cum, json; };
+struct options {
+    long most;
+    const char *sample, *base, *profile;
+    bool cum, json;
+};
 
 /* ---- reading -------------------------------------------------------------------------------------------------------- */
 
@@ -68,10 +72,13 @@ static int by_cum(const void *a, const void *b)
     if (magnitude(x->cum) != magnitude(y->cum))
         return magnitude(x->cum) > magnitude(y->cum) ? -1 : 1;
     int order = strcmp(x->function, y->function);
-    return order ? order : (magnitude(x->flat) < magnitude(y->flat)) - (magnitude(x->flat) > magnitude(y->flat));
+    return order ? order
+                 : (magnitude(x->flat) < magnitude(y->flat)) - (magnitude(x->flat) > magnitude(y->flat));
 }
 
-struct shown { size_t dropped, candidates; }; // functions too light; functions before -n cut them
+struct shown {
+    size_t dropped, candidates;
+}; // functions too light; functions before -n cut them
 
 /* Leave in TOP what is to be shown. */
 static struct shown choose(struct gs_top *top, const struct options *options)
@@ -133,7 +140,8 @@ static void print_duration(const struct gs_profile *profile, const struct gs_top
     bool is_time = strcmp(unit, "nanoseconds") == 0;
     if (is_time && top->total) {
         char part[32];
-        snprintf(share, sizeof share, "(%s)", gs_print_share(top->total, profile->duration_ns, part, sizeof part));
+        snprintf(share, sizeof share, "(%s)",
+                 gs_print_share(top->total, profile->duration_ns, part, sizeof part));
     }
     printf("Duration: %s, Total samples = %s %s\n",
            gs_print_label(profile->duration_ns, "nanoseconds", duration, sizeof duration),
@@ -170,11 +178,13 @@ static void print_account(const struct gs_top *top, struct shown shown, const st
     for (size_t i = 0; i < top->count; i++)
         sum += top->row[i].flat;
     gs_print_share(sum, top->total, share, sizeof share);
-    printf("Showing nodes accounting for %s, %s of %s total\n", gs_print_scaled(sum, scale, sum_text, sizeof sum_text),
-           share + strspn(share, " "), gs_print_scaled(top->total, scale, total, sizeof total));
+    printf("Showing nodes accounting for %s, %s of %s total\n",
+           gs_print_scaled(sum, scale, sum_text, sizeof sum_text), share + strspn(share, " "),
+           gs_print_scaled(top->total, scale, total, sizeof total));
     if (top->total && shown.dropped)
-        printf("Dropped %zu node%s (cum <= %s)\n", shown.dropped, shown.dropped == 1 ? "" : "s",
-               gs_print_scaled((long long)((double)top->total * NODE_FRACTION), scale, cutoff, sizeof cutoff));
+        printf(
+            "Dropped %zu node%s (cum <= %s)\n", shown.dropped, shown.dropped == 1 ? "" : "s",
+            gs_print_scaled((long long)((double)top->total * NODE_FRACTION), scale, cutoff, sizeof cutoff));
     if (top->total && top->count && top->count < shown.candidates)
         printf("Showing top %zu nodes out of %zu\n", top->count, shown.candidates);
 }
@@ -197,7 +207,8 @@ static void print_rows(const struct gs_top *top, const struct gs_scale *scale)
 }
 
 /* For machines nothing is left out but what -n cuts. */
-static int print_as_json(const struct gs_profile *profile, struct gs_top *top, int type, const struct options *options)
+static int print_as_json(const struct gs_profile *profile, struct gs_top *top, int type,
+                         const struct options *options)
 {
     json_t *rows = json_array();
     if (options->cum)
@@ -206,9 +217,10 @@ static int print_as_json(const struct gs_profile *profile, struct gs_top *top, i
         struct gs_text name = {0}, file = {0}; // JSON is UTF-8; a symbol need not be
         gs_text_add_printable(&name, top->row[i].function);
         gs_text_add_printable(&file, top->row[i].file);
-        json_array_append_new(rows, json_pack("{s:s, s:s, s:I, s:I}", "function", name.bytes ? name.bytes : "", "file",
-                                              file.bytes ? file.bytes : "", "flat", (json_int_t)top->row[i].flat, "cum",
-                                              (json_int_t)top->row[i].cum));
+        json_array_append_new(rows,
+                              json_pack("{s:s, s:s, s:I, s:I}", "function", name.bytes ? name.bytes : "",
+                                        "file", file.bytes ? file.bytes : "", "flat",
+                                        (json_int_t)top->row[i].flat, "cum", (json_int_t)top->row[i].cum));
         gs_text_fini(&name);
         gs_text_fini(&file);
     }
@@ -266,8 +278,9 @@ static int subtract_base(struct gs_profile *profile, const char *path)
 static int read_options(int argc, char **argv, struct options *out)
 {
     static const struct option known[] = {
-        {"sample", required_argument, NULL, 's'}, {"base", required_argument, NULL, 'b'}, {"cum", no_argument, NULL, 'c'},
-        {"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0},
+        {"sample", required_argument, NULL, 's'}, {"base", required_argument, NULL, 'b'},
+        {"cum", no_argument, NULL, 'c'},          {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
     };
     char *end;
     for (int option; (option = getopt_long(argc, argv, "hn:", known, NULL)) != -1;)

@@ -24,8 +24,8 @@ struct capture {
     struct gs_report report;
     struct gs_maps *maps;
     struct gs_gathered gathered[KINDS_MAX];
-    struct gs_profile *growth;       // made from the heap and its base
-    int64_t step_ns;                 // when the present step began
+    struct gs_profile *growth; // made from the heap and its base
+    int64_t step_ns;           // when the present step began
     char exe[PATH_MAX], build_id[2 * GS_BUILD_ID_MAX + 1], path[PATH_MAX];
     struct utsname host;
 };
@@ -60,9 +60,8 @@ static void failed(struct capture *c, const char *what, int error)
 static void end_step(struct capture *c, const char *name)
 {
     int64_t now_ns = gs_monotonic_ns();
-    json_array_append_new(c->report.steps,
-                          json_pack("{s:s, s:f}", "name", name, "ms",
-                                    (double)((now_ns - c->step_ns) / 1000) / 1000));
+    json_array_append_new(c->report.steps, json_pack("{s:s, s:f}", "name", name, "ms",
+                                                     (double)((now_ns - c->step_ns) / 1000) / 1000));
     c->step_ns = now_ns;
 }
 
@@ -114,8 +113,9 @@ static void put_profile(struct capture *c, const char *name, const struct gs_pro
 
 static void put_text(struct capture *c, const char *name, const struct gs_text *text)
 {
-    failed(c, name, text->failed ? -ENOMEM : gs_folder_put(&c->folder, name, text->bytes ? text->bytes : "",
-                                                           text->length));
+    failed(c, name,
+           text->failed ? -ENOMEM
+                        : gs_folder_put(&c->folder, name, text->bytes ? text->bytes : "", text->length));
 }
 
 static void gather(struct capture *c, const struct gs_capture *kind, struct gs_gathered *out)
@@ -155,11 +155,12 @@ static void put_context(struct capture *c)
 {
     const struct gs_incident_scene *scene = c->report.scene;
     struct gs_text metrics = {0};
-    gs_history_write_json(scene->history, scene->rules->interval_ns, c->report.pid, c->report.facts->triggered_ns,
-                          &metrics);
+    gs_history_write_json(scene->history, scene->rules->interval_ns, c->report.pid,
+                          c->report.facts->triggered_ns, &metrics);
     put_text(c, "metrics.json", &metrics);
     gs_text_fini(&metrics);
-    failed(c, "rules.json", gs_folder_put(&c->folder, "rules.json", scene->rules->text, scene->rules->text_length));
+    failed(c, "rules.json",
+           gs_folder_put(&c->folder, "rules.json", scene->rules->text, scene->rules->text_length));
     if (c->maps)
         failed(c, "maps.txt", gs_folder_put(&c->folder, "maps.txt", c->maps->text, c->maps->text_length));
     for (size_t i = 0; i < scene->unavailable_count; i++)
@@ -190,8 +191,9 @@ static void find_culprit(struct capture *c)
     bool about_threads = metric && strcmp(metric, "threads") == 0;
     if (f->threads && (about_threads || !f->heap))
         (void)gs_culprit_find(f->threads, 0, "threads", &f->culprit);
-    else if (f->heap && !(f->growth && gs_culprit_find(f->growth, gs_profile_sample_type(f->growth, "inuse_space"),
-                                                       "growth", &f->culprit)))
+    else if (f->heap &&
+             !(f->growth && gs_culprit_find(f->growth, gs_profile_sample_type(f->growth, "inuse_space"),
+                                            "growth", &f->culprit)))
         (void)gs_culprit_find(f->heap, gs_profile_sample_type(f->heap, "inuse_space"), "in_use", &f->culprit);
 }
 
@@ -239,8 +241,16 @@ int gs_incident_capture(struct gs_store *store, const struct gs_incident_facts *
 {
     struct capture c = {.folder = {.fd = -1}, .step_ns = gs_monotonic_ns()};
     c.report = (struct gs_report){
-        .facts = facts, .scene = scene, .exe = c.exe, .build_id = c.build_id, .host = c.host.nodename,
-        .folder = c.path, .pid = (int)getpid(), .steps = json_array(), .notes = json_array(), .errors = json_array(),
+        .facts = facts,
+        .scene = scene,
+        .exe = c.exe,
+        .build_id = c.build_id,
+        .host = c.host.nodename,
+        .folder = c.path,
+        .pid = (int)getpid(),
+        .steps = json_array(),
+        .notes = json_array(),
+        .errors = json_array(),
     };
     int error = c.report.steps && c.report.notes && c.report.errors ? begin(&c, store) : -ENOMEM;
     if (!error) {

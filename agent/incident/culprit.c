@@ -11,7 +11,12 @@
 #include <stdio.h>
 #include <string.h>
 
-struct charge { const char *function; int64_t value; size_t row; uint32_t frame; };
+struct charge {
+    const char *function;
+    int64_t value;
+    size_t row;
+    uint32_t frame;
+};
 
 static const char *path_of(const struct gs_profile *profile, uint32_t location)
 {

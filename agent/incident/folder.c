@@ -4,10 +4,10 @@
  *
  * A folder under its final name is complete and safe on disk. Everything goes through descriptors and follows no link.
  * Who: the watcher. */
-#include "incident/inside.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "incident/inside.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

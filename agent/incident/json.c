@@ -44,7 +44,8 @@ static json_t *culprit_json(const struct gs_culprit *culprit)
                              (json_int_t)culprit->value, "share", json_real(culprit->share), "stack", stack);
     json_object_set_new(json, "function", printable(culprit->function));
     json_object_set_new(json, "module", printable(culprit->module));
-    json_object_set_new(json, "file", culprit->file && *culprit->file ? printable(culprit->file) : json_null());
+    json_object_set_new(json, "file",
+                        culprit->file && *culprit->file ? printable(culprit->file) : json_null());
     json_object_set_new(json, "line_number", culprit->line ? json_integer(culprit->line) : json_null());
     return json;
 }
@@ -62,7 +63,10 @@ json_t *gs_incident_json(const struct gs_report *report, const json_t *files, bo
     const struct gs_incident_facts *facts = report->facts;
     const struct gs_incident_scene *scene = report->scene;
     const struct gs_culprit *culprit = &report->findings.culprit;
-    const struct { const char *key; json_t *value; } pairs[] = {
+    const struct {
+        const char *key;
+        json_t *value;
+    } pairs[] = {
         {"version", json_integer(1)},
         {"complete", json_boolean(complete)},
         {"rule", json_string(facts->rule)},

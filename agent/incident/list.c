@@ -16,9 +16,13 @@ enum { JSON_BYTES_MAX = 4 << 20 };
 /* The keys that readers rely on, and what they must be. */
 static bool well_formed(const json_t *json, const char **why)
 {
-    static const struct { const char *key; bool text, or_null; } keys[] = {
-        {"rule", true, false}, {"reason", true, false}, {"triggered", true, false}, {"condition", true, true},
-        {"metric", true, true}, {"exe", true, true},    {"host", true, true},       {"fingerprint", true, true},
+    static const struct {
+        const char *key;
+        bool text, or_null;
+    } keys[] = {
+        {"rule", true, false},     {"reason", true, false},     {"triggered", true, false},
+        {"condition", true, true}, {"metric", true, true},      {"exe", true, true},
+        {"host", true, true},      {"fingerprint", true, true},
     };
     int64_t time_ns;
     *why = "its incident.json is not an object of version 1";
@@ -91,7 +95,8 @@ static int add_entry(struct gs_incident_list *list, size_t *capacity, const char
     }
     struct gs_incident_entry *entry = &list->entry[list->count++];
     *entry = (struct gs_incident_entry){.name = copy, .json = json};
-    (void)gs_time_read(json_string_value(json_object_get(json, "triggered")), &entry->triggered_ns); // was checked
+    (void)gs_time_read(json_string_value(json_object_get(json, "triggered")),
+                       &entry->triggered_ns); // was checked
     return 0;
 }
 

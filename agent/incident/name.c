@@ -41,8 +41,8 @@ bool gs_time_read(const char *text, int64_t *realtime_ns)
         return false;
     int year = digits(t, 0, 4), month = digits(t, 4, 6), day = digits(t, 6, 8), hour = digits(t, 9, 11);
     int minute = digits(t, 11, 13), second = digits(t, 13, 15), ms = digits(t, 15, 18);
-    if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 || hour > 23 || minute < 0 ||
-        minute > 59 || second < 0 || second > 60 || ms < 0)
+    if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 || hour > 23 ||
+        minute < 0 || minute > 59 || second < 0 || second > 60 || ms < 0)
         return false;
     int64_t seconds = days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
     *realtime_ns = seconds * GS_NS_PER_S + ms * GS_NS_PER_MS;
@@ -79,7 +79,8 @@ bool gs_folder_name_read(const char *name, struct gs_folder_name *out)
     if (!gs_time_read(time, &out->time_ns))
         return false;
     const char *rule = name + TIME + 1;
-    for (const char *at = strchr(rule, '-'); at; at = strchr(at + 1, '-')) { // a rule's name may hold dashes, too
+    for (const char *at = strchr(rule, '-'); at;
+         at = strchr(at + 1, '-')) { // a rule's name may hold dashes, too
         size_t length = (size_t)(at - rule);
         if (length == 0 || length > GS_RULE_NAME_MAX || !tail(at + 1, &out->pid))
             continue;

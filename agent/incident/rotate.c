@@ -102,11 +102,14 @@ static bool is_protected(const struct gs_incident_list *list, size_t at)
     return newest || highest;
 }
 
-struct totals { uint64_t count, bytes; };
+struct totals {
+    uint64_t count, bytes;
+};
 
 static bool beyond(const struct gs_store_limits *limits, struct totals totals, int64_t age_ns)
 {
-    return (limits->keep && totals.count > limits->keep) || (limits->max_bytes && totals.bytes > limits->max_bytes) ||
+    return (limits->keep && totals.count > limits->keep) ||
+           (limits->max_bytes && totals.bytes > limits->max_bytes) ||
            (limits->max_age_ns && age_ns > limits->max_age_ns);
 }
 
@@ -118,7 +121,8 @@ static size_t rotate(const struct gs_store *store, int fd, struct gs_incident_li
     bool *keep = gs_alloc(list->count + 1);
     if (!keep)
         return 0;
-    for (size_t i = 0; i < list->count; i++) { // before anything goes: what is highest does not change by removing
+    for (size_t i = 0; i < list->count;
+         i++) { // before anything goes: what is highest does not change by removing
         keep[i] = is_protected(list, i);
         totals.bytes += bytes_of(fd, list->entry[i].name);
     }
@@ -129,8 +133,8 @@ static size_t rotate(const struct gs_store *store, int fd, struct gs_incident_li
             continue;
         int error = gs_folder_remove(fd, entry->name);
         if (error) {
-            gs_log(GS_LOG_WARNING, "%s/%s stays, though the limits would remove it: %s", store->path, entry->name,
-                   strerrordesc_np(-error));
+            gs_log(GS_LOG_WARNING, "%s/%s stays, though the limits would remove it: %s", store->path,
+                   entry->name, strerrordesc_np(-error));
             continue;
         }
         totals.count--;

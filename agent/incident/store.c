@@ -74,8 +74,10 @@ static int open_checked(const char *dir, struct stat *status, char *why, size_t 
         return refuse(-error, strerrordesc_np(-error), why, why_size);
     int fd = open_directory(dir);
     if (fd < 0)
-        return refuse(errno, errno == ENOTDIR || errno == ELOOP ? "it is not a directory, or a symbolic link"
-                                                                : strerrordesc_np(errno), why, why_size);
+        return refuse(errno,
+                      errno == ENOTDIR || errno == ELOOP ? "it is not a directory, or a symbolic link"
+                                                         : strerrordesc_np(errno),
+                      why, why_size);
     const char *reason = distrust(fd, status);
     if (!reason)
         return fd;
@@ -84,7 +86,8 @@ static int open_checked(const char *dir, struct stat *status, char *why, size_t 
     return refuse(error, reason, why, why_size);
 }
 
-struct gs_store *gs_store_open(const char *dir, const struct gs_store_limits *limits, char *why, size_t why_size)
+struct gs_store *gs_store_open(const char *dir, const struct gs_store_limits *limits, char *why,
+                               size_t why_size)
 {
     struct stat status;
     int fd = open_checked(dir, &status, why, why_size);
@@ -124,7 +127,8 @@ int gs_store_fd(struct gs_store *store)
 {
     struct stat status;
     char why[256];
-    bool ours = fstat(store->fd, &status) == 0 && status.st_dev == store->device && status.st_ino == store->inode;
+    bool ours =
+        fstat(store->fd, &status) == 0 && status.st_dev == store->device && status.st_ino == store->inode;
     if (ours && status.st_nlink)
         return store->fd;
     int fd = open_checked(store->path, &status, why, sizeof why); // it was removed, or its descriptor closed

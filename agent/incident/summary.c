@@ -25,10 +25,12 @@ static const char *bare_name(const char *path)
 static bool is_noise(const struct gs_profile *profile, uint32_t location, const char *name)
 {
     uint32_t mapping = profile->location[location].mapping;
-    return gs_function_is_runtime(name) || (mapping && gs_path_is_runtime(profile->mapping[mapping - 1].path));
+    return gs_function_is_runtime(name) ||
+           (mapping && gs_path_is_runtime(profile->mapping[mapping - 1].path));
 }
 
-static void add_frame(struct gs_text *out, const struct gs_profile *profile, uint32_t location, const char *name)
+static void add_frame(struct gs_text *out, const struct gs_profile *profile, uint32_t location,
+                      const char *name)
 {
     const struct gs_location *at = &profile->location[location];
     gs_text_add_printable(out, name);
@@ -173,7 +175,8 @@ static void add_list(struct gs_text *out, const char *label, const json_t *list)
 {
     size_t i;
     const json_t *item;
-    json_array_foreach(list, i, item) {
+    json_array_foreach(list, i, item)
+    {
         gs_text_add(out, "%s: ", label);
         gs_text_add_printable(out, json_string_value(item));
         gs_text_add(out, "\n");

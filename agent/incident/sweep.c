@@ -40,10 +40,11 @@ static json_t *facts_of(int folderfd, const char *name, const struct gs_folder_n
     json_t *json = gs_incident_read(folderfd, why, sizeof why);
     if (json)
         return json;
-    snprintf(time, sizeof time, "%.4s-%.2s-%.2sT%.2s:%.2s:%.2s.%.3sZ", name, name + 4, name + 6, name + 9, name + 11,
-             name + 13, name + 16);
-    return json_pack("{s:i, s:b, s:s, s:s, s:s, s:i}", "version", 1, "complete", 0, "rule", parts->rule, "reason",
-                     "unknown: the process ended before the reason was on disk", "triggered", time, "pid", parts->pid);
+    snprintf(time, sizeof time, "%.4s-%.2s-%.2sT%.2s:%.2s:%.2s.%.3sZ", name, name + 4, name + 6, name + 9,
+             name + 11, name + 13, name + 16);
+    return json_pack("{s:i, s:b, s:s, s:s, s:s, s:i}", "version", 1, "complete", 0, "rule", parts->rule,
+                     "reason", "unknown: the process ended before the reason was on disk", "triggered", time,
+                     "pid", parts->pid);
 }
 
 static void append_text(json_t *json, const char *key, const char *text)
@@ -56,7 +57,8 @@ static void append_text(json_t *json, const char *key, const char *text)
     json_array_append_new(list, json_string(text));
 }
 
-static int complete(struct gs_store *store, int folderfd, const char *name, const struct gs_folder_name *parts)
+static int complete(struct gs_store *store, int folderfd, const char *name,
+                    const struct gs_folder_name *parts)
 {
     struct gs_folder folder = {.store = store, .fd = folderfd};
     json_t *json = facts_of(folderfd, name, parts);
@@ -64,7 +66,8 @@ static int complete(struct gs_store *store, int folderfd, const char *name, cons
     unlinkat(folderfd, "incident.json.new", 0);
     json_object_set_new(json, "complete", json_false());
     json_object_set_new(json, "files", files_of(folderfd));
-    append_text(json, "errors", "the process ended during the capture: what is here was safe on disk by then");
+    append_text(json, "errors",
+                "the process ended during the capture: what is here was safe on disk by then");
     int error = gs_folder_put_json(&folder, json);
     if (!error)
         error = gs_folder_publish(&folder);
@@ -91,8 +94,8 @@ static void sweep_one(struct gs_store *store, int fd, const char *dot)
     int error = is_empty(folder) ? (unlinkat(fd, dot, AT_REMOVEDIR) != 0 ? -errno : 0)
                                  : complete(store, folder, name, &parts);
     if (error)
-        gs_log(GS_LOG_WARNING, "%s/%s was left by a process that died, and could not be completed: %s", store->path,
-               dot, strerrordesc_np(-error));
+        gs_log(GS_LOG_WARNING, "%s/%s was left by a process that died, and could not be completed: %s",
+               store->path, dot, strerrordesc_np(-error));
     close(folder);
 }
 

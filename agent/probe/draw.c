@@ -58,7 +58,8 @@ double gs_sample_weight(uint64_t size, uint64_t distance)
     double x = (double)size / (double)distance;
     if (x > 40) // e^-40 is below the last bit of 1
         return 1;
-    if (x < 0.25) { // 1 - e^-x loses digits here: the Laurent series does not; the term left out is below 1e-9
+    if (x <
+        0.25) { // 1 - e^-x loses digits here: the Laurent series does not; the term left out is below 1e-9
         double q = x * x;
         return 1 / x + 0.5 + x * (1.0 / 12 - q * (1.0 / 720 - q / 30240));
     }

@@ -28,8 +28,9 @@ static void filter_add(const void *ptr)
 {
     _Atomic uint8_t *counter = &gs_filter[gs_filter_index(ptr)];
     uint8_t seen = atomic_load_explicit(counter, memory_order_relaxed);
-    while (seen != SATURATED && !atomic_compare_exchange_weak_explicit(counter, &seen, (uint8_t)(seen + 1),
-                                                                      memory_order_relaxed, memory_order_relaxed))
+    while (seen != SATURATED &&
+           !atomic_compare_exchange_weak_explicit(counter, &seen, (uint8_t)(seen + 1), memory_order_relaxed,
+                                                  memory_order_relaxed))
         ;
 }
 
@@ -37,8 +38,9 @@ static void filter_subtract(const void *ptr)
 {
     _Atomic uint8_t *counter = &gs_filter[gs_filter_index(ptr)];
     uint8_t seen = atomic_load_explicit(counter, memory_order_relaxed);
-    while (seen != SATURATED && !atomic_compare_exchange_weak_explicit(counter, &seen, (uint8_t)(seen - 1),
-                                                                      memory_order_relaxed, memory_order_relaxed))
+    while (seen != SATURATED &&
+           !atomic_compare_exchange_weak_explicit(counter, &seen, (uint8_t)(seen - 1), memory_order_relaxed,
+                                                  memory_order_relaxed))
         ;
 }
 
@@ -48,8 +50,8 @@ bool gs_live_insert(const void *ptr, const struct gs_live *sample)
     for (size_t at = home; at < home + NEIGHBOURS; at++) {
         uintptr_t empty = 0;
         if (atomic_load_explicit(&address[at], memory_order_relaxed) != 0 ||
-            !atomic_compare_exchange_strong_explicit(&address[at], &empty, (uintptr_t)ptr, memory_order_acquire,
-                                                     memory_order_relaxed))
+            !atomic_compare_exchange_strong_explicit(&address[at], &empty, (uintptr_t)ptr,
+                                                     memory_order_acquire, memory_order_relaxed))
             continue;
         sample_at[at] = *sample;
         filter_add(ptr);
@@ -65,7 +67,8 @@ bool gs_live_take(const void *ptr, struct gs_live *sample)
         if (atomic_load_explicit(&address[at], memory_order_relaxed) != (uintptr_t)ptr)
             continue;
         *sample = sample_at[at];
-        atomic_store_explicit(&address[at], 0, memory_order_release); // after the copy: the place may be taken now
+        atomic_store_explicit(&address[at], 0,
+                              memory_order_release); // after the copy: the place may be taken now
         filter_subtract(ptr);
         return true;
     }

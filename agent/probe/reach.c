@@ -16,7 +16,8 @@
 
 enum { PAGE = 4096, PAGES_A_WALK = 64, OWN_STACK_MAX = 64 << 20 };
 
-extern void *__libc_stack_end __attribute__((weak)); // of the loader: where main's stack begins (weak: see rows.c)
+extern void *__libc_stack_end
+    __attribute__((weak)); // of the loader: where main's stack begins (weak: see rows.c)
 
 static bool readable(uintptr_t at)
 {
@@ -42,7 +43,8 @@ static bool grow(struct gs_reach *reach)
 /* Where the stack that holds SP ends if it is the thread's own; 0 if it is not likely to be. */
 static uintptr_t own_end(uintptr_t sp)
 {
-    uintptr_t thread_end = (uintptr_t)__builtin_thread_pointer(), main_end = &__libc_stack_end ? (uintptr_t)__libc_stack_end : 0;
+    uintptr_t thread_end = (uintptr_t)__builtin_thread_pointer(),
+              main_end = &__libc_stack_end ? (uintptr_t)__libc_stack_end : 0;
     if (sp < thread_end && thread_end - sp < OWN_STACK_MAX)
         return thread_end;
     if (sp < main_end && main_end - sp < OWN_STACK_MAX)

@@ -23,7 +23,10 @@ enum { REG_BP = 6, REG_SP = 7, REG_PC = 16 };
 
 /* ---- reading bytes ----------------------------------------------------------------------------------------- */
 
-struct cursor { const uint8_t *at, *end; bool bad; };
+struct cursor {
+    const uint8_t *at, *end;
+    bool bad;
+};
 
 static uint64_t take(struct cursor *c, size_t bytes)
 {
@@ -78,6 +81,7 @@ static uintptr_t take_encoded(struct cursor *c, uint8_t encoding)
     int64_t value;
     if (encoding == 0xff)
         return 0;
+    // clang-format off
     switch (encoding & 0x0f) {
     case 0x00: value = (int64_t)take(c, 8); break;
     case 0x01: value = (int64_t)take_uleb(c); break;
@@ -90,12 +94,15 @@ static uintptr_t take_encoded(struct cursor *c, uint8_t encoding)
     case 0x0c: value = (int64_t)take(c, 8); break;
     default: c->bad = true; return 0;
     }
+    // clang-format on
     return (encoding & 0x70) == 0x10 ? here + (uintptr_t)value : (uintptr_t)value;
 }
 
 /* ---- finding the FDE ------------------------------------------------------------------------------------------- */
 
-struct object { const uint8_t *start, *end, *hdr; };
+struct object {
+    const uint8_t *start, *end, *hdr;
+};
 
 static bool find_object(uintptr_t pc, struct object *object)
 {
@@ -120,7 +127,9 @@ static const uint8_t *search(const struct object *object, uintptr_t pc)
     size_t count = take(&c, 4);
     if (c.bad || count > (size_t)(object->end - c.at) / 8)
         return NULL;
-    struct { int32_t start, fde; } entry;
+    struct {
+        int32_t start, fde;
+    } entry;
     int64_t wanted = (int64_t)(pc - (uintptr_t)hdr);
     size_t low = 0, high = count;
     while (low < high) {
@@ -140,12 +149,12 @@ static const uint8_t *search(const struct object *object, uintptr_t pc)
 
 /* ---- CIE and FDE --------------------------------------------------------------------------------------------------- */
 
-struct frame_entry {           // what an FDE and its CIE say
+struct frame_entry { // what an FDE and its CIE say
     uint64_t code_align;
     int64_t data_align;
     uint8_t encoding;
     bool augmented, signal;
-    uintptr_t start, length;   // of the code
+    uintptr_t start, length; // of the code
     struct cursor initial, program;
 };
 
@@ -221,7 +230,7 @@ static bool read_fde(const uint8_t *at, const struct object *object, struct fram
 
 /* ---- expressions ------------------------------------------------------------------------------------------------------- */
 
-struct term {                  // register + value, or *(register + value)
+struct term { // register + value, or *(register + value)
     enum { CONSTANT, SP, BP } base;
     bool loaded;
     int64_t value;
@@ -229,6 +238,7 @@ struct term {                  // register + value, or *(register + value)
 
 static int64_t combine(uint8_t op, int64_t a, int64_t b, bool *bad)
 {
+    // clang-format off
     switch (op) {
     case 0x1a: return a & b;
     case 0x1c: return (int64_t)((uint64_t)a - (uint64_t)b);
@@ -246,6 +256,7 @@ static int64_t combine(uint8_t op, int64_t a, int64_t b, bool *bad)
     case 0x2e: return a != b;
     default: *bad = true; return 0;
     }
+    // clang-format on
 }
 
 /* a OP b: constants by arithmetic; a register plus or minus a constant stays a term. */
@@ -319,7 +330,11 @@ static bool evaluate(struct cursor c, uintptr_t pc, struct term *out)
 /* ---- the call frame program -------------------------------------------------------------------------------------------------- */
 
 enum rule { SAME, UNDEFINED, AT_CFA, EXPRESSION, OTHER };
-struct place { enum rule rule; int64_t offset; struct cursor expression; };
+struct place {
+    enum rule rule;
+    int64_t offset;
+    struct cursor expression;
+};
 struct rules {
     bool by_expression;
     uint64_t reg;
@@ -373,6 +388,7 @@ static bool run(struct cursor c, const struct frame_entry *entry, uintptr_t pc, 
         uint8_t byte = (uint8_t)take(&c, 1), op = byte & 0xc0 ? byte & 0xc0 : byte;
         uint64_t low = byte & 0x3f, reg, steps = 0;
         bool advances = false;
+        // clang-format off
         switch (op) {
         case 0x00: break;
         case 0x40: steps = low; advances = true; break;
@@ -423,6 +439,7 @@ static bool run(struct cursor c, const struct frame_entry *entry, uintptr_t pc, 
         case 0x2e: take_uleb(&c); break; // GNU_args_size
         default: return false;
         }
+        // clang-format on
         if (advances && (*location += steps * entry->code_align) > pc)
             return true;
     }
@@ -441,7 +458,10 @@ static bool fits(int64_t offset)
 static struct gs_row row_of(const struct rules *rules, uintptr_t pc)
 {
     struct gs_row row = {.kind = GS_ROW_STRANGE};
-    struct term cfa = {rules->reg == REG_SP ? SP : rules->reg == REG_BP ? BP : CONSTANT, false, rules->offset};
+    struct term cfa = {rules->reg == REG_SP   ? SP
+                       : rules->reg == REG_BP ? BP
+                                              : CONSTANT,
+                       false, rules->offset};
     if (rules->pc.rule == UNDEFINED)
         return (struct gs_row){.kind = GS_ROW_END};
     if (rules->pc.rule != AT_CFA || rules->pc.offset != -8)
@@ -450,7 +470,9 @@ static struct gs_row row_of(const struct rules *rules, uintptr_t pc)
         return STRANGE;
     if (cfa.base == CONSTANT || !fits(cfa.value))
         return STRANGE;
-    row.kind = cfa.base == SP ? (cfa.loaded ? GS_ROW_SP_DEREF : GS_ROW_SP) : cfa.loaded ? GS_ROW_BP_DEREF : GS_ROW_BP;
+    row.kind = cfa.base == SP ? (cfa.loaded ? GS_ROW_SP_DEREF : GS_ROW_SP)
+               : cfa.loaded   ? GS_ROW_BP_DEREF
+                              : GS_ROW_BP;
     row.cfa_offset = (int32_t)cfa.value;
     if (rules->bp.rule == AT_CFA && fits(rules->bp.offset)) {
         row.bp = GS_BP_AT_CFA;

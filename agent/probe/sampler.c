@@ -25,7 +25,10 @@ static _Atomic bool hooks_seen;
 void gs_probe_start(const struct gs_probe_settings *settings)
 {
     uint32_t frames = settings->depth;
-    atomic_store_explicit(&depth, frames < 1 ? 1 : frames > GS_DEPTH_MAX ? GS_DEPTH_MAX : frames,
+    atomic_store_explicit(&depth,
+                          frames < 1              ? 1
+                          : frames > GS_DEPTH_MAX ? GS_DEPTH_MAX
+                                                  : frames,
                           memory_order_relaxed);
     atomic_store_explicit(&distance, settings->sample_bytes, memory_order_relaxed);
 }
@@ -108,8 +111,8 @@ static uint32_t stack_of(struct gs_caller caller, struct gs_scratch *scratch)
     struct gs_reach reach;
     bool cut;
     gs_reach_own_stack(&reach, caller.sp);
-    uint32_t frames = gs_walk(registers, &reach, scratch->frames, atomic_load_explicit(&depth, memory_order_relaxed),
-                              &cut);
+    uint32_t frames =
+        gs_walk(registers, &reach, scratch->frames, atomic_load_explicit(&depth, memory_order_relaxed), &cut);
     gs_reach_remember(&reach);
     if (cut)
         atomic_fetch_add_explicit(&gs_drops.stacks_cut, 1, memory_order_relaxed);

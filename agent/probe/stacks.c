@@ -66,7 +66,8 @@ static uint32_t add(uint64_t hash, const uintptr_t *from, uint32_t depth, bool c
     memcpy(&frame[first], from, depth * sizeof *from);
     entry[number].hash = hash;
     entry[number].first_frame = first;
-    atomic_store_explicit(&entry[number].depth_live, depth << 2 | (uint32_t)cut << 1 | 1, memory_order_release);
+    atomic_store_explicit(&entry[number].depth_live, depth << 2 | (uint32_t)cut << 1 | 1,
+                          memory_order_release);
     return number;
 }
 

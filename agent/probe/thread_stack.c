@@ -26,7 +26,10 @@ enum { PAGE = 4096, COPY_PAGES = 16, REQUESTS = 8, ASK_SIGNAL = SIGURG };
 
 /* ---- asleep ------------------------------------------------------------------------------------------------- */
 
-struct position { char text[256]; uintptr_t pc, sp; };
+struct position {
+    char text[256];
+    uintptr_t pc, sp;
+};
 
 /* "/proc/self/task/TID/syscall" into OUT. printf's family is not for this folder. */
 static void syscall_path(pid_t tid, char out[48])
@@ -135,7 +138,8 @@ static void fill(struct request *request, const ucontext_t *context)
     };
     struct gs_reach reach;
     gs_reach_own_stack(&reach, registers.sp);
-    request->stack.depth = gs_walk(registers, &reach, request->stack.frames, GS_DEPTH_MAX, &request->stack.cut);
+    request->stack.depth =
+        gs_walk(registers, &reach, request->stack.frames, GS_DEPTH_MAX, &request->stack.cut);
     gs_reach_remember(&reach);
     request->stack.how = GS_THREAD_SIGNALED;
 }
@@ -150,8 +154,8 @@ static void answer(int signal, siginfo_t *from, void *context)
     for (int i = 0; i < REQUESTS; i++) {
         uint32_t asked = ASKED;
         if (atomic_load_explicit(&requests[i].tid, memory_order_acquire) != tid ||
-            !atomic_compare_exchange_strong_explicit(&requests[i].state, &asked, ANSWERING, memory_order_acquire,
-                                                     memory_order_relaxed))
+            !atomic_compare_exchange_strong_explicit(&requests[i].state, &asked, ANSWERING,
+                                                     memory_order_acquire, memory_order_relaxed))
             continue;
         fill(&requests[i], context);
         atomic_store_explicit(&requests[i].state, ANSWERED, memory_order_release);

@@ -29,7 +29,8 @@ void gs_alarm_check(uint64_t heap_in_use)
     uint64_t at = atomic_load_explicit(&line, memory_order_relaxed);
     if (GS_LIKELY(heap_in_use < at))
         return;
-    if (atomic_compare_exchange_strong_explicit(&line, &at, UINT64_MAX, memory_order_relaxed, memory_order_relaxed))
+    if (atomic_compare_exchange_strong_explicit(&line, &at, UINT64_MAX, memory_order_relaxed,
+                                                memory_order_relaxed))
         wake(ALARM);
 }
 

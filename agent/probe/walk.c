@@ -13,7 +13,9 @@
 
 enum { CACHE_BITS = 13 };
 
-struct cached { _Atomic uint64_t check, row; };
+struct cached {
+    _Atomic uint64_t check, row;
+};
 static struct cached cache[1 << CACHE_BITS];
 static _Atomic uint64_t age = 0x5bd1e9955bd1e995u;
 
@@ -76,7 +78,8 @@ static bool step_signal(struct gs_registers *r, struct gs_reach *reach)
     if (!load(reach, r->sp + GREGS + 8 * RIP, &pc) || !load(reach, r->sp + GREGS + 8 * RSP, &sp) ||
         !load(reach, r->sp + GREGS + 8 * RBP, &bp))
         return false;
-    if (sp < r->sp || sp >= reach->high) { // the handler ran on a signal stack: what it interrupted is elsewhere
+    if (sp < r->sp ||
+        sp >= reach->high) { // the handler ran on a signal stack: what it interrupted is elsewhere
         if (!reach->grow)
             return false;
         gs_reach_cross(reach, sp);
@@ -115,7 +118,8 @@ static bool step_row(struct gs_row row, struct gs_registers *r, struct gs_reach 
 static bool step_frame_pointer(struct gs_registers *r, struct gs_reach *reach)
 {
     uintptr_t pc, bp;
-    if (!r->bp_known || r->bp < r->sp || !load(reach, r->bp, &bp) || !load(reach, r->bp + 8, &pc) || bp <= r->bp)
+    if (!r->bp_known || r->bp < r->sp || !load(reach, r->bp, &bp) || !load(reach, r->bp + 8, &pc) ||
+        bp <= r->bp)
         return false;
     *r = (struct gs_registers){.pc = pc, .sp = r->bp + 16, .bp = bp, .bp_known = true};
     return true;
@@ -127,11 +131,15 @@ static bool step(struct gs_row row, struct gs_registers *r, struct gs_reach *rea
     case GS_ROW_SP:
     case GS_ROW_BP:
     case GS_ROW_SP_DEREF:
-    case GS_ROW_BP_DEREF: return step_row(row, r, reach);
-    case GS_ROW_SIGNAL: return step_signal(r, reach);
-    case GS_ROW_NONE: return step_frame_pointer(r, reach);
+    case GS_ROW_BP_DEREF:
+        return step_row(row, r, reach);
+    case GS_ROW_SIGNAL:
+        return step_signal(r, reach);
+    case GS_ROW_NONE:
+        return step_frame_pointer(r, reach);
     case GS_ROW_END:
-    case GS_ROW_STRANGE: break;
+    case GS_ROW_STRANGE:
+        break;
     }
     return false;
 }

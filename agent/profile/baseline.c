@@ -48,14 +48,16 @@ static void drop(struct gs_baselines *baselines, unsigned at)
 {
     gs_free(baselines->kept[at].counts);
     baselines->count--;
-    memmove(&baselines->kept[at], &baselines->kept[at + 1], (baselines->count - at) * sizeof baselines->kept[0]);
+    memmove(&baselines->kept[at], &baselines->kept[at + 1],
+            (baselines->count - at) * sizeof baselines->kept[0]);
 }
 
 /* Drop those that stand between two neighbours of less than double age; the youngest and the oldest stay. */
 static void thin(struct gs_baselines *baselines, int64_t now_ns)
 {
     for (unsigned at = 1; at + 1 < baselines->count;) {
-        int64_t younger = now_ns - baselines->kept[at - 1].time_ns, older = now_ns - baselines->kept[at + 1].time_ns;
+        int64_t younger = now_ns - baselines->kept[at - 1].time_ns,
+                older = now_ns - baselines->kept[at + 1].time_ns;
         if (at > 1 && older <= 2 * younger)
             drop(baselines, at);
         else
@@ -80,7 +82,8 @@ void gs_baselines_tick(struct gs_baselines *baselines, int64_t start_ns, int64_t
     baselines->count++;
 }
 
-const struct gs_baseline *gs_baselines_find(const struct gs_baselines *baselines, int64_t now_ns, int64_t window_ns)
+const struct gs_baseline *gs_baselines_find(const struct gs_baselines *baselines, int64_t now_ns,
+                                            int64_t window_ns)
 {
     if (!baselines || baselines->count == 0)
         return NULL;

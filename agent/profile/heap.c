@@ -8,8 +8,9 @@
 #include <inttypes.h>
 
 /* Frames that pprof is to drop: the allocation functions themselves. */
-static const char drop_frames[] = "malloc|calloc|realloc|reallocarray|posix_memalign|aligned_alloc|memalign|valloc|"
-                                  "pvalloc|gumshoe_note_alloc|operator new.*";
+static const char drop_frames[] =
+    "malloc|calloc|realloc|reallocarray|posix_memalign|aligned_alloc|memalign|valloc|"
+    "pvalloc|gumshoe_note_alloc|operator new.*";
 
 static int64_t objects(uint64_t fixed)
 {
@@ -45,8 +46,8 @@ static struct gs_profile *new_profile(const struct gs_gather *how)
     gs_profile_add_sample_type(profile, "inuse_objects", "count");
     gs_profile_add_sample_type(profile, "inuse_space", "bytes");
     profile->default_sample_type = 3;
-    profile->period_type = (struct gs_value_type){gs_profile_string(profile, "space"),
-                                                  gs_profile_string(profile, "bytes")};
+    profile->period_type =
+        (struct gs_value_type){gs_profile_string(profile, "space"), gs_profile_string(profile, "bytes")};
     profile->period = (int64_t)gs_probe_sample_bytes();
     profile->drop_frames = gs_profile_string(profile, drop_frames);
     gs_profile_add_comment(profile, "%s", how->reason);
@@ -82,9 +83,14 @@ static struct gs_profile *profile_then(const struct gs_gather *how, const struct
 static void tell_drops(struct gs_profile *profile, struct gs_text *notes)
 {
     struct gs_probe_drops drops = gs_probe_drops();
-    const struct { uint64_t count; const char *what; } told[] = {
-        {drops.samples, "heap samples were dropped: the table of live samples was full in their neighbourhood"},
-        {drops.stacks_full, "heap samples are charged to \"(table full)\": there were too many distinct stacks"},
+    const struct {
+        uint64_t count;
+        const char *what;
+    } told[] = {
+        {drops.samples,
+         "heap samples were dropped: the table of live samples was full in their neighbourhood"},
+        {drops.stacks_full,
+         "heap samples are charged to \"(table full)\": there were too many distinct stacks"},
         {drops.stacks_cut, "heap samples have a stack that was cut: too deep, or no way to unwind further"},
     };
     for (size_t i = 0; i < sizeof told / sizeof *told; i++)
@@ -102,8 +108,9 @@ int gs_gather_heap(const struct gs_gather *how, struct gs_gathered *out)
         return -ENOMEM;
     tell_drops(out->profile, &out->notes);
     if (!gs_probe_hooks_seen())
-        gs_text_add(&out->notes, "the heap profile is empty: this program brings an allocator of its own, which "
-                                 "the library does not see\n");
+        gs_text_add(&out->notes,
+                    "the heap profile is empty: this program brings an allocator of its own, which "
+                    "the library does not see\n");
     gs_profile_symbolize(out->profile, how->maps);
     if (baseline) {
         out->base = profile_then(how, baseline);

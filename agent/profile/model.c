@@ -13,7 +13,10 @@
 
 enum { CHUNK = 64 << 10 };
 
-struct gs_chunk { struct gs_chunk *next; char bytes[]; };
+struct gs_chunk {
+    struct gs_chunk *next;
+    char bytes[];
+};
 
 /* ---- memory and strings ---------------------------------------------------------------------------------------- */
 
@@ -54,7 +57,8 @@ static uint32_t intern(struct gs_profile *profile, const char *text, size_t leng
         if (strcmp(pool->string[number], text) == 0)
             return number;
     char *copy = gs_profile_room(profile, length + 1);
-    if (!copy || gs_grow(&pool->string, &pool->string_capacity, pool->string_count + 1, sizeof *pool->string)) {
+    if (!copy ||
+        gs_grow(&pool->string, &pool->string_capacity, pool->string_count + 1, sizeof *pool->string)) {
         profile->failed = true;
         return 0;
     }
@@ -148,7 +152,8 @@ void gs_profile_add_comment(struct gs_profile *profile, const char *format, ...)
 
 static uint64_t hash_function(const char *name, const char *system_name, const char *file)
 {
-    return gs_hash_mix((uintptr_t)name * 31 + (uintptr_t)system_name * 17 + (uintptr_t)file); // interned: by pointer
+    return gs_hash_mix((uintptr_t)name * 31 + (uintptr_t)system_name * 17 +
+                       (uintptr_t)file); // interned: by pointer
 }
 
 static uint64_t hash_of_function(const void *of, uint32_t number)
@@ -228,7 +233,8 @@ static uint32_t location_at(struct gs_profile *profile, uint64_t address)
         if (profile->location[n].address == address)
             return n;
     uint32_t number = gs_profile_add_location(profile, &(struct gs_location){.address = address});
-    if (number != UINT32_MAX && gs_index_add(&profile->pool->locations, hash, number, hash_of_location, profile))
+    if (number != UINT32_MAX &&
+        gs_index_add(&profile->pool->locations, hash, number, hash_of_location, profile))
         profile->failed = true;
     return number;
 }
@@ -248,23 +254,24 @@ void gs_profile_append_sample(struct gs_profile *profile, const struct gs_sample
     struct gs_sample copy = *sample;
     copy.location = copy_into(profile, sample->location, sample->depth * sizeof *sample->location);
     copy.value = copy_into(profile, sample->value, profile->sample_type_count * sizeof *sample->value);
-    struct gs_label_value *label = copy_into(profile, sample->label, sample->label_count * sizeof *sample->label);
+    struct gs_label_value *label =
+        copy_into(profile, sample->label, sample->label_count * sizeof *sample->label);
     for (uint32_t i = 0; label && i < sample->label_count; i++) {
         label[i].key = gs_profile_string(profile, label[i].key);
         label[i].text = label[i].text ? gs_profile_string(profile, label[i].text) : NULL;
         label[i].unit = gs_profile_string(profile, label[i].unit ? label[i].unit : "");
     }
     copy.label = label;
-    if (profile->failed || gs_grow(&profile->sample, &profile->pool->sample_capacity, profile->sample_count + 1,
-                                   sizeof *profile->sample)) {
+    if (profile->failed || gs_grow(&profile->sample, &profile->pool->sample_capacity,
+                                   profile->sample_count + 1, sizeof *profile->sample)) {
         profile->failed = true;
         return;
     }
     profile->sample[profile->sample_count++] = copy;
 }
 
-void gs_profile_add_sample(struct gs_profile *profile, const uint64_t *address, uint32_t depth, const int64_t *values,
-                           const struct gs_label_value *labels, uint32_t label_count)
+void gs_profile_add_sample(struct gs_profile *profile, const uint64_t *address, uint32_t depth,
+                           const int64_t *values, const struct gs_label_value *labels, uint32_t label_count)
 {
     uint32_t location[GS_SAMPLE_DEPTH_MAX];
     if (depth > GS_SAMPLE_DEPTH_MAX)
@@ -277,8 +284,10 @@ void gs_profile_add_sample(struct gs_profile *profile, const uint64_t *address, 
 void gs_profile_add_named_sample(struct gs_profile *profile, const char *name, const int64_t *values)
 {
     struct gs_line line = {gs_profile_add_function(profile, name, name, "", 0), 0};
-    uint32_t location = gs_profile_add_location(profile, &(struct gs_location){.line_count = 1, .line = &line});
-    gs_profile_append_sample(profile, &(struct gs_sample){.location = &location, .value = values, .depth = 1});
+    uint32_t location =
+        gs_profile_add_location(profile, &(struct gs_location){.line_count = 1, .line = &line});
+    gs_profile_append_sample(profile,
+                             &(struct gs_sample){.location = &location, .value = values, .depth = 1});
 }
 
 /* ---- small answers ------------------------------------------------------------------------------------------------------- */

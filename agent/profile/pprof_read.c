@@ -41,7 +41,9 @@ static const char *inflate_into(z_stream *zip, char **out, size_t *length)
 
 static const char *unzip(const void *bytes, size_t length, char **out, size_t *out_length)
 {
-    z_stream zip = {.next_in = (Bytef *)bytes, .avail_in = (uInt)length, .zalloc = gs_memory_zalloc,
+    z_stream zip = {.next_in = (Bytef *)bytes,
+                    .avail_in = (uInt)length,
+                    .zalloc = gs_memory_zalloc,
                     .zfree = gs_memory_zfree};
     if (inflateInit2(&zip, GZIP) != Z_OK)
         return "there is not enough memory to unpack it";
@@ -52,7 +54,11 @@ static const char *unzip(const void *bytes, size_t length, char **out, size_t *o
 
 /* ---- ids ------------------------------------------------------------------------------------------------------------ */
 
-struct ids { struct gs_index index; uint64_t *id; size_t count, capacity; }; // id of the n-th
+struct ids {
+    struct gs_index index;
+    uint64_t *id;
+    size_t count, capacity;
+}; // id of the n-th
 
 static uint64_t hash_of_id(const void *of, uint32_t number)
 {
@@ -71,7 +77,8 @@ static uint32_t find_id(const struct ids *ids, uint64_t id)
 /* The next number stands for ID: false when ID is 0 or taken, or memory is out. */
 static bool add_id(struct ids *ids, uint64_t id)
 {
-    if (id == 0 || find_id(ids, id) != UINT32_MAX || gs_grow(&ids->id, &ids->capacity, ids->count + 1, sizeof *ids->id))
+    if (id == 0 || find_id(ids, id) != UINT32_MAX ||
+        gs_grow(&ids->id, &ids->capacity, ids->count + 1, sizeof *ids->id))
         return false;
     uint32_t number = (uint32_t)ids->count;
     ids->id[ids->count++] = id;
@@ -107,11 +114,13 @@ static void read_head(struct reader *r)
     const Gs__Pprof__Profile *from = r->from;
     struct gs_profile *to = r->to;
     if (from->n_sample_type == 0 || from->n_sample_type > GS_SAMPLE_TYPES_MAX) {
-        r->why = from->n_sample_type ? "it has more sample types than we know how to hold" : "it has no sample types";
+        r->why = from->n_sample_type ? "it has more sample types than we know how to hold"
+                                     : "it has no sample types";
         return;
     }
     for (size_t i = 0; i < from->n_sample_type; i++)
-        gs_profile_add_sample_type(to, text_at(r, from->sample_type[i]->type), text_at(r, from->sample_type[i]->unit));
+        gs_profile_add_sample_type(to, text_at(r, from->sample_type[i]->type),
+                                   text_at(r, from->sample_type[i]->unit));
     to->default_sample_type = to->sample_type_count - 1;
     const char *wanted = text_at(r, from->default_sample_type);
     for (unsigned i = 0; *wanted && i < to->sample_type_count; i++)
@@ -132,10 +141,15 @@ static void read_head(struct reader *r)
 static void read_mapping(struct reader *r, const Gs__Pprof__Mapping *from)
 {
     struct gs_profile_mapping mapping = {
-        .start = from->memory_start, .end = from->memory_limit, .offset = from->file_offset,
-        .path = text_at(r, from->filename), .build_id = text_at(r, from->build_id),
-        .has_functions = from->has_functions, .has_filenames = from->has_filenames,
-        .has_line_numbers = from->has_line_numbers, .has_inline_frames = from->has_inline_frames,
+        .start = from->memory_start,
+        .end = from->memory_limit,
+        .offset = from->file_offset,
+        .path = text_at(r, from->filename),
+        .build_id = text_at(r, from->build_id),
+        .has_functions = from->has_functions,
+        .has_filenames = from->has_filenames,
+        .has_line_numbers = from->has_line_numbers,
+        .has_inline_frames = from->has_inline_frames,
     };
     if (!add_id(&r->mappings, from->id))
         r->why = "a mapping's id is 0 or stands twice";
@@ -197,7 +211,8 @@ static void read_sample(struct reader *r, const Gs__Pprof__Sample *from)
                                            text_at(r, l->num_unit)};
     }
     if (!r->why)
-        gs_profile_append_sample(r->to, &(struct gs_sample){location, from->value, label, depth, label_count});
+        gs_profile_append_sample(r->to,
+                                 &(struct gs_sample){location, from->value, label, depth, label_count});
     gs_free(location);
     gs_free(label);
 }
@@ -248,7 +263,9 @@ struct gs_profile *gs_profile_read(const void *bytes, size_t length, char *why, 
     const unsigned char *b = bytes;
     char *unpacked = NULL;
     size_t unpacked_length = 0;
-    const char *wrong = length > UNPACKED_MAX ? "it is larger than 512 MiB" : length == 0 ? "it is empty" : NULL;
+    const char *wrong = length > UNPACKED_MAX ? "it is larger than 512 MiB"
+                        : length == 0         ? "it is empty"
+                                              : NULL;
     struct gs_profile *profile = NULL;
     if (!wrong && length > 2 && b[0] == 0x1f && b[1] == 0x8b) {
         wrong = unzip(bytes, length, &unpacked, &unpacked_length);

@@ -59,7 +59,8 @@ static int64_t number(const struct gs_profile *profile, const char *text)
 static void write_head(struct sink *sink, const struct gs_profile *p)
 {
     Gs__Pprof__Profile message = GS__PPROF__PROFILE__INIT;
-    Gs__Pprof__ValueType type[GS_SAMPLE_TYPES_MAX], period = GS__PPROF__VALUE_TYPE__INIT, *types[GS_SAMPLE_TYPES_MAX];
+    Gs__Pprof__ValueType type[GS_SAMPLE_TYPES_MAX], period = GS__PPROF__VALUE_TYPE__INIT,
+                                                    *types[GS_SAMPLE_TYPES_MAX];
     for (unsigned i = 0; i < p->sample_type_count; i++) {
         gs__pprof__value_type__init(&type[i]);
         type[i].type = number(p, p->sample_type[i].type);

@@ -52,7 +52,9 @@ static bool understood(const char *expression)
     return true;
 }
 
-struct gs_prune { uint32_t lines[1]; }; // for each location: how many of its lines go, from the innermost
+struct gs_prune {
+    uint32_t lines[1];
+}; // for each location: how many of its lines go, from the innermost
 
 struct gs_prune *gs_prune_new(const struct gs_profile *profile)
 {
@@ -68,8 +70,8 @@ struct gs_prune *gs_prune_new(const struct gs_profile *profile)
     return prune;
 }
 
-void gs_prune_sample(const struct gs_prune *prune, const struct gs_profile *profile, const struct gs_sample *sample,
-                     uint32_t *first, uint32_t *line)
+void gs_prune_sample(const struct gs_prune *prune, const struct gs_profile *profile,
+                     const struct gs_sample *sample, uint32_t *first, uint32_t *line)
 {
     bool found_user = false; // a stack that begins with dropped frames keeps them: better than nothing at all
     *first = 0;

@@ -23,7 +23,8 @@ static uint64_t hash_of_sample(const void *of, uint32_t number)
     return hash;
 }
 
-static bool same_frames(const struct gs_profile *profile, const struct gs_sample *a, const struct gs_sample *b)
+static bool same_frames(const struct gs_profile *profile, const struct gs_sample *a,
+                        const struct gs_sample *b)
 {
     if (a->depth != b->depth)
         return false;
@@ -36,7 +37,8 @@ static bool same_frames(const struct gs_profile *profile, const struct gs_sample
 static int heavier(const void *a, const void *b)
 {
     const struct gs_stack_row *x = a, *y = b;
-    uint64_t vx = (uint64_t)(x->value < 0 ? -x->value : x->value), vy = (uint64_t)(y->value < 0 ? -y->value : y->value);
+    uint64_t vx = (uint64_t)(x->value < 0 ? -x->value : x->value),
+             vy = (uint64_t)(y->value < 0 ? -y->value : y->value);
     if (vx != vy)
         return vx > vy ? -1 : 1;
     return (x->sample > y->sample) - (x->sample < y->sample);
@@ -55,7 +57,8 @@ static struct gs_stack_row *row_for(const struct gs_profile *profile, size_t sam
     if (gs_index_add(index, hash, (uint32_t)sample, hash_of_sample, profile))
         return NULL;
     row_of[sample] = (uint32_t)out->count;
-    out->row[out->count] = (struct gs_stack_row){.location = s->location, .depth = s->depth, .sample = sample};
+    out->row[out->count] =
+        (struct gs_stack_row){.location = s->location, .depth = s->depth, .sample = sample};
     return &out->row[out->count++];
 }
 

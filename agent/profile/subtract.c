@@ -39,7 +39,8 @@ static uint64_t hash_of_location(const void *of, uint32_t number)
 
 static bool same_function(const struct gs_function *a, const struct gs_function *b)
 {
-    return strcmp(a->name, b->name) == 0 && strcmp(a->system_name, b->system_name) == 0 && strcmp(a->file, b->file) == 0;
+    return strcmp(a->name, b->name) == 0 && strcmp(a->system_name, b->system_name) == 0 &&
+           strcmp(a->file, b->file) == 0;
 }
 
 static bool same_location(const struct gs_profile *p, const struct gs_location *a, const struct gs_profile *q,
@@ -59,12 +60,14 @@ static uint32_t copy_mapping(struct gs_profile *to, const struct gs_profile *fro
 {
     const struct gs_profile_mapping *wanted = &from->mapping[mapping - 1];
     for (uint32_t i = 0; i < to->mapping_count; i++)
-        if (strcmp(identity_of(to, i + 1), identity_of(from, mapping)) == 0 && to->mapping[i].start == wanted->start)
+        if (strcmp(identity_of(to, i + 1), identity_of(from, mapping)) == 0 &&
+            to->mapping[i].start == wanted->start)
             return i + 1;
     return gs_profile_add_mapping(to, wanted) + 1;
 }
 
-static uint32_t copy_location(struct gs_profile *to, const struct gs_profile *from, const struct gs_location *l)
+static uint32_t copy_location(struct gs_profile *to, const struct gs_profile *from,
+                              const struct gs_location *l)
 {
     struct gs_location copy = *l;
     struct gs_line *line = gs_profile_room(to, (l->line_count + 1) * sizeof *line);
@@ -130,8 +133,8 @@ static uint32_t *match_locations(struct gs_profile *profile, const struct gs_pro
         match[i] = find_location(profile, &index, base, &base->location[i]);
         if (match[i] == UINT32_MAX) {
             match[i] = copy_location(profile, base, &base->location[i]);
-            failed = match[i] == UINT32_MAX ||
-                     gs_index_add(&index, hash_of_location(profile, match[i]), match[i], hash_of_location, profile) != 0;
+            failed = match[i] == UINT32_MAX || gs_index_add(&index, hash_of_location(profile, match[i]),
+                                                            match[i], hash_of_location, profile) != 0;
         }
     }
     gs_index_fini(&index);
@@ -155,8 +158,8 @@ static bool append_negated(struct gs_profile *profile, const struct gs_profile *
             location[d] = match[from->location[d]];
         for (unsigned v = 0; v < profile->sample_type_count; v++)
             value[v] = -from->value[v];
-        gs_profile_append_sample(profile, &(struct gs_sample){location, value, from->label, from->depth,
-                                                              from->label_count});
+        gs_profile_append_sample(
+            profile, &(struct gs_sample){location, value, from->label, from->depth, from->label_count});
         gs_free(location);
     }
     return !profile->failed;

@@ -8,19 +8,24 @@
 #include <string.h>
 
 /* A mapping of MAPS in the profile, added at its first use. NUMBERS: index + 1 for each of MAPS' mappings. */
-static uint32_t use_mapping(struct gs_profile *profile, const struct gs_maps *maps, size_t at, uint32_t *numbers)
+static uint32_t use_mapping(struct gs_profile *profile, const struct gs_maps *maps, size_t at,
+                            uint32_t *numbers)
 {
     const struct gs_mapping *from = &maps->mapping[at];
     char hex[2 * GS_BUILD_ID_MAX + 1];
     if (numbers[at] == 0) {
-        struct gs_profile_mapping mapping = {.start = from->start, .end = from->end, .offset = from->offset,
-                                             .path = from->path, .build_id = gs_build_id_hex(from, hex)};
+        struct gs_profile_mapping mapping = {.start = from->start,
+                                             .end = from->end,
+                                             .offset = from->offset,
+                                             .path = from->path,
+                                             .build_id = gs_build_id_hex(from, hex)};
         numbers[at] = gs_profile_add_mapping(profile, &mapping) + 1;
     }
     return numbers[at];
 }
 
-static void name_location(struct gs_profile *profile, struct gs_location *location, const struct gs_symbols *symbols)
+static void name_location(struct gs_profile *profile, struct gs_location *location,
+                          const struct gs_symbols *symbols)
 {
     struct gs_symbol symbol = gs_symbols_find(symbols, location->address);
     struct gs_line *line = symbol.name ? gs_profile_room(profile, sizeof *line) : NULL;
@@ -33,7 +38,8 @@ static void name_location(struct gs_profile *profile, struct gs_location *locati
         profile->mapping[location->mapping - 1].has_functions = true;
 }
 
-static void resolve(struct gs_profile *profile, const struct gs_maps *maps, uint32_t *numbers, uint64_t *addresses)
+static void resolve(struct gs_profile *profile, const struct gs_maps *maps, uint32_t *numbers,
+                    uint64_t *addresses)
 {
     if (maps->main != SIZE_MAX)
         use_mapping(profile, maps, maps->main, numbers);

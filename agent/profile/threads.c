@@ -63,6 +63,7 @@ static char read_state(int task, pid_t tid)
 
 static const char *state_in_words(char state)
 {
+    // clang-format off
     switch (state) {
     case 'R': return "running";
     case 'S': return "sleeping";
@@ -74,6 +75,7 @@ static const char *state_in_words(char state)
     case 'I': return "idle";
     default: return "unknown";
     }
+    // clang-format on
 }
 
 static void add_sample(struct dump *dump, struct thread *thread, const struct gs_thread_stack *stack)
@@ -147,7 +149,9 @@ static int by_stack(const void *a, const void *b)
     return (x->tid > y->tid) - (x->tid < y->tid);
 }
 
-struct group { size_t first, count; };
+struct group {
+    size_t first, count;
+};
 
 static int by_size(const void *a, const void *b)
 {

@@ -15,10 +15,10 @@
 struct tally {
     const struct gs_profile *profile;
     struct gs_prune *prune;
-    struct gs_index index;     // rows by name
+    struct gs_index index; // rows by name
     struct gs_top *out;
     size_t capacity;
-    size_t *seen;              // for each row: the number of the sample that counted it last, plus one
+    size_t *seen; // for each row: the number of the sample that counted it last, plus one
     size_t seen_capacity;
     bool failed;
 };

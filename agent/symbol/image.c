@@ -53,11 +53,16 @@ void *gs_image_table(const struct gs_image *image, uint64_t offset, uint64_t cou
 
 bool gs_elf_header(const struct gs_image *image, Elf64_Ehdr *out)
 {
-    static const unsigned char wanted[] = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64,
+    static const unsigned char wanted[] = {
+        ELFMAG0,
+        ELFMAG1,
+        ELFMAG2,
+        ELFMAG3,
+        ELFCLASS64,
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-                                           ELFDATA2LSB
+        ELFDATA2LSB
 #else
-                                           ELFDATA2MSB
+        ELFDATA2MSB
 #endif
     };
     return gs_image_read(image, 0, out, sizeof *out) && memcmp(out->e_ident, wanted, sizeof wanted) == 0;
@@ -77,7 +82,8 @@ static uint64_t align_up(uint64_t size, uint64_t alignment)
 }
 
 /* The build id among the notes in BYTES: name "GNU", type 3. */
-static unsigned find_build_id(const unsigned char *bytes, size_t length, uint64_t alignment, unsigned char *out)
+static unsigned find_build_id(const unsigned char *bytes, size_t length, uint64_t alignment,
+                              unsigned char *out)
 {
     for (size_t at = 0; length - at >= sizeof(Elf64_Nhdr);) {
         Elf64_Nhdr note;

@@ -33,8 +33,8 @@ struct reader {
     struct gs_maps *maps;
     size_t capacity;
     int pid;
-    struct stat exe;       // of /proc/PID/exe; st_ino 0 when unknown
-    struct line file;      // the first line of the file that the present line belongs to
+    struct stat exe;  // of /proc/PID/exe; st_ino 0 when unknown
+    struct line file; // the first line of the file that the present line belongs to
 };
 
 static bool parse(const char *text, size_t length, struct line *out)
@@ -45,8 +45,8 @@ static bool parse(const char *text, size_t length, struct line *out)
     memcpy(head, text, kept);
     head[kept] = 0;
     *out = (struct line){0};
-    if (sscanf(head, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 "%n", &out->start, &out->end, perms,
-               &out->offset, &out->major, &out->minor, &out->inode, &used) != 7)
+    if (sscanf(head, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 "%n", &out->start, &out->end,
+               perms, &out->offset, &out->major, &out->minor, &out->inode, &used) != 7)
         return false;
     out->executable = perms[2] == 'x';
     while ((size_t)used < length && text[used] == ' ')
@@ -58,7 +58,8 @@ static bool parse(const char *text, size_t length, struct line *out)
 
 static bool same_file(const struct line *a, const struct line *b)
 {
-    return a->inode == b->inode && a->major == b->major && a->minor == b->minor && a->path_length == b->path_length &&
+    return a->inode == b->inode && a->major == b->major && a->minor == b->minor &&
+           a->path_length == b->path_length &&
            (a->path_length == 0 || memcmp(a->path, b->path, a->path_length) == 0);
 }
 
@@ -75,8 +76,8 @@ static void set_path(struct gs_mapping *mapping, const struct line *line)
 
 static bool is_main(const struct reader *reader, const struct line *line)
 {
-    return reader->exe.st_ino && line->inode == reader->exe.st_ino && line->major == major(reader->exe.st_dev) &&
-           line->minor == minor(reader->exe.st_dev);
+    return reader->exe.st_ino && line->inode == reader->exe.st_ino &&
+           line->major == major(reader->exe.st_dev) && line->minor == minor(reader->exe.st_dev);
 }
 
 static bool keep(struct reader *reader, const struct line *line)
@@ -90,7 +91,8 @@ static bool keep(struct reader *reader, const struct line *line)
     if (!mapping->path)
         return false;
     if (reader->file.offset == 0 && line->path_length) {
-        struct gs_image image = {.fd = -1, .pid = reader->pid, .base = reader->file.start, .size = UINT64_MAX};
+        struct gs_image image = {
+            .fd = -1, .pid = reader->pid, .base = reader->file.start, .size = UINT64_MAX};
         mapping->build_id_length = gs_elf_build_id(&image, true, mapping->build_id);
     }
     if (maps->main == SIZE_MAX && is_main(reader, line))

@@ -3,6 +3,7 @@
 #include "symbol/symbol.h"
 #include <string.h>
 
+// clang-format off
 /* Libraries by the stem of their file name: the stem ends before ".so" or "-<digit>". */
 static const char *const libraries[] = {
     "libc",       "libm",        "libpthread",          "libdl",       "librt",       "libstdc++", "libc++",
@@ -24,6 +25,7 @@ static const char *const prefixes[] = {
     "operator new", "operator delete", "std::", "__gnu_cxx::", "alloc::", "core::", "__rust_",
     "<alloc::", "<core::", "<std::", "hashbrown::",
 };
+// clang-format on
 
 bool gs_path_is_runtime(const char *path)
 {
@@ -34,8 +36,9 @@ bool gs_path_is_runtime(const char *path)
         size_t length = strlen(libraries[i]);
         if (strncmp(name, libraries[i], length) != 0)
             continue;
-        if (strncmp(name + length, ".so", 3) == 0 || (name[length] == '-' && name[length + 1] >= '0' &&
-                                                      name[length + 1] <= '9' && strstr(name + length, ".so")))
+        if (strncmp(name + length, ".so", 3) == 0 ||
+            (name[length] == '-' && name[length + 1] >= '0' && name[length + 1] <= '9' &&
+             strstr(name + length, ".so")))
             return true;
     }
     return false;

@@ -19,20 +19,20 @@
 
 struct found {
     uint64_t address;
-    uint64_t vaddr;            // the address as its file counts
+    uint64_t vaddr; // the address as its file counts
     struct gs_symbol symbol;
-    uint64_t size;             // of the best symbol so far; 0 when it has none
-    int rank;                  // and how good it is; 0: none yet
+    uint64_t size; // of the best symbol so far; 0 when it has none
+    int rank;      // and how good it is; 0: none yet
 };
 
 struct gs_symbols {
-    struct found *found;       // by address
+    struct found *found; // by address
     size_t count;
     char **note;
     size_t note_count, note_capacity;
 };
 
-struct file {                  // what is read of one file
+struct file { // what is read of one file
     struct gs_image image;
     Elf64_Ehdr header;
     Elf64_Phdr *segment;
@@ -44,7 +44,8 @@ static void add_note(struct gs_symbols *symbols, const char *path, const char *w
     struct gs_text note = {0};
     gs_text_add_printable(&note, path);
     gs_text_add(&note, ": %s", why);
-    if (!note.bytes || gs_grow(&symbols->note, &symbols->note_capacity, symbols->note_count + 1, sizeof *symbols->note))
+    if (!note.bytes ||
+        gs_grow(&symbols->note, &symbols->note_capacity, symbols->note_count + 1, sizeof *symbols->note))
         gs_text_fini(&note);
     else
         symbols->note[symbols->note_count++] = note.bytes;
@@ -181,7 +182,8 @@ static char *name_at(const char *strings, size_t length, size_t at)
 static bool read_table(const struct file *file, const Elf64_Shdr *table, const Elf64_Shdr *strings_section,
                        struct found *found, size_t count)
 {
-    Elf64_Sym *symbol = gs_image_table(&file->image, table->sh_offset, table->sh_size / sizeof *symbol, sizeof *symbol);
+    Elf64_Sym *symbol =
+        gs_image_table(&file->image, table->sh_offset, table->sh_size / sizeof *symbol, sizeof *symbol);
     char *strings = gs_image_table(&file->image, strings_section->sh_offset, strings_section->sh_size, 1);
     uint32_t *names = gs_alloc(count * sizeof *names); // where in the strings each one's name stands
     bool read = symbol && strings && names;
@@ -204,7 +206,8 @@ static bool find_table(const Elf64_Shdr *section, size_t count, uint32_t type, c
                        const Elf64_Shdr **strings)
 {
     for (size_t i = 0; i < count; i++)
-        if (section[i].sh_type == type && section[i].sh_entsize == sizeof(Elf64_Sym) && section[i].sh_link < count) {
+        if (section[i].sh_type == type && section[i].sh_entsize == sizeof(Elf64_Sym) &&
+            section[i].sh_link < count) {
             *table = &section[i];
             *strings = &section[section[i].sh_link];
             return true;
@@ -218,7 +221,8 @@ static bool read_names(const struct file *file, uint32_t type, struct found *fou
     const Elf64_Shdr *table, *strings;
     if (file->header.e_shentsize != sizeof(Elf64_Shdr))
         return false;
-    Elf64_Shdr *section = gs_image_table(&file->image, file->header.e_shoff, file->header.e_shnum, sizeof *section);
+    Elf64_Shdr *section =
+        gs_image_table(&file->image, file->header.e_shoff, file->header.e_shnum, sizeof *section);
     bool read = section && find_table(section, file->header.e_shnum, type, &table, &strings) &&
                 read_table(file, table, strings, found, count);
     gs_free(section);
@@ -250,7 +254,8 @@ static void finish(struct found *f, uint64_t bias)
     f->symbol.name = demangled ? demangled : gs_strdup(f->symbol.system_name);
 }
 
-static void name_mapping(struct gs_symbols *symbols, const struct gs_mapping *mapping, struct found *found, size_t count)
+static void name_mapping(struct gs_symbols *symbols, const struct gs_mapping *mapping, struct found *found,
+                         size_t count)
 {
     struct file file;
     uint64_t first;
