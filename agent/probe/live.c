@@ -63,6 +63,8 @@ bool gs_live_insert(const void *ptr, const struct gs_live *sample)
 bool gs_live_take(const void *ptr, struct gs_live *sample)
 {
     size_t home = home_of(ptr);
+    if (!ptr)
+        return false; // free(NULL), where a sampled block has NULL's filter counter: an empty place is no match
     for (size_t at = home; at < home + NEIGHBOURS; at++) {
         if (atomic_load_explicit(&address[at], memory_order_relaxed) != (uintptr_t)ptr)
             continue;

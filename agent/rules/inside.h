@@ -266,3 +266,52 @@ static inline double gs_smaller(double a, double b)
 const char *gs_print_held(const struct gs_sight *sight, char out[GS_UNIT_TEXT]);
 /* The median of COUNT values, which it reorders; count > 0. */
 double gs_median(double *value, size_t count);
+
+/* ---- what judging remembers (judge.c, adopt.c, state.c) ------------------------------------------------------------------- */
+
+struct gs_trial {              // of one condition
+    struct gs_window window;
+    struct gs_finding finding; // at the last tick that it was judged at
+    bool judged, holds;        // holds: true at the last tick that could tell
+    bool quiet;                // it was false since the rule's last incident
+    int64_t held_ns;           // how long it has held, gaps left out
+    int64_t told_ns;           // the last tick that could tell
+    int64_t due_ns;            // for every
+};
+
+struct gs_hour {               // at most ROOM incidents an hour; 0: no limit
+    int64_t *time_ns;          // a ring of the last ROOM incidents' times
+    size_t room, count, next;
+};
+int gs_hour_init(struct gs_hour *hour, uint64_t room) GS_CHECK_RESULT;
+void gs_hour_fini(struct gs_hour *hour);
+bool gs_hour_has_room(const struct gs_hour *hour, int64_t now_ns);
+void gs_hour_add(struct gs_hour *hour, int64_t now_ns);
+void gs_hour_adopt(struct gs_hour *hour, const struct gs_hour *old);
+
+enum gs_held_back { GS_NOT_HELD_BACK, GS_BY_UNLESS_ABOVE, GS_BY_UNLESS, GS_BY_RULES_HOUR, GS_BY_ALL_HOUR };
+
+struct gs_record {             // of one rule
+    struct gs_trial *trial;    // one for each condition
+    double value;              // last seen; NAN: none yet
+    double unless_value;       // of the metric of "unless"
+    uint64_t fired, suppressed;
+    bool busy;                 // its incident is being captured
+    int64_t cool_until_ns;     // INT64_MIN: not cooling
+    double incident_value;     // of its last incident; NAN: there was none that counts
+    enum gs_held_back held_back;
+    struct gs_hour hour;
+};
+
+struct gs_judge {
+    const struct gs_rules *rules;
+    uint64_t limit_bytes;
+    struct gs_record *record;  // one for each rule
+    struct gs_hour hour;       // of all rules together
+    double *scratch;
+};
+
+struct gs_sight gs_judge_sight(const struct gs_judge *judge, size_t rule, size_t condition, int64_t now_ns);
+/* The condition may fire: it was quiet since the last incident, or stands at a new high (*LINE, if it is waited
+ * for; NAN else). */
+bool gs_judge_may_again(const struct gs_rule *rule, const struct gs_record *record, size_t condition, double *line);

@@ -133,6 +133,8 @@ static GS_FIELD_READER(read_unless)
     if (!subject.metric)
         return;
     hold_off->unless.metric = gs_keep_text(reader, subject.name);
+    if (!hold_off->unless.metric)
+        return;
     hold_off->unless.metric_index = gs_metric_number(reader, hold_off->unless.metric);
     hold_off->unless.unit = subject.metric->unit;
     hold_off->unless.above = written.above;
@@ -263,7 +265,11 @@ static struct gs_subject read_subject(struct gs_reader *reader, const json_t *ob
     const json_t *name = json_object_get(object, "metric");
     struct gs_place member = {.up = place, .key = "metric"};
     const struct gs_metric *metric = name ? gs_read_metric(reader, name, &member) : NULL;
-    return (struct gs_subject){metric, metric ? gs_keep_text(reader, json_string_value(name)) : NULL};
+    const char *kept = metric ? gs_keep_text(reader, json_string_value(name)) : NULL;
+    if (!kept)
+        return (struct gs_subject){NULL, NULL};
+    (void)gs_metric_number(reader, kept); // before that of "unless": in order of mention
+    return (struct gs_subject){metric, kept};
 }
 
 static void *keep_copy(struct gs_reader *reader, const void *from, size_t size)

@@ -94,9 +94,12 @@ struct gs_verdict {
 size_t gs_judge_tick(struct gs_judge *judge, const struct gs_tick *tick, struct gs_verdict *verdicts);
 /* The incident of RULE is complete (its cooldown starts at END_NS). */
 void gs_judge_incident_over(struct gs_judge *judge, size_t rule, int64_t end_ns);
+/* It could not be written: the cooldown starts all the same (a full disk is not asked every tick), but behind it
+ * the rule fires again without having gone quiet, since nothing was kept. */
+void gs_judge_incident_failed(struct gs_judge *judge, size_t rule, int64_t end_ns);
 
-/* The lowest line of an armed `heap_in_use above` rule, in bytes; UINT64_MAX when there is none. For the
- * probe's alarm: a rule that cools down or has fired without going quiet is not armed. */
+/* The first number of bytes above the lowest line of an armed `heap_in_use above` rule; UINT64_MAX when there is
+ * none. For the probe's alarm: a rule that holds already, that cools down or has fired without going quiet is not armed. */
 uint64_t gs_judge_alarm_line(const struct gs_judge *judge, int64_t now_ns);
 
 /* Why a rule has or has not fired, for status and for tests. */

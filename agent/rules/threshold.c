@@ -152,14 +152,17 @@ static struct gs_finding look(const struct gs_condition *condition, const struct
     return (struct gs_finding){.answer = isnan(line) ? GS_CANNOT_TELL : GS_NO, .line = line};
 }
 
+/* "rss 412 MiB is above 400 MiB"; where both round to the same figure, by how much. */
 static void explain(const struct gs_condition *condition, const struct gs_sight *sight,
                     const struct gs_finding *finding, const char *side, char *out, size_t size)
 {
-    char value[GS_UNIT_TEXT], line[GS_LINE_TEXT], held[GS_UNIT_TEXT];
+    char value[GS_UNIT_TEXT], line[GS_LINE_TEXT], held[GS_UNIT_TEXT], by[GS_UNIT_TEXT], margin[GS_UNIT_TEXT + 8] = "";
     gs_print_value(sight->value, sight->unit, value);
     gs_print_threshold(&condition->threshold, sight->unit, sight->limit_bytes, line);
+    if (strcmp(value, line) == 0)
+        snprintf(margin, sizeof margin, " by %s", gs_print_value(fabs(sight->value - finding->line), sight->unit, by));
     if (finding->answer == GS_YES)
-        snprintf(out, size, "%s %s is %s %s%s", sight->metric, value, side, line, gs_print_held(sight, held));
+        snprintf(out, size, "%s %s is %s %s%s%s", sight->metric, value, side, line, margin, gs_print_held(sight, held));
     else
         snprintf(out, size, "value %s, fires %s %s", value, side, line);
 }

@@ -90,6 +90,9 @@ static void above_is_more_than_the_line(void **state)
     assert_string_equal(s.last.condition, "above");
     assert_string_equal(s.last.reason, "rss 412 MiB is above 400 MiB");
     assert_true(s.last.value == MiB(412) && s.last.line == MiB(400));
+    story("{ \"name\": \"a\", \"metric\": \"rss\", \"above\": \"400MiB\" }");
+    ticks(1, MiB(400) + 512); // rounded, both are 400 MiB
+    assert_string_equal(s.last.reason, "rss 400 MiB is above 400 MiB by 512 B");
 }
 
 /* 80 % of 512 MiB are 409.6 MiB. */

@@ -94,6 +94,24 @@ static void the_estimate_is_unbiased(void **state)
         fail_msg("mean error %g, standard error %g", mean, standard_error);
 }
 
+/* NULL has a place in the filter like any address. Where a live block shares it, free(NULL) comes as far as the table,
+ * whose empty places are NULL: nothing is taken out. */
+static void freeing_null_takes_nothing_out(void **state)
+{
+    (void)state;
+    struct gs_live live = {.stack = GS_STACK_TABLE_FULL, .objects = 1, .bytes = 100}, taken;
+    uintptr_t at = 16;
+    while (gs_filter_index((void *)at) != gs_filter_index(NULL))
+        at += 16;
+    assert_true(gs_live_insert((void *)at, &live));
+    assert_true(gs_maybe_sampled(NULL));
+    assert_false(gs_live_take(NULL, &taken));
+    assert_true(gs_maybe_sampled((void *)at));
+    assert_true(gs_live_take((void *)at, &taken));
+    assert_int_equal(taken.bytes, 100);
+    assert_false(gs_maybe_sampled(NULL));
+}
+
 /* Blocks of no size hold no bytes, and are seen all the same: their objects are counted as of one byte. */
 static void empty_blocks_are_not_invisible(void **state)
 {
@@ -207,6 +225,7 @@ int main(void)
         cmocka_unit_test(large_blocks_are_exact),
         cmocka_unit_test(small_blocks_are_estimated),
         cmocka_unit_test(the_estimate_is_unbiased),
+        cmocka_unit_test(freeing_null_takes_nothing_out),
         cmocka_unit_test(empty_blocks_are_not_invisible),
         cmocka_unit_test(nothing_is_sampled_while_stopped),
         cmocka_unit_test(frees_count_while_stopped),

@@ -1,0 +1,42 @@
+/* hour.c - "max_per_hour": the times of the last incidents, as many as an hour may have.
+ * There is room when the oldest of them is an hour old: a sliding hour, so no burst at the turn of one. */
+#include "base/memory.h"
+#include "rules/inside.h"
+#include <errno.h>
+
+static const int64_t hour_ns = 3600 * 1000000000LL;
+
+int gs_hour_init(struct gs_hour *hour, uint64_t room)
+{
+    *hour = (struct gs_hour){.room = room};
+    if (room == 0)
+        return 0;
+    hour->time_ns = gs_alloc(room * sizeof *hour->time_ns);
+    return hour->time_ns ? 0 : -ENOMEM;
+}
+
+void gs_hour_fini(struct gs_hour *hour)
+{
+    gs_free(hour->time_ns);
+    *hour = (struct gs_hour){0};
+}
+
+bool gs_hour_has_room(const struct gs_hour *hour, int64_t now_ns)
+{
+    return hour->count < hour->room || hour->room == 0 || now_ns - hour->time_ns[hour->next] >= hour_ns;
+}
+
+void gs_hour_add(struct gs_hour *hour, int64_t now_ns)
+{
+    if (hour->room == 0)
+        return;
+    hour->time_ns[hour->next] = now_ns;
+    hour->next = (hour->next + 1) % hour->room;
+    hour->count += hour->count < hour->room;
+}
+
+void gs_hour_adopt(struct gs_hour *hour, const struct gs_hour *old)
+{
+    for (size_t i = 0; i < old->count; i++)
+        gs_hour_add(hour, old->time_ns[(old->next + old->room - old->count + i) % old->room]);
+}
