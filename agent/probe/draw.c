@@ -38,9 +38,9 @@ static double minus_ln_of_uniform(uint64_t bits)
     return (53 - exponent) * LN2 - ln_near_one(m);
 }
 
-int64_t gs_draw_gap(uint64_t bits, uint64_t distance)
+uint64_t gs_draw_gap(uint64_t bits, uint64_t distance)
 {
-    return (int64_t)(minus_ln_of_uniform(bits) * (double)distance) + 1;
+    return (uint64_t)(minus_ln_of_uniform(bits) * (double)distance) + 1;
 }
 
 /* e^-x for x in [0, 40]: 2^-k · e^-r with r = x - k·ln 2 in [-0.35, 0.35]. */

@@ -1,6 +1,6 @@
 /* hooks_malloc.c - the names that we take over from the allocator below, whichever it is.
  *
- *   malloc(size)  ──countdown ≥ 0──▶ the real malloc                       (a subtraction and a branch)
+ *   malloc(size)  ──not its turn──▶ the real malloc                        (a subtraction and a branch)
  *                 └─ due ──▶ sampled_malloc ──▶ the real malloc ──▶ gs_sampler_record
  *   free(ptr)     ──filter says never──▶ the real free                     (a load and a branch)
  *
@@ -100,7 +100,7 @@ static void *early_alloc(size_t size)
         return NULL;
     memcpy(early + at, &size, sizeof size);
     void *ptr = early + at + 16;
-    atomic_fetch_add_explicit(&gs_filter[gs_filter_index(ptr)], 1, memory_order_relaxed);
+    gs_filter_add(ptr);
     return ptr;
 }
 
@@ -204,30 +204,27 @@ static size_t first_usable_size(void *ptr)
 CALLED void *sampled_malloc(size_t size)
 {
     struct gs_caller caller = GS_CALLER();
-    bool sample = gs_sampler_begin(size);
+    uint64_t drawn_with = gs_sampler_begin(size);
     void *ptr = real.malloc(size);
-    if (sample)
-        gs_sampler_record(ptr, size, caller);
+    gs_sampler_record(ptr, size, drawn_with, caller);
     return ptr;
 }
 
 CALLED void *sampled_calloc(size_t count, size_t size)
 {
     struct gs_caller caller = GS_CALLER();
-    bool sample = gs_sampler_begin(count * size);
+    uint64_t drawn_with = gs_sampler_begin(count * size);
     void *ptr = real.calloc(count, size);
-    if (sample)
-        gs_sampler_record(ptr, count * size, caller);
+    gs_sampler_record(ptr, count * size, drawn_with, caller);
     return ptr;
 }
 
 CALLED int sampled_posix_memalign(void **out, size_t alignment, size_t size)
 {
     struct gs_caller caller = GS_CALLER();
-    bool sample = gs_sampler_begin(size);
+    uint64_t drawn_with = gs_sampler_begin(size);
     int error = real.posix_memalign(out, alignment, size);
-    if (sample)
-        gs_sampler_record(error ? NULL : *out, size, caller);
+    gs_sampler_record(error ? NULL : *out, size, drawn_with, caller);
     return error;
 }
 
@@ -235,10 +232,9 @@ CALLED int sampled_posix_memalign(void **out, size_t alignment, size_t size)
 CALLED void *sampled_aligned(void *(*allocate)(size_t, size_t), size_t alignment, size_t size)
 {
     struct gs_caller caller = GS_CALLER();
-    bool sample = gs_sampler_begin(size);
+    uint64_t drawn_with = gs_sampler_begin(size);
     void *ptr = allocate(alignment, size);
-    if (sample)
-        gs_sampler_record(ptr, size, caller);
+    gs_sampler_record(ptr, size, drawn_with, caller);
     return ptr;
 }
 
@@ -246,10 +242,9 @@ CALLED void *sampled_aligned(void *(*allocate)(size_t, size_t), size_t alignment
 CALLED void *sampled_paged(void *(*allocate)(size_t), size_t size)
 {
     struct gs_caller caller = GS_CALLER();
-    bool sample = gs_sampler_begin(size);
+    uint64_t drawn_with = gs_sampler_begin(size);
     void *ptr = allocate(size);
-    if (sample)
-        gs_sampler_record(ptr, size, caller);
+    gs_sampler_record(ptr, size, drawn_with, caller);
     return ptr;
 }
 
@@ -276,7 +271,7 @@ CALLED void *sampled_realloc(void *ptr, size_t size, bool due)
     struct gs_live held;
     if (ptr && is_early(ptr))
         return realloc_early(ptr, size);
-    bool sample = due && gs_sampler_begin(size);
+    uint64_t drawn_with = due ? gs_sampler_begin(size) : 0;
     bool known = ptr && gs_maybe_sampled(ptr) && gs_live_take(ptr, &held);
     void *moved = real.realloc(ptr, size);
     bool failed = !moved && size != 0;
@@ -284,8 +279,7 @@ CALLED void *sampled_realloc(void *ptr, size_t size, bool due)
         gs_sampler_put_back(ptr, &held);
     else if (known)
         gs_sampler_let_go(&held);
-    if (sample)
-        gs_sampler_record(moved, size, caller);
+    gs_sampler_record(moved, size, drawn_with, caller);
     return moved;
 }
 

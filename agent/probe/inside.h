@@ -1,5 +1,6 @@
 /* probe/inside.h - what the files of probe/ share. Everything here runs on host threads. */
 #pragma once
+#include "probe/fast.h"
 #include "probe/probe.h"
 #include <stddef.h>
 
@@ -10,12 +11,12 @@
  * Initial-exec TLS: there from the thread's first instruction, zeroed, never allocated. Kept far below the 512
  * bytes that the loader can spare for a library opened late. */
 struct gs_thread {
-    int64_t countdown;       // bytes to the next sample; below 0: due. First: the fast path reads it
-    uint64_t distance;       // the mean distance that the present gap was drawn with; 0: not sampling
+    uint64_t countdown; // bytes to the next sampled one. First: the fast path reads it
+    uint64_t distance;  // the mean distance that the present gap was drawn with; 0: not sampling
     uint64_t random;
     uintptr_t stack_low, stack_high; // of its own stack: what is known to be readable
     bool ready;
-    bool busy;               // inside the sampler: an allocation made by us or by a signal handler is not sampled
+    bool busy; // inside the sampler: an allocation made by us or by a signal handler is not sampled
 };
 extern _Thread_local struct gs_thread gs_thread;
 
@@ -23,50 +24,61 @@ extern _Thread_local struct gs_thread gs_thread;
 
 uint64_t gs_random(uint64_t *state);
 /* The next gap in bytes, exponential with mean DISTANCE, at least 1, from the random bits BITS. */
-int64_t gs_draw_gap(uint64_t bits, uint64_t distance);
+uint64_t gs_draw_gap(uint64_t bits, uint64_t distance);
 /* How many allocations of SIZE bytes one sample stands for: 1 / (1 - e^(-size/distance)); both > 0.
  * Source: docs/sampling.md, "Undoing the bias". */
 double gs_sample_weight(uint64_t size, uint64_t distance);
 
 /* ---- the filter: was this address ever sampled? (live.c) ---------------------------------------------------
  * A counter for each hash of an address: zero says "no live sample here" for sure. */
-enum { GS_FILTER_BITS = 16 };
+enum { GS_FILTER_BITS = 18 };
 extern _Atomic uint8_t gs_filter[1 << GS_FILTER_BITS];
+/* Set with the first of them, for good: where we are switched off, free asks no more. (Hidden, and said so: else it would be
+ * reached through a table.) */
+extern bool gs_filter_used __attribute__((visibility("hidden")));
 
+/* Raise the counter of PTR, so that its free is looked at. */
+void gs_filter_add(const void *ptr);
+
+/* The low half of an address is what tells blocks apart; its product's high bits depend on all of it. */
 static inline size_t gs_filter_index(const void *ptr)
 {
-    return (size_t)(((uint64_t)(uintptr_t)ptr >> 4) * 0x9e3779b97f4a7c15u >> (64 - GS_FILTER_BITS));
+    return (uint32_t)(uintptr_t)ptr * 0x9e3779b1u >> (32 - GS_FILTER_BITS);
 }
 
 static inline bool gs_maybe_sampled(const void *ptr)
 {
-    return GS_UNLIKELY(atomic_load_explicit(&gs_filter[gs_filter_index(ptr)], memory_order_relaxed));
+    return GS_LIKELY(gs_filter_used) && GS_UNLIKELY(gs_byte_is_set(&gs_filter[gs_filter_index(ptr)]));
 }
 
-/* Has the turn come for an allocation of SIZE bytes? A size of 0 counts as 1 byte and an even one as the next odd
- * one: one instruction, and no block is invisible. The weights use the same figure. */
+/* A size as it is counted: a block of no bytes is one byte to us, so that none is invisible. Weights use the same. */
 static inline uint64_t gs_counted_size(size_t size)
 {
-    return (uint64_t)size | 1;
+    return (uint64_t)size + 1;
 }
 
+/* Has the turn come for an allocation of SIZE bytes: does it hold the byte that the countdown leads to? */
 static inline bool gs_due(size_t size)
 {
-    gs_thread.countdown = (int64_t)((uint64_t)gs_thread.countdown - gs_counted_size(size));
-    return GS_UNLIKELY(gs_thread.countdown < 0);
+    return GS_UNLIKELY(gs_count_down(&gs_thread.countdown, gs_counted_size(size)));
 }
 
 /* ---- live samples (live.c) ------------------------------------------------------------------------------------ */
 
-struct gs_live { uint32_t stack; uint64_t objects, bytes; }; // what the sample stands for
+struct gs_live {
+    uint32_t stack;
+    uint64_t objects, bytes;
+}; // what the sample stands for
 /* Remember that the block at PTR was sampled. False: no room nearby (the caller counts it). */
 bool gs_live_insert(const void *ptr, const struct gs_live *sample);
 /* Take the sample of PTR out, if there is one. */
 bool gs_live_take(const void *ptr, struct gs_live *sample);
+/* How often the sampling distance is to be doubled so that the tables last. */
+unsigned gs_live_crowding(void);
 
 /* ---- stacks (stacks.c) ------------------------------------------------------------------------------------------ */
 
-enum { GS_STACK_TABLE_FULL = 0 };  // the stack that samples without a place are charged to; it has no frames
+enum { GS_STACK_TABLE_FULL = 0 }; // the stack that samples without a place are charged to; it has no frames
 /* The number of the stack FRAMES[0..DEPTH), added if it is new. */
 uint32_t gs_stack_intern(const uintptr_t *frames, uint32_t depth, bool cut);
 void gs_stack_count_alloc(uint32_t stack, uint64_t objects, uint64_t bytes);
@@ -76,8 +88,8 @@ void gs_stack_count_free(uint32_t stack, uint64_t objects, uint64_t bytes);
 
 struct gs_registers {
     uintptr_t pc, sp, bp;
-    bool bp_known;            // false where /proc tells only pc and sp
-    bool exact;               // pc is where the thread stands, not a return address
+    bool bp_known; // false where /proc tells only pc and sp
+    bool exact;    // pc is where the thread stands, not a return address
 };
 /* Memory that a walk may read: addresses LOW to HIGH, found at address + SHIFT (0: the stack itself; else a copy).
  * GROW, if set, may raise HIGH by a page when the walk comes to it; it answers false at the stack's end. */
@@ -85,26 +97,31 @@ struct gs_reach {
     uintptr_t low, high;
     intptr_t shift;
     bool (*grow)(struct gs_reach *reach);
-    uintptr_t end;            // for grow: the highest end it may reach
-    unsigned pages_left;      // for grow: how many more
+    uintptr_t end;       // for grow: the highest end it may reach
+    unsigned pages_left; // for grow: how many more
 };
 /* Walk from REGISTERS over the memory in REACH; frames (leaf first) into FRAMES, at most MAX. *CUT: it ended before
  * the outermost frame. Returns how many. About 1/4 KiB of stack. */
-uint32_t gs_walk(struct gs_registers registers, struct gs_reach *reach, uintptr_t *frames, uint32_t max, bool *cut);
+uint32_t gs_walk(struct gs_registers registers, struct gs_reach *reach, uintptr_t *frames, uint32_t max,
+                 bool *cut);
 
 /* How to get from a frame to its caller, in one word, so that a cache entry is checked as a whole. */
 enum gs_row_kind {
-    GS_ROW_NONE,              // no unwind data here
-    GS_ROW_END,               // the outermost frame: its return address is undefined
-    GS_ROW_SIGNAL,            // the kernel's signal frame: all registers stand in it
-    GS_ROW_SP,                // CFA = sp + cfa_offset
-    GS_ROW_BP,                // CFA = bp + cfa_offset
-    GS_ROW_SP_DEREF,          // CFA = *(sp + cfa_offset)
-    GS_ROW_BP_DEREF,          // CFA = *(bp + cfa_offset)
-    GS_ROW_STRANGE,           // unwind data that we do not follow
+    GS_ROW_NONE,     // no unwind data here
+    GS_ROW_END,      // the outermost frame: its return address is undefined
+    GS_ROW_SIGNAL,   // the kernel's signal frame: all registers stand in it
+    GS_ROW_SP,       // CFA = sp + cfa_offset
+    GS_ROW_BP,       // CFA = bp + cfa_offset
+    GS_ROW_SP_DEREF, // CFA = *(sp + cfa_offset)
+    GS_ROW_BP_DEREF, // CFA = *(bp + cfa_offset)
+    GS_ROW_STRANGE,  // unwind data that we do not follow
 };
-enum gs_bp_kind { GS_BP_SAME, GS_BP_AT_CFA, GS_BP_AT_BP }; // caller's bp: unchanged, *(CFA + off), *(bp + off)
-struct gs_row {               // as unpacked
+enum gs_bp_kind {
+    GS_BP_SAME,
+    GS_BP_AT_CFA,
+    GS_BP_AT_BP
+};              // caller's bp: unchanged, *(CFA + off), *(bp + off)
+struct gs_row { // as unpacked
     enum gs_row_kind kind;
     enum gs_bp_kind bp;
     int32_t cfa_offset, bp_offset;
@@ -124,17 +141,21 @@ void gs_reach_remember(const struct gs_reach *reach);
 /* ---- sampling (sampler.c) -------------------------------------------------------------------------------------------- */
 
 /* Where the hook was called from. */
-struct gs_caller { uintptr_t pc, sp, bp; };
+struct gs_caller {
+    uintptr_t pc, sp, bp;
+};
 /* The caller of the function that this stands in (a macro, because it is about that function's own frame: it begins
  * with the saved bp and the return address). The function must not be inlined, and is tail-called by the hook. */
-#define GS_CALLER()                                                                                              \
-    ((struct gs_caller){.pc = (uintptr_t)__builtin_return_address(0),                                           \
-                        .sp = (uintptr_t)__builtin_frame_address(0) + 2 * sizeof(uintptr_t),                      \
+#define GS_CALLER()                                                                          \
+    ((struct gs_caller){.pc = (uintptr_t)__builtin_return_address(0),                        \
+                        .sp = (uintptr_t)__builtin_frame_address(0) + 2 * sizeof(uintptr_t), \
                         .bp = *(uintptr_t *)__builtin_frame_address(0)})
-/* The slow half of every allocation hook. gs_sampler_begin: is this allocation to be sampled? (It arms the thread's
- * countdown afresh.) If so, the hook allocates and hands the block to gs_sampler_record. */
-bool gs_sampler_begin(size_t size);
-void gs_sampler_record(const void *ptr, size_t size, struct gs_caller caller);
+/* The slow half of every allocation hook. gs_sampler_begin arms the thread's countdown afresh and says whether this
+ * allocation is to be sampled: the mean distance that its gap was drawn with, or 0. If so, the hook allocates and
+ * hands the block to gs_sampler_record; a failed allocation has used its turn up, and as gaps have no memory nothing
+ * is biased. */
+uint64_t gs_sampler_begin(size_t size);
+void gs_sampler_record(const void *ptr, size_t size, uint64_t drawn_with, struct gs_caller caller);
 /* The block at PTR goes away: if it was sampled, count that. Before the real free. */
 void gs_sampler_forget(const void *ptr);
 /* For realloc, which may fail and leave the block: gs_live_take before it, then one of these. */
@@ -143,13 +164,18 @@ void gs_sampler_let_go(const struct gs_live *held);
 
 /* ---- a place to work that is not the host's stack (scratch.c) --------------------------------------------------------- */
 
-struct gs_scratch { _Atomic bool taken; uintptr_t frames[GS_DEPTH_MAX]; };
+struct gs_scratch {
+    _Atomic bool taken;
+    uintptr_t frames[GS_DEPTH_MAX];
+};
 struct gs_scratch *gs_scratch_take(void); // NULL: all in use
 void gs_scratch_give(struct gs_scratch *scratch);
 
 /* ---- drops (drops.c) ---------------------------------------------------------------------------------------------------- */
 
-struct gs_drop_counters { _Atomic uint64_t samples, stacks_full, stacks_cut; };
+struct gs_drop_counters {
+    _Atomic uint64_t samples, stacks_full, stacks_cut;
+};
 extern struct gs_drop_counters gs_drops;
 
 /* The alarm (wake.c): tell it where heap_in_use stands now. */

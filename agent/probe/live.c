@@ -1,78 +1,112 @@
 /* live.c - the blocks that were sampled and are not yet freed, by address.
  *
- *   gs_filter[64 Ki]    a small counter for each hash: "surely never sampled" costs free() a load and a branch
- *   address[128 Ki]     open addressing, at most NEIGHBOURS places from home:  0 ──CAS──▶ ptr ──▶ 0
- *   sample[128 Ki]      what stands behind it
+ *   gs_filter[256 Ki]   a small counter for each hash: "surely never sampled" costs free() a load and a branch
+ *   few[2 Ki]           open addressing, at most NEIGHBOURS places from home: address 0 ──CAS──▶ ptr ──▶ 0; beside the
+ *                       addresses, what stands behind each
+ *   many[64 Ki]         the same, for those that found no place in few: a small server touches few pages
  *
  * Who:    the host thread that owns the block: between malloc and free nobody else may touch its entry, so an
  *         entry needs no more than a compare-and-swap for its place. A block that moves to another thread brings the
  *         host's own ordering along.
  * Order:  taken out before the real free, put in after the real malloc: an address that is used again at once never
  *         meets its old entry.
- * Bounds: fixed tables in .bss, touched as they fill. A filter counter that reaches 255 stays there: from then on
- *         these frees look into the table, none is lost. */
+ * Bounds: fixed tables in .bss, touched as they fill. As they fill the sampler widens its distance (gs_live_crowding),
+ *         so that they last for any heap. A filter counter that reaches 255 stays there: from then on these frees look
+ *         into the tables, none is lost. */
 #include "probe/inside.h"
 
-enum { PLACE_BITS = 17, PLACES = 1 << PLACE_BITS, NEIGHBOURS = 64, SATURATED = 255 };
+enum { FEW_BITS = 11, MANY_BITS = 16, NEIGHBOURS = 32, SATURATED = 255 };
+
+static struct table { // the last homes have neighbours too
+    unsigned bits;
+    _Atomic uintptr_t *address;
+    struct gs_live *sample;
+    _Atomic uint32_t used;
+} few = {FEW_BITS, (_Atomic uintptr_t[(1 << FEW_BITS) + NEIGHBOURS]){0},
+         (struct gs_live[(1 << FEW_BITS) + NEIGHBOURS]){{0}}, 0},
+  many = {MANY_BITS, (_Atomic uintptr_t[(1 << MANY_BITS) + NEIGHBOURS]){0},
+          (struct gs_live[(1 << MANY_BITS) + NEIGHBOURS]){{0}}, 0};
 
 _Atomic uint8_t gs_filter[1 << GS_FILTER_BITS];
-static _Atomic uintptr_t address[PLACES + NEIGHBOURS]; // the last homes need neighbours too
-static struct gs_live sample_at[PLACES + NEIGHBOURS];
+bool gs_filter_used;
 
-static size_t home_of(const void *ptr)
+static size_t home_of(const void *ptr, const struct table *table)
 {
-    return (size_t)(((uint64_t)(uintptr_t)ptr >> 4) * 0xd6e8feb86659fd93u >> (64 - PLACE_BITS));
+    return (size_t)(((uint64_t)(uintptr_t)ptr >> 4) * 0xd6e8feb86659fd93u >> (64 - table->bits));
 }
 
-static void filter_add(const void *ptr)
+static void filter_change(const void *ptr, int by)
 {
     _Atomic uint8_t *counter = &gs_filter[gs_filter_index(ptr)];
     uint8_t seen = atomic_load_explicit(counter, memory_order_relaxed);
     while (seen != SATURATED &&
-           !atomic_compare_exchange_weak_explicit(counter, &seen, (uint8_t)(seen + 1), memory_order_relaxed,
+           !atomic_compare_exchange_weak_explicit(counter, &seen, (uint8_t)(seen + by), memory_order_relaxed,
                                                   memory_order_relaxed))
         ;
 }
 
-static void filter_subtract(const void *ptr)
+void gs_filter_add(const void *ptr)
 {
-    _Atomic uint8_t *counter = &gs_filter[gs_filter_index(ptr)];
-    uint8_t seen = atomic_load_explicit(counter, memory_order_relaxed);
-    while (seen != SATURATED &&
-           !atomic_compare_exchange_weak_explicit(counter, &seen, (uint8_t)(seen - 1), memory_order_relaxed,
-                                                  memory_order_relaxed))
-        ;
+    filter_change(ptr, 1);
+    if (!gs_filter_used) // not written again: it shares its line with what every free reads
+        gs_filter_used = true;
+}
+
+static bool insert_into(struct table *table, const void *ptr, const struct gs_live *sample)
+{
+    size_t home = home_of(ptr, table);
+    for (size_t at = home; at < home + NEIGHBOURS; at++) {
+        uintptr_t empty = 0;
+        if (atomic_load_explicit(&table->address[at], memory_order_relaxed) != 0 ||
+            !atomic_compare_exchange_strong_explicit(&table->address[at], &empty, (uintptr_t)ptr,
+                                                     memory_order_acquire, memory_order_relaxed))
+            continue;
+        table->sample[at] = *sample;
+        atomic_fetch_add_explicit(&table->used, 1, memory_order_relaxed);
+        return true;
+    }
+    return false;
+}
+
+static bool take_from(struct table *table, const void *ptr, struct gs_live *sample)
+{
+    size_t home = home_of(ptr, table);
+    for (size_t at = home; at < home + NEIGHBOURS; at++) {
+        if (atomic_load_explicit(&table->address[at], memory_order_relaxed) != (uintptr_t)ptr)
+            continue;
+        *sample = table->sample[at];
+        atomic_store_explicit(&table->address[at], 0,
+                              memory_order_release); // after the copy: the place may be taken now
+        atomic_fetch_sub_explicit(&table->used, 1, memory_order_relaxed);
+        return true;
+    }
+    return false;
 }
 
 bool gs_live_insert(const void *ptr, const struct gs_live *sample)
 {
-    size_t home = home_of(ptr);
-    for (size_t at = home; at < home + NEIGHBOURS; at++) {
-        uintptr_t empty = 0;
-        if (atomic_load_explicit(&address[at], memory_order_relaxed) != 0 ||
-            !atomic_compare_exchange_strong_explicit(&address[at], &empty, (uintptr_t)ptr,
-                                                     memory_order_acquire, memory_order_relaxed))
-            continue;
-        sample_at[at] = *sample;
-        filter_add(ptr);
-        return true;
-    }
-    return false;
+    if (!insert_into(&few, ptr, sample) && !insert_into(&many, ptr, sample))
+        return false;
+    gs_filter_add(ptr);
+    return true;
 }
 
 bool gs_live_take(const void *ptr, struct gs_live *sample)
 {
-    size_t home = home_of(ptr);
     if (!ptr)
         return false; // free(NULL), where a sampled block has NULL's filter counter: an empty place is no match
-    for (size_t at = home; at < home + NEIGHBOURS; at++) {
-        if (atomic_load_explicit(&address[at], memory_order_relaxed) != (uintptr_t)ptr)
-            continue;
-        *sample = sample_at[at];
-        atomic_store_explicit(&address[at], 0,
-                              memory_order_release); // after the copy: the place may be taken now
-        filter_subtract(ptr);
-        return true;
-    }
-    return false;
+    if (!take_from(&few, ptr, sample) && !take_from(&many, ptr, sample))
+        return false;
+    filter_change(ptr, -1);
+    return true;
+}
+
+/* 16 Ki samples are as many as anybody needs: the total's standard error is below 1 %. At 512 KiB they are 8 GiB of
+ * small blocks. From there on each further Ki doubles the distance: 1, 2, 4, … GiB more, so that many is half empty
+ * when the heap has 100 TiB. */
+unsigned gs_live_crowding(void)
+{
+    enum { PLENTY = 1 << 14, STEP = 1 << 10 };
+    uint32_t used = atomic_load_explicit(&many.used, memory_order_relaxed);
+    return used < PLENTY ? 0 : 1 + (used - PLENTY) / STEP;
 }

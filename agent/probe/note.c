@@ -4,8 +4,7 @@
 static __attribute__((noinline)) void sampled_note(void *ptr, size_t size)
 {
     struct gs_caller caller = GS_CALLER();
-    if (gs_sampler_begin(size))
-        gs_sampler_record(ptr, size, caller);
+    gs_sampler_record(ptr, size, gs_sampler_begin(size), caller);
 }
 
 void gs_probe_note_alloc(void *ptr, size_t size)

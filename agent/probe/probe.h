@@ -40,6 +40,13 @@ uint64_t gs_probe_heap_in_use(void);
 uint64_t gs_probe_heap_allocated(void); // since the start; only grows
 uint64_t gs_probe_sample_bytes(void);   // the distance in force now
 
+/* The distance in force is the one that was set, doubled as often as gs_probe_widen says (the governor's wish) and
+ * gs_probe_crowding (so that the tables of live samples never fill). Estimates stay unbiased.
+ * gs_probe_sampling_ns: time that samples have cost the host's threads so far, an estimate from one in 64. */
+void gs_probe_widen(unsigned doublings);
+unsigned gs_probe_crowding(void);
+uint64_t gs_probe_sampling_ns(void);
+
 /* Wake the waiter of gs_probe_wait once heap_in_use reaches LINE bytes; UINT64_MAX: never. One shot. */
 void gs_probe_alarm_at(uint64_t line_bytes);
 /* Sleep until the alarm, a gs_probe_wake, or TIMEOUT_NS. Context: watcher. */

@@ -1,7 +1,7 @@
 /* sampler.c - the slow half of the hooks: draws the gaps, takes the samples, undoes them at free.
  *
- *   countdown < 0 ──▶ gs_sampler_begin: weigh, arm again ──▶ real malloc ──▶ gs_sampler_record:
- *                     walk ▶ intern the stack ▶ count ▶ insert into live ▶ alarm?
+ *   countdown used up ──▶ gs_sampler_begin: arm again ──▶ real malloc ──▶ gs_sampler_record:
+ *                         weigh ▶ walk ▶ intern the stack ▶ count ▶ insert into live ▶ alarm?
  *
  * Sampling runs from the process's first allocation at the default distance, so that what a server builds up before
  * it calls gumshoe_start is known too; gs_probe_start changes the distance, gs_probe_stop ends the drawing. Each
@@ -10,17 +10,23 @@
  *         malloc - is served without being sampled. */
 #include "probe/inside.h"
 #include <errno.h>
+#include <time.h>
 
 enum {
     DEFAULT_DISTANCE = 512 << 10,
     DEFAULT_DEPTH = 64,
     WHILE_OFF = 256 << 10, // how often a thread looks whether sampling was switched on
+    DOUBLINGS_MAX = 24,
+    TIMED = 64,           // one sample in so many is timed
+    TIMED_NS_MAX = 50000, // longer than this, and the thread was not running
 };
 
 static _Atomic uint64_t distance = DEFAULT_DISTANCE; // 0: off
 static _Atomic uint32_t depth = DEFAULT_DEPTH;
 static _Atomic uint64_t heap_in_use, heap_allocated;
 static _Atomic bool hooks_seen;
+static _Atomic unsigned widened;
+static _Atomic uint64_t sampling_ns;
 
 void gs_probe_start(const struct gs_probe_settings *settings)
 {
@@ -53,15 +59,33 @@ uint64_t gs_probe_heap_allocated(void)
     return atomic_load_explicit(&heap_allocated, memory_order_relaxed);
 }
 
+void gs_probe_widen(unsigned doublings)
+{
+    atomic_store_explicit(&widened, doublings, memory_order_relaxed);
+}
+
+unsigned gs_probe_crowding(void)
+{
+    return gs_live_crowding();
+}
+
 uint64_t gs_probe_sample_bytes(void)
 {
-    return atomic_load_explicit(&distance, memory_order_relaxed);
+    unsigned doublings = atomic_load_explicit(&widened, memory_order_relaxed) + gs_live_crowding();
+    uint64_t wide = atomic_load_explicit(&distance, memory_order_relaxed)
+                    << (doublings < DOUBLINGS_MAX ? doublings : DOUBLINGS_MAX);
+    return wide;
+}
+
+uint64_t gs_probe_sampling_ns(void)
+{
+    return atomic_load_explicit(&sampling_ns, memory_order_relaxed);
 }
 
 /* Arm the countdown of thread T with a fresh gap. */
 static void arm(struct gs_thread *t)
 {
-    t->distance = atomic_load_explicit(&distance, memory_order_relaxed);
+    t->distance = gs_probe_sample_bytes();
     t->countdown = t->distance ? gs_draw_gap(gs_random(&t->random), t->distance) : WHILE_OFF;
 }
 
@@ -78,21 +102,17 @@ static void make_ready(struct gs_thread *t)
     arm(t);
 }
 
-bool gs_sampler_begin(size_t size)
+uint64_t gs_sampler_begin(size_t size)
 {
     struct gs_thread *t = &gs_thread;
-    if (t->busy)
-        return false; // the countdown stays below 0: the next allocation from outside is due
     if (!t->ready) {
         make_ready(t);
         if (!gs_due(size))
-            return false;
+            return 0;
     }
-    if (t->distance == 0) { // was off; the gap only said when to look again
-        arm(t);
-        return false;
-    }
-    return true;
+    uint64_t drawn_with = t->distance; // 0: sampling was off, and the gap only said when to look again
+    arm(t);
+    return t->busy ? 0 : drawn_with;
 }
 
 static struct gs_live weigh(size_t size, uint64_t mean_distance)
@@ -137,16 +157,33 @@ static void record(const void *ptr, struct gs_live live, struct gs_caller caller
     gs_alarm_check(atomic_fetch_add_explicit(&heap_in_use, live.bytes, memory_order_relaxed) + live.bytes);
 }
 
-void gs_sampler_record(const void *ptr, size_t size, struct gs_caller caller)
+static uint64_t now_ns(void)
 {
-    struct gs_thread *t = &gs_thread;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void add_up(uint64_t took_ns)
+{
+    uint64_t sane_ns = took_ns < TIMED_NS_MAX ? took_ns : TIMED_NS_MAX;
+    atomic_fetch_add_explicit(&sampling_ns, sane_ns * TIMED, memory_order_relaxed);
+}
+
+void gs_sampler_record(const void *ptr, size_t size, uint64_t drawn_with, struct gs_caller caller)
+{
+    if (!ptr || !drawn_with)
+        return;
     int kept = errno;
-    uint64_t drawn_with = t->distance;
-    t->busy = true;
-    arm(t);
-    if (ptr) // a failed allocation used its turn up: the gaps have no memory, so nothing is biased
-        record(ptr, weigh(size, drawn_with), caller);
-    t->busy = false;
+    bool timed = gs_thread.random % TIMED == 0;
+    uint64_t began_ns = timed ? now_ns() : 0;
+    gs_thread.busy = true;
+    atomic_signal_fence(memory_order_seq_cst); // what a signal handler sees is in this order
+    record(ptr, weigh(size, drawn_with), caller);
+    atomic_signal_fence(memory_order_seq_cst);
+    gs_thread.busy = false;
+    if (timed)
+        add_up(now_ns() - began_ns);
     errno = kept;
 }
 

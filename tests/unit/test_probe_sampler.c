@@ -148,17 +148,53 @@ static void frees_count_while_stopped(void **state)
     assert_int_equal(gs_probe_heap_in_use(), 0);
 }
 
-/* More live samples than the table holds: they are dropped and counted, and frees still lead back to zero. */
-static void a_full_table_drops_and_counts(void **state)
+/* 4 GiB in blocks of 4 KiB, all of which are sampled at first: 64 MiB on, the tables are crowded and the distance
+ * doubles, again and again. None is dropped, the estimate stays true - each step adds about 1 Ki samples, so that the
+ * last of them carry an error of some 3 % - and as the blocks go the distance comes back. */
+static void a_crowded_table_widens_the_distance(void **state)
 {
     (void)state;
     watch_every(16);
-    uint64_t before = gs_probe_drops().samples;
+    uint64_t drops = gs_probe_drops().samples;
+    assert_int_equal(gs_probe_sample_bytes(), 16);
     take_blocks(BLOCKS, 4096);
-    assert_true(gs_probe_drops().samples > before);
+    double truth = 4096.0 * BLOCKS;
+    assert_true(fabs((double)gs_probe_heap_in_use() - truth) < 0.12 * truth);
+    assert_true(gs_probe_crowding() >= 8 && gs_probe_sample_bytes() == 16ull << gs_probe_crowding());
+    assert_int_equal(gs_probe_drops().samples, drops);
     assert_int_equal(sum_of_stacks(), gs_probe_heap_in_use());
     free_blocks(BLOCKS);
     assert_int_equal(gs_probe_heap_in_use(), 0);
+    assert_int_equal(gs_probe_crowding(), 0);
+}
+
+/* The governor's doublings come on top, and every estimate is weighed with the distance it was drawn with. */
+static void the_governor_widens_the_distance(void **state)
+{
+    (void)state;
+    watch_every(1024);
+    gs_probe_widen(4);
+    assert_int_equal(gs_probe_sample_bytes(), 16384);
+    take_blocks(BLOCKS, 64); // 64 MiB every 16 KiB: 4096 samples, 1.6 %
+    assert_true(fabs((double)gs_probe_heap_in_use() - 64.0 * BLOCKS) < 0.08 * 64.0 * BLOCKS);
+    gs_probe_widen(0);
+    assert_int_equal(gs_probe_sample_bytes(), 1024);
+    free_blocks(BLOCKS);
+    assert_int_equal(gs_probe_heap_in_use(), 0);
+}
+
+/* What no place is left for is refused, and what has a place is found again. */
+static void a_full_table_refuses(void **state)
+{
+    (void)state;
+    struct gs_live live = {.stack = GS_STACK_TABLE_FULL, .objects = 1, .bytes = 7}, taken;
+    static bool in[BLOCKS];
+    int refused = 0;
+    for (int i = 0; i < BLOCKS; i++)
+        refused += !(in[i] = gs_live_insert(&block[i * 16], &live));
+    assert_true(refused > 0 && refused < BLOCKS);
+    for (int i = 0; i < BLOCKS; i++)
+        assert_int_equal(gs_live_take(&block[i * 16], &taken), in[i]);
 }
 
 /* The watcher sleeps for a minute; the line is crossed; it wakes for the alarm, once. */
@@ -233,7 +269,9 @@ int main(void)
         cmocka_unit_test(an_alarm_below_the_present_rings_at_once),
         cmocka_unit_test(gauges_are_told_apart_by_name),
         cmocka_unit_test(bad_and_too_many_gauges_are_refused_and_counted),
-        cmocka_unit_test(a_full_table_drops_and_counts), // last: it fills a filter counter or two for good
+        cmocka_unit_test(a_crowded_table_widens_the_distance),
+        cmocka_unit_test(the_governor_widens_the_distance),
+        cmocka_unit_test(a_full_table_refuses), // last: it fills a filter counter or two for good
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
