@@ -14,6 +14,8 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/process.h"
+#include "base/units.h"
+#include "governor.h"
 #include "incident/incident.h"
 #include "metrics/metrics.h"
 #include "probe/probe.h"
@@ -55,6 +57,8 @@ struct parts {
     char **unavailable;
     size_t unavailable_count;
     struct gs_incident_scene scene;
+    struct gs_governor governor;
+    uint64_t capturing_ns;       // CPU time that captures took
     char limit_from[160];
 };
 
@@ -228,13 +232,39 @@ static void drop_parts(void)
 
 /* ---- the loop --------------------------------------------------------------------------------------------------------- */
 
+static uint64_t cpu_time_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * GS_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/* Keep within the budget: tell the sampler how often to double its distance. */
+static void govern(void)
+{
+    struct gs_cost cost = {
+        .time_ns = gs_monotonic_ns(),
+        .sampling_ns = gs_probe_sampling_ns(),
+        .watching_ns = cpu_time_ns() - w.parts.capturing_ns,
+    };
+    unsigned before = w.parts.governor.doublings, now = gs_governor_tick(&w.parts.governor, &cost);
+    gs_probe_widen(now);
+    if (now != before) {
+        char bytes[GS_UNIT_TEXT];
+        gs_log(GS_LOG_INFO, "budget: the heap is sampled every %s from now on",
+               gs_print_size((double)gs_probe_sampling().bytes, bytes));
+    }
+}
+
 static int capture(const struct gs_incident_facts *facts)
 {
     char path[PATH_MAX];
+    uint64_t began_ns = cpu_time_ns();
     find_unavailable();
     pthread_mutex_lock(&w.gathering);
     int error = gs_incident_capture(w.parts.store, facts, &w.parts.scene, path);
     pthread_mutex_unlock(&w.gathering);
+    w.parts.capturing_ns += cpu_time_ns() - began_ns;
     if (error) {
         gs_log(GS_LOG_ERROR, "rule %s: the incident could not be written: %s", facts->rule,
                strerrordesc_np(-error));
@@ -279,6 +309,7 @@ static void tick(bool early)
         capture_verdict(&w.parts.verdicts[i]);
     gs_baselines_tick(w.parts.baselines, w.parts.scene.start_ns, w.parts.rules->heap.baseline_ns,
                       gs_monotonic_ns());
+    govern();
     gs_probe_alarm_at(gs_judge_alarm_line(w.parts.judge, gs_monotonic_ns()));
 }
 
@@ -315,6 +346,7 @@ static void *watch(void *unused)
     (void)unused;
     settle_in();
     int64_t next_ns = gs_monotonic_ns() + w.parts.rules->interval_ns;
+    w.parts.governor.before = (struct gs_cost){gs_monotonic_ns(), gs_probe_sampling_ns(), cpu_time_ns()};
     tick(false);
     while (!atomic_load(&w.stopping)) {
         enum gs_wake woken = gs_probe_wait(next_ns - gs_monotonic_ns());
@@ -372,7 +404,9 @@ static int start(const struct gumshoe_options *options)
     if (error)
         return error;
     struct gs_probe_settings settings = {w.parts.rules->heap.sample_bytes, w.parts.rules->heap.depth};
+    gs_probe_widen(0);
     gs_probe_start(&settings);
+    w.parts.governor.budget = w.parts.rules->budget;
     try_hooks();
     if (!make_parts())
         return refuse(options->error, -ENOMEM, "", "no memory for the watcher's own tables");

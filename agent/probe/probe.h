@@ -38,13 +38,16 @@ bool gs_probe_hooks_seen(void);
 /* Estimates, in bytes: what the samples stand for. heap_in_use is the sum over the stacks' inuse_space. */
 uint64_t gs_probe_heap_in_use(void);
 uint64_t gs_probe_heap_allocated(void); // since the start; only grows
-uint64_t gs_probe_sample_bytes(void);   // the distance in force now
 
-/* The distance in force is the one that was set, doubled as often as gs_probe_widen says (the governor's wish) and
- * gs_probe_crowding (so that the tables of live samples never fill). Estimates stay unbiased.
- * gs_probe_sampling_ns: time that samples have cost the host's threads so far, an estimate from one in 64. */
+/* The distance in force is the one that was set, doubled for the budget (gs_probe_widen, the governor's wish) and so that
+ * the tables of live samples never fill. Estimates stay unbiased. */
+struct gs_sampling {
+    uint64_t asked_bytes, bytes;          // as set; in force now
+    unsigned for_budget, for_crowding;    // doublings
+};
+struct gs_sampling gs_probe_sampling(void);
 void gs_probe_widen(unsigned doublings);
-unsigned gs_probe_crowding(void);
+/* Time that samples have cost the host's threads so far: an estimate, from one in 64 of them. */
 uint64_t gs_probe_sampling_ns(void);
 
 /* Wake the waiter of gs_probe_wait once heap_in_use reaches LINE bytes; UINT64_MAX: never. One shot. */

@@ -64,17 +64,16 @@ void gs_probe_widen(unsigned doublings)
     atomic_store_explicit(&widened, doublings, memory_order_relaxed);
 }
 
-unsigned gs_probe_crowding(void)
+struct gs_sampling gs_probe_sampling(void)
 {
-    return gs_live_crowding();
-}
-
-uint64_t gs_probe_sample_bytes(void)
-{
-    unsigned doublings = atomic_load_explicit(&widened, memory_order_relaxed) + gs_live_crowding();
-    uint64_t wide = atomic_load_explicit(&distance, memory_order_relaxed)
-                    << (doublings < DOUBLINGS_MAX ? doublings : DOUBLINGS_MAX);
-    return wide;
+    struct gs_sampling s = {
+        .asked_bytes = atomic_load_explicit(&distance, memory_order_relaxed),
+        .for_budget = atomic_load_explicit(&widened, memory_order_relaxed),
+        .for_crowding = gs_live_crowding(),
+    };
+    unsigned doublings = s.for_budget + s.for_crowding;
+    s.bytes = s.asked_bytes << (doublings < DOUBLINGS_MAX ? doublings : DOUBLINGS_MAX);
+    return s;
 }
 
 uint64_t gs_probe_sampling_ns(void)
@@ -85,7 +84,7 @@ uint64_t gs_probe_sampling_ns(void)
 /* Arm the countdown of thread T with a fresh gap. */
 static void arm(struct gs_thread *t)
 {
-    t->distance = gs_probe_sample_bytes();
+    t->distance = gs_probe_sampling().bytes;
     t->countdown = t->distance ? gs_draw_gap(gs_random(&t->random), t->distance) : WHILE_OFF;
 }
 

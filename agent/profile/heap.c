@@ -3,6 +3,7 @@
  * Numbers are what the samples stand for: alloc_* since the process started, inuse_* what is live. The sum of
  * inuse_space is the metric heap_in_use. Who: the watcher, or a host thread in gumshoe_write_profile. */
 #include "base/clock.h"
+#include "base/units.h"
 #include "profile/gather.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -48,7 +49,7 @@ static struct gs_profile *new_profile(const struct gs_gather *how)
     profile->default_sample_type = 3;
     profile->period_type =
         (struct gs_value_type){gs_profile_string(profile, "space"), gs_profile_string(profile, "bytes")};
-    profile->period = (int64_t)gs_probe_sample_bytes();
+    profile->period = (int64_t)gs_probe_sampling().bytes;
     profile->drop_frames = gs_profile_string(profile, drop_frames);
     gs_profile_add_comment(profile, "%s", how->reason);
     return profile;
@@ -100,6 +101,22 @@ static void tell_drops(struct gs_profile *profile, struct gs_text *notes)
         }
 }
 
+/* Why the distance is wider than the rules ask for, if it is. */
+static void tell_widening(struct gs_profile *profile, struct gs_text *notes)
+{
+    struct gs_sampling sampling = gs_probe_sampling();
+    char asked[GS_UNIT_TEXT], now[GS_UNIT_TEXT];
+    if (sampling.bytes == sampling.asked_bytes)
+        return;
+    gs_print_size((double)sampling.asked_bytes, asked);
+    gs_print_size((double)sampling.bytes, now);
+    const char *why = !sampling.for_crowding ? "the agent keeps within its budget"
+                      : !sampling.for_budget ? "there are very many live samples"
+                                             : "of the budget, and of very many live samples";
+    gs_profile_add_comment(profile, "sampled every %s instead of %s: %s", now, asked, why);
+    gs_text_add(notes, "sampled every %s instead of %s: %s\n", now, asked, why);
+}
+
 int gs_gather_heap(const struct gs_gather *how, struct gs_gathered *out)
 {
     const struct gs_baseline *baseline = gs_baselines_find(how->baselines, how->now_ns, how->window_ns);
@@ -107,6 +124,7 @@ int gs_gather_heap(const struct gs_gather *how, struct gs_gathered *out)
     if (!out->profile)
         return -ENOMEM;
     tell_drops(out->profile, &out->notes);
+    tell_widening(out->profile, &out->notes);
     if (!gs_probe_hooks_seen())
         gs_text_add(&out->notes,
                     "the heap profile is empty: this program brings an allocator of its own, which "

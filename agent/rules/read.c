@@ -28,6 +28,7 @@ static void set_defaults(struct gs_rules *rules)
     rules->heap.sample_bytes = 512 << 10;
     rules->heap.depth = 64;
     rules->heap.baseline_ns = (int64_t)(10 * MINUTE);
+    rules->budget = 0.01;
     rules->incidents.dir = "incidents";
     rules->incidents.keep = 50;
     rules->incidents.max_bytes = 1 << 30;
@@ -141,7 +142,7 @@ static void read_top(struct gs_reader *reader, const json_t *document, const str
         {"rules",       gs_field_elsewhere, 0, 0, 0, false, NULL},
         {"cpu",         gs_field_later,     0, 0, 0, false, NULL},
         {"children",    gs_field_later,     0, 0, 0, false, NULL},
-        {"budget",      gs_field_later,     0, 0, 0, false, NULL},
+        {"budget",      gs_field_share,     offsetof(struct gs_rules, budget), 0.0001, 1, false, NULL},
         {"on_incident", gs_field_later,     0, 0, 0, false, NULL},
     };
     // clang-format on

@@ -45,6 +45,7 @@ struct gs_rules {               // what a checked file says; never changes once 
         int64_t max_age_ns;     // 0: no limit
         uint64_t max_per_hour;  // 0: no limit
     } incidents;
+    double budget;              // what the agent may cost: share of one CPU
     const struct gs_label *label;
     size_t label_count;
     const struct gs_rule *rule;

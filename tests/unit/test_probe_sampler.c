@@ -156,16 +156,16 @@ static void a_crowded_table_widens_the_distance(void **state)
     (void)state;
     watch_every(16);
     uint64_t drops = gs_probe_drops().samples;
-    assert_int_equal(gs_probe_sample_bytes(), 16);
+    assert_int_equal(gs_probe_sampling().bytes, 16);
     take_blocks(BLOCKS, 4096);
     double truth = 4096.0 * BLOCKS;
     assert_true(fabs((double)gs_probe_heap_in_use() - truth) < 0.12 * truth);
-    assert_true(gs_probe_crowding() >= 8 && gs_probe_sample_bytes() == 16ull << gs_probe_crowding());
+    assert_true(gs_probe_sampling().for_crowding >= 8 && gs_probe_sampling().bytes == 16ull << gs_probe_sampling().for_crowding);
     assert_int_equal(gs_probe_drops().samples, drops);
     assert_int_equal(sum_of_stacks(), gs_probe_heap_in_use());
     free_blocks(BLOCKS);
     assert_int_equal(gs_probe_heap_in_use(), 0);
-    assert_int_equal(gs_probe_crowding(), 0);
+    assert_int_equal(gs_probe_sampling().for_crowding, 0);
 }
 
 /* The governor's doublings come on top, and every estimate is weighed with the distance it was drawn with. */
@@ -174,11 +174,11 @@ static void the_governor_widens_the_distance(void **state)
     (void)state;
     watch_every(1024);
     gs_probe_widen(4);
-    assert_int_equal(gs_probe_sample_bytes(), 16384);
+    assert_int_equal(gs_probe_sampling().bytes, 16384);
     take_blocks(BLOCKS, 64); // 64 MiB every 16 KiB: 4096 samples, 1.6 %
     assert_true(fabs((double)gs_probe_heap_in_use() - 64.0 * BLOCKS) < 0.08 * 64.0 * BLOCKS);
     gs_probe_widen(0);
-    assert_int_equal(gs_probe_sample_bytes(), 1024);
+    assert_int_equal(gs_probe_sampling().bytes, 1024);
     free_blocks(BLOCKS);
     assert_int_equal(gs_probe_heap_in_use(), 0);
 }

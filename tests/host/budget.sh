@@ -1,0 +1,32 @@
+#!/bin/bash
+# A sample in every KiB costs a host that does nothing but allocate far more than 1 % of a CPU. The agent notices, samples
+# less, says so in its log, in the summary and in the profile - and the total stays true: 64 MiB live.
+. "$(dirname "$0")/lib.sh"
+
+run_with_budget() {
+    local dir=$tmp/$1 file
+    file=$(rules "$1" "{ \"version\": 1, \"interval\": \"100ms\", \"budget\": \"$1%\", \"heap\": { \"sample\": \"1KiB\" }, \"rules\": [
+        { \"name\": \"look\", \"every\": \"4s\", \"capture\": [\"heap\"] } ] }")
+    mkfifo "$tmp/input-$1"
+    GUMSHOE_LOG=$tmp/log-$1 "$gumshoe" run --rules "$file" --dir "$dir" -- "$build/hosts/budget" < "$tmp/input-$1" &
+    started="$started $!"
+    exec 3> "$tmp/input-$1"
+    wait_for 20 has_incident "$dir"
+    exec 3>&-
+    wait $! || fail "the host failed"
+    found=$(incident "$dir")
+}
+
+it "samples less when the budget is spent, and says so"
+run_with_budget 1
+grep -q 'budget: the heap is sampled every' "$tmp/log-1" || fail "the log is silent: $(cat "$tmp/log-1")"
+grep -q 'instead of 1 KiB: the agent keeps within its budget' "$found/summary.txt" || fail "the summary is silent: $(cat "$found/summary.txt")"
+go tool pprof -comments "$found/heap.pb.gz" 2>/dev/null | grep -q 'instead of 1 KiB' || fail "the profile is silent"
+it "stays true"
+bytes=$(heap_bytes "$found")
+python3 -c 'import sys; sys.exit(abs(int(sys.argv[1]) - (64 << 20)) > (64 << 20) / 10)' "$bytes" || fail "$bytes bytes of 67108864"
+
+it "samples as it was asked to within a large budget"
+run_with_budget 100
+! grep -q 'budget:' "$tmp/log-100" || fail "it widened: $(cat "$tmp/log-100")"
+! grep -q 'within its budget' "$found/summary.txt" || fail "the summary says that it widened for the budget"
