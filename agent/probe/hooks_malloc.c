@@ -360,3 +360,20 @@ HOOK size_t malloc_usable_size(void *ptr)
 {
     return is_early(ptr) ? early_size(ptr) : real.usable_size(ptr);
 }
+
+/* ---- for hooks_new.c -------------------------------------------------------------------------------------------------- */
+
+void *gs_hooked_malloc(size_t size)
+{
+    return malloc(size);
+}
+
+void *gs_hooked_memalign(size_t alignment, size_t size)
+{
+    return memalign(alignment, size);
+}
+
+void gs_hooked_free(void *ptr)
+{
+    free(ptr);
+}

@@ -162,6 +162,11 @@ void gs_sampler_forget(const void *ptr);
 void gs_sampler_put_back(const void *ptr, const struct gs_live *held);
 void gs_sampler_let_go(const struct gs_live *held);
 
+/* The hooks of hooks_malloc.c, by names that say that they are meant. */
+void *gs_hooked_malloc(size_t size);
+void *gs_hooked_memalign(size_t alignment, size_t size);
+void gs_hooked_free(void *ptr);
+
 /* ---- a place to work that is not the host's stack (scratch.c) --------------------------------------------------------- */
 
 struct gs_scratch {

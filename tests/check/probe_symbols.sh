@@ -3,7 +3,7 @@
 . "$(dirname "$0")/../host/lib.sh"
 cd "$tmp"
 check=$source_dir/tests/check/probe-symbols
-mapfile -t objects < <(find "$build" -path '*/agent/probe/*.o' \( -path '*/probe.dir/*' -o -path '*/hooks.dir/*' \))
+mapfile -t objects < <(find "$build" -path '*/agent/probe/*.o' \( -path '*/probe.dir/*' -o -path '*/hooks.dir/*' -o -path '*/hooks_new.dir/*' \))
 
 it "looks at every file of the folder"
 equal "${#objects[@]}" "$(find "$source_dir/agent/probe" -name '*.c' | wc -l)" "objects of agent/probe"

@@ -10,7 +10,9 @@ it "exports its API and the allocation functions, and nothing else"
 exported() { nm -D --defined-only "$1" | awk '{ print $3 }' | sort; }
 { sed -n 's/^GUMSHOE_API.*[ *]\(gumshoe_[a-z_]*\)(.*/\1/p' "$source_dir/include/gumshoe/gumshoe.h"
   printf '%s\n' malloc free calloc realloc reallocarray posix_memalign aligned_alloc memalign valloc pvalloc cfree malloc_usable_size; } | sort > wanted
-exported "$build/libgumshoe.so" | diff wanted - || fail "exported names"
+nm -D --defined-only "$(g++ -print-file-name=libstdc++.so.6)" | sed -n 's/.* [TW] \(_Z\(n[wa]m\|d[la]P\)[^@]*\).*/\1/p' | sort > operators
+equal "$(wc -l < operators)" 20 "forms of new and delete in libstdc++"
+exported "$build/libgumshoe.so" | diff <(sort wanted operators) - || fail "exported names"
 it "shows the same names in the static library, and jansson's, zlib's and protobuf-c's in neither"
 nm "$build/libgumshoe.a" | awk '$2 ~ /^[TDBRVW]$/ { print $3 }' | sort | diff wanted - || fail "names of libgumshoe.a"
 it "keeps its thread-local storage small and static, so that it can be opened late"
