@@ -43,6 +43,16 @@ void gumshoe_note_free(void *ptr)
     gs_probe_note_free(ptr);
 }
 
+int gumshoe_label_set(const char *key, const char *value)
+{
+    return gs_probe_label_set(key, value);
+}
+
+void gumshoe_label_clear(const char *key)
+{
+    gs_probe_label_clear(key);
+}
+
 const char *gumshoe_version(void)
 {
     return GUMSHOE_VERSION;

@@ -15,6 +15,7 @@ struct gs_thread {
     uint64_t distance;  // the mean distance that the present gap was drawn with; 0: not sampling
     uint64_t random;
     uintptr_t stack_low, stack_high; // of its own stack: what is known to be readable
+    uint32_t labels; // the set that its samples carry; 0: none
     bool ready;
     bool busy; // inside the sampler: an allocation made by us or by a signal handler is not sampled
 };
@@ -79,8 +80,8 @@ unsigned gs_live_crowding(void);
 /* ---- stacks (stacks.c) ------------------------------------------------------------------------------------------ */
 
 enum { GS_STACK_TABLE_FULL = 0 }; // the stack that samples without a place are charged to; it has no frames
-/* The number of the stack FRAMES[0..DEPTH), added if it is new. */
-uint32_t gs_stack_intern(const uintptr_t *frames, uint32_t depth, bool cut);
+/* The number of the stack FRAMES[0..DEPTH) with the set of labels LABELS, added if it is new. */
+uint32_t gs_stack_intern(const uintptr_t *frames, uint32_t depth, bool cut, uint32_t labels);
 void gs_stack_count_alloc(uint32_t stack, uint64_t objects, uint64_t bytes);
 void gs_stack_count_free(uint32_t stack, uint64_t objects, uint64_t bytes);
 

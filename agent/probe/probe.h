@@ -68,6 +68,8 @@ uint32_t gs_probe_stack_count(void);
  * *CUT: the walk ended before the outermost frame. */
 const uintptr_t *gs_probe_stack_frames(uint32_t stack, uint32_t *depth, bool *cut);
 struct gs_heap_counts gs_probe_stack_counts(uint32_t stack);
+/* The set of labels that the thread carried; 0: none. The same frames under other labels are another stack. */
+uint32_t gs_probe_stack_labels(uint32_t stack);
 
 /* What was dropped, for the log, the profile's comments and the summary. Counted since the start. */
 struct gs_probe_drops {
@@ -96,6 +98,18 @@ struct gs_thread_stack {
 };
 /* Take the stack of thread TID of this process. At most TIMEOUT_NS for a signal's answer. Context: watcher. */
 void gs_probe_thread_stack(pid_t tid, int64_t timeout_ns, struct gs_thread_stack *out);
+
+/* ---- labels ------------------------------------------------------------------------------------------ */
+
+enum { GS_LABELS_MAX = 8, GS_LABEL_TEXT = 128 }; // of one thread; a key's or value's bytes, with the 0
+/* Label the calling thread; a key that it has already gets the new value. 0; -EINVAL for a text that is empty or too
+ * long, -ENOSPC when the thread has GS_LABELS_MAX or the tables are full. Context: host thread. */
+int gs_probe_label_set(const char *key, const char *value);
+void gs_probe_label_clear(const char *key);
+/* The labels of a set into OUT, borrowed for good; returns how many. */
+struct gs_probe_label { const char *key, *value; };
+uint32_t gs_probe_labels(uint32_t set, struct gs_probe_label out[GS_LABELS_MAX]);
+uint64_t gs_probe_labels_refused(void);
 
 /* ---- gauges ------------------------------------------------------------------------------------------ */
 

@@ -135,7 +135,7 @@ static uint32_t stack_of(struct gs_caller caller, struct gs_scratch *scratch)
     gs_reach_remember(&reach);
     if (cut)
         atomic_fetch_add_explicit(&gs_drops.stacks_cut, 1, memory_order_relaxed);
-    return gs_stack_intern(scratch->frames, frames, cut);
+    return gs_stack_intern(scratch->frames, frames, cut, gs_thread.labels);
 }
 
 static void record(const void *ptr, struct gs_live live, struct gs_caller caller)

@@ -16,7 +16,7 @@ enum { SLOT_BITS = 17, SLOTS = 1 << SLOT_BITS, PROBES = 64, FRAMES = 1 << 20 };
 
 struct entry {
     uint64_t hash;
-    uint32_t first_frame;
+    uint32_t first_frame, labels;
     _Atomic uint32_t depth_live; // depth << 2 | cut << 1 | live
     _Atomic uint64_t alloc_objects, alloc_space, inuse_objects, inuse_space;
 };
@@ -27,9 +27,9 @@ static uintptr_t frame[FRAMES];
 static _Atomic uint32_t entries = 1; // 0 is GS_STACK_TABLE_FULL
 static _Atomic uint32_t frames;
 
-static uint64_t hash_of(const uintptr_t *from, uint32_t depth)
+static uint64_t hash_of(const uintptr_t *from, uint32_t depth, uint32_t labels)
 {
-    uint64_t h = depth;
+    uint64_t h = (uint64_t)labels << 32 | depth;
     for (uint32_t i = 0; i < depth; i++) {
         h = (h ^ from[i]) * 0x9e3779b97f4a7c15u;
         h ^= h >> 29;
@@ -37,10 +37,10 @@ static uint64_t hash_of(const uintptr_t *from, uint32_t depth)
     return h;
 }
 
-static bool same(const struct entry *e, uint64_t hash, const uintptr_t *from, uint32_t depth)
+static bool same(const struct entry *e, uint64_t hash, const uintptr_t *from, uint32_t depth, uint32_t labels)
 {
     uint32_t live = atomic_load_explicit(&e->depth_live, memory_order_acquire);
-    return (live & 1) && e->hash == hash && live >> 2 == depth &&
+    return (live & 1) && e->hash == hash && live >> 2 == depth && e->labels == labels &&
            memcmp(&frame[e->first_frame], from, depth * sizeof *from) == 0;
 }
 
@@ -58,7 +58,7 @@ static bool reserve(_Atomic uint32_t *used, uint32_t count, uint32_t max, uint32
     return true;
 }
 
-static uint32_t add(uint64_t hash, const uintptr_t *from, uint32_t depth, bool cut)
+static uint32_t add(uint64_t hash, const uintptr_t *from, uint32_t depth, bool cut, uint32_t labels)
 {
     uint32_t number, first;
     if (!reserve(&frames, depth, FRAMES, &first) || !reserve(&entries, 1, GS_STACKS_MAX, &number))
@@ -66,28 +66,29 @@ static uint32_t add(uint64_t hash, const uintptr_t *from, uint32_t depth, bool c
     memcpy(&frame[first], from, depth * sizeof *from);
     entry[number].hash = hash;
     entry[number].first_frame = first;
+    entry[number].labels = labels;
     atomic_store_explicit(&entry[number].depth_live, depth << 2 | (uint32_t)cut << 1 | 1,
                           memory_order_release);
     return number;
 }
 
-uint32_t gs_stack_intern(const uintptr_t *from, uint32_t depth, bool cut)
+uint32_t gs_stack_intern(const uintptr_t *from, uint32_t depth, bool cut, uint32_t labels)
 {
-    uint64_t hash = hash_of(from, depth);
+    uint64_t hash = hash_of(from, depth, labels);
     uint32_t mine = GS_STACK_TABLE_FULL;
     for (uint32_t i = 0; i < PROBES; i++) {
         _Atomic uint32_t *at = &slot[((hash >> (64 - SLOT_BITS)) + i) & (SLOTS - 1)];
         uint32_t number = atomic_load_explicit(at, memory_order_acquire);
         if (number == 0) {
             if (mine == GS_STACK_TABLE_FULL)
-                mine = add(hash, from, depth, cut);
+                mine = add(hash, from, depth, cut, labels);
             if (mine == GS_STACK_TABLE_FULL)
                 break;
             if (atomic_compare_exchange_strong_explicit(at, &number, mine, memory_order_release,
                                                         memory_order_acquire))
                 return mine;
         }
-        if (same(&entry[number], hash, from, depth))
+        if (same(&entry[number], hash, from, depth, labels))
             return number;
     }
     atomic_fetch_add_explicit(&gs_drops.stacks_full, 1, memory_order_relaxed);
@@ -120,6 +121,11 @@ const uintptr_t *gs_probe_stack_frames(uint32_t stack, uint32_t *depth, bool *cu
     *depth = live >> 2;
     *cut = live >> 1 & 1;
     return &frame[entry[stack].first_frame];
+}
+
+uint32_t gs_probe_stack_labels(uint32_t stack)
+{
+    return entry[stack].labels;
 }
 
 struct gs_heap_counts gs_probe_stack_counts(uint32_t stack)

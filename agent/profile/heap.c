@@ -18,6 +18,15 @@ static int64_t objects(uint64_t fixed)
     return (int64_t)((fixed + (1 << (GS_OBJECT_SHIFT - 1))) >> GS_OBJECT_SHIFT);
 }
 
+static uint32_t labels_of(uint32_t stack, struct gs_label_value out[GS_LABELS_MAX])
+{
+    struct gs_probe_label label[GS_LABELS_MAX];
+    uint32_t count = gs_probe_labels(gs_probe_stack_labels(stack), label);
+    for (uint32_t i = 0; i < count; i++)
+        out[i] = (struct gs_label_value){.key = label[i].key, .text = label[i].value};
+    return count;
+}
+
 static void add_stack(struct gs_profile *profile, uint32_t stack, struct gs_heap_counts counts)
 {
     const int64_t values[] = {objects(counts.alloc_objects), (int64_t)counts.alloc_space,
@@ -34,7 +43,9 @@ static void add_stack(struct gs_profile *profile, uint32_t stack, struct gs_heap
     }
     for (uint32_t i = 0; i < depth; i++)
         address[i] = frames[i] - 1;
-    gs_profile_add_sample(profile, address, depth, values, NULL, 0);
+    struct gs_label_value labels[GS_LABELS_MAX];
+    uint32_t label_count = labels_of(stack, labels);
+    gs_profile_add_sample(profile, address, depth, values, labels, label_count);
 }
 
 static struct gs_profile *new_profile(const struct gs_gather *how)
@@ -92,6 +103,8 @@ static void tell_drops(struct gs_profile *profile, struct gs_text *notes)
          "heap samples were dropped: the table of live samples was full in their neighbourhood"},
         {drops.stacks_full,
          "heap samples are charged to \"(table full)\": there were too many distinct stacks"},
+        {gs_probe_labels_refused(),
+         "labels were refused: too long, more than 8 on one thread, or too many distinct ones"},
         {drops.stacks_cut, "heap samples have a stack that was cut: too deep, or no way to unwind further"},
     };
     for (size_t i = 0; i < sizeof told / sizeof *told; i++)

@@ -94,6 +94,16 @@ GUMSHOE_API void gumshoe_on_incident(void (*callback)(const char *dir, void *use
 GUMSHOE_API void gumshoe_note_alloc(void *ptr, size_t size);
 GUMSHOE_API void gumshoe_note_free(void *ptr);
 
+/* Label what the calling thread does from now on, as pprof's labels: its samples in heap profiles carry KEY with VALUE,
+ * so that `go tool pprof -tagfocus` tells tenants or kinds of request apart. KEY and VALUE: 1 to 127 bytes, copied; at
+ * most 8 keys on one thread. They are kept for good: meant for a few hundred distinct ones, not for request ids.
+ * A label is the thread's own until it is set anew, cleared, or the thread ends; new threads begin without.
+ * Returns 0; -EINVAL for a text that is empty or too long; -ENOSPC for a ninth key, or when the tables are full: the
+ * labels stay as they were, and profiles say how many were refused. */
+GUMSHOE_API int gumshoe_label_set(const char *key, const char *value);
+/* Take the calling thread's label KEY away; harmless when there is none. */
+GUMSHOE_API void gumshoe_label_clear(const char *key);
+
 /* The version of the library that runs, e.g. "0.1.0": may differ from GUMSHOE_VERSION of the header. */
 GUMSHOE_API const char *gumshoe_version(void);
 

@@ -1,0 +1,20 @@
+#!/bin/bash
+# pprof tells the tenants apart by the labels that the host set on its threads: 300 MB, 100 MB, and 50 MB of nobody.
+. "$(dirname "$0")/lib.sh"
+cd "$tmp"
+"$build/hosts/linked_labels" > heap.pb.gz
+
+# near TENANT MEGABYTES: what pprof finds under the label is within a sixth of it (4000 blocks, sampled every 512 KiB).
+near() {
+    local bytes
+    bytes=$(go tool pprof -top -unit=B -tagfocus="$1" heap.pb.gz 2>/dev/null | sed -n 's/.*accounting for \([0-9]*\)B.*/\1/p')
+    python3 -c 'import sys; b, m = float(sys.argv[1]), float(sys.argv[2]) * 1e6; sys.exit(abs(b - m) > m / 6)' "${bytes:-0}" "$2" || fail "$1 holds ${bytes:-nothing} bytes"
+}
+it "shows what each tenant holds"
+near tenant=acme 300
+near tenant=initech 100
+it "lists the labels"
+go tool pprof -tags heap.pb.gz 2>/dev/null | grep -q 'tenant:' || fail "no tags"
+it "charges to nobody what was allocated without a label"
+bytes=$(go tool pprof -top -unit=B -tagignore=tenant heap.pb.gz 2>/dev/null | sed -n 's/.*accounting for \([0-9]*\)B.*/\1/p')
+python3 -c 'import sys; sys.exit(not 50e6 <= float(sys.argv[1]) <= 54e6)' "$bytes" || fail "$bytes bytes without a label"
