@@ -389,7 +389,7 @@ static int start_thread(void)
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    int error = pthread_create(&w.thread, &attributes, watch, NULL);
+    int error = gs_probe_create_own_thread(&w.thread, &attributes, watch, NULL);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     pthread_attr_destroy(&attributes);
     return -error;

@@ -203,6 +203,8 @@ static void summarise(struct capture *c)
     for (size_t i = 0; gs_captures[i].name && i < KINDS_MAX; i++) {
         if (gs_captures[i].kind == GS_THREADS)
             c->report.findings.threads = c->gathered[i].profile;
+        if (gs_captures[i].kind == GS_THREADCREATE)
+            c->report.findings.creators = c->gathered[i].profile;
         if (gs_captures[i].kind == GS_HEAP && c->gathered[i].profile) {
             c->report.findings.heap = c->gathered[i].profile;
             c->report.findings.base_age_ns = c->gathered[i].base_age_ns;

@@ -82,6 +82,7 @@ struct gs_findings {           // what the profiles of one incident say; borrowe
     struct gs_profile *heap;   // NULL: not captured
     struct gs_profile *growth; // heap less base; NULL: no baseline
     struct gs_profile *threads;
+    struct gs_profile *creators; // of threads
     int64_t base_age_ns;
     struct gs_culprit culprit;
 };

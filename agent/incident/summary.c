@@ -171,6 +171,23 @@ static void add_threads(struct gs_text *out, const struct gs_profile *profile)
     gs_stacks_fini(&stacks);
 }
 
+static void add_creators(struct gs_text *out, const struct gs_profile *profile)
+{
+    struct gs_stacks created, live;
+    if (gs_profile_stacks(profile, gs_profile_sample_type(profile, "threadcreate"), &created))
+        return;
+    if (gs_profile_stacks(profile, gs_profile_sample_type(profile, "live_threads"), &live) == 0) {
+        gs_text_add(out, "\nThreads created: %lld, of which %lld live; the living by who created them\n",
+                    (long long)created.total, (long long)live.total);
+        for (size_t i = 0; i < live.count && i < STACKS && live.row[i].value > 0; i++) {
+            gs_text_add(out, "  %10lld         ", (long long)live.row[i].value);
+            add_stack(out, profile, &live.row[i]);
+        }
+        gs_stacks_fini(&live);
+    }
+    gs_stacks_fini(&created);
+}
+
 static void add_list(struct gs_text *out, const char *label, const json_t *list)
 {
     size_t i;
@@ -200,6 +217,8 @@ void gs_summary_write(const struct gs_report *report, struct gs_text *out)
         add_functions(out, findings->heap);
     if (findings->threads)
         add_threads(out, findings->threads);
+    if (findings->creators)
+        add_creators(out, findings->creators);
     gs_text_add(out, "\n");
     add_list(out, "note", report->notes);
     add_list(out, "failed", report->errors);

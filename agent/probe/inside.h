@@ -83,6 +83,7 @@ enum { GS_STACK_TABLE_FULL = 0 }; // the stack that samples without a place are 
 /* The number of the stack FRAMES[0..DEPTH) with the set of labels LABELS, added if it is new. */
 uint32_t gs_stack_intern(const uintptr_t *frames, uint32_t depth, bool cut, uint32_t labels);
 void gs_stack_count_alloc(uint32_t stack, uint64_t objects, uint64_t bytes);
+void gs_stack_count_thread(uint32_t stack);
 void gs_stack_count_free(uint32_t stack, uint64_t objects, uint64_t bytes);
 
 /* ---- the walk (walk.c, rows.c) ------------------------------------------------------------------------------------ */
@@ -157,11 +158,16 @@ struct gs_caller {
  * is biased. */
 uint64_t gs_sampler_begin(size_t size);
 void gs_sampler_record(const void *ptr, size_t size, uint64_t drawn_with, struct gs_caller caller);
+/* The stack that CALLER stands on, for what is not an allocation. False: sampling is off, or no room to work in. */
+bool gs_sampler_stack(struct gs_caller caller, uint32_t *stack);
 /* The block at PTR goes away: if it was sampled, count that. Before the real free. */
 void gs_sampler_forget(const void *ptr);
 /* For realloc, which may fail and leave the block: gs_live_take before it, then one of these. */
 void gs_sampler_put_back(const void *ptr, const struct gs_live *held);
 void gs_sampler_let_go(const struct gs_live *held);
+
+/* The thread TID, which is the calling one, was created by STACK (creators.c). */
+void gs_creator_add(pid_t tid, uint32_t stack);
 
 /* The hooks of hooks_malloc.c, by names that say that they are meant. */
 void *gs_hooked_malloc(size_t size);

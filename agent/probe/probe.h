@@ -9,6 +9,7 @@
  * on nobody: only the names in tests/check/probe.allow.
  * Opened by: metrics, profile, the agent's own files. Opens: nothing. */
 #pragma once
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -98,6 +99,13 @@ struct gs_thread_stack {
 };
 /* Take the stack of thread TID of this process. At most TIMEOUT_NS for a signal's answer. Context: watcher. */
 void gs_probe_thread_stack(pid_t tid, int64_t timeout_ns, struct gs_thread_stack *out);
+
+/* How many threads STACK has created; and which stack created the living thread TID of this process: false when that
+ * was not seen. Context: watcher. */
+uint32_t gs_probe_stack_threads(uint32_t stack);
+bool gs_probe_creator_of(pid_t tid, uint32_t *stack);
+/* pthread_create, for a thread of our own: not counted as the host's. */
+int gs_probe_create_own_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*routine)(void *), void *argument);
 
 /* ---- labels ------------------------------------------------------------------------------------------ */
 

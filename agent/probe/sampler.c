@@ -156,6 +156,18 @@ static void record(const void *ptr, struct gs_live live, struct gs_caller caller
     gs_alarm_check(atomic_fetch_add_explicit(&heap_in_use, live.bytes, memory_order_relaxed) + live.bytes);
 }
 
+bool gs_sampler_stack(struct gs_caller caller, uint32_t *stack)
+{
+    struct gs_scratch *scratch = atomic_load_explicit(&distance, memory_order_relaxed) ? gs_scratch_take() : NULL;
+    if (!scratch)
+        return false;
+    int kept = errno;
+    *stack = stack_of(caller, scratch);
+    gs_scratch_give(scratch);
+    errno = kept;
+    return true;
+}
+
 static uint64_t now_ns(void)
 {
     struct timespec now;

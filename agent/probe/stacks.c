@@ -18,6 +18,7 @@ struct entry {
     uint64_t hash;
     uint32_t first_frame, labels;
     _Atomic uint32_t depth_live; // depth << 2 | cut << 1 | live
+    _Atomic uint32_t threads; // created
     _Atomic uint64_t alloc_objects, alloc_space, inuse_objects, inuse_space;
 };
 
@@ -108,6 +109,16 @@ void gs_stack_count_free(uint32_t stack, uint64_t objects, uint64_t bytes)
 {
     atomic_fetch_sub_explicit(&entry[stack].inuse_objects, objects, memory_order_relaxed);
     atomic_fetch_sub_explicit(&entry[stack].inuse_space, bytes, memory_order_relaxed);
+}
+
+void gs_stack_count_thread(uint32_t stack)
+{
+    atomic_fetch_add_explicit(&entry[stack].threads, 1, memory_order_relaxed);
+}
+
+uint32_t gs_probe_stack_threads(uint32_t stack)
+{
+    return atomic_load_explicit(&entry[stack].threads, memory_order_relaxed);
 }
 
 uint32_t gs_probe_stack_count(void)

@@ -4,9 +4,10 @@
 
 // clang-format off
 const struct gs_capture gs_captures[] = {
-    {"threads", GS_THREADS, gs_gather_threads, "threads.pb.gz", NULL,              "threads.txt"},
-    {"heap",    GS_HEAP,    gs_gather_heap,    "heap.pb.gz",    "heap.base.pb.gz", NULL},
-    {NULL,      0,          NULL,              NULL,            NULL,              NULL},
+    {"threads",      GS_THREADS,      gs_gather_threads,      "threads.pb.gz",      NULL,              "threads.txt"},
+    {"threadcreate", GS_THREADCREATE, gs_gather_threadcreate, "threadcreate.pb.gz", NULL,              NULL},
+    {"heap",         GS_HEAP,         gs_gather_heap,         "heap.pb.gz",         "heap.base.pb.gz", NULL},
+    {NULL,           0,               NULL,                   NULL,                 NULL,              NULL},
 };
 // clang-format on
 

@@ -5,6 +5,10 @@
 
 int gs_gather_heap(const struct gs_gather *how, struct gs_gathered *out);
 int gs_gather_threads(const struct gs_gather *how, struct gs_gathered *out);
+int gs_gather_threadcreate(const struct gs_gather *how, struct gs_gathered *out);
+
+/* Add the probe's stack number STACK to PROFILE, with the labels that it carries. */
+void gs_add_probe_stack(struct gs_profile *profile, uint32_t stack, const int64_t *values);
 
 /* The counts that every stack had at some moment: count of them, borrowed. */
 struct gs_baseline { int64_t time_ns; uint32_t count; struct gs_heap_counts *counts; };

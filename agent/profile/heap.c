@@ -18,34 +18,12 @@ static int64_t objects(uint64_t fixed)
     return (int64_t)((fixed + (1 << (GS_OBJECT_SHIFT - 1))) >> GS_OBJECT_SHIFT);
 }
 
-static uint32_t labels_of(uint32_t stack, struct gs_label_value out[GS_LABELS_MAX])
-{
-    struct gs_probe_label label[GS_LABELS_MAX];
-    uint32_t count = gs_probe_labels(gs_probe_stack_labels(stack), label);
-    for (uint32_t i = 0; i < count; i++)
-        out[i] = (struct gs_label_value){.key = label[i].key, .text = label[i].value};
-    return count;
-}
-
 static void add_stack(struct gs_profile *profile, uint32_t stack, struct gs_heap_counts counts)
 {
     const int64_t values[] = {objects(counts.alloc_objects), (int64_t)counts.alloc_space,
                               objects(counts.inuse_objects), (int64_t)counts.inuse_space};
-    uint64_t address[GS_DEPTH_MAX];
-    uint32_t depth;
-    bool cut;
-    if (values[0] == 0)
-        return;
-    const uintptr_t *frames = gs_probe_stack_frames(stack, &depth, &cut);
-    if (depth == 0) {
-        gs_profile_add_named_sample(profile, "(table full)", values);
-        return;
-    }
-    for (uint32_t i = 0; i < depth; i++)
-        address[i] = frames[i] - 1;
-    struct gs_label_value labels[GS_LABELS_MAX];
-    uint32_t label_count = labels_of(stack, labels);
-    gs_profile_add_sample(profile, address, depth, values, labels, label_count);
+    if (values[0])
+        gs_add_probe_stack(profile, stack, values);
 }
 
 static struct gs_profile *new_profile(const struct gs_gather *how)

@@ -35,8 +35,9 @@ extern "C" {
 
 /* Kinds of evidence; they may be or'ed where a function takes "kinds". */
 enum gumshoe_kind {
-    GUMSHOE_HEAP    = 1 << 0, /* sampled allocations: alloc_objects, alloc_space, inuse_objects, inuse_space */
-    GUMSHOE_THREADS = 1 << 2, /* the stack, name and state of every thread */
+    GUMSHOE_HEAP         = 1 << 0, /* sampled allocations: alloc_objects, alloc_space, inuse_objects, inuse_space */
+    GUMSHOE_THREADS      = 1 << 2, /* the stack, name and state of every thread */
+    GUMSHOE_THREADCREATE = 1 << 3, /* the stacks that called pthread_create: how often, and how many still live */
 };
 
 /* Why a call failed, for people. Zeroed when it did not. */

@@ -70,7 +70,7 @@ static const struct bad documents[] = {
     {RULES("{ \"name\": \"a\", \"metric\": \"rss\", \"jitter\": { \"rise\": \"25%\", \"over\": 0 } }"), "f:3:72: error: 0 is out of range: \"over\" may be 1 to 4096"},
     {RULES("{ \"name\": \"a\", \"every\": \"1h\", \"capture\": [] }"), "f:3:46: error: \"capture\" is empty; leave it out to capture all"},
     {RULES("{ \"name\": \"a\", \"every\": \"1h\", \"capture\": \"heap\" }"), "f:3:46: error: expected an array such as [\"heap\", \"threads\"], found a string"},
-    {RULES("{ \"name\": \"a\", \"every\": \"1h\", \"capture\": [\"heap\", \"cpu\"] }"), "f:3:55: error: this version cannot capture \"cpu\"; it can capture \"threads\", \"heap\""},
+    {RULES("{ \"name\": \"a\", \"every\": \"1h\", \"capture\": [\"heap\", \"cpu\"] }"), "f:3:55: error: this version cannot capture \"cpu\"; it can capture \"threads\", \"threadcreate\", \"heap\""},
     {RULES("{ \"name\": \"a\", \"every\": \"1h\", \"capture\": [\"hepa\"] }"), "f:3:47: error: this version cannot capture \"hepa\"; did you mean \"heap\"?"},
     {RULES("{ \"name\": \"a\", \"every\": \"1h\", \"capture\": [\"heap\", \"heap\"] }"), "f:3:55: error: \"heap\" is captured already"},
     {RULES("{ \"name\": \"a\", \"every\": \"1h\" }, { \"name\": \"a\", \"every\": \"2h\" }"), "f:3:47: error: duplicate name \"a\"; the rule in line 3 has it"},

@@ -1,0 +1,99 @@
+/* hooks_thread.c - pthread_create, taken over to remember who asked for each thread.
+ *
+ *   host: pthread_create ──▶ walk, intern ──▶ the real one, with begin() in place of the host's routine
+ *   new thread: begin() ──▶ creators.c ──▶ jumps to the host's routine: no frame of ours stays on its stack
+ *
+ * Threads that the C library makes for itself (thrd_create, timers, aio) do not come by here.
+ * Who: host threads. Bounds: STARTS threads between creation and first instruction; more are created all the same,
+ *      and only counted. */
+#include "probe/inside.h"
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define HOOK __attribute__((visibility("default")))
+
+typedef int create_function(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+typedef void *routine_function(void *);
+
+enum { STARTS = 256 };
+static struct start {
+    _Atomic bool taken;
+    uint32_t stack;
+    routine_function *routine;
+    void *argument;
+} starts[STARTS];
+
+static struct start *take_start(void)
+{
+    for (unsigned i = 0; i < STARTS; i++) {
+        bool taken = false;
+        if (atomic_compare_exchange_strong_explicit(&starts[i].taken, &taken, true, memory_order_acquire,
+                                                    memory_order_relaxed))
+            return &starts[i];
+    }
+    return NULL;
+}
+
+static void give_start(struct start *start)
+{
+    atomic_store_explicit(&start->taken, false, memory_order_release);
+}
+
+static void *begin(void *given)
+{
+    struct start *start = given;
+    routine_function *routine = start->routine;
+    void *argument = start->argument;
+    gs_creator_add((pid_t)syscall(SYS_gettid), start->stack);
+    give_start(start);
+    return routine(argument);
+}
+
+static create_function *real_create(void)
+{
+    static _Atomic(create_function *) real;
+    create_function *found = atomic_load_explicit(&real, memory_order_acquire);
+    if (!found) {
+        void *symbol = dlsym(RTLD_NEXT, "pthread_create");
+        memcpy(&found, &symbol, sizeof found);
+        atomic_store_explicit(&real, found, memory_order_release);
+    }
+    return found;
+}
+
+static int create_known(uint32_t stack, pthread_t *thread, const pthread_attr_t *attributes,
+                        routine_function *routine, void *argument)
+{
+    struct start *start = take_start();
+    if (!start)
+        return real_create()(thread, attributes, routine, argument);
+    start->stack = stack;
+    start->routine = routine;
+    start->argument = argument;
+    int error = real_create()(thread, attributes, begin, start);
+    if (error)
+        give_start(start);
+    return error;
+}
+
+int gs_probe_create_own_thread(pthread_t *thread, const pthread_attr_t *attributes, routine_function *routine,
+                               void *argument)
+{
+    return real_create()(thread, attributes, routine, argument);
+}
+
+HOOK int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, routine_function *routine,
+                        void *argument)
+{
+    uint32_t stack;
+    if (!gs_sampler_stack(GS_CALLER(), &stack))
+        return real_create()(thread, attributes, routine, argument);
+    int error = create_known(stack, thread, attributes, routine, argument);
+    if (!error)
+        gs_stack_count_thread(stack);
+    return error;
+}
