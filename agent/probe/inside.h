@@ -130,8 +130,9 @@ struct gs_row { // as unpacked
 };
 /* Work out the row for PC from the .eh_frame of the object that holds it. No cache, no lock, no allocation. */
 struct gs_row gs_row_compile(uintptr_t pc);
-/* Forget every cached row (an object was closed). */
-void gs_walk_forget(void);
+/* Around the closing of an object: no cached row is used or kept, and afterwards every row is forgotten. */
+void gs_walk_close_cache(void);
+void gs_walk_open_cache(void);
 
 /* The calling thread's stack as it may be read from SP upward (reach.c): page by page, each found to be readable
  * before it is touched; what is known of the thread's own stack is remembered. */

@@ -5,7 +5,8 @@
  *
  * The cache is shared by all threads without a lock: an entry is two words, and a reader that meets halves of two
  * writers sees it in the check word, so that a race costs a row and never a wrong one. Closing an object changes the
- * age, which every check word carries: rows of what was there before match no more.
+ * age, which every check word carries: rows of what was there before match no more (hooks_dlclose.c). A walk reads the
+ * age once, at its start: what it stands on is not closed meanwhile.
  * Where there is no unwind data (code made at run time) the chain of frame pointers is followed, as long as it rises.
  * Who:    host threads in malloc and in the signal handler; the watcher over copies of other threads' stacks.
  * Bounds: reads only what gs_reach allows; each step must move up the stack; at most MAX frames. */
@@ -18,10 +19,17 @@ struct cached {
 };
 static struct cached cache[1 << CACHE_BITS];
 static _Atomic uint64_t age = 0x5bd1e9955bd1e995u;
+static _Atomic uint32_t closing; // libraries being closed just now: the cache is not to be used
 
-void gs_walk_forget(void)
+void gs_walk_close_cache(void)
 {
-    atomic_fetch_add_explicit(&age, 0x9e3779b97f4a7c15u, memory_order_relaxed);
+    atomic_fetch_add_explicit(&closing, 1, memory_order_seq_cst);
+}
+
+void gs_walk_open_cache(void)
+{
+    atomic_fetch_add_explicit(&age, 0x9e3779b97f4a7c15u, memory_order_seq_cst);
+    atomic_fetch_sub_explicit(&closing, 1, memory_order_seq_cst);
 }
 
 /* kind: 4 bits, bp: 2, cfa_offset: 29, bp_offset: 29. */
@@ -42,9 +50,9 @@ static struct gs_row unpack(uint64_t packed)
     return row;
 }
 
-static struct gs_row row_for(uintptr_t pc)
+static struct gs_row row_for(uintptr_t pc, uint64_t this_age)
 {
-    uint64_t hash = pc * 0x9e3779b97f4a7c15u, key = hash ^ atomic_load_explicit(&age, memory_order_relaxed);
+    uint64_t hash = pc * 0x9e3779b97f4a7c15u, key = hash ^ this_age;
     struct cached *entry = &cache[hash >> (64 - CACHE_BITS)];
     uint64_t check = atomic_load_explicit(&entry->check, memory_order_relaxed);
     uint64_t packed = atomic_load_explicit(&entry->row, memory_order_relaxed);
@@ -147,10 +155,13 @@ static bool step(struct gs_row row, struct gs_registers *r, struct gs_reach *rea
 uint32_t gs_walk(struct gs_registers r, struct gs_reach *reach, uintptr_t *frames, uint32_t max, bool *cut)
 {
     uint32_t depth = 0;
+    bool cached = !atomic_load_explicit(&closing, memory_order_acquire);
+    uint64_t this_age = atomic_load_explicit(&age, memory_order_acquire);
     *cut = true;
     while (depth < max) {
         frames[depth++] = r.pc + r.exact; // always one past an address inside the call or the instruction
-        struct gs_row row = row_for(r.exact ? r.pc : r.pc - 1);
+        uintptr_t at = r.exact ? r.pc : r.pc - 1;
+        struct gs_row row = GS_LIKELY(cached) ? row_for(at, this_age) : gs_row_compile(at);
         if (row.kind == GS_ROW_END) {
             *cut = false;
             break;

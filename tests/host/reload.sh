@@ -1,0 +1,34 @@
+#!/bin/bash
+# Plugins come and go: what is known of a library's frames is never used for another that is loaded at its address.
+. "$(dirname "$0")/lib.sh"
+cd "$tmp"
+libraries=()
+for i in $(seq 10); do # the same bytes but for the frame's size
+    cat > "$i.s" <<S
+    .globl through
+    .type through, @function
+through:
+    .cfi_startproc
+    subq \$$((1024 * i + 8)), %rsp
+    .cfi_def_cfa_offset $((1024 * i + 16))
+    call *%rdi
+    addq \$$((1024 * i + 8)), %rsp
+    .cfi_def_cfa_offset 8
+    ret
+    .cfi_endproc
+    .size through, . - through
+    .section .note.GNU-stack, "", @progbits
+S
+    gcc -shared -o "$i.so" "$i.s"
+    libraries+=("$PWD/$i.so")
+done
+
+it "walks through ten libraries at one address, each with frames of its own size"
+status=0
+"$build/hosts/linked_reload" "${libraries[@]}" > heap.pb.gz || status=$?
+[ $status -ne 77 ] || { echo "the libraries were not loaded at one address" >&2; exit 77; }
+equal $status 0 "the host's exit status"
+go tool pprof -traces -sample_index=alloc_objects heap.pb.gz > traces 2>/dev/null
+equal "$(go tool pprof -comments heap.pb.gz 2>/dev/null | grep -c 'was cut')" 0 "cut stacks"
+equal "$(grep -c ' allocate$' traces)" "$(grep -c ' main$' traces)" "stacks that lead from allocate to main"
+equal "$(go tool pprof -top -sample_index=alloc_objects heap.pb.gz 2>/dev/null | awk '$6 == "main" { print $4 }')" 200 "blocks charged to main"
