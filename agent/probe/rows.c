@@ -452,7 +452,7 @@ static const struct gs_row STRANGE = {.kind = GS_ROW_STRANGE};
 
 static bool fits(int64_t offset)
 {
-    return offset >= -(1 << 27) && offset < 1 << 27;
+    return offset >= -(1 << 25) && offset < 1 << 25; // what a packed row has room for (walk.c)
 }
 
 static struct gs_row row_of(const struct rules *rules, uintptr_t pc)

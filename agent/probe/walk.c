@@ -32,38 +32,49 @@ void gs_walk_open_cache(void)
     atomic_fetch_sub_explicit(&closing, 1, memory_order_seq_cst);
 }
 
-/* kind: 4 bits, bp: 2, cfa_offset: 29, bp_offset: 29. */
+/* cfa_offset: the low 32 bits, where one instruction fetches it; bp_offset 26, bp 2, kind 4. */
 static uint64_t pack(struct gs_row row)
 {
-    return (uint64_t)row.kind | (uint64_t)row.bp << 4 | ((uint64_t)row.cfa_offset & 0x1fffffff) << 6 |
-           ((uint64_t)row.bp_offset & 0x1fffffff) << 35;
+    return (uint32_t)row.cfa_offset | ((uint64_t)row.bp_offset & 0x3ffffff) << 32 | (uint64_t)row.bp << 58 |
+           (uint64_t)row.kind << 60;
 }
 
 static struct gs_row unpack(uint64_t packed)
 {
     struct gs_row row = {
-        .kind = (enum gs_row_kind)(packed & 15),
-        .bp = (enum gs_bp_kind)(packed >> 4 & 3),
-        .cfa_offset = (int32_t)((int64_t)(packed << 29) >> 35),
-        .bp_offset = (int32_t)((int64_t)packed >> 35),
+        .kind = (enum gs_row_kind)(packed >> 60),
+        .bp = (enum gs_bp_kind)(packed >> 58 & 3),
+        .cfa_offset = (int32_t)packed,
+        .bp_offset = (int32_t)((int64_t)(packed << 6) >> 38),
     };
     return row;
 }
 
-static struct gs_row row_for(uintptr_t pc, uint64_t this_age)
+static __attribute__((noinline)) uint64_t compile_into(struct cached *entry, uintptr_t past, uint64_t key)
 {
-    uint64_t hash = pc * 0x9e3779b97f4a7c15u, key = hash ^ this_age;
-    struct cached *entry = &cache[hash >> (64 - CACHE_BITS)];
-    uint64_t check = atomic_load_explicit(&entry->check, memory_order_relaxed);
-    uint64_t packed = atomic_load_explicit(&entry->row, memory_order_relaxed);
-    if (GS_LIKELY((check ^ packed) == key))
-        return unpack(packed);
-    struct gs_row row = gs_row_compile(pc);
-    packed = pack(row);
+    uint64_t packed = pack(gs_row_compile(past - 1));
     atomic_store_explicit(&entry->check, key ^ packed, memory_order_relaxed);
     atomic_store_explicit(&entry->row, packed, memory_order_relaxed);
-    return row;
+    return packed;
 }
+
+/* The packed row for the instruction that ends, or begins one byte, before PAST. The low bits serve as the hash as they
+ * are: from one frame to the next everything waits for this load. */
+static inline uint64_t row_for(uintptr_t past, uint64_t this_age)
+{
+    struct cached *entry = &cache[past % (1 << CACHE_BITS)];
+    uint64_t check = atomic_load_explicit(&entry->check, memory_order_relaxed);
+    uint64_t packed = atomic_load_explicit(&entry->row, memory_order_relaxed);
+    uint64_t key = past ^ this_age;
+    return GS_LIKELY((check ^ packed) == key) ? packed : compile_into(entry, past, key);
+}
+
+/* The three kinds that are common, as they stand in a packed row. */
+enum {
+    SP_BP_SAME = GS_ROW_SP << 2 | GS_BP_SAME,
+    SP_BP_SAVED = GS_ROW_SP << 2 | GS_BP_AT_CFA,
+    BP_BP_SAVED = GS_ROW_BP << 2 | GS_BP_AT_CFA,
+};
 
 /* The word at address AT, if the walk may read it. */
 static bool load(struct gs_reach *reach, uintptr_t at, uintptr_t *value)
@@ -139,36 +150,88 @@ static bool step(struct gs_row row, struct gs_registers *r, struct gs_reach *rea
     case GS_ROW_SP:
     case GS_ROW_BP:
     case GS_ROW_SP_DEREF:
-    case GS_ROW_BP_DEREF:
-        return step_row(row, r, reach);
-    case GS_ROW_SIGNAL:
-        return step_signal(r, reach);
-    case GS_ROW_NONE:
-        return step_frame_pointer(r, reach);
+    case GS_ROW_BP_DEREF: return step_row(row, r, reach);
+    case GS_ROW_SIGNAL: return step_signal(r, reach);
+    case GS_ROW_NONE: return step_frame_pointer(r, reach);
     case GS_ROW_END:
-    case GS_ROW_STRANGE:
-        break;
+    case GS_ROW_STRANGE: break;
     }
     return false;
+}
+
+/* Up by the frames that need no more than CFA = sp or bp + n in memory known to be readable: nearly all. What changes from
+ * frame to frame stays in the machine's registers: the long way (step) is out of this loop's sight,
+ * which is why this is not to be inlined.
+ * True: *R stands on a frame, the last in FRAMES, that takes the long way by *PACKED. False: MAX frames. */
+static __attribute__((noinline)) bool climb(struct gs_registers *r, const struct gs_reach *reach,
+                                            uintptr_t *frames, uint32_t max, uint32_t *depth,
+                                            uint64_t this_age, uint64_t *packed)
+{
+    uintptr_t pc = r->pc, sp = r->sp, bp = r->bp, past = pc + r->exact; // one past an address inside the call
+    const uintptr_t low = reach->low, high = reach->high, shift = (uintptr_t)reach->shift;
+    uint32_t count = *depth;
+    uint64_t row = 0;
+    bool stands = false;
+    while (count < max) {
+        frames[count++] = past;
+        row = row_for(past, this_age);
+        unsigned kind = (unsigned)(row >> 58); // and what becomes of bp
+        stands = true;
+        if (kind != SP_BP_SAME && kind != SP_BP_SAVED && kind != BP_BP_SAVED)
+            break;
+        uintptr_t base = sp;
+        if (kind == BP_BP_SAVED) {
+            __asm__ volatile(""); // a branch, which is foretold, and no choice, which would wait for both
+            base = bp;
+        }
+        uintptr_t cfa = base + (uintptr_t)(intptr_t)(int32_t)row;
+        if (cfa <= sp || cfa > high || cfa & 7)
+            break;
+        uintptr_t above = *(const uintptr_t *)(cfa - 8 + shift);
+        if (above == 0)
+            break;
+        if (kind != SP_BP_SAME) {
+            uintptr_t at = cfa + (uintptr_t)((int64_t)(row << 6) >> 38);
+            if (at < low || at >= cfa || at & 7)
+                break;
+            bp = *(const uintptr_t *)(at + shift);
+        }
+        pc = past = above;
+        sp = cfa;
+        stands = false;
+    }
+    *r = (struct gs_registers){.pc = pc, .sp = sp, .bp = bp, .bp_known = true, .exact = past != pc};
+    *depth = count;
+    *packed = row;
+    return stands;
+}
+
+/* The same, a frame at a time: bp is not known yet, or the cache is closed. */
+static bool climb_one(const struct gs_registers *r, uintptr_t *frames, uint32_t *depth, bool cached,
+                      uint64_t this_age, uint64_t *packed)
+{
+    uintptr_t past = r->pc + r->exact;
+    frames[(*depth)++] = past;
+    *packed = cached ? row_for(past, this_age) : pack(gs_row_compile(past - 1));
+    return true;
 }
 
 uint32_t gs_walk(struct gs_registers r, struct gs_reach *reach, uintptr_t *frames, uint32_t max, bool *cut)
 {
     uint32_t depth = 0;
+    uint64_t packed;
     bool cached = !atomic_load_explicit(&closing, memory_order_acquire);
     uint64_t this_age = atomic_load_explicit(&age, memory_order_acquire);
     *cut = true;
     while (depth < max) {
-        frames[depth++] = r.pc + r.exact; // always one past an address inside the call or the instruction
-        uintptr_t at = r.exact ? r.pc : r.pc - 1;
-        struct gs_row row = GS_LIKELY(cached) ? row_for(at, this_age) : gs_row_compile(at);
-        if (row.kind == GS_ROW_END) {
-            *cut = false;
+        if (!(cached && r.bp_known ? climb(&r, reach, frames, max, &depth, this_age, &packed)
+                                   : climb_one(&r, frames, &depth, cached, this_age, &packed)))
             break;
-        }
-        if (!step(row, &r, reach))
+        struct gs_row row = unpack(packed);
+        bool outermost = row.kind == GS_ROW_END;
+        if (!outermost && !step(row, &r, reach))
             break;
-        if (r.pc == 0) { // some threads' first frames return to nowhere
+        if (outermost || r.pc == 0) { // some threads' first frames return to nowhere
             *cut = false;
             break;
         }
