@@ -1,5 +1,6 @@
 #!/bin/sh
-# tests/setup.sh [build|test] - install what is missing to build gumshoe, or to build and test it (the default).
+# tests/setup.sh [build|test|bench] - install what is missing to build gumshoe, to build and test it (the default), or
+# for the benchmarks beside its peers.
 # Debian 12; as root, or through sudo. Asks the network only when something is missing.
 set -eu
 
@@ -7,10 +8,13 @@ build="gcc g++ make cmake pkg-config binutils libjansson-dev zlib1g-dev libproto
  libunwind-dev libiberty-dev"
 test="libcmocka-dev golang-go redis-server redis-tools memcached python3 jq procps util-linux libjson-c-dev"
 
+bench="valgrind google-perftools libgoogle-perftools4 libjemalloc2 heaptrack libmemcached-tools"
+
 case "${1:-test}" in
 build) wanted=$build ;;
 test) wanted="$build $test" ;;
-*) echo "usage: $0 [build|test]" >&2; exit 2 ;;
+bench) wanted="$build $test $bench" ;;
+*) echo "usage: $0 [build|test|bench]" >&2; exit 2 ;;
 esac
 
 missing=

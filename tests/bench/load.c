@@ -8,7 +8,7 @@
  *   load deep N               malloc(1000) and free under 20 frames, N times
  *   load fill MB              MB megabytes in blocks of 64 bytes; prints the resident kilobytes
  *   load wait SECONDS THREADS that many threads sleep; prints the resident kilobytes before it ends
- *   load cross BYTES          leaks until BYTES are held, prints the realtime in ns at which it was, waits a second
+ *   load cross BYTES          leaks until BYTES are held, prints the realtime in ns, waits a second
  *   load serve SECONDS MB     requests over MB megabytes; prints how many a second
  *
  * Built plain, and as load_linked with libgumshoe.a and a watcher of its own (-DLINKED). */
@@ -97,10 +97,11 @@ static void fill(long megabytes)
 
 static void cross(long bytes)
 {
+    const long block = 16 << 20; // always sampled, and weighed as it is: the estimate crosses where the truth does
     struct timespec t;
     usleep(500000); // the watcher has looked around
-    for (long held = 0; held < bytes; held += 100000)
-        use(memset(malloc(100000), 1, 100000));
+    for (long held = 0; held < bytes; held += block)
+        use(malloc((size_t)block));
     clock_gettime(CLOCK_REALTIME, &t);
     printf("%lld%09ld\n", (long long)t.tv_sec, t.tv_nsec);
     fflush(stdout);

@@ -1,0 +1,330 @@
+#!/usr/bin/env python3
+"""The benchmarks: ours beside its peers, taking turns, in one run.
+
+    bench.py BUILD [NAME...]
+
+A figure is a line:  name  value  unit  peer  peer's value  ratio  [spread]
+Times are ratios to the same program left alone, the median over rounds in which all variants run one after the other, in
+an order that rotates; "a/a" is the plain program against itself, so it says what the machine's noise is worth. The spread
+is that of the middle half of the rounds.
+"""
+import json
+import os
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+BUILD = os.path.abspath(sys.argv[1])
+LOAD, LINKED = BUILD + "/bench/load", BUILD + "/bench/load_linked"
+OURS = BUILD + "/libgumshoe.so"
+LIB = "/usr/lib/x86_64-linux-gnu/"
+JEMALLOC, TCMALLOC = LIB + "libjemalloc.so.2", LIB + "libtcmalloc.so.4"
+TMP = tempfile.mkdtemp(prefix="gumshoe-bench-")
+RULES = TMP + "/rules.json"
+results = []
+
+
+# ---- running ---------------------------------------------------------------------------------------------------------
+
+def environment(**more):
+    env = {k: v for k, v in os.environ.items() if not k.startswith("GUMSHOE_") and k != "LD_PRELOAD"}
+    env.update(GUMSHOE_LOG="off", GUMSHOE_DIR=TMP + "/incidents")
+    env.update(more)
+    return env
+
+
+def run(command, **env):
+    done = subprocess.run(command, env=environment(**env), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          timeout=600)
+    return done.stdout.decode()
+
+
+def number(command, **env):
+    return float(run(command, **env))
+
+
+def rules(name, **document):
+    path = f"{TMP}/{name}.json"
+    with open(path, "w") as file:
+        json.dump({"version": 1, **document}, file)
+    return path
+
+
+# name: (base it is compared with, program, environment)
+VARIANTS = {
+    "plain":         (None, LOAD, {}),
+    "a/a":           ("plain", LOAD, {}),
+    "gumshoe":       ("plain", LOAD, {"LD_PRELOAD": OURS}),
+    "linked":        ("plain", LINKED, {}),
+    "disabled":      ("plain", LOAD, {"LD_PRELOAD": OURS, "GUMSHOE_DISABLE": "1"}),
+    "jemalloc off":  (None, LOAD, {"LD_PRELOAD": JEMALLOC}),
+    "jemalloc":      ("jemalloc off", LOAD, {"LD_PRELOAD": JEMALLOC, "MALLOC_CONF": "prof:true,lg_prof_sample:19"}),
+    "tcmalloc off":  (None, LOAD, {"LD_PRELOAD": TCMALLOC}),
+    "tcmalloc":      ("tcmalloc off", LOAD, {"LD_PRELOAD": TCMALLOC, "TCMALLOC_SAMPLE_PARAMETER": "524288"}),
+    "heaptrack":     ("plain", LOAD, {"LD_PRELOAD": "/usr/lib/heaptrack/libheaptrack_preload.so", "DUMP_HEAPTRACK_OUTPUT": TMP + "/heaptrack.%p"}),
+}
+
+
+def show(name, value, unit, peer="-", peer_value=None, spread=None):
+    ratio = f"{value / peer_value:.3f}" if peer_value else "-"
+    line = (f"{name:<24} {value:>10.4g} {unit:<13} {peer:<14} {peer_value if peer_value is None else format(peer_value, '.4g')!s:>8}"
+            f" {ratio:>8}" + (f"  [{spread[0]:.3g} .. {spread[1]:.3g}]" if spread else "")).replace("None", "   -")
+    results.append(line)
+    print(line, flush=True)
+
+
+def middle_half(values):
+    ordered = sorted(values)
+    return ordered[len(ordered) // 4], ordered[-1 - len(ordered) // 4]
+
+
+def take_turns(variants, measure, rounds):
+    """measure(variant) for each of VARIANTS, ROUNDS times, in an order that rotates: {variant: [value of each round]}."""
+    seen = {v: [] for v in variants}
+    for i in range(rounds):
+        for v in variants[i % len(variants):] + variants[:i % len(variants)]:
+            seen[v].append(measure(v))
+    return seen
+
+
+def compare(name, variants, measure, rounds, invert=False):
+    """Each of VARIANTS against its base, as the median of the rounds' ratios; ours also beside each peer's ratio."""
+    bases = [VARIANTS[v][0] for v in variants]
+    seen = take_turns(list(dict.fromkeys([*bases, *variants])), measure, rounds)
+    ratios = {}
+    for v in variants:
+        each = [b / m if invert else m / b for m, b in zip(seen[v], seen[VARIANTS[v][0]])]
+        ratios[v] = (statistics.median(each), middle_half(each))
+    ours = ratios["gumshoe"][0]
+    for v, (ratio, spread) in ratios.items():
+        if v in ("gumshoe", "a/a", "linked", "disabled"):
+            show(f"{name} {v}", ratio, "x", "a/a", ratios["a/a"][0], spread)
+        else:
+            show(f"{name} gumshoe", ours, "x", v, ratio, spread)
+
+
+def load(*arguments):
+    return lambda v: number([VARIANTS[v][1], *map(str, arguments)], **VARIANTS[v][2])
+
+
+# ---- the figures -----------------------------------------------------------------------------------------------------
+
+def pair():
+    """Instructions added to a malloc and free, 16 to 512 bytes: callgrind, the difference of 1 and 3 million pairs."""
+    def instructions(v):
+        def count(n):
+            command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", VARIANTS[v][1], "pairs", str(n)]
+            done = subprocess.run(command, env=environment(**VARIANTS[v][2]), capture_output=True, text=True, timeout=600)
+            return int(re.search(r"Collected : (\d+)", done.stderr).group(1))
+        return (count(3000000) - count(1000000)) / 2000000
+
+    seen = {v: instructions(v) for v in VARIANTS if v not in ("a/a", "heaptrack")}
+    added = {v: seen[v] - seen[VARIANTS[v][0]] for v in seen if VARIANTS[v][0]}
+    for ours in ("gumshoe", "linked", "disabled"):
+        for peer in ("jemalloc", "tcmalloc"):
+            show(f"pair {ours}", added[ours], "instructions", peer, added[peer])
+    show("pair plain", seen["plain"], "instructions")
+
+
+def tight():
+    """malloc(64) and free, in a loop that does nothing else."""
+    compare("tight", ["a/a", "gumshoe", "linked", "disabled", "jemalloc", "tcmalloc"], load("tight", 30000000), 21)
+    compare("tight", ["a/a", "gumshoe", "heaptrack"], load("tight", 1000000), 3)
+
+
+def live():
+    """Two threads that replace blocks of 20000 each."""
+    compare("live", ["a/a", "gumshoe", "linked", "jemalloc", "tcmalloc"], load("live", 2, 5000000), 15)
+    compare("live", ["a/a", "gumshoe", "heaptrack"], load("live", 2, 500000), 3)
+
+
+def handoff():
+    """One thread allocates, another frees."""
+    compare("handoff", ["a/a", "gumshoe", "linked", "jemalloc", "tcmalloc"], load("handoff", 10000000), 21)
+
+
+def sample():
+    """One sample, all in: under 20 frames, with a sample in every KiB against one in every GiB."""
+    n, size = 2000000, 1000
+    fine = rules("fine", heap={"sample": "1KiB"}, budget="100%", rules=[])
+    coarse = rules("coarse", heap={"sample": "1GiB"}, budget="100%", rules=[])
+    ways = {
+        "gumshoe": ({"LD_PRELOAD": OURS, "GUMSHOE_RULES": fine}, {"LD_PRELOAD": OURS, "GUMSHOE_RULES": coarse}),
+        "jemalloc": ({"LD_PRELOAD": JEMALLOC, "MALLOC_CONF": "prof:true,lg_prof_sample:10"},
+                     {"LD_PRELOAD": JEMALLOC, "MALLOC_CONF": "prof:true,lg_prof_sample:30"}),
+        "tcmalloc": ({"LD_PRELOAD": TCMALLOC, "TCMALLOC_SAMPLE_PARAMETER": "1024"},
+                     {"LD_PRELOAD": TCMALLOC, "TCMALLOC_SAMPLE_PARAMETER": str(1 << 30)}),
+    }
+    # The share of blocks of 1000 bytes that hold a point of a Poisson process of mean distance 1024.
+    samples_each = 1 - 2.718281828 ** (-size / 1024)
+    seen = take_turns([(w, i) for w in ways for i in (0, 1)], lambda v: number([LOAD, "deep", str(n)], **ways[v[0]][v[1]]), 11)
+    cost = {w: statistics.median([(a - b) / samples_each for a, b in zip(seen[w, 0], seen[w, 1])]) for w in ways}
+    for peer in ("jemalloc", "tcmalloc"):
+        show("sample gumshoe", cost["gumshoe"], "ns", peer, cost[peer])
+
+
+def walk():
+    """One stack walk of 20 frames, warm."""
+    seen = {f[0]: list(map(float, f[1:])) for f in (line.split() for line in run([BUILD + "/bench/walk", "41"]).splitlines())}
+    for peer in ("unw_backtrace", "unw_step", "backtrace", "frame_pointers"):
+        show("walk gumshoe", seen["gumshoe"][0], "ns", peer, seen[peer][0], seen["gumshoe"][1:3])
+    show("walk gumshoe, cold", seen["gumshoe_cold"][0], "ns")
+
+
+def memory():
+    """What the profiler adds to 800 MB in blocks of 64 bytes, in per cent of them."""
+    seen = take_turns(["plain", "gumshoe", "jemalloc off", "jemalloc"], load("fill", 800), 5)
+    share = {v: (statistics.median(seen[v]) - statistics.median(seen[VARIANTS[v][0]])) * 1024 / 800e6 * 100 for v in ("gumshoe", "jemalloc")}
+    show("memory gumshoe", share["gumshoe"], "%", "jemalloc", share["jemalloc"])
+
+
+def resident():
+    """What the agent adds to a small host after three seconds."""
+    seen = take_turns(["plain", "gumshoe", "jemalloc off", "jemalloc"], load("wait", 3, 2), 5)
+    added = {v: (statistics.median(seen[v]) - statistics.median(seen[VARIANTS[v][0]])) / 1024 for v in ("gumshoe", "jemalloc")}
+    show("resident gumshoe", added["gumshoe"], "MiB", "jemalloc", added["jemalloc"])
+
+
+def threads():
+    """The cost with 1 to 64 threads, and with 1, 10 and 100 times the live blocks."""
+    for count in (1, 2, 8, 64):
+        compare(f"threads {count}", ["a/a", "gumshoe"], load("live", count, 4000000 // count), 11)
+    for blocks in (2000, 20000, 200000):
+        compare(f"blocks {blocks}", ["a/a", "gumshoe"], load("hold", 2, blocks, 2000000), 11)
+
+
+# ---- servers -----------------------------------------------------------------------------------------------------------
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def serving(command, port, env, client):
+    """Start a server, wait until it answers, run CLIENT(port), end it."""
+    server = subprocess.Popen(command, env=environment(**env), stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, cwd=TMP)
+    try:
+        for _ in range(200):
+            try:
+                socket.create_connection(("127.0.0.1", port), 0.1).close()
+                break
+            except OSError:
+                time.sleep(0.05)
+        return client(port)
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def redis():
+    """redis-benchmark, SET and GET: requests a second, left alone against watched."""
+    def measure(v):
+        port = free_port()
+        command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        def client(port):
+            out = subprocess.run(["redis-benchmark", "-p", str(port), "-t", "set,get", "-n", "100000", "-d", "200", "-r",
+                                  "100000", "-q", "--csv"], capture_output=True, text=True, timeout=300).stdout
+            return sum(float(x) for x in re.findall(r'^"(?:SET|GET)","([\d.]+)"', out, re.M))
+        return serving(command, port, VARIANTS[v][2], client)
+    compare("redis", ["a/a", "gumshoe"], measure, 15, invert=True)
+    compare("redis", ["a/a", "gumshoe", "heaptrack"], measure, 3, invert=True)
+
+
+def memcached():
+    """memcslap against memcached: seconds, left alone against watched."""
+    def measure(v):
+        port = free_port()
+        command = ["memcached", "-u", "nobody", "-l", "127.0.0.1", "-p", str(port), "-t", "2"]
+        def client(port):
+            began = time.monotonic()
+            subprocess.run(["memcslap", f"--servers=127.0.0.1:{port}", "--concurrency=4", "--execute-number=20000",
+                            "--test=set"], capture_output=True, timeout=300, check=True)
+            return time.monotonic() - began
+        return serving(command, port, VARIANTS[v][2], client)
+    compare("memcached", ["a/a", "gumshoe"], measure, 15)
+
+
+# ---- incidents -----------------------------------------------------------------------------------------------------------
+
+def incidents(directory):
+    found = sorted(f for f in os.listdir(directory) if f[0] == "2") if os.path.isdir(directory) else []
+    return [json.load(open(f"{directory}/{f}/incident.json")) for f in found]
+
+
+def instant():
+    """From the line crossed to the incident's start."""
+    lag = []
+    path = rules("instant", rules=[{"name": "line", "metric": "heap_in_use", "above": "100MB", "capture": ["heap"]}])
+    for i in range(11):
+        directory = f"{TMP}/instant{i}"
+        crossed = int(run([LOAD, "cross", "100000000"], LD_PRELOAD=OURS, GUMSHOE_RULES=path, GUMSHOE_DIR=directory)) / 1e6
+        triggered = incidents(directory)[0]["triggered"]
+        seconds = time.mktime(time.strptime(triggered[:19], "%Y-%m-%dT%H:%M:%S")) - time.timezone
+        lag.append(seconds * 1e3 + int(triggered[20:23]) - crossed)
+    show("instant gumshoe", statistics.median(lag), "ms", spread=(min(lag), max(lag)))
+
+
+def capture():
+    """From the trigger to the complete folder, heap and threads, 200 MB; and what the host loses meanwhile."""
+    path = rules("capture", interval="100ms", rules=[{"name": "again", "every": "1s", "cooldown": "0s", "capture": ["heap", "threads"]}],
+                 incidents={"max_per_hour": 0})
+    run([LOAD, "serve", "6", "200"], LD_PRELOAD=OURS, GUMSHOE_RULES=path, GUMSHOE_DIR=TMP + "/capture")
+    took = [sum(step["ms"] for step in i["steps"]) for i in incidents(TMP + "/capture")]
+    show("capture gumshoe", statistics.median(took), "ms", spread=(min(took), max(took)))
+    def measure(v):
+        env = dict(VARIANTS[v][2])
+        if v == "gumshoe":
+            env.update(GUMSHOE_RULES=path, GUMSHOE_DIR=TMP + "/capture2")
+        return number([LOAD, "serve", "4", "200"], **env)
+    compare("capture host", ["a/a", "gumshoe"], measure, 9, invert=True)
+
+
+def watcher_cpu_ns(pid):
+    for tid in os.listdir(f"/proc/{pid}/task"):
+        if open(f"/proc/{pid}/task/{tid}/comm").read().strip() == "gumshoe":
+            return int(open(f"/proc/{pid}/task/{tid}/schedstat").read().split()[0])
+    raise RuntimeError("no thread named gumshoe")
+
+
+def idle():
+    """The watcher's CPU on a host that sleeps, with the default rules: per cent of a core, and a tick's time."""
+    for count in (10, 1000):
+        host = subprocess.Popen([LOAD, "wait", "35", str(count - 2)], env=environment(LD_PRELOAD=OURS), stdout=subprocess.DEVNULL)
+        time.sleep(3)
+        before = watcher_cpu_ns(host.pid)
+        time.sleep(30)
+        spent = watcher_cpu_ns(host.pid) - before
+        host.wait()
+        show(f"tick, {count} threads", spent / 30 / 1e3, "us")
+        if count == 10:
+            show("idle gumshoe", spent / 30e9 * 100, "% of a core")
+
+
+ALL = [pair, tight, live, handoff, sample, walk, memory, resident, threads, redis, memcached, instant, capture, idle]
+
+
+def main():
+    wanted = sys.argv[2:]
+    unknown = set(wanted) - {b.__name__ for b in ALL}
+    if unknown:
+        sys.exit(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(b.__name__ for b in ALL)}")
+    print(f"{'name':<24} {'value':>10} {'unit':<13} {'peer':<14} {'peer has':>8} {'ratio':>8}  [middle half of the rounds]")
+    try:
+        for benchmark in ALL:
+            if not wanted or benchmark.__name__ in wanted:
+                benchmark()
+    finally:
+        shutil.rmtree(TMP, ignore_errors=True)
+    if not wanted:
+        with open(BUILD + "/bench/results.txt", "w") as file:
+            file.write("\n".join(results) + "\n")
+
+
+main()
