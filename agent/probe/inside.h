@@ -15,7 +15,7 @@ struct gs_thread {
     uint64_t distance;  // the mean distance that the present gap was drawn with; 0: not sampling
     uint64_t random;
     uintptr_t stack_low, stack_high; // of its own stack: what is known to be readable
-    uint32_t labels; // the set that its samples carry; 0: none
+    uint32_t labels;                 // the set that its samples carry; 0: none
     bool ready;
     bool busy; // inside the sampler: an allocation made by us or by a signal handler is not sampled
 };
@@ -89,9 +89,9 @@ void gs_stack_count_free(uint32_t stack, uint64_t objects, uint64_t bytes);
 /* ---- the walk (walk.c, rows.c) ------------------------------------------------------------------------------------ */
 
 struct gs_registers {
-    uintptr_t pc, sp, bp;
-    bool bp_known; // false where /proc tells only pc and sp
-    bool exact;    // pc is where the thread stands, not a return address
+    uintptr_t pc, sp, bp, bx; // bx: the dynamic linker's lazy binding hangs its frame on it
+    bool bp_known, bx_known;  // false where /proc tells only pc and sp, or a frame has spoilt it
+    bool exact;               // pc is where the thread stands, not a return address
 };
 /* Memory that a walk may read: addresses LOW to HIGH, found at address + SHIFT (0: the stack itself; else a copy).
  * GROW, if set, may raise HIGH by a page when the walk comes to it; it answers false at the stack's end. */
@@ -116,17 +116,20 @@ enum gs_row_kind {
     GS_ROW_BP,       // CFA = bp + cfa_offset
     GS_ROW_SP_DEREF, // CFA = *(sp + cfa_offset)
     GS_ROW_BP_DEREF, // CFA = *(bp + cfa_offset)
+    GS_ROW_BX,       // CFA = bx + cfa_offset
     GS_ROW_STRANGE,  // unwind data that we do not follow
 };
 enum gs_bp_kind {
     GS_BP_SAME,
     GS_BP_AT_CFA,
-    GS_BP_AT_BP
-};              // caller's bp: unchanged, *(CFA + off), *(bp + off)
-struct gs_row { // as unpacked
+    GS_BP_AT_BP,
+    GS_BP_LOST
+};                                            // caller's bp: unchanged, *(CFA + off), *(bp + off)
+enum { GS_BX_SAME = 0, GS_BX_LOST = -32768 }; // else the caller's bx is *(CFA + bx_offset)
+struct gs_row {                               // as unpacked
     enum gs_row_kind kind;
     enum gs_bp_kind bp;
-    int32_t cfa_offset, bp_offset;
+    int32_t cfa_offset, bp_offset, bx_offset; // the last two: multiples of 8 above GS_BX_LOST
 };
 /* Work out the row for PC from the .eh_frame of the object that holds it. No cache, no lock, no allocation. */
 struct gs_row gs_row_compile(uintptr_t pc);

@@ -15,7 +15,7 @@
 #if !defined(__x86_64__)
 #error "the stack walk knows x86-64 only: port the register numbers below and the signal frame in walk.c"
 #endif
-enum { REG_BP = 6, REG_SP = 7, REG_PC = 16 };
+enum { REG_BX = 3, REG_BP = 6, REG_SP = 7, REG_PC = 16 };
 
 /* Weak: a reference that has to be there would put the loader beside the C library in our NEEDED list. Where it is not
  * (a C library before 2.35) there are no rows, and frame pointers are followed. */
@@ -231,7 +231,7 @@ static bool read_fde(const uint8_t *at, const struct object *object, struct fram
 /* ---- expressions ------------------------------------------------------------------------------------------------------- */
 
 struct term { // register + value, or *(register + value)
-    enum { CONSTANT, SP, BP } base;
+    enum { CONSTANT, SP, BP, BX } base;
     bool loaded;
     int64_t value;
 };
@@ -288,8 +288,8 @@ static bool evaluate(struct cursor c, uintptr_t pc, struct term *out)
         } else if (op >= 0x70 && op <= 0x8f) {
             unsigned reg = op - 0x70u;
             pushed.value = take_sleb(&c);
-            if (reg == REG_SP || reg == REG_BP)
-                pushed.base = reg == REG_SP ? SP : BP;
+            if (reg == REG_SP || reg == REG_BP || reg == REG_BX)
+                pushed.base = reg == REG_SP ? SP : reg == REG_BP ? BP : BX;
             else if (reg == REG_PC)
                 pushed.value += (int64_t)pc;
             else
@@ -340,12 +340,12 @@ struct rules {
     uint64_t reg;
     int64_t offset;
     struct cursor expression;
-    struct place bp, pc;
+    struct place bp, bx, pc;
 };
 
 static struct place *place_of(struct rules *rules, uint64_t reg)
 {
-    return reg == REG_BP ? &rules->bp : reg == REG_PC ? &rules->pc : NULL;
+    return reg == REG_BP ? &rules->bp : reg == REG_BX ? &rules->bx : reg == REG_PC ? &rules->pc : NULL;
 }
 
 static void set_place(struct rules *rules, uint64_t reg, enum rule rule, int64_t offset)
@@ -361,6 +361,8 @@ static void restore_place(struct rules *rules, const struct rules *initial, uint
 {
     if (reg == REG_BP)
         rules->bp = initial->bp;
+    else if (reg == REG_BX)
+        rules->bx = initial->bx;
     else if (reg == REG_PC)
         rules->pc = initial->pc;
 }
@@ -452,7 +454,48 @@ static const struct gs_row STRANGE = {.kind = GS_ROW_STRANGE};
 
 static bool fits(int64_t offset)
 {
-    return offset >= -(1 << 25) && offset < 1 << 25; // what a packed row has room for (walk.c)
+    return offset == (int32_t)offset;
+}
+
+/* What a packed row has room for (walk.c). */
+static bool fits_place(int64_t offset)
+{
+    return offset % 8 == 0 && offset > GS_BX_LOST && offset < -GS_BX_LOST;
+}
+
+static enum gs_row_kind kind_of(struct term cfa)
+{
+    switch (cfa.base) {
+    case SP: return cfa.loaded ? GS_ROW_SP_DEREF : GS_ROW_SP;
+    case BP: return cfa.loaded ? GS_ROW_BP_DEREF : GS_ROW_BP;
+    case BX: return cfa.loaded ? GS_ROW_STRANGE : GS_ROW_BX;
+    case CONSTANT: break;
+    }
+    return GS_ROW_STRANGE;
+}
+
+static void set_bp(struct gs_row *row, const struct place *bp, uintptr_t pc)
+{
+    struct term at;
+    row->bp = GS_BP_LOST;
+    if (bp->rule == SAME) {
+        row->bp = GS_BP_SAME;
+    } else if (bp->rule == AT_CFA && fits_place(bp->offset)) {
+        row->bp = GS_BP_AT_CFA;
+        row->bp_offset = (int32_t)bp->offset;
+    } else if (bp->rule == EXPRESSION && evaluate(bp->expression, pc, &at) && at.base == BP && !at.loaded &&
+               fits_place(at.value)) {
+        row->bp = GS_BP_AT_BP;
+        row->bp_offset = (int32_t)at.value;
+    }
+}
+
+static void set_bx(struct gs_row *row, const struct place *bx)
+{
+    if (bx->rule == AT_CFA && bx->offset != GS_BX_SAME && fits_place(bx->offset))
+        row->bx_offset = (int32_t)bx->offset;
+    else
+        row->bx_offset = bx->rule == SAME ? GS_BX_SAME : GS_BX_LOST;
 }
 
 static struct gs_row row_of(const struct rules *rules, uintptr_t pc)
@@ -460,6 +503,7 @@ static struct gs_row row_of(const struct rules *rules, uintptr_t pc)
     struct gs_row row = {.kind = GS_ROW_STRANGE};
     struct term cfa = {rules->reg == REG_SP   ? SP
                        : rules->reg == REG_BP ? BP
+                       : rules->reg == REG_BX ? BX
                                               : CONSTANT,
                        false, rules->offset};
     if (rules->pc.rule == UNDEFINED)
@@ -468,22 +512,12 @@ static struct gs_row row_of(const struct rules *rules, uintptr_t pc)
         return STRANGE;
     if (rules->by_expression && !evaluate(rules->expression, pc, &cfa))
         return STRANGE;
-    if (cfa.base == CONSTANT || !fits(cfa.value))
+    if (!fits(cfa.value))
         return STRANGE;
-    row.kind = cfa.base == SP ? (cfa.loaded ? GS_ROW_SP_DEREF : GS_ROW_SP)
-               : cfa.loaded   ? GS_ROW_BP_DEREF
-                              : GS_ROW_BP;
+    row.kind = kind_of(cfa);
     row.cfa_offset = (int32_t)cfa.value;
-    if (rules->bp.rule == AT_CFA && fits(rules->bp.offset)) {
-        row.bp = GS_BP_AT_CFA;
-        row.bp_offset = (int32_t)rules->bp.offset;
-    } else if (rules->bp.rule == EXPRESSION) {
-        struct term at;
-        if (!evaluate(rules->bp.expression, pc, &at) || at.base != BP || at.loaded || !fits(at.value))
-            return STRANGE;
-        row.bp = GS_BP_AT_BP;
-        row.bp_offset = (int32_t)at.value;
-    }
+    set_bp(&row, &rules->bp, pc);
+    set_bx(&row, &rules->bx);
     return row;
 }
 

@@ -133,7 +133,9 @@ static void fill(struct request *request, const ucontext_t *context)
         .pc = (uintptr_t)regs[REG_RIP],
         .sp = (uintptr_t)regs[REG_RSP],
         .bp = (uintptr_t)regs[REG_RBP],
+        .bx = (uintptr_t)regs[REG_RBX],
         .bp_known = true,
+        .bx_known = true,
         .exact = true,
     };
     struct gs_reach reach;

@@ -1,7 +1,7 @@
 /* walk.c - from a frame to its caller, until there is none.
  *
  *   pc ──hash──▶ cache[8192] { check = pc ^ row ^ age, row }  ──miss──▶ gs_row_compile (rows.c)
- *   row ──▶ CFA = sp or bp + n ──▶ return address at CFA - 8, caller's bp where the row says, sp = CFA
+ *   row ──▶ CFA = sp or bp + n ──▶ return address at CFA - 8, caller's bp and bx where the row says, sp = CFA
  *
  * The cache is shared by all threads without a lock: an entry is two words, and a reader that meets halves of two
  * writers sees it in the check word, so that a race costs a row and never a wrong one. Closing an object changes the
@@ -32,11 +32,22 @@ void gs_walk_open_cache(void)
     atomic_fetch_sub_explicit(&closing, 1, memory_order_seq_cst);
 }
 
-/* cfa_offset: the low 32 bits, where one instruction fetches it; bp_offset 26, bp 2, kind 4. */
+/* cfa_offset: the low 32 bits, where one instruction fetches it; bp_offset and bx_offset in units of 8, 13 bits each; the
+ * kind and what becomes of bp, 6 bits. */
 static uint64_t pack(struct gs_row row)
 {
-    return (uint32_t)row.cfa_offset | ((uint64_t)row.bp_offset & 0x3ffffff) << 32 | (uint64_t)row.bp << 58 |
-           (uint64_t)row.kind << 60;
+    return (uint32_t)row.cfa_offset | ((uint64_t)(row.bp_offset / 8) & 0x1fff) << 32 |
+           ((uint64_t)(row.bx_offset / 8) & 0x1fff) << 45 | (uint64_t)row.bp << 58 | (uint64_t)row.kind << 60;
+}
+
+static int64_t bp_offset_of(uint64_t packed)
+{
+    return (int64_t)(packed << 19) >> 51 << 3;
+}
+
+static int64_t bx_offset_of(uint64_t packed)
+{
+    return (int64_t)(packed << 6) >> 51 << 3;
 }
 
 static struct gs_row unpack(uint64_t packed)
@@ -45,7 +56,8 @@ static struct gs_row unpack(uint64_t packed)
         .kind = (enum gs_row_kind)(packed >> 60),
         .bp = (enum gs_bp_kind)(packed >> 58 & 3),
         .cfa_offset = (int32_t)packed,
-        .bp_offset = (int32_t)((int64_t)(packed << 6) >> 38),
+        .bp_offset = (int32_t)bp_offset_of(packed),
+        .bx_offset = (int32_t)bx_offset_of(packed),
     };
     return row;
 }
@@ -75,6 +87,7 @@ enum {
     SP_BP_SAVED = GS_ROW_SP << 2 | GS_BP_AT_CFA,
     BP_BP_SAVED = GS_ROW_BP << 2 | GS_BP_AT_CFA,
 };
+#define ANY_BX ((uint64_t)0x1fff << 45) // bx was saved, or is lost
 
 /* The word at address AT, if the walk may read it. */
 static bool load(struct gs_reach *reach, uintptr_t at, uintptr_t *value)
@@ -92,10 +105,10 @@ static bool load(struct gs_reach *reach, uintptr_t at, uintptr_t *value)
  * uc_link and uc_stack. */
 static bool step_signal(struct gs_registers *r, struct gs_reach *reach)
 {
-    enum { GREGS = 40, RBP = 10, RSP = 15, RIP = 16 };
-    uintptr_t sp, pc, bp;
+    enum { GREGS = 40, RBP = 10, RBX = 11, RSP = 15, RIP = 16 };
+    uintptr_t sp, pc, bp, bx;
     if (!load(reach, r->sp + GREGS + 8 * RIP, &pc) || !load(reach, r->sp + GREGS + 8 * RSP, &sp) ||
-        !load(reach, r->sp + GREGS + 8 * RBP, &bp))
+        !load(reach, r->sp + GREGS + 8 * RBP, &bp) || !load(reach, r->sp + GREGS + 8 * RBX, &bx))
         return false;
     if (sp < r->sp ||
         sp >= reach->high) { // the handler ran on a signal stack: what it interrupted is elsewhere
@@ -103,34 +116,49 @@ static bool step_signal(struct gs_registers *r, struct gs_reach *reach)
             return false;
         gs_reach_cross(reach, sp);
     }
-    *r = (struct gs_registers){.pc = pc, .sp = sp, .bp = bp, .bp_known = true, .exact = true};
+    *r = (struct gs_registers){
+        .pc = pc, .sp = sp, .bp = bp, .bx = bx, .bp_known = true, .bx_known = true, .exact = true};
     return true;
 }
 
 static bool cfa_of(struct gs_row row, const struct gs_registers *r, struct gs_reach *reach, uintptr_t *cfa)
 {
-    bool by_bp = row.kind == GS_ROW_BP || row.kind == GS_ROW_BP_DEREF;
-    if (by_bp && !r->bp_known)
+    bool by_bp = row.kind == GS_ROW_BP || row.kind == GS_ROW_BP_DEREF, by_bx = row.kind == GS_ROW_BX;
+    if ((by_bp && !r->bp_known) || (by_bx && !r->bx_known))
         return false;
-    *cfa = (by_bp ? r->bp : r->sp) + (uintptr_t)(intptr_t)row.cfa_offset;
+    *cfa = (by_bp ? r->bp : by_bx ? r->bx : r->sp) + (uintptr_t)(intptr_t)row.cfa_offset;
     if (row.kind == GS_ROW_SP_DEREF || row.kind == GS_ROW_BP_DEREF)
         return load(reach, *cfa, cfa);
     return true;
 }
 
+/* A saved register's place below SP is one that the epilogue has just read: the register has its value already. */
+static bool restore(struct gs_reach *reach, uintptr_t at, uintptr_t sp, uintptr_t *value)
+{
+    return at < sp || load(reach, at, value);
+}
+
 static bool step_row(struct gs_row row, struct gs_registers *r, struct gs_reach *reach)
 {
-    uintptr_t cfa, pc, bp = r->bp;
-    if (!cfa_of(row, r, reach, &cfa) || cfa <= r->sp || !load(reach, cfa - 8, &pc))
+    struct gs_registers up = *r;
+    uintptr_t cfa;
+    if (!cfa_of(row, r, reach, &cfa) || cfa <= r->sp || !load(reach, cfa - 8, &up.pc))
         return false;
-    if (row.bp != GS_BP_SAME) {
-        uintptr_t at = (row.bp == GS_BP_AT_CFA ? cfa : bp) + (uintptr_t)(intptr_t)row.bp_offset;
-        r->bp_known = (row.bp == GS_BP_AT_CFA || r->bp_known) && load(reach, at, &bp);
-    }
-    r->pc = pc;
-    r->sp = cfa;
-    r->bp = bp;
-    r->exact = false;
+    uintptr_t bp_at = (row.bp == GS_BP_AT_CFA ? cfa : r->bp) + (uintptr_t)(intptr_t)row.bp_offset;
+    if (row.bp == GS_BP_AT_CFA)
+        up.bp_known = (r->bp_known || bp_at >= r->sp) && restore(reach, bp_at, r->sp, &up.bp);
+    else if (row.bp == GS_BP_AT_BP)
+        up.bp_known = r->bp_known && load(reach, bp_at, &up.bp);
+    else if (row.bp == GS_BP_LOST)
+        up.bp_known = false;
+    uintptr_t bx_at = cfa + (uintptr_t)(intptr_t)row.bx_offset;
+    if (row.bx_offset == GS_BX_LOST)
+        up.bx_known = false;
+    else if (row.bx_offset != GS_BX_SAME)
+        up.bx_known = (r->bx_known || bx_at >= r->sp) && restore(reach, bx_at, r->sp, &up.bx);
+    up.sp = cfa;
+    up.exact = false;
+    *r = up;
     return true;
 }
 
@@ -150,7 +178,8 @@ static bool step(struct gs_row row, struct gs_registers *r, struct gs_reach *rea
     case GS_ROW_SP:
     case GS_ROW_BP:
     case GS_ROW_SP_DEREF:
-    case GS_ROW_BP_DEREF: return step_row(row, r, reach);
+    case GS_ROW_BP_DEREF:
+    case GS_ROW_BX: return step_row(row, r, reach);
     case GS_ROW_SIGNAL: return step_signal(r, reach);
     case GS_ROW_NONE: return step_frame_pointer(r, reach);
     case GS_ROW_END:
@@ -168,10 +197,11 @@ static __attribute__((noinline)) bool climb(struct gs_registers *r, const struct
                                             uint64_t this_age, uint64_t *packed)
 {
     uintptr_t pc = r->pc, sp = r->sp, bp = r->bp, past = pc + r->exact; // one past an address inside the call
-    const uintptr_t low = reach->low, high = reach->high, shift = (uintptr_t)reach->shift;
+    const uintptr_t high = reach->high, shift = (uintptr_t)reach->shift;
     uint32_t count = *depth;
+    uintptr_t bx = r->bx;
     uint64_t row = 0;
-    bool stands = false;
+    bool stands = false, bx_known = r->bx_known;
     while (count < max) {
         frames[count++] = past;
         row = row_for(past, this_age);
@@ -190,17 +220,23 @@ static __attribute__((noinline)) bool climb(struct gs_registers *r, const struct
         uintptr_t above = *(const uintptr_t *)(cfa - 8 + shift);
         if (above == 0)
             break;
-        if (kind != SP_BP_SAME) {
-            uintptr_t at = cfa + (uintptr_t)((int64_t)(row << 6) >> 38);
-            if (at < low || at >= cfa || at & 7)
+        uintptr_t bp_at = cfa + (uintptr_t)bp_offset_of(row), bx_at = cfa + (uintptr_t)bx_offset_of(row);
+        if (kind != SP_BP_SAME && bp_at >= cfa)
+            break;
+        if (row & ANY_BX) {
+            if (bx_at < sp || bx_at >= cfa)
                 break;
-            bp = *(const uintptr_t *)(at + shift);
+            bx = *(const uintptr_t *)(bx_at + shift);
+            bx_known = true;
         }
+        if (kind != SP_BP_SAME && bp_at >= sp) // else see restore()
+            bp = *(const uintptr_t *)(bp_at + shift);
         pc = past = above;
         sp = cfa;
         stands = false;
     }
-    *r = (struct gs_registers){.pc = pc, .sp = sp, .bp = bp, .bp_known = true, .exact = past != pc};
+    *r = (struct gs_registers){
+        .pc = pc, .sp = sp, .bp = bp, .bx = bx, .bp_known = true, .bx_known = bx_known, .exact = past != pc};
     *depth = count;
     *packed = row;
     return stands;
