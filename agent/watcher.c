@@ -444,6 +444,7 @@ int gs_watcher_start(const struct gumshoe_options *given)
         error = refuse(options.error, -EALREADY, "", "the watcher runs already");
     } else {
         gs_memory_for_json();
+        gs_memory_put_by();
         error = start(&options);
         atomic_store(&w.running, error == 0);
         if (error)

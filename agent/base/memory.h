@@ -24,6 +24,9 @@ int gs_grow(void *items, size_t *capacity, size_t needed, size_t item_size) GS_C
 /* How many bytes are mapped for us now; 0 where malloc serves. */
 size_t gs_memory_mapped_bytes(void);
 
+/* Put address space by for the time when there is none left (reserve.h). Once, before the watcher starts. */
+void gs_memory_put_by(void);
+
 /* In the child of a fork, before anything else here: what another thread was doing is forgotten. */
 void gs_memory_after_fork(void);
 

@@ -3,6 +3,7 @@
  *   a block:   [ size class or mapped length | 16 bytes ] [ what the caller got, 16-byte aligned … ]
  *   ≤ 64 KiB:  a class of powers of two; free blocks of a class form a list; new ones are cut from a chunk
  *   larger:    a mapping of its own, given back with munmap, grown with mremap
+ *   when mmap fails: out of the reserve (reserve.c)
  *
  * Who:    the watcher, and public calls on host threads (gumshoe_start); never a hook. One lock, held for a few
  *         instructions or one mmap.
@@ -10,6 +11,7 @@
  *         lists and chunk (gs_memory_after_fork) and cuts new ones.
  * Bounds: chunks are kept for reuse: as much as the largest capture needed in small blocks. */
 #include "base/memory.h"
+#include "base/reserve.h"
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -45,13 +47,26 @@ static void unlock(void)
     atomic_flag_clear_explicit(&taken, memory_order_release);
 }
 
+/* Holds the lock. */
 static void *map(size_t size)
 {
     void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (at == MAP_FAILED)
-        return NULL;
-    atomic_fetch_add_explicit(&mapped_bytes, size, memory_order_relaxed);
+        at = gs_reserve_take(size);
+    if (at)
+        atomic_fetch_add_explicit(&mapped_bytes, size, memory_order_relaxed);
     return at;
+}
+
+static void unmap(void *at, size_t size)
+{
+    lock();
+    if (gs_reserve_holds(at))
+        gs_reserve_give(at, size);
+    else
+        munmap(at, size);
+    unlock();
+    atomic_fetch_sub_explicit(&mapped_bytes, size, memory_order_relaxed);
 }
 
 static size_t page_up(size_t size)
@@ -91,7 +106,9 @@ static struct block *take(unsigned class)
 
 static void *alloc_large(size_t room)
 {
+    lock();
     struct block *block = map(page_up(room));
+    unlock();
     if (!block)
         return NULL;
     block->room = page_up(room);
@@ -125,8 +142,7 @@ void gs_free(void *ptr)
     struct block *block = block_of(ptr);
     size_t room = block->room;
     if (room > (size_t)1 << CLASS_MAX_SHIFT) {
-        munmap(block, room);
-        atomic_fetch_sub_explicit(&mapped_bytes, room, memory_order_relaxed);
+        unmap(block, room);
         return;
     }
     unsigned class = class_of(room);
@@ -136,12 +152,23 @@ void gs_free(void *ptr)
     unlock();
 }
 
+static void *copy_larger(struct block *block, size_t room)
+{
+    char *moved = alloc_large(room);
+    if (!moved)
+        return NULL;
+    memcpy(moved, (char *)block + HEADER, block->room - HEADER);
+    unmap(block, block->room);
+    return moved;
+}
+
 static void *grow_large(struct block *block, size_t room)
 {
     size_t old = block->room;
-    struct block *moved = mremap(block, old, page_up(room), MREMAP_MAYMOVE);
+    struct block *moved =
+        gs_reserve_holds(block) ? MAP_FAILED : mremap(block, old, page_up(room), MREMAP_MAYMOVE);
     if (moved == MAP_FAILED)
-        return NULL;
+        return copy_larger(block, room);
     atomic_fetch_add_explicit(&mapped_bytes, page_up(room) - old, memory_order_relaxed);
     moved->room = page_up(room);
     return (char *)moved + HEADER;
@@ -170,6 +197,13 @@ void *gs_realloc(void *ptr, size_t size)
 size_t gs_memory_mapped_bytes(void)
 {
     return atomic_load_explicit(&mapped_bytes, memory_order_relaxed);
+}
+
+void gs_memory_put_by(void)
+{
+    lock();
+    gs_reserve_open();
+    unlock();
 }
 
 void gs_memory_after_fork(void)
