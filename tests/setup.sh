@@ -6,9 +6,10 @@ set -eu
 
 build="gcc g++ make cmake pkg-config binutils libjansson-dev zlib1g-dev libprotobuf-c-dev protobuf-c-compiler
  libunwind-dev libiberty-dev"
-test="libcmocka-dev golang-go redis-server redis-tools memcached python3 jq procps util-linux libjson-c-dev"
+test="libcmocka-dev golang-go redis-server redis-tools memcached python3 jq procps util-linux libjson-c-dev
+ libjemalloc2 libgoogle-perftools4"
 
-bench="valgrind google-perftools libgoogle-perftools4 libjemalloc2 heaptrack libmemcached-tools"
+bench="valgrind heaptrack libmemcached-tools"
 
 case "${1:-test}" in
 build) wanted=$build ;;
