@@ -1,0 +1,70 @@
+/* walk_libunwind.c - the walk by libunwind, in place of walk.c and rows.c: cmake -DGUMSHOE_UNWINDER=libunwind.
+ *
+ * For machines whose registers rows.c does not know, and as the measured alternative (docs/unwinding.md): a hundred times
+ * slower, with locks, and the library then needs libunwind, whose _Unwind_* and backtrace take the host's over.
+ * Of another thread's stack, which is read as a copy, it finds the first frame only: that thread is asked by a signal.
+ * Who: as walk.c. Bounds: libunwind checks what it reads; 3 KiB of stack. */
+#include "probe/inside.h"
+#include <errno.h>
+#include <string.h>
+#include <ucontext.h>
+#define UNW_LOCAL_ONLY
+#include <libunwind.h>
+
+void gs_walk_close_cache(void)
+{
+}
+
+void gs_walk_open_cache(void)
+{
+    unw_flush_cache(unw_local_addr_space, 0, 0);
+}
+
+static void put_registers(const struct gs_registers *r, ucontext_t *uc)
+{
+    memset(uc, 0, sizeof *uc);
+#if defined(__x86_64__)
+    uc->uc_mcontext.gregs[REG_RIP] = (greg_t)r->pc;
+    uc->uc_mcontext.gregs[REG_RSP] = (greg_t)r->sp;
+    uc->uc_mcontext.gregs[REG_RBP] = (greg_t)r->bp;
+    uc->uc_mcontext.gregs[REG_RBX] = (greg_t)r->bx;
+#elif defined(__aarch64__)
+    uc->uc_mcontext.pc = r->pc;
+    uc->uc_mcontext.sp = r->sp;
+    uc->uc_mcontext.regs[29] = r->bp;
+#else
+#error "where do pc, sp and the frame pointer stand in this machine's ucontext?"
+#endif
+}
+
+static uint32_t walk_on(unw_cursor_t *cursor, bool exact, uintptr_t *frames, uint32_t max, bool *cut)
+{
+    uint32_t depth = 0;
+    for (int more = 1; depth < max && more > 0; more = unw_step(cursor)) {
+        unw_word_t pc;
+        if (unw_get_reg(cursor, UNW_REG_IP, &pc) < 0)
+            return depth;
+        if (pc == 0)
+            break;
+        frames[depth++] = (uintptr_t)pc + exact;
+        exact = unw_is_signal_frame(cursor) > 0;
+    }
+    *cut = depth == max;
+    return depth;
+}
+
+uint32_t gs_walk(struct gs_registers r, struct gs_reach *reach, uintptr_t *frames, uint32_t max, bool *cut)
+{
+    unw_cursor_t cursor;
+    ucontext_t uc;
+    int kept = errno;
+    uint32_t depth = 0;
+    *cut = true;
+    put_registers(&r, &uc);
+    if (reach->shift == 0 && unw_init_local2(&cursor, &uc, r.exact ? UNW_INIT_SIGNAL_FRAME : 0) == 0)
+        depth = walk_on(&cursor, r.exact, frames, max, cut);
+    if (depth == 0 && max > 0)
+        frames[depth++] = r.pc + r.exact;
+    errno = kept;
+    return depth;
+}
