@@ -1,7 +1,8 @@
 /* walk_libunwind.c - the walk by libunwind, in place of walk.c and rows.c: cmake -DGUMSHOE_UNWINDER=libunwind.
  *
  * For machines whose registers rows.c does not know, and as the measured alternative (docs/unwinding.md): a hundred times
- * slower, with locks, and the library then needs libunwind, whose _Unwind_* and backtrace take the host's over.
+ * slower, with locks (so the one file here that tests/check/probe_symbols.sh lets off), and the library then needs
+ * libunwind, whose _Unwind_* and backtrace take the host's over.
  * Of another thread's stack, which is read as a copy, it finds the first frame only: that thread is asked by a signal.
  * Who: as walk.c. Bounds: libunwind checks what it reads; 3 KiB of stack. */
 #include "probe/inside.h"

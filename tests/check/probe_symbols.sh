@@ -5,8 +5,12 @@ cd "$tmp"
 check=$source_dir/tests/check/probe-symbols
 mapfile -t objects < <(find "$build" -path '*/agent/probe/*.o' \( -path '*/probe.dir/*' -o -path '*/hooks.dir/*' -o -path '*/hooks_new.dir/*' \))
 
-it "looks at every file of the folder"
-equal "${#objects[@]}" "$(find "$source_dir/agent/probe" -name '*.c' | wc -l)" "objects of agent/probe"
+if grep -q '^GUMSHOE_UNWINDER:STRING=libunwind' "$build/CMakeCache.txt"; then
+    echo "libunwind's walk locks: this build does not keep the rule, and its documentation says so" >&2
+    exit 77
+fi
+it "looks at every file of the folder, but for the walk that other builds have"
+equal "${#objects[@]}" "$(find "$source_dir/agent/probe" -name '*.c' ! -name walk_libunwind.c | wc -l)" "objects of agent/probe"
 it "finds names that are allowed, and no others"
 "$check" "$source_dir" "${objects[@]}" || fail "the names above are not in tests/check/probe.allow"
 
