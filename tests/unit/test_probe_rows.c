@@ -1,7 +1,6 @@
 /* Unwind data that are damaged, at random: an answer for every address all the same, and walks that stay in bounds. The
  * C library's own tables are used, being the richest at hand; they are put right again after each round. */
 #include "probe/inside.h"
-#include <cmocka.h>
 #include <link.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <cmocka.h>
 
 enum { PAGE = 4096, WORDS = 512 };
 
