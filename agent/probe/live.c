@@ -1,6 +1,6 @@
 /* live.c - the blocks that were sampled and are not yet freed, by address.
  *
- *   gs_filter[256 Ki]   a small counter for each hash: "surely never sampled" costs free() a load and a branch
+ *   gs_filter[256 Ki]   a small counter for each place: "surely never sampled" costs free() a load and a branch
  *   few[2 Ki]           open addressing, at most NEIGHBOURS places from home: address 0 ──CAS──▶ ptr ──▶ 0; beside the
  *                       addresses, what stands behind each
  *   many[64 Ki]         the same, for those that found no place in few: a small server touches few pages

@@ -95,7 +95,10 @@ def take_turns(variants, measure, rounds):
 def compare(name, variants, measure, rounds, invert=False):
     """Each of VARIANTS against its base, as the median of the rounds' ratios; ours also beside each peer's ratio."""
     bases = [VARIANTS[v][0] for v in variants]
-    seen = take_turns(list(dict.fromkeys([*bases, *variants])), measure, rounds)
+    report(name, variants, take_turns(list(dict.fromkeys([*bases, *variants])), measure, rounds), invert)
+
+
+def report(name, variants, seen, invert=False):
     ratios = {}
     for v in variants:
         each = [b / m if invert else m / b for m, b in zip(seen[v], seen[VARIANTS[v][0]])]
@@ -138,8 +141,8 @@ def tight():
 
 
 def live():
-    """Two threads that replace blocks of 20000 each."""
-    compare("live", ["a/a", "gumshoe", "linked", "jemalloc", "tcmalloc"], load("live", 2, 5000000), 15)
+    """Two threads that replace and write blocks, of 20000 each."""
+    compare("live", ["a/a", "gumshoe", "linked", "jemalloc", "tcmalloc"], load("live", 2, 10000000), 21)
     compare("live", ["a/a", "gumshoe", "heaptrack"], load("live", 2, 500000), 3)
 
 
@@ -193,9 +196,9 @@ def resident():
 def threads():
     """The cost with 1 to 64 threads, and with 1, 10 and 100 times the live blocks."""
     for count in (1, 2, 8, 64):
-        compare(f"threads {count}", ["a/a", "gumshoe"], load("live", count, 4000000 // count), 11)
+        compare(f"threads {count}", ["a/a", "gumshoe"], load("live", count, 8000000 // count), 15)
     for blocks in (2000, 20000, 200000):
-        compare(f"blocks {blocks}", ["a/a", "gumshoe"], load("hold", 2, blocks, 2000000), 11)
+        compare(f"blocks {blocks}", ["a/a", "gumshoe"], load("hold", 2, blocks, 4000000), 15)
 
 
 # ---- servers -----------------------------------------------------------------------------------------------------------
@@ -206,49 +209,48 @@ def free_port():
         return s.getsockname()[1]
 
 
-def serving(command, port, env, client):
-    """Start a server, wait until it answers, run CLIENT(port), end it."""
-    server = subprocess.Popen(command, env=environment(**env), stdout=subprocess.DEVNULL,
+def serving(command, env, client):
+    """Start a server, wait until it answers, run CLIENT(port), end it. What CLIENT took and what the server worked, seconds."""
+    port = free_port()
+    server = subprocess.Popen([*command, str(port)], env=environment(**env), stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL, cwd=TMP)
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port), 0.1).close()
+            break
+        except OSError:
+            time.sleep(0.05)
+    began = time.monotonic()
     try:
-        for _ in range(200):
-            try:
-                socket.create_connection(("127.0.0.1", port), 0.1).close()
-                break
-            except OSError:
-                time.sleep(0.05)
-        return client(port)
+        subprocess.run(client(port), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=300, check=True)
     finally:
+        took = time.monotonic() - began
         server.terminate()
-        server.wait(20)
+        used = os.wait4(server.pid, 0)[2]
+        server.returncode = 0
+    return took, used.ru_utime + used.ru_stime
+
+
+def compare_servers(name, command, client, rounds):
+    """What the client waits for, and what the server works for it."""
+    variants = ["a/a", "gumshoe"]
+    seen = take_turns(["plain", *variants], lambda v: serving(command, VARIANTS[v][2], client), rounds)
+    for i, what in enumerate((name, name + " cpu")):
+        report(what, variants, {v: [each[i] for each in seen[v]] for v in seen})
 
 
 def redis():
-    """redis-benchmark, SET and GET: requests a second, left alone against watched."""
-    def measure(v):
-        port = free_port()
-        command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        def client(port):
-            out = subprocess.run(["redis-benchmark", "-p", str(port), "-t", "set,get", "-n", "100000", "-d", "200", "-r",
-                                  "100000", "-q", "--csv"], capture_output=True, text=True, timeout=300).stdout
-            return sum(float(x) for x in re.findall(r'^"(?:SET|GET)","([\d.]+)"', out, re.M))
-        return serving(command, port, VARIANTS[v][2], client)
-    compare("redis", ["a/a", "gumshoe"], measure, 15, invert=True)
-    compare("redis", ["a/a", "gumshoe", "heaptrack"], measure, 3, invert=True)
+    """redis-benchmark, SET and GET, 16 of them in flight on each of 50 connections so that the server is what is busy."""
+    compare_servers("redis", ["redis-server", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"],
+                    lambda port: ["redis-benchmark", "-p", str(port), "-t", "set,get", "-n", "1000000", "-P", "16", "-d", "200",
+                                  "-r", "100000", "-q"], 21)
 
 
 def memcached():
-    """memcslap against memcached: seconds, left alone against watched."""
-    def measure(v):
-        port = free_port()
-        command = ["memcached", "-u", "nobody", "-l", "127.0.0.1", "-p", str(port), "-t", "2"]
-        def client(port):
-            began = time.monotonic()
-            subprocess.run(["memcslap", f"--servers=127.0.0.1:{port}", "--concurrency=4", "--execute-number=20000",
-                            "--test=set"], capture_output=True, timeout=300, check=True)
-            return time.monotonic() - began
-        return serving(command, port, VARIANTS[v][2], client)
-    compare("memcached", ["a/a", "gumshoe"], measure, 15)
+    """memcslap against memcached: four clients that set."""
+    compare_servers("memcached", ["memcached", "-u", "nobody", "-l", "127.0.0.1", "-t", "2", "-p"],
+                    lambda port: ["memcslap", f"--servers=127.0.0.1:{port}", "--concurrency=4", "--execute-number=30000",
+                                  "--test=set"], 21)
 
 
 # ---- incidents -----------------------------------------------------------------------------------------------------------

@@ -114,17 +114,26 @@ static struct {
     long count, blocks;
 } job;
 
+/* A block as programs have them: made to be written to. */
+static void *new_block(uint64_t *random)
+{
+    size_t size = 16 + next(random) % 497;
+    void *block = malloc(size);
+    memset(block, (int)size, size);
+    return block;
+}
+
 static void *replace_blocks(void *seed)
 {
     uint64_t random = 88172645463325252u + (uintptr_t)seed * 77;
     void **block = calloc((size_t)job.blocks, sizeof *block);
     for (long i = 0; i < job.blocks; i++)
-        block[i] = malloc(16 + next(&random) % 497);
+        block[i] = new_block(&random);
     double began = now_ns();
     for (long i = 0; i < job.count; i++) {
         void **victim = &block[next(&random) % (uint64_t)job.blocks];
         free(*victim);
-        *victim = malloc(16 + next(&random) % 497);
+        *victim = new_block(&random);
     }
     double *took = malloc(sizeof *took);
     *took = now_ns() - began;

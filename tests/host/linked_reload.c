@@ -1,38 +1,81 @@
-/* reload.c - a host that reloads a plugin: ten libraries in turn at one address, in which the same instruction stands in
- * frames of ten different sizes. Through each it allocates twenty blocks. Its heap profile
- * goes to standard output.
- *   reload LIBRARY… */
+/* reload.c - a host that reloads a plugin: libraries in turn at one address, in which the same instruction stands in
+ * frames of different sizes. Through each it allocates twenty blocks. Its heap profile goes to standard output.
+ *   reload LIBRARY…         each of them once
+ *   reload storm LIBRARY…   for three seconds, while two threads allocate, and the watcher names what it sees */
 #include <dlfcn.h>
 #include <gumshoe/gumshoe.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
-static size_t size;
+static size_t size = (size_t)16 << 20; // far beyond the sampling distance: each is sampled, and never touched
 static void *volatile kept;
+static bool stormy;
 
 __attribute__((noinline)) static void allocate(void)
 {
-    for (int i = 0; i < 20; i++)
+    for (int i = 0; i < 20; i++) {
+        if (stormy)
+            free(kept);
         kept = malloc(size);
+    }
 }
 
-int main(int argc, char **argv)
+/* All of LIBRARIES once, in turn. 0, 2 for an error, 77 when they do not come to lie at one address. */
+static int reload(char **libraries)
 {
-    void *first = NULL;
-    for (int i = 1; i < argc; i++) {
-        void *library = dlopen(argv[i], RTLD_NOW);
+    static void *first;
+    for (; *libraries; libraries++) {
+        void *library = dlopen(*libraries, RTLD_NOW);
         void (*through)(void (*)(void)) = library ? (void (*)(void (*)(void)))dlsym(library, "through") : NULL;
         if (!through) {
             fprintf(stderr, "%s\n", dlerror());
             return 2;
         }
         if (first && (void *)through != first)
-            return 77; // not at one address: nothing would be shown
+            return 77; // nothing would be shown
         first = (void *)through;
-        size = (size_t)16 << 20; // far beyond the sampling distance: each is sampled, and never touched
         through(allocate);
         if (dlclose(library))
             return 2;
     }
-    return gumshoe_write_profile(GUMSHOE_HEAP, 1) != 0;
+    return 0;
+}
+
+static volatile bool over;
+
+static void *allocate_meanwhile(void *unused)
+{
+    while (!over)
+        free(malloc(5000));
+    return unused;
+}
+
+static int storm(char **libraries)
+{
+    pthread_t threads[2];
+    struct gumshoe_options options = {.size = sizeof options};
+    if (gumshoe_start(&options))
+        return 2;
+    for (int i = 0; i < 2; i++)
+        pthread_create(&threads[i], NULL, allocate_meanwhile, NULL);
+    int status = 0;
+    for (time_t end = time(NULL) + 3; status == 0 && time(NULL) < end;)
+        status = reload(libraries);
+    over = true;
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    stormy = argc > 1 && strcmp(argv[1], "storm") == 0;
+    if (stormy)
+        size = 5000;
+    int status = stormy ? storm(argv + 2) : reload(argv + 1);
+    return status ? status : gumshoe_write_profile(GUMSHOE_HEAP, 1) != 0;
 }

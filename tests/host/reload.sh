@@ -32,3 +32,13 @@ go tool pprof -traces -sample_index=alloc_objects heap.pb.gz > traces 2>/dev/nul
 equal "$(go tool pprof -comments heap.pb.gz 2>/dev/null | grep -c 'was cut')" 0 "cut stacks"
 equal "$(grep -c ' allocate$' traces)" "$(grep -c ' main$' traces)" "stacks that lead from allocate to main"
 equal "$(go tool pprof -top -sample_index=alloc_objects heap.pb.gz 2>/dev/null | awk '$6 == "main" { print $4 }')" 200 "blocks charged to main"
+
+it "lives through a storm of it, with two threads that allocate and a capture every second that names what it saw"
+rules=$(rules storm '{"version": 1, "interval": "100ms", "heap": {"sample": "2KiB"}, "budget": "100%",
+    "rules": [{"name": "again", "every": "1s", "cooldown": "0s", "capture": ["heap", "threads"]}], "incidents": {"max_per_hour": 0}}')
+GUMSHOE_RULES=$rules GUMSHOE_DIR=$PWD/incidents "$build/hosts/linked_reload" storm "${libraries[@]}" > storm.pb.gz
+[ "$(find incidents -name heap.pb.gz | wc -l)" -ge 2 ] || fail "the captures"
+equal "$(go tool pprof -comments storm.pb.gz 2>/dev/null | grep -c 'was cut')" 0 "cut stacks"
+go tool pprof -traces -sample_index=alloc_objects storm.pb.gz > traces 2>/dev/null
+equal "$(awk '/-----/ { if (through && !home) n++; through = home = 0 } / allocate$/ { through = 1 } / main$/ { home = 1 } END { print n + 0 }' traces)" 0 "stacks of allocate that do not lead to main"
+[ "$(go tool pprof -top -sample_index=alloc_objects storm.pb.gz 2>/dev/null | awk '$6 == "main" { print int($4) }')" -ge 1000 ] || fail "hardly any block of allocate was seen"
