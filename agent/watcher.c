@@ -1,7 +1,9 @@
 /* watcher.c - the loop: sleep, read, judge, capture.
  *
- *   gumshoe_start ──▶ thread:  gs_probe_wait ─▶ gs_watch_read ─▶ gs_judge_tick ─▶ gs_incident_capture ─▶ callback
+ *   gumshoe_start ──▶ thread:  gs_probe_wait ─▶ gs_watch_read ─▶ gs_judge_tick ─▶ gs_incident_begin … end ─▶ callback
  *                                   ▲ tick, alarm (heap line crossed), call (gumshoe_capture, gumshoe_stop)
+ *
+ * An incident that samples CPU time stays under way for seconds: the watch goes on meanwhile, and others may begin.
  *
  * Who:    one thread, with every signal blocked, so that none meant for the host ends here. Public calls come from
  *         host threads: they take `gate` (start, stop) or `calls` (one capture call at a time) and wake the thread.
@@ -32,16 +34,24 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { STACK_BYTES = 1 << 20, HISTORY_TICKS = 3600, NICE = 5 };
+enum { STACK_BYTES = 1 << 20, HISTORY_TICKS = 3600, NICE = 5, UNDER_WAY_MAX = 4 };
 #define STOP_PATIENCE_NS GS_NS_PER_S
 
 struct call { // of gumshoe_capture, while it waits
     const char *reason;
     unsigned kinds;
     int result;
-    bool waiting;
+    bool waiting, under_way;
+};
+
+/* An incident that is being captured. */
+struct under_way {
+    struct gs_incident *incident; // NULL: this place is free
+    size_t rule;                  // SIZE_MAX: it was asked for by a call
+    int64_t began_ns;
 };
 
 /* What a running watcher works with: made by start, dropped by stop. */
@@ -59,6 +69,7 @@ struct parts {
     struct gs_incident_scene scene;
     struct gs_governor governor;
     uint64_t capturing_ns;       // CPU time that captures took
+    struct under_way under_way[UNDER_WAY_MAX];
     char limit_from[160];
 };
 
@@ -230,8 +241,6 @@ static void drop_parts(void)
     w.parts = (struct parts){0};
 }
 
-/* ---- the loop --------------------------------------------------------------------------------------------------------- */
-
 static uint64_t cpu_time_ns(void)
 {
     struct timespec now;
@@ -256,25 +265,105 @@ static void govern(void)
     }
 }
 
-static int capture(const struct gs_incident_facts *facts)
+/* ---- incidents --------------------------------------------------------------------------------------------------------- */
+
+static void tell(const char *path)
+{
+    void (*callback)(const char *, void *) = atomic_load(&w.callback);
+    gs_log(GS_LOG_INFO, "incident: %s", path);
+    if (callback)
+        callback(path, atomic_load(&w.callback_user));
+}
+
+static void answer(int result)
+{
+    pthread_mutex_lock(&w.calls);
+    w.call.result = result;
+    w.call.waiting = w.call.under_way = false;
+    pthread_cond_broadcast(&w.answered);
+    pthread_mutex_unlock(&w.calls);
+}
+
+/* What the incident of RULE has come to. */
+static void settle(size_t rule, int error)
+{
+    if (rule == SIZE_MAX)
+        answer(error);
+    else if (error)
+        gs_judge_incident_failed(w.parts.judge, rule, gs_monotonic_ns());
+    else
+        gs_judge_incident_over(w.parts.judge, rule, gs_monotonic_ns());
+}
+
+static void end_incident(struct under_way *under_way)
 {
     char path[PATH_MAX];
     uint64_t began_ns = cpu_time_ns();
-    find_unavailable();
     pthread_mutex_lock(&w.gathering);
-    int error = gs_incident_capture(w.parts.store, facts, &w.parts.scene, path);
+    int error = gs_incident_end(under_way->incident, path);
+    pthread_mutex_unlock(&w.gathering);
+    under_way->incident = NULL;
+    w.parts.capturing_ns += cpu_time_ns() - began_ns;
+    settle(under_way->rule, error);
+    if (error)
+        gs_log(GS_LOG_ERROR, "the incident could not be written: %s", strerrordesc_np(-error));
+    else
+        tell(path);
+}
+
+/* A place for one more; the oldest is ended early when there is none. */
+static struct under_way *place_for_one(void)
+{
+    for (struct under_way *place = w.parts.under_way; place < w.parts.under_way + UNDER_WAY_MAX; place++)
+        if (!place->incident)
+            return place;
+    struct under_way *oldest = &w.parts.under_way[0];
+    for (struct under_way *place = oldest + 1; place < w.parts.under_way + UNDER_WAY_MAX; place++)
+        if (place->began_ns < oldest->began_ns)
+            oldest = place;
+    end_incident(oldest);
+    return oldest;
+}
+
+/* Begin the incident of RULE; one that is ready at once is ended at once. */
+static void begin_incident(const struct gs_incident_facts *facts, size_t rule)
+{
+    struct under_way *place = place_for_one();
+    uint64_t began_ns = cpu_time_ns();
+    find_unavailable();
+    gs_log(GS_LOG_INFO, "rule %s: %s", facts->rule, facts->reason);
+    pthread_mutex_lock(&w.gathering);
+    int error = gs_incident_begin(w.parts.store, facts, &w.parts.scene, &place->incident);
     pthread_mutex_unlock(&w.gathering);
     w.parts.capturing_ns += cpu_time_ns() - began_ns;
+    place->rule = rule;
+    place->began_ns = gs_monotonic_ns();
     if (error) {
-        gs_log(GS_LOG_ERROR, "rule %s: the incident could not be written: %s", facts->rule,
-               strerrordesc_np(-error));
-        return error;
+        gs_log(GS_LOG_ERROR, "rule %s: the incident could not be written: %s", facts->rule, strerrordesc_np(-error));
+        settle(rule, error);
+    } else if (gs_incident_is_ready(place->incident, gs_monotonic_ns())) {
+        end_incident(place);
+    } else {
+        gs_log(GS_LOG_INFO, "rule %s: CPU time is being sampled", facts->rule);
     }
-    gs_log(GS_LOG_INFO, "rule %s: %s: %s", facts->rule, facts->reason, path);
-    void (*callback)(const char *, void *) = atomic_load(&w.callback);
-    if (callback)
-        callback(path, atomic_load(&w.callback_user));
-    return 0;
+}
+
+static bool any_under_way(void)
+{
+    for (size_t i = 0; i < UNDER_WAY_MAX; i++)
+        if (w.parts.under_way[i].incident)
+            return true;
+    return false;
+}
+
+/* See to those under way; ALL: end them all, ready or not. */
+static void go_on_with_incidents(bool all)
+{
+    int64_t now_ns = gs_monotonic_ns();
+    gs_cpu_poll(now_ns);
+    for (struct under_way *place = w.parts.under_way; place < w.parts.under_way + UNDER_WAY_MAX; place++)
+        if (place->incident && (all || gs_incident_is_ready(place->incident, now_ns)))
+            end_incident(place);
 }
 
 static void capture_verdict(const struct gs_verdict *verdict)
@@ -293,9 +382,10 @@ static void capture_verdict(const struct gs_verdict *verdict)
         .capture = rule->capture,
         .triggered_ns = gs_realtime_ns(),
     };
-    (void)capture(&facts); // it has logged; a rule whose incident failed cools down all the same
-    gs_judge_incident_over(w.parts.judge, verdict->rule, gs_monotonic_ns());
+    begin_incident(&facts, verdict->rule);
 }
+
+/* ---- the loop ---------------------------------------------------------------------------------------------------------- */
 
 static void tick(bool early)
 {
@@ -316,21 +406,20 @@ static void tick(bool early)
 static void answer_call(void)
 {
     pthread_mutex_lock(&w.calls);
-    if (w.call.waiting) {
-        struct gs_incident_facts facts = {
-            .rule = w.call.reason,
-            .condition = "call",
-            .reason = "asked for by the program (gumshoe_capture)",
-            .value = NAN,
-            .line = NAN,
-            .capture = w.call.kinds,
-            .triggered_ns = gs_realtime_ns(),
-        };
-        w.call.result = capture(&facts);
-        w.call.waiting = false;
-        pthread_cond_broadcast(&w.answered);
-    }
+    bool new = w.call.waiting && !w.call.under_way;
+    struct gs_incident_facts facts = {
+        .rule = w.call.reason,
+        .condition = "call",
+        .reason = "asked for by the program (gumshoe_capture)",
+        .value = NAN,
+        .line = NAN,
+        .capture = w.call.kinds,
+        .triggered_ns = gs_realtime_ns(),
+    };
+    w.call.under_way = w.call.waiting;
     pthread_mutex_unlock(&w.calls);
+    if (new)
+        begin_incident(&facts, SIZE_MAX);
 }
 
 static void settle_in(void)
@@ -341,15 +430,25 @@ static void settle_in(void)
     syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_BEST_EFFORT_LAST);
 }
 
+/* How long to sleep: to the next tick, or to the next look at what is under way. */
+static int64_t pause_ns(int64_t next_ns)
+{
+    int64_t left_ns = next_ns - gs_monotonic_ns();
+    return any_under_way() && left_ns > GS_CPU_POLL_NS ? GS_CPU_POLL_NS : left_ns;
+}
+
 static void *watch(void *unused)
 {
     (void)unused;
     settle_in();
+    gs_cpu_configure(&(struct gs_cpu_settings){w.parts.rules->cpu.hertz, w.parts.rules->cpu.before_ns, gettid()});
     int64_t next_ns = gs_monotonic_ns() + w.parts.rules->interval_ns;
     w.parts.governor.before = (struct gs_cost){gs_monotonic_ns(), gs_probe_sampling_ns(), cpu_time_ns()};
     tick(false);
     while (!atomic_load(&w.stopping)) {
-        enum gs_wake woken = gs_probe_wait(next_ns - gs_monotonic_ns());
+        enum gs_wake woken = gs_probe_wait(pause_ns(next_ns));
+        if (any_under_way() || w.parts.rules->cpu.before_ns)
+            go_on_with_incidents(false);
         if (woken == GS_WAKE_CALL)
             answer_call();
         else if (woken == GS_WAKE_ALARM)
@@ -363,6 +462,8 @@ static void *watch(void *unused)
             next_ns = now_ns +
                       w.parts.rules->interval_ns; // late (a capture, a stopped machine): a gap, not a burst
     }
+    go_on_with_incidents(true);
+    gs_cpu_configure(&(struct gs_cpu_settings){.hertz = w.parts.rules->cpu.hertz});
     return NULL;
 }
 
@@ -372,6 +473,8 @@ static void *watch(void *unused)
 static void after_fork_in_child(void)
 {
     gs_memory_after_fork();
+    gs_probe_after_fork();
+    gs_cpu_after_fork();
     pthread_mutex_init(&w.gate, NULL);
     pthread_mutex_init(&w.calls, NULL);
     pthread_mutex_init(&w.gathering, NULL);
@@ -516,7 +619,22 @@ void gs_watcher_on_incident(void (*callback)(const char *dir, void *user), void 
     atomic_store(&w.callback, callback);
 }
 
-static int write_profile(const struct gs_capture *kind, int fd)
+/* Sample for as long as the rules say, on the calling thread: the watcher, if there is one, goes on. */
+static struct gs_cpu_session *sample_cpu(void)
+{
+    char why[160];
+    int64_t duration_ns = w.parts.rules ? w.parts.rules->cpu.duration_ns : 10 * GS_NS_PER_S;
+    struct gs_cpu_session *session = gs_cpu_open(duration_ns, why, sizeof why);
+    if (!session)
+        gs_log(GS_LOG_WARNING, "gumshoe_write_profile: %s", why);
+    while (session && !gs_cpu_is_over(session, gs_monotonic_ns())) {
+        nanosleep(&(struct timespec){.tv_nsec = GS_CPU_POLL_NS}, NULL);
+        gs_cpu_poll(gs_monotonic_ns());
+    }
+    return session;
+}
+
+static int write_profile(const struct gs_capture *kind, struct gs_cpu_session *cpu, int fd)
 {
     struct gs_gathered gathered = {0};
     struct gs_gather how = {
@@ -524,8 +642,11 @@ static int write_profile(const struct gs_capture *kind, int fd)
         .now_ns = gs_monotonic_ns(),
         .start_ns = w.parts.scene.start_ns ? w.parts.scene.start_ns : gs_monotonic_ns(),
         .reason = "asked for by the program (gumshoe_write_profile)",
+        .cpu = cpu,
     };
     int error = how.maps ? kind->gather(&how, &gathered) : -errno;
+    if (!how.maps)
+        gs_cpu_abandon(cpu);
     if (!error)
         error = gs_profile_write(gathered.profile, fd);
     gs_gathered_fini(&gathered);
@@ -539,8 +660,11 @@ int gs_watcher_write_profile(enum gumshoe_kind wanted, int fd)
         if ((unsigned)kind->kind != (unsigned)wanted)
             continue;
         gs_memory_for_json();
+        struct gs_cpu_session *cpu = kind->kind == GS_CPU ? sample_cpu() : NULL;
+        if (kind->kind == GS_CPU && !cpu)
+            return -EBUSY;
         pthread_mutex_lock(&w.gathering);
-        int error = write_profile(kind, fd);
+        int error = write_profile(kind, cpu, fd);
         pthread_mutex_unlock(&w.gathering);
         return error;
     }

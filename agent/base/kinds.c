@@ -5,6 +5,7 @@ const struct gs_kind_name gs_kinds[] = {
     {"threads", GS_THREADS}, // first: where everybody stands changes within microseconds
     {"threadcreate", GS_THREADCREATE},
     {"heap", GS_HEAP},
+    {"cpu", GS_CPU}, // last: it takes its time
     {NULL, 0},
 };
 

@@ -1,13 +1,15 @@
 /* capture.c - one incident, from the trigger to the folder.
  *
- *   make folder ▶ incident.json (not complete) ▶ maps ▶ threads ▶ heap ▶ metrics, rules, maps ▶ summary
- *               ▶ incident.json (complete) ▶ publish ▶ rotate
+ *   begin   make folder ▶ incident.json (not complete) ▶ CPU samples begin ▶ maps ▶ threads ▶ heap
+ *     …     gs_cpu_poll, while the watch goes on
+ *   end     CPU ▶ metrics, rules, maps ▶ summary ▶ incident.json (complete) ▶ publish ▶ rotate
  *
  * Evidence first: what changes fastest is taken first, and each file is safe on disk before the next begins. A part
  * that fails is said in "errors"; only the folder itself and incident.json can fail the incident.
  * Who: the watcher. Memory: the profiles of this incident, given back at its end. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "incident/inside.h"
 #include <errno.h>
 #include <stdarg.h>
@@ -19,9 +21,13 @@
 
 enum { KINDS_MAX = 8 };
 
-struct capture {
+struct gs_incident {
+    struct gs_store *store;
+    struct gs_incident_facts facts; // its texts are kept in `texts`
+    char *texts;
     struct gs_folder folder;
     struct gs_report report;
+    struct gs_cpu_session *cpu;
     struct gs_maps *maps;
     struct gs_gathered gathered[KINDS_MAX];
     struct gs_profile *growth; // made from the heap and its base
@@ -48,7 +54,7 @@ static void say(json_t *list, const char *format, ...)
     gs_text_fini(&printable);
 }
 
-static void failed(struct capture *c, const char *what, int error)
+static void failed(struct gs_incident *c, const char *what, int error)
 {
     if (!error)
         return;
@@ -57,7 +63,7 @@ static void failed(struct capture *c, const char *what, int error)
 }
 
 /* The step that just ended was called NAME. */
-static void end_step(struct capture *c, const char *name)
+static void end_step(struct gs_incident *c, const char *name)
 {
     int64_t now_ns = gs_monotonic_ns();
     json_array_append_new(c->report.steps, json_pack("{s:s, s:f}", "name", name, "ms",
@@ -66,7 +72,7 @@ static void end_step(struct capture *c, const char *name)
 }
 
 /* Each line of NOTES on its own. */
-static void take_notes(struct capture *c, const struct gs_text *notes)
+static void take_notes(struct gs_incident *c, const struct gs_text *notes)
 {
     for (const char *at = notes->bytes; at && *at;) {
         size_t length = strcspn(at, "\n");
@@ -77,7 +83,7 @@ static void take_notes(struct capture *c, const struct gs_text *notes)
 
 /* ---- the steps --------------------------------------------------------------------------------------------------------- */
 
-static int begin(struct capture *c, struct gs_store *store)
+static int begin(struct gs_incident *c, struct gs_store *store)
 {
     const struct gs_incident_facts *facts = c->report.facts;
     int error = gs_folder_make(store, facts->rule, facts->triggered_ns, &c->folder);
@@ -98,7 +104,7 @@ static int begin(struct capture *c, struct gs_store *store)
     return error;
 }
 
-static void put_profile(struct capture *c, const char *name, const struct gs_profile *profile)
+static void put_profile(struct gs_incident *c, const char *name, const struct gs_profile *profile)
 {
     int fd = gs_folder_create(&c->folder, name), error = fd;
     if (fd >= 0) {
@@ -111,14 +117,14 @@ static void put_profile(struct capture *c, const char *name, const struct gs_pro
     failed(c, name, error < 0 ? error : 0);
 }
 
-static void put_text(struct capture *c, const char *name, const struct gs_text *text)
+static void put_text(struct gs_incident *c, const char *name, const struct gs_text *text)
 {
     failed(c, name,
            text->failed ? -ENOMEM
                         : gs_folder_put(&c->folder, name, text->bytes ? text->bytes : "", text->length));
 }
 
-static void gather(struct capture *c, const struct gs_capture *kind, struct gs_gathered *out)
+static void gather(struct gs_incident *c, const struct gs_capture *kind, struct gs_gathered *out)
 {
     const struct gs_incident_scene *scene = c->report.scene;
     struct gs_gather how = {
@@ -127,6 +133,7 @@ static void gather(struct capture *c, const struct gs_capture *kind, struct gs_g
         .now_ns = gs_monotonic_ns(),
         .start_ns = scene->start_ns,
         .window_ns = c->report.facts->window_ns,
+        .cpu = c->cpu,
         .reason = c->report.facts->reason,
         .skip_tid = (int)syscall(SYS_gettid),
     };
@@ -142,16 +149,56 @@ static void gather(struct capture *c, const struct gs_capture *kind, struct gs_g
         put_text(c, kind->text_file, &out->text);
 }
 
-static void gather_all(struct capture *c)
+/* The kinds that are asked for: those that take time, or those that do not. */
+static void gather_all(struct gs_incident *c, bool over_time)
 {
     for (size_t i = 0; c->maps && gs_captures[i].name && i < KINDS_MAX; i++)
-        if (c->report.facts->capture & gs_captures[i].kind) {
+        if (c->report.facts->capture & gs_captures[i].kind && (gs_captures[i].kind == GS_CPU) == over_time) {
             gather(c, &gs_captures[i], &c->gathered[i]);
             end_step(c, gs_captures[i].name);
         }
 }
 
-static void put_context(struct capture *c)
+/* By the memory map as it is now: libraries may have come since the trigger. */
+static void gather_cpu(struct gs_incident *c)
+{
+    struct gs_maps *maps = gs_maps_read(0);
+    if (maps) {
+        gs_maps_free(c->maps);
+        c->maps = maps;
+    }
+    gather_all(c, true);
+    if (c->maps)
+        c->cpu = NULL; // gathered, which has closed it
+}
+
+/* Before all else is gathered, so that the profile begins with the trigger. */
+static void start_cpu(struct gs_incident *c)
+{
+    int64_t duration_ns = c->facts.cpu_ns ? c->facts.cpu_ns : c->report.scene->rules->cpu.duration_ns;
+    char why[160];
+    if (!(c->facts.capture & GS_CPU))
+        return;
+    c->cpu = gs_cpu_open(duration_ns, why, sizeof why);
+    if (c->cpu)
+        return;
+    say(c->report.errors, "cpu: %s", why);
+    gs_log(GS_LOG_WARNING, "incident %s: cpu: %s", c->folder.name, why);
+    c->facts.capture &= ~(unsigned)GS_CPU;
+}
+
+static void put_descriptors(struct gs_incident *c)
+{
+    struct gs_text text = {0};
+    if (!c->facts.metric || strcmp(c->facts.metric, "fds") != 0)
+        return;
+    gs_descriptors_write(&text);
+    put_text(c, "fds.txt", &text);
+    gs_text_fini(&text);
+    end_step(c, "descriptors");
+}
+
+static void put_context(struct gs_incident *c)
 {
     const struct gs_incident_scene *scene = c->report.scene;
     struct gs_text metrics = {0};
@@ -169,7 +216,7 @@ static void put_context(struct capture *c)
 }
 
 /* What the heap gained since its base: the base itself, turned round and the heap added. The heap stays as it is. */
-static struct gs_profile *growth_of(struct capture *c, struct gs_gathered *heap)
+static struct gs_profile *growth_of(struct gs_incident *c, struct gs_gathered *heap)
 {
     struct gs_profile *growth = heap->base;
     if (!growth)
@@ -184,12 +231,26 @@ static struct gs_profile *growth_of(struct capture *c, struct gs_gathered *heap)
     return error ? NULL : growth;
 }
 
-static void find_culprit(struct capture *c)
+static bool is_about(const struct gs_incident *c, const char *const *metrics)
 {
+    for (; c->facts.metric && *metrics; metrics++)
+        if (strcmp(c->facts.metric, *metrics) == 0)
+            return true;
+    return false;
+}
+
+/* The one who is to blame, by what the rule is about; else by what there is. */
+static void find_culprit(struct gs_incident *c)
+{
+    static const char *const memory[] = {"rss", "heap_in_use", "heap_alloc_rate", "memory_pressure", "major_faults", NULL},
+                             *const cpu[] = {"cpu", NULL}, *const threads[] = {"threads", NULL};
     struct gs_findings *f = &c->report.findings;
-    const char *metric = c->report.facts->metric;
-    bool about_threads = metric && strcmp(metric, "threads") == 0;
-    if (f->threads && (about_threads || !f->heap))
+    bool about_memory = is_about(c, memory);
+    if (f->deadlock && f->deadlock->count && !about_memory)
+        gs_culprit_of_deadlock(f->threads, f->deadlock, &f->culprit);
+    else if (f->cpu && (is_about(c, cpu) || !f->heap) && gs_culprit_find(f->cpu, 1, "cpu", &f->culprit))
+        return;
+    else if (f->threads && (is_about(c, threads) || !f->heap))
         (void)gs_culprit_find(f->threads, 0, "threads", &f->culprit);
     else if (f->heap &&
              !(f->growth && gs_culprit_find(f->growth, gs_profile_sample_type(f->growth, "inuse_space"),
@@ -197,12 +258,16 @@ static void find_culprit(struct capture *c)
         (void)gs_culprit_find(f->heap, gs_profile_sample_type(f->heap, "inuse_space"), "in_use", &f->culprit);
 }
 
-static void summarise(struct capture *c)
+static void summarise(struct gs_incident *c)
 {
     struct gs_text summary = {0};
     for (size_t i = 0; gs_captures[i].name && i < KINDS_MAX; i++) {
-        if (gs_captures[i].kind == GS_THREADS)
+        if (gs_captures[i].kind == GS_THREADS) {
             c->report.findings.threads = c->gathered[i].profile;
+            c->report.findings.deadlock = &c->gathered[i].deadlock;
+        }
+        if (gs_captures[i].kind == GS_CPU)
+            c->report.findings.cpu = c->gathered[i].profile;
         if (gs_captures[i].kind == GS_THREADCREATE)
             c->report.findings.creators = c->gathered[i].profile;
         if (gs_captures[i].kind == GS_HEAP && c->gathered[i].profile) {
@@ -218,7 +283,7 @@ static void summarise(struct capture *c)
     end_step(c, "summary");
 }
 
-static int finish(struct capture *c)
+static int finish(struct gs_incident *c)
 {
     json_t *json = gs_incident_json(&c->report, c->folder.files, true);
     int error = gs_folder_put_json(&c->folder, json);
@@ -226,8 +291,11 @@ static int finish(struct capture *c)
     return error ? error : gs_folder_publish(&c->folder);
 }
 
-static void capture_fini(struct capture *c)
+/* ---- the two halves ---------------------------------------------------------------------------------------------------- */
+
+static void incident_free(struct gs_incident *c)
 {
+    gs_cpu_abandon(c->cpu);
     for (size_t i = 0; i < KINDS_MAX; i++)
         gs_gathered_fini(&c->gathered[i]);
     gs_profile_free(c->growth);
@@ -236,33 +304,89 @@ static void capture_fini(struct capture *c)
     json_decref(c->report.steps);
     json_decref(c->report.notes);
     json_decref(c->report.errors);
+    gs_free(c->texts);
+    gs_free(c);
 }
 
-int gs_incident_capture(struct gs_store *store, const struct gs_incident_facts *facts,
-                        const struct gs_incident_scene *scene, char path[PATH_MAX])
+/* Copy FACTS, the texts in it one behind the other. */
+static bool keep_facts(struct gs_incident *c, const struct gs_incident_facts *facts)
 {
-    struct capture c = {.folder = {.fd = -1}, .step_ns = gs_monotonic_ns()};
-    c.report = (struct gs_report){
-        .facts = facts,
+    const char **text[] = {&c->facts.rule, &c->facts.why, &c->facts.metric, &c->facts.condition, &c->facts.reason};
+    size_t length = 0;
+    c->facts = *facts;
+    for (size_t i = 0; i < sizeof text / sizeof *text; i++)
+        length += *text[i] ? strlen(*text[i]) + 1 : 0;
+    char *at = c->texts = gs_alloc(length + 1);
+    for (size_t i = 0; at && i < sizeof text / sizeof *text; i++)
+        if (*text[i]) {
+            char *end = stpcpy(at, *text[i]);
+            *text[i] = at;
+            at = end + 1;
+        }
+    return at != NULL;
+}
+
+static struct gs_incident *new_incident(struct gs_store *store, const struct gs_incident_facts *facts,
+                                        const struct gs_incident_scene *scene)
+{
+    struct gs_incident *c = gs_alloc(sizeof *c);
+    if (!c)
+        return NULL;
+    c->store = store;
+    c->folder.fd = -1;
+    c->step_ns = gs_monotonic_ns();
+    c->report = (struct gs_report){
+        .facts = &c->facts,
         .scene = scene,
-        .exe = c.exe,
-        .build_id = c.build_id,
-        .host = c.host.nodename,
-        .folder = c.path,
+        .exe = c->exe,
+        .build_id = c->build_id,
+        .host = c->host.nodename,
+        .folder = c->path,
         .pid = (int)getpid(),
         .steps = json_array(),
         .notes = json_array(),
         .errors = json_array(),
     };
-    int error = c.report.steps && c.report.notes && c.report.errors ? begin(&c, store) : -ENOMEM;
-    if (!error) {
-        gather_all(&c);
-        put_context(&c);
-        summarise(&c);
-        error = finish(&c);
-        snprintf(path, PATH_MAX, "%s", c.path);
+    if (keep_facts(c, facts) && c->report.steps && c->report.notes && c->report.errors)
+        return c;
+    incident_free(c);
+    return NULL;
+}
+
+int gs_incident_begin(struct gs_store *store, const struct gs_incident_facts *facts,
+                      const struct gs_incident_scene *scene, struct gs_incident **out)
+{
+    struct gs_incident *c = new_incident(store, facts, scene);
+    int error = c ? begin(c, store) : -ENOMEM;
+    *out = error ? NULL : c;
+    if (error) {
+        if (c)
+            incident_free(c);
+        return error;
     }
-    capture_fini(&c);
+    start_cpu(c);
+    gather_all(c, false);
+    put_descriptors(c);
+    return 0;
+}
+
+bool gs_incident_is_ready(const struct gs_incident *c, int64_t now_ns)
+{
+    return !c->cpu || gs_cpu_is_over(c->cpu, now_ns);
+}
+
+int gs_incident_end(struct gs_incident *c, char path[PATH_MAX])
+{
+    if (!gs_incident_is_ready(c, gs_monotonic_ns()))
+        say(c->report.notes, "CPU: ended early: the watch was stopped, or too many captures were under way");
+    if (c->cpu)
+        gather_cpu(c);
+    put_context(c);
+    summarise(c);
+    int error = finish(c);
+    snprintf(path, PATH_MAX, "%s", c->path);
+    struct gs_store *store = c->store;
+    incident_free(c);
     gs_store_rotate(store);
     return error;
 }

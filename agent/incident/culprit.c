@@ -31,22 +31,6 @@ static const char *name_of(struct gs_profile *profile, uint32_t location)
     return gs_profile_string(profile, gs_profile_frame_name(profile, location, room, sizeof room));
 }
 
-/* The first frame that belongs to the program or a library of its own choosing; else the first that is no allocation
- * wrapper; else the leaf. */
-static uint32_t own_frame(struct gs_profile *profile, const struct gs_stack_row *row)
-{
-    uint32_t fallback = UINT32_MAX;
-    for (uint32_t i = 0; i < row->depth; i++) {
-        if (gs_function_is_runtime(name_of(profile, row->location[i])))
-            continue;
-        if (!gs_path_is_runtime(path_of(profile, row->location[i])))
-            return i;
-        if (fallback == UINT32_MAX)
-            fallback = i;
-    }
-    return fallback == UINT32_MAX ? 0 : fallback;
-}
-
 static int by_function(const void *a, const void *b)
 {
     const struct charge *x = a, *y = b;
@@ -55,11 +39,11 @@ static int by_function(const void *a, const void *b)
     return (x->row > y->row) - (x->row < y->row); // rows are heaviest first
 }
 
-static void describe(struct gs_profile *profile, const struct gs_stack_row *row, uint32_t frame,
+static void describe(struct gs_profile *profile, const uint32_t *stack, uint32_t depth, uint32_t frame,
                      struct gs_culprit *out)
 {
-    const struct gs_location *location = &profile->location[row->location[frame]];
-    const char *path = path_of(profile, row->location[frame]), *slash = strrchr(path, '/');
+    const struct gs_location *location = &profile->location[stack[frame]];
+    const char *path = path_of(profile, stack[frame]), *slash = strrchr(path, '/');
     uint64_t hash = 0;
     out->module = slash ? slash + 1 : path;
     out->file = "";
@@ -67,9 +51,9 @@ static void describe(struct gs_profile *profile, const struct gs_stack_row *row,
         out->file = profile->function[location->line[0].function].file;
         out->line = location->line[0].line;
     }
-    out->depth = row->depth < GS_CULPRIT_STACK_MAX ? row->depth : GS_CULPRIT_STACK_MAX;
+    out->depth = depth < GS_CULPRIT_STACK_MAX ? depth : GS_CULPRIT_STACK_MAX;
     for (uint32_t i = 0; i < out->depth; i++) {
-        out->stack[i] = name_of(profile, row->location[i]);
+        out->stack[i] = name_of(profile, stack[i]);
         hash = gs_hash_mix(hash ^ gs_hash_bytes(out->stack[i], strlen(out->stack[i])));
     }
     snprintf(out->fingerprint, sizeof out->fingerprint, "%016llx", (unsigned long long)hash);
@@ -107,7 +91,7 @@ bool gs_culprit_find(struct gs_profile *profile, int sample_type, const char *ki
         const struct gs_stack_row *row = &stacks.row[i];
         if (row->value <= 0 || row->depth == 0)
             continue;
-        uint32_t frame = own_frame(profile, row);
+        uint32_t frame = gs_profile_own_frame(profile, row->location, row->depth);
         total += row->value;
         charges[count++] = (struct charge){name_of(profile, row->location[frame]), row->value, i, frame};
     }
@@ -115,9 +99,22 @@ bool gs_culprit_find(struct gs_profile *profile, int sample_type, const char *ki
         gs_sort(charges, count, sizeof *charges, by_function);
         const struct charge *chosen = &charges[heaviest(charges, count, out)];
         out->share = (double)out->value / (double)total;
-        describe(profile, &stacks.row[chosen->row], chosen->frame, out);
+        const struct gs_stack_row *row = &stacks.row[chosen->row];
+        describe(profile, row->location, row->depth, chosen->frame, out);
     }
     gs_free(charges);
     gs_stacks_fini(&stacks);
     return count > 0;
+}
+
+void gs_culprit_of_deadlock(struct gs_profile *threads, const struct gs_deadlock *deadlock, struct gs_culprit *out)
+{
+    const struct gs_deadlocked *first = &deadlock->thread[0];
+    const struct gs_sample *sample = &threads->sample[first->sample];
+    *out = (struct gs_culprit){.kind = "deadlock",
+                               .function = first->function,
+                               .value = (int64_t)deadlock->count,
+                               .share = (double)deadlock->count / (double)threads->sample_count};
+    describe(threads, sample->location, sample->depth,
+             gs_profile_own_frame(threads, sample->location, sample->depth), out);
 }

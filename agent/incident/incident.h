@@ -1,6 +1,6 @@
 /* incident/incident.h - the door of incident/: the store, one incident in it, and reading them back.
  *
- *   gs_store_open ──▶ gs_incident_capture: .dot-folder ▶ each file fsync'ed ▶ incident.json ▶ rename ▶ rotate
+ *   gs_store_open ──▶ gs_incident_begin, _end: .dot-folder ▶ each file fsync'ed ▶ incident.json ▶ rename ▶ rotate
  *                                                        gs_incident_list, gs_incident_load ◀── cli
  *
  * Opened by: the watcher, cli, tests.  Opens: base, metrics, rules, profile, symbol. */
@@ -46,6 +46,7 @@ struct gs_incident_facts {     // what is known when it fires; borrowed
     enum gs_unit unit;
     int64_t window_ns;         // of the condition
     unsigned capture;          // an or of enum gs_kind
+    int64_t cpu_ns;            // how long CPU time is sampled; 0: as the rules say
     int64_t triggered_ns;      // CLOCK_REALTIME
 };
 struct gs_incident_scene {     // what does not change from one incident to the next; borrowed
@@ -59,11 +60,17 @@ struct gs_incident_scene {     // what does not change from one incident to the 
     int64_t start_ns;          // CLOCK_MONOTONIC of the watch's start
     int64_t started_ns;        // CLOCK_REALTIME of the process's start
 };
-/* Capture one incident. On success PATH (PATH_MAX) is its folder. 0 or -errno: then what could be saved is in
- * a dot-folder, and the log says why. A part that fails (one profile, say) does not fail the incident: its
- * "errors" say so. Context: watcher. */
-int gs_incident_capture(struct gs_store *store, const struct gs_incident_facts *facts,
-                        const struct gs_incident_scene *scene, char path[PATH_MAX]) GS_CHECK_RESULT;
+/* One incident, in two halves, because CPU time takes its time: begin captures all that is to be had at once; then
+ * gs_cpu_poll is to be called until the incident is ready; end captures the rest and gives the folder its name. Ended before
+ * it is ready, it holds what there is by then. Several may be under way at once. FACTS are copied, SCENE is not.
+ * begin gives NULL in *OUT and -errno when there is no folder; end 0, with the folder in PATH (PATH_MAX), or -errno: then what
+ * could be saved is in a dot-folder, and the log says why. A part that fails (one profile, say) does not fail the incident:
+ * its "errors" say so. Context: watcher. */
+struct gs_incident;
+int gs_incident_begin(struct gs_store *store, const struct gs_incident_facts *facts,
+                      const struct gs_incident_scene *scene, struct gs_incident **out) GS_CHECK_RESULT;
+bool gs_incident_is_ready(const struct gs_incident *incident, int64_t now_ns);
+int gs_incident_end(struct gs_incident *incident, char path[PATH_MAX]) GS_CHECK_RESULT; // frees it
 
 /* ---- reading back ----------------------------------------------------------------------------------------------- */
 

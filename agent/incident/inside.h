@@ -64,12 +64,12 @@ json_t *gs_file_entry(int folderfd, const char *name);
 
 enum { GS_CULPRIT_STACK_MAX = 64 };
 struct gs_culprit {            // all zero: none found
-    const char *kind;          // "growth", "in_use", "threads"
+    const char *kind;          // "growth", "in_use", "threads", "cpu", "deadlock"
     const char *function;      // borrowed from the profile, like all below
     const char *file, *module; // "" when unknown
     int64_t line;
-    int64_t value;             // bytes or count
-    double share;              // of all growth, all in use, all threads
+    int64_t value;             // bytes, nanoseconds or count
+    double share;              // of all growth, all in use, all threads, all CPU time
     const char *stack[GS_CULPRIT_STACK_MAX];
     uint32_t depth;
     char fingerprint[17];
@@ -78,11 +78,19 @@ struct gs_culprit {            // all zero: none found
  * the heaviest function is taken, with its heaviest stack. False when nothing is positive. KIND is borrowed. */
 bool gs_culprit_find(struct gs_profile *profile, int sample_type, const char *kind, struct gs_culprit *out);
 
+/* The deadlock's first thread: the function of the program's that waits, and its stack. */
+void gs_culprit_of_deadlock(struct gs_profile *threads, const struct gs_deadlock *deadlock, struct gs_culprit *out);
+
+/* fds.txt: how many descriptors of each kind, and to where; no contents. */
+void gs_descriptors_write(struct gs_text *out);
+
 struct gs_findings {           // what the profiles of one incident say; borrowed
     struct gs_profile *heap;   // NULL: not captured
     struct gs_profile *growth; // heap less base; NULL: no baseline
     struct gs_profile *threads;
     struct gs_profile *creators; // of threads
+    struct gs_profile *cpu;
+    const struct gs_deadlock *deadlock; // NULL: threads were not captured
     int64_t base_age_ns;
     struct gs_culprit culprit;
 };

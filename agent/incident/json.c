@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "incident/inside.h"
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static json_t *text_or_null(const char *text)
@@ -39,8 +40,12 @@ static json_t *culprit_json(const struct gs_culprit *culprit)
     json_t *stack = json_array();
     for (uint32_t i = 0; i < culprit->depth; i++)
         json_array_append_new(stack, printable(culprit->stack[i]));
-    bool threads = strcmp(culprit->kind, "threads") == 0;
-    json_t *json = json_pack("{s:s, s:I, s:o, s:o}", "kind", culprit->kind, threads ? "count" : "bytes",
+    bool counted = !strcmp(culprit->kind, "threads") || !strcmp(culprit->kind, "deadlock"),
+         timed = !strcmp(culprit->kind, "cpu");
+    json_t *json = json_pack("{s:s, s:I, s:o, s:o}", "kind", culprit->kind,
+                             counted ? "count"
+                             : timed ? "nanoseconds"
+                                     : "bytes",
                              (json_int_t)culprit->value, "share", json_real(culprit->share), "stack", stack);
     json_object_set_new(json, "function", printable(culprit->function));
     json_object_set_new(json, "module", printable(culprit->module));
@@ -48,6 +53,23 @@ static json_t *culprit_json(const struct gs_culprit *culprit)
                         culprit->file && *culprit->file ? printable(culprit->file) : json_null());
     json_object_set_new(json, "line_number", culprit->line ? json_integer(culprit->line) : json_null());
     return json;
+}
+
+static json_t *deadlock_json(const struct gs_deadlock *deadlock)
+{
+    if (!deadlock || !deadlock->count)
+        return json_null();
+    json_t *list = json_array();
+    for (size_t i = 0; i < deadlock->count; i++) {
+        const struct gs_deadlocked *thread = &deadlock->thread[i];
+        char lock[24];
+        snprintf(lock, sizeof lock, "%#llx", (unsigned long long)thread->lock);
+        json_array_append_new(list, json_pack("{s:i, s:o, s:o, s:o, s:i}", "tid", thread->tid, "name",
+                                              printable(thread->name), "function", printable(thread->function),
+                                              "mutex", thread->lock ? json_string(lock) : json_null(), "held_by",
+                                              thread->holder));
+    }
+    return list;
 }
 
 static json_t *labels_json(const struct gs_rules *rules)
@@ -86,6 +108,7 @@ json_t *gs_incident_json(const struct gs_report *report, const json_t *files, bo
         {"limit_from", text_or_null(scene->limit_from)},
         {"labels", labels_json(scene->rules)},
         {"culprit", culprit_json(culprit)},
+        {"deadlock", deadlock_json(report->findings.deadlock)},
         {"fingerprint", text_or_null(culprit->fingerprint)},
         {"baseline_age_s", report->findings.growth
                                ? json_real((double)report->findings.base_age_ns / (double)GS_NS_PER_S)

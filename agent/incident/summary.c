@@ -104,13 +104,33 @@ static void add_culprit(const struct gs_report *report, struct gs_text *out)
         gs_text_add(out, ", %s:%lld", bare_name(culprit->file), (long long)culprit->line);
     gs_print_percent((double)(int64_t)(culprit->share * 1000 + 0.5) / 1000, share);
     gs_print_size((double)culprit->value, amount);
-    if (strcmp(culprit->kind, "threads") == 0)
+    if (strcmp(culprit->kind, "deadlock") == 0)
+        gs_text_add(out, ": in a deadlock of %lld threads\n", (long long)culprit->value);
+    else if (strcmp(culprit->kind, "cpu") == 0)
+        gs_text_add(out, ": %s of CPU time, %s of all\n", gs_print_duration(culprit->value, amount), share);
+    else if (strcmp(culprit->kind, "threads") == 0)
         gs_text_add(out, ": %lld threads, %s of all\n", (long long)culprit->value, share);
     else if (strcmp(culprit->kind, "growth") == 0)
         gs_text_add(out, ": %s more than %s ago, %s of all growth\n", amount,
                     gs_print_duration(report->findings.base_age_ns, age), share);
     else
         gs_text_add(out, ": holds %s, %s of the heap in use\n", amount, share);
+}
+
+static void add_deadlock(struct gs_text *out, const struct gs_deadlock *deadlock)
+{
+    gs_text_add(out, "\nDeadlock: %s\n",
+                deadlock->count == 1 ? "a thread waits for itself" : "threads wait for each other");
+    for (size_t i = 0; i < deadlock->count; i++) {
+        const struct gs_deadlocked *thread = &deadlock->thread[i];
+        gs_text_add(out, "  ");
+        gs_text_add_printable(out, thread->name);
+        gs_text_add(out, "/%d in ", thread->tid);
+        gs_text_add_printable(out, thread->function);
+        gs_text_add(out, thread->lock ? " waits for mutex %#llx, which thread %d holds\n"
+                                      : " waits for the end of thread%.0llu %d\n",
+                    (unsigned long long)thread->lock, thread->holder);
+    }
 }
 
 /* The heaviest stacks of PROFILE under TITLE; only what is positive. */
@@ -137,19 +157,25 @@ static void add_stacks(struct gs_text *out, const struct gs_profile *profile, co
     gs_stacks_fini(&stacks);
 }
 
-static void add_functions(struct gs_text *out, const struct gs_profile *profile)
+static const char *print_bytes(int64_t bytes, char *out)
+{
+    return gs_print_size((double)bytes, out);
+}
+
+/* The heaviest functions of PROFILE by TYPE, under "TITLE, TOTAL in all". */
+static void add_functions(struct gs_text *out, const struct gs_profile *profile, const char *type_name,
+                          const char *title, const char *print(int64_t value, char *out))
 {
     struct gs_top top;
     char flat[GS_UNIT_TEXT], cum[GS_UNIT_TEXT];
-    int type = gs_profile_sample_type(profile, "inuse_space");
+    int type = gs_profile_sample_type(profile, type_name);
     if (type < 0 || gs_profile_top(profile, type, &top))
         return;
-    gs_text_add(out, "\nHeap in use by function, %s in all\n        flat  flat%%         cum   cum%%\n",
-                gs_print_size((double)top.total, flat));
+    gs_text_add(out, "\n%s, %s in all\n        flat  flat%%         cum   cum%%\n", title, print(top.total, flat));
     for (size_t i = 0; i < top.count && i < FUNCTIONS && top.row[i].flat; i++) {
-        gs_text_add(out, "  %10s", gs_print_size((double)top.row[i].flat, flat));
+        gs_text_add(out, "  %10s", print(top.row[i].flat, flat));
         add_share(out, top.row[i].flat, top.total);
-        gs_text_add(out, "  %10s", gs_print_size((double)top.row[i].cum, cum));
+        gs_text_add(out, "  %10s", print(top.row[i].cum, cum));
         add_share(out, top.row[i].cum, top.total);
         gs_text_add(out, "  ");
         gs_text_add_printable(out, top.row[i].function);
@@ -206,6 +232,8 @@ void gs_summary_write(const struct gs_report *report, struct gs_text *out)
     char title[96], age[GS_UNIT_TEXT];
     add_headline(report, out);
     add_culprit(report, out);
+    if (findings->deadlock && findings->deadlock->count)
+        add_deadlock(out, findings->deadlock);
     if (findings->growth) {
         snprintf(title, sizeof title, "What grew since the baseline %s ago, by whole stacks",
                  gs_print_duration(findings->base_age_ns, age));
@@ -214,7 +242,9 @@ void gs_summary_write(const struct gs_report *report, struct gs_text *out)
         add_stacks(out, findings->heap, "What holds the heap, by whole stacks (no baseline yet)");
     }
     if (findings->heap)
-        add_functions(out, findings->heap);
+        add_functions(out, findings->heap, "inuse_space", "Heap in use by function", print_bytes);
+    if (findings->cpu)
+        add_functions(out, findings->cpu, "cpu", "CPU time by function", gs_print_duration);
     if (findings->threads)
         add_threads(out, findings->threads);
     if (findings->creators)

@@ -1,7 +1,7 @@
 /* hooks_thread.c - pthread_create, taken over to remember who asked for each thread.
  *
  *   host: pthread_create ──▶ walk, intern ──▶ the real one, with begin() in place of the host's routine
- *   new thread: begin() ──▶ creators.c ──▶ jumps to the host's routine: no frame of ours stays on its stack
+ *   new thread: begin() ──▶ roll.c, cpu.c ──▶ jumps to the host's routine: no frame of ours stays on its stack
  *
  * Threads that the C library makes for itself (thrd_create, timers, aio) do not come by here.
  * Who: host threads. Bounds: STARTS threads between creation and first instruction; more are created all the same,
@@ -48,8 +48,10 @@ static void *begin(void *given)
     struct start *start = given;
     routine_function *routine = start->routine;
     void *argument = start->argument;
-    gs_creator_add((pid_t)syscall(SYS_gettid), start->stack);
+    pid_t tid = (pid_t)syscall(SYS_gettid);
+    gs_roll_add(tid, start->stack);
     give_start(start);
+    gs_cpu_thread_begins(tid);
     return routine(argument);
 }
 

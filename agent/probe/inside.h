@@ -2,7 +2,9 @@
 #pragma once
 #include "probe/fast.h"
 #include "probe/probe.h"
+#include <signal.h>
 #include <stddef.h>
+#include <ucontext.h>
 
 #define GS_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define GS_UNLIKELY(x) __builtin_expect(!!(x), 0)
@@ -15,6 +17,7 @@ struct gs_thread {
     uint64_t distance;  // the mean distance that the present gap was drawn with; 0: not sampling
     uint64_t random;
     uintptr_t stack_low, stack_high; // of its own stack: what is known to be readable
+    int64_t second_due_ns;           // of its CPU time, where the timer does not know (cpu.c); 0: it does
     uint32_t labels;                 // the set that its samples carry; 0: none
     bool ready;
     bool busy; // inside the sampler: an allocation made by us or by a signal handler is not sampled
@@ -104,9 +107,9 @@ struct gs_reach {
     uintptr_t end;       // for grow: the highest end it may reach
     unsigned pages_left; // for grow: how many more
 };
-/* Walk from REGISTERS over the memory in REACH; frames (leaf first) into FRAMES, at most MAX. *CUT: it ended before
- * the outermost frame. Returns how many. About 1/4 KiB of stack. */
-uint32_t gs_walk(struct gs_registers registers, struct gs_reach *reach, uintptr_t *frames, uint32_t max,
+/* Walk from *REGISTERS over the memory in REACH; frames (leaf first) into FRAMES, at most MAX. *CUT: it ended before
+ * the outermost frame; *REGISTERS are those of the frame that it ended in. Returns how many. About 1/4 KiB of stack. */
+uint32_t gs_walk(struct gs_registers *registers, struct gs_reach *reach, uintptr_t *frames, uint32_t max,
                  bool *cut);
 
 /* How to get from a frame to its caller, in one word, so that a cache entry is checked as a whole. */
@@ -172,8 +175,35 @@ void gs_sampler_forget(const void *ptr);
 void gs_sampler_put_back(const void *ptr, const struct gs_live *held);
 void gs_sampler_let_go(const struct gs_live *held);
 
-/* The thread TID, which is the calling one, was created by STACK (creators.c). */
-void gs_creator_add(pid_t tid, uint32_t stack);
+/* The word at address AT, if the walk may read it. */
+bool gs_reach_load(struct gs_reach *reach, uintptr_t at, uintptr_t *value);
+/* One step of a walk: from a frame whose row is ROW to its caller. False: it cannot be made. */
+bool gs_walk_step(struct gs_row row, struct gs_registers *registers, struct gs_reach *reach);
+/* The walk of a copied stack ended at *REGISTERS for want of rbp: search for it, and go on (search.c). Context: watcher. */
+void gs_search_on(const struct gs_registers *registers, struct gs_reach *reach, struct gs_thread_stack *out);
+/* The range of code that the unwind entry of PC covers (rows.c). */
+bool gs_row_function(uintptr_t pc, uintptr_t *start, uintptr_t *end);
+
+/* ---- the roll of threads (roll.c) ------------------------------------------------------------------------------------- */
+
+/* The thread TID, which is the calling one, was created by STACK. */
+void gs_roll_add(pid_t tid, uint32_t stack);
+void gs_roll_label(pid_t tid, uint32_t labels); // and carries this set
+bool gs_thread_ended(pid_t pid, pid_t tid);
+
+/* ---- signals (signal.c), and what they are for ------------------------------------------------------------------------- */
+
+int gs_signal_borrow(void); // its number; 0: the host uses all that we could. Give each back that was borrowed
+void gs_signal_give_back(void);
+bool gs_signal_still_ours(void);
+void gs_signal_after_fork(void);
+/* Context: signal handler. */
+void gs_cpu_on_timer(const siginfo_t *info, void *context);
+void gs_thread_stack_on_signal(const void *context);
+struct gs_registers gs_registers_of(const ucontext_t *context); // of what a handler interrupted
+
+/* A thread begins, the calling one: its CPU time is sampled from here on, if anybody's is (cpu.c). */
+void gs_cpu_thread_begins(pid_t tid);
 
 /* The hooks of hooks_malloc.c, by names that say that they are meant. */
 void *gs_hooked_malloc(size_t size);

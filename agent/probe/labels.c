@@ -10,6 +10,8 @@
 #include "probe/inside.h"
 #include <errno.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* ---- texts and sets: bytes, each distinct sequence kept once ---------------------------------------------------- */
 
@@ -130,6 +132,15 @@ static int refuse(int error)
     return error;
 }
 
+/* From here on: in samples of this thread, and for whoever asks for its stack. */
+static void carry(uint32_t set)
+{
+    if (set == gs_thread.labels)
+        return;
+    gs_thread.labels = set;
+    gs_roll_label((pid_t)syscall(SYS_gettid), set);
+}
+
 int gs_probe_label_set(const char *key, const char *value)
 {
     if (!good(key) || !good(value))
@@ -142,7 +153,7 @@ int gs_probe_label_set(const char *key, const char *value)
     uint32_t set = number_of(&pairs);
     if (!set)
         return refuse(-ENOSPC);
-    gs_thread.labels = set;
+    carry(set);
     return 0;
 }
 
@@ -158,8 +169,7 @@ void gs_probe_label_clear(const char *key)
     if (kept == pairs.count)
         return;
     pairs.count = kept;
-    gs_thread.labels =
-        number_of(&pairs); // without room for the smaller set: none, rather than a label that is over
+    carry(number_of(&pairs)); // without room for the smaller set: none, rather than a label that is over
 }
 
 /* ---- reading ---------------------------------------------------------------------------------------------------------- */

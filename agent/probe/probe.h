@@ -2,6 +2,7 @@
  *
  *   malloc, free, …  ──▶ sampler ──▶ stacks (counters) ──▶ read here by the watcher
  *   pthread_create   ──▶ per-thread state
+ *   CPU timers       ──▶ samples (a ring)
  *   gumshoe_gauge    ──▶ gauges
  *
  * Code in this folder does not allocate, does not block, takes no lock, keeps errno, and is bounded: on a
@@ -93,12 +94,21 @@ enum gs_thread_how {
 };
 struct gs_thread_stack {
     enum gs_thread_how how;
+    int call;              // the system call that it sleeps in; -1: none, or not known
+    uintptr_t argument[6]; // of the call
     uint32_t depth;
     bool cut;
     uintptr_t frames[GS_DEPTH_MAX]; // leaf first; as gs_probe_stack_frames has them
 };
-/* Take the stack of thread TID of this process. At most TIMEOUT_NS for a signal's answer. Context: watcher. */
+/* Take the stack of thread TID of this process. At most TIMEOUT_NS for a signal's answer; 0: no signal is sent.
+ * Context: watcher. */
 void gs_probe_thread_stack(pid_t tid, int64_t timeout_ns, struct gs_thread_stack *out);
+/* Around a dump that may ask threads: the signal that they are asked by, borrowed until the end; 0: the host uses all that
+ * we could. Without it gs_probe_thread_stack borrows it for each thread. */
+int gs_probe_ask_begin(void);
+void gs_probe_ask_end(void);
+/* Copy LENGTH bytes of this process's memory at AT; false when they cannot be read. */
+bool gs_probe_peek(uintptr_t at, void *out, size_t length);
 
 /* How many threads STACK has created; and which stack created the living thread TID of this process: false when that
  * was not seen. Context: watcher. */
@@ -107,6 +117,32 @@ bool gs_probe_creator_of(pid_t tid, uint32_t *stack);
 /* pthread_create, for a thread of our own: not counted as the host's. */
 int gs_probe_create_own_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*routine)(void *), void *argument);
 
+/* ---- CPU time ---------------------------------------------------------------------------------------- */
+
+enum { GS_CPU_DEPTH_MAX = 128 };
+struct gs_cpu_sample {
+    int64_t time_ns;       // CLOCK_MONOTONIC
+    int64_t cpu_ns;        // the CPU time that it stands for
+    uint32_t count, labels, depth;
+    bool cut;
+    uintptr_t frames[GS_CPU_DEPTH_MAX]; // leaf first; as gs_probe_stack_frames has them
+};
+/* Take a sample for every PERIOD_NS of CPU time of each thread that is watched: those that gs_probe_cpu_watch is told of,
+ * and all that begin from now on. False: the host uses every signal that we could. Context: watcher. */
+bool gs_probe_cpu_start(int64_t period_ns);
+bool gs_probe_cpu_watch(pid_t tid);      // false: the kernel gives no timer more, or the thread has ended
+bool gs_probe_cpu_is_watched(pid_t tid);
+void gs_probe_cpu_sweep(void);       // end the timers of threads that have ended
+int gs_probe_cpu_signal(void);       // the signal that is used: a thread that blocks it is not to be watched
+bool gs_probe_cpu_undisturbed(void); // false: the host took the signal for itself meanwhile
+void gs_probe_cpu_stop(void);
+/* The oldest sample that was not read yet; false: none. The last GS_CPU_KEPT are kept while nobody reads. LAST: do not
+ * wait for samples that are just being taken. */
+enum { GS_CPU_KEPT = 4096 };
+bool gs_probe_cpu_next(struct gs_cpu_sample *out, bool last);
+uint64_t gs_probe_cpu_lost(void); // samples that were overwritten unread, or found no room
+void gs_probe_after_fork(void);   // in the child: nothing is sampled there by timers
+
 /* ---- labels ------------------------------------------------------------------------------------------ */
 
 enum { GS_LABELS_MAX = 8, GS_LABEL_TEXT = 128 }; // of one thread; a key's or value's bytes, with the 0
@@ -114,6 +150,8 @@ enum { GS_LABELS_MAX = 8, GS_LABEL_TEXT = 128 }; // of one thread; a key's or va
  * long, -ENOSPC when the thread has GS_LABELS_MAX or the tables are full. Context: host thread. */
 int gs_probe_label_set(const char *key, const char *value);
 void gs_probe_label_clear(const char *key);
+/* The set that the living thread TID carries; 0: none. Context: watcher. */
+uint32_t gs_probe_labels_of(pid_t tid);
 /* The labels of a set into OUT, borrowed for good; returns how many. */
 struct gs_probe_label { const char *key, *value; };
 uint32_t gs_probe_labels(uint32_t set, struct gs_probe_label out[GS_LABELS_MAX]);

@@ -544,3 +544,15 @@ struct gs_row gs_row_compile(uintptr_t pc)
         return STRANGE;
     return row_of(&rules, pc);
 }
+
+bool gs_row_function(uintptr_t pc, uintptr_t *start, uintptr_t *end)
+{
+    struct object object;
+    struct frame_entry entry;
+    const uint8_t *fde = find_object(pc, &object) ? search(&object, pc) : NULL;
+    if (!fde || !read_fde(fde, &object, &entry) || pc - entry.start >= entry.length)
+        return false;
+    *start = entry.start;
+    *end = entry.start + entry.length;
+    return true;
+}

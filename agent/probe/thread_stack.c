@@ -1,20 +1,18 @@
 /* thread_stack.c - the stack of another thread.
  *
- *   /proc/self/task/TID/syscall ──asleep: pc, sp──▶ copy its stack ──▶ walk the copy ──▶ asleep still, same place? done
- *                               └─running, or the walk came to a frame that needs bp──▶ ask the thread by a signal
+ *   /proc/self/task/TID/syscall ──asleep: pc, sp──▶ walk a copy of its stack ──▶ asleep still, same place? done
+ *                               └─running, or the walk cannot be completed──▶ ask the thread by a signal (signal.c)
  *
  * A thread asleep in a system call is read without being woken: it sees no EINTR. The copy is made by
- * process_vm_readv, which answers an error where a plain read would kill us: the thread may end meanwhile.
- * The signal is SIGURG: its default action is to be ignored, so one that is still pending over an exec, or comes
- * after we took our handler away, harms nobody. Where the host has a handler of its own for it we send none.
- * Who:    gs_probe_thread_stack on the watcher; `answer` in the signal handler, on any host thread.
+ * process_vm_readv, which answers an error where a plain read would kill us: the thread may end meanwhile. A frame that
+ * is found by rbp, which /proc does not tell, is searched for (search.c).
+ * Who:    gs_probe_thread_stack on the watcher; gs_thread_stack_on_signal in the signal handler, on any host thread.
  * Bounds: 64 KiB of stack are looked at; an answer is waited for as long as the caller says; a thread that is
  *         stopped in the middle of its answer keeps its slot of REQUESTS until it goes on. */
 #include "probe/inside.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -22,7 +20,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, COPY_PAGES = 16, REQUESTS = 8, ASK_SIGNAL = SIGURG };
+enum { PAGE = 4096, COPY_PAGES = 16, REQUESTS = 8 };
 
 /* ---- asleep ------------------------------------------------------------------------------------------------- */
 
@@ -43,77 +41,106 @@ static void syscall_path(pid_t tid, char out[48])
     strcat(out, "/syscall");
 }
 
-static uintptr_t hexadecimal(const char *text)
+/* The number at *AT, "0x" and hexadecimal digits or decimal ones, and step over it and the blank behind. */
+static uintptr_t take_number(const char **at)
 {
     uintptr_t value = 0;
-    for (text += 2; *text; text++) { // after 0x
-        char c = *text;
-        if (c >= '0' && c <= '9')
-            value = value << 4 | (uintptr_t)(c - '0');
-        else if (c >= 'a' && c <= 'f')
-            value = value << 4 | (uintptr_t)(c - 'a' + 10);
-        else
-            break;
+    bool hexadecimal = strncmp(*at, "0x", 2) == 0;
+    for (*at += hexadecimal ? 2 : 0; **at && **at != ' ' && **at != '\n'; ++*at) {
+        uintptr_t digit = (uintptr_t)(**at <= '9' ? **at - '0' : **at - 'a' + 10);
+        value = hexadecimal ? value << 4 | digit : value * 10 + digit;
     }
+    *at += **at == ' ';
     return value;
 }
 
-/* Where thread TID sleeps: the last two words of the line, sp and pc. False when it runs, or is gone. */
-static bool read_position(pid_t tid, struct position *out)
+/* Where the thread stands: "CALL A1 … A6 SP PC", "-1 SP PC" outside of a call, "running". False when it runs, or is gone. */
+static bool read_position(int fd, struct position *out)
 {
-    char path[48];
-    syscall_path(tid, path);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    ssize_t length = read(fd, out->text, sizeof out->text - 1);
-    close(fd);
-    if (length <= 0 || out->text[0] == 'r') // "running"
+    ssize_t length = pread(fd, out->text, sizeof out->text - 1, 0);
+    if (length <= 0 || out->text[0] == 'r')
         return false;
     out->text[length] = 0;
     const char *pc = strrchr(out->text, ' ');
     const char *sp = pc ? memrchr(out->text, ' ', (size_t)(pc - out->text)) : NULL;
     if (!sp || strncmp(sp, " 0x", 3) != 0 || strncmp(pc, " 0x", 3) != 0)
         return false;
-    out->sp = hexadecimal(sp + 1);
-    out->pc = hexadecimal(pc + 1);
+    sp++, pc++;
+    out->sp = take_number(&sp);
+    out->pc = take_number(&pc);
     return out->pc != 0;
 }
 
-/* Copy the stack from SP up; returns how many bytes came over. */
-static size_t copy_stack(uintptr_t sp, char *copy)
+static void read_call(const struct position *position, struct gs_thread_stack *out)
 {
-    struct iovec to = {copy, COPY_PAGES * PAGE}, from[COPY_PAGES];
-    uintptr_t at = sp;
-    for (int i = 0; i < COPY_PAGES; i++) { // page by page: a short read tells where the stack ends
-        size_t length = PAGE - (at & (PAGE - 1));
-        from[i] = (struct iovec){(void *)at, length};
-        at += length;
-    }
-    to.iov_len = at - sp;
-    ssize_t got = process_vm_readv(getpid(), &to, 1, from, COPY_PAGES, 0);
-    return got > 0 ? (size_t)got : 0;
+    const char *at = position->text;
+    if (*at == '-')
+        return; // asleep, but not in a system call
+    out->call = (int)take_number(&at);
+    for (size_t i = 0; i < sizeof out->argument / sizeof *out->argument; i++)
+        out->argument[i] = take_number(&at);
+}
+
+bool gs_probe_peek(uintptr_t at, void *out, size_t length)
+{
+    struct iovec to = {out, length}, from = {(void *)at, length};
+    return process_vm_readv(getpid(), &to, 1, &from, 1, 0) == (ssize_t)length;
+}
+
+static char copy[(COPY_PAGES + 1) * PAGE] __attribute__((aligned(PAGE))); // the watcher alone comes here
+
+/* A page more of the sleeper's stack. */
+static bool copy_more(struct gs_reach *reach)
+{
+    if (reach->pages_left == 0 || !gs_probe_peek(reach->high, (char *)reach->high + reach->shift, PAGE))
+        return false;
+    reach->pages_left--;
+    reach->high += PAGE;
+    return true;
+}
+
+/* A copy of the stack from SP on, as much as there is of the page that SP is on and the next. */
+static struct gs_reach copy_stack(uintptr_t sp)
+{
+    uintptr_t page = sp & -(uintptr_t)PAGE;
+    struct gs_reach reach = {.low = sp,
+                             .high = page + PAGE,
+                             .shift = (intptr_t)((uintptr_t)copy - page),
+                             .grow = copy_more,
+                             .end = UINTPTR_MAX - PAGE,
+                             .pages_left = COPY_PAGES};
+    if (!gs_probe_peek(sp, (char *)sp + reach.shift, reach.high - sp))
+        reach.high = sp;
+    return reach;
+}
+
+static bool walk_asleep(int fd, struct gs_thread_stack *out)
+{
+    struct position before, after;
+    if (!read_position(fd, &before))
+        return false;
+    struct gs_reach reach = copy_stack(before.sp);
+    struct gs_registers registers = {.pc = before.pc, .sp = before.sp, .exact = true};
+    out->depth = gs_walk(&registers, &reach, out->frames, GS_DEPTH_MAX, &out->cut);
+    if (out->cut)
+        gs_search_on(&registers, &reach, out);
+    if (!read_position(fd, &after) || strcmp(before.text, after.text) != 0)
+        return false; // it moved: what we copied may be half of one stack and half of another
+    read_call(&before, out);
+    out->how = GS_THREAD_ASLEEP;
+    return true;
 }
 
 static bool take_asleep(pid_t tid, struct gs_thread_stack *out)
 {
-    static char copy[COPY_PAGES * PAGE] __attribute__((aligned(16))); // the watcher alone comes here
-    struct position before, after;
-    if (!read_position(tid, &before))
+    char path[48];
+    syscall_path(tid, path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
         return false;
-    size_t length = copy_stack(before.sp, copy + (before.sp & 15));
-    struct gs_reach reach = {
-        .low = before.sp,
-        .high = before.sp + length,
-        .shift = (intptr_t)((uintptr_t)copy + (before.sp & 15) - before.sp),
-    };
-    struct gs_registers registers = {.pc = before.pc, .sp = before.sp, .exact = true};
-    uint32_t depth = gs_walk(registers, &reach, out->frames, GS_DEPTH_MAX, &out->cut);
-    if (!read_position(tid, &after) || strcmp(before.text, after.text) != 0)
-        return false; // it moved: what we copied may be half of one stack and half of another
-    out->depth = depth;
-    out->how = GS_THREAD_ASLEEP;
-    return true;
+    bool taken = walk_asleep(fd, out);
+    close(fd);
+    return taken;
 }
 
 /* ---- asked ---------------------------------------------------------------------------------------------------- */
@@ -128,30 +155,17 @@ static struct request requests[REQUESTS];
 
 static void fill(struct request *request, const ucontext_t *context)
 {
-    const greg_t *regs = context->uc_mcontext.gregs;
-    struct gs_registers registers = {
-        .pc = (uintptr_t)regs[REG_RIP],
-        .sp = (uintptr_t)regs[REG_RSP],
-        .bp = (uintptr_t)regs[REG_RBP],
-        .bx = (uintptr_t)regs[REG_RBX],
-        .bp_known = true,
-        .bx_known = true,
-        .exact = true,
-    };
+    struct gs_registers registers = gs_registers_of(context);
     struct gs_reach reach;
     gs_reach_own_stack(&reach, registers.sp);
     request->stack.depth =
-        gs_walk(registers, &reach, request->stack.frames, GS_DEPTH_MAX, &request->stack.cut);
+        gs_walk(&registers, &reach, request->stack.frames, GS_DEPTH_MAX, &request->stack.cut);
     gs_reach_remember(&reach);
     request->stack.how = GS_THREAD_SIGNALED;
 }
 
-/* Context: signal handler. */
-static void answer(int signal, siginfo_t *from, void *context)
+void gs_thread_stack_on_signal(const void *context)
 {
-    (void)signal;
-    (void)from;
-    int kept = errno;
     pid_t tid = (pid_t)syscall(SYS_gettid);
     for (int i = 0; i < REQUESTS; i++) {
         uint32_t asked = ASKED;
@@ -164,25 +178,6 @@ static void answer(int signal, siginfo_t *from, void *context)
         syscall(SYS_futex, &requests[i].state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
         break;
     }
-    errno = kept;
-}
-
-/* Put our handler in place of the default; false when the host uses the signal. *OLD is for give_back. */
-static bool borrow_signal(struct sigaction *old)
-{
-    struct sigaction ours = {.sa_sigaction = answer, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
-    sigfillset(&ours.sa_mask);
-    if (sigaction(ASK_SIGNAL, NULL, old) != 0 || (old->sa_flags & SA_SIGINFO) ||
-        (old->sa_handler != SIG_DFL && old->sa_handler != SIG_IGN))
-        return false;
-    return sigaction(ASK_SIGNAL, &ours, NULL) == 0;
-}
-
-static void give_back_signal(const struct sigaction *old)
-{
-    struct sigaction now;
-    if (sigaction(ASK_SIGNAL, NULL, &now) == 0 && now.sa_sigaction == answer)
-        sigaction(ASK_SIGNAL, old, NULL); // else the host set its own meanwhile: that one stays
 }
 
 /* Wait until REQUEST leaves STATE or the time is up; returns its state then. */
@@ -223,22 +218,26 @@ static struct request *free_request(void)
 
 static bool take_asking(pid_t tid, int64_t timeout_ns, struct gs_thread_stack *out)
 {
-    struct sigaction old;
     struct request *request = free_request();
-    if (!request || !borrow_signal(&old))
+    int number = request ? gs_signal_borrow() : 0;
+    if (!number)
         return false;
     atomic_store_explicit(&request->tid, tid, memory_order_relaxed);
     atomic_store_explicit(&request->state, ASKED, memory_order_release);
     bool answered = false;
-    if (syscall(SYS_tgkill, getpid(), tid, ASK_SIGNAL) == 0)
+    if (syscall(SYS_tgkill, getpid(), tid, number) == 0)
         answered = await_answer(request, timeout_ns);
     else
         atomic_store_explicit(&request->state, FREE, memory_order_relaxed);
-    if (answered) {
-        *out = request->stack;
-        atomic_store_explicit(&request->state, FREE, memory_order_release);
+    if (answered && request->stack.depth >= out->depth) { // a walk that was cut is better than none
+        out->how = request->stack.how;
+        out->depth = request->stack.depth;
+        out->cut = request->stack.cut;
+        memcpy(out->frames, request->stack.frames, out->depth * sizeof *out->frames);
     }
-    give_back_signal(&old);
+    if (answered)
+        atomic_store_explicit(&request->state, FREE, memory_order_release);
+    gs_signal_give_back();
     return answered;
 }
 
@@ -247,10 +246,8 @@ void gs_probe_thread_stack(pid_t tid, int64_t timeout_ns, struct gs_thread_stack
     out->how = GS_THREAD_UNREACHED;
     out->depth = 0;
     out->cut = true;
-    if (take_asleep(tid, out) && !out->cut)
+    out->call = -1;
+    if ((take_asleep(tid, out) && !out->cut) || timeout_ns == 0)
         return;
-    uint32_t depth = out->depth; // a walk that was cut is better than none
-    struct gs_thread_stack asked;
-    if (take_asking(tid, timeout_ns, &asked) && asked.depth >= depth)
-        *out = asked;
+    take_asking(tid, timeout_ns, out);
 }

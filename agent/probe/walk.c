@@ -90,7 +90,7 @@ enum {
 #define ANY_BX ((uint64_t)0x1fff << 45) // bx was saved, or is lost
 
 /* The word at address AT, if the walk may read it. */
-static bool load(struct gs_reach *reach, uintptr_t at, uintptr_t *value)
+static inline bool load(struct gs_reach *reach, uintptr_t at, uintptr_t *value)
 {
     if (GS_UNLIKELY(at & 7 || at < reach->low))
         return false;
@@ -99,6 +99,11 @@ static bool load(struct gs_reach *reach, uintptr_t at, uintptr_t *value)
             return false;
     *value = *(const uintptr_t *)(at + (uintptr_t)reach->shift);
     return true;
+}
+
+bool gs_reach_load(struct gs_reach *reach, uintptr_t at, uintptr_t *value)
+{
+    return load(reach, at, value);
 }
 
 /* The kernel's frame below a signal handler: sp points at its struct ucontext, whose registers begin after uc_flags,
@@ -172,7 +177,7 @@ static bool step_frame_pointer(struct gs_registers *r, struct gs_reach *reach)
     return true;
 }
 
-static bool step(struct gs_row row, struct gs_registers *r, struct gs_reach *reach)
+bool gs_walk_step(struct gs_row row, struct gs_registers *r, struct gs_reach *reach)
 {
     switch (row.kind) {
     case GS_ROW_SP:
@@ -189,7 +194,7 @@ static bool step(struct gs_row row, struct gs_registers *r, struct gs_reach *rea
 }
 
 /* Up by the frames that need no more than CFA = sp or bp + n in memory known to be readable: nearly all. What changes from
- * frame to frame stays in the machine's registers: the long way (step) is out of this loop's sight,
+ * frame to frame stays in the machine's registers: the long way (gs_walk_step) is out of this loop's sight,
  * which is why this is not to be inlined.
  * True: *R stands on a frame, the last in FRAMES, that takes the long way by *PACKED. False: MAX frames. */
 static __attribute__((noinline)) bool climb(struct gs_registers *r, const struct gs_reach *reach,
@@ -252,7 +257,7 @@ static bool climb_one(const struct gs_registers *r, uintptr_t *frames, uint32_t 
     return true;
 }
 
-uint32_t gs_walk(struct gs_registers r, struct gs_reach *reach, uintptr_t *frames, uint32_t max, bool *cut)
+uint32_t gs_walk(struct gs_registers *r, struct gs_reach *reach, uintptr_t *frames, uint32_t max, bool *cut)
 {
     uint32_t depth = 0;
     uint64_t packed;
@@ -260,14 +265,14 @@ uint32_t gs_walk(struct gs_registers r, struct gs_reach *reach, uintptr_t *frame
     uint64_t this_age = atomic_load_explicit(&age, memory_order_acquire);
     *cut = true;
     while (depth < max) {
-        if (!(cached && r.bp_known ? climb(&r, reach, frames, max, &depth, this_age, &packed)
-                                   : climb_one(&r, frames, &depth, cached, this_age, &packed)))
+        if (!(cached && r->bp_known ? climb(r, reach, frames, max, &depth, this_age, &packed)
+                                   : climb_one(r, frames, &depth, cached, this_age, &packed)))
             break;
         struct gs_row row = unpack(packed);
         bool outermost = row.kind == GS_ROW_END;
-        if (!outermost && !step(row, &r, reach))
+        if (!outermost && !gs_walk_step(row, r, reach))
             break;
-        if (outermost || r.pc == 0) { // some threads' first frames return to nowhere
+        if (outermost || r->pc == 0) { // some threads' first frames return to nowhere
             *cut = false;
             break;
         }

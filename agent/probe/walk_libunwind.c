@@ -54,18 +54,24 @@ static uint32_t walk_on(unw_cursor_t *cursor, bool exact, uintptr_t *frames, uin
     return depth;
 }
 
-uint32_t gs_walk(struct gs_registers r, struct gs_reach *reach, uintptr_t *frames, uint32_t max, bool *cut)
+uint32_t gs_walk(struct gs_registers *r, struct gs_reach *reach, uintptr_t *frames, uint32_t max, bool *cut)
 {
     unw_cursor_t cursor;
     ucontext_t uc;
     int kept = errno;
     uint32_t depth = 0;
     *cut = true;
-    put_registers(&r, &uc);
-    if (reach->shift == 0 && unw_init_local2(&cursor, &uc, r.exact ? UNW_INIT_SIGNAL_FRAME : 0) == 0)
-        depth = walk_on(&cursor, r.exact, frames, max, cut);
+    put_registers(r, &uc);
+    if (reach->shift == 0 && unw_init_local2(&cursor, &uc, r->exact ? UNW_INIT_SIGNAL_FRAME : 0) == 0)
+        depth = walk_on(&cursor, r->exact, frames, max, cut);
     if (depth == 0 && max > 0)
-        frames[depth++] = r.pc + r.exact;
+        frames[depth++] = r->pc + r->exact;
     errno = kept;
     return depth;
+}
+
+/* It reads no copies, so there is nothing to go on from. */
+void gs_search_on(const struct gs_registers *registers, struct gs_reach *reach, struct gs_thread_stack *out)
+{
+    (void)registers, (void)reach, (void)out;
 }

@@ -7,6 +7,7 @@ const struct gs_capture gs_captures[] = {
     {"threads",      GS_THREADS,      gs_gather_threads,      "threads.pb.gz",      NULL,              "threads.txt"},
     {"threadcreate", GS_THREADCREATE, gs_gather_threadcreate, "threadcreate.pb.gz", NULL,              NULL},
     {"heap",         GS_HEAP,         gs_gather_heap,         "heap.pb.gz",         "heap.base.pb.gz", NULL},
+    {"cpu",          GS_CPU,          gs_gather_cpu,          "cpu.pb.gz",          NULL,              NULL},
     {NULL,           0,               NULL,                   NULL,                 NULL,              NULL},
 };
 // clang-format on

@@ -5,10 +5,33 @@
 
 int gs_gather_heap(const struct gs_gather *how, struct gs_gathered *out);
 int gs_gather_threads(const struct gs_gather *how, struct gs_gathered *out);
+int gs_gather_cpu(const struct gs_gather *how, struct gs_gathered *out);
 int gs_gather_threadcreate(const struct gs_gather *how, struct gs_gathered *out);
 
 /* Add the probe's stack number STACK to PROFILE, with the labels that it carries. */
 void gs_add_probe_stack(struct gs_profile *profile, uint32_t stack, const int64_t *values);
+
+/* The labels of the set SET, for a sample; returns how many. */
+uint32_t gs_probe_label_values(uint32_t set, struct gs_label_value out[GS_LABELS_MAX]);
+
+/* The name of system call NUMBER; NULL when there is none. */
+const char *gs_call_name(int number);
+
+/* What a thread waits for, and who holds it. */
+struct gs_wait {
+    int tid, holder;
+    uintptr_t lock; // 0: for the thread HOLDER to end
+};
+/* Fill OUT but for its tid; false when STACK's thread waits for nobody that can be told. */
+bool gs_waits_for(const struct gs_thread_stack *stack, struct gs_wait *out);
+/* A circle in WAIT[0..COUNT), which is sorted by tid: each of OUT's waits for the next, the last for the first. Returns its
+ * length, at most MAX; 0: there is none. */
+size_t gs_find_circle(const struct gs_wait *wait, size_t count, size_t out[], size_t max);
+
+/* The first line of /proc/self/task/TID/NAME, TASK being a descriptor of the directory; "" when it cannot be read. */
+void gs_task_line(int task, pid_t tid, const char *name, char *out, size_t size);
+/* Does thread TID block SIGNAL? */
+bool gs_task_blocks(int task, pid_t tid, int signal);
 
 /* The counts that every stack had at some moment: count of them, borrowed. */
 struct gs_baseline { int64_t time_ns; uint32_t count; struct gs_heap_counts *counts; };

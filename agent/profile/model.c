@@ -281,13 +281,18 @@ void gs_profile_add_sample(struct gs_profile *profile, const uint64_t *address, 
     gs_profile_append_sample(profile, &(struct gs_sample){location, values, labels, depth, label_count});
 }
 
-void gs_profile_add_named_sample(struct gs_profile *profile, const char *name, const int64_t *values)
+void gs_profile_add_named_sample(struct gs_profile *profile, const char *name, const int64_t *values,
+                                 const struct gs_label_value *labels, uint32_t label_count)
 {
     struct gs_line line = {gs_profile_add_function(profile, name, name, "", 0), 0};
     uint32_t location =
         gs_profile_add_location(profile, &(struct gs_location){.line_count = 1, .line = &line});
     gs_profile_append_sample(profile,
-                             &(struct gs_sample){.location = &location, .value = values, .depth = 1});
+                             &(struct gs_sample){.location = &location,
+                                                 .value = values,
+                                                 .depth = 1,
+                                                 .label = labels,
+                                                 .label_count = label_count});
 }
 
 /* ---- small answers ------------------------------------------------------------------------------------------------------- */

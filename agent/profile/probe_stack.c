@@ -1,10 +1,10 @@
 /* probe_stack.c - one of the probe's stacks as a sample of a profile. */
 #include "profile/gather.h"
 
-static uint32_t labels_of(uint32_t stack, struct gs_label_value out[GS_LABELS_MAX])
+uint32_t gs_probe_label_values(uint32_t set, struct gs_label_value out[GS_LABELS_MAX])
 {
     struct gs_probe_label label[GS_LABELS_MAX];
-    uint32_t count = gs_probe_labels(gs_probe_stack_labels(stack), label);
+    uint32_t count = gs_probe_labels(set, label);
     for (uint32_t i = 0; i < count; i++)
         out[i] = (struct gs_label_value){.key = label[i].key, .text = label[i].value};
     return count;
@@ -18,10 +18,10 @@ void gs_add_probe_stack(struct gs_profile *profile, uint32_t stack, const int64_
     bool cut;
     const uintptr_t *frames = gs_probe_stack_frames(stack, &depth, &cut);
     if (depth == 0) {
-        gs_profile_add_named_sample(profile, "(table full)", values);
+        gs_profile_add_named_sample(profile, "(table full)", values, NULL, 0);
         return;
     }
     for (uint32_t i = 0; i < depth; i++)
         address[i] = frames[i] - 1;
-    gs_profile_add_sample(profile, address, depth, values, label, labels_of(stack, label));
+    gs_profile_add_sample(profile, address, depth, values, label, gs_probe_label_values(gs_probe_stack_labels(stack), label));
 }

@@ -69,7 +69,8 @@ void gs_profile_add_comment(struct gs_profile *profile, const char *format, ...)
 void gs_profile_add_sample(struct gs_profile *profile, const uint64_t *address, uint32_t depth,
                            const int64_t *values, const struct gs_label_value *labels, uint32_t label_count);
 /* The same with a name instead of addresses: a one-frame stack called NAME ("(table full)"). */
-void gs_profile_add_named_sample(struct gs_profile *profile, const char *name, const int64_t *values);
+void gs_profile_add_named_sample(struct gs_profile *profile, const char *name, const int64_t *values,
+                                 const struct gs_label_value *labels, uint32_t label_count);
 /* Give every location of PROFILE its mapping and function, from the process that MAPS describes; the main
  * program becomes mapping 1. What could not be named is said in comments. */
 void gs_profile_symbolize(struct gs_profile *profile, const struct gs_maps *maps);
@@ -104,6 +105,9 @@ struct gs_stacks { struct gs_stack_row *row; size_t count; int64_t total; };
 /* Whole stacks (those of the same functions added up), heaviest first. 0 or -ENOMEM; free with gs_stacks_fini. */
 int gs_profile_stacks(const struct gs_profile *profile, int sample_type, struct gs_stacks *out) GS_CHECK_RESULT;
 void gs_stacks_fini(struct gs_stacks *stacks);
+/* The first of the frames LOCATION[0..DEPTH) that belongs to the program or a library of its own choosing; else the first
+ * that is no allocation wrapper; else the leaf. An index. */
+uint32_t gs_profile_own_frame(struct gs_profile *profile, const uint32_t *location, uint32_t depth);
 /* The name of LOCATION's innermost function (borrowed), or "[name.so]" or its hex address, put into OUT, when it is not
  * known. */
 const char *gs_profile_frame_name(const struct gs_profile *profile, uint32_t location, char *out, size_t size);
@@ -121,14 +125,26 @@ struct gs_gather {                // what a gatherer may need; times are CLOCK_M
     const struct gs_baselines *baselines; // NULL: none
     int64_t now_ns, start_ns;             // start of the watch
     int64_t window_ns;                    // of the condition: the baseline is the youngest at least as old
+    struct gs_cpu_session *cpu;           // taken by the gatherer of CPU time; NULL: there is none
     const char *reason;                   // for the comments
     int skip_tid;                         // a thread to leave out: the watcher's own; 0: none
 };
+/* Threads that wait for each other: each for what the next one holds, the last for what the first one does. */
+enum { GS_DEADLOCK_MAX = 16 };
+struct gs_deadlocked {
+    int tid, holder;              // who waits, and who holds what it waits for
+    uint64_t lock;                // its address; 0: for the thread HOLDER to end (pthread_join)
+    const char *name, *function;  // of the thread; of the program's own frame that waits. Borrowed from the profile
+    size_t sample;                // in the profile of threads
+};
+struct gs_deadlock { size_t count; struct gs_deadlocked thread[GS_DEADLOCK_MAX]; }; // count 0: none was seen
+
 struct gs_gathered {              // all zero before; gs_gathered_fini after
     struct gs_profile *profile;
     struct gs_profile *base;      // heap only, and only when there is a baseline
     int64_t base_age_ns;
     struct gs_text text;          // threads.txt
+    struct gs_deadlock deadlock;  // of threads, when there is one
     struct gs_text notes;         // what was dropped, a line each
 };
 struct gs_capture {
@@ -137,5 +153,19 @@ struct gs_capture {
     int (*gather)(const struct gs_gather *how, struct gs_gathered *out); // 0 or -errno
     const char *file, *base_file, *text_file;                            // NULL: there is none
 };
+/* CPU time is gathered over time: open ▶ poll, again and again ▶ gather (gs_gather.cpu), which closes it. Any thread but the
+ * host's in a hook; several sessions may be open at once. */
+struct gs_cpu_settings { double hertz; int64_t before_ns; int skip_tid; };
+/* Take these settings. With before_ns the threads are sampled from now on, so that a session may begin before it is opened;
+ * else only while one is open. */
+void gs_cpu_configure(const struct gs_cpu_settings *settings);
+/* NULL, with a sentence in WHY: the host uses every signal that we could, or no memory. */
+struct gs_cpu_session *gs_cpu_open(int64_t duration_ns, char *why, size_t why_size) GS_CHECK_RESULT;
+void gs_cpu_abandon(struct gs_cpu_session *session); // instead of gathering it; NULL is fine
+bool gs_cpu_is_over(const struct gs_cpu_session *session, int64_t now_ns);
+void gs_cpu_poll(int64_t now_ns);    // at least every GS_CPU_POLL_NS while a session is open, every second else
+#define GS_CPU_POLL_NS (50 * 1000000LL)
+void gs_cpu_after_fork(void);
+
 extern const struct gs_capture gs_captures[]; // in the order in which an incident takes them; NULL name ends
 void gs_gathered_fini(struct gs_gathered *gathered);

@@ -1,67 +1,45 @@
 /* threads.c - the stack, name and state of every thread, as a profile and as text.
  *
  *   /proc/self/task ──▶ thread { tid, name, state, wait channel, how } ─┬▶ threads.pb.gz: a sample each, with labels
- *        gs_probe_thread_stack ──▶ frames ───────────────────────────────┴▶ threads.txt: equal stacks together
+ *        gs_probe_thread_stack ──▶ frames, system call ──────────────────┼▶ threads.txt: threads_text.c
+ *        locks.c ──▶ who waits for whom ─────────────────────────────────┴▶ a deadlock, looked at twice
  *
  * Who:    the watcher, or a host thread in gumshoe_write_profile. The watcher's own thread is left out (skip_tid).
  * Bounds: a thread that does not answer costs ANSWER_NS, all of them together PATIENCE_NS: from then on threads that
- *         run are listed without a stack. */
+ *         run are listed without a stack. One that blocks the signal, or is stopped, is not asked at all. */
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/sort.h"
-#include "profile/gather.h"
+#include "profile/threads.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define ANSWER_NS   (20 * GS_NS_PER_MS)
 #define PATIENCE_NS (500 * GS_NS_PER_MS)
 
-struct thread {
-    pid_t tid;
-    char name[32], state, wait[48];
-    enum gs_thread_how how;
-    bool cut;
-    uint64_t stack; // hash of its frames: equal for equal stacks
-    size_t sample;  // in the profile
-};
-
-struct dump {
-    struct thread *thread;
-    size_t count, capacity;
-    struct gs_profile *profile;
-    int64_t waited_ns;
-};
-
 /* ---- one thread ----------------------------------------------------------------------------------------------- */
 
-/* The first line of /proc/self/task/TID/NAME, "" when it cannot be read (the thread ended). */
-static void read_line(int task, pid_t tid, const char *name, char *out, size_t size)
-{
-    char path[64];
-    snprintf(path, sizeof path, "%d/%s", (int)tid, name);
-    int fd = openat(task, path, O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd < 0 ? 0 : read(fd, out, size - 1);
-    if (fd >= 0)
-        close(fd);
-    out[length > 0 ? length : 0] = 0;
-    out[strcspn(out, "\n")] = 0;
-}
-
-static char read_state(int task, pid_t tid)
+/* Name and state, out of one line: "TID (NAME) STATE …", where a name may hold anything. False: it has ended. */
+static bool read_stat(int task, pid_t tid, struct gs_thread_seen *out)
 {
     char line[256];
-    read_line(task, tid, "stat", line, sizeof line);
-    const char *name_end = strrchr(line, ')'); // a name may hold anything
-    return name_end && name_end[1] == ' ' ? name_end[2] : '?';
+    gs_task_line(task, tid, "stat", line, sizeof line);
+    const char *name = strchr(line, '('), *end = strrchr(line, ')');
+    if (!name || !end || end[1] != ' ' || !end[2])
+        return false;
+    snprintf(out->name, sizeof out->name, "%.*s", (int)(end - name - 1), name + 1);
+    out->state = end[2];
+    return true;
 }
 
-static const char *state_in_words(char state)
+const char *gs_thread_state(char state)
 {
     // clang-format off
     switch (state) {
@@ -78,140 +56,180 @@ static const char *state_in_words(char state)
     // clang-format on
 }
 
-static void add_sample(struct dump *dump, struct thread *thread, const struct gs_thread_stack *stack)
+static uint32_t labels_of(const struct gs_thread_seen *thread, struct gs_label_value *out)
+{
+    const char *call = gs_call_name(thread->call);
+    uint32_t count = gs_probe_label_values(gs_probe_labels_of(thread->tid), out);
+    out[count++] = (struct gs_label_value){"tid", NULL, thread->tid, ""};
+    out[count++] = (struct gs_label_value){"name", thread->name, 0, NULL};
+    out[count++] = (struct gs_label_value){"state", gs_thread_state(thread->state), 0, NULL};
+    if (thread->channel[0])
+        out[count++] = (struct gs_label_value){"wchan", thread->channel, 0, NULL};
+    if (call)
+        out[count++] = (struct gs_label_value){"call", call, 0, NULL};
+    if (thread->waits.holder)
+        out[count++] = (struct gs_label_value){"waits_for", NULL, thread->waits.holder, ""};
+    return count;
+}
+
+static void add_sample(struct gs_thread_dump *dump, struct gs_thread_seen *thread, const struct gs_thread_stack *stack)
 {
     const int64_t one = 1;
-    const struct gs_label_value labels[] = {
-        {"tid", NULL, thread->tid, ""},
-        {"name", thread->name, 0, NULL},
-        {"state", state_in_words(thread->state), 0, NULL},
-        {"wchan", thread->wait, 0, NULL},
-    };
+    struct gs_label_value label[GS_LABELS_MAX + 6];
+    uint32_t labels = labels_of(thread, label);
     uint64_t address[GS_DEPTH_MAX];
+    char name[64];
     for (uint32_t i = 0; i < stack->depth; i++)
         address[i] = stack->frames[i] - 1;
     thread->sample = dump->profile->sample_count;
-    thread->stack = gs_hash_bytes(address, stack->depth * sizeof *address);
+    thread->stack = gs_hash_bytes(address, stack->depth * sizeof *address) ^ (uint64_t)thread->state;
+    snprintf(name, sizeof name, "(no answer: %s)", thread->blocks ? "it blocks the signal" : gs_thread_state(thread->state));
     if (stack->depth == 0)
-        gs_profile_add_named_sample(dump->profile, "(no answer)", &one);
+        gs_profile_add_named_sample(dump->profile, name, &one, label, labels);
     else
-        gs_profile_add_sample(dump->profile, address, stack->depth, &one, labels, thread->wait[0] ? 4 : 3);
+        gs_profile_add_sample(dump->profile, address, stack->depth, &one, label, labels);
 }
 
-static int take_thread(struct dump *dump, int task, pid_t tid)
+/* Have it look at its own stack, if it can. */
+static void ask(struct gs_thread_dump *dump, int task, struct gs_thread_seen *thread, struct gs_thread_stack *stack)
+{
+    bool stopped = thread->state == 'T' || thread->state == 't' || thread->state == 'Z';
+    if (!dump->signal || stopped || dump->waited_ns >= PATIENCE_NS)
+        return;
+    thread->blocks = gs_task_blocks(task, thread->tid, dump->signal);
+    if (thread->blocks)
+        return; // it would be left pending, and perhaps come out of a sigwait of the host's
+    int64_t before_ns = gs_monotonic_ns();
+    gs_probe_thread_stack(thread->tid, ANSWER_NS, stack);
+    if (stack->how == GS_THREAD_UNREACHED)
+        dump->waited_ns += gs_monotonic_ns() - before_ns;
+}
+
+static int take_thread(struct gs_thread_dump *dump, int task, pid_t tid)
 {
     if (gs_grow(&dump->thread, &dump->capacity, dump->count + 1, sizeof *dump->thread))
         return -ENOMEM;
-    struct thread *thread = &dump->thread[dump->count];
-    struct gs_thread_stack stack;
-    *thread = (struct thread){.tid = tid, .state = read_state(task, tid)};
-    read_line(task, tid, "comm", thread->name, sizeof thread->name);
-    read_line(task, tid, "wchan", thread->wait, sizeof thread->wait);
-    if (strcmp(thread->wait, "0") == 0)
-        thread->wait[0] = 0;
-    int64_t before_ns = gs_monotonic_ns();
-    gs_probe_thread_stack(tid, dump->waited_ns < PATIENCE_NS ? ANSWER_NS : 0, &stack);
-    if (stack.how == GS_THREAD_UNREACHED) {
-        if (read_state(task, tid) == '?')
-            return 0; // it ended while we looked
-        dump->waited_ns += gs_monotonic_ns() - before_ns;
-    }
-    thread->how = stack.how;
-    thread->cut = stack.cut;
-    add_sample(dump, thread, &stack);
+    struct gs_thread_seen *thread = &dump->thread[dump->count];
+    struct gs_thread_stack *stack = &dump->stack;
+    *thread = (struct gs_thread_seen){.tid = tid};
+    if (!read_stat(task, tid, thread))
+        return 0;
+    gs_task_line(task, tid, "wchan", thread->channel, sizeof thread->channel);
+    if (strcmp(thread->channel, "0") == 0)
+        thread->channel[0] = 0;
+    gs_probe_thread_stack(tid, 0, stack);
+    if (stack->how == GS_THREAD_UNREACHED || stack->cut)
+        ask(dump, task, thread, stack);
+    if (stack->how == GS_THREAD_UNREACHED && !read_stat(task, tid, thread))
+        return 0; // it ended while we looked
+    thread->how = stack->how;
+    thread->cut = stack->cut;
+    thread->call = stack->call;
+    thread->futex = stack->call == SYS_futex ? stack->argument[0] : 0;
+    if (!gs_waits_for(stack, &thread->waits))
+        thread->waits = (struct gs_wait){0};
+    thread->waits.tid = tid;
+    add_sample(dump, thread, stack);
     dump->count++;
     return 0;
 }
 
-static int take_all(struct dump *dump, pid_t skip)
+static int take_all(struct gs_thread_dump *dump, pid_t skip)
 {
     int task = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC), error = 0;
     if (task < 0)
         return -errno;
     struct gs_dir dir;
     gs_dir_start(&dir, task);
+    dump->signal = gs_probe_ask_begin();
     for (const char *name; !error && (name = gs_dir_next(&dir));) {
         pid_t tid = (pid_t)strtol(name, NULL, 10);
         if (tid > 0 && tid != skip)
             error = take_thread(dump, task, tid);
     }
+    if (dump->signal)
+        gs_probe_ask_end();
     close(task);
     return error;
 }
 
-/* ---- the text ---------------------------------------------------------------------------------------------------- */
+/* ---- deadlocks ------------------------------------------------------------------------------------------------------ */
 
-static int by_stack(const void *a, const void *b)
+static int by_tid(const void *a, const void *b)
 {
-    const struct thread *x = a, *y = b;
-    if (x->stack != y->stack)
-        return x->stack < y->stack ? -1 : 1;
+    const struct gs_thread_seen *x = a, *y = b;
     return (x->tid > y->tid) - (x->tid < y->tid);
 }
 
-struct group {
-    size_t first, count;
-};
-
-static int by_size(const void *a, const void *b)
+/* Is TID one of the threads, which are sorted by it? */
+static bool is_known(const struct gs_thread_dump *dump, int tid)
 {
-    const struct group *x = a, *y = b;
-    if (x->count != y->count)
-        return x->count > y->count ? -1 : 1;
-    return (x->first > y->first) - (x->first < y->first);
+    size_t low = 0, high = dump->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (dump->thread[middle].tid < tid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < dump->count && dump->thread[low].tid == tid;
 }
 
-static void write_group(struct gs_text *out, const struct dump *dump, struct group group)
+/* Every thread of the circle stands where it stood: what was read at different moments is true at one. */
+static bool still_stands(struct gs_thread_dump *dump, const size_t *circle, size_t length)
 {
-    enum { NAMED = 16 };
-    const struct thread *thread = &dump->thread[group.first];
-    const struct gs_sample *sample = &dump->profile->sample[thread->sample];
-    gs_text_add(out, "%zu %s, %s", group.count, group.count == 1 ? "thread" : "threads",
-                state_in_words(thread->state));
-    if (thread->wait[0])
-        gs_text_add(out, " in %s", thread->wait);
-    gs_text_add(out, ":");
-    for (size_t i = 0; i < group.count && i < NAMED; i++) {
-        gs_text_add(out, " ");
-        gs_text_add_printable(out, thread[i].name);
-        gs_text_add(out, "/%d", (int)thread[i].tid);
+    for (size_t i = 0; i < length; i++) {
+        const struct gs_wait *seen = &dump->thread[circle[i]].waits;
+        struct gs_wait now;
+        gs_probe_thread_stack(seen->tid, 0, &dump->stack);
+        if (dump->stack.how != GS_THREAD_ASLEEP || !gs_waits_for(&dump->stack, &now) || now.lock != seen->lock ||
+            now.holder != seen->holder)
+            return false;
     }
-    gs_text_add(out, group.count > NAMED ? " and %zu more\n" : "\n", group.count - NAMED);
-    for (uint32_t i = 0; i < sample->depth; i++) {
-        char name[512];
-        uint32_t location = sample->location[i];
-        gs_text_add(out, "    %#18llx  ", (unsigned long long)dump->profile->location[location].address);
-        gs_text_add_printable(out, gs_profile_frame_name(dump->profile, location, name, sizeof name));
-        gs_text_add(out, "\n");
-    }
-    if (thread->cut && sample->depth)
-        gs_text_add(out, "    (cut: no way to unwind further)\n");
-    gs_text_add(out, "\n");
+    return true;
 }
 
-/* Equal stacks together, the largest group first, like the dump of goroutines that Go people know. */
-static void write_text(struct gs_text *out, struct dump *dump)
+/* A circle of threads that wait for each other; the threads are sorted by tid. */
+static size_t find_circle(struct gs_thread_dump *dump, size_t circle[GS_DEADLOCK_MAX])
 {
-    struct group *groups = gs_alloc((dump->count + 1) * sizeof *groups);
-    size_t count = 0;
-    gs_text_add(out, "threads: %zu\n\n", dump->count);
-    if (!groups) {
-        out->failed = true;
-        return;
+    struct gs_wait *wait = gs_alloc((dump->count + 1) * sizeof *wait);
+    size_t length = 0;
+    for (size_t i = 0; wait && i < dump->count; i++) {
+        struct gs_wait *mine = &dump->thread[i].waits;
+        if (mine->holder && !is_known(dump, mine->holder))
+            mine->holder = 0; // no thread of ours: not what we took it for
+        wait[i] = *mine;
     }
-    gs_sort(dump->thread, dump->count, sizeof *dump->thread, by_stack);
-    for (size_t i = 0; i < dump->count; i++) {
-        if (i == 0 || dump->thread[i].stack != dump->thread[i - 1].stack)
-            groups[count++].first = i;
-        groups[count - 1].count++;
-    }
-    gs_sort(groups, count, sizeof *groups, by_size);
-    for (size_t i = 0; i < count; i++)
-        write_group(out, dump, groups[i]);
-    gs_free(groups);
+    if (wait)
+        length = gs_find_circle(wait, dump->count, circle, GS_DEADLOCK_MAX);
+    gs_free(wait);
+    return length && still_stands(dump, circle, length) ? length : 0;
 }
 
-static void tell_unreached(struct dump *dump, struct gs_text *notes)
+static void find_deadlock(struct gs_thread_dump *dump, struct gs_deadlock *out)
+{
+    size_t circle[GS_DEADLOCK_MAX], length = find_circle(dump, circle);
+    char room[300];
+    for (size_t i = 0; i < length; i++) {
+        const struct gs_thread_seen *thread = &dump->thread[circle[i]];
+        const struct gs_sample *sample = &dump->profile->sample[thread->sample];
+        uint32_t own = gs_profile_own_frame(dump->profile, sample->location, sample->depth);
+        const char *function = gs_profile_frame_name(dump->profile, sample->location[own], room, sizeof room);
+        out->thread[i] = (struct gs_deadlocked){
+            .tid = thread->tid,
+            .holder = thread->waits.holder,
+            .lock = thread->waits.lock,
+            .name = gs_profile_string(dump->profile, thread->name),
+            .function = gs_profile_string(dump->profile, function),
+            .sample = thread->sample,
+        };
+    }
+    out->count = length;
+}
+
+/* ---- the whole --------------------------------------------------------------------------------------------------------- */
+
+static void tell_unreached(struct gs_thread_dump *dump, struct gs_text *notes)
 {
     size_t unreached = 0;
     for (size_t i = 0; i < dump->count; i++)
@@ -219,25 +237,32 @@ static void tell_unreached(struct dump *dump, struct gs_text *notes)
     if (unreached == 0)
         return;
     gs_profile_add_comment(dump->profile, "%zu threads did not answer: no stack", unreached);
-    gs_text_add(notes, "%zu threads did not answer: no stack\n", unreached);
+    gs_text_add(notes, "%zu threads did not answer: no stack; threads.txt says why\n", unreached);
 }
 
 int gs_gather_threads(const struct gs_gather *how, struct gs_gathered *out)
 {
-    struct dump dump = {.profile = gs_profile_new()};
-    if (!dump.profile)
+    struct gs_thread_dump *dump = gs_alloc(sizeof *dump);
+    struct gs_profile *profile = out->profile = gs_profile_new();
+    if (!dump || !profile) {
+        gs_free(dump);
         return -ENOMEM;
-    out->profile = dump.profile;
-    gs_profile_add_sample_type(dump.profile, "threads", "count");
-    dump.profile->period_type = (struct gs_value_type){gs_profile_string(dump.profile, "threads"),
-                                                       gs_profile_string(dump.profile, "count")};
-    dump.profile->period = 1;
-    dump.profile->time_ns = gs_realtime_ns();
-    gs_profile_add_comment(dump.profile, "%s", how->reason);
-    int error = take_all(&dump, how->skip_tid);
-    tell_unreached(&dump, &out->notes);
-    gs_profile_symbolize(dump.profile, how->maps);
-    write_text(&out->text, &dump);
-    gs_free(dump.thread);
-    return error ? error : dump.profile->failed || out->text.failed ? -ENOMEM : 0;
+    }
+    dump->profile = profile;
+    gs_profile_add_sample_type(profile, "threads", "count");
+    profile->period_type = (struct gs_value_type){gs_profile_string(profile, "threads"),
+                                                  gs_profile_string(profile, "count")};
+    profile->period = 1;
+    profile->time_ns = gs_realtime_ns();
+    gs_profile_add_comment(profile, "%s", how->reason);
+    int error = take_all(dump, how->skip_tid);
+    tell_unreached(dump, &out->notes);
+    gs_profile_symbolize(profile, how->maps);
+    gs_sort(dump->thread, dump->count, sizeof *dump->thread, by_tid);
+    if (!profile->failed)
+        find_deadlock(dump, &out->deadlock);
+    gs_threads_text(dump, &out->deadlock, &out->text);
+    gs_free(dump->thread);
+    gs_free(dump);
+    return error ? error : profile->failed || out->text.failed ? -ENOMEM : 0;
 }

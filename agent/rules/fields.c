@@ -151,6 +151,26 @@ GS_FIELD_READER(gs_field_share)
         *(double *)into = share;
 }
 
+static const char *print_hertz(double hertz, char *out)
+{
+    char count[GS_UNIT_TEXT];
+    snprintf(out, GS_UNIT_TEXT, "%.27sHz", gs_print_count(hertz, count));
+    return out;
+}
+
+GS_FIELD_READER(gs_field_frequency)
+{
+    struct gs_unit_error error;
+    double hertz;
+    const char *text = unit_text(reader, value, place, "a frequency such as \"99Hz\"");
+    if (!text)
+        return;
+    if (gs_read_frequency(text, &hertz, &error))
+        refuse_unit(reader, place, &error);
+    else if (within(reader, place, field, hertz, print_hertz))
+        *(double *)into = hertz;
+}
+
 GS_FIELD_READER(gs_field_count)
 {
     if (!json_is_integer(value)) {

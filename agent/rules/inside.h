@@ -104,6 +104,7 @@ GS_FIELD_READER(gs_field_size);      // uint64_t, bytes
 GS_FIELD_READER(gs_field_count);     // uint64_t
 GS_FIELD_READER(gs_field_number);    // double
 GS_FIELD_READER(gs_field_share);     // double: "25%" is 0.25
+GS_FIELD_READER(gs_field_frequency); // double, hertz
 GS_FIELD_READER(gs_field_text);      // const char *; bounds: length
 GS_FIELD_READER(gs_field_span);      // struct gs_span; bounds: ticks
 GS_FIELD_READER(gs_field_threshold); // struct gs_threshold, on the row's subject

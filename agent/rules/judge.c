@@ -132,7 +132,7 @@ static void judge_conditions(struct gs_judge *judge, size_t rule, const struct g
     for (size_t i = 0; i < the_rule->condition_count; i++) {
         if (!isnan(value) || the_rule->condition[i].kind->without_metric)
             judge_condition(judge, rule, i, tick->time_ns);
-        if (!isnan(value) && !tick->capturing && !tick->early)
+        if (!isnan(value) && !tick->capturing && !record->busy && !tick->early)
             gs_window_add(&record->trial[i].window, tick->time_ns, value);
     }
 }

@@ -28,6 +28,8 @@ static void set_defaults(struct gs_rules *rules)
     rules->heap.sample_bytes = 512 << 10;
     rules->heap.depth = 64;
     rules->heap.baseline_ns = (int64_t)(10 * MINUTE);
+    rules->cpu.hertz = 99;
+    rules->cpu.duration_ns = (int64_t)(10 * SECOND);
     rules->budget = 0.01;
     rules->incidents.dir = "incidents";
     rules->incidents.keep = 50;
@@ -80,6 +82,31 @@ static GS_FIELD_READER(read_heap)
     rules->heap.sample_bytes = written.sample_bytes;
     rules->heap.depth = written.depth;
     rules->heap.baseline_ns = written.baseline_ns;
+}
+
+struct written_cpu {
+    const char *why;
+    double hertz;
+    int64_t duration_ns, before_ns;
+};
+
+static GS_FIELD_READER(read_cpu)
+{
+    (void)field;
+    // clang-format off
+    static const struct gs_field fields[] = {
+        {"rate",     gs_field_frequency, offsetof(struct written_cpu, hertz), 1, 1000, false, NULL},
+        {"duration", gs_field_duration,  offsetof(struct written_cpu, duration_ns), SECOND / 10, HOUR, false, NULL},
+        {"before",   gs_field_duration,  offsetof(struct written_cpu, before_ns), SECOND, 10 * MINUTE, true, NULL},
+        GS_FIELD_WHY(struct written_cpu),
+    };
+    // clang-format on
+    struct gs_rules *rules = into;
+    struct written_cpu written = {NULL, rules->cpu.hertz, rules->cpu.duration_ns, rules->cpu.before_ns};
+    gs_read_fields(reader, value, place, GS_FIELDS(fields), &written);
+    rules->cpu.hertz = written.hertz;
+    rules->cpu.duration_ns = written.duration_ns;
+    rules->cpu.before_ns = written.before_ns;
 }
 
 static GS_FIELD_READER(read_incidents)
@@ -140,7 +167,7 @@ static void read_top(struct gs_reader *reader, const json_t *document, const str
         {"incidents",   read_incidents,     0, 0, 0, false, NULL},
         {"labels",      read_labels,        0, 0, 0, false, NULL},
         {"rules",       gs_field_elsewhere, 0, 0, 0, false, NULL},
-        {"cpu",         gs_field_later,     0, 0, 0, false, NULL},
+        {"cpu",         read_cpu,           0, 0, 0, false, NULL},
         {"children",    gs_field_later,     0, 0, 0, false, NULL},
         {"budget",      gs_field_share,     offsetof(struct gs_rules, budget), 0.0001, 1, false, NULL},
         {"on_incident", gs_field_later,     0, 0, 0, false, NULL},

@@ -88,7 +88,7 @@ static GS_FIELD_READER(read_capture)
         return;
     }
     if (json_array_size(value) == 0)
-        gs_refuse(reader, place, GS_THE_VALUE, "leave it out to capture all", "\"capture\" is empty");
+        gs_refuse(reader, place, GS_THE_VALUE, "leave it out to capture what goes with the metric", "\"capture\" is empty");
     for (size_t i = 0; i < json_array_size(value); i++) {
         struct gs_place element = {.up = place, .index = i};
         unsigned kind = read_kind(reader, json_array_get(value, i), &element);
@@ -299,8 +299,11 @@ static void fill(struct gs_reader *reader, const struct gs_subject *subject, con
 
 void gs_read_rule(struct gs_reader *reader, const json_t *object, const struct gs_place *place, struct gs_rule *rule)
 {
-    struct draft draft = {.cooldown_ns = -1, .capture = GS_HEAP | GS_THREADS, .hold_off.again = 0.10};
     struct gs_subject subject = read_subject(reader, object, place);
+    bool about_cpu = subject.metric && strcmp(subject.name, "cpu") == 0;
+    struct draft draft = {.cooldown_ns = -1,
+                          .capture = about_cpu ? GS_CPU | GS_THREADS : GS_HEAP | GS_THREADS,
+                          .hold_off.again = 0.10};
     struct gs_field fields[FIELDS_MAX];
     size_t count = list_fields(&subject, fields);
     if (!gs_read_fields(reader, object, place, fields, count, &draft))

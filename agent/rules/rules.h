@@ -38,6 +38,7 @@ struct gs_rules {               // what a checked file says; never changes once 
     const char *why;
     int64_t interval_ns;
     struct { uint64_t sample_bytes; uint32_t depth; int64_t baseline_ns; } heap;
+    struct { double hertz; int64_t duration_ns, before_ns; } cpu; // before_ns 0: nothing is kept from before a trigger
     struct {
         const char *dir;
         uint64_t keep;          // incidents; 0: no limit
@@ -78,7 +79,8 @@ void gs_judge_adopt(struct gs_judge *judge, const struct gs_judge *old);
 struct gs_tick {
     int64_t time_ns;         // CLOCK_MONOTONIC or any other clock that never goes back
     const double *value;     // one for each of rules->metric; NAN: missing
-    bool capturing;          // an incident is being captured: judge, but keep it out of the windows
+    bool capturing;          // keep it out of all windows; while a rule's own incident is being captured its windows
+                             // stay as they are in any case
     bool early;              // between two ticks (the probe's alarm): likewise out of the windows
 };
 

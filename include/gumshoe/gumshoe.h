@@ -36,6 +36,7 @@ extern "C" {
 /* Kinds of evidence; they may be or'ed where a function takes "kinds". */
 enum gumshoe_kind {
     GUMSHOE_HEAP         = 1 << 0, /* sampled allocations: alloc_objects, alloc_space, inuse_objects, inuse_space */
+    GUMSHOE_CPU          = 1 << 1, /* where CPU time goes, for the seconds that the rules say ("cpu": "duration") */
     GUMSHOE_THREADS      = 1 << 2, /* the stack, name and state of every thread */
     GUMSHOE_THREADCREATE = 1 << 3, /* the stacks that called pthread_create: how often, and how many still live */
 };
@@ -71,7 +72,7 @@ GUMSHOE_API void gumshoe_stop(void);
 
 /* Ask for an incident now. REASON (1 to 40 of a-z 0-9 . _ -) takes a rule's place in the folder's name;
  * KINDS is an or of enum gumshoe_kind. Waits until the incident is complete on disk, so it takes as long
- * as a capture takes (usually well under a second).
+ * as a capture takes: usually well under a second, with GUMSHOE_CPU as long as the rules' cpu duration (10 s).
  * Returns 0; -EINVAL for a bad reason or kind; -ESRCH when no watcher runs; another negative errno value
  * when the incident could not be written (the log says why). */
 GUMSHOE_API int gumshoe_capture(const char *reason, unsigned kinds);
@@ -82,8 +83,10 @@ GUMSHOE_API int gumshoe_capture(const char *reason, unsigned kinds);
  * The string is compared by content and copied. */
 GUMSHOE_API void gumshoe_gauge(const char *name, double value);
 
-/* Write one gzip'd pprof profile of KIND, as of now, into the descriptor FD (a file, a socket).
- * Works with or without a watcher. Returns 0, -EINVAL for an unknown kind, or the error of write(2). */
+/* Write one gzip'd pprof profile of KIND, as of now, into the descriptor FD (a file, a socket). One of GUMSHOE_CPU is of
+ * the next seconds: as many as the rules' cpu duration, 10 without a watcher.
+ * Works with or without a watcher. Returns 0, -EINVAL for an unknown kind, -EBUSY when CPU time cannot be
+ * sampled (the program has handlers of its own for SIGURG and SIGWINCH), or the error of write(2). */
 GUMSHOE_API int gumshoe_write_profile(enum gumshoe_kind kind, int fd);
 
 /* Have CALLBACK(dir, user) called on the watcher's thread after each incident is complete on disk; DIR is

@@ -28,7 +28,7 @@ static __attribute__((noinline)) int by_gumshoe(void)
     struct gs_reach reach;
     bool cut;
     gs_reach_own_stack(&reach, caller.sp);
-    int depth = (int)gs_walk(registers, &reach, frames, FRAMES, &cut);
+    int depth = (int)gs_walk(&registers, &reach, frames, FRAMES, &cut);
     gs_reach_remember(&reach);
     return depth;
 }

@@ -50,7 +50,7 @@ static uint32_t by_ours(const ucontext_t *uc, uintptr_t *frames)
     struct gs_reach reach;
     bool cut;
     gs_reach_own_stack(&reach, registers.sp);
-    return gs_walk(registers, &reach, frames, FRAMES, &cut);
+    return gs_walk(&registers, &reach, frames, FRAMES, &cut);
 }
 
 /* As ours has them: one past an address inside the call, or the interrupted instruction. */

@@ -62,7 +62,7 @@ static void walk_from(uintptr_t pc, unsigned *seed)
                                      .bp_known = true,
                                      .bx_known = true};
     bool cut;
-    assert_in_range(gs_walk(registers, &reach, frames, GS_DEPTH_MAX, &cut), 1, GS_DEPTH_MAX);
+    assert_in_range(gs_walk(&registers, &reach, frames, GS_DEPTH_MAX, &cut), 1, GS_DEPTH_MAX);
 }
 
 enum { DAMAGE_MAX = 64 };

@@ -152,7 +152,8 @@ static void on_urgent(int signal)
     urgent++;
 }
 
-/* The host uses SIGURG: it never gets one from us, its handler stays, and the thread is said to be unreached. */
+/* The host uses SIGURG: it never gets one from us, its handler stays, and the thread is asked by SIGWINCH; if it uses that too,
+ * the thread is said to be unreached. */
 static void the_hosts_own_handler_wins(void **state)
 {
     (void)state;
@@ -161,11 +162,15 @@ static void the_hosts_own_handler_wins(void **state)
     signal(SIGURG, on_urgent);
     begin(&worker, spin);
     struct gs_thread_stack stack = take(worker.tid);
+    assert_int_not_equal(stack.how, GS_THREAD_UNREACHED);
+    signal(SIGWINCH, on_urgent);
+    stack = take(worker.tid);
     assert_int_not_equal(stack.how, GS_THREAD_SIGNALED);
     assert_int_equal(urgent, 0);
     sigaction(SIGURG, NULL, &after);
     assert_ptr_equal(after.sa_handler, on_urgent);
     signal(SIGURG, SIG_DFL);
+    signal(SIGWINCH, SIG_DFL);
     end(&worker);
 }
 

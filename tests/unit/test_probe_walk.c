@@ -48,7 +48,7 @@ static __attribute__((noinline)) void compare_walks(void)
     struct gs_registers registers = {.pc = caller.pc, .sp = caller.sp, .bp = caller.bp, .bp_known = true};
     struct gs_reach reach;
     gs_reach_own_stack(&reach, caller.sp);
-    seen.our_depth = gs_walk(registers, &reach, seen.ours, DEEPEST, &seen.cut);
+    seen.our_depth = gs_walk(&registers, &reach, seen.ours, DEEPEST, &seen.cut);
     seen.their_depth = oracle(seen.theirs);
     for (uint32_t i = 0; i < seen.our_depth && i < seen.their_depth; i++)
         if (seen.ours[i] != seen.theirs[i] && seen.ours[i] != seen.theirs[i] + 1)
@@ -221,7 +221,7 @@ static void corrupted_stacks_end_cleanly(void **state)
                                          .bp = (uintptr_t)&words[(unsigned)rand_r(&seed) % 512],
                                          .bp_known = true};
         bool cut;
-        uint32_t depth = gs_walk(registers, &reach, frames, DEEPEST, &cut);
+        uint32_t depth = gs_walk(&registers, &reach, frames, DEEPEST, &cut);
         assert_in_range(depth, 1, DEEPEST);
     }
 }
@@ -237,7 +237,7 @@ static void depth_is_honoured(void **state)
                                      .sp = (uintptr_t)__builtin_frame_address(0) + 16,
                                      .bp = *(uintptr_t *)__builtin_frame_address(0), .bp_known = true};
     gs_reach_own_stack(&reach, registers.sp);
-    assert_int_equal(gs_walk(registers, &reach, frames, 2, &cut), 2);
+    assert_int_equal(gs_walk(&registers, &reach, frames, 2, &cut), 2);
     assert_true(cut);
 }
 

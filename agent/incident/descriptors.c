@@ -1,0 +1,182 @@
+/* descriptors.c - fds.txt: what the descriptors are, for an incident about their number.
+ *
+ *   /proc/self/fd/N ──▶ link ──▶ kind and target ──▶ equal ones together, the largest group first
+ *
+ * Sockets by what they connect: of the two ports the lower one is the service. Counts and names, never contents.
+ * Who: the watcher. Bounds: GROUPS kinds of target; those beyond are counted together; SHOWN are written. */
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/sort.h"
+#include "incident/inside.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { GROUPS = 4096, SHOWN = 200, TARGET = 200 };
+
+struct group {
+    char what[TARGET]; // "file /var/log/x", "socket tcp to 10.0.0.1:5432"
+    size_t count;
+    int example;
+};
+
+struct census {
+    struct group *group;
+    size_t count, descriptors, beyond;
+};
+
+/* ---- one descriptor -------------------------------------------------------------------------------------------------- */
+
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    struct sockaddr_un local;
+};
+
+static unsigned port_of(const union address *address)
+{
+    return ntohs(address->any.sa_family == AF_INET6 ? address->v6.sin6_port : address->v4.sin_port);
+}
+
+static void print_host(const union address *address, char *out, size_t size)
+{
+    if (address->any.sa_family == AF_INET6)
+        inet_ntop(AF_INET6, &address->v6.sin6_addr, out, (socklen_t)size);
+    else
+        inet_ntop(AF_INET, &address->v4.sin_addr, out, (socklen_t)size);
+}
+
+static void describe_internet(int fd, int type, const union address *own, char *out, size_t size)
+{
+    const char *kind = type == SOCK_STREAM ? "tcp" : type == SOCK_DGRAM ? "udp" : "raw";
+    char host[INET6_ADDRSTRLEN] = "?";
+    union address peer = {0};
+    socklen_t length = sizeof peer;
+    int listens = 0;
+    socklen_t flag = sizeof listens;
+    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &flag);
+    if (getpeername(fd, &peer.any, &length) != 0) {
+        print_host(own, host, sizeof host);
+        snprintf(out, size, "socket %s %s %s:%u", kind, listens ? "listening at" : "at", host, port_of(own));
+        return;
+    }
+    bool we_serve = port_of(own) < port_of(&peer);
+    print_host(&peer, host, sizeof host);
+    if (we_serve)
+        snprintf(out, size, "socket %s of port %u, from %s", kind, port_of(own), host);
+    else
+        snprintf(out, size, "socket %s to %s:%u", kind, host, port_of(&peer));
+}
+
+static void describe_socket(int fd, char *out, size_t size)
+{
+    union address own = {0};
+    socklen_t length = sizeof own, flag = sizeof(int);
+    int type = 0;
+    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &flag);
+    if (getsockname(fd, &own.any, &length) != 0)
+        snprintf(out, size, "socket");
+    else if (own.any.sa_family == AF_INET || own.any.sa_family == AF_INET6)
+        describe_internet(fd, type, &own, out, size);
+    else if (own.any.sa_family == AF_UNIX)
+        snprintf(out, size, "socket unix %.*s", (int)sizeof own.local.sun_path,
+                 length > sizeof(sa_family_t) && own.local.sun_path[0] ? own.local.sun_path : "(no name)");
+    else
+        snprintf(out, size, "socket of family %d", own.any.sa_family);
+}
+
+/* "pipe:[123]", "anon_inode:[eventpoll]", "/path": the number of a pipe says nothing. */
+static void describe(int fd, const char *link, char *out, size_t size)
+{
+    struct stat status;
+    if (strncmp(link, "socket:", 7) == 0)
+        describe_socket(fd, out, size);
+    else if (strncmp(link, "pipe:", 5) == 0)
+        snprintf(out, size, "pipe");
+    else if (strncmp(link, "anon_inode:", 11) == 0)
+        snprintf(out, size, "%s", link + 11);
+    else
+        snprintf(out, size, "%s %s", fstat(fd, &status) == 0 && S_ISREG(status.st_mode) ? "file" : "path", link);
+}
+
+/* ---- all of them -------------------------------------------------------------------------------------------------------- */
+
+static void count(struct census *census, const char *what, int fd)
+{
+    size_t at = 0;
+    while (at < census->count && strcmp(census->group[at].what, what) != 0)
+        at++;
+    if (at == GROUPS) {
+        census->beyond++;
+        return;
+    }
+    if (at == census->count) {
+        snprintf(census->group[at].what, TARGET, "%s", what);
+        census->group[census->count++].example = fd;
+    }
+    census->group[at].count++;
+}
+
+static void count_all(struct census *census, int directory)
+{
+    struct gs_dir dir;
+    gs_dir_start(&dir, directory);
+    for (const char *name; (name = gs_dir_next(&dir));) {
+        char link[TARGET - 8], what[TARGET];
+        ssize_t length = readlinkat(directory, name, link, sizeof link - 1);
+        int fd = atoi(name);
+        if (length < 0 || fd == directory)
+            continue;
+        link[length] = 0;
+        describe(fd, link, what, sizeof what);
+        count(census, what, fd);
+        census->descriptors++;
+    }
+}
+
+static int by_count(const void *a, const void *b)
+{
+    const struct group *x = a, *y = b;
+    if (x->count != y->count)
+        return x->count > y->count ? -1 : 1;
+    return strcmp(x->what, y->what);
+}
+
+static void write_census(struct census *census, struct gs_text *out)
+{
+    gs_sort(census->group, census->count, sizeof *census->group, by_count);
+    gs_text_add(out, "descriptors: %zu\n\n", census->descriptors);
+    for (size_t i = 0; i < census->count && i < SHOWN; i++) {
+        gs_text_add(out, "%8zu  ", census->group[i].count);
+        gs_text_add_printable(out, census->group[i].what);
+        gs_text_add(out, "  (descriptor %d%s)\n", census->group[i].example,
+                    census->group[i].count > 1 ? " and others" : "");
+    }
+    if (census->count > SHOWN || census->beyond)
+        gs_text_add(out, "         and more, of %zu other kinds%s\n", census->count > SHOWN ? census->count - SHOWN : 0,
+                    census->beyond ? " and beyond" : "");
+}
+
+void gs_descriptors_write(struct gs_text *out)
+{
+    struct census census = {.group = gs_alloc(GROUPS * sizeof *census.group)};
+    int directory = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (census.group && directory >= 0) {
+        count_all(&census, directory);
+        write_census(&census, out);
+    } else {
+        gs_text_add(out, "the descriptors could not be read: %s\n", strerrordesc_np(errno));
+    }
+    if (directory >= 0)
+        close(directory);
+    gs_free(census.group);
+}

@@ -1,0 +1,281 @@
+/* cpu.c - where CPU time goes: a timer on each thread's own CPU clock, whose signal has the thread look at its stack.
+ *
+ *   thread begins (hooks_thread.c)      ──▶ timer ──▶ signal ──▶ gs_cpu_on_timer: walk ──▶ ring[4096] ──▶ the watcher
+ *   threads there are (the watcher asks)──▶   │
+ *                                             └ on the thread's CPU clock, so that all threads weigh the same
+ *
+ * A timer of the whole process would be delivered to the main thread by kernels before 6.4; one for each thread is right on
+ * all of them, and a thread that begins during a capture brings its own along.
+ *
+ * Short threads. The kernel looks at these timers once a clock tick (4 ms at 250 Hz), so what falls due after a thread's
+ * last tick is never seen: half a tick for each thread, on average. For that the first expiry is drawn from (0, period) less
+ * half a tick, which makes up for it whatever a thread's length: the expected number of samples of a thread that runs for C
+ * is C / period, for C of a tick or more. Several expiries within one tick come as one signal that says how many it stands
+ * for (si_overrun).
+ *
+ * Who:    arming, reading: the watcher; new threads arm themselves; gs_cpu_on_timer is in the signal handler.
+ * Bounds: .bss: PLACES timers, SLOTS samples. When nobody reads, the oldest samples give way: that is what "the seconds
+ *         before" are made of. */
+#include "probe/inside.h"
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PLACES = 1 << 14, NEIGHBOURS = 64, SLOTS = GS_CPU_KEPT, NS_PER_S = 1000000000 };
+
+/* ---- the ring ------------------------------------------------------------------------------------------------------ */
+
+enum { NEVER, WRITING, READY }; // and the ticket above, from bit 2 on
+struct slot {
+    _Atomic uint64_t state;
+    struct gs_cpu_sample sample;
+};
+static struct slot ring[SLOTS];
+static _Atomic uint64_t head, lost;
+static uint64_t tail; // the watcher's
+
+/* A slot to write a sample into; NULL when an older writer still stands in it (its thread was stopped). */
+static struct slot *take_slot(uint64_t *ticket)
+{
+    *ticket = atomic_fetch_add_explicit(&head, 1, memory_order_relaxed);
+    struct slot *slot = &ring[*ticket % SLOTS];
+    uint64_t seen = atomic_load_explicit(&slot->state, memory_order_relaxed);
+    if ((seen & 3) != WRITING &&
+        atomic_compare_exchange_strong_explicit(&slot->state, &seen, *ticket << 2 | WRITING,
+                                                memory_order_acquire, memory_order_relaxed))
+        return slot;
+    atomic_fetch_add_explicit(&lost, 1, memory_order_relaxed);
+    return NULL;
+}
+
+bool gs_probe_cpu_next(struct gs_cpu_sample *out, bool last)
+{
+    for (uint64_t end; tail < (end = atomic_load_explicit(&head, memory_order_acquire)); tail++) {
+        if (end - tail > SLOTS) {
+            atomic_fetch_add_explicit(&lost, end - tail - SLOTS, memory_order_relaxed);
+            tail = end - SLOTS;
+        }
+        struct slot *slot = &ring[tail % SLOTS];
+        uint64_t state = atomic_load_explicit(&slot->state, memory_order_acquire);
+        if (state == (tail << 2 | READY)) {
+            memcpy(out, &slot->sample, offsetof(struct gs_cpu_sample, frames));
+            memcpy(out->frames, slot->sample.frames, out->depth % (GS_CPU_DEPTH_MAX + 1) * sizeof *out->frames);
+            atomic_thread_fence(memory_order_acquire);
+            if (atomic_load_explicit(&slot->state, memory_order_relaxed) == state) {
+                tail++;
+                return true;
+            }
+        } else if (state >> 2 <= tail && !last && end - tail < SLOTS / 2) {
+            return false; // it is being written
+        }
+    }
+    return false;
+}
+
+uint64_t gs_probe_cpu_lost(void)
+{
+    return atomic_load_explicit(&lost, memory_order_relaxed);
+}
+
+static _Atomic int64_t period_ns; // 0: off
+static int signal_number;
+
+static int64_t clock_ns(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return t.tv_sec * (int64_t)NS_PER_S + t.tv_nsec;
+}
+
+/* ---- timers ------------------------------------------------------------------------------------------------------------ */
+
+/* Each thread's timer: tid << 32 | its number + 1; the number is filled in after the place was taken. */
+static _Atomic uint64_t timer[PLACES + NEIGHBOURS];
+
+static _Atomic uint64_t *timer_of(pid_t tid)
+{
+    for (size_t at = (size_t)tid % PLACES, end = at + NEIGHBOURS; at < end; at++)
+        if ((pid_t)(atomic_load_explicit(&timer[at], memory_order_relaxed) >> 32) == tid)
+            return &timer[at];
+    return NULL;
+}
+
+static _Atomic uint64_t *place_for(pid_t tid)
+{
+    for (size_t at = (size_t)tid % PLACES, end = at + NEIGHBOURS; at < end; at++) {
+        uint64_t none = 0;
+        if (atomic_compare_exchange_strong_explicit(&timer[at], &none, (uint64_t)tid << 32, memory_order_acquire,
+                                                    memory_order_relaxed))
+            return &timer[at];
+    }
+    return NULL;
+}
+
+static void end_timer(_Atomic uint64_t *place)
+{
+    uint64_t there = atomic_exchange_explicit(place, 0, memory_order_acq_rel);
+    if ((uint32_t)there)
+        syscall(SYS_timer_delete, (int)((uint32_t)there - 1));
+}
+
+/* From 0 to less than PERIOD. */
+static int64_t random_phase(pid_t tid, int64_t period)
+{
+    uint64_t seed = (uint64_t)tid * 0x9e3779b97f4a7c15u ^ (uint64_t)clock_ns(CLOCK_MONOTONIC);
+    gs_random(&seed);
+    return (int64_t)(gs_random(&seed) % (uint64_t)period);
+}
+
+static void set_timer(int id, int flags, int64_t first, int64_t period)
+{
+    struct itimerspec when = {
+        .it_interval = {period / NS_PER_S, period % NS_PER_S},
+        .it_value = {first / NS_PER_S, first % NS_PER_S},
+    };
+    syscall(SYS_timer_settime, id, flags, &when, NULL);
+}
+
+/* The calling thread's timer, from the thread's beginning on: see "Short threads" above. What is due already waits for the
+ * next tick, where it would else find the thread here; the second sample is due when it would have been all the same, which
+ * the handler sees to. */
+static void set_from_birth(int id, int64_t due, int64_t period)
+{
+    enum { SOON = 50000 };
+    struct timespec tick = {0};
+    clock_getres(CLOCK_MONOTONIC_COARSE, &tick); // the length of a clock tick
+    due -= tick.tv_nsec / 2;
+    int64_t soonest = clock_ns(CLOCK_THREAD_CPUTIME_ID) + SOON;
+    gs_thread.second_due_ns = due < soonest ? due + period : 0;
+    set_timer(id, TIMER_ABSTIME, due < soonest ? soonest : due, period);
+}
+
+/* Start a timer on the CPU clock of TID, a thread of this process: from now on, or (NEWBORN: the calling thread) from its
+ * beginning. */
+static bool arm(pid_t tid, bool newborn)
+{
+    int64_t period = atomic_load_explicit(&period_ns, memory_order_acquire);
+    enum { PER_THREAD = 4, SCHEDULED = 2 }; // how the kernel numbers CPU clocks
+    clockid_t clock = (clockid_t)(~(unsigned)tid << 3 | PER_THREAD | SCHEDULED);
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = signal_number};
+    int id;
+    _Atomic uint64_t *place = period ? place_for(tid) : NULL;
+    if (!place)
+        return false;
+    event.sigev_value.sival_ptr = ring;
+    event._sigev_un._tid = tid;
+    if (syscall(SYS_timer_create, clock, &event, &id) != 0) {
+        atomic_store_explicit(place, 0, memory_order_relaxed);
+        return false;
+    }
+    if (newborn)
+        set_from_birth(id, random_phase(tid, period), period);
+    else
+        set_timer(id, 0, 1 + random_phase(tid, period), period);
+    atomic_store_explicit(place, (uint64_t)tid << 32 | ((uint32_t)id + 1), memory_order_release);
+    if (atomic_load_explicit(&period_ns, memory_order_acquire) == 0)
+        end_timer(place); // it was switched off meanwhile, and the watcher may have passed by already
+    return true;
+}
+
+static bool blocks_the_signal(void)
+{
+    uint64_t mask = 0;
+    syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &mask, sizeof mask);
+    return mask >> (signal_number - 1) & 1;
+}
+
+void gs_cpu_thread_begins(pid_t tid)
+{
+    if (atomic_load_explicit(&period_ns, memory_order_acquire) == 0 || blocks_the_signal())
+        return; // the watcher finds it, and says so
+    int kept = errno;
+    arm(tid, true);
+    errno = kept;
+}
+
+bool gs_probe_cpu_is_watched(pid_t tid)
+{
+    return timer_of(tid) != NULL;
+}
+
+bool gs_probe_cpu_watch(pid_t tid)
+{
+    return timer_of(tid) || arm(tid, false);
+}
+
+void gs_probe_cpu_sweep(void)
+{
+    pid_t pid = getpid();
+    for (size_t at = 0; at < PLACES + NEIGHBOURS; at++) {
+        uint64_t there = atomic_load_explicit(&timer[at], memory_order_relaxed);
+        if ((uint32_t)there && gs_thread_ended(pid, (pid_t)(there >> 32)))
+            end_timer(&timer[at]);
+    }
+}
+
+/* ---- in the handler ------------------------------------------------------------------------------------------------ */
+
+void gs_cpu_on_timer(const siginfo_t *info, void *context)
+{
+    int64_t period = atomic_load_explicit(&period_ns, memory_order_relaxed);
+    uint64_t ticket;
+    struct slot *slot = info->si_value.sival_ptr == ring && period ? take_slot(&ticket) : NULL;
+    if (!slot)
+        return; // stopped since, somebody else's timer, or no slot
+    struct gs_cpu_sample *sample = &slot->sample;
+    struct gs_registers registers = gs_registers_of(context);
+    struct gs_reach reach;
+    if (gs_thread.second_due_ns) {
+        set_timer(info->si_timerid, TIMER_ABSTIME, gs_thread.second_due_ns, period);
+        gs_thread.second_due_ns = 0;
+    }
+    sample->time_ns = clock_ns(CLOCK_MONOTONIC);
+    sample->count = 1 + (info->si_overrun > 0 ? (uint32_t)info->si_overrun : 0);
+    sample->cpu_ns = sample->count * period;
+    sample->labels = gs_thread.labels;
+    gs_reach_own_stack(&reach, registers.sp);
+    sample->depth = gs_walk(&registers, &reach, sample->frames, GS_CPU_DEPTH_MAX, &sample->cut);
+    gs_reach_remember(&reach);
+    atomic_store_explicit(&slot->state, ticket << 2 | READY, memory_order_release);
+}
+
+/* ---- on and off -------------------------------------------------------------------------------------------------------- */
+
+bool gs_probe_cpu_start(int64_t period)
+{
+    signal_number = gs_signal_borrow();
+    if (!signal_number)
+        return false;
+    atomic_store_explicit(&period_ns, period, memory_order_release);
+    return true;
+}
+
+int gs_probe_cpu_signal(void)
+{
+    return signal_number;
+}
+
+bool gs_probe_cpu_undisturbed(void)
+{
+    return gs_signal_still_ours();
+}
+
+void gs_probe_cpu_stop(void)
+{
+    if (atomic_exchange_explicit(&period_ns, 0, memory_order_acq_rel) == 0)
+        return;
+    for (size_t at = 0; at < PLACES + NEIGHBOURS; at++)
+        if ((uint32_t)atomic_load_explicit(&timer[at], memory_order_acquire))
+            end_timer(&timer[at]);
+    gs_signal_give_back();
+}
+
+void gs_probe_after_fork(void)
+{
+    atomic_store_explicit(&period_ns, 0, memory_order_relaxed);
+    memset((void *)timer, 0, sizeof timer); // a child inherits no timers
+    gs_signal_after_fork();
+}

@@ -1,0 +1,84 @@
+/* roll.c - what is known of each thread: which stack created it, which labels it carries.
+ *
+ *   pthread_create ──▶ hooks_thread.c: walk, intern ──▶ the new thread, before its first own instruction: tid ──▶ stack
+ *   gumshoe_label_set ──▶ labels.c ──▶ tid ──▶ set
+ *
+ *   roll[32 Ki]       by tid, one of NEIGHBOURS places; a place whose thread has ended is given away
+ *
+ * Nobody is told of a thread's end: who counts the living asks /proc for them and looks each up here. A number that the
+ * kernel gives out again overwrites itself.
+ * Who:    threads write their own line; the watcher reads at any time.
+ * Bounds: .bss; with more than 32 Ki threads alive some are not found, which the profile says. */
+#include "probe/inside.h"
+#include <errno.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { PLACES = 1 << 15, NEIGHBOURS = 8 };
+#define NOBODY UINT32_MAX // nobody was seen to create it
+
+static struct line {
+    _Atomic uint64_t creator; // tid << 32 | stack; 0: the line is free
+    _Atomic uint32_t labels;
+} roll[PLACES + NEIGHBOURS];
+
+bool gs_thread_ended(pid_t pid, pid_t tid)
+{
+    int kept = errno;
+    bool gone = syscall(SYS_tgkill, pid, tid, 0) != 0 && errno == ESRCH;
+    errno = kept;
+    return gone;
+}
+
+static struct line *line_of(pid_t tid)
+{
+    for (size_t at = (size_t)tid % PLACES, end = at + NEIGHBOURS; at < end; at++)
+        if ((pid_t)(atomic_load_explicit(&roll[at].creator, memory_order_relaxed) >> 32) == tid)
+            return &roll[at];
+    return NULL;
+}
+
+static struct line *new_line(pid_t tid, uint32_t stack)
+{
+    uint64_t mine = (uint64_t)tid << 32 | stack;
+    pid_t pid = getpid();
+    for (size_t at = (size_t)tid % PLACES, end = at + NEIGHBOURS; at < end; at++) {
+        uint64_t there = atomic_load_explicit(&roll[at].creator, memory_order_relaxed);
+        pid_t owner = (pid_t)(there >> 32);
+        if ((there == 0 || owner == tid || gs_thread_ended(pid, owner)) &&
+            atomic_compare_exchange_strong_explicit(&roll[at].creator, &there, mine, memory_order_relaxed,
+                                                    memory_order_relaxed))
+            return &roll[at];
+    }
+    return NULL;
+}
+
+void gs_roll_add(pid_t tid, uint32_t stack)
+{
+    struct line *line = new_line(tid, stack);
+    if (line)
+        atomic_store_explicit(&line->labels, 0, memory_order_relaxed);
+}
+
+void gs_roll_label(pid_t tid, uint32_t labels)
+{
+    struct line *line = line_of(tid);
+    if (!line)
+        line = new_line(tid, NOBODY);
+    if (line)
+        atomic_store_explicit(&line->labels, labels, memory_order_relaxed);
+}
+
+bool gs_probe_creator_of(pid_t tid, uint32_t *stack)
+{
+    const struct line *line = line_of(tid);
+    if (line)
+        *stack = (uint32_t)atomic_load_explicit(&line->creator, memory_order_relaxed);
+    return line && *stack != NOBODY;
+}
+
+uint32_t gs_probe_labels_of(pid_t tid)
+{
+    const struct line *line = line_of(tid);
+    return line ? atomic_load_explicit(&line->labels, memory_order_relaxed) : 0;
+}

@@ -1,0 +1,28 @@
+/* profile/threads.h - what threads.c and threads_text.c share: one dump of all threads. */
+#pragma once
+#include "profile/gather.h"
+
+struct gs_thread_seen {
+    pid_t tid;
+    char name[32], state, channel[48];
+    enum gs_thread_how how;
+    bool cut, blocks;     // it blocks the signal
+    int call;             // -1: none
+    uintptr_t futex;      // where it waits; 0: it does not
+    struct gs_wait waits; // holder 0: for nobody that can be told
+    uint64_t stack;       // hash of its frames and state: equal for equal stacks
+    size_t sample;        // in the profile
+};
+
+struct gs_thread_dump {
+    struct gs_thread_seen *thread;
+    size_t count, capacity;
+    struct gs_profile *profile;
+    int64_t waited_ns;
+    int signal;                   // that threads are asked by; 0: none can be had
+    struct gs_thread_stack stack; // room to work in
+};
+
+const char *gs_thread_state(char state); // "sleeping", of /proc's letter
+/* threads.txt. Sorts the threads by stack. */
+void gs_threads_text(struct gs_thread_dump *dump, const struct gs_deadlock *deadlock, struct gs_text *out);

@@ -1,0 +1,40 @@
+#!/bin/bash
+# A server that locks itself up: the incident says who waits for whom, and where.
+. "$(dirname "$0")/lib.sh"
+cd "$tmp"
+rules=$(rules threads '{"version": 1, "interval": "50ms", "rules": [
+    {"name": "many", "metric": "threads", "above": 5, "for": "500ms", "capture": ["threads"]}]}')
+
+# lock_up MODE: runs the host under watch until there is an incident; $dir is it.
+lock_up() {
+    rm -rf incidents; mkfifo input
+    "$gumshoe" run --rules "$rules" --dir incidents -- "$build/hosts/deadlock" "$1" < input > out &
+    host=$!; started="$started $host"
+    exec 3> input; rm input
+    wait_for 10 has_incident incidents
+    exec 3>&-
+    wait $host || fail "the host ended with $?"
+    dir=$(incident incidents)
+}
+
+it "names both functions of a deadlock of two mutexes, first of all"
+lock_up mutexes
+head -n 5 "$dir/threads.txt" | grep -q '^DEADLOCK: 2 threads wait for each other' || fail "$(cat "$dir/threads.txt")"
+for function in transfer_money write_audit; do
+    grep -q "in $function waits for mutex 0x" "$dir/threads.txt" || fail "no $function in $(cat "$dir/threads.txt")"
+    grep -q "$function waits for mutex" "$dir/summary.txt" || fail "no $function in $(cat "$dir/summary.txt")"
+done
+equal "$(jq -r .culprit.kind "$dir/incident.json")" deadlock "the culprit's kind"
+equal "$(jq -r '[.deadlock[].function] | sort | join(" ")' "$dir/incident.json")" "transfer_money write_audit" "the functions"
+equal "$(jq -r '.deadlock | (.[0].held_by == .[1].tid) and (.[1].held_by == .[0].tid)' "$dir/incident.json")" true "who holds what"
+it "tells of those who only wait in line whose turn it is"
+equal "$(grep -c '# .* waits for mutex .*, held by ' "$dir/threads.txt")" 7 "threads that wait for a mutex"
+it "sees a circle that goes through pthread_join"
+lock_up join
+equal "$(jq -r '[.deadlock[].function] | sort | join(" ")' "$dir/incident.json")" "close_shop wait_in_line" "the functions"
+grep -q 'close_shop waits for the end of' "$dir/threads.txt" || fail "$(cat "$dir/threads.txt")"
+it "cries wolf for nobody: a mutex that is held for long is no deadlock"
+lock_up fine
+equal "$(jq -r .deadlock "$dir/incident.json")" null "deadlock"
+equal "$(jq -r .culprit.kind "$dir/incident.json")" threads "the culprit's kind"
+equal "$(grep -c '# .* waits for mutex .*, held by deadlock/' "$dir/threads.txt")" 5 "threads that wait for main"
