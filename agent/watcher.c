@@ -6,7 +6,7 @@
  * An incident that samples CPU time stays under way for seconds: the watch goes on meanwhile, and others may begin.
  *
  * Who:    one thread, with every signal blocked, so that none meant for the host ends here. Public calls come from
- *         host threads: they take `gate` (start, stop) or `calls` (one capture call at a time) and wake the thread.
+ *         host threads: they take `gate` (start, stop) or ask through calls.c, which wakes the thread.
  * Memory: none of the host's malloc once the thread runs. Starting it does use it: pthread_create must.
  * Fork:   the child has no watcher; it may start one of its own. */
 #include "watcher.h"
@@ -17,12 +17,15 @@
 #include "base/memory.h"
 #include "base/process.h"
 #include "base/units.h"
+#include "calls.h"
+#include "control.h"
 #include "governor.h"
 #include "incident/incident.h"
 #include "metrics/metrics.h"
 #include "probe/probe.h"
 #include "profile/profile.h"
 #include "rules/rules.h"
+#include "status.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -40,17 +43,11 @@
 enum { STACK_BYTES = 1 << 20, HISTORY_TICKS = 3600, NICE = 5, UNDER_WAY_MAX = 4 };
 #define STOP_PATIENCE_NS GS_NS_PER_S
 
-struct call { // of gumshoe_capture, while it waits
-    const char *reason;
-    unsigned kinds;
-    int result;
-    bool waiting, under_way;
-};
-
 /* An incident that is being captured. */
 struct under_way {
     struct gs_incident *incident; // NULL: this place is free
-    size_t rule;                  // SIZE_MAX: it was asked for by a call
+    size_t rule;
+    struct gs_call *call;         // or who asked for it; NULL: the rule fired
     int64_t began_ns;
 };
 
@@ -74,21 +71,16 @@ struct parts {
 };
 
 static struct {
-    pthread_mutex_t gate;  // start and stop
-    pthread_mutex_t calls; // guards call
-    pthread_cond_t answered;
+    pthread_mutex_t gate;      // start and stop
     pthread_mutex_t gathering; // one gatherer at a time: threads are asked through shared slots
     pthread_t thread;
     _Atomic bool running, stopping;
     bool fork_known;
-    struct call call;
     _Atomic(void (*)(const char *, void *)) callback;
     _Atomic(void *) callback_user;
     struct parts parts;
 } w = {
     .gate = PTHREAD_MUTEX_INITIALIZER,
-    .calls = PTHREAD_MUTEX_INITIALIZER,
-    .answered = PTHREAD_COND_INITIALIZER,
     .gathering = PTHREAD_MUTEX_INITIALIZER,
 };
 
@@ -275,24 +267,16 @@ static void tell(const char *path)
         callback(path, atomic_load(&w.callback_user));
 }
 
-static void answer(int result)
+/* What the incident has come to, for the rule or for who asked. */
+static void settle(const struct under_way *under_way, int error, const char *path)
 {
-    pthread_mutex_lock(&w.calls);
-    w.call.result = result;
-    w.call.waiting = w.call.under_way = false;
-    pthread_cond_broadcast(&w.answered);
-    pthread_mutex_unlock(&w.calls);
-}
-
-/* What the incident of RULE has come to. */
-static void settle(size_t rule, int error)
-{
-    if (rule == SIZE_MAX)
-        answer(error);
-    else if (error)
-        gs_judge_incident_failed(w.parts.judge, rule, gs_monotonic_ns());
+    if (under_way->call) {
+        snprintf(under_way->call->path, sizeof under_way->call->path, "%s", error ? "" : path);
+        gs_call_done(under_way->call, error);
+    } else if (error)
+        gs_judge_incident_failed(w.parts.judge, under_way->rule, gs_monotonic_ns());
     else
-        gs_judge_incident_over(w.parts.judge, rule, gs_monotonic_ns());
+        gs_judge_incident_over(w.parts.judge, under_way->rule, gs_monotonic_ns());
 }
 
 static void end_incident(struct under_way *under_way)
@@ -304,11 +288,11 @@ static void end_incident(struct under_way *under_way)
     pthread_mutex_unlock(&w.gathering);
     under_way->incident = NULL;
     w.parts.capturing_ns += cpu_time_ns() - began_ns;
-    settle(under_way->rule, error);
     if (error)
         gs_log(GS_LOG_ERROR, "the incident could not be written: %s", strerrordesc_np(-error));
     else
         tell(path);
+    settle(under_way, error, path);
 }
 
 /* A place for one more; the oldest is ended early when there is none. */
@@ -325,8 +309,8 @@ static struct under_way *place_for_one(void)
     return oldest;
 }
 
-/* Begin the incident of RULE; one that is ready at once is ended at once. */
-static void begin_incident(const struct gs_incident_facts *facts, size_t rule)
+/* Begin the incident of RULE, or the one that CALL asks for; one that is ready at once is ended at once. */
+static void begin_incident(const struct gs_incident_facts *facts, size_t rule, struct gs_call *call)
 {
     struct under_way *place = place_for_one();
     uint64_t began_ns = cpu_time_ns();
@@ -337,10 +321,11 @@ static void begin_incident(const struct gs_incident_facts *facts, size_t rule)
     pthread_mutex_unlock(&w.gathering);
     w.parts.capturing_ns += cpu_time_ns() - began_ns;
     place->rule = rule;
+    place->call = call;
     place->began_ns = gs_monotonic_ns();
     if (error) {
         gs_log(GS_LOG_ERROR, "rule %s: the incident could not be written: %s", facts->rule, strerrordesc_np(-error));
-        settle(rule, error);
+        settle(place, error, "");
     } else if (gs_incident_is_ready(place->incident, gs_monotonic_ns())) {
         end_incident(place);
     } else {
@@ -382,7 +367,7 @@ static void capture_verdict(const struct gs_verdict *verdict)
         .capture = rule->capture,
         .triggered_ns = gs_realtime_ns(),
     };
-    begin_incident(&facts, verdict->rule);
+    begin_incident(&facts, verdict->rule, NULL);
 }
 
 /* ---- the loop ---------------------------------------------------------------------------------------------------------- */
@@ -403,23 +388,46 @@ static void tick(bool early)
     gs_probe_alarm_at(gs_judge_alarm_line(w.parts.judge, gs_monotonic_ns()));
 }
 
-static void answer_call(void)
+static void answer_capture(struct gs_call *call)
 {
-    pthread_mutex_lock(&w.calls);
-    bool new = w.call.waiting && !w.call.under_way;
     struct gs_incident_facts facts = {
-        .rule = w.call.reason,
+        .rule = call->reason,
         .condition = "call",
-        .reason = "asked for by the program (gumshoe_capture)",
+        .reason = call->asker,
         .value = NAN,
         .line = NAN,
-        .capture = w.call.kinds,
+        .capture = call->kinds,
+        .cpu_ns = call->cpu_ns,
         .triggered_ns = gs_realtime_ns(),
     };
-    w.call.under_way = w.call.waiting;
-    pthread_mutex_unlock(&w.calls);
-    if (new)
-        begin_incident(&facts, SIZE_MAX);
+    begin_incident(&facts, SIZE_MAX, call);
+}
+
+static void answer_status(struct gs_call *call)
+{
+    struct gs_status status = {
+        .rules = w.parts.rules,
+        .judge = w.parts.judge,
+        .watch = w.parts.watch,
+        .values = w.parts.values,
+        .dir = gs_store_path(w.parts.store),
+        .limit_from = w.parts.limit_from,
+        .limit_bytes = w.parts.scene.limit_bytes,
+        .started_ns = w.parts.scene.started_ns,
+    };
+    for (size_t i = 0; i < UNDER_WAY_MAX; i++)
+        status.under_way += w.parts.under_way[i].incident != NULL;
+    gs_status_write(&status, &call->text);
+    gs_call_done(call, call->text.failed ? -ENOMEM : 0);
+}
+
+static void answer_calls(void)
+{
+    for (struct gs_call *call; (call = gs_call_next());)
+        if (call->kind == GS_CALL_STATUS)
+            answer_status(call);
+        else
+            answer_capture(call);
 }
 
 static void settle_in(void)
@@ -441,7 +449,9 @@ static void *watch(void *unused)
 {
     (void)unused;
     settle_in();
-    gs_cpu_configure(&(struct gs_cpu_settings){w.parts.rules->cpu.hertz, w.parts.rules->cpu.before_ns, gettid()});
+    gs_probe_own_thread();
+    gs_cpu_configure(&(struct gs_cpu_settings){w.parts.rules->cpu.hertz, w.parts.rules->cpu.before_ns});
+    gs_control_start(w.parts.store);
     int64_t next_ns = gs_monotonic_ns() + w.parts.rules->interval_ns;
     w.parts.governor.before = (struct gs_cost){gs_monotonic_ns(), gs_probe_sampling_ns(), cpu_time_ns()};
     tick(false);
@@ -450,7 +460,7 @@ static void *watch(void *unused)
         if (any_under_way() || w.parts.rules->cpu.before_ns)
             go_on_with_incidents(false);
         if (woken == GS_WAKE_CALL)
-            answer_call();
+            answer_calls();
         else if (woken == GS_WAKE_ALARM)
             tick(true);
         int64_t now_ns = gs_monotonic_ns();
@@ -463,6 +473,8 @@ static void *watch(void *unused)
                       w.parts.rules->interval_ns; // late (a capture, a stopped machine): a gap, not a burst
     }
     go_on_with_incidents(true);
+    gs_calls_refuse(-ESRCH);
+    gs_control_stop();
     gs_cpu_configure(&(struct gs_cpu_settings){.hertz = w.parts.rules->cpu.hertz});
     return NULL;
 }
@@ -475,11 +487,10 @@ static void after_fork_in_child(void)
     gs_memory_after_fork();
     gs_probe_after_fork();
     gs_cpu_after_fork();
+    gs_calls_after_fork();
+    gs_control_after_fork();
     pthread_mutex_init(&w.gate, NULL);
-    pthread_mutex_init(&w.calls, NULL);
     pthread_mutex_init(&w.gathering, NULL);
-    pthread_cond_init(&w.answered, NULL);
-    w.call = (struct call){0};
     w.parts = (struct parts){0};
     atomic_store(&w.running, false);
 }
@@ -595,20 +606,15 @@ int gs_watcher_capture(const char *reason, unsigned kinds)
         return -EINVAL;
     if (!atomic_load(&w.running) || pthread_equal(pthread_self(), w.thread))
         return -ESRCH;
-    pthread_mutex_lock(&w.calls);
-    while (w.call.waiting) // another thread's turn first
-        pthread_cond_wait(&w.answered, &w.calls);
-    w.call = (struct call){.reason = reason, .kinds = kinds, .waiting = true};
-    gs_probe_wake();
-    while (w.call.waiting && atomic_load(&w.running)) {
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec++; // the watcher may have been stopped meanwhile
-        pthread_cond_timedwait(&w.answered, &w.calls, &until);
-    }
-    int result = w.call.waiting ? -ESRCH : w.call.result;
-    w.call.waiting = false;
-    pthread_mutex_unlock(&w.calls);
+    struct gs_call ask = {.kind = GS_CALL_CAPTURE, .kinds = kinds}, *call;
+    snprintf(ask.reason, sizeof ask.reason, "%s", reason);
+    snprintf(ask.asker, sizeof ask.asker, "asked for by the program (gumshoe_capture)");
+    while (!(call = gs_call_post(&ask))) // too many ask at once
+        nanosleep(&(struct timespec){.tv_nsec = GS_CPU_POLL_NS}, NULL);
+    while (!gs_call_wait(call, GS_NS_PER_S) && atomic_load(&w.running))
+        ; // the watcher may have been stopped meanwhile
+    int result = gs_call_wait(call, 0) ? call->result : -ESRCH;
+    gs_call_forget(call);
     return result;
 }
 

@@ -40,6 +40,18 @@ int gs_cmd_check(int argc, char **argv);
 int gs_cmd_ls(int argc, char **argv);
 int gs_cmd_show(int argc, char **argv);
 int gs_cmd_top(int argc, char **argv);
+int gs_cmd_status(int argc, char **argv);
+int gs_cmd_capture(int argc, char **argv);
+
+/* Ask the agent in process PID (ask.c): REQUEST, which is taken, with "version" added. Its answer, of which an "error" was
+ * complained about, or NULL with *STATUS set. GS_NO in *STATUS, and nothing said: there is no agent in it. */
+json_t *gs_ask_agent(int pid, json_t *request, int timeout_s, int *status) GS_CHECK_RESULT;
+/* A process's number out of TEXT; 0: it is none. */
+int gs_read_pid(const char *text);
+
+/* An incident of process PID, which has no agent: it is stopped for as long as it takes to read its stacks (foreign.c).
+ * The incident's folder into PATH. Returns an exit status. */
+int gs_capture_foreign(int pid, const char *dir, char path[]);
 
 /* pprof's way to print quantities (scale.c). */
 struct gs_scale { const char *unit; double factor; const char *suffix; }; // value * factor is printed with the suffix

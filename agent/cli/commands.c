@@ -32,6 +32,16 @@ const struct gs_command gs_commands[] = {
      "  --cum          sort by cum\n"
      "  --json         {\"sample_type\", \"unit\", \"total\", \"rows\": [{\"function\", \"file\", \"flat\", \"cum\"}]}\n",
      gs_cmd_top},
+    {"status", "[--json] PID", "what a running agent sees: every metric, and why each rule has or has not fired",
+     "  --json         as the agent says it\n",
+     gs_cmd_status},
+    {"capture", "[--kinds KIND,…] [--seconds N] [--dir DIR] PID",
+     "an incident of a running process, now; prints its folder",
+     "  --kinds LIST   of heap, threads, threadcreate, cpu (default: heap,threads)\n"
+     "  --seconds N    how long CPU time is sampled (default: what the rules say, 10)\n"
+     "  --dir DIR      where it goes if the process has no agent (default: $GUMSHOE_DIR, else ./incidents);\n"
+     "                 such a process is stopped for the time that it takes to read its threads' stacks\n",
+     gs_cmd_capture},
     {NULL, NULL, NULL, NULL, NULL},
 };
 // clang-format on

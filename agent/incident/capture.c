@@ -15,7 +15,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -86,14 +85,16 @@ static void take_notes(struct gs_incident *c, const struct gs_text *notes)
 static int begin(struct gs_incident *c, struct gs_store *store)
 {
     const struct gs_incident_facts *facts = c->report.facts;
-    int error = gs_folder_make(store, facts->rule, facts->triggered_ns, &c->folder);
+    char exe[32];
+    int error = gs_folder_make(store, facts->rule, c->report.pid, facts->triggered_ns, &c->folder);
     if (error)
         return error;
     snprintf(c->path, sizeof c->path, "%s/%s", gs_store_path(store), c->folder.name);
-    ssize_t length = readlink("/proc/self/exe", c->exe, sizeof c->exe - 1);
+    snprintf(exe, sizeof exe, "/proc/%d/exe", c->report.pid);
+    ssize_t length = readlink(exe, c->exe, sizeof c->exe - 1);
     c->exe[length > 0 ? length : 0] = 0;
     uname(&c->host);
-    c->maps = gs_maps_read(0);
+    c->maps = gs_maps_read(facts->given ? c->report.pid : 0);
     if (c->maps && c->maps->main != SIZE_MAX)
         gs_build_id_hex(&c->maps->mapping[c->maps->main], c->build_id);
     if (!c->maps)
@@ -135,9 +136,8 @@ static void gather(struct gs_incident *c, const struct gs_capture *kind, struct 
         .window_ns = c->report.facts->window_ns,
         .cpu = c->cpu,
         .reason = c->report.facts->reason,
-        .skip_tid = (int)syscall(SYS_gettid),
     };
-    int error = kind->gather(&how, out);
+    int error = c->facts.given ? gs_gather_given(&how, c->facts.given, out) : kind->gather(&how, out);
     take_notes(c, &out->notes);
     failed(c, kind->name, error);
     if (error && !out->profile)
@@ -198,7 +198,7 @@ static void put_descriptors(struct gs_incident *c)
     end_step(c, "descriptors");
 }
 
-static void put_context(struct gs_incident *c)
+static void put_watch(struct gs_incident *c)
 {
     const struct gs_incident_scene *scene = c->report.scene;
     struct gs_text metrics = {0};
@@ -208,6 +208,13 @@ static void put_context(struct gs_incident *c)
     gs_text_fini(&metrics);
     failed(c, "rules.json",
            gs_folder_put(&c->folder, "rules.json", scene->rules->text, scene->rules->text_length));
+}
+
+static void put_context(struct gs_incident *c)
+{
+    const struct gs_incident_scene *scene = c->report.scene;
+    if (!c->facts.given)
+        put_watch(c);
     if (c->maps)
         failed(c, "maps.txt", gs_folder_put(&c->folder, "maps.txt", c->maps->text, c->maps->text_length));
     for (size_t i = 0; i < scene->unavailable_count; i++)
@@ -342,7 +349,7 @@ static struct gs_incident *new_incident(struct gs_store *store, const struct gs_
         .build_id = c->build_id,
         .host = c->host.nodename,
         .folder = c->path,
-        .pid = (int)getpid(),
+        .pid = facts->given ? facts->given->pid : (int)getpid(),
         .steps = json_array(),
         .notes = json_array(),
         .errors = json_array(),

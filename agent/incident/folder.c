@@ -35,7 +35,7 @@ static int make_dot_folder(int store, const char *name)
     return fd < 0 ? -errno : fd;
 }
 
-int gs_folder_make(struct gs_store *store, const char *rule, int64_t triggered_ns, struct gs_folder *out)
+int gs_folder_make(struct gs_store *store, const char *rule, int pid, int64_t triggered_ns, struct gs_folder *out)
 {
     enum { TRIES = 100 };
     char time[GS_TIME_TEXT];
@@ -45,7 +45,7 @@ int gs_folder_make(struct gs_store *store, const char *rule, int64_t triggered_n
     *out = (struct gs_folder){.store = store, .fd = -EEXIST};
     gs_print_time(triggered_ns, GS_TIME_FOLDER, time);
     for (int n = 1; n <= TRIES && out->fd == -EEXIST; n++) {
-        int length = snprintf(out->name, sizeof out->name, "%s-%s-%d", time, rule, (int)getpid());
+        int length = snprintf(out->name, sizeof out->name, "%s-%s-%d", time, rule, pid);
         if (n > 1)
             snprintf(out->name + length, sizeof out->name - (size_t)length, "-%d", n);
         out->fd = make_dot_folder(store_fd, out->name);

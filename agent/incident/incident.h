@@ -34,6 +34,15 @@ const char *gs_store_path(const struct gs_store *store);       // absolute
  * many were removed. */
 size_t gs_store_rotate(struct gs_store *store);
 
+/* ---- DIR/.live: how a running agent is found (live.c) ----------------------------------------------------------- */
+
+enum { GS_LIVE_NAME = 64 };
+/* A listening socket in STORE's .live, by the name of this process, which is put into NAME. -errno. Context: watcher. */
+int gs_live_listen(struct gs_store *store, char name[GS_LIVE_NAME]) GS_CHECK_RESULT;
+void gs_live_remove(struct gs_store *store, const char *name);
+/* Connect to the agent in process PID. -ENOENT: it has none, or none that runs; another -errno: it may not be asked. */
+int gs_live_connect(int pid) GS_CHECK_RESULT;
+
 /* ---- capturing ----------------------------------------------------------------------------------------------- */
 
 struct gs_incident_facts {     // what is known when it fires; borrowed
@@ -48,6 +57,7 @@ struct gs_incident_facts {     // what is known when it fires; borrowed
     unsigned capture;          // an or of enum gs_kind
     int64_t cpu_ns;            // how long CPU time is sampled; 0: as the rules say
     int64_t triggered_ns;      // CLOCK_REALTIME
+    const struct gs_given_threads *given; // the threads of another process, which the incident is of; NULL: of this one
 };
 struct gs_incident_scene {     // what does not change from one incident to the next; borrowed
     const struct gs_rules *rules;

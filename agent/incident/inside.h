@@ -42,8 +42,9 @@ struct gs_folder {
     char name[GS_FOLDER_NAME_MAX]; // final; the folder stands under "." name until it is published
     json_t *files;                 // [{"name","size","crc32"}] of those that are safe on disk
 };
-/* Make the dot-folder of an incident that RULE fired at TRIGGERED_NS. */
-int gs_folder_make(struct gs_store *store, const char *rule, int64_t triggered_ns, struct gs_folder *out) GS_CHECK_RESULT;
+/* Make the dot-folder of an incident of process PID that RULE fired at TRIGGERED_NS. */
+int gs_folder_make(struct gs_store *store, const char *rule, int pid, int64_t triggered_ns, struct gs_folder *out)
+    GS_CHECK_RESULT;
 /* A new file in it, to be written; -errno. */
 int gs_folder_create(struct gs_folder *folder, const char *name);
 /* FD was written: fsync it, take its size and crc32 down, close it. */

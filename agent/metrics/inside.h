@@ -73,7 +73,7 @@ struct gs_slot { // one metric that someone asked for
 };
 
 struct gs_process { // /proc/self/stat
-    uint64_t major_faults, cpu_ticks, threads;
+    uint64_t major_faults, cpu_ticks;
 };
 
 struct gs_quota { // the CPU time of one group: version 2 has both figures in one file
@@ -85,7 +85,7 @@ struct gs_quota { // the CPU time of one group: version 2 has both figures in on
 struct gs_watch {
     char *root;
     int64_t now_ns; // of the present tick
-    struct gs_kept statm, stat, descriptors, pressure;
+    struct gs_kept statm, stat, tasks, descriptors, pressure;
     bool stat_taken, stat_known; // in this tick: tried, and found good
     ssize_t stat_error;          // or why it could not be read
     struct gs_process process;

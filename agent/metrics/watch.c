@@ -92,6 +92,7 @@ void gs_watch_free(struct gs_watch *watch)
         return;
     gs_kept_fini(&watch->statm);
     gs_kept_fini(&watch->stat);
+    gs_kept_fini(&watch->tasks);
     gs_kept_fini(&watch->descriptors);
     gs_kept_fini(&watch->pressure);
     for (size_t i = 0; i < watch->quota_count; i++) {

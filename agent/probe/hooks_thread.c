@@ -23,6 +23,7 @@ enum { STARTS = 256 };
 static struct start {
     _Atomic bool taken;
     uint32_t stack;
+    bool small;
     routine_function *routine;
     void *argument;
 } starts[STARTS];
@@ -48,10 +49,12 @@ static void *begin(void *given)
     struct start *start = given;
     routine_function *routine = start->routine;
     void *argument = start->argument;
+    bool small = start->small;
     pid_t tid = (pid_t)syscall(SYS_gettid);
-    gs_roll_add(tid, start->stack);
+    gs_roll_add(tid, start->stack, small);
     give_start(start);
-    gs_cpu_thread_begins(tid);
+    if (!small)
+        gs_cpu_thread_begins(tid);
     return routine(argument);
 }
 
@@ -67,6 +70,14 @@ static create_function *real_create(void)
     return found;
 }
 
+/* Too small for a signal on top of what the thread may be doing: the kernel's frame alone takes 3 KiB. */
+static bool has_small_stack(const pthread_attr_t *attributes)
+{
+    enum { SMALL = 48 << 10 };
+    size_t size;
+    return attributes && pthread_attr_getstacksize(attributes, &size) == 0 && size < SMALL;
+}
+
 static int create_known(uint32_t stack, pthread_t *thread, const pthread_attr_t *attributes,
                         routine_function *routine, void *argument)
 {
@@ -74,6 +85,7 @@ static int create_known(uint32_t stack, pthread_t *thread, const pthread_attr_t 
     if (!start)
         return real_create()(thread, attributes, routine, argument);
     start->stack = stack;
+    start->small = has_small_stack(attributes);
     start->routine = routine;
     start->argument = argument;
     int error = real_create()(thread, attributes, begin, start);

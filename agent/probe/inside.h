@@ -186,8 +186,8 @@ bool gs_row_function(uintptr_t pc, uintptr_t *start, uintptr_t *end);
 
 /* ---- the roll of threads (roll.c) ------------------------------------------------------------------------------------- */
 
-/* The thread TID, which is the calling one, was created by STACK. */
-void gs_roll_add(pid_t tid, uint32_t stack);
+/* The thread TID, which is the calling one, was created by STACK; its stack is SMALL: it is not to be sent signals. */
+void gs_roll_add(pid_t tid, uint32_t stack, bool small);
 void gs_roll_label(pid_t tid, uint32_t labels); // and carries this set
 bool gs_thread_ended(pid_t pid, pid_t tid);
 

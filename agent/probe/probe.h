@@ -103,17 +103,22 @@ struct gs_thread_stack {
 /* Take the stack of thread TID of this process. At most TIMEOUT_NS for a signal's answer; 0: no signal is sent.
  * Context: watcher. */
 void gs_probe_thread_stack(pid_t tid, int64_t timeout_ns, struct gs_thread_stack *out);
+/* False: thread TID was created with a stack so small that a signal might run over its end. */
+bool gs_probe_may_be_asked(pid_t tid);
 /* Around a dump that may ask threads: the signal that they are asked by, borrowed until the end; 0: the host uses all that
  * we could. Without it gs_probe_thread_stack borrows it for each thread. */
 int gs_probe_ask_begin(void);
 void gs_probe_ask_end(void);
-/* Copy LENGTH bytes of this process's memory at AT; false when they cannot be read. */
-bool gs_probe_peek(uintptr_t at, void *out, size_t length);
+/* Copy LENGTH bytes of process PID's memory at AT; false when they cannot be read. */
+bool gs_probe_peek(pid_t pid, uintptr_t at, void *out, size_t length);
 
 /* How many threads STACK has created; and which stack created the living thread TID of this process: false when that
  * was not seen. Context: watcher. */
 uint32_t gs_probe_stack_threads(uint32_t stack);
 bool gs_probe_creator_of(pid_t tid, uint32_t *stack);
+/* The calling thread is the agent's own, from here on: dumps leave it out. */
+void gs_probe_own_thread(void);
+bool gs_probe_is_own_thread(pid_t tid);
 /* pthread_create, for a thread of our own: not counted as the host's. */
 int gs_probe_create_own_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*routine)(void *), void *argument);
 

@@ -20,6 +20,7 @@ enum { PLACES = 1 << 15, NEIGHBOURS = 8 };
 static struct line {
     _Atomic uint64_t creator; // tid << 32 | stack; 0: the line is free
     _Atomic uint32_t labels;
+    _Atomic bool small;
 } roll[PLACES + NEIGHBOURS];
 
 bool gs_thread_ended(pid_t pid, pid_t tid)
@@ -53,11 +54,13 @@ static struct line *new_line(pid_t tid, uint32_t stack)
     return NULL;
 }
 
-void gs_roll_add(pid_t tid, uint32_t stack)
+void gs_roll_add(pid_t tid, uint32_t stack, bool small)
 {
     struct line *line = new_line(tid, stack);
-    if (line)
-        atomic_store_explicit(&line->labels, 0, memory_order_relaxed);
+    if (!line)
+        return;
+    atomic_store_explicit(&line->labels, 0, memory_order_relaxed);
+    atomic_store_explicit(&line->small, small, memory_order_relaxed);
 }
 
 void gs_roll_label(pid_t tid, uint32_t labels)
@@ -77,8 +80,38 @@ bool gs_probe_creator_of(pid_t tid, uint32_t *stack)
     return line && *stack != NOBODY;
 }
 
+bool gs_probe_may_be_asked(pid_t tid)
+{
+    const struct line *line = line_of(tid);
+    return !line || !atomic_load_explicit(&line->small, memory_order_relaxed);
+}
+
 uint32_t gs_probe_labels_of(pid_t tid)
 {
     const struct line *line = line_of(tid);
     return line ? atomic_load_explicit(&line->labels, memory_order_relaxed) : 0;
+}
+
+/* ---- our own --------------------------------------------------------------------------------------------------------- */
+
+enum { OWN_MAX = 8 };
+static _Atomic pid_t own[OWN_MAX];
+
+void gs_probe_own_thread(void)
+{
+    pid_t tid = (pid_t)syscall(SYS_gettid), pid = getpid();
+    for (int i = 0; i < OWN_MAX; i++) {
+        pid_t there = atomic_load_explicit(&own[i], memory_order_relaxed);
+        if ((there == 0 || there == tid || gs_thread_ended(pid, there)) &&
+            atomic_compare_exchange_strong_explicit(&own[i], &there, tid, memory_order_relaxed, memory_order_relaxed))
+            return;
+    }
+}
+
+bool gs_probe_is_own_thread(pid_t tid)
+{
+    for (int i = 0; i < OWN_MAX; i++)
+        if (atomic_load_explicit(&own[i], memory_order_relaxed) == tid)
+            return true;
+    return false;
 }

@@ -230,6 +230,11 @@ static bool read_fde(const uint8_t *at, const struct object *object, struct fram
 
 /* ---- expressions ------------------------------------------------------------------------------------------------------- */
 
+struct block { // an expression
+    const uint8_t *at;
+    uint32_t length;
+};
+
 struct term { // register + value, or *(register + value)
     enum { CONSTANT, SP, BP, BX } base;
     bool loaded;
@@ -273,9 +278,10 @@ static struct term apply(uint8_t op, struct term a, struct term b, bool *bad)
     return a;
 }
 
-/* The sum that the expression in C stands for, at PC; false for what we do not follow. */
-static bool evaluate(struct cursor c, uintptr_t pc, struct term *out)
+/* The sum that the expression BLOCK stands for, at PC; false for what we do not follow. */
+static bool evaluate(const struct block *block, uintptr_t pc, struct term *out)
 {
+    struct cursor c = {block->at, block->at + block->length, false};
     enum { ROOM = 8 };
     struct term stack[ROOM];
     unsigned depth = 0;
@@ -329,19 +335,24 @@ static bool evaluate(struct cursor c, uintptr_t pc, struct term *out)
 
 /* ---- the call frame program -------------------------------------------------------------------------------------------------- */
 
+/* Kept small: several of these are on a host's stack at once. */
 enum rule { SAME, UNDEFINED, AT_CFA, EXPRESSION, OTHER };
 struct place {
-    enum rule rule;
-    int64_t offset;
-    struct cursor expression;
+    int32_t offset;
+    uint8_t rule;
 };
 struct rules {
-    bool by_expression;
-    uint64_t reg;
     int64_t offset;
-    struct cursor expression;
+    struct block cfa, bp_at; // where they are by expression
     struct place bp, bx, pc;
+    uint8_t reg;
+    bool by_expression;
 };
+
+static uint8_t known_register(uint64_t reg)
+{
+    return reg <= REG_PC ? (uint8_t)reg : UINT8_MAX;
+}
 
 static struct place *place_of(struct rules *rules, uint64_t reg)
 {
@@ -352,31 +363,32 @@ static void set_place(struct rules *rules, uint64_t reg, enum rule rule, int64_t
 {
     struct place *place = place_of(rules, reg);
     if (place) {
-        place->rule = rule;
-        place->offset = offset;
+        place->rule = offset == (int32_t)offset ? (uint8_t)rule : OTHER;
+        place->offset = (int32_t)offset;
     }
 }
 
 static void restore_place(struct rules *rules, const struct rules *initial, uint64_t reg)
 {
-    if (reg == REG_BP)
+    if (reg == REG_BP) {
         rules->bp = initial->bp;
-    else if (reg == REG_BX)
+        rules->bp_at = initial->bp_at;
+    } else if (reg == REG_BX)
         rules->bx = initial->bx;
     else if (reg == REG_PC)
         rules->pc = initial->pc;
 }
 
-static struct cursor take_block(struct cursor *c)
+static struct block take_block(struct cursor *c)
 {
     uint64_t length = take_uleb(c);
-    struct cursor block = *c;
-    if (length > (uint64_t)(c->end - c->at)) {
+    const uint8_t *at = c->at;
+    if (length > UINT32_MAX || length > (uint64_t)(c->end - at)) {
         c->bad = true;
         length = 0;
     }
-    block.end = c->at += length;
-    return block;
+    c->at += length;
+    return (struct block){at, (uint32_t)length};
 }
 
 /* Run PROGRAM until the row of PC. *LOCATION is where the rules hold from. False when it cannot be followed. */
@@ -416,10 +428,10 @@ static bool run(struct cursor c, const struct frame_entry *entry, uintptr_t pc, 
         case 0x16: reg = take_uleb(&c); take_block(&c); set_place(rules, reg, OTHER, 0); break;
         case 0x10: {
             reg = take_uleb(&c);
-            struct cursor block = take_block(&c);
+            struct block block = take_block(&c);
             set_place(rules, reg, EXPRESSION, 0);
-            if (place_of(rules, reg))
-                place_of(rules, reg)->expression = block;
+            if (reg == REG_BP)
+                rules->bp_at = block;
             break;
         }
         case 0x0a:
@@ -432,12 +444,12 @@ static bool run(struct cursor c, const struct frame_entry *entry, uintptr_t pc, 
                 return false;
             *rules = remembered[--depth];
             break;
-        case 0x0c: rules->by_expression = false; rules->reg = take_uleb(&c); rules->offset = (int64_t)take_uleb(&c); break;
-        case 0x12: rules->by_expression = false; rules->reg = take_uleb(&c); rules->offset = take_sleb(&c) * entry->data_align; break;
-        case 0x0d: rules->reg = take_uleb(&c); break;
+        case 0x0c: rules->by_expression = false; rules->reg = known_register(take_uleb(&c)); rules->offset = (int64_t)take_uleb(&c); break;
+        case 0x12: rules->by_expression = false; rules->reg = known_register(take_uleb(&c)); rules->offset = take_sleb(&c) * entry->data_align; break;
+        case 0x0d: rules->reg = known_register(take_uleb(&c)); break;
         case 0x0e: rules->offset = (int64_t)take_uleb(&c); break;
         case 0x13: rules->offset = take_sleb(&c) * entry->data_align; break;
-        case 0x0f: rules->by_expression = true; rules->expression = take_block(&c); break;
+        case 0x0f: rules->by_expression = true; rules->cfa = take_block(&c); break;
         case 0x2e: take_uleb(&c); break; // GNU_args_size
         default: return false;
         }
@@ -474,16 +486,17 @@ static enum gs_row_kind kind_of(struct term cfa)
     return GS_ROW_STRANGE;
 }
 
-static void set_bp(struct gs_row *row, const struct place *bp, uintptr_t pc)
+static void set_bp(struct gs_row *row, const struct rules *rules, uintptr_t pc)
 {
+    const struct place *bp = &rules->bp;
     struct term at;
     row->bp = GS_BP_LOST;
     if (bp->rule == SAME) {
         row->bp = GS_BP_SAME;
     } else if (bp->rule == AT_CFA && fits_place(bp->offset)) {
         row->bp = GS_BP_AT_CFA;
-        row->bp_offset = (int32_t)bp->offset;
-    } else if (bp->rule == EXPRESSION && evaluate(bp->expression, pc, &at) && at.base == BP && !at.loaded &&
+        row->bp_offset = bp->offset;
+    } else if (bp->rule == EXPRESSION && evaluate(&rules->bp_at, pc, &at) && at.base == BP && !at.loaded &&
                fits_place(at.value)) {
         row->bp = GS_BP_AT_BP;
         row->bp_offset = (int32_t)at.value;
@@ -493,7 +506,7 @@ static void set_bp(struct gs_row *row, const struct place *bp, uintptr_t pc)
 static void set_bx(struct gs_row *row, const struct place *bx)
 {
     if (bx->rule == AT_CFA && bx->offset != GS_BX_SAME && fits_place(bx->offset))
-        row->bx_offset = (int32_t)bx->offset;
+        row->bx_offset = bx->offset;
     else
         row->bx_offset = bx->rule == SAME ? GS_BX_SAME : GS_BX_LOST;
 }
@@ -510,13 +523,13 @@ static struct gs_row row_of(const struct rules *rules, uintptr_t pc)
         return (struct gs_row){.kind = GS_ROW_END};
     if (rules->pc.rule != AT_CFA || rules->pc.offset != -8)
         return STRANGE;
-    if (rules->by_expression && !evaluate(rules->expression, pc, &cfa))
+    if (rules->by_expression && !evaluate(&rules->cfa, pc, &cfa))
         return STRANGE;
     if (!fits(cfa.value))
         return STRANGE;
     row.kind = kind_of(cfa);
     row.cfa_offset = (int32_t)cfa.value;
-    set_bp(&row, &rules->bp, pc);
+    set_bp(&row, rules, pc);
     set_bx(&row, &rules->bx);
     return row;
 }

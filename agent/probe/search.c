@@ -14,6 +14,7 @@
  * Who: the watcher, over a copy. Bounds: the pages that the copy may have. */
 #include "probe/inside.h"
 #include <string.h>
+#include <unistd.h>
 
 enum { LOOKED_AT = 8 }; // bytes of code before a return address
 enum verdict { NO, PERHAPS, YES };
@@ -33,7 +34,7 @@ static int32_t relative(const uint8_t *at)
 static uintptr_t word_at(uintptr_t at)
 {
     uintptr_t value;
-    return gs_probe_peek(at, &value, sizeof value) ? value : 0;
+    return gs_probe_peek(getpid(), at, &value, sizeof value) ? value : 0;
 }
 
 /* Where the PLT entry at TARGET jumps: endbr64, if it is there, then jmp *slot(%rip). 0: it is no such entry. */
@@ -41,7 +42,7 @@ static uintptr_t through_plt(uintptr_t target)
 {
     uint8_t code[16];
     static const uint8_t endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
-    if (!gs_probe_peek(target, code, sizeof code))
+    if (!gs_probe_peek(getpid(), target, code, sizeof code))
         return 0;
     size_t at = memcmp(code, endbr64, sizeof endbr64) == 0 ? sizeof endbr64 : 0;
     at += code[at] == 0xf2; // bnd
@@ -72,7 +73,7 @@ static enum verdict calls(uintptr_t ret, const struct function *function)
     const uint8_t *end = code + LOOKED_AT;
     struct function caller;
     if (!gs_row_function(ret - 1, &caller.start, &caller.end) ||
-        !gs_probe_peek(ret - LOOKED_AT, code, sizeof code))
+        !gs_probe_peek(getpid(), ret - LOOKED_AT, code, sizeof code))
         return NO;
     if (end[-5] == 0xe8) {
         uintptr_t target = ret + (uintptr_t)(intptr_t)relative(end - 4);

@@ -81,10 +81,10 @@ static void read_call(const struct position *position, struct gs_thread_stack *o
         out->argument[i] = take_number(&at);
 }
 
-bool gs_probe_peek(uintptr_t at, void *out, size_t length)
+bool gs_probe_peek(pid_t pid, uintptr_t at, void *out, size_t length)
 {
     struct iovec to = {out, length}, from = {(void *)at, length};
-    return process_vm_readv(getpid(), &to, 1, &from, 1, 0) == (ssize_t)length;
+    return process_vm_readv(pid, &to, 1, &from, 1, 0) == (ssize_t)length;
 }
 
 static char copy[(COPY_PAGES + 1) * PAGE] __attribute__((aligned(PAGE))); // the watcher alone comes here
@@ -92,7 +92,7 @@ static char copy[(COPY_PAGES + 1) * PAGE] __attribute__((aligned(PAGE))); // the
 /* A page more of the sleeper's stack. */
 static bool copy_more(struct gs_reach *reach)
 {
-    if (reach->pages_left == 0 || !gs_probe_peek(reach->high, (char *)reach->high + reach->shift, PAGE))
+    if (reach->pages_left == 0 || !gs_probe_peek(getpid(), reach->high, (char *)reach->high + reach->shift, PAGE))
         return false;
     reach->pages_left--;
     reach->high += PAGE;
@@ -109,7 +109,7 @@ static struct gs_reach copy_stack(uintptr_t sp)
                              .grow = copy_more,
                              .end = UINTPTR_MAX - PAGE,
                              .pages_left = COPY_PAGES};
-    if (!gs_probe_peek(sp, (char *)sp + reach.shift, reach.high - sp))
+    if (!gs_probe_peek(getpid(), sp, (char *)sp + reach.shift, reach.high - sp))
         reach.high = sp;
     return reach;
 }

@@ -31,7 +31,7 @@ struct stack {
     size_t first; // of its frames
 };
 
-struct blocker { // a thread that no signal reaches
+struct blocker { // a thread that no signal reaches, or is to reach
     pid_t tid;
     int64_t began_ns; // its CPU time at first sight
     char name[THREAD_NAME];
@@ -160,7 +160,8 @@ static void note_blocker(struct gs_cpu_session *session, int task, pid_t tid)
 
 static void look_at(int task, pid_t tid)
 {
-    bool blocks = !gs_probe_cpu_is_watched(tid) && gs_task_blocks(task, tid, gs_probe_cpu_signal());
+    bool blocks = !gs_probe_cpu_is_watched(tid) &&
+                  (!gs_probe_may_be_asked(tid) || gs_task_blocks(task, tid, gs_probe_cpu_signal()));
     bool watched = !blocks && gs_probe_cpu_watch(tid);
     for (struct gs_cpu_session *session = cpu.open; session; session = session->next) {
         if (blocks)
@@ -181,7 +182,7 @@ static void look_through_threads(int64_t now_ns)
     gs_dir_start(&dir, task);
     for (const char *name; (name = gs_dir_next(&dir));) {
         pid_t tid = (pid_t)strtol(name, NULL, 10);
-        if (tid > 0 && tid != cpu.settings.skip_tid)
+        if (tid > 0 && !gs_probe_is_own_thread(tid))
             look_at(task, tid);
     }
     close(task);
@@ -366,13 +367,13 @@ static int64_t add_blockers(struct gs_profile *profile, const struct gs_cpu_sess
         if (spent_ns <= 0)
             continue;
         const int64_t values[] = {(spent_ns + profile->period / 2) / profile->period, spent_ns};
-        snprintf(name, sizeof name, "(thread %s blocks signals)", b->name);
+        snprintf(name, sizeof name, "(thread %s takes no signals)", b->name);
         gs_profile_add_named_sample(profile, name, values, NULL, 0);
         sum_ns += spent_ns;
         worked++;
     }
     if (worked)
-        gs_text_add(notes, "CPU: %zu threads block the signal that samples them: no stacks\n", worked);
+        gs_text_add(notes, "CPU: %zu threads block the signal that samples them, or have small stacks: not seen but by name\n", worked);
     return sum_ns;
 }
 
@@ -393,7 +394,7 @@ static void say_what_is_missing(struct gs_profile *profile, const struct gs_cpu_
     if (session->no_timer)
         gs_text_add(notes, "CPU: %zu threads got no timer from the kernel (RLIMIT_SIGPENDING?)\n", session->no_timer);
     if (session->blockers_more)
-        gs_text_add(notes, "CPU: more than %d threads block the signal\n", BLOCKERS);
+        gs_text_add(notes, "CPU: more than %d threads take no signal\n", BLOCKERS);
     if (session->disturbed)
         gs_text_add(notes, "CPU: ended early: the program took the signal for itself\n");
 }

@@ -22,8 +22,8 @@ struct gs_wait {
     int tid, holder;
     uintptr_t lock; // 0: for the thread HOLDER to end
 };
-/* Fill OUT but for its tid; false when STACK's thread waits for nobody that can be told. */
-bool gs_waits_for(const struct gs_thread_stack *stack, struct gs_wait *out);
+/* Fill OUT but for its tid; false when STACK's thread, of process PID, waits for nobody that can be told. */
+bool gs_waits_for(pid_t pid, const struct gs_thread_stack *stack, struct gs_wait *out);
 /* A circle in WAIT[0..COUNT), which is sorted by tid: each of OUT's waits for the next, the last for the first. Returns its
  * length, at most MAX; 0: there is none. */
 size_t gs_find_circle(const struct gs_wait *wait, size_t count, size_t out[], size_t max);

@@ -15,11 +15,11 @@
 
 enum { OWNER_OFFSET = 8 }; // of struct __pthread_mutex_s, on 64-bit machines
 
-bool gs_waits_for(const struct gs_thread_stack *stack, struct gs_wait *out)
+bool gs_waits_for(pid_t pid, const struct gs_thread_stack *stack, struct gs_wait *out)
 {
     uint32_t word, operation = (uint32_t)stack->argument[1], wanted = (uint32_t)stack->argument[2];
     uintptr_t at = stack->argument[0];
-    if (stack->call != SYS_futex || !gs_probe_peek(at, &word, sizeof word))
+    if (stack->call != SYS_futex || !gs_probe_peek(pid, at, &word, sizeof word))
         return false;
     *out = (struct gs_wait){.lock = at};
     switch (operation & (uint32_t)FUTEX_CMD_MASK) {
@@ -31,7 +31,7 @@ bool gs_waits_for(const struct gs_thread_stack *stack, struct gs_wait *out)
     case FUTEX_WAIT_BITSET:
         if (word != wanted)
             return false;
-        if (word == 2 && !gs_probe_peek(at + OWNER_OFFSET, &out->holder, sizeof out->holder))
+        if (word == 2 && !gs_probe_peek(pid, at + OWNER_OFFSET, &out->holder, sizeof out->holder))
             return false;
         if (word & FUTEX_WAITERS)
             out->holder = (int)(word & FUTEX_TID_MASK);

@@ -127,7 +127,6 @@ struct gs_gather {                // what a gatherer may need; times are CLOCK_M
     int64_t window_ns;                    // of the condition: the baseline is the youngest at least as old
     struct gs_cpu_session *cpu;           // taken by the gatherer of CPU time; NULL: there is none
     const char *reason;                   // for the comments
-    int skip_tid;                         // a thread to leave out: the watcher's own; 0: none
 };
 /* Threads that wait for each other: each for what the next one holds, the last for what the first one does. */
 enum { GS_DEADLOCK_MAX = 16 };
@@ -139,6 +138,7 @@ struct gs_deadlocked {
 };
 struct gs_deadlock { size_t count; struct gs_deadlocked thread[GS_DEADLOCK_MAX]; }; // count 0: none was seen
 
+enum { GS_GIVEN_DEPTH = 256 };
 struct gs_gathered {              // all zero before; gs_gathered_fini after
     struct gs_profile *profile;
     struct gs_profile *base;      // heap only, and only when there is a baseline
@@ -147,6 +147,19 @@ struct gs_gathered {              // all zero before; gs_gathered_fini after
     struct gs_deadlock deadlock;  // of threads, when there is one
     struct gs_text notes;         // what was dropped, a line each
 };
+/* Threads of another process, as somebody else has read them while they stood still. */
+struct gs_given_thread {
+    int tid, call;             // call -1: none
+    char name[32], state, channel[48];
+    uintptr_t argument[6];     // of the call
+    uint32_t depth;
+    bool cut;
+    uintptr_t frames[GS_GIVEN_DEPTH]; // leaf first: return addresses; the leaf's pc plus one
+};
+struct gs_given_threads { int pid; const struct gs_given_thread *thread; size_t count; };
+/* What gathering the threads of this process gives, of those. */
+int gs_gather_given(const struct gs_gather *how, const struct gs_given_threads *given, struct gs_gathered *out);
+
 struct gs_capture {
     const char *name;
     enum gs_kind kind;
@@ -155,7 +168,7 @@ struct gs_capture {
 };
 /* CPU time is gathered over time: open ▶ poll, again and again ▶ gather (gs_gather.cpu), which closes it. Any thread but the
  * host's in a hook; several sessions may be open at once. */
-struct gs_cpu_settings { double hertz; int64_t before_ns; int skip_tid; };
+struct gs_cpu_settings { double hertz; int64_t before_ns; };
 /* Take these settings. With before_ns the threads are sampled from now on, so that a session may begin before it is opened;
  * else only while one is open. */
 void gs_cpu_configure(const struct gs_cpu_settings *settings);

@@ -15,7 +15,7 @@ struct census {
     size_t strangers; // threads that nobody was seen to create: the first, and the C library's own
 };
 
-static int count_living(struct census *census, pid_t skip)
+static int count_living(struct census *census)
 {
     int task = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (task < 0)
@@ -25,7 +25,7 @@ static int count_living(struct census *census, pid_t skip)
     for (const char *name; (name = gs_dir_next(&dir));) {
         pid_t tid = (pid_t)strtol(name, NULL, 10);
         uint32_t stack;
-        if (tid <= 0 || tid == skip)
+        if (tid <= 0 || gs_probe_is_own_thread(tid))
             continue;
         if (gs_probe_creator_of(tid, &stack) && stack < census->stacks)
             census->live[stack]++;
@@ -62,7 +62,7 @@ int gs_gather_threadcreate(const struct gs_gather *how, struct gs_gathered *out)
     gs_profile_add_comment(profile, "%s", how->reason);
     struct census census = {.stacks = gs_probe_stack_count()};
     census.live = gs_alloc(census.stacks * sizeof *census.live);
-    int error = census.live ? count_living(&census, how->skip_tid) : -ENOMEM;
+    int error = census.live ? count_living(&census) : -ENOMEM;
     if (!error) {
         add_stacks(profile, &census);
         gs_profile_add_comment(

@@ -4,7 +4,7 @@
  *        gs_probe_thread_stack ──▶ frames, system call ──────────────────┼▶ threads.txt: threads_text.c
  *        locks.c ──▶ who waits for whom ─────────────────────────────────┴▶ a deadlock, looked at twice
  *
- * Who:    the watcher, or a host thread in gumshoe_write_profile. The watcher's own thread is left out (skip_tid).
+ * Who:    the watcher, or a host thread in gumshoe_write_profile. The watcher's own thread is left out (gs_probe_is_own_thread).
  * Bounds: a thread that does not answer costs ANSWER_NS, all of them together PATIENCE_NS: from then on threads that
  *         run are listed without a stack. One that blocks the signal, or is stopped, is not asked at all. */
 #include "base/clock.h"
@@ -83,7 +83,7 @@ static void add_sample(struct gs_thread_dump *dump, struct gs_thread_seen *threa
         address[i] = stack->frames[i] - 1;
     thread->sample = dump->profile->sample_count;
     thread->stack = gs_hash_bytes(address, stack->depth * sizeof *address) ^ (uint64_t)thread->state;
-    snprintf(name, sizeof name, "(no answer: %s)", thread->blocks ? "it blocks the signal" : gs_thread_state(thread->state));
+    snprintf(name, sizeof name, "(no answer: %s)", thread->deaf ? thread->deaf : gs_thread_state(thread->state));
     if (stack->depth == 0)
         gs_profile_add_named_sample(dump->profile, name, &one, label, labels);
     else
@@ -96,13 +96,30 @@ static void ask(struct gs_thread_dump *dump, int task, struct gs_thread_seen *th
     bool stopped = thread->state == 'T' || thread->state == 't' || thread->state == 'Z';
     if (!dump->signal || stopped || dump->waited_ns >= PATIENCE_NS)
         return;
-    thread->blocks = gs_task_blocks(task, thread->tid, dump->signal);
-    if (thread->blocks)
-        return; // it would be left pending, and perhaps come out of a sigwait of the host's
+    if (!gs_probe_may_be_asked(thread->tid))
+        thread->deaf = "its stack is small";
+    else if (gs_task_blocks(task, thread->tid, dump->signal)) // it would be left pending, and come out of a sigwait
+        thread->deaf = "it blocks the signal";
+    if (thread->deaf)
+        return;
     int64_t before_ns = gs_monotonic_ns();
     gs_probe_thread_stack(thread->tid, ANSWER_NS, stack);
     if (stack->how == GS_THREAD_UNREACHED)
         dump->waited_ns += gs_monotonic_ns() - before_ns;
+}
+
+/* THREAD, the dump's next, was found to stand as STACK says. */
+static void keep_thread(struct gs_thread_dump *dump, struct gs_thread_seen *thread, const struct gs_thread_stack *stack)
+{
+    thread->how = stack->how;
+    thread->cut = stack->cut;
+    thread->call = stack->call;
+    thread->futex = stack->call == SYS_futex ? stack->argument[0] : 0;
+    if (!gs_waits_for(dump->pid, stack, &thread->waits))
+        thread->waits = (struct gs_wait){0};
+    thread->waits.tid = thread->tid;
+    add_sample(dump, thread, stack);
+    dump->count++;
 }
 
 static int take_thread(struct gs_thread_dump *dump, int task, pid_t tid)
@@ -122,19 +139,11 @@ static int take_thread(struct gs_thread_dump *dump, int task, pid_t tid)
         ask(dump, task, thread, stack);
     if (stack->how == GS_THREAD_UNREACHED && !read_stat(task, tid, thread))
         return 0; // it ended while we looked
-    thread->how = stack->how;
-    thread->cut = stack->cut;
-    thread->call = stack->call;
-    thread->futex = stack->call == SYS_futex ? stack->argument[0] : 0;
-    if (!gs_waits_for(stack, &thread->waits))
-        thread->waits = (struct gs_wait){0};
-    thread->waits.tid = tid;
-    add_sample(dump, thread, stack);
-    dump->count++;
+    keep_thread(dump, thread, stack);
     return 0;
 }
 
-static int take_all(struct gs_thread_dump *dump, pid_t skip)
+static int take_all(struct gs_thread_dump *dump)
 {
     int task = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC), error = 0;
     if (task < 0)
@@ -144,7 +153,7 @@ static int take_all(struct gs_thread_dump *dump, pid_t skip)
     dump->signal = gs_probe_ask_begin();
     for (const char *name; !error && (name = gs_dir_next(&dir));) {
         pid_t tid = (pid_t)strtol(name, NULL, 10);
-        if (tid > 0 && tid != skip)
+        if (tid > 0 && !gs_probe_is_own_thread(tid))
             error = take_thread(dump, task, tid);
     }
     if (dump->signal)
@@ -181,8 +190,10 @@ static bool still_stands(struct gs_thread_dump *dump, const size_t *circle, size
     for (size_t i = 0; i < length; i++) {
         const struct gs_wait *seen = &dump->thread[circle[i]].waits;
         struct gs_wait now;
+        if (dump->given)
+            continue; // they stood still all the while
         gs_probe_thread_stack(seen->tid, 0, &dump->stack);
-        if (dump->stack.how != GS_THREAD_ASLEEP || !gs_waits_for(&dump->stack, &now) || now.lock != seen->lock ||
+        if (dump->stack.how != GS_THREAD_ASLEEP || !gs_waits_for(dump->pid, &dump->stack, &now) || now.lock != seen->lock ||
             now.holder != seen->holder)
             return false;
     }
@@ -240,22 +251,38 @@ static void tell_unreached(struct gs_thread_dump *dump, struct gs_text *notes)
     gs_text_add(notes, "%zu threads did not answer: no stack; threads.txt says why\n", unreached);
 }
 
-int gs_gather_threads(const struct gs_gather *how, struct gs_gathered *out)
+/* Threads of another process. */
+static int take_given(struct gs_thread_dump *dump)
 {
-    struct gs_thread_dump *dump = gs_alloc(sizeof *dump);
-    struct gs_profile *profile = out->profile = gs_profile_new();
-    if (!dump || !profile) {
-        gs_free(dump);
-        return -ENOMEM;
+    for (size_t i = 0; i < dump->given->count; i++) {
+        const struct gs_given_thread *given = &dump->given->thread[i];
+        if (gs_grow(&dump->thread, &dump->capacity, dump->count + 1, sizeof *dump->thread))
+            return -ENOMEM;
+        struct gs_thread_seen *thread = &dump->thread[dump->count];
+        *thread = (struct gs_thread_seen){.tid = given->tid, .state = given->state};
+        snprintf(thread->name, sizeof thread->name, "%s", given->name);
+        snprintf(thread->channel, sizeof thread->channel, "%s", given->channel);
+        dump->stack.how = given->depth ? GS_THREAD_ASLEEP : GS_THREAD_UNREACHED;
+        dump->stack.call = given->call;
+        dump->stack.depth = given->depth;
+        dump->stack.cut = given->cut;
+        memcpy(dump->stack.argument, given->argument, sizeof given->argument);
+        memcpy(dump->stack.frames, given->frames, sizeof given->frames);
+        keep_thread(dump, thread, &dump->stack);
     }
-    dump->profile = profile;
+    return 0;
+}
+
+static int gather(struct gs_thread_dump *dump, const struct gs_gather *how, struct gs_gathered *out)
+{
+    struct gs_profile *profile = dump->profile = out->profile;
     gs_profile_add_sample_type(profile, "threads", "count");
     profile->period_type = (struct gs_value_type){gs_profile_string(profile, "threads"),
                                                   gs_profile_string(profile, "count")};
     profile->period = 1;
     profile->time_ns = gs_realtime_ns();
     gs_profile_add_comment(profile, "%s", how->reason);
-    int error = take_all(dump, how->skip_tid);
+    int error = dump->given ? take_given(dump) : take_all(dump);
     tell_unreached(dump, &out->notes);
     gs_profile_symbolize(profile, how->maps);
     gs_sort(dump->thread, dump->count, sizeof *dump->thread, by_tid);
@@ -263,6 +290,24 @@ int gs_gather_threads(const struct gs_gather *how, struct gs_gathered *out)
         find_deadlock(dump, &out->deadlock);
     gs_threads_text(dump, &out->deadlock, &out->text);
     gs_free(dump->thread);
-    gs_free(dump);
     return error ? error : profile->failed || out->text.failed ? -ENOMEM : 0;
+}
+
+int gs_gather_given(const struct gs_gather *how, const struct gs_given_threads *given, struct gs_gathered *out)
+{
+    struct gs_thread_dump *dump = gs_alloc(sizeof *dump);
+    out->profile = gs_profile_new();
+    int error = -ENOMEM;
+    if (dump && out->profile) {
+        dump->given = given;
+        dump->pid = given ? given->pid : getpid();
+        error = gather(dump, how, out);
+    }
+    gs_free(dump);
+    return error;
+}
+
+int gs_gather_threads(const struct gs_gather *how, struct gs_gathered *out)
+{
+    return gs_gather_given(how, NULL, out);
 }

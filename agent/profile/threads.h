@@ -6,7 +6,8 @@ struct gs_thread_seen {
     pid_t tid;
     char name[32], state, channel[48];
     enum gs_thread_how how;
-    bool cut, blocks;     // it blocks the signal
+    bool cut;
+    const char *deaf;     // why it cannot be asked; NULL: it can
     int call;             // -1: none
     uintptr_t futex;      // where it waits; 0: it does not
     struct gs_wait waits; // holder 0: for nobody that can be told
@@ -18,6 +19,8 @@ struct gs_thread_dump {
     struct gs_thread_seen *thread;
     size_t count, capacity;
     struct gs_profile *profile;
+    const struct gs_given_threads *given; // NULL: this process's own
+    pid_t pid;
     int64_t waited_ns;
     int signal;                   // that threads are asked by; 0: none can be had
     struct gs_thread_stack stack; // room to work in

@@ -40,7 +40,7 @@ near "seconds" "$total" "$(worked)" "$(awk "BEGIN { print $(worked) * 0.08 }")"
 it "names a thread that blocks the signal, with its time"
 profile blocked 4
 split 50
-near "the deaf thread" "$(awk '/blocks signals/ { sub("%", "", $2); print $2; exit }' top)" 50 5
+near "the deaf thread" "$(awk '/takes no signals/ { sub("%", "", $2); print $2; exit }' top)" 50 5
 grep -q '1 threads block the signal' comments || fail "$(cat comments)"
 it "charges the kernel's time to the stack that called it"
 profile calls 2

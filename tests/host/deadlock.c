@@ -65,9 +65,9 @@ int main(int argc, char **argv)
     } else {
         pthread_mutex_lock(&accounts);
     }
+    usleep(200000); // until the mutexes are taken by those who are to hold them
     for (int i = 0; i < 5; i++)
         pthread_create(&thread, NULL, run, (void *)wait_in_line);
-    usleep(200000);
     printf("ready\n");
     fflush(stdout);
     while (read(0, &byte, 1) > 0)

@@ -191,7 +191,7 @@ static void a_folder_has_its_name_only_when_it_is_whole(void **state)
     char dot[GS_FOLDER_NAME_MAX + 1];
     (void)state;
     struct gs_store *store = open_store(&no_limits);
-    assert_int_equal(gs_folder_make(store, "heap", 1795489509123 * GS_NS_PER_MS, &folder), 0);
+    assert_int_equal(gs_folder_make(store, "heap", getpid(), 1795489509123 * GS_NS_PER_MS, &folder), 0);
     snprintf(dot, sizeof dot, ".%s", folder.name);
     assert_true(there(dot) && !there(folder.name));
     assert_int_equal(gs_folder_put(&folder, "maps.txt", "123456789", 9), 0);
@@ -213,8 +213,8 @@ static void a_name_that_is_taken_gets_a_number(void **state)
     struct gs_folder_name name;
     (void)state;
     struct gs_store *store = open_store(&no_limits);
-    assert_int_equal(gs_folder_make(store, "heap", 1795489509123 * GS_NS_PER_MS, &first), 0);
-    assert_int_equal(gs_folder_make(store, "heap", 1795489509123 * GS_NS_PER_MS, &second), 0);
+    assert_int_equal(gs_folder_make(store, "heap", getpid(), 1795489509123 * GS_NS_PER_MS, &first), 0);
+    assert_int_equal(gs_folder_make(store, "heap", getpid(), 1795489509123 * GS_NS_PER_MS, &second), 0);
     assert_int_equal(strcmp(second.name + strlen(first.name), "-2"), 0);
     assert_true(gs_folder_name_read(second.name, &name));
     gs_folder_close(&first);
@@ -231,7 +231,7 @@ static void planted_links_are_not_followed(void **state)
     (void)state;
     struct gs_store *store = open_store(&no_limits);
     put("victim", "precious");
-    assert_int_equal(gs_folder_make(store, "heap", 0, &folder), 0);
+    assert_int_equal(gs_folder_make(store, "heap", getpid(), 0, &folder), 0);
     snprintf(planted, sizeof planted, ".%s/maps.txt", folder.name);
     assert_int_equal(symlink(path("victim"), path(planted)), 0);
     assert_int_equal(gs_folder_put(&folder, "maps.txt", "overwritten", 11), -EEXIST);

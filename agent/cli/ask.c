@@ -1,0 +1,73 @@
+/* ask.c - the command's side of control.c: one line of JSON there, one document back. */
+#include "base/file.h"
+#include "base/memory.h"
+#include "cli/cli.h"
+#include "incident/incident.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+enum { ANSWER_MAX = 16 << 20 };
+
+int gs_read_pid(const char *text)
+{
+    char *end;
+    errno = 0;
+    long pid = strtol(text, &end, 10);
+    return errno || *end || end == text || pid <= 0 || pid > 1 << 30 ? 0 : (int)pid;
+}
+
+static int send_request(int fd, json_t *request)
+{
+    struct gs_text line = {0};
+    char *text = json_dumps(request, JSON_COMPACT);
+    if (text)
+        gs_text_add(&line, "%s\n", text);
+    int error = text ? gs_write_all(fd, line.bytes, line.length) : -ENOMEM;
+    gs_free(text);
+    gs_text_fini(&line);
+    return error;
+}
+
+static json_t *exchange(int fd, json_t *request, int *error)
+{
+    char *text = NULL;
+    size_t length = 0;
+    *error = send_request(fd, request);
+    if (!*error)
+        *error = gs_read_all(fd, ANSWER_MAX, &text, &length);
+    json_t *answer = *error ? NULL : json_loadb(text, length, 0, NULL);
+    gs_free(text);
+    if (!*error && !json_is_object(answer))
+        *error = length ? -EPROTO : -ECONNRESET;
+    return answer;
+}
+
+json_t *gs_ask_agent(int pid, json_t *request, int timeout_s, int *status)
+{
+    int fd = gs_live_connect(pid), error = fd < 0 ? fd : 0;
+    json_t *answer = NULL;
+    json_object_set_new(request, "version", json_integer(1));
+    if (fd >= 0) {
+        struct timeval timeout = {.tv_sec = timeout_s};
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+        answer = exchange(fd, request, &error);
+        close(fd);
+    }
+    json_decref(request);
+    const char *refused = json_string_value(json_object_get(answer, "error"));
+    *status = error == -ENOENT ? GS_NO : GS_FINE;
+    if (refused)
+        *status = gs_complain(GS_NO, "process %d: %s", pid, refused);
+    else if (error == -EACCES || error == -EPERM)
+        *status = gs_complain(GS_IO, "process %d: it is another user's", pid);
+    else if (error && error != -ENOENT)
+        *status = gs_complain(GS_IO, "process %d: %s", pid, strerrordesc_np(-error));
+    if (*status == GS_FINE)
+        return answer;
+    json_decref(answer);
+    return NULL;
+}

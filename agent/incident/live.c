@@ -1,0 +1,163 @@
+/* live.c - DIR/.live: what a running agent leaves there for others to find it by. <pid>-<start time>.sock is its control
+ * socket; the start time (of /proc/PID/stat, in clock ticks since boot) tells one process from the next of its number.
+ * Who: the watcher, the command. */
+#include "base/file.h"
+#include "base/memory.h"
+#include "incident/inside.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* Field 22 of /proc/PID/stat; 0 when there is no such process. */
+static unsigned long long start_time(int pid)
+{
+    char path[40], *text;
+    size_t length;
+    unsigned long long time = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    if (gs_read_file(AT_FDCWD, path, 4096, &text, &length))
+        return 0;
+    const char *at = strrchr(text, ')');
+    for (int field = 2; at && field < 22; field++)
+        at = strchr(at + 1, ' ');
+    if (at)
+        time = strtoull(at, NULL, 10);
+    gs_free(text);
+    return time;
+}
+
+/* The number that process PID has for itself, inside its own container. */
+static int own_number(int pid)
+{
+    char path[40], *text;
+    size_t length;
+    int own = pid;
+    snprintf(path, sizeof path, "/proc/%d/status", pid);
+    if (gs_read_file(AT_FDCWD, path, 1 << 14, &text, &length))
+        return pid;
+    char *line = strstr(text, "\nNSpid:");
+    if (line) {
+        line += 1;
+        line[strcspn(line, "\n")] = 0;
+        const char *last = strrchr(line, '\t');
+        own = last ? atoi(last) : pid;
+    }
+    gs_free(text);
+    return own;
+}
+
+static void socket_name(int own_pid, unsigned long long started, char *out, size_t size)
+{
+    snprintf(out, size, "%d-%llu.sock", own_pid, started);
+}
+
+static bool set_address(struct sockaddr_un *address, const char *directory, const char *name)
+{
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    return snprintf(address->sun_path, sizeof address->sun_path, "%s/%s", directory, name) <
+           (int)sizeof address->sun_path;
+}
+
+static int connect_to(const char *directory, const char *name)
+{
+    struct sockaddr_un address;
+    int fd = set_address(&address, directory, name) ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+/* Remove sockets that nobody listens at any more. */
+static void sweep(int live, const char *directory)
+{
+    struct gs_dir dir;
+    gs_dir_start(&dir, live);
+    for (const char *name; (name = gs_dir_next(&dir));) {
+        size_t length = strlen(name);
+        if (length < 5 || strcmp(name + length - 5, ".sock") != 0)
+            continue;
+        int fd = connect_to(directory, name);
+        if (fd >= 0)
+            close(fd);
+        else if (errno == ECONNREFUSED)
+            unlinkat(live, name, 0);
+    }
+}
+
+static int listen_at(const char *directory, int live, const char *name)
+{
+    struct sockaddr_un address;
+    int fd = set_address(&address, directory, name) ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1, error = 0;
+    if (fd < 0)
+        return -EMFILE;
+    unlinkat(live, name, 0); // of a number that has come round
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || fchmodat(live, name, 0600, 0) != 0 ||
+        listen(fd, 8) != 0)
+        error = -errno;
+    if (!error)
+        return fd;
+    close(fd);
+    return error;
+}
+
+int gs_live_listen(struct gs_store *store, char name[GS_LIVE_NAME])
+{
+    char directory[32];
+    int store_fd = gs_store_fd(store), error;
+    if (store_fd < 0)
+        return store_fd;
+    if (mkdirat(store_fd, ".live", 0700) != 0 && errno != EEXIST)
+        return -errno;
+    int live = openat(store_fd, ".live", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat status;
+    if (live < 0 || fstat(live, &status) != 0)
+        return -errno;
+    if (status.st_uid != geteuid() || status.st_mode & (S_IWGRP | S_IWOTH)) {
+        close(live);
+        return -EPERM;
+    }
+    snprintf(directory, sizeof directory, "/proc/self/fd/%d", live); // a socket's path is short; ours need not be
+    sweep(live, directory);
+    socket_name((int)getpid(), start_time((int)getpid()), name, GS_LIVE_NAME);
+    error = listen_at(directory, live, name);
+    close(live);
+    return error;
+}
+
+void gs_live_remove(struct gs_store *store, const char *name)
+{
+    char path[GS_LIVE_NAME + 8];
+    int store_fd = gs_store_fd(store);
+    snprintf(path, sizeof path, ".live/%s", name);
+    if (store_fd >= 0)
+        unlinkat(store_fd, path, 0);
+}
+
+int gs_live_connect(int pid)
+{
+    char path[40], name[GS_LIVE_NAME];
+    snprintf(path, sizeof path, "/proc/%d/fd", pid);
+    int table = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -1;
+    if (table < 0)
+        return -errno;
+    socket_name(own_number(pid), start_time(pid), name, sizeof name);
+    struct gs_dir dir;
+    gs_dir_start(&dir, table);
+    for (const char *entry; fd < 0 && (entry = gs_dir_next(&dir));) { // its store is one of its open directories
+        char directory[sizeof path + 300];
+        snprintf(directory, sizeof directory, "%s/%.200s/.live", path, entry);
+        fd = connect_to(directory, name);
+    }
+    close(table);
+    return fd >= 0 ? fd : -ENOENT;
+}

@@ -1,0 +1,124 @@
+#!/bin/bash
+# Asking a running process from outside: status, captures; clients that are slow, talk rubbish or are somebody else; processes
+# without an agent.
+. "$(dirname "$0")/lib.sh"
+cd "$tmp"
+rules=$(rules ask '{"version": 1, "interval": "100ms", "rules": [
+    {"name": "rss-high", "metric": "rss", "above": "100GiB"}, {"name": "jump", "metric": "rss", "jitter": {"rise": "50%", "over": 1000}},
+    {"name": "held", "metric": "threads", "above": 1, "for": "10m"}, {"name": "hourly", "every": "1h"}]}')
+cat > busy.py <<'P'
+import threading, time
+def wait(): time.sleep(1000)
+threads = [threading.Thread(target=wait, name="t%d" % i, daemon=True) for i in range(3)]
+for t in threads: t.start()
+end = time.time() + 60
+while time.time() < end:
+    sum(i * i for i in range(10000))
+    time.sleep(0.001)
+P
+"$gumshoe" run --rules "$rules" --dir incidents -- /usr/bin/python3 busy.py &
+host=$!; started="$started $host"
+live() { ls incidents/.live/*.sock; }
+wait_for 10 live
+pid=$(basename "$(live)" | cut -d- -f1); started="$started $pid"
+
+it "says what it sees: every metric, and why each rule has not fired"
+"$gumshoe" status --json "$pid" > status.json || fail "status"
+equal "$(jq -r '[.metrics[].metric] | join(" ")' status.json)" "rss threads" "metrics"
+equal "$(jq -r '[.rules[].rule] | join(" ")' status.json)" "rss-high jump held hourly" "rules"
+equal "$(jq -r '.metrics[0].value > 1000000 and .pid == '"$pid" status.json)" true "values"
+jq -r '.rules[1].state' status.json | grep -q '^window [0-9]* of 1000' || fail "$(cat status.json)"
+jq -r '.rules[2].state' status.json | grep -q '^held .* of 10 m' || fail "$(cat status.json)"
+"$gumshoe" status "$pid" > table
+grep -q '^rss-high  *rss  *.*iB  *100 GiB  *0' table || fail "$(cat table)"
+it "is private"
+equal "$(stat -c %a incidents/.live)" 700 "mode of .live"
+equal "$(stat -c %a "$(live)")" 600 "mode of the socket"
+it "captures when asked: heap and threads by default, CPU time for as long as asked"
+path=$("$gumshoe" capture "$pid") || fail "capture"
+complete "$path"
+path=$("$gumshoe" capture --kinds cpu,threads --seconds 1 "$pid") || fail "capture"
+go tool pprof -top "$path/cpu.pb.gz" 2>/dev/null | grep -q 'Duration: 1s' || fail "$(go tool pprof -top "$path/cpu.pb.gz" 2>&1 | head -5)"
+it "answers others while one waits"
+"$gumshoe" capture --kinds cpu --seconds 3 "$pid" > slow & waiting=$!
+sleep 0.5
+equal "$("$gumshoe" status --json "$pid" | jq .under_way)" 1 "under way"
+wait $waiting || fail "the slow one"
+[ -s "$(cat slow)/cpu.pb.gz" ] || fail "no profile: $(cat slow)"
+it "refuses nonsense, in words"
+status=0; "$gumshoe" capture --kinds heap,rubbish "$pid" 2> said || status=$?
+equal "$status" 2 "exit status"; grep -q '"rubbish" cannot be captured' said || fail "$(cat said)"
+status=0; "$gumshoe" status 999999999 2> said || status=$?
+equal "$status" 1 "exit status"; grep -q 'there is no process 999999999' said || fail "$(cat said)"
+status=0; "$gumshoe" status nonsense 2> /dev/null || status=$?
+equal "$status" 2 "exit status"
+it "is not held up by clients that talk rubbish, are slow, or say nothing at all"
+cat > clients.py <<'P'
+import glob, json, socket, sys, time
+path = glob.glob("incidents/.live/*.sock")[0]
+def connect():
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(10)
+    time.sleep(0.02) # the queue is short
+    s.connect(path)
+    return s
+def answer(s):
+    data = b""
+    while part := s.recv(65536): data += part
+    return json.loads(data) if data else None
+silent = [connect() for _ in range(12)]          # more than there is room for
+slow = silent[0]; slow.send(b'{"version"')
+time.sleep(3)                                    # their time is up
+for rubbish in b"\0" * 100 + b"\n", b"[]\n", b"{}\n", b'{"version": 1}\n', b'{"version": 1, "command": "rm"}\n', b'{"version": 9, "command": "status"}\n', b"[" * 4000 + b"\n", b'{"version":1,"command":"capture","seconds":1e99}\n', b'{"version":1,"command":"capture","kinds":[7]}\n':
+    s = connect(); s.send(rubbish)
+    assert "error" in answer(s), rubbish
+s = connect()
+try:
+    s.send(b"x" * 100000)
+except OSError: pass
+s.close()
+hasty = connect(); hasty.send(b'{"version":1,"command":"capture","kinds":["threads"]}\n'); hasty.close()
+s = connect(); s.send(b'{"version":1,"command":"status"}\n')
+assert answer(s)["version"] == 1
+P
+python3 clients.py || fail "clients"
+if [ "$(id -u)" = 0 ]; then
+    it "answers its own user and root, and nobody else"
+    chmod 711 "$tmp" incidents incidents/.live; chmod 666 "$(live)"
+    cat > stranger.py <<'P'
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(5)
+s.connect(sys.argv[1])
+try:
+    s.send(b'{"version":1,"command":"status"}\n')
+    sys.exit(len(s.recv(10)) != 0)
+except (BrokenPipeError, ConnectionResetError):
+    sys.exit(0)
+P
+    status=0; setpriv --reuid=65534 --clear-groups /usr/bin/python3 stranger.py "$(live)" 2> said || status=$?
+    equal $status 0 "an answer for a stranger"
+fi
+kill "$pid"; wait $host || true
+it "leaves no socket behind, and sweeps away those of processes that were killed"
+GUMSHOE_RULES=$rules GUMSHOE_DIR=$PWD/incidents LD_PRELOAD=$build/libgumshoe.so /usr/bin/python3 busy.py & killed=$!; started="$started $killed"
+left() { [ "$(ls incidents/.live | grep -c "^$1-")" = "$2" ]; }
+wait_for 10 left $killed 1
+kill -9 $killed; wait $killed 2> /dev/null || true
+left $killed 1 || fail "it was removed by nobody"
+GUMSHOE_RULES=$rules GUMSHOE_DIR=$PWD/incidents LD_PRELOAD=$build/libgumshoe.so /usr/bin/python3 -c 'import time; time.sleep(1)'
+equal "$(ls incidents/.live)" "" "what is left"
+
+it "captures the threads of a process without an agent, which lives on"
+/usr/bin/python3 busy.py & plain=$!; started="$started $plain"
+sleep 0.5
+path=$("$gumshoe" capture --dir foreign "$plain") || fail "capture of a stranger"
+equal "$(jq -r '.complete, .pid, (.errors | length)' "$path/incident.json" | tr '\n' ' ')" "true $plain 0 " "the incident"
+go tool pprof -traces "$path/threads.pb.gz" 2>/dev/null | grep -q 'main\|_start' || fail "no stacks"
+equal "$(sed -n 's/^threads: //p' "$path/threads.txt")" 4 "threads"
+grep -q 'in clock_nanosleep\|in pselect6\|in select' "$path/threads.txt" || fail "$(head -20 "$path/threads.txt")"
+kill -0 $plain || fail "it was ended"
+equal "$(sed -n 's/^TracerPid:\t//p' /proc/$plain/status)" 0 "tracer"
+status=0; "$gumshoe" capture --kinds heap "$plain" 2> said || status=$?
+equal "$status" 1 "exit status"; grep -q 'has no agent' said || fail "$(cat said)"
+"$gumshoe" show "$path" > shown; grep -q 'has no agent' shown || fail "$(cat shown)"
