@@ -9,7 +9,7 @@ build="gcc g++ make cmake pkg-config binutils libjansson-dev zlib1g-dev libproto
 test="libcmocka-dev golang-go redis-server redis-tools memcached python3 jq procps util-linux libjson-c-dev
  libjemalloc2 libgoogle-perftools4 gdb"
 
-bench="valgrind heaptrack libmemcached-tools"
+bench="valgrind heaptrack libmemcached-tools elfutils"
 
 case "${1:-test}" in
 build) wanted=$build ;;

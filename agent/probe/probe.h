@@ -100,9 +100,9 @@ struct gs_thread_stack {
     bool cut;
     uintptr_t frames[GS_DEPTH_MAX]; // leaf first; as gs_probe_stack_frames has them
 };
-/* Take the stack of thread TID of this process. At most TIMEOUT_NS for a signal's answer; 0: no signal is sent.
- * Context: watcher. */
-void gs_probe_thread_stack(pid_t tid, int64_t timeout_ns, struct gs_thread_stack *out);
+/* Take the stack of thread TID of this process, TASK being a descriptor of /proc/self/task. At most TIMEOUT_NS for a signal's
+ * answer; 0: no signal is sent. Context: watcher. */
+void gs_probe_thread_stack(int task, pid_t tid, int64_t timeout_ns, struct gs_thread_stack *out);
 /* False: thread TID was created with a stack so small that a signal might run over its end. */
 bool gs_probe_may_be_asked(pid_t tid);
 /* Around a dump that may ask threads: the signal that they are asked by, borrowed until the end; 0: the host uses all that

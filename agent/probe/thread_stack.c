@@ -29,15 +29,14 @@ struct position {
     uintptr_t pc, sp;
 };
 
-/* "/proc/self/task/TID/syscall" into OUT. printf's family is not for this folder. */
-static void syscall_path(pid_t tid, char out[48])
+/* "TID/syscall" into OUT. printf's family is not for this folder. */
+static void syscall_path(pid_t tid, char out[24])
 {
     char digits[12], *at = digits + sizeof digits;
     *--at = 0;
     for (unsigned left = (unsigned)tid; left || at == digits + sizeof digits - 1; left /= 10)
         *--at = (char)('0' + left % 10);
-    strcpy(out, "/proc/self/task/");
-    strcat(out, at);
+    strcpy(out, at);
     strcat(out, "/syscall");
 }
 
@@ -131,11 +130,11 @@ static bool walk_asleep(int fd, struct gs_thread_stack *out)
     return true;
 }
 
-static bool take_asleep(pid_t tid, struct gs_thread_stack *out)
+static bool take_asleep(int task, pid_t tid, struct gs_thread_stack *out)
 {
-    char path[48];
+    char path[24];
     syscall_path(tid, path);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = openat(task, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
     bool taken = walk_asleep(fd, out);
@@ -241,13 +240,13 @@ static bool take_asking(pid_t tid, int64_t timeout_ns, struct gs_thread_stack *o
     return answered;
 }
 
-void gs_probe_thread_stack(pid_t tid, int64_t timeout_ns, struct gs_thread_stack *out)
+void gs_probe_thread_stack(int task, pid_t tid, int64_t timeout_ns, struct gs_thread_stack *out)
 {
     out->how = GS_THREAD_UNREACHED;
     out->depth = 0;
     out->cut = true;
     out->call = -1;
-    if ((take_asleep(tid, out) && !out->cut) || timeout_ns == 0)
+    if ((take_asleep(task, tid, out) && !out->cut) || timeout_ns == 0)
         return;
     take_asking(tid, timeout_ns, out);
 }

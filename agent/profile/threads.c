@@ -103,7 +103,7 @@ static void ask(struct gs_thread_dump *dump, int task, struct gs_thread_seen *th
     if (thread->deaf)
         return;
     int64_t before_ns = gs_monotonic_ns();
-    gs_probe_thread_stack(thread->tid, ANSWER_NS, stack);
+    gs_probe_thread_stack(task, thread->tid, ANSWER_NS, stack);
     if (stack->how == GS_THREAD_UNREACHED)
         dump->waited_ns += gs_monotonic_ns() - before_ns;
 }
@@ -122,6 +122,33 @@ static void keep_thread(struct gs_thread_dump *dump, struct gs_thread_seen *thre
     dump->count++;
 }
 
+/* Calls that sleep in one place of the kernel's, so that the channel of one thread is that of all. */
+static bool has_one_channel(int call)
+{
+    return call == SYS_futex || call == SYS_clock_nanosleep || call == SYS_epoll_pwait
+#ifdef SYS_epoll_wait
+           || call == SYS_epoll_wait || call == SYS_pause
+#endif
+        ;
+}
+
+/* The wait channel of THREAD; read once for threads that sleep in the same call, if it is one of those. */
+static void read_channel(struct gs_thread_dump *dump, int task, struct gs_thread_seen *thread, int call)
+{
+    bool same_for_all = thread->state == 'S' && has_one_channel(call);
+    if (same_for_all && dump->channel_call == call) {
+        memcpy(thread->channel, dump->channel, sizeof thread->channel);
+        return;
+    }
+    gs_task_line(task, thread->tid, "wchan", thread->channel, sizeof thread->channel);
+    if (strcmp(thread->channel, "0") == 0)
+        thread->channel[0] = 0;
+    if (same_for_all && thread->channel[0]) {
+        memcpy(dump->channel, thread->channel, sizeof dump->channel);
+        dump->channel_call = call;
+    }
+}
+
 static int take_thread(struct gs_thread_dump *dump, int task, pid_t tid)
 {
     if (gs_grow(&dump->thread, &dump->capacity, dump->count + 1, sizeof *dump->thread))
@@ -131,10 +158,8 @@ static int take_thread(struct gs_thread_dump *dump, int task, pid_t tid)
     *thread = (struct gs_thread_seen){.tid = tid};
     if (!read_stat(task, tid, thread))
         return 0;
-    gs_task_line(task, tid, "wchan", thread->channel, sizeof thread->channel);
-    if (strcmp(thread->channel, "0") == 0)
-        thread->channel[0] = 0;
-    gs_probe_thread_stack(tid, 0, stack);
+    gs_probe_thread_stack(task, tid, 0, stack);
+    read_channel(dump, task, thread, stack->call);
     if (stack->how == GS_THREAD_UNREACHED || stack->cut)
         ask(dump, task, thread, stack);
     if (stack->how == GS_THREAD_UNREACHED && !read_stat(task, tid, thread))
@@ -149,6 +174,7 @@ static int take_all(struct gs_thread_dump *dump)
     if (task < 0)
         return -errno;
     struct gs_dir dir;
+    dump->task = task;
     gs_dir_start(&dir, task);
     dump->signal = gs_probe_ask_begin();
     for (const char *name; !error && (name = gs_dir_next(&dir));) {
@@ -158,7 +184,6 @@ static int take_all(struct gs_thread_dump *dump)
     }
     if (dump->signal)
         gs_probe_ask_end();
-    close(task);
     return error;
 }
 
@@ -192,7 +217,7 @@ static bool still_stands(struct gs_thread_dump *dump, const size_t *circle, size
         struct gs_wait now;
         if (dump->given)
             continue; // they stood still all the while
-        gs_probe_thread_stack(seen->tid, 0, &dump->stack);
+        gs_probe_thread_stack(dump->task, seen->tid, 0, &dump->stack);
         if (dump->stack.how != GS_THREAD_ASLEEP || !gs_waits_for(dump->pid, &dump->stack, &now) || now.lock != seen->lock ||
             now.holder != seen->holder)
             return false;
@@ -288,6 +313,8 @@ static int gather(struct gs_thread_dump *dump, const struct gs_gather *how, stru
     gs_sort(dump->thread, dump->count, sizeof *dump->thread, by_tid);
     if (!profile->failed)
         find_deadlock(dump, &out->deadlock);
+    if (dump->task >= 0)
+        close(dump->task);
     gs_threads_text(dump, &out->deadlock, &out->text);
     gs_free(dump->thread);
     return error ? error : profile->failed || out->text.failed ? -ENOMEM : 0;
@@ -300,6 +327,7 @@ int gs_gather_given(const struct gs_gather *how, const struct gs_given_threads *
     int error = -ENOMEM;
     if (dump && out->profile) {
         dump->given = given;
+        dump->task = dump->channel_call = -1;
         dump->pid = given ? given->pid : getpid();
         error = gather(dump, how, out);
     }

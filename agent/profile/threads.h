@@ -22,6 +22,9 @@ struct gs_thread_dump {
     const struct gs_given_threads *given; // NULL: this process's own
     pid_t pid;
     int64_t waited_ns;
+    int task;                     // /proc/self/task, open; -1: not ours
+    int channel_call;             // the call that `channel` is of; -1: none yet
+    char channel[48];
     int signal;                   // that threads are asked by; 0: none can be had
     struct gs_thread_stack stack; // room to work in
 };

@@ -289,28 +289,92 @@ def capture():
     compare("capture host", ["a/a", "gumshoe"], measure, 9, invert=True)
 
 
-def watcher_cpu_ns(pid):
+def timed(command):
+    began = time.monotonic()
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=600, check=False)
+    return (time.monotonic() - began) * 1e3
+
+
+def dump():
+    """All stacks of 1000 sleeping threads, each way once and cold, in turns: ours from inside, by the step's own clock."""
+    path = rules("dump", interval="100ms", rules=[{"name": "never", "every": "24h", "capture": ["threads"]}])
+    peers = {
+        "gdb": lambda pid: timed(["gdb", "-nx", "-batch", "-p", str(pid), "-ex", "thread apply all bt"]),
+        "eu-stack": lambda pid: timed(["eu-stack", "-p", str(pid)]),
+    }
+    seen = {name: [] for name in ["gumshoe", *peers]}
+    for i in range(5):
+        directory = f"{TMP}/dump{i}"
+        host = subprocess.Popen([LOAD, "wait", "60", "1000"], stdout=subprocess.DEVNULL,
+                                env=environment(LD_PRELOAD=OURS, GUMSHOE_RULES=path, GUMSHOE_DIR=directory))
+        time.sleep(1.5)
+        run([BUILD + "/gumshoe", "capture", "--kinds", "threads", str(host.pid)])
+        seen["gumshoe"].append(next(s["ms"] for s in incidents(directory)[0]["steps"] if s["name"] == "threads"))
+        for name, ask in peers.items():
+            seen[name].append(ask(host.pid))
+        host.kill()
+        host.wait()
+    for name in peers:
+        show("dump gumshoe", statistics.median(seen["gumshoe"]), "ms", name, statistics.median(seen[name]),
+             middle_half(seen["gumshoe"]))
+
+
+def cpu():
+    """A busy host while its CPU time is sampled at 99 Hz: what it loses; gperftools' profiler beside it."""
+    path = rules("cpu", interval="1s", cpu={"rate": "99Hz", "duration": "60s", "before": "0s"},
+                 rules=[{"name": "now", "metric": "threads", "above": 0, "cooldown": "1h", "capture": ["cpu"]}])
+    profiler = {"LD_PRELOAD": LIB + "libprofiler.so.0", "CPUPROFILE": TMP + "/gperftools", "CPUPROFILE_FREQUENCY": "99"}
+    variants = {"plain": {}, "a/a": {}, "gumshoe": {"LD_PRELOAD": OURS, "GUMSHOE_RULES": path, "GUMSHOE_DIR": TMP + "/cpu"},
+                "watched": {"LD_PRELOAD": OURS}, "gperftools": profiler}
+    seen = take_turns(list(variants), lambda v: number([LOAD, "spin", "2"], **variants[v]), 21)
+    ratio = {v: [a / b for a, b in zip(seen[v], seen["plain"])] for v in variants}
+    for peer in ("a/a", "watched", "gperftools"):
+        show("cpu gumshoe", statistics.median(ratio["gumshoe"]), "x", peer, statistics.median(ratio[peer]),
+             middle_half(ratio["gumshoe"]))
+
+
+def watcher_of(pid):
+    """CPU time in ns, and how often it was scheduled."""
     for tid in os.listdir(f"/proc/{pid}/task"):
         if open(f"/proc/{pid}/task/{tid}/comm").read().strip() == "gumshoe":
-            return int(open(f"/proc/{pid}/task/{tid}/schedstat").read().split()[0])
+            spent, _, times = open(f"/proc/{pid}/task/{tid}/schedstat").read().split()
+            return int(spent), int(times)
     raise RuntimeError("no thread named gumshoe")
 
 
+def watch_for(seconds, threads, **env):
+    """A host that sleeps, with THREADS in all: CPU time of the watcher in ns a second, and in us each time that it wakes."""
+    host = subprocess.Popen([LOAD, "wait", str(seconds + 4), str(threads - 2)], env=environment(LD_PRELOAD=OURS, **env),
+                            stdout=subprocess.DEVNULL)
+    time.sleep(2)
+    before = watcher_of(host.pid)
+    time.sleep(seconds)
+    after = watcher_of(host.pid)
+    host.wait()
+    return (after[0] - before[0]) / seconds, (after[0] - before[0]) / (after[1] - before[1]) / 1e3
+
+
+def tick():
+    """The watcher's work in one tick, default rules: what it takes a time, less what a thread takes that only wakes."""
+    text = open(os.path.dirname(os.path.abspath(__file__)) + "/../../rules/default.json").read()
+    path = TMP + "/tick.json"
+    with open(path, "w") as file:
+        file.write(text.replace('"interval": "1s"', '"interval": "10ms"'))
+    for count in (10, 900):
+        ours, bare = [], []
+        for _ in range(7):
+            bare.append(number([LOAD, "ticks", "3"]))
+            ours.append(watch_for(3, count, GUMSHOE_RULES=path)[1])
+        show(f"tick, {count} threads", statistics.median(ours) - statistics.median(bare), "us", "waking", statistics.median(bare))
+
+
 def idle():
-    """The watcher's CPU on a host that sleeps, with the default rules: per cent of a core, and a tick's time."""
-    for count in (10, 1000):
-        host = subprocess.Popen([LOAD, "wait", "35", str(count - 2)], env=environment(LD_PRELOAD=OURS), stdout=subprocess.DEVNULL)
-        time.sleep(3)
-        before = watcher_cpu_ns(host.pid)
-        time.sleep(30)
-        spent = watcher_cpu_ns(host.pid) - before
-        host.wait()
-        show(f"tick, {count} threads", spent / 30 / 1e3, "us")
-        if count == 10:
-            show("idle gumshoe", spent / 30e9 * 100, "% of a core")
+    """The watcher's CPU on a host that sleeps, with the default rules, a tick a second: per cent of a core."""
+    each = [watch_for(20, 10)[0] / 1e9 * 100 for _ in range(3)]
+    show("idle gumshoe", statistics.median(each), "% of a core", spread=(min(each), max(each)))
 
 
-ALL = [pair, tight, live, handoff, sample, walk, memory, resident, threads, redis, memcached, instant, capture, idle]
+ALL = [pair, tight, live, handoff, sample, walk, memory, resident, threads, redis, memcached, instant, capture, dump, cpu, tick, idle]
 
 
 def main():

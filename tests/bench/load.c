@@ -8,6 +8,8 @@
  *   load deep N               malloc(1000) and free under 20 frames, N times
  *   load fill MB              MB megabytes in blocks of 64 bytes; prints the resident kilobytes
  *   load wait SECONDS THREADS that many threads sleep; prints the resident kilobytes before it ends
+ *   load spin SECONDS         computes on two threads; prints the CPU nanoseconds a round
+ *   load ticks SECONDS        wakes every 10 ms and does nothing; prints the microseconds of CPU time a time
  *   load cross BYTES          leaks until BYTES are held, prints the realtime in ns, waits a second
  *   load serve SECONDS MB     requests over MB megabytes; prints how many a second
  *
@@ -168,6 +170,44 @@ static double hold(int threads, long blocks, long n)
     return sum / threads / (double)n;
 }
 
+static void *spin(void *rounds)
+{
+    volatile uint64_t sink = 0;
+    uint64_t random = 1;
+    double began = thread_ns();
+    for (long left = *(long *)rounds; left > 0; left--)
+        sink += next(&random);
+    *(double *)rounds = thread_ns() - began; // the answer, in the question's place
+    return NULL;
+}
+
+/* As many rounds as take about SECONDS, the same number each time; CPU time of one. */
+static double spin_for(double seconds)
+{
+    enum { A_SECOND = 400000000 };
+    union { long rounds; double took; } job_of[2];
+    pthread_t thread[2];
+    long rounds = (long)(seconds * A_SECOND);
+    for (int i = 0; i < 2; i++) {
+        job_of[i].rounds = rounds;
+        pthread_create(&thread[i], NULL, spin, &job_of[i]);
+    }
+    for (int i = 0; i < 2; i++)
+        pthread_join(thread[i], NULL);
+    return (job_of[0].took + job_of[1].took) / 2 / (double)rounds;
+}
+
+/* What it costs to sleep and to wake: the control of the watcher's ticks. */
+static void tick_for(double seconds)
+{
+    struct timespec step = {.tv_nsec = 10000000};
+    int count = (int)(seconds * 100);
+    double began = thread_ns();
+    for (int i = 0; i < count; i++)
+        nanosleep(&step, NULL);
+    printf("%.3f\n", (thread_ns() - began) / count / 1e3);
+}
+
 static struct {
     void *slot[RING];
     _Alignas(64) _Atomic long put;
@@ -200,9 +240,19 @@ static void handoff(long n)
     pthread_join(consumer, NULL);
 }
 
+/* Asleep as deep as a server's threads are. */
+static __attribute__((noinline)) void sleep_deep(int depth)
+{
+    if (depth > 0)
+        sleep_deep(depth - 1);
+    else
+        pause();
+    __asm__ volatile("" ::: "memory"); // no tail call
+}
+
 static void *sleep_long(void *unused)
 {
-    pause();
+    sleep_deep(16);
     return unused;
 }
 
@@ -261,6 +311,10 @@ int main(int argc, char **argv)
         return fill(a), 0;
     else if (!strcmp(mode, "wait"))
         return wait_with(atof(argv[2]), (int)b), 0;
+    else if (!strcmp(mode, "spin"))
+        each = spin_for(atof(argv[2]));
+    else if (!strcmp(mode, "ticks"))
+        return tick_for(atof(argv[2])), 0;
     else if (!strcmp(mode, "cross"))
         return cross(a), 0;
     else if (!strcmp(mode, "serve"))

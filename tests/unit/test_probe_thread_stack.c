@@ -2,6 +2,7 @@
  * or deaf it is given up in time. */
 #include "probe/inside.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -82,10 +83,18 @@ static bool stands_in(const struct gs_thread_stack *stack, void (*function)(stru
     return false;
 }
 
+static int task(void)
+{
+    static int descriptor;
+    if (!descriptor)
+        descriptor = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return descriptor;
+}
+
 static struct gs_thread_stack take(pid_t tid)
 {
     struct gs_thread_stack stack;
-    gs_probe_thread_stack(tid, 200000000, &stack);
+    gs_probe_thread_stack(task(), tid, 200000000, &stack);
     return stack;
 }
 
@@ -131,7 +140,7 @@ static void a_deaf_thread_is_given_up(void **state)
     struct gs_thread_stack stack;
     begin(&worker, spin_deaf);
     do // until it has blocked its signals
-        gs_probe_thread_stack(worker.tid, 5000000, &stack);
+        gs_probe_thread_stack(task(), worker.tid, 5000000, &stack);
     while (stack.how != GS_THREAD_UNREACHED);
     assert_int_equal(stack.depth, 0);
     end(&worker);
