@@ -98,18 +98,19 @@ static bool copy_more(struct gs_reach *reach)
     return true;
 }
 
-/* A copy of the stack from SP on, as much as there is of the page that SP is on and the next. */
+/* A copy of the stack from SP on, as much as there is of the page that SP is on and the next: most walks need no more. */
 static struct gs_reach copy_stack(uintptr_t sp)
 {
     uintptr_t page = sp & -(uintptr_t)PAGE;
+    struct iovec from[] = {{(void *)sp, page + PAGE - sp}, {(void *)(page + PAGE), PAGE}};
+    struct iovec to = {copy + (sp - page), from[0].iov_len + PAGE};
+    ssize_t got = process_vm_readv(getpid(), &to, 1, from, 2, 0); // the pages in turn: what is not there ends it
     struct gs_reach reach = {.low = sp,
-                             .high = page + PAGE,
+                             .high = sp + (got > 0 ? (uintptr_t)got : 0),
                              .shift = (intptr_t)((uintptr_t)copy - page),
                              .grow = copy_more,
                              .end = UINTPTR_MAX - PAGE,
-                             .pages_left = COPY_PAGES};
-    if (!gs_probe_peek(getpid(), sp, (char *)sp + reach.shift, reach.high - sp))
-        reach.high = sp;
+                             .pages_left = COPY_PAGES - 2};
     return reach;
 }
 
