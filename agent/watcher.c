@@ -42,13 +42,14 @@
 
 enum { STACK_BYTES = 1 << 20, HISTORY_TICKS = 3600, NICE = 5, UNDER_WAY_MAX = 4 };
 #define STOP_PATIENCE_NS GS_NS_PER_S
+#define PROGRESS_NS      (10 * GS_NS_PER_S)
 
 /* An incident that is being captured. */
 struct under_way {
     struct gs_incident *incident; // NULL: this place is free
     size_t rule;
     struct gs_call *call;         // or who asked for it; NULL: the rule fired
-    int64_t began_ns;
+    int64_t began_ns, told_ns;    // and when the log last heard of it
 };
 
 /* What a running watcher works with: made by start, dropped by stop. */
@@ -322,7 +323,7 @@ static void begin_incident(const struct gs_incident_facts *facts, size_t rule, s
     w.parts.capturing_ns += cpu_time_ns() - began_ns;
     place->rule = rule;
     place->call = call;
-    place->began_ns = gs_monotonic_ns();
+    place->began_ns = place->told_ns = gs_monotonic_ns();
     if (error) {
         gs_log(GS_LOG_ERROR, "rule %s: the incident could not be written: %s", facts->rule, strerrordesc_np(-error));
         settle(place, error, "");
@@ -341,6 +342,16 @@ static bool any_under_way(void)
     return false;
 }
 
+/* A long capture shows that it goes on. */
+static void tell_progress(struct under_way *place, int64_t now_ns)
+{
+    char text[GS_UNIT_TEXT];
+    if (now_ns - place->told_ns < PROGRESS_NS)
+        return;
+    place->told_ns = now_ns;
+    gs_log(GS_LOG_INFO, "CPU time has been sampled for %s", gs_print_duration(now_ns - place->began_ns, text));
+}
+
 /* See to those under way; ALL: end them all, ready or not. */
 static void go_on_with_incidents(bool all)
 {
@@ -349,6 +360,8 @@ static void go_on_with_incidents(bool all)
     for (struct under_way *place = w.parts.under_way; place < w.parts.under_way + UNDER_WAY_MAX; place++)
         if (place->incident && (all || gs_incident_is_ready(place->incident, now_ns)))
             end_incident(place);
+        else if (place->incident)
+            tell_progress(place, now_ns);
 }
 
 static void capture_verdict(const struct gs_verdict *verdict)

@@ -149,6 +149,7 @@ enum request_state { FREE, ASKED, ANSWERING, ANSWERED };
 struct request {
     _Atomic uint32_t state;
     _Atomic pid_t tid;
+    _Atomic bool slept_for; // the asker has gone to sleep: it is to be woken
     struct gs_thread_stack stack;
 };
 static struct request requests[REQUESTS];
@@ -175,15 +176,31 @@ void gs_thread_stack_on_signal(const void *context)
             continue;
         fill(&requests[i], context);
         atomic_store_explicit(&requests[i].state, ANSWERED, memory_order_release);
-        syscall(SYS_futex, &requests[i].state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+        atomic_thread_fence(memory_order_seq_cst);
+        if (atomic_load_explicit(&requests[i].slept_for, memory_order_relaxed))
+            syscall(SYS_futex, &requests[i].state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
         break;
     }
+}
+
+/* Most answers come within microseconds. To be woken by the answering thread would cost it more than all the rest. */
+static void look_for_a_while(const struct request *request, uint32_t state)
+{
+    enum { LOOKS = 2000 };
+    for (int i = 0; i < LOOKS && atomic_load_explicit(&request->state, memory_order_acquire) == state; i++)
+#if defined(__x86_64__)
+        __asm__ volatile("pause");
+#else
+        __asm__ volatile("" ::: "memory");
+#endif
 }
 
 /* Wait until REQUEST leaves STATE or the time is up; returns its state then. */
 static uint32_t wait_while(struct request *request, uint32_t state, int64_t timeout_ns)
 {
     struct timespec step = {.tv_nsec = 1000000};
+    look_for_a_while(request, state);
+    atomic_store_explicit(&request->slept_for, true, memory_order_seq_cst);
     for (int64_t waited = 0; waited < timeout_ns; waited += step.tv_nsec) {
         uint32_t now = atomic_load_explicit(&request->state, memory_order_acquire);
         if (now != state)
@@ -223,6 +240,7 @@ static bool take_asking(pid_t tid, int64_t timeout_ns, struct gs_thread_stack *o
     if (!number)
         return false;
     atomic_store_explicit(&request->tid, tid, memory_order_relaxed);
+    atomic_store_explicit(&request->slept_for, false, memory_order_relaxed);
     atomic_store_explicit(&request->state, ASKED, memory_order_release);
     bool answered = false;
     if (syscall(SYS_tgkill, getpid(), tid, number) == 0)

@@ -122,8 +122,8 @@ static void keep_thread(struct gs_thread_dump *dump, struct gs_thread_seen *thre
     dump->count++;
 }
 
-/* Calls that sleep in one place of the kernel's, so that the channel of one thread is that of all. */
-static bool has_one_channel(int call)
+/* Calls that sleep in one way, in one place of the kernel's: what holds of one thread there holds of all. */
+static bool sleeps_in_one_way(int call)
 {
     return call == SYS_futex || call == SYS_clock_nanosleep || call == SYS_epoll_pwait
 #ifdef SYS_epoll_wait
@@ -132,21 +132,31 @@ static bool has_one_channel(int call)
         ;
 }
 
-/* The wait channel of THREAD; read once for threads that sleep in the same call, if it is one of those. */
-static void read_channel(struct gs_thread_dump *dump, int task, struct gs_thread_seen *thread, int call)
+static void read_channel(int task, struct gs_thread_seen *thread)
 {
-    bool same_for_all = thread->state == 'S' && has_one_channel(call);
-    if (same_for_all && dump->channel_call == call) {
-        memcpy(thread->channel, dump->channel, sizeof thread->channel);
-        return;
-    }
     gs_task_line(task, thread->tid, "wchan", thread->channel, sizeof thread->channel);
     if (strcmp(thread->channel, "0") == 0)
         thread->channel[0] = 0;
-    if (same_for_all && thread->channel[0]) {
-        memcpy(dump->channel, thread->channel, sizeof dump->channel);
-        dump->channel_call = call;
+}
+
+/* Name, state and wait channel of THREAD, which stands as STACK says. "stat" alone costs as much as its stack does: of threads
+ * that sleep in one of those calls it is not read, and their channel is read once. False: the thread has ended. */
+static bool read_state(struct gs_thread_dump *dump, int task, struct gs_thread_seen *thread,
+                       const struct gs_thread_stack *stack)
+{
+    if (stack->how != GS_THREAD_ASLEEP || !sleeps_in_one_way(stack->call)) {
+        read_channel(task, thread);
+        return read_stat(task, thread->tid, thread);
     }
+    thread->state = 'S';
+    gs_task_line(task, thread->tid, "comm", thread->name, sizeof thread->name);
+    if (dump->channel_call != stack->call) {
+        read_channel(task, thread);
+        memcpy(dump->channel, thread->channel, sizeof dump->channel);
+        dump->channel_call = stack->call;
+    }
+    memcpy(thread->channel, dump->channel, sizeof thread->channel);
+    return true;
 }
 
 static int take_thread(struct gs_thread_dump *dump, int task, pid_t tid)
@@ -156,10 +166,9 @@ static int take_thread(struct gs_thread_dump *dump, int task, pid_t tid)
     struct gs_thread_seen *thread = &dump->thread[dump->count];
     struct gs_thread_stack *stack = &dump->stack;
     *thread = (struct gs_thread_seen){.tid = tid};
-    if (!read_stat(task, tid, thread))
-        return 0;
     gs_probe_thread_stack(task, tid, 0, stack);
-    read_channel(dump, task, thread, stack->call);
+    if (!read_state(dump, task, thread, stack))
+        return 0;
     if (stack->how == GS_THREAD_UNREACHED || stack->cut)
         ask(dump, task, thread, stack);
     if (stack->how == GS_THREAD_UNREACHED && !read_stat(task, tid, thread))

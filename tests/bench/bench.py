@@ -319,6 +319,15 @@ def dump():
              middle_half(seen["gumshoe"]))
 
 
+def pause():
+    """The gap in a computing thread's work when it is asked for its stack; beside a signal whose handler does nothing."""
+    lines = [list(map(float, line.split())) for _ in range(7) for line in run([BUILD + "/bench/pause", "1000"]).splitlines()]
+    for i, what in enumerate(("median", "p99")):
+        for k, peer in enumerate(("empty handler", "nobody asks"), 1):
+            show(f"pause, {what}", statistics.median(x[i] for x in lines[0::3]), "us", peer,
+                 statistics.median(x[i] for x in lines[k::3]))
+
+
 def cpu():
     """A busy host while its CPU time is sampled at 99 Hz: what it loses; gperftools' profiler beside it."""
     path = rules("cpu", interval="1s", cpu={"rate": "99Hz", "duration": "60s", "before": "0s"},
@@ -374,7 +383,7 @@ def idle():
     show("idle gumshoe", statistics.median(each), "% of a core", spread=(min(each), max(each)))
 
 
-ALL = [pair, tight, live, handoff, sample, walk, memory, resident, threads, redis, memcached, instant, capture, dump, cpu, tick, idle]
+ALL = [pair, tight, live, handoff, sample, walk, memory, resident, threads, redis, memcached, instant, capture, dump, pause, cpu, tick, idle]
 
 
 def main():
