@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/sort.h"
+#include "profile/inside.h"
 #include "profile/threads.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -72,6 +73,30 @@ static uint32_t labels_of(const struct gs_thread_seen *thread, struct gs_label_v
     return count;
 }
 
+/* Add a sample of the stack ADDRESS[0..DEPTH), whose hash is HASH. Most threads stand as another one stands: then its
+ * locations are taken as they are. */
+static void add_stack(struct gs_thread_dump *dump, uint64_t hash, const uint64_t *address, uint32_t depth,
+                      const struct gs_label_value *label, uint32_t labels)
+{
+    const int64_t one = 1;
+    struct gs_profile *profile = dump->profile;
+    size_t *known = &dump->known[hash % GS_KNOWN_STACKS]; // sample + 1
+    const struct gs_sample *like = *known ? &profile->sample[*known - 1] : NULL;
+    bool same = like && like->depth == depth;
+    for (uint32_t i = 0; same && i < depth; i++)
+        same = profile->location[like->location[i]].address == address[i];
+    if (same) {
+        gs_profile_append_sample(profile, &(struct gs_sample){.location = like->location,
+                                                              .value = &one,
+                                                              .label = label,
+                                                              .depth = depth,
+                                                              .label_count = labels});
+        return;
+    }
+    *known = profile->sample_count + 1;
+    gs_profile_add_sample(profile, address, depth, &one, label, labels);
+}
+
 static void add_sample(struct gs_thread_dump *dump, struct gs_thread_seen *thread, const struct gs_thread_stack *stack)
 {
     const int64_t one = 1;
@@ -82,12 +107,13 @@ static void add_sample(struct gs_thread_dump *dump, struct gs_thread_seen *threa
     for (uint32_t i = 0; i < stack->depth; i++)
         address[i] = stack->frames[i] - 1;
     thread->sample = dump->profile->sample_count;
-    thread->stack = gs_hash_bytes(address, stack->depth * sizeof *address) ^ (uint64_t)thread->state;
+    uint64_t hash = gs_hash_bytes(address, stack->depth * sizeof *address);
+    thread->stack = hash ^ (uint64_t)thread->state;
     snprintf(name, sizeof name, "(no answer: %s)", thread->deaf ? thread->deaf : gs_thread_state(thread->state));
     if (stack->depth == 0)
         gs_profile_add_named_sample(dump->profile, name, &one, label, labels);
     else
-        gs_profile_add_sample(dump->profile, address, stack->depth, &one, label, labels);
+        add_stack(dump, hash, address, stack->depth, label, labels);
 }
 
 /* Have it look at its own stack, if it can. */

@@ -15,6 +15,7 @@ struct gs_thread_seen {
     size_t sample;        // in the profile
 };
 
+enum { GS_KNOWN_STACKS = 64 };
 struct gs_thread_dump {
     struct gs_thread_seen *thread;
     size_t count, capacity;
@@ -22,6 +23,7 @@ struct gs_thread_dump {
     const struct gs_given_threads *given; // NULL: this process's own
     pid_t pid;
     int64_t waited_ns;
+    size_t known[GS_KNOWN_STACKS]; // samples of stacks that were seen, by hash; + 1
     int task;                     // /proc/self/task, open; -1: not ours
     int channel_call;             // the call that `channel` is of; -1: none yet
     char channel[48];

@@ -252,7 +252,7 @@ static __attribute__((noinline)) void sleep_deep(int depth)
 
 static void *sleep_long(void *unused)
 {
-    sleep_deep(16);
+    sleep_deep(40);
     return unused;
 }
 
