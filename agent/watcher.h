@@ -6,8 +6,7 @@
 /* Start the watcher thread. As gumshoe_start, which is its only caller but for preload.c. */
 int gs_watcher_start(const struct gumshoe_options *options);
 void gs_watcher_stop(void);
-/* As gumshoe_capture and gumshoe_on_incident. */
+/* As gumshoe_capture. */
 int gs_watcher_capture(const char *reason, unsigned kinds);
-void gs_watcher_on_incident(void (*callback)(const char *dir, void *user), void *user);
 /* As gumshoe_write_profile. */
 int gs_watcher_write_profile(enum gumshoe_kind kind, int fd);

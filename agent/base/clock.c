@@ -1,4 +1,4 @@
-/* clock.c - the two clocks, and how a moment is written. gmtime_r would take the C library's time zone lock. */
+/* clock.c - the clocks, and how a moment is written. gmtime_r would take the C library's time zone lock. */
 #include "base/clock.h"
 #include <stdio.h>
 #include <time.h>
@@ -18,6 +18,11 @@ int64_t gs_monotonic_ns(void)
 int64_t gs_realtime_ns(void)
 {
     return read_clock(CLOCK_REALTIME);
+}
+
+uint64_t gs_thread_cpu_ns(void)
+{
+    return (uint64_t)read_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
 struct date {

@@ -1,4 +1,4 @@
-/* clock.h - the two clocks, and how a moment is written. Context: any (pure, or one vDSO call). */
+/* clock.h - the clocks, and how a moment is written. Context: any (pure, or one vDSO call). */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -8,6 +8,7 @@
 
 int64_t gs_monotonic_ns(void); // CLOCK_MONOTONIC: for intervals
 int64_t gs_realtime_ns(void);  // CLOCK_REALTIME, since the epoch: for people
+uint64_t gs_thread_cpu_ns(void); // CPU time of the calling thread so far
 
 enum gs_time_style {
     GS_TIME_ISO,   // 2026-11-24T03:05:09.123Z, in files and on terminals

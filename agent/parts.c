@@ -1,0 +1,187 @@
+/* parts.c - a watcher's parts, from the rules file to the first reading.
+ *
+ *   rules ──▶ store ──▶ sampling ──▶ judge, watch, history, baselines ──▶ scene
+ *
+ * Who: a host thread in gumshoe_start; what is found to be unavailable, the watcher as well. */
+#include "parts.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/process.h"
+#include "base/text.h"
+#include "probe/probe.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HISTORY_TICKS = 3600 };
+
+/* ---- errors of gumshoe_start ------------------------------------------------------------------------------------ */
+
+int gs_refuse_start(struct gumshoe_error *error, int code, const char *file, const char *message)
+{
+    if (error) {
+        error->code = code;
+        snprintf(error->file, sizeof error->file, "%s", file);
+        snprintf(error->message, sizeof error->message, "%s", message);
+    }
+    gs_log(GS_LOG_ERROR, "not watching: %s%s%s", file, *file ? ": " : "", message);
+    return code;
+}
+
+/* All errors of a rules file go to the log, the first to the caller. */
+static int refuse_rules(struct gumshoe_error *error, const char *file, const struct gs_errors *errors)
+{
+    for (size_t i = 0; i < errors->count; i++) {
+        char line[640];
+        gs_error_format(&errors->item[i], line, sizeof line);
+        gs_log(GS_LOG_ERROR, "%s", line);
+    }
+    const struct gs_error *first = errors->count ? &errors->item[0] : NULL;
+    if (error && first) {
+        error->line = first->line;
+        error->column = first->col;
+    }
+    return gs_refuse_start(error, -EINVAL, file, first ? first->text : "the rules could not be read");
+}
+
+/* ---- one after the other ------------------------------------------------------------------------------------------- */
+
+const char *gs_setting(const char *variable, const char *option)
+{
+    const char *value = secure_getenv(variable);
+    return value && *value ? value : option;
+}
+
+static int read_rules(struct gs_parts *parts, const struct gumshoe_options *options)
+{
+    const char *file = gs_setting("GUMSHOE_RULES", options->rules_file),
+               *name = file ? file : "(built-in rules)";
+    const char *text = gs_default_rules_text;
+    char *read = NULL;
+    size_t length = gs_default_rules_length;
+    if (file) {
+        int error = gs_read_file(AT_FDCWD, file, GS_RULES_TEXT_MAX, &read, &length);
+        if (error)
+            return gs_refuse_start(options->error, error, file, strerrordesc_np(-error));
+        text = read;
+    } else if (options->rules_json) {
+        name = "(rules_json)";
+        text = options->rules_json;
+        length = strlen(text);
+    }
+    struct gs_errors errors = {0};
+    parts->rules = gs_rules_read(text, length, name, &errors);
+    int error = parts->rules ? 0 : refuse_rules(options->error, name, &errors);
+    gs_errors_fini(&errors);
+    gs_free(read);
+    return error;
+}
+
+static int open_store(struct gs_parts *parts, const struct gumshoe_options *options)
+{
+    const char *dir = gs_setting("GUMSHOE_DIR", options->dir);
+    char why[256];
+    struct gs_store_limits limits = {parts->rules->incidents.keep, parts->rules->incidents.max_bytes,
+                                     parts->rules->incidents.max_age_ns};
+    if (!dir)
+        dir = parts->rules->incidents.dir;
+    parts->store = gs_store_open(dir, &limits, why, sizeof why);
+    return parts->store ? 0 : gs_refuse_start(options->error, errno ? -errno : -EIO, dir, why);
+}
+
+/* Make one allocation as the program does, so that the hooks have seen one if they see any. */
+static void try_hooks(void)
+{
+    void *volatile block = malloc(1);
+    free(block);
+}
+
+static void begin_to_sample(const struct gs_rules *rules)
+{
+    struct gs_probe_settings settings = {rules->heap.sample_bytes, rules->heap.depth};
+    gs_probe_widen(0);
+    gs_probe_start(&settings);
+    try_hooks();
+}
+
+static bool make_tables(struct gs_parts *parts)
+{
+    const struct gs_rules *rules = parts->rules;
+    uint64_t limit = gs_memory_limit("", parts->limit_from, sizeof parts->limit_from);
+    parts->judge = gs_judge_new(rules, limit);
+    parts->watch = gs_watch_new(rules->metric, rules->metric_count, "");
+    parts->history = gs_history_new(rules->metric, rules->metric_count, HISTORY_TICKS);
+    parts->baselines = gs_baselines_new();
+    parts->values = gs_alloc((rules->metric_count + 1) * sizeof *parts->values);
+    parts->verdicts = gs_alloc((rules->rule_count + 1) * sizeof *parts->verdicts);
+    parts->unavailable = gs_alloc((rules->metric_count + 1) * sizeof *parts->unavailable);
+    parts->scene = (struct gs_incident_scene){
+        .rules = rules,
+        .history = parts->history,
+        .baselines = parts->baselines,
+        .unavailable = (const char *const *)parts->unavailable,
+        .limit_bytes = limit,
+        .limit_from = parts->limit_from,
+        .start_ns = gs_monotonic_ns(),
+        .started_ns = gs_process_started_ns(0),
+    };
+    return parts->judge && parts->watch && parts->history && parts->baselines && parts->values &&
+           parts->verdicts && parts->unavailable;
+}
+
+static void forget_unavailable(struct gs_parts *parts)
+{
+    for (size_t i = 0; i < parts->unavailable_count; i++)
+        gs_free(parts->unavailable[i]);
+    parts->unavailable_count = 0;
+}
+
+void gs_parts_find_unavailable(struct gs_parts *parts)
+{
+    forget_unavailable(parts);
+    for (size_t i = 0; i < gs_watch_count(parts->watch); i++) {
+        const char *why = gs_watch_unavailable(parts->watch, i);
+        struct gs_text line = {0};
+        if (!why)
+            continue;
+        gs_text_add(&line, "%s: %s", gs_watch_name(parts->watch, i), why);
+        if (line.bytes)
+            parts->unavailable[parts->unavailable_count++] = line.bytes; // ours from here on
+    }
+    parts->scene.unavailable_count = parts->unavailable_count;
+}
+
+int gs_parts_make(struct gs_parts *parts, const struct gumshoe_options *options)
+{
+    int error = read_rules(parts, options);
+    if (!error)
+        error = open_store(parts, options);
+    if (error)
+        return error;
+    begin_to_sample(parts->rules);
+    if (!make_tables(parts))
+        return gs_refuse_start(options->error, -ENOMEM, "", "no memory for the watcher's own tables");
+    gs_parts_find_unavailable(parts);
+    for (size_t i = 0; i < parts->unavailable_count; i++)
+        gs_log(GS_LOG_WARNING, "metric not available: %s", parts->unavailable[i]);
+    return 0;
+}
+
+void gs_parts_drop(struct gs_parts *parts)
+{
+    gs_judge_free(parts->judge);
+    gs_watch_free(parts->watch);
+    gs_history_free(parts->history);
+    gs_baselines_free(parts->baselines);
+    gs_store_close(parts->store);
+    forget_unavailable(parts);
+    gs_free(parts->unavailable);
+    gs_free(parts->values);
+    gs_free(parts->verdicts);
+    gs_rules_free(parts->rules);
+    *parts = (struct gs_parts){0};
+}

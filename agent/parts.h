@@ -1,0 +1,34 @@
+/* parts.h - what a running watcher works with: made by gumshoe_start, dropped when the watch ends. */
+#pragma once
+#include "gumshoe/gumshoe.h"
+#include "incident/incident.h"
+#include "metrics/metrics.h"
+#include "profile/profile.h"
+#include "rules/rules.h"
+
+struct gs_parts {
+    struct gs_rules *rules;
+    struct gs_judge *judge;
+    struct gs_watch *watch;
+    struct gs_history *history;
+    struct gs_baselines *baselines;
+    struct gs_store *store;
+    double *values;              // one for each metric
+    struct gs_verdict *verdicts; // room for one from each rule
+    char **unavailable;          // a sentence for each metric that is asked for in vain
+    size_t unavailable_count;
+    struct gs_incident_scene scene;
+    char limit_from[160];
+};
+
+/* Make them as OPTIONS and the environment say, and begin to sample. 0, or the code of gumshoe_start's refusal, which was logged
+ * and put into OPTIONS->error: then gs_parts_drop is still to be called. Context: host thread, in gumshoe_start. */
+int gs_parts_make(struct gs_parts *parts, const struct gumshoe_options *options) GS_CHECK_RESULT;
+void gs_parts_drop(struct gs_parts *parts);
+/* Find out which metrics the rules ask for in vain just now: said at the start, and in every incident. Context: watcher. */
+void gs_parts_find_unavailable(struct gs_parts *parts);
+
+/* The environment's VARIABLE, or OPTION where it is not set. */
+const char *gs_setting(const char *variable, const char *option);
+/* Refuse to start: CODE, with FILE (or "") and MESSAGE, to the log and to ERROR, which may be NULL. Returns CODE. */
+int gs_refuse_start(struct gumshoe_error *error, int code, const char *file, const char *message);

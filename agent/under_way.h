@@ -1,0 +1,22 @@
+/* under_way.h - the incidents that are being captured, from the verdict to the folder.
+ * An incident that samples CPU time stays under way for seconds: the watch goes on meanwhile, and others may begin.
+ * Context: watcher, but for the lock and the callback. */
+#pragma once
+#include "calls.h"
+#include "parts.h"
+
+/* Begin the incident of rule number RULE, or (SIZE_MAX) the one that CALL asks for; one that is ready at once is ended at once. */
+void gs_under_way_begin(struct gs_parts *parts, const struct gs_incident_facts *facts, size_t rule,
+                        struct gs_call *call);
+/* See to those under way; ALL: end them all, ready or not. */
+void gs_under_way_go_on(struct gs_parts *parts, bool all);
+unsigned gs_under_way_count(void);
+uint64_t gs_under_way_cpu_ns(void); // CPU time of this thread that captures have taken so far
+void gs_under_way_forget(void);     // in a forked child: they are the parent's
+
+/* One gatherer at a time: threads are asked through shared slots. Context: any thread but the host's in a hook. */
+void gs_gathering_lock(void);
+void gs_gathering_unlock(void);
+
+/* As gumshoe_on_incident. */
+void gs_under_way_tell(void (*callback)(const char *dir, void *user), void *user);
