@@ -17,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HISTORY_TICKS = 3600 };
 
 /* ---- errors of gumshoe_start ------------------------------------------------------------------------------------ */
 
@@ -114,7 +113,7 @@ static bool make_tables(struct gs_parts *parts)
     uint64_t limit = gs_memory_limit("", parts->limit_from, sizeof parts->limit_from);
     parts->judge = gs_judge_new(rules, limit);
     parts->watch = gs_watch_new(rules->metric, rules->metric_count, "");
-    parts->history = gs_history_new(rules->metric, rules->metric_count, HISTORY_TICKS);
+    parts->history = gs_history_new(rules->metric, rules->metric_count, rules->interval_ns);
     parts->baselines = gs_baselines_new();
     parts->values = gs_alloc((rules->metric_count + 1) * sizeof *parts->values);
     parts->verdicts = gs_alloc((rules->rule_count + 1) * sizeof *parts->verdicts);

@@ -202,8 +202,10 @@ static void put_watch(struct gs_incident *c)
 {
     const struct gs_incident_scene *scene = c->report.scene;
     struct gs_text metrics = {0};
-    gs_history_write_json(scene->history, scene->rules->interval_ns, c->report.pid,
-                          c->report.facts->triggered_ns, &metrics);
+    const struct gs_history_about about = {.pid = c->report.pid,
+                                           .limit_bytes = scene->limit_bytes,
+                                           .triggered_ns = c->report.facts->triggered_ns};
+    gs_history_write_json(scene->history, &about, &metrics);
     put_text(c, "metrics.json", &metrics);
     gs_text_fini(&metrics);
     failed(c, "rules.json",

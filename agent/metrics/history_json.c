@@ -1,6 +1,7 @@
 /* history_json.c - a history as metrics.json.
  *
  *   {"version":1,"interval_ms":1000,"pid":7,
+ *    "steps":[{"from":1763953209.123,"step_ms":30000},{"from":1763953509.123,"step_ms":1000}],
  *    "series":{"rss":[[1763953509.123,4096],…],…},"triggered":"2025-11-24T03:05:09.123Z"}
  *
  * Written straight into text: a tree of jansson's would hold three objects for every value. The host may have
@@ -82,15 +83,43 @@ static void add_series(struct gs_text *out, const struct gs_history *history, si
     gs_text_add(out, "]");
 }
 
-void gs_history_write_json(const struct gs_history *history, int64_t interval_ns, int pid,
-                           int64_t triggered_ns, struct gs_text *out)
+/* Where rows begin to speak for more or for less; nothing when every row is a tick. */
+static void add_steps(struct gs_text *out, const struct gs_history *history)
+{
+    const char *between = "\"steps\":[";
+    int64_t before_ns = -1;
+    size_t length = gs_history_length(history);
+    if (length == 0 || gs_history_step_ns(history, 0) == gs_history_step_ns(history, length - 1))
+        return;
+    for (size_t at = 0; at < length; at++) {
+        int64_t step_ns = gs_history_step_ns(history, at);
+        if (step_ns == before_ns)
+            continue;
+        gs_text_add(out, "%s{\"from\":", between);
+        add_time(out, gs_history_time(history, at));
+        gs_text_add(out, ",\"step_ms\":%lld}", (long long)(step_ns / GS_NS_PER_MS));
+        between = ",";
+        before_ns = step_ns;
+    }
+    gs_text_add(out, "],\n");
+}
+
+void gs_history_write_json(const struct gs_history *history, const struct gs_history_about *about,
+                           struct gs_text *out)
 {
     char triggered[GS_TIME_TEXT];
-    gs_text_add(out, "{\"version\":1,\"interval_ms\":%lld,\"pid\":%d,\n\"series\":{",
-                (long long)(interval_ns / GS_NS_PER_MS), pid);
+    gs_text_add(out, "{\"version\":1,\"interval_ms\":");
+    add_number(out, (double)gs_history_interval_ns(history) / GS_NS_PER_MS);
+    gs_text_add(out, ",\"pid\":%d,", about->pid);
+    if (about->limit_bytes)
+        gs_text_add(out, "\"limit\":%llu,", (unsigned long long)about->limit_bytes);
+    gs_text_add(out, "\n");
+    add_steps(out, history);
+    gs_text_add(out, "\"series\":{");
     for (size_t i = 0; i < gs_history_metric_count(history); i++) {
         gs_text_add(out, i ? ",\n" : "\n");
         add_series(out, history, i);
     }
-    gs_text_add(out, "},\n\"triggered\":\"%s\"}\n", gs_print_time(triggered_ns, GS_TIME_ISO, triggered));
+    gs_text_add(out, "},\n\"triggered\":\"%s\"}\n",
+                gs_print_time(about->triggered_ns, GS_TIME_ISO, triggered));
 }

@@ -122,3 +122,19 @@ double gs_rate(struct gs_rate *rate, int64_t now_ns, uint64_t total);
 /* /proc/self/stat, read at most once a tick for all who want it; NULL with the reason in SLOT (process.c). */
 int gs_process_open(struct gs_watch *watch);
 const struct gs_process *gs_process_now(struct gs_watch *watch, struct gs_slot *slot);
+
+/* ---- histories (history.c draws them) ------------------------------------------------------------------ */
+
+enum { GS_HISTORY_PARTS = 3, GS_HISTORY_METRICS_MAX = 4096 };
+
+struct gs_history_shape {      // from the finest part to the coarsest; rows 0: there is no such part
+    struct { size_t rows; int64_t step_ns; } part[GS_HISTORY_PARTS]; // step_ns: of the first part, the interval
+};
+/* A history of that shape. NULL when memory is out. */
+struct gs_history *gs_history_shaped(const char *const *names, size_t count, const struct gs_history_shape *shape)
+    GS_CHECK_RESULT;
+/* Add a row as it stood in a file, speaking for STEP_NS. */
+void gs_history_put(struct gs_history *history, int64_t time_ns, int64_t step_ns, const double *values);
+/* The first of the ticks that were added after SERIAL (the length when there are none); SIZE_MAX when they are no longer
+ * there one by one, or SERIAL is none of this history's. */
+size_t gs_history_since(const struct gs_history *history, uint64_t serial);

@@ -1,7 +1,7 @@
 /* test_history.c - the ring of ticks, and metrics.json as other programs read it. */
 #include "base/clock.h"
 #include "base/text.h"
-#include "metrics/metrics.h"
+#include "metrics/inside.h"
 #include <fcntl.h>
 #include <jansson.h>
 #include <locale.h>
@@ -21,6 +21,12 @@
 #define T0 (1763953509 * GS_NS_PER_S) // 2025-11-24T03:05:09Z
 static const char *const rss_and_queue[] = {"rss", "gauge:queue"};
 
+/* A history with room for TICKS ticks, and nothing coarser. */
+static struct gs_history *of_ticks(const char *const *names, size_t count, size_t ticks)
+{
+    return gs_history_shaped(names, count, &(struct gs_history_shape){{{ticks, GS_NS_PER_S}}});
+}
+
 static void tick(struct gs_history *history, int second, double rss, double queue)
 {
     gs_history_add(history, T0 + second * GS_NS_PER_S, (double[]){rss, queue});
@@ -29,7 +35,8 @@ static void tick(struct gs_history *history, int second, double rss, double queu
 static json_t *written(const struct gs_history *history)
 {
     struct gs_text text = {0};
-    gs_history_write_json(history, GS_NS_PER_S / 2, 4242, T0 + 61 * GS_NS_PER_MS, &text);
+    const struct gs_history_about about = {.pid = 4242, .triggered_ns = T0 + 61 * GS_NS_PER_MS};
+    gs_history_write_json(history, &about, &text);
     assert_false(text.failed);
     json_error_t error;
     json_t *json = json_loads(text.bytes, JSON_REJECT_DUPLICATES, &error);
@@ -41,7 +48,7 @@ static json_t *written(const struct gs_history *history)
 
 static const char *raw(const struct gs_history *history, struct gs_text *text)
 {
-    gs_history_write_json(history, GS_NS_PER_S, 1, T0, text);
+    gs_history_write_json(history, &(struct gs_history_about){.pid = 1, .triggered_ns = T0}, text);
     return text->bytes;
 }
 
@@ -49,7 +56,7 @@ static const char *raw(const struct gs_history *history, struct gs_text *text)
 static void the_ring_keeps_the_newest_ticks(void **state)
 {
     (void)state;
-    struct gs_history *history = gs_history_new(rss_and_queue, 2, 3);
+    struct gs_history *history = of_ticks(rss_and_queue, 2, 3);
     assert_int_equal(gs_history_length(history), 0);
     tick(history, 1, 10, NAN);
     assert_int_equal(gs_history_length(history), 1);
@@ -69,7 +76,7 @@ static void names_are_copies(void **state)
 {
     (void)state;
     char name[] = "rss";
-    struct gs_history *history = gs_history_new((const char *const[]){name}, 1, 4);
+    struct gs_history *history = of_ticks((const char *const[]){name}, 1, 4);
     strcpy(name, "xxx");
     assert_int_equal(gs_history_metric_count(history), 1);
     assert_string_equal(gs_history_metric_name(history, 0), "rss");
@@ -80,7 +87,7 @@ static void names_are_copies(void **state)
 static void odd_sizes_are_harmless(void **state)
 {
     (void)state;
-    struct gs_history *none = gs_history_new(NULL, 0, 8);
+    struct gs_history *none = of_ticks(NULL, 0, 8);
     gs_history_add(none, T0, NULL);
     assert_int_equal(gs_history_length(none), 1);
     json_t *json = written(none);
@@ -88,14 +95,12 @@ static void odd_sizes_are_harmless(void **state)
     json_decref(json);
     gs_history_free(none);
 
-    struct gs_history *one = gs_history_new(rss_and_queue, 2, 0);
-    tick(one, 1, 1, 1);
-    tick(one, 2, 2, 2);
-    assert_int_equal(gs_history_length(one), 1);
-    assert_true(gs_history_value(one, 0, 0) == 2);
-    gs_history_free(one);
+    struct gs_history *no_rows = of_ticks(rss_and_queue, 2, 0);
+    tick(no_rows, 1, 1, 1);
+    assert_int_equal(gs_history_length(no_rows), 0);
+    gs_history_free(no_rows);
 
-    assert_null(gs_history_new(rss_and_queue, 2, SIZE_MAX / 8)); // more bytes than can be counted
+    assert_null(of_ticks(rss_and_queue, 2, SIZE_MAX / 8)); // more bytes than can be counted
     gs_history_free(NULL);
 }
 
@@ -103,10 +108,10 @@ static void odd_sizes_are_harmless(void **state)
 static void a_reload_keeps_what_both_know(void **state)
 {
     (void)state;
-    struct gs_history *old = gs_history_new(rss_and_queue, 2, 3);
+    struct gs_history *old = of_ticks(rss_and_queue, 2, 3);
     for (int second = 1; second <= 4; second++) // wraps
         tick(old, second, second, 100 + second);
-    struct gs_history *history = gs_history_new((const char *const[]){"threads", "rss"}, 2, 2);
+    struct gs_history *history = of_ticks((const char *const[]){"threads", "rss"}, 2, 2);
     gs_history_adopt(history, old);
     gs_history_free(old);
     assert_int_equal(gs_history_length(history), 2);
@@ -125,12 +130,12 @@ static void a_reload_keeps_what_both_know(void **state)
 static void what_does_not_fit_is_not_adopted(void **state)
 {
     (void)state;
-    struct gs_history *old = gs_history_new(rss_and_queue, 2, 3);
+    struct gs_history *old = of_ticks(rss_and_queue, 2, 3);
     tick(old, 1, 1, 1);
-    struct gs_history *stranger = gs_history_new((const char *const[]){"threads"}, 1, 2);
+    struct gs_history *stranger = of_ticks((const char *const[]){"threads"}, 1, 2);
     gs_history_adopt(stranger, old);
     assert_int_equal(gs_history_length(stranger), 0);
-    struct gs_history *begun = gs_history_new(rss_and_queue, 2, 3);
+    struct gs_history *begun = of_ticks(rss_and_queue, 2, 3);
     tick(begun, 2, 2, 2);
     gs_history_adopt(begun, old);
     assert_int_equal(gs_history_length(begun), 1);
@@ -144,13 +149,14 @@ static void what_does_not_fit_is_not_adopted(void **state)
 static void metrics_json_is_what_the_design_says(void **state)
 {
     (void)state;
-    struct gs_history *history = gs_history_new(rss_and_queue, 2, 10);
+    struct gs_history *history = gs_history_new(rss_and_queue, 2, GS_NS_PER_S / 2);
     gs_history_add(history, T0 + 7 * GS_NS_PER_MS, (double[]){137363456, NAN});
     gs_history_add(history, T0 + 507999999, (double[]){NAN, -3});
     gs_history_add(history, T0 + 1008 * GS_NS_PER_MS, (double[]){137367552, 0.5});
     struct gs_text text = {0};
-    gs_history_write_json(history, GS_NS_PER_S / 2, 4242, T0 + 1061 * GS_NS_PER_MS, &text);
-    assert_string_equal(text.bytes, "{\"version\":1,\"interval_ms\":500,\"pid\":4242,\n"
+    const struct gs_history_about about = {4242, 536870912, T0 + 1061 * GS_NS_PER_MS, false};
+    gs_history_write_json(history, &about, &text);
+    assert_string_equal(text.bytes, "{\"version\":1,\"interval_ms\":500,\"pid\":4242,\"limit\":536870912,\n"
                                     "\"series\":{\n"
                                     "\"rss\":[[1763953509.007,137363456],\n"
                                     "[1763953510.008,137367552]],\n"
@@ -184,7 +190,7 @@ static void numbers_read_back_as_they_were(void **state)
         {18446744073709551616.0, ",1.8446744073709552e+19]"},
     };
     for (size_t i = 0; i < sizeof number / sizeof *number; i++) {
-        struct gs_history *history = gs_history_new(rss_and_queue, 1, 1);
+        struct gs_history *history = of_ticks(rss_and_queue, 1, 1);
         gs_history_add(history, T0, &number[i].value);
         struct gs_text text = {0};
         if (!strstr(raw(history, &text), number[i].text))
@@ -202,7 +208,7 @@ static void numbers_read_back_as_they_were(void **state)
 static void what_json_cannot_say_is_left_out(void **state)
 {
     (void)state;
-    struct gs_history *history = gs_history_new(rss_and_queue, 2, 4);
+    struct gs_history *history = of_ticks(rss_and_queue, 2, 4);
     tick(history, 1, 1, INFINITY);
     tick(history, 2, -INFINITY, NAN);
     json_t *json = written(history), *series = json_object_get(json, "series");
@@ -244,7 +250,7 @@ static void the_hosts_locale_does_not_matter(void **state)
     for (size_t i = 0; i < sizeof point / sizeof *point; i++) {
         const char *name = i ? "two-bytes" : "comma";
         plant_locale(dir, name, point[i]);
-        struct gs_history *history = gs_history_new(rss_and_queue, 2, 2);
+        struct gs_history *history = of_ticks(rss_and_queue, 2, 2);
         tick(history, 1, 0.5, -1.25e-7);
         struct gs_text text = {0};
         assert_non_null(setlocale(LC_NUMERIC, name));
@@ -268,7 +274,7 @@ static void the_hosts_locale_does_not_matter(void **state)
 static void odd_names_and_times_stay_json(void **state)
 {
     (void)state;
-    struct gs_history *history = gs_history_new((const char *const[]){"a\"b\\c\n\x1b\xff"}, 1, 3);
+    struct gs_history *history = of_ticks((const char *const[]){"a\"b\\c\n\x1b\xff"}, 1, 3);
     gs_history_add(history, -1500 * GS_NS_PER_MS, (double[]){1});
     gs_history_add(history, 0, (double[]){2});
     gs_history_add(history, 4102444800 * GS_NS_PER_S, (double[]){3}); // 2100-01-01
