@@ -4,6 +4,7 @@
  * Bounds: ERRORS_MAX errors; more are counted as lost. A hostile file of 1 MiB could hold a hundred thousand. */
 #include "base/errors.h"
 #include "base/memory.h"
+#include "base/sort.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,8 +28,8 @@ static void make_printable(char *text, size_t size)
     }
 }
 
-void gs_errors_add(struct gs_errors *errors, const char *file, int line, int col, const char *hint,
-                   const char *format, ...)
+void gs_errors_add(struct gs_errors *errors, enum gs_severity severity, const char *file, int line, int col,
+                   const char *hint, const char *format, ...)
 {
     if (errors->count >= ERRORS_MAX ||
         gs_grow(&errors->item, &errors->capacity, errors->count + 1, sizeof *errors->item)) {
@@ -36,7 +37,7 @@ void gs_errors_add(struct gs_errors *errors, const char *file, int line, int col
         return;
     }
     struct gs_error *error = &errors->item[errors->count++];
-    *error = (struct gs_error){.file = file, .line = line, .col = col};
+    *error = (struct gs_error){.severity = severity, .file = file, .line = line, .col = col};
     va_list args;
     va_start(args, format);
     vsnprintf(error->text, sizeof error->text, format, args);
@@ -46,13 +47,33 @@ void gs_errors_add(struct gs_errors *errors, const char *file, int line, int col
     make_printable(error->hint, sizeof error->hint);
 }
 
+static int in_file_order(const void *a, const void *b)
+{
+    const struct gs_error *x = a, *y = b;
+    if (x->line != y->line)
+        return x->line < y->line ? -1 : 1;
+    if (x->col != y->col)
+        return x->col < y->col ? -1 : 1;
+    return strcmp(x->text, y->text);
+}
+
+void gs_errors_sort(struct gs_errors *errors, size_t from)
+{
+    gs_sort(errors->item + from, errors->count - from, sizeof *errors->item, in_file_order);
+}
+
+const char *gs_severity_name(enum gs_severity severity)
+{
+    return severity == GS_WARNING ? "warning" : "error";
+}
+
 void gs_error_format(const struct gs_error *error, char *out, size_t size)
 {
     char place[32] = "";
     if (error->line > 0)
         snprintf(place, sizeof place, "%d:%d:", error->line, error->col);
-    snprintf(out, size, "%s:%s error: %s%s%s", error->file, place, error->text, error->hint[0] ? "; " : "",
-             error->hint);
+    snprintf(out, size, "%s:%s %s: %s%s%s", error->file, place, gs_severity_name(error->severity), error->text,
+             error->hint[0] ? "; " : "", error->hint);
 }
 
 void gs_errors_fini(struct gs_errors *errors)

@@ -1,10 +1,13 @@
-/* errors.h - what was wrong in a person's input: every error, each with its place and a way out.
+/* errors.h - what was wrong in a person's input, or is surely not meant: each with its place and a way out.
  * Context: watcher, CLI. */
 #pragma once
 #include "base/attributes.h"
 #include <stddef.h>
 
+enum gs_severity { GS_ERROR, GS_WARNING }; // a warning: right, but surely not meant; the input is taken
+
 struct gs_error {              // printed  FILE:LINE:COL: error: TEXT; HINT
+    enum gs_severity severity;
     const char *file;          // as the person wrote it; borrowed from the reader's caller
     int line, col;             // 1-based, col in bytes; 0 when the whole file is meant
     char text[160], hint[96];  // unknown unit "MiBs"       did you mean "MiB"?  ("" if we cannot tell)
@@ -16,9 +19,12 @@ struct gs_errors {             // all zero: none yet
     size_t lost;               // errors there was no memory for
 };
 
-/* Add an error at FILE:LINE:COL; HINT may be NULL. */
-void gs_errors_add(struct gs_errors *errors, const char *file, int line, int col, const char *hint,
-                   const char *format, ...) GS_PRINTF(6, 7);
+/* Add an error or a warning at FILE:LINE:COL; HINT may be NULL. */
+void gs_errors_add(struct gs_errors *errors, enum gs_severity severity, const char *file, int line, int col,
+                   const char *hint, const char *format, ...) GS_PRINTF(7, 8);
+/* Those from number FROM on, in the order of the file. */
+void gs_errors_sort(struct gs_errors *errors, size_t from);
+const char *gs_severity_name(enum gs_severity severity); // "error", "warning"
 /* "FILE:LINE:COL: error: TEXT; HINT" without a newline, into OUT. */
 void gs_error_format(const struct gs_error *error, char *out, size_t size);
 void gs_errors_fini(struct gs_errors *errors);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+static const char no_comment[] = "JSON has no comments; put words into \"why\"";
 static const char example[] = "a rules file begins {\"version\": 1, \"rules\": [";
 
 static bool is_blank(const char *text, size_t length)
@@ -25,7 +26,10 @@ static size_t utf8_length(const unsigned char *at, size_t left)
 {
     if (at[0] < 0x80)
         return 1;
-    size_t length = at[0] >= 0xc2 && at[0] < 0xe0 ? 2 : (at[0] & 0xf0) == 0xe0 ? 3 : at[0] >= 0xf0 && at[0] < 0xf5 ? 4 : 0;
+    size_t length = at[0] >= 0xc2 && at[0] < 0xe0   ? 2
+                    : (at[0] & 0xf0) == 0xe0        ? 3
+                    : at[0] >= 0xf0 && at[0] < 0xf5 ? 4
+                                                    : 0;
     if (length == 0 || length > left)
         return 0;
     for (size_t i = 1; i < length; i++)
@@ -74,6 +78,36 @@ static bool check_bytes(struct gs_reader *reader)
     return false;
 }
 
+/* The token at OFFSET begins with WORD. */
+static bool begins(const struct gs_reader *reader, size_t offset, const char *word)
+{
+    size_t length = strlen(word);
+    return length <= reader->length - offset && !memcmp(reader->text + offset, word, length);
+}
+
+/* What other languages write that JSON does not have. */
+static const char *guess_word(const struct gs_reader *reader, size_t offset)
+{
+    static const char no_number[] = "JSON has no such number; leave the key out for no limit";
+    static const char lower_case[] = "JSON writes true, false and null";
+    static const char no_hexadecimal[] = "JSON has no hexadecimal numbers";
+    static const struct {
+        const char *word, *hint;
+    } words[] = {
+        {"NaN", no_number},   {"nan", no_number},     {"Infinity", no_number},      {"-Infinity", no_number},
+        {"inf", no_number},   {"-inf", no_number},    {"True", lower_case},         {"False", lower_case},
+        {"None", lower_case}, {"0x", no_hexadecimal}, {"0X", no_hexadecimal},       {"//", no_comment},
+        {"/*", no_comment},   {"#", no_comment},      {"'", "JSON quotes with \""},
+    };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (begins(reader, offset, words[i].word))
+            return words[i].hint;
+    bool zero_first = begins(reader, offset, "0") && reader->length - offset > 1;
+    if (zero_first && reader->text[offset + 1] >= '0' && reader->text[offset + 1] <= '9')
+        return "a number does not begin with 0";
+    return NULL;
+}
+
 /* What a person most often did to get jansson's complaint about the token at OFFSET. */
 static const char *guess(const struct gs_reader *reader, const json_error_t *error, size_t offset)
 {
@@ -82,15 +116,18 @@ static const char *guess(const struct gs_reader *reader, const json_error_t *err
     while (before > 0 && memchr(" \t\r\n", reader->text[before - 1], 4))
         before--;
     char last = before > 0 ? reader->text[before - 1] : 0;
+    const char *hint = guess_word(reader, offset);
+    if (hint)
+        return hint;
     if (last == ',' && (token == '}' || token == ']'))
         return "the comma before it is one too many";
     if ((!strncmp(error->text, "'}' expected", 12) || !strncmp(error->text, "']' expected", 12)) &&
         strchr("\"{[0123456789tfn", token))
         return "is a comma missing before it?";
-    if (token == '/' || token == '#')
-        return "JSON has no comments; put words into \"why\"";
-    if (token == '\'')
-        return "JSON quotes with \"";
+    if (!strncmp(error->text, "string or '}' expected", 22) && (last == '{' || last == ','))
+        return "a key stands in double quotes";
+    if (!strncmp(error->text, "unexpected newline", 18))
+        return "a text ends where its line ends; \\n is a line break in it";
     return NULL;
 }
 

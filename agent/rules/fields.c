@@ -138,6 +138,14 @@ GS_FIELD_READER(gs_field_size)
         *(uint64_t *)into = bytes;
 }
 
+/* Bounds of shares are as small as 0.01 %. */
+static const char *print_share(double share, char *out)
+{
+    char percent[GS_UNIT_TEXT];
+    snprintf(out, GS_UNIT_TEXT, "%.28s %%", gs_print_count(share * 100, percent));
+    return out;
+}
+
 GS_FIELD_READER(gs_field_share)
 {
     struct gs_unit_error error;
@@ -147,7 +155,7 @@ GS_FIELD_READER(gs_field_share)
         return;
     if (gs_read_percent(text, &share, &error))
         refuse_unit(reader, place, &error);
-    else if (within(reader, place, field, share, gs_print_percent))
+    else if (within(reader, place, field, share, print_share))
         *(double *)into = share;
 }
 
@@ -171,15 +179,26 @@ GS_FIELD_READER(gs_field_frequency)
         *(double *)into = hertz;
 }
 
+bool gs_is_whole(const json_t *value, int64_t *out)
+{
+    static const double told_apart_max = 1e15;
+    double number = json_number_value(value);
+    if (json_is_integer(value))
+        *out = json_integer_value(value);
+    else if (json_is_real(value) && fabs(number) <= told_apart_max && (double)(int64_t)number == number)
+        *out = (int64_t)number; // 10.0 is 10, also where a program wrote it
+    else
+        return false;
+    return true;
+}
+
 GS_FIELD_READER(gs_field_count)
 {
-    if (!json_is_integer(value)) {
+    int64_t count;
+    if (!gs_is_whole(value, &count))
         gs_refuse_type(reader, value, place, json_is_real(value) ? "a whole number" : "a number");
-        return;
-    }
-    uint64_t count = (uint64_t)json_integer_value(value); // a negative one is out of bounds
-    if (within(reader, place, field, (double)json_integer_value(value), gs_print_count))
-        *(uint64_t *)into = count;
+    else if (within(reader, place, field, (double)count, gs_print_count))
+        *(uint64_t *)into = (uint64_t)count;
 }
 
 GS_FIELD_READER(gs_field_number)
@@ -257,11 +276,10 @@ const struct gs_metric *gs_read_metric(struct gs_reader *reader, const json_t *v
 }
 
 /* A window of ticks: FIELD's bounds. */
-static void read_ticks(struct gs_reader *reader, const json_t *value, const struct gs_place *place,
+static void read_ticks(struct gs_reader *reader, int64_t ticks, const struct gs_place *place,
                        const struct gs_field *field, struct gs_span *into)
 {
-    double ticks = (double)json_integer_value(value);
-    if (within(reader, place, field, ticks, gs_print_count))
+    if (within(reader, place, field, (double)ticks, gs_print_count))
         *into = (struct gs_span){.ticks = (uint32_t)ticks};
 }
 
@@ -283,8 +301,9 @@ static void read_window_time(struct gs_reader *reader, const json_t *value, cons
 
 GS_FIELD_READER(gs_field_span)
 {
-    if (json_is_integer(value))
-        read_ticks(reader, value, place, field, into);
+    int64_t ticks;
+    if (gs_is_whole(value, &ticks))
+        read_ticks(reader, ticks, place, field, into);
     else if (json_is_string(value))
         read_window_time(reader, value, place, field, into);
     else

@@ -116,6 +116,8 @@ GS_FIELD_READER(gs_field_later);     // not in this version
 enum { GS_TEXT_MAX = 1024 };
 #define GS_FIELD_WHY(type) {"why", gs_field_text, offsetof(type, why), 0, GS_TEXT_MAX, false, NULL}
 
+/* VALUE is a number without a fraction: *OUT. */
+bool gs_is_whole(const json_t *value, int64_t *out);
 /* "a string", "a number", … for messages. */
 const char *gs_type_name(const json_t *value);
 /* Refuse VALUE: "expected EXPECTED, found a number". */
@@ -202,6 +204,33 @@ const char *gs_print_span(struct gs_span over, char out[GS_UNIT_TEXT]);
 /* How much of the time since the last tick a tick may speak for: a late one leaves a gap behind it. */
 int64_t gs_tick_stands_for(int64_t since_last_ns, int64_t interval_ns);
 
+/* ---- advice (advice.c): rules that are right, and surely not meant ------------------------------------------------------- */
+
+struct gs_range {              // of values; both ends are in it, unless it is without them
+    double from, to;           // NAN: unknown
+    bool without_from, without_to;
+};
+struct gs_range gs_range_above(double line);
+struct gs_range gs_range_below(double line);
+struct gs_range gs_range_from(double least);
+
+struct gs_advisor {            // one rule under advice
+    const struct gs_rules *rules;
+    const struct gs_machine *machine;
+    const struct gs_rule *rule;
+    const struct gs_place *place; // of the rule
+    struct gs_errors *warnings;
+};
+/* Warn of the value at PLACE; HINT may be NULL. */
+void gs_advise(const struct gs_advisor *advisor, const struct gs_place *place, const char *hint, const char *format,
+               ...) GS_PRINTF(4, 5);
+/* Warn that the value at PLACE is a share of a limit that nobody knows. */
+void gs_advise_unknown(const struct gs_advisor *advisor, const struct gs_place *place);
+/* The values that METRIC can have on the machine. */
+struct gs_range gs_reach_of(const struct gs_advisor *advisor, const struct gs_metric *metric);
+/* How long a window of OVER is. */
+int64_t gs_span_ns(const struct gs_advisor *advisor, struct gs_span over);
+
 /* ---- conditions (conditions.c has the table, each row a file) ------------------------------------------------------------- */
 
 struct gs_sight {              // what a condition sees at one tick
@@ -238,6 +267,11 @@ struct gs_condition_kind {
                     const struct gs_finding *finding, char *out, size_t size);
     bool downward;             // worse is lower
     bool without_metric;
+    /* The values at which it can hold, and in *KEY which member says so (NULL: the condition itself). NULL: any. */
+    struct gs_range (*range)(const struct gs_condition *condition, uint64_t limit_bytes, const char **key);
+    /* Warn of its own figures at PLACE. NULL: there is nothing to warn of. */
+    void (*advise)(const struct gs_advisor *advisor, const struct gs_condition *condition,
+                   const struct gs_place *place);
 };
 extern const struct gs_condition_kind gs_condition_kinds[]; // ends with a NULL name
 
@@ -253,6 +287,16 @@ GS_CONDITION(jitter);
 GS_CONDITION(growth);
 GS_CONDITION(unusual);
 GS_CONDITION(every);
+struct gs_range gs_above_range(const struct gs_condition *condition, uint64_t limit_bytes, const char **key);
+struct gs_range gs_below_range(const struct gs_condition *condition, uint64_t limit_bytes, const char **key);
+struct gs_range gs_jitter_range(const struct gs_condition *condition, uint64_t limit_bytes, const char **key);
+struct gs_range gs_unusual_range(const struct gs_condition *condition, uint64_t limit_bytes, const char **key);
+#define GS_ADVISE(name)                                                                                        \
+    void gs_##name##_advise(const struct gs_advisor *advisor, const struct gs_condition *condition,           \
+                            const struct gs_place *place)
+GS_ADVISE(jitter);
+GS_ADVISE(growth);
+GS_ADVISE(unusual);
 
 /* fmax and fmin are libm's, which we do without. */
 static inline double gs_larger(double a, double b)

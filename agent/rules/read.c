@@ -5,7 +5,6 @@
  * Everything that the rules point to hangs on one list and goes with them.
  * Who: the watcher at start and at a reload, the CLI. Bounds: RULES_MAX rules, LABELS_MAX labels. */
 #include "base/memory.h"
-#include "base/sort.h"
 #include "rules/inside.h"
 #include <stdio.h>
 #include <string.h>
@@ -43,11 +42,12 @@ static void set_defaults(struct gs_rules *rules)
 static GS_FIELD_READER(read_version)
 {
     (void)field, (void)into;
-    if (!json_is_integer(value))
+    int64_t version;
+    if (!gs_is_whole(value, &version))
         gs_refuse_type(reader, value, place, "the number 1");
-    else if (json_integer_value(value) != 1)
+    else if (version != 1)
         gs_refuse(reader, place, GS_THE_VALUE, "this is what version 1 can read",
-                  "unknown version %lld", (long long)json_integer_value(value));
+                  "unknown version %lld", (long long)version);
 }
 
 static GS_FIELD_READER(read_depth)
@@ -160,6 +160,7 @@ static void read_top(struct gs_reader *reader, const json_t *document, const str
 {
     // clang-format off
     static const struct gs_field fields[] = {
+        {"$schema",     gs_field_aside,     0, 0, GS_TEXT_MAX, false, NULL}, // for editors
         {"version",     read_version,       0, 1, 1, false, NULL},
         GS_FIELD_WHY(struct gs_rules),
         {"interval",    gs_field_duration,  offsetof(struct gs_rules, interval_ns), SECOND / 100, HOUR, false, NULL},
@@ -234,16 +235,6 @@ static void read_rules(struct gs_reader *reader, const json_t *document, const s
 
 /* ---- from begin to end ----------------------------------------------------------------------------------------------------------- */
 
-static int in_file_order(const void *a, const void *b)
-{
-    const struct gs_error *x = a, *y = b;
-    if (x->line != y->line)
-        return x->line < y->line ? -1 : 1;
-    if (x->col != y->col)
-        return x->col < y->col ? -1 : 1;
-    return strcmp(x->text, y->text);
-}
-
 static void read_all(struct gs_reader *reader, struct gs_rules *rules)
 {
     const struct gs_place top = {0};
@@ -261,7 +252,7 @@ struct gs_rules *gs_rules_read(const char *text, size_t length, const char *file
     struct home *home = gs_alloc(sizeof *home);
     size_t before = errors->count;
     if (!home) {
-        gs_errors_add(errors, file, 0, 0, NULL, "out of memory");
+        gs_errors_add(errors, GS_ERROR, file, 0, 0, NULL, "out of memory");
         return NULL;
     }
     struct gs_reader reader = {.text = text,
@@ -280,7 +271,7 @@ struct gs_rules *gs_rules_read(const char *text, size_t length, const char *file
     }
     if (!gs_refused(&reader))
         return &home->rules;
-    gs_sort(errors->item + before, errors->count - before, sizeof *errors->item, in_file_order);
+    gs_errors_sort(errors, before);
     gs_rules_free(&home->rules);
     return NULL;
 }

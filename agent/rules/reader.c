@@ -19,7 +19,7 @@ static void add(struct gs_reader *reader, struct gs_position position, const cha
 {
     char text[sizeof reader->errors->item->text];
     vsnprintf(text, sizeof text, format, args);
-    gs_errors_add(reader->errors, reader->file, position.line, position.col, hint, "%s", text);
+    gs_errors_add(reader->errors, GS_ERROR, reader->file, position.line, position.col, hint, "%s", text);
 }
 
 void gs_refuse(struct gs_reader *reader, const struct gs_place *place, enum gs_part part, const char *hint,

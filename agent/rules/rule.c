@@ -47,12 +47,16 @@ static GS_FIELD_READER(read_name)
 static GS_FIELD_READER(read_again)
 {
     double *again = into;
-    if (json_is_string(value) && !strcmp(json_string_value(value), "always"))
+    const char *text = json_string_value(value);
+    if (!text)
+        gs_refuse_type(reader, value, place, "a percentage such as \"10%\", or \"always\"");
+    else if (!strcmp(text, "always"))
         *again = NAN;
-    else if (json_is_string(value))
+    else if (strchr("-.0123456789", text[0]))
         gs_field_share(reader, value, place, field, into);
     else
-        gs_refuse_type(reader, value, place, "a percentage such as \"10%\", or \"always\"");
+        gs_refuse(reader, place, GS_THE_VALUE, NULL, "expected a percentage such as \"10%%\", or \"always\", found \"%.40s\"",
+                  text);
 }
 
 /* The kind of evidence that VALUE names; 0 with the error told. */
