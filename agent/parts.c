@@ -154,6 +154,20 @@ void gs_parts_find_unavailable(struct gs_parts *parts)
     parts->scene.unavailable_count = parts->unavailable_count;
 }
 
+/* What the rules say in vain on this machine, into the log. What cannot be had is said apart, and in every incident. */
+static void log_advice(const struct gs_parts *parts)
+{
+    const struct gs_machine machine = {.limit_bytes = parts->scene.limit_bytes, .limit_from = parts->limit_from};
+    struct gs_errors warnings = {0};
+    gs_rules_advise(parts->rules, &machine, &warnings);
+    for (size_t i = 0; i < warnings.count; i++) {
+        char line[640];
+        gs_error_format(&warnings.item[i], line, sizeof line);
+        gs_log(GS_LOG_WARNING, "%s", line);
+    }
+    gs_errors_fini(&warnings);
+}
+
 int gs_parts_make(struct gs_parts *parts, const struct gumshoe_options *options)
 {
     int error = read_rules(parts, options);
@@ -164,6 +178,7 @@ int gs_parts_make(struct gs_parts *parts, const struct gumshoe_options *options)
     begin_to_sample(parts->rules);
     if (!make_tables(parts))
         return gs_refuse_start(options->error, -ENOMEM, "", "no memory for the watcher's own tables");
+    log_advice(parts);
     gs_parts_find_unavailable(parts);
     for (size_t i = 0; i < parts->unavailable_count; i++)
         gs_log(GS_LOG_WARNING, "metric not available: %s", parts->unavailable[i]);

@@ -1,7 +1,9 @@
-/* check.c - `gumshoe check`: every error of every rules file, with its place, the line, and a caret. */
+/* check.c - `gumshoe check`: every error of every rules file, with its place, the line, and a caret; of files without
+ * errors, what they say in vain on this machine. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "cli/cli.h"
+#include "metrics/metrics.h"
 #include "rules/rules.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +37,7 @@ static void print_error(const struct gs_error *error, const char *text, size_t l
     char line[640];
     bool colour = gs_may_colour(STDOUT_FILENO);
     gs_error_format(error, line, sizeof line);
-    fputs(colour ? "\033[31m" : "", stdout);
+    fputs(!colour ? "" : error->severity == GS_WARNING ? "\033[33m" : "\033[31m", stdout);
     gs_print_harmless(line, strlen(line));
     puts(colour ? "\033[0m" : "");
     print_place(error, text, length);
@@ -44,7 +46,8 @@ static void print_error(const struct gs_error *error, const char *text, size_t l
 static void add_json(json_t *list, const struct gs_error *error)
 {
     json_t *item =
-        json_pack("{s:i, s:i, s:s}", "line", error->line, "column", error->col, "severity", "error");
+        json_pack("{s:i, s:i, s:s}", "line", error->line, "column", error->col, "severity",
+                  gs_severity_name(error->severity));
     const struct {
         const char *key, *text;
     } texts[] = {{"file", error->file}, {"message", error->text}, {"hint", error->hint}};
@@ -83,25 +86,54 @@ static int unreadable(const char *file, int error, json_t *json)
     return GS_IO;
 }
 
-/* Check FILE; its errors go to JSON if there is one, else to standard output. */
+/* What RULES say in vain on this machine. The figures that are counted inside a program are not to be had here in any
+ * case, which says nothing about a program under watch. */
+static void advise(const struct gs_rules *rules, struct gs_errors *warnings)
+{
+    char from[256];
+    const char *why[rules->metric_count + 1];
+    struct gs_machine machine = {.limit_bytes = gs_memory_limit("", from, sizeof from), .limit_from = from};
+    struct gs_watch *watch = gs_watch_new(rules->metric, rules->metric_count, "");
+    for (size_t i = 0; watch && i < rules->metric_count; i++)
+        why[i] = gs_metric_find(rules->metric[i])->of_program ? NULL : gs_watch_unavailable(watch, i);
+    machine.unavailable = watch ? why : NULL;
+    gs_rules_advise(rules, &machine, warnings);
+    gs_watch_free(watch);
+}
+
+static void print_verdict(const char *file, const struct gs_rules *rules, const struct gs_errors *errors)
+{
+    if (errors->lost)
+        printf("%s: and %zu more\n", file, errors->lost);
+    if (!rules)
+        return;
+    printf("%s: ok (%zu rule%s", file, rules->rule_count, rules->rule_count == 1 ? "" : "s");
+    if (errors->count)
+        printf(", %zu warning%s", errors->count + errors->lost, errors->count == 1 ? "" : "s");
+    puts(")");
+}
+
+/* Check FILE; its errors and warnings go to JSON if there is one, else to standard output. */
 static int check(const char *file, json_t *json)
 {
     char *text;
     size_t length;
     struct gs_errors errors = {0};
+    const char *name = strcmp(file, "-") ? file : "(standard input)";
     int failed = read_text(file, &text, &length);
     if (failed)
-        return unreadable(file, failed, json);
-    struct gs_rules *rules =
-        gs_rules_read(text, length, strcmp(file, "-") ? file : "(standard input)", &errors);
+        return unreadable(name, failed, json);
+    struct gs_rules *rules = gs_rules_read(text, length, name, &errors);
+    if (rules)
+        advise(rules, &errors);
     for (size_t i = 0; i < errors.count; i++) {
         if (json)
             add_json(json, &errors.item[i]);
         else
             print_error(&errors.item[i], text, length);
     }
-    if (rules && !json)
-        printf("%s: ok (%zu %s)\n", file, rules->rule_count, rules->rule_count == 1 ? "rule" : "rules");
+    if (!json)
+        print_verdict(name, rules, &errors);
     int status = rules ? GS_FINE : GS_NO;
     gs_rules_free(rules);
     gs_errors_fini(&errors);

@@ -17,6 +17,8 @@ struct gs_metric {
     enum gs_unit unit;
     enum gs_share share;
     const struct gs_reader *reader;
+    double least, most;         // no value lies beyond (a memory limit aside)
+    bool of_program;            // counted inside the program: nobody else can have it
     const char *help;           // "resident memory"
 };
 extern const struct gs_metric gs_metrics[]; // ends with a NULL name; "gauge:NAME" is not in it

@@ -128,3 +128,18 @@ void gs_growth_explain(const struct gs_condition *condition, const struct gs_sig
     else
         snprintf(out, size, "grows by %s over %s, fires from %s", found, over, wanted);
 }
+
+/* A slope that could not go on for the window's time. */
+void gs_growth_advise(const struct gs_advisor *advisor, const struct gs_condition *condition,
+                      const struct gs_place *place)
+{
+    const struct gs_rule *rule = advisor->rule;
+    struct gs_range reach = gs_reach_of(advisor, gs_metric_find(rule->metric));
+    struct gs_place rate = {.up = place, .key = "rate"};
+    double grown = condition->growth.per_second * (double)gs_span_ns(advisor, condition->over) / 1e9;
+    char over[GS_UNIT_TEXT], amount[GS_UNIT_TEXT], most[GS_UNIT_TEXT];
+    if (grown > reach.to - reach.from)
+        gs_advise(advisor, &rate, NULL, "\"rate\" cannot go on over %s: that makes %s, and %s is at most %s",
+                  gs_print_span(condition->over, over), gs_print_value(grown, rule->unit, amount), rule->metric,
+                  gs_print_value(reach.to, rule->unit, most));
+}

@@ -105,3 +105,30 @@ void gs_jitter_explain(const struct gs_condition *condition, const struct gs_sig
              value, rise, gs_print_span(condition->over, over), gs_print_value(finding->usual, sight->unit, mean),
              gs_print_held(sight, held), allowed);
 }
+
+struct gs_range gs_jitter_range(const struct gs_condition *condition, uint64_t limit_bytes, const char **key)
+{
+    const struct gs_threshold *min = &condition->jitter.min;
+    *key = "min";
+    return gs_range_from(min->given ? gs_threshold_line(min, limit_bytes) : -INFINITY);
+}
+
+/* A rise that is more than all that there is; a jump that is to stand for as long as the window that it moves. */
+void gs_jitter_advise(const struct gs_advisor *advisor, const struct gs_condition *condition,
+                      const struct gs_place *place)
+{
+    const struct gs_rule *rule = advisor->rule;
+    struct gs_range reach = gs_reach_of(advisor, gs_metric_find(rule->metric));
+    struct gs_place by_place = {.up = place, .key = "by"}, for_place = {.up = advisor->place, .key = "for"};
+    double by = gs_threshold_line(&condition->jitter.by, advisor->machine->limit_bytes);
+    char most[GS_UNIT_TEXT], over[GS_UNIT_TEXT];
+    if (gs_threshold_unknown(&condition->jitter.by, advisor->machine->limit_bytes))
+        gs_advise_unknown(advisor, &by_place);
+    if (by >= reach.to - reach.from)
+        gs_advise(advisor, &by_place, NULL, "\"by\" cannot be reached: %s is at most %s", rule->metric,
+                  gs_print_value(reach.to, rule->unit, most));
+    if (rule->for_ns >= gs_span_ns(advisor, condition->over))
+        gs_advise(advisor, &for_place, NULL,
+                  "\"for\" is as long as the window of \"jitter\" (%s): by then a jump is in the mean itself",
+                  gs_print_span(condition->over, over));
+}

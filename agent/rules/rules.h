@@ -61,6 +61,15 @@ struct gs_rules {               // what a checked file says; never changes once 
 struct gs_rules *gs_rules_read(const char *text, size_t length, const char *file, struct gs_errors *errors);
 void gs_rules_free(struct gs_rules *rules);
 
+/* What rules that are right say in vain on MACHINE: lines out of reach, conditions that are always held back, a metric
+ * that cannot be had. Added to *WARNINGS, in file order.  Context: watcher, CLI. */
+struct gs_machine {
+    uint64_t limit_bytes;           // what shares of memory are shares of; 0: unknown
+    const char *limit_from;         // where that was found, in words
+    const char *const *unavailable; // for each of rules->metric why it cannot be had, or NULL; NULL: all can
+};
+void gs_rules_advise(const struct gs_rules *rules, const struct gs_machine *machine, struct gs_errors *warnings);
+
 /* The built-in rules: the very text of rules/default.json. */
 extern const char gs_default_rules_text[];
 extern const size_t gs_default_rules_length;

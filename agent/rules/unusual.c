@@ -98,3 +98,27 @@ void gs_unusual_explain(const struct gs_condition *condition, const struct gs_si
                  gs_print_value(finding->spread, sight->unit, spread), gs_print_held(sight, held),
                  gs_print_count(condition->unusual.score, wanted));
 }
+
+struct gs_range gs_unusual_range(const struct gs_condition *condition, uint64_t limit_bytes, const char **key)
+{
+    const struct gs_threshold *min = &condition->unusual.min;
+    *key = "min";
+    return gs_range_from(min->given ? gs_threshold_line(min, limit_bytes) : -INFINITY);
+}
+
+/* A window that shows little of what is usual; one whose median has moved before the rule's "for" is over. */
+void gs_unusual_advise(const struct gs_advisor *advisor, const struct gs_condition *condition,
+                       const struct gs_place *place)
+{
+    enum { FEW = 10 };
+    const struct gs_rule *rule = advisor->rule;
+    struct gs_place over = {.up = place, .key = "over"}, for_place = {.up = advisor->place, .key = "for"};
+    int64_t window_ns = gs_span_ns(advisor, condition->over);
+    char time[GS_UNIT_TEXT];
+    if (window_ns < FEW * advisor->rules->interval_ns)
+        gs_advise(advisor, &over, NULL, "fewer than %d ticks do not show what is usual", FEW);
+    if (rule->for_ns >= window_ns / 2 && rule->for_ns > 0)
+        gs_advise(advisor, &for_place, NULL,
+                  "\"for\" is half the window of \"unusual\" (%s) or more: by then the new value is the median",
+                  gs_print_span(condition->over, time));
+}

@@ -23,6 +23,34 @@ it "says 3 for what cannot be read, and does not hang"
 mkfifo fifo; mkdir directory; : > empty; head -c 2000000 /dev/zero | tr '\0' ' ' > huge
 for file in missing directory fifo huge; do equal "$(status_of timeout 10 "$gumshoe" check $file)" 3 "$file"; done
 equal "$(status_of "$gumshoe" check empty)" 1 "an empty file"
+it "refuses a file of 1 GiB without reading it"
+truncate -s 1G gigabyte
+equal "$(prlimit --as=100000000 timeout 10 "$gumshoe" check gigabyte)" "gigabyte: error: it is larger than 1 MiB: no rules file is"
+it "shows the caret under the character that is meant, whatever stands before it"
+printf '{ "version": 1, "why": "gr\303\266\303\237er", "rulez": 1, "rules": [] }' > utf8.json
+"$gumshoe" check utf8.json > out || true
+equal "$(sed -n '/rulez.*did/{n;n;p}' out)" "$(sed -n '/rulez.*did/{n;p}' out | sed 's/"rulez.*/^/; s/[^^]/ /g')" "the caret's line"
+it "warns of rules that cannot fire, and passes the file all the same"
+cat > vain.json <<'END'
+{ "version": 1,
+  "rules": [
+    { "name": "never", "metric": "rss", "above": "1000TiB" },
+    { "name": "late", "metric": "cpu", "above": "95%", "unless_above": "99%" },
+    { "name": "full", "metric": "cpu", "above": "100%" } ] }
+END
+"$gumshoe" check vain.json > out || fail "status $?"
+grep -qE '^vain.json:3:50: warning: "above" cannot be reached: rss is at most [0-9.]+ [GMT]iB here \(.*\); a share such as "80%" follows the limit$' out || fail "$(cat out)"
+grep -qx 'vain.json:5:49: warning: "above" cannot be reached: cpu is at most 100 %' out || fail "$(cat out)"
+grep -qx 'vain.json: ok (3 rules, 2 warnings)' out || fail "$(cat out)"
+equal "$("$gumshoe" check --json vain.json | jq -c '[.[] | [.file, .line, .column, .severity, .hint]]')" \
+    '[["vain.json",3,50,"warning","a share such as \"80%\" follows the limit"],["vain.json",5,49,"warning",""]]' "JSON"
+it "knows that a heap is counted in the program, and not here"
+echo '{ "version": 1, "rules": [ { "name": "a", "metric": "heap_in_use", "above": "80%" }, { "name": "b", "metric": "gauge:q", "above": 1 } ] }' > heap.json
+equal "$("$gumshoe" check heap.json)" "heap.json: ok (2 rules)"
+it "says how many errors it does not show"
+python3 -c 'print("{ \"version\": 1, \"rules\": [" + ",".join("1" for _ in range(1000)) + "], \"a\": 1, \"b\": 2 }")' > many.json
+"$gumshoe" check many.json > out && fail "it passed"
+grep -qx 'many.json: and 2 more' out || fail "$(tail -n 3 out)"
 it "says 2 for wrong usage"
 equal "$(status_of "$gumshoe" check)" 2
 equal "$(status_of "$gumshoe" check --frobnicate good.json)" 2
@@ -30,8 +58,19 @@ it "does not colour what goes into a file, nor let a file's bytes reach the term
 printf '{ "version": 1, "rules": [ { "name": "\033[31m", "every": "1h" } ] }' > esc.json
 "$gumshoe" check esc.json > out || true
 ! grep -q "$(printf '\033')" out || fail "an escape sequence came through"
-it "finds the shipped rules good"
-"$gumshoe" check "$source_dir"/rules/*.json "$source_dir"/examples/*.json >/dev/null || fail "shipped rules"
+it "finds the shipped rules good, without a warning, and those of the documentation"
+python3 - "$source_dir"/docs/*.md "$source_dir/README.md" <<'END'
+import re, sys
+number = 0
+for name in sys.argv[1:]:
+    for block in re.findall(r"```json\n(.*?)```", open(name).read(), re.S):
+        if '"rules"' in block and '"version"' in block:
+            number += 1
+            open("documented-%d.json" % number, "w").write(block)
+END
+equal "$(ls documented-*.json | wc -l | awk '{ print ($1 >= 2) }')" 1 "documents found in the documentation"
+shipped=$(ls "$source_dir"/rules/*.json "$source_dir"/examples/*.json documented-*.json | grep -v schema)
+equal "$("$gumshoe" check --json $shipped)" "[]" "errors and warnings"
 it "helps: -h, --version, unknown commands"
 for command in run check ls show top; do
     "$gumshoe" $command --help | grep -q "usage: gumshoe $command" || fail "$command --help"

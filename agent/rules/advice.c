@@ -1,0 +1,335 @@
+/* advice.c - rules that are right by the grammar, and surely not meant: what cannot fire, or never stops.
+ *
+ *   each rule ──▶ where its conditions can hold (a range of values)  against  what the metric can be here
+ *            ├──▶ what holds it back (unless_above, unless)          against  both
+ *            ├──▶ a condition's own figures (jitter.c, growth.c, unusual.c)
+ *            └──▶ times: windows, for, cooldown, incidents an hour
+ *
+ * What the machine has is told by the caller: pure, like everything in this folder.
+ * Who: gumshoe check; the watcher at its start. Bounds: those of the rules. */
+#include "rules/inside.h"
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const int64_t second_ns = 1000000000LL, hour_ns = 3600 * 1000000000LL,
+                     week_ns = 7 * 86400 * 1000000000LL;
+
+void gs_advise(const struct gs_advisor *advisor, const struct gs_place *place, const char *hint,
+               const char *format, ...)
+{
+    const struct gs_rules *rules = advisor->rules;
+    char text[sizeof advisor->warnings->item->text];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    size_t offset = gs_locate(rules->text, rules->text_length, place, GS_THE_VALUE);
+    struct gs_position position = gs_position_at(rules->text, offset);
+    gs_errors_add(advisor->warnings, GS_WARNING, rules->file, position.line, position.col, hint, "%s", text);
+}
+
+void gs_advise_unknown(const struct gs_advisor *advisor, const struct gs_place *place)
+{
+    gs_advise(advisor, place, "give a size", "\"%s\" is a share of the memory limit, which is unknown here",
+              place->key);
+}
+
+/* ---- ranges -------------------------------------------------------------------------------------------------------- */
+
+struct gs_range gs_range_above(double line)
+{
+    return (struct gs_range){.from = line, .to = INFINITY, .without_from = true};
+}
+
+struct gs_range gs_range_below(double line)
+{
+    return (struct gs_range){.from = -INFINITY, .to = line, .without_to = true};
+}
+
+struct gs_range gs_range_from(double least)
+{
+    return (struct gs_range){.from = least, .to = INFINITY};
+}
+
+/* LOW ends before HIGH begins. False when a line is unknown, like everything below. */
+static bool ends_before(const struct gs_range *low, const struct gs_range *high)
+{
+    return low->to < high->from || (low->to == high->from && (low->without_to || high->without_from));
+}
+
+static bool apart(const struct gs_range *a, const struct gs_range *b)
+{
+    return ends_before(a, b) || ends_before(b, a);
+}
+
+static bool lies_within(const struct gs_range *inner, const struct gs_range *outer)
+{
+    bool low = outer->from < inner->from ||
+               (outer->from == inner->from && (inner->without_from || !outer->without_from));
+    bool high =
+        outer->to > inner->to || (outer->to == inner->to && (inner->without_to || !outer->without_to));
+    return low && high;
+}
+
+struct gs_range gs_reach_of(const struct gs_advisor *advisor, const struct gs_metric *metric)
+{
+    struct gs_range reach = {.from = metric->least, .to = metric->most};
+    if (metric->share == GS_OF_MEMORY_LIMIT && advisor->machine->limit_bytes)
+        reach.to = (double)advisor->machine->limit_bytes;
+    return reach;
+}
+
+/* "rss is at most 512 MiB (cgroup …)", or "at least": the end of its reach that RANGE lies beyond, or takes in. */
+static const char *print_reach(const struct gs_advisor *advisor, const char *name, bool highest,
+                               char out[128])
+{
+    const struct gs_metric *metric = gs_metric_find(name);
+    struct gs_range reach = gs_reach_of(advisor, metric);
+    char end[GS_UNIT_TEXT];
+    bool by_limit = highest && metric->share == GS_OF_MEMORY_LIMIT;
+    gs_print_value(highest ? reach.to : reach.from, metric->unit, end);
+    snprintf(out, 128, "%s is %s %s%s%.64s%s", name, highest ? "at most" : "at least", end,
+             by_limit ? " here (" : "", by_limit ? advisor->machine->limit_from : "", by_limit ? ")" : "");
+    return out;
+}
+
+/* ---- lines out of reach ----------------------------------------------------------------------------------------------- */
+
+static const char *memory_hint(const char *name)
+{
+    return gs_metric_find(name)->share == GS_OF_MEMORY_LIMIT ? "a share such as \"80%\" follows the limit"
+                                                             : NULL;
+}
+
+/* CONDITION of a rule on METRIC, at PLACE, can hold in RANGE. */
+static void check_reach(const struct gs_advisor *advisor, const struct gs_condition *condition,
+                        const struct gs_range *range, const struct gs_place *place)
+{
+    const char *name = advisor->rule->metric;
+    struct gs_range reach = gs_reach_of(advisor, gs_metric_find(name));
+    bool looks_at_one_tick = !condition->over.ticks && !condition->over.ns,
+         too_high = ends_before(&reach, range);
+    char text[128];
+    if (apart(range, &reach))
+        gs_advise(advisor, place, too_high ? memory_hint(name) : NULL, "\"%s\" cannot be reached: %s",
+                  place->key, print_reach(advisor, name, too_high, text));
+    else if (looks_at_one_tick && lies_within(&reach, range))
+        gs_advise(advisor, place, NULL, "\"%s\" always holds: %s", place->key,
+                  print_reach(advisor, name, condition->kind->downward, text));
+}
+
+/* ---- holding back ------------------------------------------------------------------------------------------------------- */
+
+struct hold {         // one way to hold the rule back
+    const char *what; // "unless_above", "unless"
+    const struct gs_place *place;
+    const char *metric;
+    struct gs_range range;
+};
+
+/* HOLD, on the rule's own metric, against the values at which the rule's conditions hold. */
+static void check_against_conditions(const struct gs_advisor *advisor, const struct hold *hold)
+{
+    const struct gs_rule *rule = advisor->rule;
+    bool ever = false;
+    for (size_t i = 0; i < rule->condition_count; i++) {
+        const struct gs_condition *condition = &rule->condition[i];
+        if (!condition->kind->range) {
+            ever = true;
+            continue;
+        }
+        const char *key = NULL;
+        struct gs_range range = condition->kind->range(condition, advisor->machine->limit_bytes, &key);
+        ever |= !apart(&range, &hold->range);
+        if (lies_within(&range, &hold->range))
+            gs_advise(advisor, hold->place, NULL,
+                      "\"%s\" holds the rule back wherever \"%s\" holds: it cannot fire", hold->what,
+                      condition->kind->name);
+    }
+    if (!ever)
+        gs_advise(advisor, hold->place, NULL,
+                  "\"%s\" holds nothing back: no condition of the rule holds there", hold->what);
+}
+
+static void check_hold(const struct gs_advisor *advisor, const struct hold *hold)
+{
+    struct gs_range reach = gs_reach_of(advisor, gs_metric_find(hold->metric));
+    bool too_high = ends_before(&reach, &hold->range);
+    char text[128];
+    if (apart(&reach, &hold->range))
+        gs_advise(advisor, hold->place, NULL, "\"%s\" never holds the rule back: %s", hold->what,
+                  print_reach(advisor, hold->metric, too_high, text));
+    else if (lies_within(&reach, &hold->range))
+        gs_advise(advisor, hold->place, NULL, "\"%s\" always holds the rule back: %s", hold->what,
+                  print_reach(advisor, hold->metric, isinf(hold->range.from), text));
+    else if (advisor->rule->metric && strcmp(hold->metric, advisor->rule->metric) == 0)
+        check_against_conditions(advisor, hold);
+}
+
+static void check_unavailable(const struct gs_advisor *advisor, size_t metric, const struct gs_place *owner)
+{
+    const char *const *unavailable = advisor->machine->unavailable;
+    struct gs_place place = {.up = owner, .key = "metric"};
+    if (unavailable && unavailable[metric])
+        gs_advise(advisor, &place, NULL, "%s cannot be had here: %s", advisor->rules->metric[metric],
+                  unavailable[metric]);
+}
+
+static void check_holds(const struct gs_advisor *advisor)
+{
+    const struct gs_hold_off *off = advisor->rule->hold_off;
+    uint64_t limit = advisor->machine->limit_bytes;
+    struct gs_place unless_above = {.up = advisor->place, .key = "unless_above"};
+    struct gs_place unless = {.up = advisor->place, .key = "unless"};
+    struct gs_place above = {.up = &unless, .key = "above"}, below = {.up = &unless, .key = "below"};
+    const struct {
+        const struct gs_threshold *threshold;
+        struct hold hold;
+    } holds[] = {
+        {&off->unless_above,
+         {"unless_above", &unless_above, advisor->rule->metric,
+          gs_range_above(gs_threshold_line(&off->unless_above, limit))}},
+        {&off->unless.above,
+         {"unless", &above, off->unless.metric,
+          gs_range_above(gs_threshold_line(&off->unless.above, limit))}},
+        {&off->unless.below,
+         {"unless", &below, off->unless.metric,
+          gs_range_below(gs_threshold_line(&off->unless.below, limit))}},
+    };
+    for (size_t i = 0; i < sizeof holds / sizeof *holds; i++)
+        if (gs_threshold_unknown(holds[i].threshold, limit))
+            gs_advise_unknown(advisor, holds[i].hold.place);
+        else if (holds[i].threshold->given)
+            check_hold(advisor, &holds[i].hold);
+    if (off->unless.metric)
+        check_unavailable(advisor, off->unless.metric_index, &unless);
+}
+
+/* ---- conditions ----------------------------------------------------------------------------------------------------------- */
+
+int64_t gs_span_ns(const struct gs_advisor *advisor, struct gs_span over)
+{
+    return over.ns ? over.ns : over.ticks * advisor->rules->interval_ns;
+}
+
+/* A condition with a "min" that lies where "above", which is judged before it, holds in any case. */
+static void check_shadow(const struct gs_advisor *advisor, const struct gs_condition *condition,
+                         const struct gs_range *range, const struct gs_place *place)
+{
+    for (const struct gs_condition *other = advisor->rule->condition; other < condition; other++) {
+        const char *key = NULL;
+        if (other->over.ticks || other->over.ns || !other->kind->range)
+            continue;
+        struct gs_range others = other->kind->range(other, advisor->machine->limit_bytes, &key);
+        if (lies_within(range, &others))
+            gs_advise(advisor, place, NULL, "\"%s\" looks only at values at which \"%s\" holds already",
+                      condition->kind->name, other->kind->name);
+    }
+}
+
+static void check_window(const struct gs_advisor *advisor, const struct gs_condition *condition,
+                         const struct gs_place *place)
+{
+    struct gs_place over = {.up = place, .key = "over"};
+    int64_t window_ns = gs_span_ns(advisor, condition->over);
+    char time[GS_UNIT_TEXT];
+    if (window_ns > week_ns)
+        gs_advise(advisor, &over, NULL, "\"%s\" judges only once the program has run for %s",
+                  condition->kind->name, gs_print_duration(window_ns, time));
+}
+
+static void check_condition(const struct gs_advisor *advisor, const struct gs_condition *condition)
+{
+    struct gs_place place = {.up = advisor->place, .key = condition->kind->name};
+    check_window(advisor, condition, &place);
+    if (condition->kind->advise)
+        condition->kind->advise(advisor, condition, &place);
+    if (!condition->kind->range)
+        return;
+    const char *key = NULL;
+    struct gs_range range = condition->kind->range(condition, advisor->machine->limit_bytes, &key);
+    struct gs_place member = {.up = &place, .key = key};
+    const struct gs_place *line = key ? &member : &place;
+    if (isnan(range.from) || isnan(range.to))
+        gs_advise_unknown(advisor, line);
+    check_reach(advisor, condition, &range, line);
+    check_shadow(advisor, condition, &range, line);
+}
+
+/* ---- times ------------------------------------------------------------------------------------------------------------------ */
+
+/* The member KEY stands in the rule's text. */
+static bool is_written(const struct gs_advisor *advisor, const struct gs_place *member)
+{
+    const struct gs_rules *rules = advisor->rules;
+    return gs_locate(rules->text, rules->text_length, member, GS_THE_KEY) !=
+           gs_locate(rules->text, rules->text_length, member->up, GS_THE_KEY);
+}
+
+static void check_every(const struct gs_advisor *advisor, const struct gs_condition *every)
+{
+    struct gs_place place = {.up = advisor->place, .key = every->kind->name};
+    uint64_t of_rule = advisor->rule->hold_off->max_per_hour, of_all = advisor->rules->incidents.max_per_hour;
+    uint64_t most = of_rule && (!of_all || of_rule < of_all) ? of_rule : of_all;
+    char period[GS_UNIT_TEXT], interval[GS_UNIT_TEXT];
+    int64_t times = hour_ns / every->every.ns;
+    gs_print_duration(every->every.ns, period);
+    if (every->every.ns < advisor->rules->interval_ns)
+        gs_advise(advisor, &place, NULL, "\"every\" %s is shorter than the interval from tick to tick, %s",
+                  period, gs_print_duration(advisor->rules->interval_ns, interval));
+    else if (most && (uint64_t)times > most)
+        gs_advise(advisor, &place, NULL,
+                  "every %s makes %lld incidents an hour, \"max_per_hour\" allows %llu%s", period,
+                  (long long)times, (unsigned long long)most, most == of_all ? " of all rules together" : "");
+}
+
+static void check_times(const struct gs_advisor *advisor)
+{
+    const struct gs_rule *rule = advisor->rule;
+    struct gs_place the_for = {.up = advisor->place, .key = "for"};
+    struct gs_place cooldown = {.up = advisor->place, .key = "cooldown"};
+    struct gs_place hourly = {.up = advisor->place, .key = "max_per_hour"};
+    uint64_t of_rule = rule->hold_off->max_per_hour, of_all = advisor->rules->incidents.max_per_hour;
+    if (rule->cooldown_ns >= second_ns && rule->for_ns > rule->cooldown_ns && is_written(advisor, &cooldown))
+        gs_advise(advisor, &the_for, NULL,
+                  "\"for\" is longer than \"cooldown\", which is over before the condition can have held "
+                  "that long again");
+    if (of_rule && of_all && of_rule > of_all)
+        gs_advise(advisor, &hourly, NULL, "all rules together may make %llu an hour (incidents.max_per_hour)",
+                  (unsigned long long)of_all);
+}
+
+/* ---- the rules ---------------------------------------------------------------------------------------------------------------- */
+
+static void check_rule(const struct gs_advisor *advisor)
+{
+    const struct gs_rule *rule = advisor->rule;
+    for (size_t i = 0; i < rule->condition_count; i++)
+        if (rule->condition[i].kind->without_metric)
+            check_every(advisor, &rule->condition[i]);
+        else
+            check_condition(advisor, &rule->condition[i]);
+    if (rule->metric)
+        check_unavailable(advisor, rule->metric_index, advisor->place);
+    check_holds(advisor);
+    check_times(advisor);
+}
+
+void gs_rules_advise(const struct gs_rules *rules, const struct gs_machine *machine,
+                     struct gs_errors *warnings)
+{
+    const struct gs_place top = {0}, list = {.up = &top, .key = "rules"};
+    size_t before = warnings->count;
+    struct gs_advisor advisor = {.rules = rules, .machine = machine, .warnings = warnings};
+    if (rules->rule_count == 0)
+        gs_advise(&advisor, &list, NULL, "there is no rule: nothing is watched");
+    for (size_t i = 0; i < rules->rule_count; i++) {
+        struct gs_place place = {.up = &list, .index = i};
+        advisor.rule = &rules->rule[i];
+        advisor.place = &place;
+        check_rule(&advisor);
+    }
+    gs_errors_sort(warnings, before);
+}
