@@ -44,6 +44,9 @@ grep -qx 'vain.json:5:49: warning: "above" cannot be reached: cpu is at most 100
 grep -qx 'vain.json: ok (3 rules, 2 warnings)' out || fail "$(cat out)"
 equal "$("$gumshoe" check --json vain.json | jq -c '[.[] | [.file, .line, .column, .severity, .hint]]')" \
     '[["vain.json",3,50,"warning","a share such as \"80%\" follows the limit"],["vain.json",5,49,"warning",""]]' "JSON"
+it "says the same in the log of a program that they watch"
+GUMSHOE_LOG=$tmp/vain.log "$gumshoe" run --rules vain.json --dir vain -- sleep 0.2
+equal "$(sed -n 's/^gumshoe\[[0-9]*\]: warning: .*vain.json/vain.json/p' vain.log | cut -d' ' -f1-4)" "$(grep '^vain.json:.*: warning: ' out | cut -d' ' -f1-4)" "the log"
 it "knows that a heap is counted in the program, and not here"
 echo '{ "version": 1, "rules": [ { "name": "a", "metric": "heap_in_use", "above": "80%" }, { "name": "b", "metric": "gauge:q", "above": 1 } ] }' > heap.json
 equal "$("$gumshoe" check heap.json)" "heap.json: ok (2 rules)"
