@@ -27,7 +27,8 @@ struct gs_incident {
     struct gs_folder folder;
     struct gs_report report;
     struct gs_cpu_session *cpu;
-    struct gs_maps *maps;
+    const struct gs_maps *maps;
+    struct gs_maps *own_maps; // the same, unless they are of what is left of a process
     struct gs_gathered gathered[KINDS_MAX];
     struct gs_profile *growth; // made from the heap and its base
     int64_t step_ns;           // when the present step began
@@ -82,23 +83,43 @@ static void take_notes(struct gs_incident *c, const struct gs_text *notes)
 
 /* ---- the steps --------------------------------------------------------------------------------------------------------- */
 
+static void keep_maps(struct gs_incident *c, struct gs_maps *maps)
+{
+    if (!maps)
+        return;
+    gs_maps_free(c->own_maps);
+    c->maps = c->own_maps = maps;
+}
+
+/* Which program of which machine it is of. */
+static void identify(struct gs_incident *c)
+{
+    const struct gs_remains *remains = c->facts.remains;
+    char exe[32];
+    if (remains) {
+        snprintf(c->exe, sizeof c->exe, "%s", remains->exe);
+        snprintf(c->host.nodename, sizeof c->host.nodename, "%s", remains->host);
+        c->maps = remains->maps;
+    } else {
+        snprintf(exe, sizeof exe, "/proc/%d/exe", c->report.pid);
+        ssize_t length = readlink(exe, c->exe, sizeof c->exe - 1);
+        c->exe[length > 0 ? length : 0] = 0;
+        uname(&c->host);
+        keep_maps(c, gs_maps_read(c->facts.given ? c->report.pid : 0));
+        failed(c, "the memory map", c->maps ? 0 : -errno);
+    }
+    if (c->maps && c->maps->main != SIZE_MAX)
+        gs_build_id_hex(&c->maps->mapping[c->maps->main], c->build_id);
+}
+
 static int begin(struct gs_incident *c, struct gs_store *store)
 {
     const struct gs_incident_facts *facts = c->report.facts;
-    char exe[32];
     int error = gs_folder_make(store, facts->rule, c->report.pid, facts->triggered_ns, &c->folder);
     if (error)
         return error;
     snprintf(c->path, sizeof c->path, "%s/%s", gs_store_path(store), c->folder.name);
-    snprintf(exe, sizeof exe, "/proc/%d/exe", c->report.pid);
-    ssize_t length = readlink(exe, c->exe, sizeof c->exe - 1);
-    c->exe[length > 0 ? length : 0] = 0;
-    uname(&c->host);
-    c->maps = gs_maps_read(facts->given ? c->report.pid : 0);
-    if (c->maps && c->maps->main != SIZE_MAX)
-        gs_build_id_hex(&c->maps->mapping[c->maps->main], c->build_id);
-    if (!c->maps)
-        failed(c, "the memory map", -errno);
+    identify(c);
     json_t *json = gs_incident_json(&c->report, c->folder.files, false);
     error = gs_folder_put_json(&c->folder, json);
     json_decref(json);
@@ -125,6 +146,15 @@ static void put_text(struct gs_incident *c, const char *name, const struct gs_te
                         : gs_folder_put(&c->folder, name, text->bytes ? text->bytes : "", text->length));
 }
 
+/* Out of the process itself, or out of what somebody has read of it. */
+static int gather_kind(const struct gs_incident *c, const struct gs_capture *kind,
+                       const struct gs_gather *how, struct gs_gathered *out)
+{
+    if (c->facts.remains && kind->kind == GS_HEAP)
+        return gs_gather_given_heap(how, c->facts.remains->heap, out);
+    return c->facts.given ? gs_gather_given(how, c->facts.given, out) : kind->gather(how, out);
+}
+
 static void gather(struct gs_incident *c, const struct gs_capture *kind, struct gs_gathered *out)
 {
     const struct gs_incident_scene *scene = c->report.scene;
@@ -137,7 +167,7 @@ static void gather(struct gs_incident *c, const struct gs_capture *kind, struct 
         .cpu = c->cpu,
         .reason = c->report.facts->reason,
     };
-    int error = c->facts.given ? gs_gather_given(&how, c->facts.given, out) : kind->gather(&how, out);
+    int error = gather_kind(c, kind, &how, out);
     take_notes(c, &out->notes);
     failed(c, kind->name, error);
     if (error && !out->profile)
@@ -162,11 +192,7 @@ static void gather_all(struct gs_incident *c, bool over_time)
 /* By the memory map as it is now: libraries may have come since the trigger. */
 static void gather_cpu(struct gs_incident *c)
 {
-    struct gs_maps *maps = gs_maps_read(0);
-    if (maps) {
-        gs_maps_free(c->maps);
-        c->maps = maps;
-    }
+    keep_maps(c, gs_maps_read(0));
     gather_all(c, true);
     if (c->maps)
         c->cpu = NULL; // gathered, which has closed it
@@ -175,10 +201,10 @@ static void gather_cpu(struct gs_incident *c)
 /* Before all else is gathered, so that the profile begins with the trigger. */
 static void start_cpu(struct gs_incident *c)
 {
-    int64_t duration_ns = c->facts.cpu_ns ? c->facts.cpu_ns : c->report.scene->rules->cpu.duration_ns;
     char why[160];
     if (!(c->facts.capture & GS_CPU))
         return;
+    int64_t duration_ns = c->facts.cpu_ns ? c->facts.cpu_ns : c->report.scene->rules->cpu.duration_ns;
     c->cpu = gs_cpu_open(duration_ns, why, sizeof why);
     if (c->cpu)
         return;
@@ -198,29 +224,44 @@ static void put_descriptors(struct gs_incident *c)
     end_step(c, "descriptors");
 }
 
-static void put_watch(struct gs_incident *c)
+static void put_history(struct gs_incident *c)
 {
     const struct gs_incident_scene *scene = c->report.scene;
     struct gs_text metrics = {0};
+    if (!scene->history)
+        return;
     const struct gs_history_about about = {.pid = c->report.pid,
                                            .limit_bytes = scene->limit_bytes,
                                            .triggered_ns = c->report.facts->triggered_ns};
     gs_history_write_json(scene->history, &about, &metrics);
     put_text(c, "metrics.json", &metrics);
     gs_text_fini(&metrics);
-    failed(c, "rules.json",
-           gs_folder_put(&c->folder, "rules.json", scene->rules->text, scene->rules->text_length));
+}
+
+/* As they were in force; those of a process that died may be of another version than ours. */
+static void put_rules(struct gs_incident *c)
+{
+    const struct gs_remains *remains = c->facts.remains;
+    const struct gs_rules *rules = c->report.scene->rules;
+    if (remains && remains->rules)
+        failed(c, "rules.json",
+               gs_folder_put(&c->folder, "rules.json", remains->rules, remains->rules_length));
+    else if (!remains && !c->facts.given)
+        failed(c, "rules.json", gs_folder_put(&c->folder, "rules.json", rules->text, rules->text_length));
 }
 
 static void put_context(struct gs_incident *c)
 {
     const struct gs_incident_scene *scene = c->report.scene;
-    if (!c->facts.given)
-        put_watch(c);
+    const struct gs_remains *remains = c->facts.remains;
+    put_history(c);
+    put_rules(c);
     if (c->maps)
         failed(c, "maps.txt", gs_folder_put(&c->folder, "maps.txt", c->maps->text, c->maps->text_length));
     for (size_t i = 0; i < scene->unavailable_count; i++)
         say(c->report.notes, "metric not available: %s", scene->unavailable[i]);
+    for (size_t i = 0; remains && i < remains->note_count; i++)
+        say(c->report.notes, "%s", remains->note[i]);
     end_step(c, "context");
 }
 
@@ -308,7 +349,7 @@ static void incident_free(struct gs_incident *c)
     for (size_t i = 0; i < KINDS_MAX; i++)
         gs_gathered_fini(&c->gathered[i]);
     gs_profile_free(c->growth);
-    gs_maps_free(c->maps);
+    gs_maps_free(c->own_maps);
     gs_folder_close(&c->folder);
     json_decref(c->report.steps);
     json_decref(c->report.notes);
@@ -351,7 +392,9 @@ static struct gs_incident *new_incident(struct gs_store *store, const struct gs_
         .build_id = c->build_id,
         .host = c->host.nodename,
         .folder = c->path,
-        .pid = facts->given ? facts->given->pid : (int)getpid(),
+        .pid = facts->remains ? facts->remains->pid
+               : facts->given ? facts->given->pid
+                              : (int)getpid(),
         .steps = json_array(),
         .notes = json_array(),
         .errors = json_array(),

@@ -58,6 +58,7 @@ struct gs_incident_facts {     // what is known when it fires; borrowed
     int64_t cpu_ns;            // how long CPU time is sampled; 0: as the rules say
     int64_t triggered_ns;      // CLOCK_REALTIME
     const struct gs_given_threads *given; // the threads of another process, which the incident is of; NULL: of this one
+    const struct gs_remains *remains;     // what is left of the process that the incident is of; NULL: it lives
 };
 struct gs_incident_scene {     // what does not change from one incident to the next; borrowed
     const struct gs_rules *rules;
@@ -81,6 +82,30 @@ int gs_incident_begin(struct gs_store *store, const struct gs_incident_facts *fa
                       const struct gs_incident_scene *scene, struct gs_incident **out) GS_CHECK_RESULT;
 bool gs_incident_is_ready(const struct gs_incident *incident, int64_t now_ns);
 int gs_incident_end(struct gs_incident *incident, char path[PATH_MAX]) GS_CHECK_RESULT; // frees it
+
+/* ---- the incident of a process that died --------------------------------------------------------------------------- */
+
+#define GS_DIED_RULE "previous-run-died"
+struct gs_remains {            // what is left of it; borrowed. Texts may be "", everything else NULL or 0 where it is not known
+    int pid;
+    const char *exe, *host;
+    int64_t started_ns, last_seen_ns; // CLOCK_REALTIME
+    const char *how;           // it died: "killed by signal 9 (SIGKILL)"
+    int signal;
+    uint64_t limit_bytes;
+    const char *limit_from;
+    const struct gs_maps *maps;       // never NULL: gs_maps_parse of "" where nothing is known
+    const struct gs_given_heap *heap;
+    const struct gs_given_threads *threads;
+    const struct gs_history *history;
+    const char *rules;         // the text of the rules in force, of any version
+    size_t rules_length;
+    const char *const *note;   // what is missing, and the like
+    size_t note_count;
+};
+/* A complete incident out of REMAINS; its folder into PATH. 0 or -errno. Symbols come from the files that its maps name, where
+ * they are still what was mapped. Waits while another process does the same in STORE. Context: CLI. */
+int gs_incident_of_remains(struct gs_store *store, const struct gs_remains *remains, char path[PATH_MAX]) GS_CHECK_RESULT;
 
 /* ---- reading back ----------------------------------------------------------------------------------------------- */
 

@@ -33,6 +33,17 @@ int gs_open_regular(int folderfd, const char *name);
 /* incident.json of the open folder, checked; NULL with a sentence in WHY. */
 json_t *gs_incident_read(int folderfd, char *why, size_t why_size);
 
+/* ---- processes that died (remains.c) ------------------------------------------------------------------------------------- */
+
+/* One process at a time makes incidents of the dead in STORE: their folders bear the dead's numbers, so that nobody could tell
+ * else whether somebody is at it still. A descriptor, whose close unlocks; -EWOULDBLOCK when another is at it and WAIT is
+ * false, or another -errno. */
+int gs_died_lock(struct gs_store *store, bool wait) GS_CHECK_RESULT;
+/* As gs_incident_of_remains, by a caller that holds the lock. */
+int gs_remains_write(struct gs_store *store, const struct gs_remains *remains, char path[PATH_MAX]) GS_CHECK_RESULT;
+/* DIR/.live, made if it is missing, and found to be ours alone; -errno. The caller closes it. */
+int gs_live_open(struct gs_store *store) GS_CHECK_RESULT;
+
 /* ---- one folder while it is made (folder.c) ------------------------------------------------------------------------ */
 
 enum { GS_FOLDER_NAME_MAX = 160 };

@@ -72,10 +72,17 @@ static json_t *deadlock_json(const struct gs_deadlock *deadlock)
     return list;
 }
 
+static json_t *died_json(const struct gs_remains *remains)
+{
+    return json_pack("{s:o, s:o, s:o}", "how", printable(remains->how), "signal",
+                     remains->signal ? json_integer(remains->signal) : json_null(), "last_seen",
+                     remains->last_seen_ns ? time_of(remains->last_seen_ns) : json_null());
+}
+
 static json_t *labels_json(const struct gs_rules *rules)
 {
     json_t *labels = json_object();
-    for (size_t i = 0; i < rules->label_count; i++)
+    for (size_t i = 0; rules && i < rules->label_count; i++)
         json_object_set_new(labels, rules->label[i].key, json_string(rules->label[i].value));
     return labels;
 }
@@ -97,15 +104,15 @@ json_t *gs_incident_json(const struct gs_report *report, const json_t *files, bo
         {"condition", text_or_null(facts->condition)},
         {"value", number_or_null(facts->value)},
         {"line", number_or_null(facts->line)},
-        {"reason", json_string(facts->reason)},
+        {"reason", printable(facts->reason)},
         {"triggered", time_of(facts->triggered_ns)},
         {"pid", json_integer(report->pid)},
-        {"exe", text_or_null(report->exe)},
+        {"exe", printable(report->exe)},
         {"build_id", text_or_null(report->build_id)},
-        {"host", text_or_null(report->host)},
+        {"host", printable(report->host)},
         {"started", scene->started_ns ? time_of(scene->started_ns) : json_null()},
         {"limit", scene->limit_bytes ? json_integer((json_int_t)scene->limit_bytes) : json_null()},
-        {"limit_from", text_or_null(scene->limit_from)},
+        {"limit_from", scene->limit_from ? printable(scene->limit_from) : json_null()},
         {"labels", labels_json(scene->rules)},
         {"culprit", culprit_json(culprit)},
         {"deadlock", deadlock_json(report->findings.deadlock)},
@@ -121,5 +128,7 @@ json_t *gs_incident_json(const struct gs_report *report, const json_t *files, bo
     json_t *json = json_object();
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
         json_object_set_new(json, pairs[i].key, pairs[i].value);
+    if (facts->remains)
+        json_object_set_new(json, "died", died_json(facts->remains));
     return json;
 }

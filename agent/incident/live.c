@@ -110,28 +110,39 @@ static int listen_at(const char *directory, int live, const char *name)
     return error;
 }
 
-int gs_live_listen(struct gs_store *store, char name[GS_LIVE_NAME])
+int gs_live_open(struct gs_store *store)
 {
-    char directory[32];
-    int store_fd = gs_store_fd(store), error;
+    struct stat status;
+    int store_fd = gs_store_fd(store), error = 0;
     if (store_fd < 0)
         return store_fd;
     if (mkdirat(store_fd, ".live", 0700) != 0 && errno != EEXIST)
         return -errno;
     int live = openat(store_fd, ".live", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    struct stat status;
-    if (live < 0 || fstat(live, &status) != 0)
+    if (live < 0)
         return -errno;
-    if (status.st_uid != geteuid() || status.st_mode & (S_IWGRP | S_IWOTH)) {
-        close(live);
-        return -EPERM;
-    }
+    if (fstat(live, &status) != 0)
+        error = -errno;
+    else if (status.st_uid != geteuid() || status.st_mode & (S_IWGRP | S_IWOTH))
+        error = -EPERM;
+    if (!error)
+        return live;
+    close(live);
+    return error;
+}
+
+int gs_live_listen(struct gs_store *store, char name[GS_LIVE_NAME])
+{
+    char directory[32];
+    int live = gs_live_open(store);
+    if (live < 0)
+        return live;
     snprintf(directory, sizeof directory, "/proc/self/fd/%d", live); // a socket's path is short; ours need not be
     sweep(live, directory);
     socket_name((int)getpid(), start_time((int)getpid()), name, GS_LIVE_NAME);
-    error = listen_at(directory, live, name);
+    int listener = listen_at(directory, live, name);
     close(live);
-    return error;
+    return listener;
 }
 
 void gs_live_remove(struct gs_store *store, const char *name)

@@ -1,5 +1,7 @@
 /* sweep.c - what dead processes left behind in the store: a dot-folder of a capture that was cut short becomes an
  * incident that says it is not complete; an empty one, and one that rotation was removing, go.
+ * An incident of a process that died, half made, goes as well: what it was made of (a box, a core file) is still there, and
+ * will be made into one again.
  * Who: the watcher, as it opens the store. */
 #include "base/file.h"
 #include "base/log.h"
@@ -82,11 +84,27 @@ static bool is_empty(int folderfd)
     return gs_dir_next(&dir) == NULL;
 }
 
+/* DOT bears the number of a process that is dead in any case: whether its maker lives, the lock tells. */
+static void sweep_died(struct gs_store *store, int fd, const char *dot)
+{
+    int lock = gs_died_lock(store, false);
+    if (lock < 0)
+        return;
+    (void)gs_folder_remove(fd, dot);
+    close(lock);
+}
+
 static void sweep_one(struct gs_store *store, int fd, const char *dot)
 {
     struct gs_folder_name parts;
     const char *name = dot + 1;
-    if (!gs_folder_name_read(name, &parts) || maker_lives(&parts))
+    if (!gs_folder_name_read(name, &parts))
+        return;
+    if (strcmp(parts.rule, GS_DIED_RULE) == 0) {
+        sweep_died(store, fd, dot);
+        return;
+    }
+    if (maker_lives(&parts))
         return;
     int folder = openat(fd, dot, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (folder < 0)

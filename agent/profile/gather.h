@@ -8,6 +8,7 @@ int gs_gather_threads(const struct gs_gather *how, struct gs_gathered *out);
 int gs_gather_cpu(const struct gs_gather *how, struct gs_gathered *out);
 int gs_gather_threadcreate(const struct gs_gather *how, struct gs_gathered *out);
 
+#define GS_TABLE_FULL "(table full)" /* stands for the stack of samples that found no room in the table of stacks */
 /* Add the probe's stack number STACK to PROFILE, with the labels that it carries. */
 void gs_add_probe_stack(struct gs_profile *profile, uint32_t stack, const int64_t *values);
 

@@ -18,7 +18,7 @@ void gs_add_probe_stack(struct gs_profile *profile, uint32_t stack, const int64_
     bool cut;
     const uintptr_t *frames = gs_probe_stack_frames(stack, &depth, &cut);
     if (depth == 0) {
-        gs_profile_add_named_sample(profile, "(table full)", values, NULL, 0);
+        gs_profile_add_named_sample(profile, GS_TABLE_FULL, values, NULL, 0);
         return;
     }
     for (uint32_t i = 0; i < depth; i++)

@@ -160,6 +160,33 @@ struct gs_given_threads { int pid; const struct gs_given_thread *thread; size_t 
 /* What gathering the threads of this process gives, of those. */
 int gs_gather_given(const struct gs_gather *how, const struct gs_given_threads *given, struct gs_gathered *out);
 
+/* A heap, as somebody else has read it: out of the black box or the core file of a process that died. Values are what the
+ * samples stand for: whole objects, and bytes. */
+enum gs_heap_value { GS_ALLOC_OBJECTS, GS_ALLOC_SPACE, GS_INUSE_OBJECTS, GS_INUSE_SPACE, GS_HEAP_VALUES }; // as its sample types
+struct gs_given_stack {
+    const uint64_t *frame;     // depth of them, leaf first: return addresses; an exact pc plus one
+    uint32_t depth;            // 0: what was charged to no stack, because the table was full
+    uint32_t label_count;
+    const struct gs_label_value *label;
+    int64_t now[GS_HEAP_VALUES], then[GS_HEAP_VALUES]; // then: as of the baseline
+};
+struct gs_heap_sampling {      // how a heap was sampled, and what was left out
+    uint64_t asked_bytes, bytes;       // mean distance: as the rules have it, and in force
+    uint32_t for_budget, for_crowding; // doublings between the two
+    uint64_t samples_dropped, stacks_full, stacks_cut, labels_refused;
+    bool hooks_seen;                   // false: the program brings an allocator of its own
+};
+struct gs_given_heap {
+    const struct gs_given_stack *stack;
+    size_t count;
+    int64_t time_ns, duration_ns;      // CLOCK_REALTIME of the values now; since the watch's start
+    int64_t base_age_ns;               // how much older the baseline is; 0: there is none
+    struct gs_heap_sampling sampling;
+};
+void gs_heap_sampling_now(struct gs_heap_sampling *out); // of this process
+/* What gathering the heap of this process gives, of that. */
+int gs_gather_given_heap(const struct gs_gather *how, const struct gs_given_heap *given, struct gs_gathered *out);
+
 struct gs_capture {
     const char *name;
     enum gs_kind kind;

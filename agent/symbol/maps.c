@@ -5,7 +5,7 @@
  *   ├ r-xp 00002000  ◀── kept
  *   └ …
  *
- * Who: the watcher (itself), the CLI (others). Bounds: 16 MiB of text. */
+ * Who: the watcher (itself, and processes that died), the CLI (others). Bounds: 16 MiB of text. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "symbol/inside.h"
@@ -32,8 +32,8 @@ struct line {
 struct reader {
     struct gs_maps *maps;
     size_t capacity;
-    int pid;
-    struct stat exe;  // of /proc/PID/exe; st_ino 0 when unknown
+    struct stat exe;      // of /proc/PID/exe; st_ino 0 when unknown
+    const char *exe_path; // or its path, of a process that has died
     struct line file; // the first line of the file that the present line belongs to
 };
 
@@ -76,6 +76,9 @@ static void set_path(struct gs_mapping *mapping, const struct line *line)
 
 static bool is_main(const struct reader *reader, const struct line *line)
 {
+    if (reader->exe_path)
+        return strlen(reader->exe_path) == line->path_length &&
+               memcmp(line->path, reader->exe_path, line->path_length) == 0;
     return reader->exe.st_ino && line->inode == reader->exe.st_ino &&
            line->major == major(reader->exe.st_dev) && line->minor == minor(reader->exe.st_dev);
 }
@@ -90,9 +93,8 @@ static bool keep(struct reader *reader, const struct line *line)
     set_path(mapping, line);
     if (!mapping->path)
         return false;
-    if (reader->file.offset == 0 && line->path_length) {
-        struct gs_image image = {
-            .fd = -1, .pid = reader->pid, .base = reader->file.start, .size = UINT64_MAX};
+    if (maps->pid && reader->file.offset == 0 && line->path_length) {
+        struct gs_image image = {.fd = -1, .pid = maps->pid, .base = reader->file.start, .size = UINT64_MAX};
         mapping->build_id_length = gs_elf_build_id(&image, true, mapping->build_id);
     }
     if (maps->main == SIZE_MAX && is_main(reader, line))
@@ -119,20 +121,28 @@ static bool read_lines(struct reader *reader)
     return true;
 }
 
+static struct gs_maps *new_maps(int pid)
+{
+    struct gs_maps *maps = gs_alloc(sizeof *maps);
+    if (maps) {
+        maps->main = SIZE_MAX;
+        maps->pid = pid;
+    }
+    return maps;
+}
+
 struct gs_maps *gs_maps_read(int pid)
 {
     char path[64];
-    struct reader reader = {.pid = pid ? pid : getpid()};
-    reader.maps = gs_alloc(sizeof *reader.maps);
+    struct reader reader = {.maps = new_maps(pid ? pid : getpid())};
     if (!reader.maps) {
         errno = ENOMEM;
         return NULL;
     }
-    reader.maps->main = SIZE_MAX;
-    snprintf(path, sizeof path, "/proc/%d/exe", reader.pid);
+    snprintf(path, sizeof path, "/proc/%d/exe", reader.maps->pid);
     if (stat(path, &reader.exe) != 0)
         reader.exe.st_ino = 0;
-    snprintf(path, sizeof path, "/proc/%d/maps", reader.pid);
+    snprintf(path, sizeof path, "/proc/%d/maps", reader.maps->pid);
     int error = gs_read_file(AT_FDCWD, path, MAX_TEXT, &reader.maps->text, &reader.maps->text_length);
     if (!error && !read_lines(&reader))
         error = -ENOMEM;
@@ -140,6 +150,22 @@ struct gs_maps *gs_maps_read(int pid)
         return reader.maps;
     gs_maps_free(reader.maps);
     errno = -error;
+    return NULL;
+}
+
+struct gs_maps *gs_maps_parse(const char *text, size_t length, const char *exe)
+{
+    struct reader reader = {.maps = new_maps(0), .exe_path = exe};
+    if (!reader.maps)
+        return NULL;
+    reader.maps->text = gs_alloc(length + 1);
+    if (reader.maps->text) {
+        memcpy(reader.maps->text, text, length);
+        reader.maps->text_length = length;
+        if (read_lines(&reader))
+            return reader.maps;
+    }
+    gs_maps_free(reader.maps);
     return NULL;
 }
 

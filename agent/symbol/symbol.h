@@ -21,6 +21,7 @@ struct gs_maps {               // executable mappings in address order
     struct gs_mapping *mapping;
     size_t count;
     size_t main;               // index of the main program's mapping; SIZE_MAX if there is none
+    int pid;                   // whose memory it describes; 0: a process's that has died
     char *text;                // /proc/PID/maps as it was
     size_t text_length;
 };
@@ -28,6 +29,9 @@ struct gs_maps {               // executable mappings in address order
 /* The mappings of process PID (0: this one). Build ids are read from the process's memory. NULL with errno.
  * Context: watcher, CLI. */
 struct gs_maps *gs_maps_read(int pid) GS_CHECK_RESULT;
+/* The same of a process that has died, out of TEXT, which may be anything; EXE is the main program's path. Build ids are the
+ * caller's to fill in. NULL when memory is out. */
+struct gs_maps *gs_maps_parse(const char *text, size_t length, const char *exe) GS_CHECK_RESULT;
 void gs_maps_free(struct gs_maps *maps);
 const struct gs_mapping *gs_maps_find(const struct gs_maps *maps, uint64_t address); // NULL: none
 /* BUILD_ID as lower-case hex into OUT (2 * GS_BUILD_ID_MAX + 1 bytes); returns OUT. */

@@ -66,7 +66,10 @@ static const char *open_file(const char *path, const struct gs_mapping *mapping,
 {
     struct stat status;
     unsigned char id[GS_BUILD_ID_MAX];
-    *out = (struct file){.image.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
+    *out = (struct file){.image.fd = -1};
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
+        return "not a regular file"; // the path may come out of anybody's box: some devices act when they are opened
+    out->image.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (out->image.fd < 0)
         return strerrordesc_np(errno);
     if (fstat(out->image.fd, &status) != 0 || !S_ISREG(status.st_mode))
@@ -83,10 +86,10 @@ static const char *open_file(const char *path, const struct gs_mapping *mapping,
     return NULL;
 }
 
-/* The vDSO has no file: its image is in memory. */
-static const char *open_vdso(const struct gs_mapping *mapping, struct file *out)
+/* The vDSO has no file: its image is in the memory of process PID. */
+static const char *open_vdso(const struct gs_mapping *mapping, int pid, struct file *out)
 {
-    *out = (struct file){.image = {.fd = -1, .pid = getpid(), .base = mapping->start, .size = UINT64_MAX}};
+    *out = (struct file){.image = {.fd = -1, .pid = pid, .base = mapping->start, .size = UINT64_MAX}};
     if (!gs_elf_header(&out->image, &out->header))
         return "not readable";
     out->segment = gs_elf_segments(&out->image, &out->header, &out->segment_count);
@@ -254,15 +257,15 @@ static void finish(struct found *f, uint64_t bias)
     f->symbol.name = demangled ? demangled : gs_strdup(f->symbol.system_name);
 }
 
-static void name_mapping(struct gs_symbols *symbols, const struct gs_mapping *mapping, struct found *found,
-                         size_t count)
+static void name_mapping(struct gs_symbols *symbols, const struct gs_mapping *mapping, int pid,
+                         struct found *found, size_t count)
 {
     struct file file;
     uint64_t first;
     bool vdso = strcmp(mapping->path, "[vdso]") == 0;
-    if (mapping->path[0] != '/' && !vdso)
+    if (mapping->path[0] != '/' && !(vdso && pid))
         return;
-    const char *why = vdso ? open_vdso(mapping, &file) : open_file(mapping->path, mapping, &file);
+    const char *why = vdso ? open_vdso(mapping, pid, &file) : open_file(mapping->path, mapping, &file);
     if (why && mapping->deleted)
         why = "removed or replaced since it was mapped: its names are not used";
     if (why || !vaddr_of(&file, mapping->offset, &first)) {
@@ -304,7 +307,7 @@ struct gs_symbols *gs_symbols_new(const struct gs_maps *maps, const uint64_t *ad
         while (mapping && end < count && symbols->found[end].address < mapping->end)
             end++;
         if (mapping)
-            name_mapping(symbols, mapping, &symbols->found[at], end - at);
+            name_mapping(symbols, mapping, maps->pid, &symbols->found[at], end - at);
         at = end;
     }
     return symbols;

@@ -1,0 +1,100 @@
+/* remains.c - the incident of a process that died: what is left of it, told as if it had been captured.
+ *
+ *   box or core file ──▶ struct gs_remains ──▶ facts and scene ──▶ capture.c, as for the living
+ *
+ * Who: the watcher, of boxes that it finds; the command, of boxes and core files. */
+#include "base/clock.h"
+#include "incident/inside.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+int gs_died_lock(struct gs_store *store, bool wait)
+{
+    int live = gs_live_open(store), lock = live, error = 0;
+    if (live < 0)
+        return live;
+    lock = openat(live, ".lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+    if (lock < 0 || flock(lock, wait ? LOCK_EX : LOCK_EX | LOCK_NB) != 0)
+        error = -errno;
+    close(live);
+    if (!error)
+        return lock;
+    if (lock >= 0)
+        close(lock);
+    return error;
+}
+
+static unsigned kinds_of(const struct gs_remains *remains)
+{
+    return (remains->heap ? GS_HEAP : 0u) | (remains->threads ? GS_THREADS : 0u);
+}
+
+static const char *bare_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* The rules, for their labels and their interval; NULL when they are of another version, or none. */
+static struct gs_rules *read_rules(const struct gs_remains *remains)
+{
+    struct gs_errors errors = {0};
+    struct gs_rules *rules =
+        remains->rules ? gs_rules_read(remains->rules, remains->rules_length, "rules.json", &errors) : NULL;
+    gs_errors_fini(&errors);
+    return rules;
+}
+
+static int make(struct gs_store *store, const struct gs_incident_facts *facts,
+                const struct gs_incident_scene *scene, char path[PATH_MAX])
+{
+    struct gs_incident *incident;
+    int error = gs_incident_begin(store, facts, scene, &incident);
+    return error ? error : gs_incident_end(incident, path);
+}
+
+int gs_remains_write(struct gs_store *store, const struct gs_remains *remains, char path[PATH_MAX])
+{
+    struct gs_text reason = {0};
+    struct gs_rules *rules = read_rules(remains);
+    gs_text_add_printable(&reason, *remains->exe ? bare_name(remains->exe) : "the process");
+    gs_text_add(&reason, ", pid %d, died: ", remains->pid);
+    gs_text_add_printable(&reason, remains->how);
+    struct gs_incident_facts facts = {
+        .rule = GS_DIED_RULE,
+        .condition = "died",
+        .reason = reason.bytes,
+        .value = NAN,
+        .line = NAN,
+        .capture = kinds_of(remains),
+        .triggered_ns = remains->last_seen_ns ? remains->last_seen_ns : gs_realtime_ns(),
+        .given = remains->threads,
+        .remains = remains,
+    };
+    struct gs_incident_scene scene = {
+        .rules = rules,
+        .history = remains->history,
+        .limit_bytes = remains->limit_bytes,
+        .limit_from = remains->limit_from,
+        .started_ns = remains->started_ns,
+    };
+    int error = reason.failed ? -ENOMEM : make(store, &facts, &scene, path);
+    gs_rules_free(rules);
+    gs_text_fini(&reason);
+    return error;
+}
+
+int gs_incident_of_remains(struct gs_store *store, const struct gs_remains *remains, char path[PATH_MAX])
+{
+    int lock = gs_died_lock(store, true);
+    if (lock < 0)
+        return lock;
+    int error = gs_remains_write(store, remains, path);
+    close(lock);
+    return error;
+}
