@@ -138,3 +138,8 @@ void gs_history_put(struct gs_history *history, int64_t time_ns, int64_t step_ns
 /* The first of the ticks that were added after SERIAL (the length when there are none); SIZE_MAX when they are no longer
  * there one by one, or SERIAL is none of this history's. */
 size_t gs_history_since(const struct gs_history *history, uint64_t serial);
+
+/* The readers of one form each (history_csv.c, history_metrics.c); as gs_history_read. */
+struct gs_history *gs_history_read_csv(const char *bytes, size_t length, const char *file, struct gs_errors *errors);
+struct gs_history *gs_history_read_metrics(const char *bytes, size_t length, const char *file,
+                                           struct gs_history_about *about, struct gs_errors *errors);

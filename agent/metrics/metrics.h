@@ -2,6 +2,7 @@
  * Opened by: rules (names and units only), incident, the watcher, cli, tests.  Opens: base, probe. */
 #pragma once
 #include "base/attributes.h"
+#include "base/errors.h"
 #include "base/units.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -82,13 +83,21 @@ void gs_history_adopt(struct gs_history *history, const struct gs_history *old);
 struct gs_history_about {
     int pid;                   // 0: not said
     uint64_t limit_bytes;      // of the process's memory; 0: not said
-    int64_t triggered_ns;      // CLOCK_REALTIME; INT64_MIN: not said
+    int64_t triggered_ns;      // CLOCK_REALTIME; written, not read back
     bool plain_seconds;        // times are seconds of any origin, not moments (CSV)
 };
 struct gs_text;
 /* metrics.json of an incident: {"version":1,"interval_ms",…,"series":{…},"triggered"} (docs/formats.md). Missing values
  * are left out. */
 void gs_history_write_json(const struct gs_history *history, const struct gs_history_about *about, struct gs_text *out);
+
+/* Read a history that may come from anywhere: LENGTH bytes of metrics.json, of CSV ("time,rss,gauge:queue", seconds of any
+ * origin, an empty field where a value is missing), or of packs (below); FILE names it in messages. Times of its rows
+ * only grow. NULL with every error in *ERRORS, in file order, up to the first 1000. Takes at most some twenty times LENGTH,
+ * and of metrics.json, 2,000,000 values at most. Context: CLI (the C locale is taken for granted). */
+enum { GS_HISTORY_BYTES_MAX = 64 << 20 }; // a file larger than this is not worth a try
+struct gs_history *gs_history_read(const char *bytes, size_t length, const char *file, struct gs_history_about *about,
+                                   struct gs_errors *errors);
 
 /* ---- history, packed ------------------------------------------------------------------------------------ */
 
