@@ -2,7 +2,7 @@
  *
  *   rules ──▶ store ──▶ sampling ──▶ judge, watch, history, baselines ──▶ scene
  *
- * Who: a host thread in gumshoe_start; what is found to be unavailable, the watcher as well. */
+ * Who: a host thread in gumshoe_start; the watcher when the rules change, and for what is found to be unavailable. */
 #include "parts.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -13,6 +13,7 @@
 #include "probe/probe.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,11 +35,7 @@ int gs_refuse_start(struct gumshoe_error *error, int code, const char *file, con
 /* All errors of a rules file go to the log, the first to the caller. */
 static int refuse_rules(struct gumshoe_error *error, const char *file, const struct gs_errors *errors)
 {
-    for (size_t i = 0; i < errors->count; i++) {
-        char line[640];
-        gs_error_format(&errors->item[i], line, sizeof line);
-        gs_log(GS_LOG_ERROR, "%s", line);
-    }
+    gs_log_errors(errors);
     const struct gs_error *first = errors->count ? &errors->item[0] : NULL;
     if (error && first) {
         error->line = first->line;
@@ -63,7 +60,7 @@ static int read_rules(struct gs_parts *parts, const struct gumshoe_options *opti
     char *read = NULL;
     size_t length = gs_default_rules_length;
     if (file) {
-        int error = gs_read_file(AT_FDCWD, file, GS_RULES_TEXT_MAX, &read, &length);
+        int error = gs_rules_file_begin(&parts->file, file, &read, &length);
         if (error)
             return gs_refuse_start(options->error, error, file, strerrordesc_np(-error));
         text = read;
@@ -80,14 +77,21 @@ static int read_rules(struct gs_parts *parts, const struct gumshoe_options *opti
     return error;
 }
 
+static struct gs_store_limits limits_of(const struct gs_rules *rules)
+{
+    return (struct gs_store_limits){rules->incidents.keep, rules->incidents.max_bytes,
+                                    rules->incidents.max_age_ns};
+}
+
 static int open_store(struct gs_parts *parts, const struct gumshoe_options *options)
 {
     const char *dir = gs_setting("GUMSHOE_DIR", options->dir);
     char why[256];
-    struct gs_store_limits limits = {parts->rules->incidents.keep, parts->rules->incidents.max_bytes,
-                                     parts->rules->incidents.max_age_ns};
+    struct gs_store_limits limits = limits_of(parts->rules);
     if (!dir)
-        dir = parts->rules->incidents.dir;
+        dir = parts->rules_dir = gs_strdup(parts->rules->incidents.dir);
+    if (!dir)
+        return gs_refuse_start(options->error, -ENOMEM, "", "no memory for the incident directory's name");
     parts->store = gs_store_open(dir, &limits, why, sizeof why);
     return parts->store ? 0 : gs_refuse_start(options->error, errno ? -errno : -EIO, dir, why);
 }
@@ -99,14 +103,20 @@ static void try_hooks(void)
     free(block);
 }
 
-static void begin_to_sample(const struct gs_rules *rules)
+static void sample_as(const struct gs_rules *rules)
 {
     struct gs_probe_settings settings = {rules->heap.sample_bytes, rules->heap.depth};
-    gs_probe_widen(0);
     gs_probe_start(&settings);
+}
+
+static void begin_to_sample(const struct gs_rules *rules)
+{
+    gs_probe_widen(0);
+    sample_as(rules);
     try_hooks();
 }
 
+/* What the rules determine. */
 static bool make_tables(struct gs_parts *parts)
 {
     const struct gs_rules *rules = parts->rules;
@@ -114,22 +124,26 @@ static bool make_tables(struct gs_parts *parts)
     parts->judge = gs_judge_new(rules, limit);
     parts->watch = gs_watch_new(rules->metric, rules->metric_count, "");
     parts->history = gs_history_new(rules->metric, rules->metric_count, rules->interval_ns);
-    parts->baselines = gs_baselines_new();
     parts->values = gs_alloc((rules->metric_count + 1) * sizeof *parts->values);
     parts->verdicts = gs_alloc((rules->rule_count + 1) * sizeof *parts->verdicts);
     parts->unavailable = gs_alloc((rules->metric_count + 1) * sizeof *parts->unavailable);
-    parts->scene = (struct gs_incident_scene){
+    parts->scene = gs_alloc(sizeof *parts->scene);
+    if (!parts->judge || !parts->watch || !parts->history || !parts->values || !parts->verdicts ||
+        !parts->unavailable || !parts->scene)
+        return false;
+    for (size_t i = 0; i < rules->metric_count; i++)
+        parts->values[i] = NAN; // until the first tick
+    *parts->scene = (struct gs_incident_scene){
         .rules = rules,
         .history = parts->history,
         .baselines = parts->baselines,
         .unavailable = (const char *const *)parts->unavailable,
         .limit_bytes = limit,
         .limit_from = parts->limit_from,
-        .start_ns = gs_monotonic_ns(),
+        .start_ns = parts->start_ns,
         .started_ns = gs_process_started_ns(0),
     };
-    return parts->judge && parts->watch && parts->history && parts->baselines && parts->values &&
-           parts->verdicts && parts->unavailable;
+    return true;
 }
 
 static void forget_unavailable(struct gs_parts *parts)
@@ -151,20 +165,23 @@ void gs_parts_find_unavailable(struct gs_parts *parts)
         if (line.bytes)
             parts->unavailable[parts->unavailable_count++] = line.bytes; // ours from here on
     }
-    parts->scene.unavailable_count = parts->unavailable_count;
+    parts->scene->unavailable_count = parts->unavailable_count;
+}
+
+static void tell_unavailable(struct gs_parts *parts)
+{
+    gs_parts_find_unavailable(parts);
+    for (size_t i = 0; i < parts->unavailable_count; i++)
+        gs_log(GS_LOG_WARNING, "metric not available: %s", parts->unavailable[i]);
 }
 
 /* What the rules say in vain on this machine, into the log. What cannot be had is said apart, and in every incident. */
 static void log_advice(const struct gs_parts *parts)
 {
-    const struct gs_machine machine = {.limit_bytes = parts->scene.limit_bytes, .limit_from = parts->limit_from};
+    const struct gs_machine machine = {.limit_bytes = parts->scene->limit_bytes, .limit_from = parts->limit_from};
     struct gs_errors warnings = {0};
     gs_rules_advise(parts->rules, &machine, &warnings);
-    for (size_t i = 0; i < warnings.count; i++) {
-        char line[640];
-        gs_error_format(&warnings.item[i], line, sizeof line);
-        gs_log(GS_LOG_WARNING, "%s", line);
-    }
+    gs_log_errors(&warnings);
     gs_errors_fini(&warnings);
 }
 
@@ -176,26 +193,71 @@ int gs_parts_make(struct gs_parts *parts, const struct gumshoe_options *options)
     if (error)
         return error;
     begin_to_sample(parts->rules);
-    if (!make_tables(parts))
+    parts->start_ns = gs_monotonic_ns();
+    parts->baselines = gs_baselines_new();
+    if (!parts->baselines || !make_tables(parts))
         return gs_refuse_start(options->error, -ENOMEM, "", "no memory for the watcher's own tables");
     log_advice(parts);
-    gs_parts_find_unavailable(parts);
-    for (size_t i = 0; i < parts->unavailable_count; i++)
-        gs_log(GS_LOG_WARNING, "metric not available: %s", parts->unavailable[i]);
+    tell_unavailable(parts);
     return 0;
 }
 
-void gs_parts_drop(struct gs_parts *parts)
+/* Give back what make_tables made, and the rules. */
+static void drop_tables(struct gs_parts *parts)
 {
     gs_judge_free(parts->judge);
     gs_watch_free(parts->watch);
     gs_history_free(parts->history);
-    gs_baselines_free(parts->baselines);
-    gs_store_close(parts->store);
     forget_unavailable(parts);
     gs_free(parts->unavailable);
     gs_free(parts->values);
     gs_free(parts->verdicts);
+    gs_free(parts->scene);
     gs_rules_free(parts->rules);
+}
+
+void gs_parts_drop(struct gs_parts *parts)
+{
+    drop_tables(parts);
+    gs_baselines_free(parts->baselines);
+    gs_store_close(parts->store);
+    gs_free(parts->rules_dir);
     *parts = (struct gs_parts){0};
+}
+
+/* ---- new rules ------------------------------------------------------------------------------------------------------ */
+
+static void move_tables(const struct gs_parts *from, struct gs_parts *to)
+{
+    to->rules = from->rules;
+    to->judge = from->judge;
+    to->watch = from->watch;
+    to->history = from->history;
+    to->values = from->values;
+    to->verdicts = from->verdicts;
+    to->unavailable = from->unavailable;
+    to->unavailable_count = from->unavailable_count;
+    to->scene = from->scene;
+}
+
+int gs_parts_renew(struct gs_parts *parts, struct gs_rules *rules, struct gs_parts *old)
+{
+    struct gs_parts fresh = {.rules = rules, .baselines = parts->baselines, .start_ns = parts->start_ns};
+    if (!make_tables(&fresh)) {
+        fresh.rules = NULL;
+        drop_tables(&fresh);
+        return -ENOMEM;
+    }
+    gs_judge_adopt(fresh.judge, parts->judge);
+    gs_history_adopt(fresh.history, parts->history);
+    move_tables(parts, old);
+    move_tables(&fresh, parts);
+    memcpy(parts->limit_from, fresh.limit_from, sizeof parts->limit_from);
+    parts->scene->limit_from = parts->limit_from;
+    struct gs_store_limits limits = limits_of(rules);
+    gs_store_limit(parts->store, &limits);
+    sample_as(rules);
+    log_advice(parts);
+    tell_unavailable(parts);
+    return 0;
 }

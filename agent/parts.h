@@ -5,8 +5,11 @@
 #include "metrics/metrics.h"
 #include "profile/profile.h"
 #include "rules/rules.h"
+#include "rules_file.h"
 
 struct gs_parts {
+    struct gs_rules_file file;   // where the rules came from
+    char *rules_dir;             // incidents.dir of the first rules; NULL: the environment or the program decided
     struct gs_rules *rules;
     struct gs_judge *judge;
     struct gs_watch *watch;
@@ -17,7 +20,8 @@ struct gs_parts {
     struct gs_verdict *verdicts; // room for one from each rule
     char **unavailable;          // a sentence for each metric that is asked for in vain
     size_t unavailable_count;
-    struct gs_incident_scene scene;
+    struct gs_incident_scene *scene;
+    int64_t start_ns;            // CLOCK_MONOTONIC of the watch's start
     char limit_from[160];
 };
 
@@ -25,6 +29,9 @@ struct gs_parts {
  * and put into OPTIONS->error: then gs_parts_drop is still to be called. Context: host thread, in gumshoe_start. */
 int gs_parts_make(struct gs_parts *parts, const struct gumshoe_options *options) GS_CHECK_RESULT;
 void gs_parts_drop(struct gs_parts *parts);
+/* Make those that RULES (theirs from now on) determine anew, with what the old ones remember. The old ones are put into OLD, to
+ * be dropped when no incident needs them. -ENOMEM: all is as it was, RULES still the caller's. Context: watcher. */
+int gs_parts_renew(struct gs_parts *parts, struct gs_rules *rules, struct gs_parts *old) GS_CHECK_RESULT;
 /* Find out which metrics the rules ask for in vain just now: said at the start, and in every incident. Context: watcher. */
 void gs_parts_find_unavailable(struct gs_parts *parts);
 

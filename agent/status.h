@@ -3,13 +3,16 @@
 #include "base/text.h"
 #include "metrics/metrics.h"
 #include "rules/rules.h"
+#include "rules_file.h"
 
 struct gs_status {              // borrowed
     const struct gs_rules *rules;
+    const struct gs_rules_file *file;
     const struct gs_judge *judge;
     const struct gs_watch *watch;
     const double *values;       // of the last tick, one for each of the rules' metrics
     const char *dir, *limit_from;
+    const char *other_dir;      // that the rules name by now, too late; NULL: they do not
     uint64_t limit_bytes;
     int64_t started_ns;         // CLOCK_REALTIME, of the process
     unsigned under_way;         // incidents being captured

@@ -11,17 +11,17 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PLACES = 4 };
 #define PROGRESS_NS (10 * GS_NS_PER_S)
 
 /* An incident that is being captured. */
 struct place {
-    struct gs_incident *incident; // NULL: this place is free
-    size_t rule;
-    struct gs_call *call;      // or who asked for it; NULL: the rule fired
-    int64_t began_ns, told_ns; // and when the log last heard of it
+    struct gs_incident *incident;          // NULL: this place is free
+    const struct gs_incident_scene *scene; // what it began with, though the rules may have changed since
+    size_t rule;                           // SIZE_MAX: it is not in force any more
+    struct gs_call *call;                  // or who asked for it; NULL: the rule fired
+    int64_t began_ns, told_ns;             // and when the log last heard of it
 };
-static struct place places[PLACES];
+static struct place places[GS_UNDER_WAY_MAX];
 static uint64_t cpu_ns;
 static pthread_mutex_t gathering = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic(void (*)(const char *, void *)) callback;
@@ -47,9 +47,28 @@ void gs_under_way_forget(void)
 unsigned gs_under_way_count(void)
 {
     unsigned count = 0;
-    for (struct place *place = places; place < places + PLACES; place++)
+    for (struct place *place = places; place < places + GS_UNDER_WAY_MAX; place++)
         count += place->incident != NULL;
     return count;
+}
+
+bool gs_under_way_needs(const struct gs_incident_scene *scene)
+{
+    for (struct place *place = places; place < places + GS_UNDER_WAY_MAX; place++)
+        if (place->incident && place->scene == scene)
+            return true;
+    return false;
+}
+
+void gs_under_way_renumber(const struct gs_rules *old, const struct gs_rules *new)
+{
+    for (struct place *place = places; place < places + GS_UNDER_WAY_MAX; place++) {
+        const char *name = place->rule == SIZE_MAX ? NULL : old->rule[place->rule].name;
+        place->rule = SIZE_MAX;
+        for (size_t i = 0; place->incident && name && i < new->rule_count; i++)
+            if (strcmp(name, new->rule[i].name) == 0)
+                place->rule = i;
+    }
 }
 
 uint64_t gs_under_way_cpu_ns(void)
@@ -80,6 +99,8 @@ static void settle(struct gs_parts *parts, const struct place *place, int error,
     if (place->call) {
         snprintf(place->call->path, sizeof place->call->path, "%s", error ? "" : path);
         gs_call_done(place->call, error);
+    } else if (place->rule == SIZE_MAX) {
+        return;
     } else if (error)
         gs_judge_incident_failed(parts->judge, place->rule, gs_monotonic_ns());
     else
@@ -108,7 +129,7 @@ static void end(struct gs_parts *parts, struct place *place)
 static struct place *place_for_one(struct gs_parts *parts)
 {
     struct place *oldest = places;
-    for (struct place *place = places; place < places + PLACES; place++) {
+    for (struct place *place = places; place < places + GS_UNDER_WAY_MAX; place++) {
         if (!place->incident)
             return place;
         if (place->began_ns < oldest->began_ns)
@@ -126,9 +147,10 @@ void gs_under_way_begin(struct gs_parts *parts, const struct gs_incident_facts *
     gs_parts_find_unavailable(parts);
     gs_log(GS_LOG_INFO, "rule %s: %s", facts->rule, facts->reason);
     gs_gathering_lock();
-    int error = gs_incident_begin(parts->store, facts, &parts->scene, &place->incident);
+    int error = gs_incident_begin(parts->store, facts, parts->scene, &place->incident);
     gs_gathering_unlock();
     cpu_ns += gs_thread_cpu_ns() - began_ns;
+    place->scene = parts->scene;
     place->rule = rule;
     place->call = call;
     place->began_ns = place->told_ns = gs_monotonic_ns();
@@ -160,7 +182,7 @@ void gs_under_way_go_on(struct gs_parts *parts, bool all)
 {
     int64_t now_ns = gs_monotonic_ns();
     gs_cpu_poll(now_ns);
-    for (struct place *place = places; place < places + PLACES; place++)
+    for (struct place *place = places; place < places + GS_UNDER_WAY_MAX; place++)
         if (place->incident && (all || gs_incident_is_ready(place->incident, now_ns)))
             end(parts, place);
         else if (place->incident)

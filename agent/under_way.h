@@ -5,12 +5,18 @@
 #include "calls.h"
 #include "parts.h"
 
+enum { GS_UNDER_WAY_MAX = 4 };
+
 /* Begin the incident of rule number RULE, or (SIZE_MAX) the one that CALL asks for; one that is ready at once is ended at once. */
 void gs_under_way_begin(struct gs_parts *parts, const struct gs_incident_facts *facts, size_t rule,
                         struct gs_call *call);
 /* See to those under way; ALL: end them all, ready or not. */
 void gs_under_way_go_on(struct gs_parts *parts, bool all);
 unsigned gs_under_way_count(void);
+/* One of them still reads SCENE, and the rules and the history in it. */
+bool gs_under_way_needs(const struct gs_incident_scene *scene);
+/* NEW rules are in force instead of OLD: verdicts on those under way go to the rules of the same names. */
+void gs_under_way_renumber(const struct gs_rules *old, const struct gs_rules *new);
 uint64_t gs_under_way_cpu_ns(void); // CPU time of this thread that captures have taken so far
 void gs_under_way_forget(void);     // in a forked child: they are the parent's
 

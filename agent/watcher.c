@@ -18,6 +18,7 @@
 #include "governor.h"
 #include "parts.h"
 #include "probe/probe.h"
+#include "reload.h"
 #include "status.h"
 #include "under_way.h"
 #include "write_profile.h"
@@ -44,8 +45,10 @@ static struct {
     bool fork_known;
     struct gs_parts parts;
     struct gs_governor governor;
+    _Atomic int64_t cpu_duration_ns; // of a profile that the program asks for
 } w = {
     .gate = PTHREAD_MUTEX_INITIALIZER,
+    .cpu_duration_ns = 10 * GS_NS_PER_S,
 };
 
 /* ---- a tick ------------------------------------------------------------------------------------------------------------ */
@@ -98,7 +101,7 @@ static void tick(bool early)
     size_t fired = gs_judge_tick(w.parts.judge, &this_tick, w.parts.verdicts);
     for (size_t i = 0; i < fired; i++)
         capture_verdict(&w.parts.verdicts[i]);
-    gs_baselines_tick(w.parts.baselines, w.parts.scene.start_ns, w.parts.rules->heap.baseline_ns,
+    gs_baselines_tick(w.parts.baselines, w.parts.start_ns, w.parts.rules->heap.baseline_ns,
                       gs_monotonic_ns());
     govern();
     gs_probe_alarm_at(gs_judge_alarm_line(w.parts.judge, gs_monotonic_ns()));
@@ -128,10 +131,12 @@ static void answer_status(struct gs_call *call)
         .judge = w.parts.judge,
         .watch = w.parts.watch,
         .values = w.parts.values,
+        .file = &w.parts.file,
         .dir = gs_store_path(w.parts.store),
+        .other_dir = gs_reload_other_dir(&w.parts),
         .limit_from = w.parts.limit_from,
-        .limit_bytes = w.parts.scene.limit_bytes,
-        .started_ns = w.parts.scene.started_ns,
+        .limit_bytes = w.parts.scene->limit_bytes,
+        .started_ns = w.parts.scene->started_ns,
         .under_way = gs_under_way_count(),
     };
     gs_status_write(&status, &call->text);
@@ -157,11 +162,33 @@ static void settle_in(void)
     syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_BEST_EFFORT_LAST);
 }
 
-/* How long to sleep: to the next tick, or to the next look at what is under way. */
+/* How long to sleep: to the next tick, or to the next look at what is under way, or at the rules file. */
 static int64_t pause_ns(int64_t next_ns)
 {
-    int64_t left_ns = next_ns - gs_monotonic_ns();
+    int64_t now_ns = gs_monotonic_ns(), left_ns = next_ns - now_ns,
+            look_ns = gs_rules_file_pause_ns(&w.parts.file, now_ns);
+    if (look_ns < left_ns)
+        left_ns = look_ns;
     return gs_under_way_count() && left_ns > GS_CPU_POLL_NS ? GS_CPU_POLL_NS : left_ns;
+}
+
+/* What the rules settle outside of the parts. */
+static void go_by_rules(void)
+{
+    const struct gs_rules *rules = w.parts.rules;
+    gs_cpu_configure(&(struct gs_cpu_settings){rules->cpu.hertz, rules->cpu.before_ns});
+    w.governor.budget = rules->budget;
+    atomic_store(&w.cpu_duration_ns, rules->cpu.duration_ns);
+}
+
+/* Go by the rules file, should it have changed: from a tick at once, so that a longer interval of before is not sat out. */
+static void follow_rules(int64_t *next_ns)
+{
+    if (!gs_reload_look(&w.parts, gs_monotonic_ns()))
+        return;
+    go_by_rules();
+    tick(true);
+    *next_ns = gs_monotonic_ns() + w.parts.rules->interval_ns;
 }
 
 static void *watch(void *unused)
@@ -169,10 +196,10 @@ static void *watch(void *unused)
     (void)unused;
     settle_in();
     gs_probe_own_thread();
-    gs_cpu_configure(&(struct gs_cpu_settings){w.parts.rules->cpu.hertz, w.parts.rules->cpu.before_ns});
+    w.governor = (struct gs_governor){.before = cost_so_far()};
+    go_by_rules();
     gs_control_start(w.parts.store);
     int64_t next_ns = gs_monotonic_ns() + w.parts.rules->interval_ns;
-    w.governor = (struct gs_governor){.budget = w.parts.rules->budget, .before = cost_so_far()};
     tick(false);
     while (!atomic_load(&w.stopping)) {
         enum gs_wake woken = gs_probe_wait(pause_ns(next_ns));
@@ -182,6 +209,7 @@ static void *watch(void *unused)
             answer_calls();
         else if (woken == GS_WAKE_ALARM)
             tick(true);
+        follow_rules(&next_ns);
         int64_t now_ns = gs_monotonic_ns();
         if (now_ns < next_ns || atomic_load(&w.stopping))
             continue;
@@ -192,6 +220,7 @@ static void *watch(void *unused)
                       w.parts.rules->interval_ns; // late (a capture, a stopped machine): a gap, not a burst
     }
     gs_under_way_go_on(&w.parts, true);
+    gs_reload_drop();
     gs_calls_refuse(-ESRCH);
     gs_control_stop();
     gs_cpu_configure(&(struct gs_cpu_settings){.hertz = w.parts.rules->cpu.hertz});
@@ -209,6 +238,7 @@ static void after_fork_in_child(void)
     gs_calls_after_fork();
     gs_control_after_fork();
     gs_under_way_forget();
+    gs_reload_after_fork();
     pthread_mutex_init(&w.gate, NULL);
     w.parts = (struct gs_parts){0};
     atomic_store(&w.running, false);
@@ -331,8 +361,8 @@ int gs_watcher_write_profile(enum gumshoe_kind kind, int fd)
 {
     struct gs_write_profile what = {
         .kind = kind,
-        .cpu_ns = w.parts.rules ? w.parts.rules->cpu.duration_ns : 10 * GS_NS_PER_S,
-        .start_ns = w.parts.scene.start_ns,
+        .cpu_ns = atomic_load(&w.cpu_duration_ns), // not by way of the rules: they may be changing
+        .start_ns = w.parts.start_ns,
     };
     return gs_write_profile(&what, fd);
 }

@@ -14,6 +14,25 @@ static const char *text_of(const json_t *json, const char *key, const char *othe
     return text && *text ? text : otherwise;
 }
 
+/* The rules file, where there is more to say than its name. */
+static void print_file(const json_t *file)
+{
+    const json_t *refused = json_object_get(file, "refused");
+    long long reloads = json_integer_value(json_object_get(file, "reloads")),
+              more = json_integer_value(json_object_get(refused, "errors")) - 1;
+    if (reloads)
+        printf("the rules file was taken again at %s (%lld time%s so far)\n", text_of(file, "taken", "?"), reloads,
+               reloads == 1 ? "" : "s");
+    if (json_is_object(refused)) {
+        printf("REFUSED at %s, the rules of %s stay in force:\n  %s\n", text_of(refused, "time", "?"),
+               text_of(file, "taken", "?"), text_of(refused, "error", "?"));
+        if (more > 0)
+            printf("  and %lld more: see the log, or gumshoe check\n", more);
+    }
+    if (text_of(file, "other_dir", NULL))
+        printf("the rules' incidents.dir is %s by now: that needs a restart\n", text_of(file, "other_dir", ""));
+}
+
 static void print_metrics(const json_t *list)
 {
     size_t i;
@@ -42,9 +61,11 @@ static void print_rules(const json_t *list)
 
 static void print_status(const json_t *status)
 {
-    printf("process %lld, started %s; rules from %s; incidents in %s\n\n",
+    printf("process %lld, started %s; rules from %s; incidents in %s\n",
            json_integer_value(json_object_get(status, "pid")), text_of(status, "started", "?"),
            text_of(status, "rules_file", "?"), text_of(status, "dir", "?"));
+    print_file(json_object_get(status, "file"));
+    printf("\n");
     print_metrics(json_object_get(status, "metrics"));
     print_rules(json_object_get(status, "rules"));
     long long under_way = json_integer_value(json_object_get(status, "under_way"));

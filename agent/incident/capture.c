@@ -262,6 +262,9 @@ static void put_context(struct gs_incident *c)
         say(c->report.notes, "metric not available: %s", scene->unavailable[i]);
     for (size_t i = 0; remains && i < remains->note_count; i++)
         say(c->report.notes, "%s", remains->note[i]);
+    if (scene->rules_refused)
+        say(c->report.notes, "the rules file has changed and was refused, the rules of before are in force: %s",
+            scene->rules_refused);
     end_step(c, "context");
 }
 

@@ -27,6 +27,7 @@ struct gs_store_limits { uint64_t keep, max_bytes; int64_t max_age_ns; }; // 0: 
  * Left-over dot-folders of dead processes are completed as "complete": false, or removed when empty.
  * NULL with errno. Context: watcher. */
 struct gs_store *gs_store_open(const char *dir, const struct gs_store_limits *limits, char *why, size_t why_size);
+void gs_store_limit(struct gs_store *store, const struct gs_store_limits *limits); // others, from now on
 void gs_store_close(struct gs_store *store);
 const char *gs_store_path(const struct gs_store *store);       // absolute
 /* Remove what the limits no longer allow. Never: for each rule its newest incident and the one with the highest
@@ -66,6 +67,7 @@ struct gs_incident_scene {     // what does not change from one incident to the 
     const struct gs_baselines *baselines;
     const char *const *unavailable; // "memory_pressure: no PSI in this kernel": shown in every incident
     size_t unavailable_count;
+    const char *rules_refused; // the rules file has changed since, to something that was refused: why; NULL: it has not
     uint64_t limit_bytes;      // 0: unknown
     const char *limit_from;
     int64_t start_ns;          // CLOCK_MONOTONIC of the watch's start

@@ -108,6 +108,11 @@ struct gs_store *gs_store_open(const char *dir, const struct gs_store_limits *li
     return store;
 }
 
+void gs_store_limit(struct gs_store *store, const struct gs_store_limits *limits)
+{
+    store->limits = *limits;
+}
+
 void gs_store_close(struct gs_store *store)
 {
     struct stat status;
