@@ -101,6 +101,20 @@ static void advise(const struct gs_rules *rules, struct gs_errors *warnings)
     gs_watch_free(watch);
 }
 
+/* The schema that lies beside the rules, as when all of a folder is checked: it is for editors, and no rules file. */
+static bool is_schema(const char *file, const char *text, size_t length)
+{
+    static const char tail[] = ".schema.json", home[] = "json-schema.org/";
+    size_t name = strlen(file);
+    if (name < sizeof tail - 1 || strcmp(file + name - (sizeof tail - 1), tail) != 0)
+        return false;
+    json_t *document = json_loadb(text, length, 0, NULL);
+    const char *of = json_string_value(json_object_get(document, "$schema"));
+    bool is = of && strstr(of, home);
+    json_decref(document);
+    return is;
+}
+
 static void print_verdict(const char *file, const struct gs_rules *rules, const struct gs_errors *errors)
 {
     if (errors->lost)
@@ -123,6 +137,12 @@ static int check(const char *file, json_t *json)
     int failed = read_text(file, &text, &length);
     if (failed)
         return unreadable(name, failed, json);
+    if (is_schema(file, text, length)) {
+        if (!json)
+            printf("%s: passed over: a JSON Schema, for editors\n", name);
+        gs_free(text);
+        return GS_FINE;
+    }
     struct gs_rules *rules = gs_rules_read(text, length, name, &errors);
     if (rules)
         advise(rules, &errors);

@@ -72,8 +72,11 @@ for name in sys.argv[1:]:
             open("documented-%d.json" % number, "w").write(block)
 END
 equal "$(ls documented-*.json | wc -l | awk '{ print ($1 >= 2) }')" 1 "documents found in the documentation"
-shipped=$(ls "$source_dir"/rules/*.json "$source_dir"/examples/*.json documented-*.json | grep -v schema)
-equal "$("$gumshoe" check --json $shipped)" "[]" "errors and warnings"
+equal "$("$gumshoe" check --json "$source_dir"/rules/*.json "$source_dir"/examples/*.json documented-*.json)" "[]" "errors and warnings"
+it "passes over the schema that lies beside the rules, and nothing that only looks like one"
+equal "$("$gumshoe" check "$source_dir/rules/rules.schema.json" | sed 's/.*rules.schema/rules.schema/')" "rules.schema.json: passed over: a JSON Schema, for editors"
+echo '{ "version": 1 }' > bad.schema.json; cp "$source_dir/rules/rules.schema.json" schema.json
+for file in bad.schema.json schema.json; do equal "$(status_of "$gumshoe" check $file)" 1 $file; done
 it "helps: -h, --version, unknown commands"
 for command in run check ls show top; do
     "$gumshoe" $command --help | grep -q "usage: gumshoe $command" || fail "$command --help"
