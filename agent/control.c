@@ -12,6 +12,7 @@
 #include "control.h"
 #include "base/clock.h"
 #include "base/kinds.h"
+#include "base/held.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "calls.h"
@@ -270,16 +271,6 @@ static bool start_thread(void)
     return error == 0;
 }
 
-/* Out of the host's way: the lowest free number is what its next open(2) counts on. */
-static int high_descriptor(int fd)
-{
-    int high = fd < 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 400);
-    if (high < 0)
-        return fd;
-    close(fd);
-    return high;
-}
-
 void gs_control_start(struct gs_store *store)
 {
     struct stat status;
@@ -287,7 +278,7 @@ void gs_control_start(struct gs_store *store)
         control.client[i] = (struct client){.fd = -1};
     control.store = store;
     control.stopping = false;
-    control.listener = high_descriptor(gs_live_listen(store, control.name));
+    control.listener = gs_out_of_the_way(gs_live_listen(store, control.name));
     if (control.listener < 0) {
         gs_log(GS_LOG_WARNING, "no control socket in %s/.live: %s", gs_store_path(store), strerrordesc_np(-control.listener));
         return;

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/process.h"
+#include "base/spare.h"
 #include "base/text.h"
 #include "probe/probe.h"
 #include <errno.h>
@@ -192,6 +193,7 @@ int gs_parts_make(struct gs_parts *parts, const struct gumshoe_options *options)
         error = open_store(parts, options);
     if (error)
         return error;
+    gs_spare_put_by();
     begin_to_sample(parts->rules);
     parts->start_ns = gs_monotonic_ns();
     parts->baselines = gs_baselines_new();
@@ -221,6 +223,7 @@ void gs_parts_drop(struct gs_parts *parts)
     drop_tables(parts);
     gs_baselines_free(parts->baselines);
     gs_store_close(parts->store);
+    gs_spare_give_all();
     gs_free(parts->rules_dir);
     *parts = (struct gs_parts){0};
 }

@@ -6,6 +6,7 @@
 #include "under_way.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/spare.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -39,6 +40,9 @@ void gs_gathering_unlock(void)
 
 void gs_under_way_forget(void)
 {
+    for (struct place *place = places; place < places + PLACES; place++)
+        if (place->incident)
+            gs_incident_after_fork(place->incident);
     memset(places, 0, sizeof places);
     cpu_ns = 0;
     pthread_mutex_init(&gathering, NULL);
@@ -115,6 +119,7 @@ static void end(struct gs_parts *parts, struct place *place)
     int error = gs_incident_end(place->incident, path);
     gs_gathering_unlock();
     place->incident = NULL;
+    gs_spare_put_by();
     cpu_ns += gs_thread_cpu_ns() - began_ns;
     if (error)
         gs_log(GS_LOG_ERROR, "the incident could not be written: %s", strerrordesc_np(-error));

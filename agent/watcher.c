@@ -12,6 +12,7 @@
 #include "base/kinds.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/spare.h"
 #include "base/units.h"
 #include "calls.h"
 #include "control.h"
@@ -239,6 +240,7 @@ static void after_fork_in_child(void)
     gs_control_after_fork();
     gs_under_way_forget();
     gs_reload_after_fork();
+    gs_spare_give_all();
     pthread_mutex_init(&w.gate, NULL);
     w.parts = (struct gs_parts){0};
     atomic_store(&w.running, false);

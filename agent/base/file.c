@@ -1,6 +1,7 @@
 /* file.c - whole files in, whole files out, without stdio. */
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/spare.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -38,10 +39,9 @@ int gs_read_all(int fd, size_t max, char **bytes, size_t *length)
 
 int gs_read_file(int dirfd, const char *path, size_t max, char **bytes, size_t *length)
 {
-    int fd =
-        openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); // NONBLOCK: a FIFO answers at once
+    int fd = gs_openat(dirfd, path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0); // NONBLOCK: a FIFO answers at once
     if (fd < 0)
-        return -errno;
+        return fd;
     struct stat status;
     int error = fstat(fd, &status)        ? -errno
                 : S_ISDIR(status.st_mode) ? -EISDIR
@@ -49,7 +49,7 @@ int gs_read_file(int dirfd, const char *path, size_t max, char **bytes, size_t *
                                           : -EINVAL;
     if (!error)
         error = gs_read_all(fd, max, bytes, length);
-    close(fd);
+    gs_close(fd);
     return error;
 }
 

@@ -21,7 +21,7 @@ static struct {
 static bool open_file(void)
 {
     struct stat status;
-    target.fd = open(target.path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
+    target.fd = open(target.path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
     if (target.fd < 0 || fstat(target.fd, &status))
         return false;
     target.device = status.st_dev;

@@ -386,7 +386,7 @@ static struct gs_incident *new_incident(struct gs_store *store, const struct gs_
     if (!c)
         return NULL;
     c->store = store;
-    c->folder.fd = -1;
+    c->folder.held.fd = -1;
     c->step_ns = gs_monotonic_ns();
     c->report = (struct gs_report){
         .facts = &c->facts,
@@ -430,6 +430,11 @@ bool gs_incident_is_ready(const struct gs_incident *c, int64_t now_ns)
     return !c->cpu || gs_cpu_is_over(c->cpu, now_ns);
 }
 
+void gs_incident_after_fork(struct gs_incident *c)
+{
+    gs_release(&c->folder.held);
+}
+
 int gs_incident_end(struct gs_incident *c, char path[PATH_MAX])
 {
     if (!gs_incident_is_ready(c, gs_monotonic_ns()))
@@ -439,9 +444,11 @@ int gs_incident_end(struct gs_incident *c, char path[PATH_MAX])
     put_context(c);
     summarise(c);
     int error = finish(c);
-    snprintf(path, PATH_MAX, "%s", c->path);
+    gs_folder_path(&c->folder, path);
     struct gs_store *store = c->store;
     incident_free(c);
+    if (!error)
+        gs_store_sweep(store);
     gs_store_rotate(store);
     return error;
 }

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/sort.h"
+#include "base/spare.h"
 #include "incident/inside.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -169,14 +170,14 @@ static void write_census(struct census *census, struct gs_text *out)
 void gs_descriptors_write(struct gs_text *out)
 {
     struct census census = {.group = gs_alloc(GROUPS * sizeof *census.group)};
-    int directory = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int directory = gs_openat(AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY, 0);
     if (census.group && directory >= 0) {
         count_all(&census, directory);
         write_census(&census, out);
     } else {
-        gs_text_add(out, "the descriptors could not be read: %s\n", strerrordesc_np(errno));
+        gs_text_add(out, "the descriptors could not be read: %s\n", strerrordesc_np(-directory));
     }
     if (directory >= 0)
-        close(directory);
+        gs_close(directory);
     gs_free(census.group);
 }

@@ -2,19 +2,26 @@
  *
  *   .<name>/ ── file ▶ fsync ▶ crc32 ── … ── incident.json ▶ fsync(folder) ▶ rename to <name>/ ▶ fsync(store)
  *
- * A folder under its final name is complete and safe on disk. Everything goes through descriptors and follows no link.
+ * A folder under its final name is complete and safe on disk. While it is made it is locked: the kernel lets go of the lock as
+ * the maker dies, and not before, in whichever container that is; sweep.c takes an unlocked one for left behind.
+ * Everything goes through descriptors and follows no link. The folder knows its store as "..": it may have moved meanwhile.
  * Who: the watcher. */
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/memory.h"
+#include "base/spare.h"
 #include "incident/inside.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
+
+/* ---- making one ------------------------------------------------------------------------------------------------------ */
 
 static bool taken(int store, const char *name)
 {
@@ -22,55 +29,74 @@ static bool taken(int store, const char *name)
     return fstatat(store, name, &status, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* Make ".NAME" unless NAME or it is taken (two containers may both be pid 1). */
-static int make_dot_folder(int store, const char *name)
+/* Lock FD, the fresh dot-folder of NAME. -EEXIST: a sweeper was quicker, or NAME is taken (by another container's process of
+ * this pid, since we looked: from here on it cannot be, for a folder gets its name by losing its dot). */
+static int claim(int store, const char *name, int fd)
+{
+    struct stat status;
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        return -EEXIST;
+    if (fstat(fd, &status) != 0)
+        return -errno;
+    return status.st_nlink == 0 || taken(store, name) ? -EEXIST : 0;
+}
+
+/* Make ".NAME" unless NAME or it is taken. */
+static int make_dot_folder(int store, const char *name, struct gs_held *out)
 {
     char dot[GS_FOLDER_NAME_MAX + 1];
     snprintf(dot, sizeof dot, ".%s", name);
-    if (taken(store, name))
-        return -EEXIST;
     if (mkdirat(store, dot, 0700) != 0)
         return -errno;
-    int fd = openat(store, dot, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    return fd < 0 ? -errno : fd;
+    int fd = gs_openat(store, dot, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    int error = fd < 0 ? fd : claim(store, name, fd);
+    if (!error)
+        error = gs_hold(out, fd);
+    else if (fd >= 0)
+        gs_close(fd);
+    if (error)
+        unlinkat(store, dot, AT_REMOVEDIR);
+    return error;
 }
 
-int gs_folder_make(struct gs_store *store, const char *rule, int pid, int64_t triggered_ns, struct gs_folder *out)
+int gs_folder_make(struct gs_store *store, const char *rule, int pid, int64_t triggered_ns,
+                   struct gs_folder *out)
 {
     enum { TRIES = 100 };
     char time[GS_TIME_TEXT];
-    int store_fd = gs_store_fd(store);
-    if (store_fd < 0)
-        return store_fd;
-    *out = (struct gs_folder){.store = store, .fd = -EEXIST};
+    *out = (struct gs_folder){.held = GS_HELD_NONE};
+    int store_fd = gs_store_fd(store), error = store_fd < 0 ? store_fd : -EEXIST;
     gs_print_time(triggered_ns, GS_TIME_FOLDER, time);
-    for (int n = 1; n <= TRIES && out->fd == -EEXIST; n++) {
+    for (int n = 1; n <= TRIES && error == -EEXIST; n++) {
         int length = snprintf(out->name, sizeof out->name, "%s-%s-%d", time, rule, pid);
         if (n > 1)
             snprintf(out->name + length, sizeof out->name - (size_t)length, "-%d", n);
-        out->fd = make_dot_folder(store_fd, out->name);
+        error = make_dot_folder(store_fd, out->name, &out->held);
     }
-    if (out->fd < 0)
-        return out->fd;
+    if (error)
+        return error;
     out->files = json_array();
     return out->files ? 0 : -ENOMEM;
 }
 
+/* ---- its files ---------------------------------------------------------------------------------------------------------- */
+
 int gs_folder_create(struct gs_folder *folder, const char *name)
 {
-    int fd = openat(folder->fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    return fd < 0 ? -errno : fd;
+    if (!gs_is_held(&folder->held, NULL))
+        return -EBADF; // the host closed it
+    return gs_openat(folder->held.fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 }
 
 int gs_open_regular(int folderfd, const char *name)
 {
     struct stat status;
-    int fd = openat(folderfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd = gs_openat(folderfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
     if (fd < 0)
-        return -errno;
+        return fd;
     if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
         return fd;
-    close(fd);
+    gs_close(fd);
     return -EINVAL;
 }
 
@@ -95,7 +121,7 @@ json_t *gs_file_entry(int folderfd, const char *name)
     int fd = gs_open_regular(folderfd, name);
     json_t *entry = fd < 0 ? NULL : entry_of(fd, name);
     if (fd >= 0)
-        close(fd);
+        gs_close(fd);
     return entry;
 }
 
@@ -109,14 +135,15 @@ int gs_folder_keep(struct gs_folder *folder, const char *name, int fd)
         gs_folder_discard(folder, name, fd);
         return error;
     }
-    close(fd);
+    gs_close(fd);
     return 0;
 }
 
 void gs_folder_discard(struct gs_folder *folder, const char *name, int fd)
 {
-    close(fd);
-    unlinkat(folder->fd, name, 0);
+    gs_close(fd);
+    if (gs_is_held(&folder->held, NULL))
+        unlinkat(folder->held.fd, name, 0);
 }
 
 int gs_folder_put(struct gs_folder *folder, const char *name, const void *bytes, size_t length)
@@ -133,38 +160,85 @@ int gs_folder_put(struct gs_folder *folder, const char *name, const void *bytes,
 
 int gs_folder_put_json(struct gs_folder *folder, const json_t *json)
 {
+    return gs_incident_replace_json(&folder->held, json);
+}
+
+int gs_incident_replace_json(const struct gs_held *folder, const json_t *json)
+{
     static const char fresh[] = "incident.json.new";
+    if (!gs_is_held(folder, NULL))
+        return -EBADF;
     char *text = json_dumps(json, JSON_INDENT(2));
     if (!text)
         return -ENOMEM;
-    int fd = gs_folder_create(folder, fresh), error = fd < 0 ? fd : gs_write_all(fd, text, strlen(text));
+    unlinkat(folder->fd, fresh, 0); // of an attempt that failed
+    int fd = gs_openat(folder->fd, fresh, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    int error = fd < 0 ? fd : gs_write_all(fd, text, strlen(text));
     if (!error)
         error = gs_write_all(fd, "\n", 1);
     if (!error && (fsync(fd) != 0 || renameat(folder->fd, fresh, folder->fd, "incident.json") != 0))
         error = -errno;
-    if (error && fd >= 0)
-        gs_folder_discard(folder, fresh, fd);
-    else if (fd >= 0)
-        close(fd);
+    if (fd >= 0)
+        gs_close(fd);
+    if (error)
+        unlinkat(folder->fd, fresh, 0);
     gs_free(text);
     return error;
 }
 
-int gs_folder_publish(struct gs_folder *folder)
+/* ---- its end -------------------------------------------------------------------------------------------------------------- */
+
+/* The directory that the folder stands in. */
+static int parent_of(const struct gs_folder *folder)
+{
+    return gs_is_held(&folder->held, NULL) ? gs_openat(folder->held.fd, "..", O_RDONLY | O_DIRECTORY, 0)
+                                           : -EBADF;
+}
+
+static int lose_the_dot(int parent, const char *name)
 {
     char dot[GS_FOLDER_NAME_MAX + 1];
-    int store = gs_store_fd(folder->store);
-    snprintf(dot, sizeof dot, ".%s", folder->name);
-    if (store < 0)
-        return store;
-    if (fsync(folder->fd) != 0 || renameat2(store, dot, store, folder->name, RENAME_NOREPLACE) != 0)
+    snprintf(dot, sizeof dot, ".%s", name);
+    if (renameat2(parent, dot, parent, name, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS)
         return -errno;
-    return fsync(store) != 0 ? -errno : 0;
+    // A file system without RENAME_NOREPLACE. It never replaces a folder that holds something.
+    return renameat(parent, dot, parent, name) != 0 ? -errno : 0;
+}
+
+int gs_folder_publish(struct gs_folder *folder)
+{
+    int parent = parent_of(folder);
+    if (parent < 0)
+        return parent;
+    int error = fsync(folder->held.fd) != 0 ? -errno : lose_the_dot(parent, folder->name);
+    folder->published = error == 0;
+    if (!error && fsync(parent) != 0)
+        gs_log(GS_LOG_WARNING, "incident %s: its name may not outlive a crash of the machine: %s",
+               folder->name, strerrordesc_np(errno));
+    gs_close(parent);
+    return error;
+}
+
+void gs_folder_path(const struct gs_folder *folder, char out[PATH_MAX])
+{
+    char link[32];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", folder->held.fd);
+    ssize_t length = gs_is_held(&folder->held, NULL) ? readlink(link, out, PATH_MAX - 1) : 0;
+    out[length > 0 ? length : 0] = 0;
 }
 
 void gs_folder_close(struct gs_folder *folder)
 {
-    if (folder->fd >= 0)
-        close(folder->fd);
+    char dot[GS_FOLDER_NAME_MAX + 1];
+    int parent = folder->published || folder->held.fd < 0 ? -1 : parent_of(folder);
+    snprintf(dot, sizeof dot, ".%s", folder->name);
+    if (parent >= 0) {
+        unlinkat(parent, dot, AT_REMOVEDIR); // if there is nothing in it
+        gs_close(parent);
+    }
+    gs_release(&folder->held);
     json_decref(folder->files);
+    folder->files = NULL;
 }

@@ -24,7 +24,7 @@ struct gs_store_limits { uint64_t keep, max_bytes; int64_t max_age_ns; }; // 0: 
 
 /* Open DIR, made (0700, parents too) if missing. Refused, with a sentence in WHY: not a directory, a symbolic
  * link in its last part, somebody else's, writable by others without the sticky bit, not writable.
- * Left-over dot-folders of dead processes are completed as "complete": false, or removed when empty.
+ * Dot-folders that nobody works in are completed as "complete": false, or removed when empty.
  * NULL with errno. Context: watcher. */
 struct gs_store *gs_store_open(const char *dir, const struct gs_store_limits *limits, char *why, size_t why_size);
 void gs_store_limit(struct gs_store *store, const struct gs_store_limits *limits); // others, from now on
@@ -84,6 +84,8 @@ int gs_incident_begin(struct gs_store *store, const struct gs_incident_facts *fa
                       const struct gs_incident_scene *scene, struct gs_incident **out) GS_CHECK_RESULT;
 bool gs_incident_is_ready(const struct gs_incident *incident, int64_t now_ns);
 int gs_incident_end(struct gs_incident *incident, char path[PATH_MAX]) GS_CHECK_RESULT; // frees it
+/* In a forked child: let go of the folder, which is the parent's (a lock on it would live on in the child). Nothing is freed. */
+void gs_incident_after_fork(struct gs_incident *incident);
 
 /* ---- the incident of a process that died --------------------------------------------------------------------------- */
 

@@ -1,18 +1,21 @@
 /* incident/inside.h - what the files of incident/ share. */
 #pragma once
+#include "base/held.h"
 #include "incident/incident.h"
 #include <sys/types.h>
 
 /* ---- the store -------------------------------------------------------------------------------------------------- */
 
 struct gs_store {
-    int fd;                    // of the directory
-    dev_t device;              // and what it was when it was opened: a host that closes all descriptors may have given
-    ino_t inode;               // the number to something else, which we must never write to
-    char path[PATH_MAX];
+    struct gs_held held;       // the directory
+    char home[PATH_MAX];       // where it was opened
+    char path[PATH_MAX];       // where it is now
+    bool adrift;               // the log knows that the two differ
     struct gs_store_limits limits;
 };
-/* The store's descriptor, opened anew if the host closed it; -errno when the directory is gone. */
+/* The store's descriptor. Opened anew if the host closed it, if it was removed, or if another directory that can be trusted
+ * stands in its place; where it was moved away, or its place was taken by something else, what we hold stays in use.
+ * -errno when there is none to be had. */
 int gs_store_fd(struct gs_store *store);
 
 /* An incident folder's name taken apart: <time>-<rule>-<pid>, perhaps -<n>. */
@@ -28,6 +31,8 @@ int gs_folder_remove(int dirfd, const char *name);
 /* Complete or remove what dead processes left behind. */
 void gs_store_sweep(struct gs_store *store);
 
+/* Folder NAME of DIRFD, opened if it is this user's own, and others may not write in it: -EPERM. No link is followed. */
+int gs_open_own_folder(int dirfd, const char *name);
 /* A file of folder FOLDERFD, opened to be read: no link is followed, only a regular file will do. -errno. */
 int gs_open_regular(int folderfd, const char *name);
 /* incident.json of the open folder, checked; NULL with a sentence in WHY. */
@@ -48,9 +53,9 @@ int gs_live_open(struct gs_store *store) GS_CHECK_RESULT;
 
 enum { GS_FOLDER_NAME_MAX = 160 };
 struct gs_folder {
-    struct gs_store *store;
-    int fd;
+    struct gs_held held;           // locked (flock): the maker is at work, whatever its pid may mean to others
     char name[GS_FOLDER_NAME_MAX]; // final; the folder stands under "." name until it is published
+    bool published;
     json_t *files;                 // [{"name","size","crc32"}] of those that are safe on disk
 };
 /* Make the dot-folder of an incident of process PID that RULE fired at TRIGGERED_NS. */
@@ -66,9 +71,14 @@ void gs_folder_discard(struct gs_folder *folder, const char *name, int fd);
 int gs_folder_put(struct gs_folder *folder, const char *name, const void *bytes, size_t length) GS_CHECK_RESULT;
 /* Put incident.json, in place of one that may be there; whole or not at all. */
 int gs_folder_put_json(struct gs_folder *folder, const json_t *json) GS_CHECK_RESULT;
+/* The same for a folder that has its name already: what comes of it afterwards. */
+int gs_incident_replace_json(const struct gs_held *folder, const json_t *json) GS_CHECK_RESULT;
 /* Give it its final name. 0 or -errno: then it stays a dot-folder. */
 int gs_folder_publish(struct gs_folder *folder) GS_CHECK_RESULT;
+/* An empty folder that was not published goes. */
 void gs_folder_close(struct gs_folder *folder);
+/* Where it is, as a path. */
+void gs_folder_path(const struct gs_folder *folder, char out[PATH_MAX]);
 /* {"name","size","crc32"} of a file of FOLDERFD; NULL when it cannot be read. */
 json_t *gs_file_entry(int folderfd, const char *name);
 

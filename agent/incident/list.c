@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/sort.h"
+#include "base/spare.h"
 #include "incident/inside.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -50,7 +51,7 @@ json_t *gs_incident_read(int folderfd, char *why, size_t why_size)
     int fd = gs_open_regular(folderfd, "incident.json");
     int failed = fd < 0 ? fd : gs_read_all(fd, JSON_BYTES_MAX, &text, &length);
     if (fd >= 0)
-        close(fd);
+        gs_close(fd);
     if (failed) {
         snprintf(why, why_size, "its incident.json cannot be read: %s", strerrordesc_np(-failed));
         return NULL;
@@ -69,13 +70,13 @@ json_t *gs_incident_read(int folderfd, char *why, size_t why_size)
 
 json_t *gs_incident_load(const char *path, char *why, size_t why_size)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = gs_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     if (fd < 0) {
-        snprintf(why, why_size, "%s", strerrordesc_np(errno));
+        snprintf(why, why_size, "%s", strerrordesc_np(-fd));
         return NULL;
     }
     json_t *json = gs_incident_read(fd, why, why_size);
-    close(fd);
+    gs_close(fd);
     return json;
 }
 
@@ -117,13 +118,13 @@ int gs_incident_list(const char *path, struct gs_incident_list *out)
         int folder = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         json_t *json = folder < 0 ? NULL : gs_incident_read(folder, why, sizeof why);
         if (folder >= 0)
-            close(folder);
+            gs_close(folder);
         if (json)
             error = add_entry(out, &capacity, name, json);
         else
             out->unreadable++;
     }
-    close(fd);
+    gs_close(fd);
     gs_sort(out->entry, out->count, sizeof *out->entry, by_name);
     if (error)
         gs_incident_list_fini(out);

@@ -96,7 +96,7 @@ bool gs_folder_name_read(const char *name, struct gs_folder_name *out)
 bool gs_is_incident_file(const char *name)
 {
     static const char *const fixed[] = {"incident.json", "incident.json.new", "summary.txt", "metrics.json",
-                                        "rules.json",    "maps.txt",          "memory.json"};
+                                        "rules.json",    "maps.txt",          "memory.json", "fds.txt"};
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         if (strcmp(name, fixed[i]) == 0)
             return true;

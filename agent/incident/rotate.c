@@ -1,25 +1,41 @@
 /* rotate.c - remove what the limits no longer allow, oldest first.
  *
- *   list ▶ protect, for each rule, its newest and its highest ▶ remove: rename to .gone-<name>, unlink, rmdir
+ *   look: names, ages, bytes ▶ beyond a limit? ▶ read rules and values ▶ protect, for each rule, its newest and its highest
+ *   ▶ remove: rename to .gone-<name>, unlink, rmdir
  *
  * A crash in the middle leaves a .gone- folder, never half an incident under a complete name; the next sweep ends it.
- * Several processes may share the store: one at a time rotates, under a lock on `.lock`, and none waits long for it.
- * Who: the watcher. */
+ * Several processes may share the store: one at a time rotates, under a lock on `.lock`, and none waits long for it. That
+ * lock is a process's own (fcntl): one of flock would live on in a child that the host forks meanwhile.
+ * Folders of other users, in a directory that is shared, are neither counted nor touched.
+ * Who: the watcher. Bounds: struct standing for each incident; one incident.json at a time. */
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/sort.h"
+#include "base/spare.h"
 #include "incident/inside.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 /* ---- one folder ------------------------------------------------------------------------------------------------- */
+
+int gs_open_own_folder(int dirfd, const char *name)
+{
+    struct stat status;
+    int folder = gs_openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    if (folder < 0)
+        return folder;
+    if (fstat(folder, &status) == 0 && status.st_uid == geteuid() && !(status.st_mode & 022))
+        return folder;
+    gs_close(folder);
+    return -EPERM;
+}
 
 static bool only_ours(int folderfd)
 {
@@ -43,9 +59,9 @@ static void unlink_all(int folderfd)
 int gs_folder_remove(int dirfd, const char *name)
 {
     char gone[GS_FOLDER_NAME_MAX + 8];
-    int folder = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), error = 0;
+    int folder = gs_open_own_folder(dirfd, name), error = 0;
     if (folder < 0)
-        return -errno;
+        return folder;
     bool already = strncmp(name, ".gone-", 6) == 0;
     snprintf(gone, sizeof gone, already ? "%s" : ".gone-%s", name);
     if (!only_ours(folder))
@@ -56,124 +72,211 @@ int gs_folder_remove(int dirfd, const char *name)
         unlink_all(folder);
         error = unlinkat(dirfd, gone, AT_REMOVEDIR) != 0 ? -errno : 0;
     }
-    close(folder);
+    gs_close(folder);
     return error;
 }
 
-static uint64_t bytes_of(int dirfd, const char *name)
+/* ---- what there is --------------------------------------------------------------------------------------------------- */
+
+struct standing { // one incident
+    char name[GS_FOLDER_NAME_MAX];
+    char rule[GS_RULE_NAME_MAX + 1];
+    double value;
+    int64_t triggered_ns;
+    uint64_t bytes;
+    bool stays; // protected, or not to be read
+};
+struct stock {
+    struct standing *at;
+    size_t count, capacity;
+    uint64_t bytes;
+};
+
+static uint64_t bytes_in(int folder)
 {
     struct gs_dir dir;
     struct stat status;
     uint64_t bytes = 0;
-    int folder = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (folder < 0)
-        return 0;
     gs_dir_start(&dir, folder);
     for (const char *file; (file = gs_dir_next(&dir));)
         if (fstatat(folder, file, &status, AT_SYMLINK_NOFOLLOW) == 0)
             bytes += (uint64_t)status.st_size;
-    close(folder);
     return bytes;
+}
+
+static int add(struct stock *stock, int dirfd, const char *name, const struct gs_folder_name *parts)
+{
+    int folder = gs_open_own_folder(dirfd, name);
+    if (folder < 0)
+        return 0; // another user's, or gone meanwhile
+    uint64_t bytes = bytes_in(folder);
+    gs_close(folder);
+    if (gs_grow(&stock->at, &stock->capacity, stock->count + 1, sizeof *stock->at))
+        return -ENOMEM;
+    struct standing *standing = &stock->at[stock->count++];
+    *standing = (struct standing){.triggered_ns = parts->time_ns, .bytes = bytes};
+    strcpy(standing->name, name); // its parts are bounded
+    stock->bytes += bytes;
+    return 0;
+}
+
+static int take_stock(struct stock *stock, int dirfd)
+{
+    struct gs_folder_name parts;
+    struct gs_dir dir;
+    int error = 0;
+    gs_dir_start(&dir, dirfd);
+    for (const char *name; !error && (name = gs_dir_next(&dir));)
+        if (gs_folder_name_read(name, &parts))
+            error = add(stock, dirfd, name, &parts);
+    return error;
+}
+
+/* A folder whose index cannot be read is no incident: it is not ours to count. */
+static void read_index(struct standing *standing, struct stock *stock, int dirfd)
+{
+    char why[160];
+    int folder = gs_open_own_folder(dirfd, standing->name);
+    json_t *json = folder < 0 ? NULL : gs_incident_read(folder, why, sizeof why);
+    if (folder >= 0)
+        gs_close(folder);
+    standing->stays = json == NULL;
+    if (!json) {
+        stock->bytes -= standing->bytes;
+        return;
+    }
+    snprintf(standing->rule, sizeof standing->rule, "%s", json_string_value(json_object_get(json, "rule")));
+    standing->value = json_number_value(json_object_get(json, "value")); // 0 when there is none
+    json_decref(json);
 }
 
 /* ---- which may go -------------------------------------------------------------------------------------------------- */
 
-static const char *rule_of(const struct gs_incident_entry *entry)
+static int by_rule_then_age(const void *a, const void *b)
 {
-    return json_string_value(json_object_get(entry->json, "rule"));
+    const struct standing *x = a, *y = b;
+    int order = strcmp(x->rule, y->rule);
+    return order ? order : strcmp(x->name, y->name); // names begin with the time
 }
 
-static double value_of(const struct gs_incident_entry *entry)
+static int by_age(const void *a, const void *b)
 {
-    return json_number_value(json_object_get(entry->json, "value")); // 0 when there is none
+    const struct standing *x = a, *y = b;
+    return strcmp(x->name, y->name);
 }
 
-/* Is entry AT the newest of its rule, or the one with the highest value (the first of equals)? */
-static bool is_protected(const struct gs_incident_list *list, size_t at)
+/* Of each rule the newest and the highest (of equals the first) stay. */
+static void protect(struct stock *stock)
 {
-    bool newest = true, highest = true;
-    for (size_t i = 0; i < list->count; i++) {
-        if (i == at || strcmp(rule_of(&list->entry[i]), rule_of(&list->entry[at])) != 0)
-            continue;
-        newest &= i < at;
-        double other = value_of(&list->entry[i]), own = value_of(&list->entry[at]);
-        highest &= own > other || (own == other && at < i);
+    gs_sort(stock->at, stock->count, sizeof *stock->at, by_rule_then_age);
+    for (size_t first = 0, end; first < stock->count; first = end) {
+        struct standing *highest = NULL, *newest = NULL;
+        for (end = first; end < stock->count && strcmp(stock->at[end].rule, stock->at[first].rule) == 0;
+             end++) {
+            struct standing *one = &stock->at[end];
+            if (one->stays)
+                continue; // unreadable
+            newest = one;
+            if (!highest || one->value > highest->value)
+                highest = one;
+        }
+        if (newest)
+            newest->stays = highest->stays = true;
     }
-    return newest || highest;
+    gs_sort(stock->at, stock->count, sizeof *stock->at, by_age);
 }
 
-struct totals {
-    uint64_t count, bytes;
-};
-
-static bool beyond(const struct gs_store_limits *limits, struct totals totals, int64_t age_ns)
+static bool beyond(const struct gs_store_limits *limits, uint64_t count, uint64_t bytes, int64_t age_ns)
 {
-    return (limits->keep && totals.count > limits->keep) ||
-           (limits->max_bytes && totals.bytes > limits->max_bytes) ||
+    return (limits->keep && count > limits->keep) || (limits->max_bytes && bytes > limits->max_bytes) ||
            (limits->max_age_ns && age_ns > limits->max_age_ns);
 }
 
-static size_t rotate(const struct gs_store *store, int fd, struct gs_incident_list *list)
+static int64_t oldest_ns(const struct stock *stock)
+{
+    int64_t oldest = INT64_MAX;
+    for (size_t i = 0; i < stock->count; i++)
+        if (stock->at[i].triggered_ns < oldest)
+            oldest = stock->at[i].triggered_ns;
+    return oldest;
+}
+
+static size_t remove_oldest(const struct gs_store *store, struct stock *stock, size_t readable)
 {
     int64_t now_ns = gs_realtime_ns();
     size_t removed = 0;
-    struct totals totals = {.count = list->count};
-    bool *keep = gs_alloc(list->count + 1);
-    if (!keep)
-        return 0;
-    for (size_t i = 0; i < list->count;
-         i++) { // before anything goes: what is highest does not change by removing
-        keep[i] = is_protected(list, i);
-        totals.bytes += bytes_of(fd, list->entry[i].name);
-    }
-    for (size_t i = 0; i < list->count; i++) {
-        const struct gs_incident_entry *entry = &list->entry[i];
-        uint64_t bytes = bytes_of(fd, entry->name);
-        if (keep[i] || !beyond(&store->limits, totals, now_ns - entry->triggered_ns))
+    for (size_t i = 0; i < stock->count; i++) {
+        const struct standing *one = &stock->at[i];
+        if (one->stays ||
+            !beyond(&store->limits, readable - removed, stock->bytes, now_ns - one->triggered_ns))
             continue;
-        int error = gs_folder_remove(fd, entry->name);
-        if (error) {
+        int error = gs_folder_remove(store->held.fd, one->name);
+        if (error && error != -ENOENT) {
             gs_log(GS_LOG_WARNING, "%s/%s stays, though the limits would remove it: %s", store->path,
-                   entry->name, strerrordesc_np(-error));
+                   one->name, strerrordesc_np(-error));
             continue;
         }
-        totals.count--;
-        totals.bytes -= bytes;
+        stock->bytes -= one->bytes;
         removed++;
     }
-    gs_free(keep);
+    return removed;
+}
+
+static size_t rotate(const struct gs_store *store)
+{
+    struct stock stock = {0};
+    size_t removed = 0, readable = 0;
+    int error = take_stock(&stock, store->held.fd);
+    if (!error && stock.count &&
+        beyond(&store->limits, stock.count, stock.bytes, gs_realtime_ns() - oldest_ns(&stock))) {
+        for (size_t i = 0; i < stock.count; i++) {
+            read_index(&stock.at[i], &stock, store->held.fd);
+            readable += !stock.at[i].stays;
+        }
+        protect(&stock);
+        removed = remove_oldest(store, &stock, readable);
+    }
+    if (error)
+        gs_log(GS_LOG_WARNING, "%s: old incidents stay for now: %s", store->path, strerrordesc_np(-error));
+    gs_free(stock.at);
     return removed;
 }
 
 /* ---- one process at a time --------------------------------------------------------------------------------------------- */
 
+/* The lock, held; -errno. In a directory that others may write, too, somebody may have put a `.lock` of his own there, to hold
+ * it for ever: that one is not waited for. Two that rotate at once remove the same. */
 static int take_lock(int fd)
 {
     enum { TRIES = 50 };
     const struct timespec pause = {.tv_nsec = 10 * GS_NS_PER_MS};
-    int lock = openat(fd, ".lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
-    if (lock < 0)
-        return -errno;
-    for (int i = 0; i < TRIES; i++) {
-        if (flock(lock, LOCK_EX | LOCK_NB) == 0)
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    struct stat status;
+    int lock = gs_openat(fd, ".lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600);
+    if (lock == -ELOOP || lock == -EACCES || lock == -EISDIR ||
+        (lock >= 0 && fstat(lock, &status) == 0 &&
+         (status.st_uid != geteuid() || !S_ISREG(status.st_mode)))) {
+        if (lock >= 0)
+            gs_close(lock);
+        return gs_openat(fd, ".", O_RDONLY | O_DIRECTORY, 0);
+    }
+    for (int i = 0; lock >= 0 && i < TRIES; i++) {
+        if (fcntl(lock, F_SETLK, &whole) == 0)
             return lock;
         nanosleep(&pause, NULL);
     }
-    close(lock);
+    if (lock < 0)
+        return lock;
+    gs_close(lock);
     return -EBUSY;
 }
 
 size_t gs_store_rotate(struct gs_store *store)
 {
-    struct gs_incident_list list;
-    size_t removed = 0;
     int fd = gs_store_fd(store), lock = fd < 0 ? fd : take_lock(fd);
     if (lock < 0)
         return 0; // somebody else is at it, or the store is gone: the next incident tries again
-    if (gs_incident_list(store->path, &list) == 0) {
-        removed = rotate(store, fd, &list);
-        gs_incident_list_fini(&list);
-    }
-    close(lock);
+    size_t removed = rotate(store);
+    gs_close(lock);
     return removed;
 }

@@ -1,7 +1,8 @@
 /* store.c - the directory that incidents live in: opened once, checked, and used through its descriptor alone.
  * Who: the watcher. */
-#include "base/file.h"
+#include "base/log.h"
 #include "base/memory.h"
+#include "base/spare.h"
 #include "incident/inside.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -43,11 +44,6 @@ static const char *distrust(int fd, struct stat *status)
     return NULL;
 }
 
-static int open_directory(const char *path)
-{
-    return open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
-
 /* The absolute path of FD's directory. */
 static void find_path(int fd, const char *given, char out[PATH_MAX])
 {
@@ -67,18 +63,20 @@ static int refuse(int error, const char *reason, char *why, size_t why_size)
     return -1;
 }
 
-static int open_checked(const char *dir, struct stat *status, char *why, size_t why_size)
+/* Open DIR, made if missing, and see that it can be trusted. The descriptor; -1 with errno, and a sentence in WHY. */
+static int open_checked(const char *dir, char *why, size_t why_size)
 {
+    struct stat status;
     int error = *dir ? make_directories(dir) : -ENOENT;
     if (error)
         return refuse(-error, strerrordesc_np(-error), why, why_size);
-    int fd = open_directory(dir);
+    int fd = gs_openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     if (fd < 0)
-        return refuse(errno,
-                      errno == ENOTDIR || errno == ELOOP ? "it is not a directory, or a symbolic link"
-                                                         : strerrordesc_np(errno),
+        return refuse(-fd,
+                      fd == -ENOTDIR || fd == -ELOOP ? "it is not a directory, or a symbolic link"
+                                                     : strerrordesc_np(-fd),
                       why, why_size);
-    const char *reason = distrust(fd, status);
+    const char *reason = distrust(fd, &status);
     if (!reason)
         return fd;
     error = errno;
@@ -86,11 +84,18 @@ static int open_checked(const char *dir, struct stat *status, char *why, size_t 
     return refuse(error, reason, why, why_size);
 }
 
+/* Keep FD, the directory at PATH, in place of what was. */
+static int settle(struct gs_store *store, int fd, const char *path)
+{
+    find_path(fd, path, store->path);
+    gs_release(&store->held);
+    return gs_hold(&store->held, fd);
+}
+
 struct gs_store *gs_store_open(const char *dir, const struct gs_store_limits *limits, char *why,
                                size_t why_size)
 {
-    struct stat status;
-    int fd = open_checked(dir, &status, why, why_size);
+    int fd = open_checked(dir, why, why_size);
     if (fd < 0)
         return NULL;
     struct gs_store *store = gs_alloc(sizeof *store);
@@ -99,11 +104,15 @@ struct gs_store *gs_store_open(const char *dir, const struct gs_store_limits *li
         refuse(ENOMEM, strerrordesc_np(ENOMEM), why, why_size);
         return NULL;
     }
-    store->fd = fd;
-    store->device = status.st_dev;
-    store->inode = status.st_ino;
+    store->held.fd = -1;
     store->limits = *limits;
-    find_path(fd, dir, store->path);
+    int error = settle(store, fd, dir);
+    if (error) {
+        gs_free(store);
+        refuse(-error, strerrordesc_np(-error), why, why_size);
+        return NULL;
+    }
+    strcpy(store->home, store->path);
     gs_store_sweep(store);
     return store;
 }
@@ -115,11 +124,9 @@ void gs_store_limit(struct gs_store *store, const struct gs_store_limits *limits
 
 void gs_store_close(struct gs_store *store)
 {
-    struct stat status;
     if (!store)
         return;
-    if (fstat(store->fd, &status) == 0 && status.st_dev == store->device && status.st_ino == store->inode)
-        close(store->fd); // else the number is the host's by now
+    gs_release(&store->held);
     gs_free(store);
 }
 
@@ -128,21 +135,45 @@ const char *gs_store_path(const struct gs_store *store)
     return store->path;
 }
 
+/* The store's place has been taken by something that cannot be trusted, or the store was moved away: what we hold is still
+ * ours, and the evidence goes where it went. Said once. */
+static int stay(struct gs_store *store, const char *why)
+{
+    find_path(store->held.fd, store->path, store->path);
+    if (!store->adrift)
+        gs_log(GS_LOG_WARNING, "%s is not the incident directory any more; incidents go on to %s%s%s",
+               store->home, store->path, *why ? ": " : "", why);
+    store->adrift = true;
+    return store->held.fd;
+}
+
+/* Go to what stands in the store's place now. */
+static int go_home(struct gs_store *store, bool removed)
+{
+    char why[256];
+    int fd = open_checked(store->home, why, sizeof why),
+        error = fd < 0 ? -errno : settle(store, fd, store->home);
+    if (error) {
+        if (fd < 0 && !removed)
+            return stay(store, why);
+        gs_log(GS_LOG_ERROR, "%s: %s", store->home, fd < 0 ? why : strerrordesc_np(-error));
+        return error;
+    }
+    store->adrift = false;
+    gs_log(GS_LOG_WARNING, "%s was replaced, removed or closed: it was opened anew", store->home);
+    gs_store_sweep(store);
+    return store->held.fd;
+}
+
 int gs_store_fd(struct gs_store *store)
 {
-    struct stat status;
-    char why[256];
-    bool ours =
-        fstat(store->fd, &status) == 0 && status.st_dev == store->device && status.st_ino == store->inode;
-    if (ours && status.st_nlink)
-        return store->fd;
-    int fd = open_checked(store->path, &status, why, sizeof why); // it was removed, or its descriptor closed
-    if (fd < 0)
-        return -errno;
-    if (ours)
-        close(store->fd);
-    store->fd = fd;
-    store->device = status.st_dev;
-    store->inode = status.st_ino;
-    return fd;
+    struct stat held, there;
+    bool removed = !gs_is_held(&store->held, &held) || held.st_nlink == 0;
+    if (!removed && fstatat(AT_FDCWD, store->home, &there, AT_SYMLINK_NOFOLLOW) != 0)
+        return stay(store, ""); // moved away, or the host has another root by now
+    if (!removed && there.st_dev == held.st_dev && there.st_ino == held.st_ino) {
+        store->adrift = false;
+        return store->held.fd;
+    }
+    return go_home(store, removed);
 }

@@ -1,8 +1,8 @@
-/* sweep.c - what dead processes left behind in the store: a dot-folder of a capture that was cut short becomes an
+/* sweep.c - what was left behind in the store: a dot-folder of a capture that was cut short becomes an
  * incident that says it is not complete; an empty one, and one that rotation was removing, go.
  * An incident of a process that died, half made, goes as well: what it was made of (a box, a core file) is still there, and
  * will be made into one again.
- * Who: the watcher, as it opens the store. */
+ * Who: the watcher, as it opens the store and after each incident (a disk that was full may have room again). */
 #include "base/file.h"
 #include "base/log.h"
 #include "base/process.h"
@@ -11,11 +11,17 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
-/* Is the process that made the folder still the one with its pid? One that was started after is another. */
-static bool maker_lives(const struct gs_folder_name *name)
+/* Is somebody at work in FOLDER? Its maker holds a lock on it, which is ours now if there is none. Where the file system has
+ * no such locks: is the process that made it still the one with its pid? One that was started after is another. */
+static bool maker_lives(int folder, const struct gs_folder_name *name)
 {
+    if (flock(folder, LOCK_EX | LOCK_NB) == 0)
+        return false;
+    if (errno == EWOULDBLOCK)
+        return true;
     int64_t started_ns = gs_process_started_ns(name->pid);
     return started_ns && started_ns <= name->time_ns;
 }
@@ -59,20 +65,17 @@ static void append_text(json_t *json, const char *key, const char *text)
     json_array_append_new(list, json_string(text));
 }
 
-static int complete(struct gs_store *store, int folderfd, const char *name,
-                    const struct gs_folder_name *parts)
+static int complete(struct gs_folder *folder, const struct gs_folder_name *parts)
 {
-    struct gs_folder folder = {.store = store, .fd = folderfd};
-    json_t *json = facts_of(folderfd, name, parts);
-    snprintf(folder.name, sizeof folder.name, "%s", name);
-    unlinkat(folderfd, "incident.json.new", 0);
+    json_t *json = facts_of(folder->held.fd, folder->name, parts);
+    if (!json)
+        return -ENOMEM;
     json_object_set_new(json, "complete", json_false());
-    json_object_set_new(json, "files", files_of(folderfd));
-    append_text(json, "errors",
-                "the process ended during the capture: what is here was safe on disk by then");
-    int error = gs_folder_put_json(&folder, json);
+    json_object_set_new(json, "files", files_of(folder->held.fd));
+    append_text(json, "errors", "the capture was cut short: what is here was safe on disk by then");
+    int error = gs_folder_put_json(folder, json);
     if (!error)
-        error = gs_folder_publish(&folder);
+        error = gs_folder_publish(folder);
     json_decref(json);
     return error;
 }
@@ -84,37 +87,29 @@ static bool is_empty(int folderfd)
     return gs_dir_next(&dir) == NULL;
 }
 
-/* DOT bears the number of a process that is dead in any case: whether its maker lives, the lock tells. */
-static void sweep_died(struct gs_store *store, int fd, const char *dot)
-{
-    int lock = gs_died_lock(store, false);
-    if (lock < 0)
-        return;
-    (void)gs_folder_remove(fd, dot);
-    close(lock);
-}
-
-static void sweep_one(struct gs_store *store, int fd, const char *dot)
+static void sweep_one(struct gs_store *store, const char *dot)
 {
     struct gs_folder_name parts;
-    const char *name = dot + 1;
-    if (!gs_folder_name_read(name, &parts))
+    struct gs_folder folder = {.held = GS_HELD_NONE};
+    if (!gs_folder_name_read(dot + 1, &parts))
         return;
-    if (strcmp(parts.rule, GS_DIED_RULE) == 0) {
-        sweep_died(store, fd, dot);
-        return;
+    snprintf(folder.name, sizeof folder.name, "%s", dot + 1);
+    int fd = gs_open_own_folder(store->held.fd, dot), error = fd < 0 ? fd : gs_hold(&folder.held, fd);
+    if (error == -ENOENT || error == -EPERM || error == -ENOTDIR || error == -ELOOP)
+        return; // another sweeper had it, or it is not of our making
+    if (!error && !maker_lives(folder.held.fd, &parts)) {
+        if (strcmp(parts.rule, GS_DIED_RULE) == 0)
+            error = gs_folder_remove(store->held.fd, dot);
+        else if (!is_empty(folder.held.fd))
+            error = complete(&folder, &parts);
+        else if (unlinkat(store->held.fd, dot, AT_REMOVEDIR) != 0)
+            error = -errno;
     }
-    if (maker_lives(&parts))
-        return;
-    int folder = openat(fd, dot, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (folder < 0)
-        return;
-    int error = is_empty(folder) ? (unlinkat(fd, dot, AT_REMOVEDIR) != 0 ? -errno : 0)
-                                 : complete(store, folder, name, &parts);
     if (error)
-        gs_log(GS_LOG_WARNING, "%s/%s was left by a process that died, and could not be completed: %s",
-               store->path, dot, strerrordesc_np(-error));
-    close(folder);
+        gs_log(GS_LOG_WARNING,
+               "%s/%s was left by a capture that was cut short, and could not be completed: %s", store->path,
+               dot, strerrordesc_np(-error));
+    gs_release(&folder.held);
 }
 
 void gs_store_sweep(struct gs_store *store)
@@ -122,15 +117,17 @@ void gs_store_sweep(struct gs_store *store)
     enum { AT_ONCE = 64 }; // names are gathered first: the directory changes under the walk
     char names[AT_ONCE][GS_FOLDER_NAME_MAX + 8];
     size_t count = 0;
+    struct gs_folder_name parts;
     struct gs_dir dir;
-    gs_dir_start(&dir, store->fd);
+    gs_dir_start(&dir, store->held.fd);
     for (const char *name; count < AT_ONCE && (name = gs_dir_next(&dir));)
-        if (name[0] == '.' && strlen(name) < sizeof names[0])
+        if (strlen(name) < sizeof names[0] &&
+            (strncmp(name, ".gone-", 6) == 0 || (name[0] == '.' && gs_folder_name_read(name + 1, &parts))))
             strcpy(names[count++], name);
     for (size_t i = 0; i < count; i++) {
         if (strncmp(names[i], ".gone-", 6) == 0)
-            (void)gs_folder_remove(store->fd, names[i]);
+            (void)gs_folder_remove(store->held.fd, names[i]);
         else
-            sweep_one(store, store->fd, names[i]);
+            sweep_one(store, names[i]);
     }
 }

@@ -4,6 +4,7 @@
  *       └──────▶ sources   statm, stat (parsed once a tick), fd/, memory.pressure, the groups' CPU quotas:
  *                          each a kept descriptor, opened once and proven to be ours before each use */
 #pragma once
+#include "base/held.h"
 #include "metrics/metrics.h"
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -13,11 +14,8 @@
 /* A file of /proc or /sys that stays open. A host may close every descriptor it did not open (daemons do) and
  * be given the same number for a file of its own: device and inode tell. All zero: nothing kept. */
 struct gs_kept {
-    char *path; // NULL: nobody asked for it
-    bool open;  // fd is ours, as far as we know
-    int fd;
-    dev_t device; // what fd was when we opened it
-    ino_t inode;
+    char *path;       // NULL: nobody asked for it
+    struct gs_held held;
     int error;        // why it could not be opened, negative errno; 0 when it could
     int64_t again_ns; // not tried before
 };

@@ -9,6 +9,7 @@
  * Bounds: a file that will not open is tried once in RETRY_NS, not at every tick. */
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/spare.h"
 #include "metrics/inside.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -16,68 +17,37 @@
 
 #define RETRY_NS (10 * GS_NS_PER_S)
 
-/* The lowest free number is what the host's next open(2) counts on, and 0 to 2 mean something. 400 is above
- * what most hosts use and below any usual limit; where it is not, above stderr will do. */
-static int out_of_the_way(int low)
-{
-    static const int from[] = {400, 3};
-    int high = -1;
-    for (size_t i = 0; i < sizeof from / sizeof *from && high < 0; i++)
-        high = fcntl(low, F_DUPFD_CLOEXEC, from[i]);
-    if (high < 0)
-        return low > 2 ? low : -1;
-    close(low);
-    return high;
-}
-
 static int open_kept(struct gs_kept *kept, struct stat *status)
 {
-    int fd = open(kept->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0)
-        return -errno;
-    int moved = out_of_the_way(fd);
-    if (moved < 0 || fstat(moved, status)) {
-        int error = -errno;
-        close(moved < 0 ? fd : moved);
-        return error;
-    }
-    kept->open = true;
-    kept->fd = moved;
-    kept->device = status->st_dev;
-    kept->inode = status->st_ino;
-    return 0;
-}
-
-static bool still_ours(const struct gs_kept *kept, struct stat *status)
-{
-    return kept->open && fstat(kept->fd, status) == 0 && status->st_dev == kept->device &&
-           status->st_ino == kept->inode;
+    int fd = gs_openat(AT_FDCWD, kept->path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0);
+    int error = fd < 0 ? fd : gs_hold(&kept->held, fd);
+    if (!error && !gs_is_held(&kept->held, status))
+        error = -EBADF;
+    return error;
 }
 
 void gs_kept_init(struct gs_kept *kept, char *path)
 {
-    *kept = (struct gs_kept){.path = path};
+    *kept = (struct gs_kept){.path = path, .held = GS_HELD_NONE};
 }
 
 void gs_kept_fini(struct gs_kept *kept)
 {
-    struct stat status;
-    if (still_ours(kept, &status))
-        close(kept->fd);
+    gs_release(&kept->held);
     gs_free(kept->path);
-    *kept = (struct gs_kept){0};
+    *kept = (struct gs_kept){.held = GS_HELD_NONE};
 }
 
 int gs_kept_fd(struct gs_kept *kept, int64_t now_ns, struct stat *status)
 {
-    if (still_ours(kept, status))
-        return kept->fd;
-    kept->open = false; // closed behind our back, or the host's by now: either way not ours to close
+    if (gs_is_held(&kept->held, status))
+        return kept->held.fd;
+    kept->held.fd = -1; // closed behind our back, or the host's by now: either way not ours to close
     if (kept->error && now_ns < kept->again_ns)
         return kept->error;
     kept->error = open_kept(kept, status);
     kept->again_ns = now_ns + RETRY_NS;
-    return kept->error ? kept->error : kept->fd;
+    return kept->error ? kept->error : kept->held.fd;
 }
 
 ssize_t gs_kept_read(struct gs_kept *kept, int64_t now_ns, char *out, size_t size)

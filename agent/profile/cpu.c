@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/spare.h"
 #include "profile/gather.h"
 #include "profile/inside.h"
 #include <errno.h>
@@ -174,7 +175,7 @@ static void look_at(int task, pid_t tid)
 /* Watch every thread but our own; those that begin later see to it themselves, but for what the C library starts. */
 static void look_through_threads(int64_t now_ns)
 {
-    int task = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int task = gs_openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY, 0);
     cpu.looked_ns = now_ns;
     if (task < 0)
         return;
@@ -185,7 +186,7 @@ static void look_through_threads(int64_t now_ns)
         if (tid > 0 && !gs_probe_is_own_thread(tid))
             look_at(task, tid);
     }
-    close(task);
+    gs_close(task);
     gs_probe_cpu_sweep();
 }
 

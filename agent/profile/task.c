@@ -1,4 +1,5 @@
 /* task.c - what /proc says of one thread of this process. Who: the watcher, or a host thread in gumshoe_write_profile. */
+#include "base/spare.h"
 #include "base/text.h"
 #include "profile/gather.h"
 #include <fcntl.h>
@@ -11,10 +12,10 @@ static void read_start(int task, pid_t tid, const char *name, char *out, size_t 
 {
     char path[64];
     snprintf(path, sizeof path, "%d/%s", (int)tid, name);
-    int fd = openat(task, path, O_RDONLY | O_CLOEXEC);
+    int fd = gs_open_one_of_many(task, path, O_RDONLY);
     ssize_t length = fd < 0 ? 0 : read(fd, out, size - 1);
     if (fd >= 0)
-        close(fd);
+        gs_close(fd);
     out[length > 0 ? length : 0] = 0;
 }
 

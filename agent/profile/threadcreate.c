@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/spare.h"
 #include "profile/gather.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -17,9 +18,9 @@ struct census {
 
 static int count_living(struct census *census)
 {
-    int task = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int task = gs_openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY, 0);
     if (task < 0)
-        return -errno;
+        return task;
     struct gs_dir dir;
     gs_dir_start(&dir, task);
     for (const char *name; (name = gs_dir_next(&dir));) {
@@ -32,7 +33,7 @@ static int count_living(struct census *census)
         else
             census->strangers++;
     }
-    close(task);
+    gs_close(task);
     return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/sort.h"
+#include "base/spare.h"
 #include "profile/inside.h"
 #include "profile/threads.h"
 #include <errno.h>
@@ -185,6 +186,21 @@ static bool read_state(struct gs_thread_dump *dump, int task, struct gs_thread_s
     return true;
 }
 
+/* Where TID stands, if it sleeps. The probe opens a file for that, and knows nothing of spare descriptors. */
+static void look_at_sleeper(int task, pid_t tid, struct gs_thread_stack *out)
+{
+    bool given = false;
+    for (;;) {
+        errno = 0;
+        gs_probe_thread_stack(task, tid, 0, out);
+        if (out->how != GS_THREAD_UNREACHED || errno != EMFILE || !gs_spare_give(GS_SPARE_OF_MANY))
+            break;
+        given = true;
+    }
+    if (given)
+        gs_spare_put_by();
+}
+
 static int take_thread(struct gs_thread_dump *dump, int task, pid_t tid)
 {
     if (gs_grow(&dump->thread, &dump->capacity, dump->count + 1, sizeof *dump->thread))
@@ -192,7 +208,7 @@ static int take_thread(struct gs_thread_dump *dump, int task, pid_t tid)
     struct gs_thread_seen *thread = &dump->thread[dump->count];
     struct gs_thread_stack *stack = &dump->stack;
     *thread = (struct gs_thread_seen){.tid = tid};
-    gs_probe_thread_stack(task, tid, 0, stack);
+    look_at_sleeper(task, tid, stack);
     if (!read_state(dump, task, thread, stack))
         return 0;
     if (stack->how == GS_THREAD_UNREACHED || stack->cut)
@@ -205,9 +221,9 @@ static int take_thread(struct gs_thread_dump *dump, int task, pid_t tid)
 
 static int take_all(struct gs_thread_dump *dump)
 {
-    int task = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC), error = 0;
+    int task = gs_openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY, 0), error = 0;
     if (task < 0)
-        return -errno;
+        return task;
     struct gs_dir dir;
     dump->task = task;
     gs_dir_start(&dir, task);
@@ -252,7 +268,7 @@ static bool still_stands(struct gs_thread_dump *dump, const size_t *circle, size
         struct gs_wait now;
         if (dump->given)
             continue; // they stood still all the while
-        gs_probe_thread_stack(dump->task, seen->tid, 0, &dump->stack);
+        look_at_sleeper(dump->task, seen->tid, &dump->stack);
         if (dump->stack.how != GS_THREAD_ASLEEP || !gs_waits_for(dump->pid, &dump->stack, &now) || now.lock != seen->lock ||
             now.holder != seen->holder)
             return false;
@@ -349,7 +365,7 @@ static int gather(struct gs_thread_dump *dump, const struct gs_gather *how, stru
     if (!profile->failed)
         find_deadlock(dump, &out->deadlock);
     if (dump->task >= 0)
-        close(dump->task);
+        gs_close(dump->task);
     gs_threads_text(dump, &out->deadlock, &out->text);
     gs_free(dump->thread);
     return error ? error : profile->failed || out->text.failed ? -ENOMEM : 0;

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/sort.h"
+#include "base/spare.h"
 #include "base/text.h"
 #include "symbol/inside.h"
 #include <errno.h>
@@ -56,7 +57,7 @@ static void add_note(struct gs_symbols *symbols, const char *path, const char *w
 static void close_file(struct file *file)
 {
     if (file->image.fd >= 0)
-        close(file->image.fd);
+        gs_close(file->image.fd);
     gs_free(file->segment);
     *file = (struct file){.image.fd = -1};
 }
@@ -69,9 +70,9 @@ static const char *open_file(const char *path, const struct gs_mapping *mapping,
     *out = (struct file){.image.fd = -1};
     if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
         return "not a regular file"; // the path may come out of anybody's box: some devices act when they are opened
-    out->image.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    out->image.fd = gs_open_one_of_many(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (out->image.fd < 0)
-        return strerrordesc_np(errno);
+        return strerrordesc_np(-out->image.fd);
     if (fstat(out->image.fd, &status) != 0 || !S_ISREG(status.st_mode))
         return "not a regular file";
     out->image.size = (uint64_t)status.st_size;

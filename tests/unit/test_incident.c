@@ -161,7 +161,7 @@ static void a_descriptor_that_became_the_hosts_is_not_used(void **state)
 {
     (void)state;
     struct gs_store *store = open_store(&no_limits);
-    int number = store->fd, other = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    int number = store->held.fd, other = open("/dev/null", O_WRONLY | O_CLOEXEC);
     assert_int_equal(dup2(other, number), number);
     int fd = gs_store_fd(store);
     assert_true(fd >= 0 && fd != number); // opened anew
@@ -179,6 +179,46 @@ static void a_directory_that_was_removed_is_made_again(void **state)
     assert_int_equal(rmdir(dir), 0);
     assert_true(gs_store_fd(store) >= 0);
     assert_true(there("."));
+    gs_store_close(store);
+}
+
+/* Make a folder in STORE, and see that it comes to stand in WHERE; the next, made while one stands open, does as well. */
+static void goes_to(struct gs_store *store, const char *where)
+{
+    struct gs_folder folder;
+    char name[PATH_MAX], made[PATH_MAX];
+    assert_int_equal(gs_folder_make(store, "heap", getpid(), 0, &folder), 0);
+    assert_int_equal(gs_folder_publish(&folder), 0);
+    gs_folder_path(&folder, made);
+    gs_folder_close(&folder);
+    snprintf(name, sizeof name, "%s/%s", where, folder.name);
+    assert_true(there(name));
+    assert_string_equal(made, path(name));
+    assert_int_equal(rmdir(path(name)), 0);
+}
+
+static void evidence_goes_where_the_directory_went(void **state)
+{
+    struct gs_folder folder;
+    char name[PATH_MAX], why[160];
+    (void)state;
+    struct gs_store *store = gs_store_open(path("store"), &no_limits, why, sizeof why);
+    assert_int_equal(rename(path("store"), path("moved")), 0);
+    goes_to(store, "moved");
+    assert_int_equal(mkdir(path("elsewhere"), 0700), 0);
+    assert_int_equal(symlink(path("elsewhere"), path("store")), 0); // a link in its place is not followed
+    goes_to(store, "moved");
+    assert_int_equal(unlink(path("store")), 0);
+    assert_int_equal(mkdir(path("store"), 0700), 0);
+    assert_int_equal(chmod(path("store"), 0777), 0); // nor a directory that anybody may write
+    goes_to(store, "moved");
+    assert_int_equal(gs_folder_make(store, "heap", getpid(), 0, &folder), 0);
+    assert_int_equal(chmod(path("store"), 0700), 0); // one that can be trusted is taken
+    goes_to(store, "store");
+    assert_int_equal(gs_folder_publish(&folder), 0); // and what was begun before ends where it began
+    gs_folder_close(&folder);
+    snprintf(name, sizeof name, "moved/%s", folder.name);
+    assert_true(there(name));
     gs_store_close(store);
 }
 
@@ -217,7 +257,12 @@ static void a_name_that_is_taken_gets_a_number(void **state)
     assert_int_equal(gs_folder_make(store, "heap", getpid(), 1795489509123 * GS_NS_PER_MS, &second), 0);
     assert_int_equal(strcmp(second.name + strlen(first.name), "-2"), 0);
     assert_true(gs_folder_name_read(second.name, &name));
+    assert_int_equal(gs_folder_publish(&first), 0);
     gs_folder_close(&first);
+    gs_folder_close(&second); // nothing was in it: the name is free again
+    assert_int_equal(gs_folder_make(store, "heap", getpid(), 1795489509123 * GS_NS_PER_MS, &second), 0);
+    assert_int_equal(strcmp(second.name + strlen(first.name), "-2"), 0); // the first has lost its dot by now
+    assert_false(there(".20261124T030509.123Z-heap"));
     gs_folder_close(&second);
     gs_store_close(store);
 }
@@ -271,18 +316,100 @@ static void empty_left_overs_and_half_removed_ones_go(void **state)
     assert_true(there(".somebody-elses"));
 }
 
-/* The folder of a process that lives, and was started before the folder was made: it is at work in there. */
-static void a_living_process_keeps_its_folder(void **state)
+/* A capture is under way in another container: there its process is pid 7, here nobody is. It is at work in there, and the
+ * lock on its folder says so. When it is gone, the lock is. */
+static void whoever_works_in_a_folder_keeps_it(void **state)
 {
-    char name[128], time[GS_TIME_TEXT], file[160];
+    struct gs_folder folder;
+    char dot[GS_FOLDER_NAME_MAX + 1], why[160];
     (void)state;
-    gs_print_time(gs_realtime_ns() + GS_NS_PER_S, GS_TIME_FOLDER, time);
-    snprintf(name, sizeof name, ".%s-heap-%d", time, (int)getpid());
-    assert_int_equal(mkdir(path(name), 0700), 0);
-    snprintf(file, sizeof file, "%s/maps.txt", name);
-    put(file, "x");
+    struct gs_store *theirs = open_store(&no_limits);
+    assert_int_equal(gs_folder_make(theirs, "heap", 999999, 1577836800000 * GS_NS_PER_MS, &folder), 0);
+    snprintf(dot, sizeof dot, ".%s", folder.name);
     gs_store_close(open_store(&no_limits));
-    assert_true(there(name));
+    assert_true(there(dot)); // empty as it is
+    assert_int_equal(gs_folder_put(&folder, "maps.txt", "123456789", 9), 0);
+    gs_store_close(open_store(&no_limits));
+    assert_true(there(dot) && !there(folder.name));
+    gs_release(&folder.held); // as the kernel does for the dead
+    gs_store_close(open_store(&no_limits));
+    json_t *json = gs_incident_load(path(folder.name), why, sizeof why);
+    assert_non_null(json);
+    assert_false(json_boolean_value(json_object_get(json, "complete")));
+    json_decref(json);
+    json_decref(folder.files);
+    gs_store_close(theirs);
+}
+
+/* The same pid, and alive: but it gave this capture up (the disk was full, say). */
+static void a_folder_that_was_given_up_is_completed_while_its_maker_lives(void **state)
+{
+    struct gs_folder folder;
+    (void)state;
+    struct gs_store *store = open_store(&no_limits);
+    assert_int_equal(gs_folder_make(store, "heap", getpid(), gs_realtime_ns(), &folder), 0);
+    assert_int_equal(gs_folder_put(&folder, "maps.txt", "123456789", 9), 0);
+    gs_folder_close(&folder);
+    assert_false(there(folder.name));
+    gs_store_sweep(store);
+    assert_true(there(folder.name));
+    gs_store_close(store);
+}
+
+static void an_empty_folder_that_was_not_published_goes(void **state)
+{
+    struct gs_folder folder;
+    char dot[GS_FOLDER_NAME_MAX + 1];
+    (void)state;
+    struct gs_store *store = open_store(&no_limits);
+    assert_int_equal(gs_folder_make(store, "heap", getpid(), 0, &folder), 0);
+    snprintf(dot, sizeof dot, ".%s", folder.name);
+    assert_true(there(dot));
+    gs_folder_close(&folder);
+    assert_false(there(dot));
+    gs_store_close(store);
+}
+
+/* In /tmp anybody may make folders. Those of another user look like ours, and are not. */
+static void folders_of_other_users_are_neither_swept_nor_counted_nor_removed(void **state)
+{
+    static const char *const planted[] = {".20200101T000000.000Z-heap-999999", ".gone-20200101T000001.000Z-heap-9",
+                                          "20261124T030508.000Z-a-77", "20261124T030509.000Z-a-77"};
+    char file[128];
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    incident("a", 1, 5, 10);
+    incident("a", 2, 1, 10);
+    incident("a", 3, 1, 10);
+    for (size_t i = 0; i < sizeof planted / sizeof *planted; i++) {
+        assert_int_equal(mkdir(path(planted[i]), 0700), 0);
+        snprintf(file, sizeof file, "%s/incident.json", planted[i]);
+        put(file, "{\"version\":1,\"complete\":true,\"rule\":\"a\",\"reason\":\"r\",\"triggered\":\"2026-11-24T03:05:09.000Z\",\"value\":9}");
+        assert_int_equal(chown(path(planted[i]), 65534, 65534), 0);
+    }
+    struct gs_store *store = open_store(&(struct gs_store_limits){.keep = 1});
+    assert_int_equal(gs_store_rotate(store), 1); // the second; the first is our highest, the third our newest
+    gs_store_close(store);
+    for (size_t i = 0; i < sizeof planted / sizeof *planted; i++) {
+        snprintf(file, sizeof file, "%s/incident.json", planted[i]);
+        assert_true(there(planted[i]) && there(file));
+    }
+    assert_false(there("20261124T030502.000Z-a-77"));
+    assert_true(there("20261124T030501.000Z-a-77") && there("20261124T030503.000Z-a-77"));
+}
+
+/* What they can still do is to take the lock's name. Rotation goes on without it. */
+static void a_planted_lock_holds_nobody_up(void **state)
+{
+    (void)state;
+    assert_int_equal(mkfifo(path(".lock"), 0666), 0);
+    incident("a", 1, 1, 10);
+    incident("a", 2, 1, 10);
+    incident("a", 3, 1, 10);
+    struct gs_store *store = open_store(&(struct gs_store_limits){.keep = 1});
+    assert_int_equal(gs_store_rotate(store), 1);
+    gs_store_close(store);
 }
 
 /* ---- rotation --------------------------------------------------------------------------------------------------------------------- */
@@ -336,6 +463,25 @@ static void old_age_is_a_reason(void **state)
     incident("a", 3, 3, 10);
     rotate_to((struct gs_store_limits){.max_age_ns = 1}); // all of 2026 is older
     assert_int_equal(incidents(), 1);                     // the newest and highest stays
+}
+
+/* Everything that a capture may leave in a folder is known to be ours: a folder with it can go. */
+static void every_file_of_an_incident_can_go(void **state)
+{
+    static const char *const files[] = {"summary.txt", "metrics.json", "rules.json", "maps.txt", "memory.json", "fds.txt",
+                                        "incident.json.new", "heap.pb.gz", "heap.base.pb.gz", "cpu.pb.gz", "threads.pb.gz",
+                                        "threads.txt", "threadcreate.pb.gz"};
+    char file[128];
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        incident("a", i, i, 10);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        snprintf(file, sizeof file, "20261124T030500.000Z-a-77/%s", files[i]);
+        put(file, "x");
+    }
+    rotate_to((struct gs_store_limits){.keep = 2});
+    assert_false(there("20261124T030500.000Z-a-77"));
+    assert_true(there("20261124T030501.000Z-a-77"));
 }
 
 static void what_is_not_ours_is_never_touched(void **state)
@@ -432,16 +578,22 @@ int main(void)
         IN_DIRECTORY(missing_directories_are_made_private),
         IN_DIRECTORY(a_descriptor_that_became_the_hosts_is_not_used),
         IN_DIRECTORY(a_directory_that_was_removed_is_made_again),
+        IN_DIRECTORY(evidence_goes_where_the_directory_went),
         IN_DIRECTORY(a_folder_has_its_name_only_when_it_is_whole),
         IN_DIRECTORY(a_name_that_is_taken_gets_a_number),
         IN_DIRECTORY(planted_links_are_not_followed),
         IN_DIRECTORY(a_capture_that_was_cut_short_is_shown_as_not_complete),
         IN_DIRECTORY(empty_left_overs_and_half_removed_ones_go),
-        IN_DIRECTORY(a_living_process_keeps_its_folder),
+        IN_DIRECTORY(whoever_works_in_a_folder_keeps_it),
+        IN_DIRECTORY(a_folder_that_was_given_up_is_completed_while_its_maker_lives),
+        IN_DIRECTORY(an_empty_folder_that_was_not_published_goes),
+        IN_DIRECTORY(folders_of_other_users_are_neither_swept_nor_counted_nor_removed),
+        IN_DIRECTORY(a_planted_lock_holds_nobody_up),
         IN_DIRECTORY(the_oldest_go_first),
         IN_DIRECTORY(the_newest_and_the_highest_of_each_rule_stay),
         IN_DIRECTORY(bytes_are_counted),
         IN_DIRECTORY(old_age_is_a_reason),
+        IN_DIRECTORY(every_file_of_an_incident_can_go),
         IN_DIRECTORY(what_is_not_ours_is_never_touched),
         IN_DIRECTORY(damaged_incidents_are_counted_and_not_shown),
         cmocka_unit_test(stacks_are_charged_to_the_programs_own_code),

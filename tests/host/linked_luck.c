@@ -1,0 +1,82 @@
+/* linked_luck.c - a host whose luck is out: captures one after the other while things around it go wrong, and says what each
+ * came to.
+ *   linked_luck captures N            N captures; a line for each, then "done"
+ *   linked_luck descriptors [PAUSE]   every descriptor is used up, and a thread tries again each PAUSE µs, as an accept loop
+ *                                     does; or without a pause
+ * Rules and directory: GUMSHOE_RULES and GUMSHOE_DIR. */
+#include <errno.h>
+#include <fcntl.h>
+#include <gumshoe/gumshoe.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void **held;
+
+/* Some live heap, so that there is something to write. */
+__attribute__((noinline)) static void hold_some(void)
+{
+    enum { BLOCKS = 2000, BYTES = 8000 };
+    held = calloc(BLOCKS, sizeof *held);
+    for (int i = 0; i < BLOCKS; i++)
+        held[i] = calloc(1, BYTES);
+}
+
+static const char *name_of(int result)
+{
+    return result ? strerrorname_np(-result) : "ok";
+}
+
+static int captures(int count)
+{
+    for (int i = 0; i < count; i++)
+        printf("capture %s\n", name_of(gumshoe_capture("luck", GUMSHOE_HEAP | GUMSHOE_THREADS)));
+    return 0;
+}
+
+static _Atomic bool over;
+static int snatched;
+
+static void *grab(void *pause_us)
+{
+    while (!atomic_load(&over)) {
+        if (open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0)
+            snatched++;
+        if (pause_us)
+            usleep(*(useconds_t *)pause_us);
+    }
+    return NULL;
+}
+
+static int descriptors(useconds_t pause_us)
+{
+    pthread_t thread;
+    while (open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0)
+        ;
+    if (errno != EMFILE || pthread_create(&thread, NULL, grab, pause_us ? &pause_us : NULL))
+        return 2;
+    captures(1);
+    atomic_store(&over, true);
+    pthread_join(thread, NULL);
+    fprintf(stderr, "snatched %d\n", snatched);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    int status = 2;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    printf("start %s\n", name_of(gumshoe_start(NULL)));
+    hold_some();
+    if (argc == 3 && strcmp(argv[1], "captures") == 0)
+        status = captures(atoi(argv[2]));
+    else if (argc >= 2 && strcmp(argv[1], "descriptors") == 0)
+        status = descriptors(argc == 3 ? (useconds_t)atoi(argv[2]) : 0);
+    gumshoe_stop();
+    puts("done");
+    return held[0] ? status : 3;
+}
