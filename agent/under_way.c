@@ -40,7 +40,7 @@ void gs_gathering_unlock(void)
 
 void gs_under_way_forget(void)
 {
-    for (struct place *place = places; place < places + PLACES; place++)
+    for (struct place *place = places; place < places + GS_UNDER_WAY_MAX; place++)
         if (place->incident)
             gs_incident_after_fork(place->incident);
     memset(places, 0, sizeof places);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -237,9 +238,12 @@ static void half_an_incident_of_a_dead_process_goes(void **state)
     int lock = gs_died_lock(store, false);
     assert_true(lock >= 0);
     assert_int_equal(gs_died_lock(store, false), -EWOULDBLOCK);
+    close(lock);
+    int maker = open(dot, O_RDONLY | O_DIRECTORY); // is at it: its lock says so
+    assert_int_equal(flock(maker, LOCK_EX), 0);
     gs_store_sweep(store);
     assert_int_equal(stat(file, &status), 0);
-    close(lock);
+    close(maker);
     gs_store_sweep(store);
     assert_int_equal(stat(dot, &status), -1);
 }
