@@ -104,6 +104,7 @@ static void tick(bool early)
         capture_verdict(&w.parts.verdicts[i]);
     gs_baselines_tick(w.parts.baselines, w.parts.start_ns, w.parts.rules->heap.baseline_ns,
                       gs_monotonic_ns());
+    gs_probe_anchor_tick(w.parts.baselines, w.parts.start_ns, now_ns, gs_realtime_ns());
     govern();
     gs_probe_alarm_at(gs_judge_alarm_line(w.parts.judge, gs_monotonic_ns()));
 }

@@ -42,6 +42,7 @@ int gs_cmd_show(int argc, char **argv);
 int gs_cmd_top(int argc, char **argv);
 int gs_cmd_status(int argc, char **argv);
 int gs_cmd_capture(int argc, char **argv);
+int gs_cmd_recover(int argc, char **argv);
 
 /* Ask the agent in process PID (ask.c): REQUEST, which is taken, with "version" added. Its answer, of which an "error" was
  * complained about, or NULL with *STATUS set. GS_NO in *STATUS, and nothing said: there is no agent in it. */

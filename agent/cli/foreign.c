@@ -178,7 +178,7 @@ static void let_go(const struct stopped *all)
 
 static int write_incident(const struct stopped *all, struct gs_store *store, int64_t triggered_ns, char path[])
 {
-    struct gs_given_threads given = {all->pid, all->thread, all->count};
+    struct gs_given_threads given = {.pid = all->pid, .thread = all->thread, .count = all->count};
     struct gs_errors errors = {0};
     struct gs_rules *rules = gs_rules_read(gs_default_rules_text, gs_default_rules_length, "", &errors);
     gs_errors_fini(&errors);

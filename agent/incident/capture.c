@@ -299,6 +299,9 @@ static void find_culprit(struct gs_incident *c)
                              *const cpu[] = {"cpu", NULL}, *const threads[] = {"threads", NULL};
     struct gs_findings *f = &c->report.findings;
     bool about_memory = is_about(c, memory);
+    if (f->threads && c->facts.given && c->facts.given->died &&
+        gs_culprit_of_thread(f->threads, c->facts.given->died, &f->culprit))
+        return;
     if (f->deadlock && f->deadlock->count && !about_memory)
         gs_culprit_of_deadlock(f->threads, f->deadlock, &f->culprit);
     else if (f->cpu && (is_about(c, cpu) || !f->heap) && gs_culprit_find(f->cpu, 1, "cpu", &f->culprit))

@@ -103,6 +103,9 @@ bool gs_culprit_find(struct gs_profile *profile, int sample_type, const char *ki
 /* The deadlock's first thread: the function of the program's that waits, and its stack. */
 void gs_culprit_of_deadlock(struct gs_profile *threads, const struct gs_deadlock *deadlock, struct gs_culprit *out);
 
+/* Thread TID of THREADS, from which the process's end came. False: it is not among them, or has no stack. */
+bool gs_culprit_of_thread(struct gs_profile *threads, int tid, struct gs_culprit *out);
+
 /* fds.txt: how many descriptors of each kind, and to where; no contents. */
 void gs_descriptors_write(struct gs_text *out);
 

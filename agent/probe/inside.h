@@ -82,6 +82,10 @@ bool gs_live_take(const void *ptr, struct gs_live *sample);
 /* How often the sampling distance is to be doubled so that the tables last. */
 unsigned gs_live_crowding(void);
 
+/* Where the tables are (anchor.c). */
+extern const struct gs_anchor_stacks gs_anchor_stacks;
+extern const struct gs_anchor_labels gs_anchor_labels;
+
 /* ---- stacks (stacks.c) ------------------------------------------------------------------------------------------ */
 
 enum { GS_STACK_TABLE_FULL = 0 }; // the stack that samples without a place are charged to; it has no frames

@@ -28,6 +28,7 @@ struct pool {
     char room[ROOM] __attribute__((aligned(4)));
 };
 static struct pool texts = {.used = 1}, sets = {.used = 1};
+const struct gs_anchor_labels gs_anchor_labels = {texts.room, sets.room};
 
 static const struct kept *kept_at(const struct pool *pool, uint32_t number)
 {

@@ -162,6 +162,38 @@ struct gs_probe_label { const char *key, *value; };
 uint32_t gs_probe_labels(uint32_t set, struct gs_probe_label out[GS_LABELS_MAX]);
 uint64_t gs_probe_labels_refused(void);
 
+/* ---- the anchor: where the tables are, for those who read them out of a core file ------------------------- */
+
+#define GS_ANCHOR_MAGIC "gumshoe anchor"
+enum { GS_ANCHOR_VERSION = 1 };  // of all that is reached from the anchor: changes when any of it does
+struct gs_stack_entry {          // a stack, as it lies in the table
+    uint64_t hash;
+    uint32_t first_frame, labels;
+    _Atomic uint32_t depth_live; // depth << 2 | cut << 1 | live
+    _Atomic uint32_t threads;    // created
+    _Atomic uint64_t alloc_objects, alloc_space, inuse_objects, inuse_space;
+};
+struct gs_anchor_stacks { const struct gs_stack_entry *entry; const _Atomic uint32_t *count; const uintptr_t *frame; };
+/* A text or set lies at 4 times its number: its length, four bytes, then its bytes. A set is pairs of numbers of texts, four
+ * bytes each: key and value. */
+struct gs_anchor_labels { const char *text, *set; };
+struct gs_anchor {
+    char magic[16];              // GS_ANCHOR_MAGIC
+    uint32_t version, size;      // size: of this struct
+    const struct gs_anchor_stacks *stacks;
+    const struct gs_anchor_labels *labels;
+    /* What the watcher tells, tick by tick; all zero where none runs. */
+    struct gs_sampling sampling;
+    struct gs_probe_drops drops;
+    uint64_t labels_refused;
+    bool hooks_seen;
+    const void *baselines;       // struct gs_baselines of profile/
+    int64_t start_ns, tick_ns, tick_realtime_ns; // CLOCK_MONOTONIC, CLOCK_MONOTONIC, CLOCK_REALTIME
+};
+extern struct gs_anchor gumshoe_anchor __attribute__((visibility("default")));
+/* Tell it of this tick. Context: watcher. */
+void gs_probe_anchor_tick(const void *baselines, int64_t start_ns, int64_t tick_ns, int64_t tick_realtime_ns);
+
 /* ---- gauges ------------------------------------------------------------------------------------------ */
 
 enum { GS_GAUGES_MAX = 64, GS_GAUGE_NAME = 41 };

@@ -14,19 +14,12 @@
 
 enum { SLOT_BITS = 17, SLOTS = 1 << SLOT_BITS, PROBES = 64, FRAMES = 1 << 20 };
 
-struct entry {
-    uint64_t hash;
-    uint32_t first_frame, labels;
-    _Atomic uint32_t depth_live; // depth << 2 | cut << 1 | live
-    _Atomic uint32_t threads; // created
-    _Atomic uint64_t alloc_objects, alloc_space, inuse_objects, inuse_space;
-};
-
 static _Atomic uint32_t slot[SLOTS];
-static struct entry entry[GS_STACKS_MAX];
+static struct gs_stack_entry entry[GS_STACKS_MAX];
 static uintptr_t frame[FRAMES];
 static _Atomic uint32_t entries = 1; // 0 is GS_STACK_TABLE_FULL
 static _Atomic uint32_t frames;
+const struct gs_anchor_stacks gs_anchor_stacks = {entry, &entries, frame};
 
 static uint64_t hash_of(const uintptr_t *from, uint32_t depth, uint32_t labels)
 {
@@ -38,7 +31,7 @@ static uint64_t hash_of(const uintptr_t *from, uint32_t depth, uint32_t labels)
     return h;
 }
 
-static bool same(const struct entry *e, uint64_t hash, const uintptr_t *from, uint32_t depth, uint32_t labels)
+static bool same(const struct gs_stack_entry *e, uint64_t hash, const uintptr_t *from, uint32_t depth, uint32_t labels)
 {
     uint32_t live = atomic_load_explicit(&e->depth_live, memory_order_acquire);
     return (live & 1) && e->hash == hash && live >> 2 == depth && e->labels == labels &&
@@ -98,7 +91,7 @@ uint32_t gs_stack_intern(const uintptr_t *from, uint32_t depth, bool cut, uint32
 
 void gs_stack_count_alloc(uint32_t stack, uint64_t objects, uint64_t bytes)
 {
-    struct entry *e = &entry[stack];
+    struct gs_stack_entry *e = &entry[stack];
     atomic_fetch_add_explicit(&e->alloc_objects, objects, memory_order_relaxed);
     atomic_fetch_add_explicit(&e->alloc_space, bytes, memory_order_relaxed);
     atomic_fetch_add_explicit(&e->inuse_objects, objects, memory_order_relaxed);
@@ -141,7 +134,7 @@ uint32_t gs_probe_stack_labels(uint32_t stack)
 
 struct gs_heap_counts gs_probe_stack_counts(uint32_t stack)
 {
-    struct entry *e = &entry[stack];
+    struct gs_stack_entry *e = &entry[stack];
     struct gs_heap_counts counts = {
         .alloc_objects = atomic_load_explicit(&e->alloc_objects, memory_order_relaxed),
         .alloc_space = atomic_load_explicit(&e->alloc_space, memory_order_relaxed),

@@ -93,3 +93,19 @@ const struct gs_baseline *gs_baselines_find(const struct gs_baselines *baselines
             return &baselines->kept[i];
     return &baselines->kept[baselines->count - 1];
 }
+
+bool gs_baselines_read(const struct gs_memory *memory, uint64_t at, int64_t now_ns, struct gs_baseline *out)
+{
+    struct gs_baselines there;
+    const struct gs_baseline *found =
+        memory->read(memory, at, &there, sizeof there) && there.count <= BASELINES ? gs_baselines_find(&there, now_ns, 0) : NULL;
+    if (!found || found->count > GS_STACKS_MAX)
+        return false;
+    struct gs_heap_counts *counts = gs_alloc((found->count + 1) * sizeof *counts);
+    if (!counts || !memory->read(memory, (uint64_t)(uintptr_t)found->counts, counts, found->count * sizeof *counts)) {
+        gs_free(counts);
+        return false;
+    }
+    *out = (struct gs_baseline){found->time_ns, found->count, counts};
+    return true;
+}

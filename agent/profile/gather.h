@@ -39,3 +39,6 @@ struct gs_baseline { int64_t time_ns; uint32_t count; struct gs_heap_counts *cou
 /* The baseline for a condition that looked WINDOW_NS back: the youngest that is at least that old, and at least as
  * old as the first baseline's age; the oldest when none is. NULL when there is none at all. */
 const struct gs_baseline *gs_baselines_find(const struct gs_baselines *baselines, int64_t now_ns, int64_t window_ns);
+/* That for a condition without a window, out of another process's baselines at AT. OUT's counts are the caller's to free. False:
+ * there is none, or it cannot be read. */
+bool gs_baselines_read(const struct gs_memory *memory, uint64_t at, int64_t now_ns, struct gs_baseline *out);

@@ -156,7 +156,11 @@ struct gs_given_thread {
     bool cut;
     uintptr_t frames[GS_GIVEN_DEPTH]; // leaf first: return addresses; the leaf's pc plus one
 };
-struct gs_given_threads { int pid; const struct gs_given_thread *thread; size_t count; };
+struct gs_given_threads {
+    int pid, died;             // died: the thread that the process's end came from; 0: none, or not known
+    const struct gs_given_thread *thread;
+    size_t count;
+};
 /* What gathering the threads of this process gives, of those. */
 int gs_gather_given(const struct gs_gather *how, const struct gs_given_threads *given, struct gs_gathered *out);
 
@@ -186,6 +190,21 @@ struct gs_given_heap {
 void gs_heap_sampling_now(struct gs_heap_sampling *out); // of this process
 /* What gathering the heap of this process gives, of that. */
 int gs_gather_given_heap(const struct gs_gather *how, const struct gs_given_heap *given, struct gs_gathered *out);
+
+/* The memory of a process that is no more, as its reader has it: LENGTH bytes of it at AT, or false. Readers embed it. */
+struct gs_memory { bool (*read)(const struct gs_memory *memory, uint64_t at, void *out, size_t length); };
+/* The heap out of the tables of a process that had our probe; ANCHOR: where its gumshoe_anchor lies in MEMORY. What it holds
+ * may be anything: all is checked. NULL with a sentence in WHY. Context: CLI. */
+struct gs_anchored {
+    struct gs_given_heap heap;
+    int64_t last_tick_ns;      // CLOCK_REALTIME of the watcher's last tick; 0: none ran
+    void **kept;               // internal: what the stacks point to, kept_count blocks
+    size_t kept_count;
+};
+struct gs_anchored *gs_anchored_read(const struct gs_memory *memory, uint64_t anchor, char *why, size_t why_size) GS_CHECK_RESULT;
+void gs_anchored_free(struct gs_anchored *anchored);
+/* Where the anchor lies in LENGTH bytes of memory at AT; 0: it does not. */
+uint64_t gs_anchor_find(const struct gs_memory *memory, uint64_t at, uint64_t length);
 
 struct gs_capture {
     const char *name;

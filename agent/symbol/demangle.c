@@ -1,4 +1,4 @@
-/* demangle.c - names as people write them, through libiberty's callbacks, which build the name piece by piece and
+/* demangle.c - names as people write them: without what the compiler hung on, and through libiberty's callbacks, which build the name piece by piece and
  * allocate nothing. libiberty puts its work on the stack in proportion to the name, so overlong names stay as they are.
  * Who: the watcher (its stack is 1 MiB), the CLI. */
 #include "base/memory.h"
@@ -34,4 +34,36 @@ char *gs_demangle(const char *mangled)
         return out.bytes;
     gs_text_fini(&out);
     return NULL;
+}
+
+/* Where the suffix of a compiler's clone begins: of a function's rarely run half ("f.cold"), of a copy made for some of its callers
+ * ("f.isra.0"), and so on. The length of NAME when there is none. */
+static size_t without_clone(const char *name)
+{
+    static const char *const alone[] = {".cold", ".localalias"},
+                             *const numbered[] = {".part.", ".isra.", ".constprop.", ".lto_priv.", ".llvm."};
+    const char *at = *name ? strchr(name + 1, '.') : NULL;
+    for (; at; at = strchr(at + 1, '.')) {
+        for (size_t i = 0; i < sizeof alone / sizeof *alone; i++) {
+            size_t length = strlen(alone[i]);
+            if (strncmp(at, alone[i], length) == 0 && (at[length] == 0 || at[length] == '.'))
+                return (size_t)(at - name);
+        }
+        for (size_t i = 0; i < sizeof numbered / sizeof *numbered; i++) {
+            size_t length = strlen(numbered[i]);
+            if (strncmp(at, numbered[i], length) == 0 && at[length] >= '0' && at[length] <= '9')
+                return (size_t)(at - name);
+        }
+    }
+    return strlen(name);
+}
+
+char *gs_plain_name(const char *system_name)
+{
+    char *name = gs_strndup(system_name, without_clone(system_name));
+    char *demangled = name ? gs_demangle(name) : NULL;
+    if (!demangled)
+        return name;
+    gs_free(name);
+    return demangled;
 }

@@ -29,10 +29,20 @@ static bool read_file(const struct gs_image *image, uint64_t offset, char *out, 
     return true;
 }
 
+static bool copy_bytes(const struct gs_image *image, uint64_t offset, void *out, size_t length)
+{
+    if (offset > image->size || length > image->size - offset)
+        return false;
+    memcpy(out, image->bytes + offset, length);
+    return true;
+}
+
 bool gs_image_read(const struct gs_image *image, uint64_t offset, void *out, size_t length)
 {
     if (image->fd >= 0)
         return read_file(image, offset, out, length);
+    if (image->pid == 0)
+        return copy_bytes(image, offset, out, length);
     struct iovec to = {out, length}, from = {(void *)(uintptr_t)(image->base + offset), length};
     return process_vm_readv(image->pid, &to, 1, &from, 1, 0) == (ssize_t)length;
 }
@@ -130,4 +140,10 @@ unsigned gs_elf_build_id(const struct gs_image *image, bool loaded, unsigned cha
     }
     gs_free(segment);
     return found;
+}
+
+unsigned gs_build_id_of_image(const void *bytes, size_t length, unsigned char *out)
+{
+    struct gs_image image = {.fd = -1, .bytes = bytes, .size = length};
+    return gs_elf_build_id(&image, true, out);
 }

@@ -8,7 +8,8 @@ struct gs_image {
     int fd;            // of a file; -1: memory
     int pid;           // whose memory, when fd is -1
     uint64_t base;     // where the image begins in that memory
-    uint64_t size;     // of the file; UINT64_MAX for memory
+    uint64_t size;     // of the file or of bytes; UINT64_MAX for memory
+    const char *bytes; // its beginning, when fd is -1 and pid 0
 };
 bool gs_image_read(const struct gs_image *image, uint64_t offset, void *out, size_t length);
 /* COUNT items of SIZE bytes each at OFFSET, in memory that the caller frees with gs_free; NULL when they are not

@@ -37,8 +37,12 @@ const struct gs_mapping *gs_maps_find(const struct gs_maps *maps, uint64_t addre
 /* BUILD_ID as lower-case hex into OUT (2 * GS_BUILD_ID_MAX + 1 bytes); returns OUT. */
 const char *gs_build_id_hex(const struct gs_mapping *mapping, char *out);
 
+/* The build id out of the first LENGTH BYTES of a program or library as it lay in memory, into OUT (GS_BUILD_ID_MAX bytes). Its
+ * length; 0: there is none. Context: any (pure). */
+unsigned gs_build_id_of_image(const void *bytes, size_t length, unsigned char *out);
+
 struct gs_symbol {             // all zero: not known
-    const char *name;          // demangled; borrowed from the gs_symbols
+    const char *name;          // plain (gs_plain_name); borrowed from the gs_symbols
     const char *system_name;   // as the symbol table spells it
     uint64_t start;            // the function's first address in the process
 };
@@ -58,6 +62,9 @@ const char *gs_symbols_note(const struct gs_symbols *symbols, size_t index);
 /* MANGLED (C++ or Rust) as people write it, into a string that the caller frees with gs_free; NULL when it is
  * not mangled or memory is out. No malloc. */
 char *gs_demangle(const char *mangled) GS_CHECK_RESULT;
+/* SYSTEM_NAME as people write it: demangled if it is mangled, and without the suffix of a compiler's clone ("f.cold", "f.isra.0" are
+ * f). The caller frees it with gs_free; NULL when memory is out. */
+char *gs_plain_name(const char *system_name) GS_CHECK_RESULT;
 
 /* True when PATH is one of the C and C++ runtime's libraries, an allocator's, the loader, the vDSO, or ours: a
  * culprit is never one of these. */

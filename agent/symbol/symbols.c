@@ -254,8 +254,7 @@ static void finish(struct found *f, uint64_t bias)
     if (!f->rank)
         return;
     f->symbol.start += bias;
-    char *demangled = gs_demangle(f->symbol.system_name);
-    f->symbol.name = demangled ? demangled : gs_strdup(f->symbol.system_name);
+    f->symbol.name = gs_plain_name(f->symbol.system_name);
 }
 
 static void name_mapping(struct gs_symbols *symbols, const struct gs_mapping *mapping, int pid,

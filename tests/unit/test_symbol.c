@@ -200,6 +200,25 @@ static void runtimes_are_told_from_programs(void **state)
     assert_false(gs_function_is_runtime("zmalloc") || gs_function_is_runtime("main") || gs_function_is_runtime("malloc_conf_init"));
 }
 
+/* A function whose rarely run half stands elsewhere is one function to whoever reads the profile. */
+static void a_clone_has_its_functions_name(void **state)
+{
+    static const char *const names[][2] = {
+        {"take_order.cold", "take_order"},       {"f.isra.0", "f"},
+        {"f.part.0.isra.1.cold", "f"},           {"f.constprop.12", "f"},
+        {"_Z3fooi.cold", "foo"},            {"_ZN3fooC2Ev.part.3", "foo::foo"},
+        {"main", "main"},                        {"main.part", "main.part"},
+        {"main.coldstart", "main.coldstart"},    {".cold", ".cold"},
+        {"runtime.mallocgc", "runtime.mallocgc"}, {"", ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *got = gs_plain_name(names[i][0]);
+        assert_string_equal(got, names[i][1]);
+        gs_free(got);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +230,7 @@ int main(void)
         cmocka_unit_test(a_file_that_was_rebuilt_is_not_believed),
         cmocka_unit_test(damaged_files_are_survived),
         cmocka_unit_test(names_are_demangled),
+        cmocka_unit_test(a_clone_has_its_functions_name),
         cmocka_unit_test(runtimes_are_told_from_programs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,185 @@
+/* recover_core.c - `gumshoe recover CORE`: a core file becomes an incident.
+ *
+ *   core ──▶ threads (libunwind) ──┐
+ *        ├─▶ heap (the anchor)   ──┼──▶ remains ──▶ incident
+ *        └─▶ mapped files          ┘ */
+#include "base/memory.h"
+#include "base/text.h"
+#include "cli/cli.h"
+#include "cli/core.h"
+#include "incident/incident.h"
+#include <elf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { FIRST_PAGE = 4096, NOTES_MAX = 64 };
+
+/* ---- what was mapped ---------------------------------------------------------------------------------------------------- */
+
+static const char *exe_of(const struct gs_core *core)
+{
+    const struct gs_core_file *main = core->entry ? gs_core_file_at(core, core->entry) : NULL;
+    return main ? main->path : core->program;
+}
+
+static void write_line(struct gs_text *out, uint64_t start, uint64_t end, const char *may,
+                       const struct gs_core_file *file)
+{
+    gs_text_add(out, "%08llx-%08llx %s %08llx 00:00 0 ", (unsigned long long)start, (unsigned long long)end,
+                may, (unsigned long long)(file ? file->offset + (start - file->start) : 0));
+    if (file)
+        gs_text_add_printable(out, file->path);
+    gs_text_add(out, "\n");
+}
+
+/* As /proc/PID/maps had it; inodes are not in a core file. Of a file that a debugger left out it can only have been text. */
+static void write_maps(const struct gs_core *core, struct gs_text *out)
+{
+    const struct gs_core_file *file = core->file, *files_end = core->file + core->file_count;
+    for (size_t i = 0; i <= core->segment_count; i++) {
+        const struct gs_core_segment *s = i < core->segment_count ? &core->segment[i] : NULL;
+        for (; file < files_end && (!s || file->start <= s->start); file++)
+            if (!s || file->start < s->start)
+                write_line(out, file->start, file->end, "r-xp", file);
+        if (!s)
+            break;
+        const char may[] = {s->flags & PF_R ? 'r' : '-', s->flags & PF_W ? 'w' : '-',
+                            s->flags & PF_X ? 'x' : '-', 'p', 0};
+        write_line(out, s->start, s->end, may, gs_core_file_at(core, s->start));
+    }
+}
+
+static struct gs_maps *read_maps(const struct gs_core *core)
+{
+    struct gs_text text = {0};
+    char page[FIRST_PAGE];
+    write_maps(core, &text);
+    struct gs_maps *maps =
+        text.failed ? NULL : gs_maps_parse(text.bytes ? text.bytes : "", text.length, exe_of(core));
+    for (size_t i = 0; maps && i < maps->count; i++) {
+        struct gs_mapping *mapping = &maps->mapping[i];
+        uint64_t image = gs_core_image(core, mapping->start);
+        if (image && gs_core_read(core, image, page, sizeof page))
+            mapping->build_id_length = gs_build_id_of_image(page, sizeof page, mapping->build_id);
+    }
+    gs_text_fini(&text);
+    return maps;
+}
+
+/* ---- the heap ----------------------------------------------------------------------------------------------------------- */
+
+struct core_memory {
+    struct gs_memory memory;
+    const struct gs_core *core;
+};
+
+static bool read_memory(const struct gs_memory *memory, uint64_t at, void *out, size_t length)
+{
+    return gs_core_read(((const struct core_memory *)memory)->core, at, out, length);
+}
+
+/* The anchor lies in the data of libgumshoe.so, or of the program that has libgumshoe.a in it. */
+static uint64_t find_anchor(const struct core_memory *memory)
+{
+    const struct gs_core *core = memory->core;
+    uint64_t found = 0;
+    for (size_t i = 0; i < core->segment_count && !found; i++) {
+        const struct gs_core_segment *s = &core->segment[i];
+        if (s->flags & PF_W && gs_core_file_at(core, s->start))
+            found = gs_anchor_find(&memory->memory, s->start, s->bytes);
+    }
+    return found;
+}
+
+static struct gs_anchored *read_heap(const struct gs_core *core, struct gs_text *notes)
+{
+    struct core_memory memory = {{read_memory}, core};
+    char why[160];
+    uint64_t anchor = find_anchor(&memory);
+    if (!anchor) {
+        gs_text_add(notes, "no heap profile: the process had no agent, or its memory was not dumped\n");
+        return NULL;
+    }
+    struct gs_anchored *anchored = gs_anchored_read(&memory.memory, anchor, why, sizeof why);
+    if (!anchored)
+        gs_text_add(notes, "no heap profile: %s\n", why);
+    return anchored;
+}
+
+/* ---- the incident --------------------------------------------------------------------------------------------------------- */
+
+/* NOTES line by line, in place. */
+static size_t split_notes(struct gs_text *notes, const char *line[NOTES_MAX])
+{
+    size_t count = 0;
+    for (char *rest = notes->bytes, *one; rest && count < NOTES_MAX && (one = strsep(&rest, "\n"));)
+        if (*one)
+            line[count++] = one;
+    return count;
+}
+
+static int write_incident(const struct gs_core *core, const struct gs_remains *remains, const char *dir,
+                          char path[PATH_MAX])
+{
+    char why[256];
+    struct gs_store *store = gs_store_open(dir, &(struct gs_store_limits){0}, why, sizeof why);
+    if (!store)
+        return gs_complain(GS_IO, "%s: %s", dir, why);
+    int error = gs_incident_of_remains(store, remains, path);
+    gs_store_close(store);
+    return error ? gs_complain(GS_IO, "%s: the incident could not be written: %s", core->path,
+                               strerrordesc_np(-error))
+                 : GS_FINE;
+}
+
+static int recover(const struct gs_core *core, struct gs_text *notes, const char *dir, char path[PATH_MAX])
+{
+    const char *note[NOTES_MAX], *signal = core->signal ? sigabbrev_np(core->signal) : NULL;
+    char how[96] = "it left a core file";
+    struct gs_given_thread *thread = gs_alloc(core->thread_count * sizeof *thread);
+    struct gs_given_threads threads = {.pid = core->pid, .thread = thread, .count = core->thread_count};
+    struct gs_maps *maps = read_maps(core);
+    int error = thread && maps ? gs_core_threads(core, thread, notes) : -ENOMEM, status;
+    if (error) {
+        status = gs_complain(GS_IO, "%s: %s", core->path, strerrordesc_np(-error));
+    } else {
+        struct gs_anchored *heap = read_heap(core, notes);
+        if (core->signal) {
+            threads.died = core->tid[0];
+            snprintf(how, sizeof how, "killed by signal %d (SIG%s), and left a core file", core->signal,
+                     signal ? signal : "?");
+        }
+        struct gs_remains remains = {
+            .pid = core->pid,
+            .exe = exe_of(core),
+            .host = "",
+            .last_seen_ns = core->written_ns,
+            .how = how,
+            .signal = core->signal,
+            .maps = maps,
+            .heap = heap ? &heap->heap : NULL,
+            .threads = &threads,
+            .note = note,
+            .note_count = split_notes(notes, note),
+        };
+        status = write_incident(core, &remains, dir, path);
+        gs_anchored_free(heap);
+    }
+    gs_maps_free(maps);
+    gs_free(thread);
+    return status;
+}
+
+int gs_recover_core(const char *core_path, const char *exe, const char *dir, char path[])
+{
+    char why[160];
+    struct gs_core core;
+    struct gs_text notes = {0};
+    if (gs_core_open(core_path, exe, &core, &notes, why, sizeof why))
+        return gs_complain(GS_IO, "%s: %s", core_path, why);
+    int status = recover(&core, &notes, dir, path);
+    gs_core_close(&core);
+    gs_text_fini(&notes);
+    return status;
+}

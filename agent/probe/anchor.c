@@ -1,0 +1,28 @@
+/* anchor.c - where the tables are, for those who read them out of a core file.
+ *
+ *   core ──▶ a library's or program's writable memory ──▶ "gumshoe anchor" ──▶ stacks, labels, baselines
+ *
+ * Exported, so that debuggers find it by name; a reader without symbols finds it by its first bytes. The tables do not move.
+ * Who: the watcher writes, once a tick; nobody in this process reads. A core may show a tick half told: the counters are in
+ * the tables, only what describes them is here. */
+#include "probe/inside.h"
+
+struct gs_anchor gumshoe_anchor = {
+    .magic = GS_ANCHOR_MAGIC,
+    .version = GS_ANCHOR_VERSION,
+    .size = sizeof gumshoe_anchor,
+    .stacks = &gs_anchor_stacks,
+    .labels = &gs_anchor_labels,
+};
+
+void gs_probe_anchor_tick(const void *baselines, int64_t start_ns, int64_t tick_ns, int64_t tick_realtime_ns)
+{
+    gumshoe_anchor.sampling = gs_probe_sampling();
+    gumshoe_anchor.drops = gs_probe_drops();
+    gumshoe_anchor.labels_refused = gs_probe_labels_refused();
+    gumshoe_anchor.hooks_seen = gs_probe_hooks_seen();
+    gumshoe_anchor.baselines = baselines;
+    gumshoe_anchor.start_ns = start_ns;
+    gumshoe_anchor.tick_ns = tick_ns;
+    gumshoe_anchor.tick_realtime_ns = tick_realtime_ns;
+}

@@ -1,0 +1,83 @@
+#!/bin/bash
+# What is left is a core file: gumshoe recover makes an incident of it, with every thread's stack, the heap as it was, and what grew.
+. "$(dirname "$0")/lib.sh"
+cd "$tmp"
+corpse=$build/hosts/corpse
+file=$(rules r '{ "version": 1, "interval": "100ms", "heap": { "sample": "16KiB", "baseline": "3s" }, "rules": [
+  { "name": "never", "metric": "heap_in_use", "above": "1TiB" } ] }')
+
+# recovered CORE: the folder that the command made of it.
+recovered() { "$gumshoe" recover --dir recovered "$1" > said || fail "recover: status $?"; tail -n 1 said; }
+field() { jq -r "$2" "$1/incident.json"; }
+# as_it_was DIR: heap, growth and threads are those of corpse.c.
+as_it_was() {
+    equal "$(field "$1" .complete)" true "complete"
+    equal "$(field "$1" .rule)" previous-run-died "rule"
+    equal "$(basename "$(field "$1" .exe)")" corpse "exe"
+    [ -n "$(field "$1" .build_id)" ] || fail "no build id"
+    local bytes; bytes=$(heap_bytes "$1")
+    # the thread's first gap is still of the 512 KiB that it began with: a few MiB of luck
+    [ "$bytes" -gt $((44 << 20)) ] && [ "$bytes" -lt $((58 << 20)) ] || fail "heap: $bytes of 52428800 bytes"
+    go tool pprof -top -base "$1/heap.base.pb.gz" "$1/heap.pb.gz" 2>/dev/null | grep -q ' grow_cache$' || fail "grow_cache did not grow"
+    equal "$(go tool pprof -top -unit=B -base "$1/heap.base.pb.gz" "$1/heap.pb.gz" 2>/dev/null | awk '$6 == "grow_cache" { print ($1 + 0 > 38e6 && $1 + 0 < 45e6) }')" 1 "growth"
+    grep -q ' await_work' "$1/threads.txt" || fail "no await_work in threads.txt"
+    grep -q ' take_order' "$1/threads.txt" || fail "no take_order in threads.txt"
+    go tool pprof -top "$1/threads.pb.gz" > /dev/null 2>&1 || fail "pprof does not read threads.pb.gz"
+}
+
+# All that take their time begin together. dies HOW: a host with an agent that ends in a core file, in a directory of its own.
+dies() { mkdir "$1" && cd "$1" && ulimit -c unlimited && GUMSHOE_DIR=$tmp/d GUMSHOE_RULES=$file LD_PRELOAD=$build/libgumshoe.so exec "$corpse" "$1" > /dev/null 2>&1; }
+(dies abort) & abort=$!
+(dies segv) & segv=$!
+GUMSHOE_DIR=$tmp/d GUMSHOE_RULES=$file LD_PRELOAD=$build/libgumshoe.so "$corpse" wait > out & watched=$!
+"$corpse" wait > out2 & bare=$!
+cp "$corpse" elsewhere; cp "$corpse" moved; ./moved wait > out3 & moved=$!
+started="$abort $segv $watched $bare $moved"
+
+it "makes one of a debugger's core file, of a process that lives on; what grew is to blame"
+wait_for 20 grep -q ready out
+gcore -o gcore "$watched" > /dev/null 2>&1 || fail "gcore"
+dir=$(recovered gcore.$watched)
+as_it_was "$dir"
+equal "$(field "$dir" .culprit.function)" grow_cache "culprit"
+equal "$(field "$dir" .culprit.kind)" growth "kind"
+
+wait $abort $segv 2>/dev/null || true
+for end in abort segv; do
+    core=$(find $end -name 'core*' | head -n 1)
+    [ -n "$core" ] || { echo "  (no core file here: core_pattern is $(cat /proc/sys/kernel/core_pattern))"; break; }
+    it "makes an incident of a kernel's core file: $end"
+    rm -rf recovered; dir=$(recovered "$core")
+    as_it_was "$dir"
+    equal "$(field "$dir" .died.signal)" "$([ $end = abort ] && echo 6 || echo 11)" "signal"
+    equal "$(field "$dir" .culprit.function)" take_order "culprit"
+    equal "$(field "$dir" .culprit.kind)" threads "kind"
+done
+
+it "has the threads of a process that had no agent, and says what there is not"
+wait_for 10 grep -q ready out2
+gcore -o bare "$bare" > /dev/null 2>&1 || fail "gcore"
+rm -rf recovered; dir=$(recovered bare.$bare)
+grep -q ' take_order' "$dir/threads.txt" || fail "no take_order"
+[ ! -e "$dir/heap.pb.gz" ] || fail "a heap out of nothing"
+field "$dir" '.notes[]' | grep -q 'no heap profile: the process had no agent' || fail "nothing is said of the heap"
+
+it "takes the program from elsewhere, and no program that was rebuilt"
+wait_for 10 grep -q ready out3
+gcore -o moved "$moved" > /dev/null 2>&1 || fail "gcore"
+rm -rf recovered moved; dir=$(recovered moved.$moved)
+if grep -q ' take_order' "$dir/threads.txt"; then fail "names out of a file that is gone"; fi
+rm -rf recovered; "$gumshoe" recover --dir recovered --exe elsewhere "moved.$moved" > said || fail "with --exe"
+grep -q ' take_order' "$(tail -n 1 said)/threads.txt" || fail "--exe was of no use"
+cp /bin/true moved; rm -rf recovered; dir=$(recovered moved.$moved)
+field "$dir" '.notes[]' | grep -q 'rebuilt since it was mapped' || fail "nothing is said of the rebuilt file"
+
+it "says so of what is no core file, is cut short, or is not there"
+status_of() { "$@" > out 2> err && echo 0 || echo $?; }
+equal "$(status_of "$gumshoe" recover --dir x /no/such/core)" 3
+for size in 0 16 64 4096 65536 1048576; do
+    head -c $size bare.$bare > cut
+    status=$(status_of "$gumshoe" recover --dir x cut)
+    [ "$status" -le 3 ] || fail "status $status of a core file cut after $size bytes: $(cat err)"
+    [ "$status" = 0 ] || grep -q '^gumshoe: cut: ' err || fail "no word about a core file cut after $size bytes"
+done
