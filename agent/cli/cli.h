@@ -3,6 +3,8 @@
 #pragma once
 #include "base/attributes.h"
 #include "base/text.h"
+#include "metrics/metrics.h"
+#include "rules/rules.h"
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,6 +39,7 @@ bool gs_may_colour(int fd);
 
 int gs_cmd_run(int argc, char **argv);
 int gs_cmd_check(int argc, char **argv);
+int gs_cmd_replay(int argc, char **argv);
 int gs_cmd_ls(int argc, char **argv);
 int gs_cmd_show(int argc, char **argv);
 int gs_cmd_top(int argc, char **argv);
@@ -64,3 +67,15 @@ const char *gs_print_scaled(long long value, const struct gs_scale *scale, char 
 const char *gs_print_label(long long value, const char *unit, char *out, size_t size);
 /* A share of TOTAL in five columns and "%". */
 const char *gs_print_share(long long value, long long total, char *out, size_t size);
+
+/* Files of others (load.c). What is wrong with them is told on standard error; then they are NULL and *STATUS says what to
+ * end with: GS_NO for rules with errors, GS_IO for what cannot be read. "-" is standard input.
+ * The rules of FILE; NULL for the built-in ones. */
+struct gs_rules *gs_load_rules(const char *file, int *status) GS_CHECK_RESULT;
+/* The history in PATH: metrics.json, an incident's folder, CSV or packs. The limit of an incident stands in ABOUT. */
+struct gs_history *gs_load_history(const char *path, struct gs_history_about *about, int *status) GS_CHECK_RESULT;
+
+/* A row of characters a line: the values between their lowest and highest, "-" where the line is, "^" below a firing
+ * (plot.c). Nothing where there is nothing to draw. */
+void gs_print_plot(const struct gs_column *column, size_t count, enum gs_unit unit, const char *from, const char *to);
+enum { GS_PLOT_MARGIN = 14 }; // to the left of its columns

@@ -15,6 +15,17 @@ const struct gs_command gs_commands[] = {
      "  --json         the errors as JSON\n"
      "  FILE           - is standard input\n",
      gs_cmd_check},
+    {"replay", "--rules FILE [--rules FILE …] [--limit SIZE] [--json] [--plot] [--expect RULE[=N] …] [--expect-none] HISTORY",
+     "when rules would have fired over a recorded history, and what held back those that would not",
+     "  --rules FILE   the rules (default: the built-in ones); several files are judged side by side\n"
+     "  --limit SIZE   the memory limit that shares are shares of (default: the history's)\n"
+     "  --json         {\"rules\": [{\"file\", \"rule\", \"fired\": [{\"time\", \"condition\", \"value\", \"line\"}], \"closest\", \"held_back\"}]}\n"
+     "  --plot         draw each rule's metric, its line and its firings, also when not on a terminal\n"
+     "  --no-plot      not on a terminal either\n"
+     "  --expect RULE  status 1 unless it fires; RULE=N: unless it fires N times\n"
+     "  --expect-none  status 1 if any rule fires\n"
+     "  HISTORY        an incident's folder, its metrics.json, or CSV: time,rss,gauge:queue …; - is standard input\n",
+     gs_cmd_replay},
     {"ls", "[--json] [DIR]", "list incidents, repeats of one cause together",
      "  --json         every incident's incident.json, with its \"dir\"\n"
      "  DIR            default: $GUMSHOE_DIR, else ./incidents\n",

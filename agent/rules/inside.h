@@ -181,7 +181,7 @@ struct gs_point {              // one tick, or in a long window some ticks in a 
 };
 struct gs_window {             // all zero: of a condition that has none
     struct gs_span over;
-    int64_t interval_ns, spacing_ns;
+    int64_t spacing_ns;
     struct gs_point *point;    // a ring
     size_t capacity, oldest, count;
     int64_t began_ns, previous_ns; // time of the first and of the last value it ever got
@@ -189,7 +189,7 @@ struct gs_window {             // all zero: of a condition that has none
 };
 int gs_window_init(struct gs_window *window, struct gs_span over, int64_t interval_ns) GS_CHECK_RESULT;
 void gs_window_fini(struct gs_window *window);
-void gs_window_add(struct gs_window *window, int64_t time_ns, double value);
+void gs_window_add(struct gs_window *window, int64_t time_ns, double value, int64_t step_ns);
 /* Let go what is too old at NOW_NS. True when the window is full, so that it may be judged against. */
 bool gs_window_ready(struct gs_window *window, int64_t now_ns);
 const struct gs_point *gs_window_at(const struct gs_window *window, size_t index); // 0: the oldest
@@ -202,7 +202,7 @@ void gs_window_explain(const struct gs_window *window, int64_t now_ns, char *out
 /* "10 ticks", "30 m". */
 const char *gs_print_span(struct gs_span over, char out[GS_UNIT_TEXT]);
 /* How much of the time since the last tick a tick may speak for: a late one leaves a gap behind it. */
-int64_t gs_tick_stands_for(int64_t since_last_ns, int64_t interval_ns);
+int64_t gs_tick_stands_for(int64_t since_last_ns, int64_t step_ns);
 
 /* ---- advice (advice.c): rules that are right, and surely not meant ------------------------------------------------------- */
 
@@ -356,7 +356,11 @@ struct gs_judge {
     double *scratch;
 };
 
+/* The condition to speak of: one that holds, else the one whose line is nearest to the value, else the first. */
+size_t gs_judge_nearest(const struct gs_rule *rule, const struct gs_record *record);
 struct gs_sight gs_judge_sight(const struct gs_judge *judge, size_t rule, size_t condition, int64_t now_ns);
+/* The condition has been true for as long as its rule asks; a tick of STEP_NS need not be punctual. */
+bool gs_judge_held(const struct gs_rule *rule, const struct gs_record *record, size_t condition, int64_t step_ns);
 /* The condition may fire: it was quiet since the last incident, or stands at a new high (*LINE, if it is waited
  * for; NAN else). */
 bool gs_judge_may_again(const struct gs_rule *rule, const struct gs_record *record, size_t condition, double *line);

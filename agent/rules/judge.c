@@ -95,7 +95,7 @@ struct gs_sight gs_judge_sight(const struct gs_judge *judge, size_t rule, size_t
 }
 
 /* Note what the condition said at NOW_NS, and for how long it has said so. */
-static void keep_finding(struct gs_trial *trial, struct gs_finding finding, int64_t now_ns, int64_t interval_ns)
+static void keep_finding(struct gs_trial *trial, struct gs_finding finding, int64_t now_ns, int64_t step_ns)
 {
     trial->judged = true;
     trial->finding = finding;
@@ -106,20 +106,27 @@ static void keep_finding(struct gs_trial *trial, struct gs_finding finding, int6
     if (!trial->holds || !held_before)
         trial->held_ns = 0;
     else
-        trial->held_ns += gs_tick_stands_for(now_ns - trial->told_ns, interval_ns);
+        trial->held_ns += gs_tick_stands_for(now_ns - trial->told_ns, step_ns);
     if (!trial->holds)
         trial->quiet = true;
     trial->told_ns = now_ns;
 }
 
-static void judge_condition(struct gs_judge *judge, size_t rule, size_t at, int64_t now_ns)
+/* What a tick may speak for. */
+static int64_t step_of(const struct gs_judge *judge, const struct gs_tick *tick)
 {
+    return tick->step_ns ? tick->step_ns : judge->rules->interval_ns;
+}
+
+static void judge_condition(struct gs_judge *judge, size_t rule, size_t at, const struct gs_tick *tick)
+{
+    int64_t now_ns = tick->time_ns;
     const struct gs_condition *condition = &judge->rules->rule[rule].condition[at];
     struct gs_trial *trial = &judge->record[rule].trial[at];
     if (!trial->judged && condition->kind->without_metric)
         trial->due_ns = now_ns + condition->every.ns;
     struct gs_sight sight = gs_judge_sight(judge, rule, at, now_ns);
-    keep_finding(trial, condition->kind->judge(condition, &sight), now_ns, judge->rules->interval_ns);
+    keep_finding(trial, condition->kind->judge(condition, &sight), now_ns, step_of(judge, tick));
 }
 
 /* Judge all conditions of the rule that can be judged with VALUE; then the windows may have it. */
@@ -131,9 +138,9 @@ static void judge_conditions(struct gs_judge *judge, size_t rule, const struct g
         record->value = value;
     for (size_t i = 0; i < the_rule->condition_count; i++) {
         if (!isnan(value) || the_rule->condition[i].kind->without_metric)
-            judge_condition(judge, rule, i, tick->time_ns);
+            judge_condition(judge, rule, i, tick);
         if (!isnan(value) && !tick->capturing && !record->busy && !tick->early)
-            gs_window_add(&record->trial[i].window, tick->time_ns, value);
+            gs_window_add(&record->trial[i].window, tick->time_ns, value, step_of(judge, tick));
     }
 }
 
@@ -151,28 +158,32 @@ bool gs_judge_may_again(const struct gs_rule *rule, const struct gs_record *reco
     return further >= step && further > 0;
 }
 
-static bool is_ready(const struct gs_judge *judge, size_t rule, size_t at, double value)
+bool gs_judge_held(const struct gs_rule *rule, const struct gs_record *record, size_t condition, int64_t step_ns)
+{
+    int64_t early_ns = step_ns / 20; // ticks are not punctual to the microsecond
+    return rule->condition[condition].kind->without_metric ||
+           record->trial[condition].held_ns + early_ns >= rule->for_ns;
+}
+
+static bool is_ready(const struct gs_judge *judge, size_t rule, size_t at, const struct gs_tick *tick, double value)
 {
     const struct gs_rule *the_rule = &judge->rules->rule[rule];
-    const struct gs_trial *trial = &judge->record[rule].trial[at];
+    const struct gs_record *record = &judge->record[rule];
     bool by_the_clock = the_rule->condition[at].kind->without_metric;
-    int64_t early_ns = judge->rules->interval_ns / 20; // ticks are not punctual to the microsecond
     double line;
-    if (trial->finding.answer != GS_YES || (isnan(value) && !by_the_clock))
+    if (record->trial[at].finding.answer != GS_YES || (isnan(value) && !by_the_clock))
         return false;
-    if (!by_the_clock && trial->held_ns + early_ns < the_rule->for_ns)
-        return false;
-    return gs_judge_may_again(the_rule, &judge->record[rule], at, &line);
+    return gs_judge_held(the_rule, record, at, step_of(judge, tick)) && gs_judge_may_again(the_rule, record, at, &line);
 }
 
 /* The first condition that would fire the rule now; SIZE_MAX: none. */
-static size_t find_ready(const struct gs_judge *judge, size_t rule, int64_t now_ns, double value)
+static size_t find_ready(const struct gs_judge *judge, size_t rule, const struct gs_tick *tick, double value)
 {
     const struct gs_record *record = &judge->record[rule];
-    if (record->busy || now_ns < record->cool_until_ns)
+    if (record->busy || tick->time_ns < record->cool_until_ns)
         return SIZE_MAX;
     for (size_t i = 0; i < judge->rules->rule[rule].condition_count; i++)
-        if (is_ready(judge, rule, i, value))
+        if (is_ready(judge, rule, i, tick, value))
             return i;
     return SIZE_MAX;
 }
@@ -255,7 +266,7 @@ static bool judge_rule(struct gs_judge *judge, size_t rule, const struct gs_tick
     if (!isfinite(value)) // a gauge may be set to anything
         value = NAN;
     judge_conditions(judge, rule, tick, value);
-    size_t condition = find_ready(judge, rule, tick->time_ns, value);
+    size_t condition = find_ready(judge, rule, tick, value);
     if (condition == SIZE_MAX) {
         if (!isnan(value))
             judge->record[rule].held_back = GS_NOT_HELD_BACK;

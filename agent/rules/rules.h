@@ -91,6 +91,8 @@ struct gs_tick {
     bool capturing;          // keep it out of all windows; while a rule's own incident is being captured its windows
                              // stay as they are in any case
     bool early;              // between two ticks (the probe's alarm): likewise out of the windows
+    int64_t step_ns;         // how much of the time before it the tick may speak for: a later one leaves a gap behind it.
+                             // 0: the rules' interval
 };
 
 struct gs_verdict {
@@ -122,3 +124,61 @@ struct gs_rule_state {
     char reason[160];        // "window 6 of 10", "held 4 s of 10 s", "cooling for 8 m", "value 60 MiB, fires above 80 MiB"
 };
 void gs_judge_state(const struct gs_judge *judge, size_t rule, int64_t now_ns, struct gs_rule_state *out);
+
+/* ---- replay ------------------------------------------------------------------------------------------------ */
+
+/* What stands between a rule and an incident, from the furthest to the nearest. */
+enum gs_obstacle {
+    GS_NO_METRIC,            // the history has no value of its metric
+    GS_NO_WINDOW,            // never full
+    GS_NO_LIMIT,             // a share of a memory limit that nobody has told
+    GS_NO_TURN,              // "every": its time had not come
+    GS_NO_LINE,              // the value did not get there
+    GS_NO_HOLD,              // "for"
+    GS_NO_QUIET,             // "again": it was never quiet since its last incident
+    GS_NO_COOLDOWN,          // not over
+    GS_HELD_BY_UNLESS_ABOVE,
+    GS_HELD_BY_UNLESS,
+    GS_HELD_BY_RULES_HOUR,
+    GS_HELD_BY_ALL_HOUR,
+    GS_NO_OBSTACLE,
+    GS_OBSTACLES = GS_NO_OBSTACLE
+};
+/* As the rules file spells what is to be changed: "metric", "over", "limit", "every", "line", "for", "again", "cooldown",
+ * "unless_above", "unless", "max_per_hour", "incidents.max_per_hour". */
+const char *gs_obstacle_name(enum gs_obstacle obstacle);
+
+struct gs_firing {
+    int64_t time_ns;         // as the history has it
+    const char *condition;
+    double value, line;      // NAN: none
+    char reason[240];
+};
+struct gs_column {           // of a plot: what a stretch of time saw
+    double low, high, line;  // NAN: nothing
+    bool fired;
+};
+enum { GS_FIRINGS_MAX = 1000 };
+struct gs_replayed {         // one rule
+    struct gs_firing *firing; // the first GS_FIRINGS_MAX of them
+    size_t firing_count;
+    uint64_t fired;
+    /* Of one that never fired: the moment at which it came closest, and what still stood in its way. */
+    enum gs_obstacle obstacle;
+    int64_t time_ns;
+    double value, line;      // NAN: none
+    char held_back[200];
+    /* Whether it fired or not: how often a condition held for long enough, and this alone stood in the way. */
+    uint64_t missed[GS_OBSTACLES];
+    struct gs_column *column;
+};
+struct gs_replay {
+    size_t rows, gaps;
+    size_t rule_count, column_count;
+    struct gs_replayed rule[]; // as in the rules
+};
+/* Judge every row of HISTORY as a tick of RULES, with the judge of the watcher. An incident takes no time. A row speaks
+ * for its own step, whatever the rules' interval. NULL when memory is out. Context: CLI (pure). */
+struct gs_replay *gs_replay_run(const struct gs_rules *rules, const struct gs_history *history, uint64_t limit_bytes,
+                                size_t columns) GS_CHECK_RESULT;
+void gs_replay_free(struct gs_replay *replay);

@@ -13,8 +13,7 @@ const char *gs_print_held(const struct gs_sight *sight, char out[GS_UNIT_TEXT])
     return out;
 }
 
-/* The condition to speak of: one that holds, else the one whose line is nearest to the value, else the first. */
-static size_t pick(const struct gs_rule *rule, const struct gs_record *record)
+size_t gs_judge_nearest(const struct gs_rule *rule, const struct gs_record *record)
 {
     size_t nearest = 0;
     double nearest_distance = INFINITY;
@@ -102,7 +101,7 @@ void gs_judge_state(const struct gs_judge *judge, size_t rule, int64_t now_ns, s
 {
     const struct gs_rule *the_rule = &judge->rules->rule[rule];
     const struct gs_record *record = &judge->record[rule];
-    size_t at = pick(the_rule, record);
+    size_t at = gs_judge_nearest(the_rule, record);
     *out = (struct gs_rule_state){.value = record->value,
                                   .line = record->trial[at].finding.line,
                                   .fired = record->fired,

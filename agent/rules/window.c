@@ -15,10 +15,10 @@
 #include <errno.h>
 #include <stdio.h>
 
-int64_t gs_tick_stands_for(int64_t since_last_ns, int64_t interval_ns)
+int64_t gs_tick_stands_for(int64_t since_last_ns, int64_t step_ns)
 {
-    bool late = since_last_ns > interval_ns + interval_ns / 2;
-    return late ? interval_ns : since_last_ns;
+    bool late = since_last_ns > step_ns + step_ns / 2;
+    return late ? step_ns : since_last_ns;
 }
 
 /* Points of a window of time stand at least this far apart: half an interval, so that ticks need not be punctual,
@@ -31,7 +31,7 @@ static int64_t spacing(int64_t window_ns, int64_t interval_ns)
 
 int gs_window_init(struct gs_window *window, struct gs_span over, int64_t interval_ns)
 {
-    *window = (struct gs_window){.over = over, .interval_ns = interval_ns, .capacity = over.ticks};
+    *window = (struct gs_window){.over = over, .capacity = over.ticks};
     if (over.ns) {
         window->spacing_ns = spacing(over.ns, interval_ns);
         window->capacity = (size_t)(over.ns / window->spacing_ns) + 2;
@@ -80,13 +80,13 @@ static void push(struct gs_window *window, struct gs_point point)
     *point_at(window, window->count++) = point;
 }
 
-void gs_window_add(struct gs_window *window, int64_t time_ns, double value)
+void gs_window_add(struct gs_window *window, int64_t time_ns, double value, int64_t step_ns)
 {
     if (window->capacity == 0)
         return;
-    int64_t seen_ns = window->interval_ns;
+    int64_t seen_ns = step_ns;
     if (window->began)
-        seen_ns = gs_tick_stands_for(time_ns - window->previous_ns, window->interval_ns);
+        seen_ns = gs_tick_stands_for(time_ns - window->previous_ns, step_ns);
     else
         window->began_ns = time_ns;
     window->began = true;

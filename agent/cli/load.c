@@ -1,0 +1,110 @@
+/* load.c - rules and histories out of files, for the commands that try the one on the other. */
+#include "base/file.h"
+#include "base/memory.h"
+#include "cli/cli.h"
+#include "incident/incident.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int read_text(const char *file, size_t max, char **text, size_t *length)
+{
+    if (strcmp(file, "-") == 0)
+        return gs_read_all(STDIN_FILENO, max, text, length);
+    return gs_read_file(AT_FDCWD, file, max, text, length);
+}
+
+static const char *named(const char *file)
+{
+    return strcmp(file, "-") ? file : "(standard input)";
+}
+
+static void complain_unread(const char *file, int error, size_t max)
+{
+    if (error == -EFBIG)
+        gs_complain(GS_IO, "%s: it is larger than %zu MiB", named(file), max >> 20);
+    else
+        gs_complain(GS_IO, "%s: %s", named(file),
+                    error == -EINVAL ? "it is not a file" : strerrordesc_np(-error));
+}
+
+/* To standard error; file names and words out of files cannot move the cursor. */
+static void print_errors(const struct gs_errors *errors)
+{
+    for (size_t i = 0; i < errors->count; i++) {
+        char line[640];
+        struct gs_text harmless = {0};
+        gs_error_format(&errors->item[i], line, sizeof line);
+        gs_text_add_printable(&harmless, line);
+        fprintf(stderr, "%s\n", harmless.bytes ? harmless.bytes : "");
+        gs_text_fini(&harmless);
+    }
+    if (errors->lost)
+        fprintf(stderr, "and %zu more\n", errors->lost);
+}
+
+struct gs_rules *gs_load_rules(const char *file, int *status)
+{
+    struct gs_errors errors = {0};
+    char *text = NULL;
+    size_t length = 0;
+    int error = file ? read_text(file, GS_RULES_TEXT_MAX, &text, &length) : 0;
+    if (error) {
+        complain_unread(file, error, GS_RULES_TEXT_MAX);
+        *status = GS_IO;
+        return NULL;
+    }
+    struct gs_rules *rules =
+        file ? gs_rules_read(text, length, named(file), &errors)
+             : gs_rules_read(gs_default_rules_text, gs_default_rules_length, "(built-in rules)", &errors);
+    if (!rules)
+        *status = GS_NO;
+    print_errors(&errors);
+    gs_errors_fini(&errors);
+    gs_free(text);
+    return rules;
+}
+
+/* The limit that the incident in folder PATH was judged by; 0 when it does not say. */
+static uint64_t limit_of(const char *path)
+{
+    char why[200];
+    json_t *json = gs_incident_load(path, why, sizeof why);
+    json_int_t limit = json_integer_value(json_object_get(json, "limit"));
+    json_decref(json);
+    return limit > 0 ? (uint64_t)limit : 0;
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+struct gs_history *gs_load_history(const char *path, struct gs_history_about *about, int *status)
+{
+    char file[PATH_MAX], *text;
+    size_t length;
+    struct gs_errors errors = {0};
+    bool folder = is_folder(path);
+    snprintf(file, sizeof file, "%s%s", path, folder ? "/metrics.json" : "");
+    *status = GS_IO;
+    int error = read_text(file, GS_HISTORY_BYTES_MAX, &text, &length);
+    if (error) {
+        complain_unread(file, error, GS_HISTORY_BYTES_MAX);
+        return NULL;
+    }
+    struct gs_history *history = gs_history_read(text, length, named(file), about, &errors);
+    if (history && folder && about->limit_bytes == 0)
+        about->limit_bytes = limit_of(path);
+    if (history)
+        *status = GS_FINE;
+    print_errors(&errors);
+    gs_errors_fini(&errors);
+    gs_free(text);
+    return history;
+}
