@@ -85,20 +85,28 @@ static bool is_folder(const char *path)
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
+/* An incident's metrics.json, or the file that PATH is; its name, for messages, into FILE. */
+static int read_history(const char *path, bool folder, char file[PATH_MAX], char **text, size_t *length)
+{
+    snprintf(file, PATH_MAX, "%s%s", named(path), folder ? "/metrics.json" : "");
+    if (folder)
+        return gs_incident_read_file(path, "metrics.json", GS_HISTORY_BYTES_MAX, text, length);
+    return read_text(path, GS_HISTORY_BYTES_MAX, text, length);
+}
+
 struct gs_history *gs_load_history(const char *path, struct gs_history_about *about, int *status)
 {
-    char file[PATH_MAX], *text;
-    size_t length;
+    char file[PATH_MAX], *text = NULL;
+    size_t length = 0;
     struct gs_errors errors = {0};
     bool folder = is_folder(path);
-    snprintf(file, sizeof file, "%s%s", path, folder ? "/metrics.json" : "");
     *status = GS_IO;
-    int error = read_text(file, GS_HISTORY_BYTES_MAX, &text, &length);
+    int error = read_history(path, folder, file, &text, &length);
     if (error) {
         complain_unread(file, error, GS_HISTORY_BYTES_MAX);
         return NULL;
     }
-    struct gs_history *history = gs_history_read(text, length, named(file), about, &errors);
+    struct gs_history *history = gs_history_read(text, length, file, about, &errors);
     if (history && folder && about->limit_bytes == 0)
         about->limit_bytes = limit_of(path);
     if (history)

@@ -1,15 +1,12 @@
 /* show.c - `gumshoe show`: one incident's summary, as it was written when it happened. */
-#include "base/file.h"
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "incident/incident.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 enum { SUMMARY_BYTES_MAX = 1 << 20 };
 
@@ -57,16 +54,7 @@ static int print_summary(const char *path)
 {
     char *text = NULL;
     size_t length;
-    int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    int fd = folder < 0 ? -1 : openat(folder, "summary.txt", O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    struct stat status;
-    int error = fd < 0 ? -errno : fstat(fd, &status) != 0 ? -errno : S_ISREG(status.st_mode) ? 0 : -EINVAL;
-    if (!error)
-        error = gs_read_all(fd, SUMMARY_BYTES_MAX, &text, &length);
-    if (fd >= 0)
-        close(fd);
-    if (folder >= 0)
-        close(folder);
+    int error = gs_incident_read_file(path, "summary.txt", SUMMARY_BYTES_MAX, &text, &length);
     if (error)
         return gs_complain(GS_IO, "%s/summary.txt: %s", path, strerrordesc_np(-error));
     gs_print_harmless(text, length);

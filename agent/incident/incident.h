@@ -126,3 +126,6 @@ void gs_incident_list_fini(struct gs_incident_list *list);
 /* incident.json of the folder PATH, checked to be one of ours (version, types of the keys that DESIGN fixes);
  * NULL with a sentence in WHY. The caller json_decref's it. */
 json_t *gs_incident_load(const char *path, char *why, size_t why_size) GS_CHECK_RESULT;
+/* All of file NAME of the incident in folder PATH, at most MAX bytes, as gs_read_file. Neither may be a link: a folder may
+ * come from anyone. 0 or -errno. */
+int gs_incident_read_file(const char *path, const char *name, size_t max, char **bytes, size_t *length) GS_CHECK_RESULT;

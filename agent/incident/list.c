@@ -80,6 +80,18 @@ json_t *gs_incident_load(const char *path, char *why, size_t why_size)
     return json;
 }
 
+int gs_incident_read_file(const char *path, const char *name, size_t max, char **bytes, size_t *length)
+{
+    int folder = gs_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    int fd = folder < 0 ? folder : gs_open_regular(folder, name);
+    int error = fd < 0 ? fd : gs_read_all(fd, max, bytes, length);
+    if (fd >= 0)
+        gs_close(fd);
+    if (folder >= 0)
+        gs_close(folder);
+    return error;
+}
+
 static int by_name(const void *a, const void *b)
 {
     const struct gs_incident_entry *x = a, *y = b;

@@ -89,6 +89,15 @@ says '     200 MiB |------------'
 [ "$(wc -L < out)" -le 120 ] || fail "a line of $(wc -L < out) columns"
 replay --rules rules.json jump.csv
 ! grep -q ' |' out || fail "a plot in a file"
+COLUMNS=60 script -qec "$gumshoe replay --rules rules.json jump.csv" /dev/null > out < /dev/null
+grep -q '100 MiB |\*\*\*' out || fail "no plot on a terminal: $(cat out)"
+script -qec "$gumshoe replay --no-plot --rules rules.json jump.csv" /dev/null > out < /dev/null
+! grep -q ' |' out || fail "a plot that was not wanted"
+awk 'BEGIN { print "time,rss"; for (i = 0; i < 500; i++) print i "," i * 1000 }' > wide.csv
+for columns in 1 60 9999; do
+    COLUMNS=$columns replay --rules rules.json --plot wide.csv
+    [ "$(grep ' |' out | wc -L)" -le $((columns < 50 ? 50 : columns > 160 ? 160 : columns)) ] || fail "a plot of $(wc -L < out) columns in $columns"
+done
 
 it "is of use in continuous integration"
 replay --rules rules.json --expect jump --expect high=0 --expect jump=1 jump.csv
@@ -179,6 +188,10 @@ replay esc.csv
 name=$(printf 'esc\033[31m.csv'); cp jump.csv "$name"
 replay "$name"
 ! grep -q "$(printf '\033')" out err || fail "an escape sequence came through"
+it "does not follow a link out of an incident's folder"
+mkdir -p linked && ln -s ../jump.csv linked/metrics.json
+replay linked
+equal $status 3 "a link"
 it "is quick about a long history"
 awk 'BEGIN { print "time,rss,heap_in_use,threads,cpu"; for (i = 0; i < 20000; i++) print i "," 1e8 + i * 100 "," 9e7 + i % 1000 "," 20 + i % 3 "," i % 50 }' > long.csv
 replay --rules rules.json long.csv

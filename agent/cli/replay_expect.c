@@ -1,0 +1,71 @@
+/* replay_expect.c - what the owner of rules expects of them, for continuous integration. */
+#include "cli/replay.h"
+#include <stdlib.h>
+#include <string.h>
+
+bool gs_read_expectation(const char *text, struct gs_expectation *out)
+{
+    const char *equals = strchr(text, '=');
+    char *end = NULL;
+    *out = (struct gs_expectation){
+        .rule = text, .length = equals ? (size_t)(equals - text) : strlen(text), .times = -1};
+    if (equals)
+        out->times = strtoll(equals + 1, &end, 10);
+    return out->length > 0 && (!equals || (equals[1] >= '0' && equals[1] <= '9' && *end == 0));
+}
+
+static bool check_one(const struct gs_expectation *expected, const struct gs_tried *tried, uint64_t fired)
+{
+    int length = (int)expected->length;
+    char wanted[GS_UNIT_TEXT], times[GS_UNIT_TEXT];
+    if (expected->times < 0 ? fired > 0 : fired == (uint64_t)expected->times)
+        return true;
+    if (expected->times < 0)
+        gs_complain(GS_NO, "%s: %.*s was expected to fire, and does not", tried->rules->file, length,
+                    expected->rule);
+    else
+        gs_complain(GS_NO, "%s: %.*s was expected to fire %s, and fires %s", tried->rules->file, length,
+                    expected->rule, gs_print_times((uint64_t)expected->times, wanted),
+                    gs_print_times(fired, times));
+    return false;
+}
+
+/* In every file that has the rule; one must have it. */
+static int check_expectation(const struct gs_session *session, const struct gs_expectation *expected)
+{
+    int status = GS_FINE;
+    bool known = false;
+    for (size_t i = 0; i < session->count; i++) {
+        size_t rule = gs_find_rule(&session->tried[i], expected->rule, expected->length);
+        if (rule == SIZE_MAX)
+            continue;
+        known = true;
+        if (!check_one(expected, &session->tried[i], session->tried[i].replay->rule[rule].fired))
+            status = GS_NO;
+    }
+    return known ? status
+                 : gs_usage("replay", "--expect: there is no rule \"%.*s\"", (int)expected->length,
+                            expected->rule);
+}
+
+static int check_none(const struct gs_tried *tried)
+{
+    int status = GS_FINE;
+    char times[GS_UNIT_TEXT];
+    for (size_t i = 0; i < tried->rules->rule_count; i++)
+        if (tried->replay->rule[i].fired)
+            status =
+                gs_complain(GS_NO, "%s: no rule was expected to fire, and %s fires %s", tried->rules->file,
+                            tried->rules->rule[i].name, gs_print_times(tried->replay->rule[i].fired, times));
+    return status;
+}
+
+int gs_check_expectations(const struct gs_session *session)
+{
+    int status = GS_FINE;
+    for (size_t i = 0; i < session->expected_count; i++)
+        status = gs_worse(status, check_expectation(session, &session->expected[i]));
+    for (size_t i = 0; session->expect_none && i < session->count; i++)
+        status = gs_worse(status, check_none(&session->tried[i]));
+    return status;
+}
