@@ -14,7 +14,7 @@ static bool reserve(struct gs_text *text, size_t more)
 
 void gs_text_add_bytes(struct gs_text *text, const void *bytes, size_t length)
 {
-    if (!reserve(text, length))
+    if (!reserve(text, length) || length == 0) // of nothing there may be no pointer
         return;
     memcpy(text->bytes + text->length, bytes, length);
     text->length += length;

@@ -36,12 +36,13 @@ static bool compact(const char *text, char out[20])
 
 bool gs_time_read(const char *text, int64_t *realtime_ns)
 {
+    enum { YEAR_MAX = 2261 }; // the last whole year of 64 bits of nanoseconds
     char t[20];
     if (strnlen(text, 32) > 24 || !compact(text, t))
         return false;
     int year = digits(t, 0, 4), month = digits(t, 4, 6), day = digits(t, 6, 8), hour = digits(t, 9, 11);
     int minute = digits(t, 11, 13), second = digits(t, 13, 15), ms = digits(t, 15, 18);
-    if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 || hour > 23 ||
+    if (year < 1970 || year > YEAR_MAX || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 || hour > 23 ||
         minute < 0 || minute > 59 || second < 0 || second > 60 || ms < 0)
         return false;
     int64_t seconds = days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
@@ -51,11 +52,12 @@ bool gs_time_read(const char *text, int64_t *realtime_ns)
 
 static bool number_at(const char *text, int *value, const char **end)
 {
+    enum { DIGITS_MAX = 9 }; // an int holds them
     *value = 0;
     *end = text;
-    for (; **end >= '0' && **end <= '9' && *end - text < 10; ++*end)
+    for (; **end >= '0' && **end <= '9' && *end - text < DIGITS_MAX; ++*end)
         *value = *value * 10 + (**end - '0');
-    return *end > text && *end - text < 10;
+    return *end > text && (**end < '0' || **end > '9');
 }
 
 /* <pid> or <pid>-<n>: what may follow the rule. */

@@ -12,6 +12,16 @@ int gs_index_add(struct gs_index *index, uint64_t hash, uint32_t number,
                  uint64_t (*hash_of)(const void *of, uint32_t number), const void *of) GS_CHECK_RESULT;
 void gs_index_fini(struct gs_index *index);
 
+/* A + B; a hostile profile's values may add up to more than there are numbers, and then begin anew, as in Go. */
+static inline int64_t gs_sum(int64_t a, int64_t b)
+{
+    return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+static inline uint64_t gs_magnitude(int64_t value)
+{
+    return value < 0 ? -(uint64_t)value : (uint64_t)value;
+}
+
 struct gs_chunk;
 struct gs_profile_pool {
     struct gs_chunk *chunk;                    // strings, frames, values, labels, lines: given back all at once

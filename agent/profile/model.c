@@ -333,5 +333,6 @@ uint64_t gs_sample_hash(const struct gs_sample *sample)
 
 bool gs_sample_same_stack(const struct gs_sample *a, const struct gs_sample *b)
 {
-    return a->depth == b->depth && memcmp(a->location, b->location, a->depth * sizeof *a->location) == 0;
+    return a->depth == b->depth &&
+           (a->depth == 0 || memcmp(a->location, b->location, a->depth * sizeof *a->location) == 0);
 }

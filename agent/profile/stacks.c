@@ -37,8 +37,7 @@ static bool same_frames(const struct gs_profile *profile, const struct gs_sample
 static int heavier(const void *a, const void *b)
 {
     const struct gs_stack_row *x = a, *y = b;
-    uint64_t vx = (uint64_t)(x->value < 0 ? -x->value : x->value),
-             vy = (uint64_t)(y->value < 0 ? -y->value : y->value);
+    uint64_t vx = gs_magnitude(x->value), vy = gs_magnitude(y->value);
     if (vx != vy)
         return vx > vy ? -1 : 1;
     return (x->sample > y->sample) - (x->sample < y->sample);
@@ -74,8 +73,8 @@ int gs_profile_stacks(const struct gs_profile *profile, int sample_type, struct 
         struct gs_stack_row *row = value ? row_for(profile, i, &index, row_of, out) : NULL;
         failed = value && !row;
         if (row)
-            row->value += value;
-        out->total += value;
+            row->value = gs_sum(row->value, value);
+        out->total = gs_sum(out->total, value);
     }
     gs_index_fini(&index);
     gs_free(row_of);

@@ -157,7 +157,7 @@ static bool append_negated(struct gs_profile *profile, const struct gs_profile *
         for (uint32_t d = 0; d < from->depth; d++)
             location[d] = match[from->location[d]];
         for (unsigned v = 0; v < profile->sample_type_count; v++)
-            value[v] = -from->value[v];
+            value[v] = (int64_t)-(uint64_t)from->value[v];
         gs_profile_append_sample(
             profile, &(struct gs_sample){location, value, from->label, from->depth, from->label_count});
         gs_free(location);
@@ -185,7 +185,7 @@ static void add_values(struct gs_profile *profile, size_t to, size_t from)
 {
     int64_t *sum = (int64_t *)profile->sample[to].value; // the profile's own memory
     for (unsigned v = 0; v < profile->sample_type_count; v++)
-        sum[v] = (int64_t)((uint64_t)sum[v] + (uint64_t)profile->sample[from].value[v]);
+        sum[v] = gs_sum(sum[v], profile->sample[from].value[v]);
 }
 
 /* Add up samples of equal stack and labels; the first of them stays. */
@@ -244,7 +244,7 @@ static void merge_headers(struct gs_profile *profile, const struct gs_profile *b
 {
     if (base->time_ns && (!profile->time_ns || base->time_ns < profile->time_ns))
         profile->time_ns = base->time_ns;
-    profile->duration_ns += base->duration_ns;
+    profile->duration_ns = gs_sum(profile->duration_ns, base->duration_ns);
     for (size_t i = 0; i < base->comment_count; i++) {
         bool known = false;
         for (size_t own = 0; own < profile->comment_count; own++)

@@ -77,11 +77,11 @@ static void count(struct tally *tally, uint32_t row, size_t sample, int64_t valu
     if (row == UINT32_MAX)
         return;
     if (leaf)
-        tally->out->row[row].flat += value;
+        tally->out->row[row].flat = gs_sum(tally->out->row[row].flat, value);
     if (tally->seen[row] == sample + 1)
         return;
     tally->seen[row] = sample + 1;
-    tally->out->row[row].cum += value;
+    tally->out->row[row].cum = gs_sum(tally->out->row[row].cum, value);
 }
 
 static void count_sample(struct tally *tally, size_t number, int64_t value)
@@ -99,21 +99,16 @@ static void count_sample(struct tally *tally, size_t number, int64_t value)
     }
 }
 
-static uint64_t magnitude(int64_t value)
-{
-    return value < 0 ? -(uint64_t)value : (uint64_t)value;
-}
-
 /* Flat, then name, then cum: pprof's order. */
 static int by_flat(const void *a, const void *b)
 {
     const struct gs_top_row *x = a, *y = b;
-    if (magnitude(x->flat) != magnitude(y->flat))
-        return magnitude(x->flat) > magnitude(y->flat) ? -1 : 1;
+    if (gs_magnitude(x->flat) != gs_magnitude(y->flat))
+        return gs_magnitude(x->flat) > gs_magnitude(y->flat) ? -1 : 1;
     int order = strcmp(x->function, y->function);
     if (order)
         return order;
-    return (magnitude(x->cum) < magnitude(y->cum)) - (magnitude(x->cum) > magnitude(y->cum));
+    return (gs_magnitude(x->cum) < gs_magnitude(y->cum)) - (gs_magnitude(x->cum) > gs_magnitude(y->cum));
 }
 
 int gs_profile_top(const struct gs_profile *profile, int sample_type, struct gs_top *out)
@@ -122,7 +117,7 @@ int gs_profile_top(const struct gs_profile *profile, int sample_type, struct gs_
     *out = (struct gs_top){0};
     for (size_t i = 0; i < profile->sample_count && !tally.failed; i++) {
         int64_t value = profile->sample[i].value[sample_type];
-        out->total += (int64_t)magnitude(value);
+        out->total = gs_sum(out->total, (int64_t)gs_magnitude(value));
         if (value)
             count_sample(&tally, i, value);
     }
