@@ -2,7 +2,7 @@
 """tests/check/schema.py SOURCE GUMSHOE DIRECTORY [SEED]: hold rules/rules.schema.json and gumshoe's own reader together.
 
  1. The same names: keys of the reader's tables, metrics and kinds of evidence are those of the schema.
- 2. Documents made by this grammar (not by the schema): both take them.
+ 2. Documents made by this grammar (not by the schema): both take them; and what lies on the edge of each bound.
  3. The same with one mistake made on purpose: both refuse them. What a schema cannot say is in BEYOND, and there it must
     really take the document, so that the list stays honest.
  4. The same with a few random changes: the two agree, whatever they say. Where only the reader refuses, each of its errors
@@ -268,6 +268,55 @@ def both_take_what_the_grammar_makes(count):
             fail("the schema refuses: %s" % next(validator.iter_errors(json.loads(text))).message, text)
 
 
+# ---- 2b. edges: the last value that is good, and the first that is not --------------------------------------------------
+def with_rule(**members):
+    return {"version": 1, "rules": [dict({"name": "a", "metric": "threads"}, **members)]}
+
+
+def with_top(**members):
+    return dict({"version": 1, "rules": []}, **members)
+
+
+EDGES = {  # what: the document of a value, the least value and the most
+    "heap.depth": (lambda v: with_top(heap={"depth": v}), 1, 256),
+    "incidents.keep": (lambda v: with_top(incidents={"keep": v}), 0, 10**6),
+    "incidents.max_per_hour": (lambda v: with_top(incidents={"max_per_hour": v}), 0, 1000),
+    "a rule's max_per_hour": (lambda v: with_rule(above=1, max_per_hour=v), 0, 1000),
+    "jitter.over": (lambda v: with_rule(jitter={"by": 1, "over": v}), 1, 4096),
+    "growth.over": (lambda v: with_rule(growth={"rate": "1/s", "over": v}), 3, 4096),
+    "unusual.over": (lambda v: with_rule(unusual={"over": v}), 3, 4096),
+    "unusual.score": (lambda v: with_rule(unusual={"score": v}), 1, 1000),
+    "above": (lambda v: with_rule(above=v), 0, 10**15),
+    "jitter.by": (lambda v: with_rule(jitter={"by": v}), 0, 10**15),
+    "unusual.min of a gauge": (lambda v: with_rule(metric="gauge:q", unusual={"min": v}), -10**15, 10**15),
+    "below of cpu": (lambda v: with_rule(metric="cpu", below=v), 0, 100),
+    "the length of why": (lambda n: with_top(why="x" * n), 0, 1024),
+    "the length of $schema": (lambda n: with_top(**{"$schema": "x" * n}), 0, 1024),
+    "the length of incidents.dir": (lambda n: with_top(incidents={"dir": "x" * n}), 1, 2048),
+    "the length of a label's name": (lambda n: with_top(labels={"x" * n: ""}), 1, 256),
+    "the length of a label": (lambda n: with_top(labels={"a": "x" * n}), 0, 256),
+    "the length of a rule's name": (lambda n: with_rule(name="x" * n, above=1), 1, 40),
+    "labels": (lambda n: with_top(labels={str(i): "" for i in range(n)}), 0, 64),
+    "rules": (lambda n: {"version": 1, "rules": [{"name": str(i), "every": "1h"} for i in range(n)]}, 0, 1000),
+}
+
+
+def both_know_the_edges():
+    good, bad = [], []
+    for what, (make, least, most) in EDGES.items():
+        good += [(what, make(least)), (what, make(most))]
+        bad.append((what, make(most + 1)))
+        if least > 0 or not (what.startswith("the length") or what in ("labels", "rules")):  # there are no -1 of them
+            bad.append((what, make(least - 1)))
+    bad += [("no object", document) for document in ([], 7, "x", None, True)]
+    for wanted, cases in ((True, good), (False, bad)):
+        for (what, made), told in zip(cases, reader_errors([json.dumps(made) for _, made in cases])):
+            if wanted != (not told):
+                fail("the reader on the edge of %s: %s" % (what, told or "takes it"), json.dumps(made)[:300])
+            if wanted != validator.is_valid(made):
+                fail("the schema on the edge of %s" % what, json.dumps(made)[:300])
+
+
 # ---- 3. one mistake on purpose -----------------------------------------------------------------------------------------
 def nodes(value, path=()):
     yield path, value
@@ -362,17 +411,24 @@ def out_of_bounds(made):
     put(made, path, draw.choice(found[path[-1]]))
 
 
+def put_line(r, value):
+    """VALUE as one of the lines that rule R may have."""
+    path = draw.choice([("above",), ("below",), ("unless_above",), ("jitter", "min"), ("jitter", "by"), ("unusual", "min")])
+    if len(path) == 2:
+        r.setdefault(path[0], {"rise": "25%"} if path[0] == "jitter" else {})
+    at(r, path[:-1])[path[-1]] = value
+
+
 def line_out_of_bounds(made):
     r = one_of(r for r in made["rules"] if METRICS.get(r.get("metric")) in ("percent", "number", "gauge"))
-    key = draw.choice(["above", "below", "unless_above"])
-    r[key] = {"percent": [-0.5, 100.5], "number": [-1, 2e15], "gauge": [-2e15, 2e15]}[METRICS[r["metric"]]][draw.randint(0, 1)]
+    put_line(r, {"percent": [-0.5, 100.5], "number": [-1, 2e15], "gauge": [-2e15, 2e15]}[METRICS[r["metric"]]][draw.randint(0, 1)])
 
 
 def line_of_another_kind(made):
     r = one_of(r for r in made["rules"] if "metric" in r)
     bad = {"bytes": [512, "1MiB/s", "512"], "bytes/s": [512, "1MiB", "50%"], "percent": ["1MiB", "10Hz"],
            "number": ["80%", "500", "1MiB"], "gauge": ["80%", "500", "1s"]}
-    r[draw.choice(["above", "below", "unless_above"])] = draw.choice(bad[METRICS[r["metric"]]])
+    put_line(r, draw.choice(bad[METRICS[r["metric"]]]))
 
 
 def rate_of_another_kind(made):
@@ -520,6 +576,7 @@ def both_agree_on_random_changes(count):
 
 if not failures:
     both_take_what_the_grammar_makes(400)
+    both_know_the_edges()
     both_refuse_mistakes(40)
     taken = both_agree_on_random_changes(1200)
     print("seed %d: 400 documents taken, %d mistakes refused, 1200 random changes agreed upon (%d of them taken by both)%s"
