@@ -59,7 +59,8 @@ static int in_file_order(const void *a, const void *b)
 
 void gs_errors_sort(struct gs_errors *errors, size_t from)
 {
-    gs_sort(errors->item + from, errors->count - from, sizeof *errors->item, in_file_order);
+    if (errors->count > from) // of none there is no list
+        gs_sort(errors->item + from, errors->count - from, sizeof *errors->item, in_file_order);
 }
 
 const char *gs_severity_name(enum gs_severity severity)

@@ -1,0 +1,17 @@
+/* A mangled name out of somebody's symbol table. */
+#include "base/memory.h"
+#include "fuzz.h"
+#include "symbol/symbol.h"
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
+{
+    char *mangled = gs_fuzz_copy(bytes, length, 1);
+    char *name = gs_demangle(mangled);
+    gs_must(!name || strlen(name) <= 64 << 10);
+    (void)gs_function_is_runtime(name ? name : mangled);
+    (void)gs_path_is_runtime(mangled);
+    gs_free(name);
+    free(mangled);
+    return 0;
+}

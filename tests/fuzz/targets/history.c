@@ -1,0 +1,56 @@
+/* A history: metrics.json, CSV, or packs. What was read is packed again, and reads as the same. */
+#include "base/memory.h"
+#include "base/text.h"
+#include "fuzz.h"
+#include "metrics/metrics.h"
+#include <string.h>
+
+static bool is_packed(const uint8_t *bytes, size_t length)
+{
+    return length >= 3 && memcmp(bytes, "gsh", 3) == 0;
+}
+
+static void check_times(const struct gs_history *history)
+{
+    for (size_t i = 1; i < gs_history_length(history); i++)
+        gs_must(gs_history_time(history, i - 1) < gs_history_time(history, i));
+}
+
+enum { ROOM = 4 << 20 };
+
+/* A history that was taken in can be packed, and unpacked as what it was. */
+static void pack_again(const struct gs_history *history)
+{
+    char why[160];
+    void *packed = malloc(ROOM);
+    gs_must(packed != NULL);
+    size_t size = gs_history_pack(history, 0, packed, ROOM);
+    struct gs_history *again = size ? gs_history_unpack(packed, size, why, sizeof why) : NULL;
+    gs_must(!size || again);
+    gs_must(!again || gs_history_metric_count(again) == gs_history_metric_count(history));
+    gs_must(!again || gs_history_length(again) <= gs_history_length(history));
+    gs_history_free(again);
+    free(packed);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
+{
+    struct gs_errors errors = {0};
+    struct gs_history_about about = {0};
+    struct gs_text json = {0};
+    char *copy = gs_fuzz_copy(bytes, length, 0);
+    gs_memory_for_json();
+    struct gs_history *history = gs_history_read(copy, length, "h", &about, &errors);
+    gs_must((history == NULL) == (errors.count > 0));
+    if (history && !is_packed(bytes, length)) // packs have a clock's times, and clocks are set back
+        check_times(history);
+    if (history) {
+        gs_history_write_json(history, &about, &json);
+        pack_again(history);
+    }
+    gs_text_fini(&json);
+    gs_history_free(history);
+    gs_errors_fini(&errors);
+    free(copy);
+    return 0;
+}
