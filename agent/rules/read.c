@@ -9,7 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RULES_MAX = 1000, LABELS_MAX = 64, LABEL_TEXT_MAX = 256, DIR_MAX = 2048 };
+enum {
+    RULES_MAX = 1000,
+    LABELS_MAX = 64,
+    LABEL_TEXT_MAX = 256,
+    ONLY_MAX = 64,
+    NAME_MAX_BYTES = 255,
+    DIR_MAX = 2048
+};
 
 #define SECOND 1e9
 #define MINUTE (60 * SECOND)
@@ -46,8 +53,8 @@ static GS_FIELD_READER(read_version)
     if (!gs_is_whole(value, &version))
         gs_refuse_type(reader, value, place, "the number 1");
     else if (version != 1)
-        gs_refuse(reader, place, GS_THE_VALUE, "this is what version 1 can read",
-                  "unknown version %lld", (long long)version);
+        gs_refuse(reader, place, GS_THE_VALUE, "this is what version 1 can read", "unknown version %lld",
+                  (long long)version);
 }
 
 static GS_FIELD_READER(read_depth)
@@ -77,7 +84,8 @@ static GS_FIELD_READER(read_heap)
     };
     // clang-format on
     struct gs_rules *rules = into;
-    struct written_heap written = {NULL, rules->heap.sample_bytes, rules->heap.depth, rules->heap.baseline_ns};
+    struct written_heap written = {NULL, rules->heap.sample_bytes, rules->heap.depth,
+                                   rules->heap.baseline_ns};
     gs_read_fields(reader, value, place, GS_FIELDS(fields), &written);
     rules->heap.sample_bytes = written.sample_bytes;
     rules->heap.depth = written.depth;
@@ -154,6 +162,54 @@ static GS_FIELD_READER(read_labels)
     }
 }
 
+static GS_FIELD_READER(read_children)
+{
+    static const char *const names[] = {"forks", "all", "off"}; // as enum gs_children has them
+    const char *name = json_string_value(value);
+    enum gs_children *children = into;
+    (void)field;
+    if (!name) {
+        gs_refuse_type(reader, value, place, "\"forks\", \"all\" or \"off\"");
+        return;
+    }
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(names[i], name)) {
+            *children = (enum gs_children)i;
+            return;
+        }
+    char hint[64];
+    const char *meant = gs_nearest(name, names, sizeof names / sizeof *names, sizeof *names);
+    snprintf(hint, sizeof hint, meant ? "did you mean \"%s\"?" : "it may be \"forks\", \"all\" or \"off\"",
+             meant);
+    gs_refuse(reader, place, GS_THE_VALUE, hint, "unknown choice \"%.40s\"", name);
+}
+
+static GS_FIELD_READER(read_only)
+{
+    const struct gs_field row = {.key = field->key, .least = 1, .most = NAME_MAX_BYTES};
+    struct gs_rules *rules = into;
+    size_t count = json_array_size(value);
+    if (!json_is_array(value)) {
+        gs_refuse_type(reader, value, place, "an array of program names");
+        return;
+    }
+    if (count == 0 || count > ONLY_MAX) {
+        gs_refuse(reader, place, GS_THE_VALUE, count ? NULL : "leave \"only\" out to watch every program",
+                  "%s", count ? "more than 64 names" : "no program is named");
+        return;
+    }
+    const char **only = gs_keep(reader, count * sizeof *only);
+    for (size_t i = 0; i < count && only; i++) {
+        struct gs_place element = {.up = place, .index = i};
+        gs_field_text(reader, json_array_get(value, i), &element, &row, &only[i]);
+        if (only[i] && strchr(only[i], '/'))
+            gs_refuse(reader, &element, GS_THE_VALUE, "write the last part of it",
+                      "\"%.60s\" is a path, not a program's name", only[i]);
+    }
+    rules->only = only;
+    rules->only_count = only ? count : 0;
+}
+
 /* The rules themselves are read last: their windows need the interval. */
 static void read_top(struct gs_reader *reader, const json_t *document, const struct gs_place *place,
                      struct gs_rules *rules)
@@ -169,12 +225,14 @@ static void read_top(struct gs_reader *reader, const json_t *document, const str
         {"labels",      read_labels,        0, 0, 0, false, NULL},
         {"rules",       gs_field_elsewhere, 0, 0, 0, false, NULL},
         {"cpu",         read_cpu,           0, 0, 0, false, NULL},
-        {"children",    gs_field_later,     0, 0, 0, false, NULL},
+        {"children",    read_children,      offsetof(struct gs_rules, children), 0, 0, false, NULL},
+        {"only",        read_only,          0, 0, 0, false, NULL},
         {"budget",      gs_field_share,     offsetof(struct gs_rules, budget), 0.0001, 1, false, NULL},
         {"on_incident", gs_field_later,     0, 0, 0, false, NULL},
     };
     // clang-format on
-    if (gs_read_fields(reader, document, place, GS_FIELDS(fields), rules) && !json_object_get(document, "version"))
+    if (gs_read_fields(reader, document, place, GS_FIELDS(fields), rules) &&
+        !json_object_get(document, "version"))
         gs_refuse(reader, place, GS_THE_VALUE, "add \"version\": 1", "\"version\" is missing");
 }
 

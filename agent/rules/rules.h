@@ -47,6 +47,9 @@ struct gs_rules {               // what a checked file says; never changes once 
         uint64_t max_per_hour;  // 0: no limit
     } incidents;
     double budget;              // what the agent may cost: share of one CPU
+    enum gs_children { GS_CHILDREN_FORKS, GS_CHILDREN_ALL, GS_CHILDREN_OFF } children;
+    const char *const *only;    // names of the programs that are meant; none: all
+    size_t only_count;
     const struct gs_label *label;
     size_t label_count;
     const struct gs_rule *rule;

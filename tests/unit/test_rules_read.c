@@ -47,7 +47,14 @@ static const struct bad documents[] = {
     {"{ \"version\": 1,\n  \"intervall\": \"1s\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:2:3: error: unknown key \"intervall\"; did you mean \"interval\"?"},
     {"{ \"version\": 1, \"interval\": 1, \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:29: error: expected a duration such as \"10s\", found a number"},
     {"{ \"version\": 1, \"interval\": \"1ms\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:29: error: 1 ms is out of range: \"interval\" may be 10 ms to 1 h"},
-    {"{ \"version\": 1, \"children\": \"all\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:17: error: \"children\" is not in this version"},
+    {"{ \"version\": 1, \"children\": \"fork\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:29: error: unknown choice \"fork\"; did you mean \"forks\"?"},
+    {"{ \"version\": 1, \"children\": \"none\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:29: error: unknown choice \"none\"; it may be \"forks\", \"all\" or \"off\""},
+    {"{ \"version\": 1, \"children\": false, \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:29: error: expected \"forks\", \"all\" or \"off\", found false"},
+    {"{ \"version\": 1, \"only\": \"nginx\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:25: error: expected an array of program names, found a string"},
+    {"{ \"version\": 1, \"only\": [], \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:25: error: no program is named; leave \"only\" out to watch every program"},
+    {"{ \"version\": 1, \"only\": [\"nginx\", 7], \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:35: error: expected a string, found a number"},
+    {"{ \"version\": 1, \"only\": [\"nginx\", \"\"], \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:35: error: \"only\" is empty"},
+    {"{ \"version\": 1, \"only\": [\"/usr/sbin/nginx\"], \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:26: error: \"/usr/sbin/nginx\" is a path, not a program's name; write the last part of it"},
     {"{ \"version\": 1, \"cpu\": {\"rate\": \"99hz\"}, \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:33: error: unknown unit \"hz\"; did you mean \"Hz\"?"},
     {"{ \"version\": 1, \"cpu\": {\"rate\": \"2000Hz\"}, \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:33: error: 2000Hz is out of range: \"rate\" may be 1Hz to 1000Hz"},
     {"{ \"version\": 1, \"cpu\": {\"duration\": \"10ms\", \"before\": \"1h\"}, \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:37: error: 10 ms is out of range: \"duration\" may be 100 ms to 1 h\nf:1:55: error: 1 h is out of range: \"before\" may be 0 or 1 s to 10 m"},
@@ -281,7 +288,30 @@ static void defaults_are_those_of_the_documentation(void **state)
     assert_int_equal(rules->rule[0].capture, GS_HEAP | GS_THREADS);
     assert_int_equal(rules->metric_count, 1);
     assert_string_equal(rules->metric[0], "gauge:queue");
+    assert_int_equal(rules->children, GS_CHILDREN_FORKS);
+    assert_int_equal(rules->only_count, 0);
     gs_rules_free(rules);
+}
+
+/* Which children, and which programs, in the words of the file. */
+static void children_and_programs_are_chosen(void **state)
+{
+    static const struct { const char *word; enum gs_children children; } choices[] = {
+        {"forks", GS_CHILDREN_FORKS}, {"all", GS_CHILDREN_ALL}, {"off", GS_CHILDREN_OFF}};
+    (void)state;
+    for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) {
+        char text[256];
+        struct gs_errors errors = {0};
+        snprintf(text, sizeof text, "{ \"version\": 1, \"children\": \"%s\", \"only\": [\"nginx\", \"postgres\"], "
+                                    "\"rules\": [ { \"name\": \"a\", \"every\": \"1h\" } ] }", choices[i].word);
+        struct gs_rules *rules = gs_rules_read(text, strlen(text), "f", &errors);
+        assert_non_null(rules);
+        assert_int_equal(rules->children, choices[i].children);
+        assert_int_equal(rules->only_count, 2);
+        assert_string_equal(rules->only[0], "nginx");
+        assert_string_equal(rules->only[1], "postgres");
+        gs_rules_free(rules);
+    }
 }
 
 static void the_built_in_rules_are_right(void **state)
@@ -303,6 +333,7 @@ int main(void)
         cmocka_unit_test(a_whole_number_may_be_written_with_a_point),
         cmocka_unit_test(an_editor_may_name_its_schema),
         cmocka_unit_test(defaults_are_those_of_the_documentation),
+        cmocka_unit_test(children_and_programs_are_chosen),
         cmocka_unit_test(the_built_in_rules_are_right),
     };
     gs_memory_for_json();
