@@ -94,5 +94,7 @@ void gs_calls_after_fork(void)
 {
     pthread_mutex_init(&c.mutex, NULL);
     pthread_cond_init(&c.done, NULL);
-    memset(c.call, 0, sizeof c.call);
+    for (int i = 0; i < CALLS_MAX; i++) // a fork copies no page that is not written
+        if (c.call[i].state != GS_CALL_FREE)
+            c.call[i] = (struct gs_call){0};
 }

@@ -11,6 +11,7 @@
 #include "base/process.h"
 #include "base/spare.h"
 #include "base/text.h"
+#include "children.h"
 #include "probe/probe.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
 
 /* ---- errors of gumshoe_start ------------------------------------------------------------------------------------ */
 
@@ -97,6 +97,20 @@ static int open_store(struct gs_parts *parts, const struct gumshoe_options *opti
     return parts->store ? 0 : gs_refuse_start(options->error, errno ? -errno : -EIO, dir, why);
 }
 
+/* This program is not one of "only". That is worth a word, but not for each of the many that "all" reaches. */
+static int step_back(const struct gs_rules *rules, const struct gumshoe_options *options)
+{
+    static const char message[] = "\"only\" in the rules names other programs";
+    gs_probe_stop();
+    if (options->error) {
+        options->error->code = -ECANCELED;
+        snprintf(options->error->message, sizeof options->error->message, "%s", message);
+    }
+    if (rules->children != GS_CHILDREN_ALL)
+        gs_log(GS_LOG_INFO, "not watching %s: %s", program_invocation_short_name, message);
+    return -ECANCELED;
+}
+
 /* Make one allocation as the program does, so that the hooks have seen one if they see any. */
 static void try_hooks(void)
 {
@@ -169,17 +183,23 @@ void gs_parts_find_unavailable(struct gs_parts *parts)
     parts->scene->unavailable_count = parts->unavailable_count;
 }
 
+static void log_unavailable(const struct gs_parts *parts)
+{
+    for (size_t i = 0; i < parts->unavailable_count; i++)
+        gs_log(GS_LOG_WARNING, "metric not available: %s", parts->unavailable[i]);
+}
+
 static void tell_unavailable(struct gs_parts *parts)
 {
     gs_parts_find_unavailable(parts);
-    for (size_t i = 0; i < parts->unavailable_count; i++)
-        gs_log(GS_LOG_WARNING, "metric not available: %s", parts->unavailable[i]);
+    log_unavailable(parts);
 }
 
 /* What the rules say in vain on this machine, into the log. What cannot be had is said apart, and in every incident. */
 static void log_advice(const struct gs_parts *parts)
 {
-    const struct gs_machine machine = {.limit_bytes = parts->scene->limit_bytes, .limit_from = parts->limit_from};
+    const struct gs_machine machine = {.limit_bytes = parts->scene->limit_bytes,
+                                       .limit_from = parts->limit_from};
     struct gs_errors warnings = {0};
     gs_rules_advise(parts->rules, &machine, &warnings);
     gs_log_errors(&warnings);
@@ -189,6 +209,8 @@ static void log_advice(const struct gs_parts *parts)
 int gs_parts_make(struct gs_parts *parts, const struct gumshoe_options *options)
 {
     int error = read_rules(parts, options);
+    if (!error && !gs_children_meant(parts->rules))
+        error = step_back(parts->rules, options);
     if (!error)
         error = open_store(parts, options);
     if (error)
@@ -226,6 +248,44 @@ void gs_parts_drop(struct gs_parts *parts)
     gs_spare_give_all();
     gs_free(parts->rules_dir);
     *parts = (struct gs_parts){0};
+}
+
+/* ---- in the child of a fork ----------------------------------------------------------------------------------------- */
+
+static void close_readings(struct gs_parts *parts)
+{
+    struct gs_watch *watch = parts->watch;
+    parts->watch = NULL; // first: this child may itself be forking just now
+    gs_watch_free(watch);
+}
+
+void gs_parts_let_go(struct gs_parts *parts)
+{
+    close_readings(parts);
+    if (parts->store)
+        gs_store_let_go(parts->store);
+}
+
+/* The parent's judge and history, which its watcher may have been at work on, are left as they are: nobody asks for them. */
+int gs_parts_inherit(struct gs_parts *parts)
+{
+    char why[256];
+    size_t known = parts->unavailable_count;
+    close_readings(parts);
+    parts->unavailable_count = 0;
+    int error = gs_store_inherit(parts->store, why, sizeof why);
+    if (error)
+        return gs_refuse_start(NULL, error, gs_store_path(parts->store), why);
+    gs_spare_put_by();
+    gs_probe_widen(0);
+    parts->start_ns = gs_monotonic_ns();
+    parts->baselines = gs_baselines_new();
+    if (!parts->baselines || !make_tables(parts))
+        return gs_refuse_start(NULL, -ENOMEM, "", "no memory for the watcher's own tables");
+    gs_parts_find_unavailable(parts);
+    if (parts->unavailable_count > known) // else its parent has logged them
+        log_unavailable(parts);
+    return 0;
 }
 
 /* ---- new rules ------------------------------------------------------------------------------------------------------ */

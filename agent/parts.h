@@ -32,6 +32,11 @@ void gs_parts_drop(struct gs_parts *parts);
 /* Make those that RULES (theirs from now on) determine anew, with what the old ones remember. The old ones are put into OLD, to
  * be dropped when no incident needs them. -ENOMEM: all is as it was, RULES still the caller's. Context: watcher. */
 int gs_parts_renew(struct gs_parts *parts, struct gs_rules *rules, struct gs_parts *old) GS_CHECK_RESULT;
+/* In the child of a fork, where PARTS are still its parent's: the same rules and the same directory, all else anew. 0, or -errno,
+ * which was logged: then gs_parts_drop is still to be called. Context: the child's watcher. */
+int gs_parts_inherit(struct gs_parts *parts) GS_CHECK_RESULT;
+/* In the child of a fork: close the descriptors that belong to its parent's watcher. */
+void gs_parts_let_go(struct gs_parts *parts);
 /* Find out which metrics the rules ask for in vain just now: said at the start, and in every incident. Context: watcher. */
 void gs_parts_find_unavailable(struct gs_parts *parts);
 

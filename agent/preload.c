@@ -6,8 +6,10 @@
  *
  * GUMSHOE_PID names the process that is meant: `gumshoe run` sets it, and so does the first process of a bare
  * LD_PRELOAD, for those that inherit its environment. A wrapper that execs the server keeps its pid and is followed;
- * a child that a server starts has another and is not watched.
- * Who: the main thread, in a constructor and in a destructor of the library. */
+ * a program that a child execs has another and is not watched. So it can tell without reading the rules; where these say
+ * "children": "all", the first process makes it GUMSHOE_PID=all.
+ * Who: the main thread, in a constructor and in a destructor of the library; a forked child, in the handler of fork. */
+#include "preload.h"
 #include "base/log.h"
 #include "probe/probe.h"
 #include "watcher.h"
@@ -17,14 +19,21 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Is FILE, LENGTH bytes of a path, our library? */
+static bool is_ours(const char *file, size_t length)
+{
+    static const char name[] = "libgumshoe.so";
+    const char *slash = memrchr(file, '/', length), *last = slash ? slash + 1 : file;
+    return (size_t)(file + length - last) >= sizeof name - 1 && strncmp(last, name, sizeof name - 1) == 0;
+}
+
 /* Is one of the files in LD_PRELOAD's list ours? */
 static bool preloaded(void)
 {
     const char *list = secure_getenv("LD_PRELOAD");
     while (list && *list) {
         size_t length = strcspn(list, ": ");
-        const char *slash = memrchr(list, '/', length), *name = slash ? slash + 1 : list;
-        if (strncmp(name, "libgumshoe.so", strlen("libgumshoe.so")) == 0)
+        if (is_ours(list, length))
             return true;
         list += length;
         list += strspn(list, ": ");
@@ -40,7 +49,7 @@ static bool meant(void)
     snprintf(mine, sizeof mine, "%d", (int)getpid());
     if (!pid)
         setenv("GUMSHOE_PID", mine, 1);
-    return !pid || strcmp(pid, mine) == 0;
+    return !pid || strcmp(pid, mine) == 0 || strcmp(pid, "all") == 0;
 }
 
 __attribute__((constructor)) static void on_load(void)
@@ -49,8 +58,26 @@ __attribute__((constructor)) static void on_load(void)
     bool disabled = disable && *disable && strcmp(disable, "0") != 0;
     if (disabled || (preloaded() && !meant()))
         gs_probe_stop();
-    else if (preloaded())
+    else if (preloaded()) {
         (void)gs_watcher_start(NULL); // it has logged what went wrong; the host goes on
+        if (gs_watcher_children() == GS_CHILDREN_ALL)
+            setenv("GUMSHOE_PID", "all", 1);
+    }
+}
+
+/* The entry is taken out of the list as it stands: unsetenv takes a lock that another thread of the parent's may have held.
+ * Others in LD_PRELOAD are the host's, and it stays then. */
+void gs_preload_forget(void)
+{
+    static const char name[] = "LD_PRELOAD=";
+    char **at = environ;
+    while (at && *at && strncmp(*at, name, sizeof name - 1) != 0)
+        at++;
+    if (!at || !*at || strpbrk(*at, ": ") || !is_ours(*at + sizeof name - 1, strlen(*at) - (sizeof name - 1)))
+        return;
+    do
+        at[0] = at[1];
+    while (*at++);
 }
 
 __attribute__((destructor)) static void on_unload(void)

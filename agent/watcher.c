@@ -6,7 +6,8 @@
  * Who:    one thread, with every signal blocked, so that none meant for the host ends here. Public calls come from
  *         host threads: they take `gate` (start, stop) or ask through calls.c, which wakes the thread.
  * Memory: none of the host's malloc once the thread runs. Starting it does use it: pthread_create must.
- * Fork:   the child has no watcher; it may start one of its own. */
+ * Fork:   the child has a thread that sleeps until the child has grown (children.c), and then watches it with parts of its
+ *         own (gs_parts_inherit). Until then the parent's are kept, also for children that it forks itself. */
 #include "watcher.h"
 #include "base/clock.h"
 #include "base/kinds.h"
@@ -15,9 +16,11 @@
 #include "base/spare.h"
 #include "base/units.h"
 #include "calls.h"
+#include "children.h"
 #include "control.h"
 #include "governor.h"
 #include "parts.h"
+#include "preload.h"
 #include "probe/probe.h"
 #include "reload.h"
 #include "status.h"
@@ -44,6 +47,8 @@ static struct {
     pthread_t thread;
     _Atomic bool running, stopping;
     bool fork_known;
+    bool heir; // of a fork: not running, and `parts` are still the parent's
+    _Atomic enum gs_children children;
     struct gs_parts parts;
     struct gs_governor governor;
     _Atomic int64_t cpu_duration_ns; // of a profile that the program asks for
@@ -181,6 +186,7 @@ static void go_by_rules(void)
     gs_cpu_configure(&(struct gs_cpu_settings){rules->cpu.hertz, rules->cpu.before_ns});
     w.governor.budget = rules->budget;
     atomic_store(&w.cpu_duration_ns, rules->cpu.duration_ns);
+    atomic_store(&w.children, rules->children);
 }
 
 /* Go by the rules file, should it have changed: from a tick at once, so that a longer interval of before is not sat out. */
@@ -231,9 +237,68 @@ static void *watch(void *unused)
 
 /* ---- starting and stopping ------------------------------------------------------------------------------------------------ */
 
+static int start_thread(void *(*routine)(void *))
+{
+    sigset_t all, old;
+    pthread_attr_t attributes;
+    sigfillset(&all);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int error = gs_probe_create_own_thread(&w.thread, &attributes, routine, NULL);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attributes);
+    return -error;
+}
+
+/* What this child has inherited is of no use: it is not to be watched, or its program sees to that itself. Holds the gate. */
+static void disinherit(void)
+{
+    if (!w.heir)
+        return;
+    gs_parts_let_go(&w.parts);
+    w.parts = (struct gs_parts){0};
+    w.heir = false;
+}
+
+/* Be the watcher from here on, unless another has been started or stopped meanwhile. Holds the gate. */
+static bool succeed(void)
+{
+    if (!w.heir)
+        return false;
+    int error = gs_parts_inherit(&w.parts);
+    w.thread = pthread_self();
+    atomic_store(&w.running, error == 0);
+    w.heir = false; // after that: a child that is forked just now finds the one or the other
+    if (error)
+        gs_parts_drop(&w.parts);
+    return error == 0;
+}
+
+/* The child's thread: asleep until the child is worth watching. */
+static void *grow_up(void *unused)
+{
+    struct timespec left = {.tv_nsec = GS_CHILD_GROWN_NS};
+    while (nanosleep(&left, &left) !=
+           0) // setuid(3) has each thread do the same, by a signal that cannot be blocked
+        ;
+    gs_children_grown();
+    pthread_mutex_lock(&w.gate);
+    bool watching = succeed();
+    pthread_mutex_unlock(&w.gate);
+    if (!watching) {
+        pthread_detach(pthread_self());
+        return NULL;
+    }
+    gs_log(GS_LOG_INFO, "watching: forked by %d, incidents in %s", (int)getppid(),
+           gs_store_path(w.parts.store));
+    return watch(unused);
+}
+
 /* The child has the watcher's memory but not its thread, and whatever the thread held is still held: forget it all. */
 static void after_fork_in_child(void)
 {
+    w.heir |= atomic_load(&w.running);
     gs_memory_after_fork();
     gs_probe_after_fork();
     gs_cpu_after_fork();
@@ -243,35 +308,32 @@ static void after_fork_in_child(void)
     gs_reload_after_fork();
     gs_spare_give_all();
     pthread_mutex_init(&w.gate, NULL);
-    w.parts = (struct gs_parts){0};
     atomic_store(&w.running, false);
-}
-
-static int start_thread(void)
-{
-    sigset_t all, old;
-    pthread_attr_t attributes;
-    sigfillset(&all);
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int error = gs_probe_create_own_thread(&w.thread, &attributes, watch, NULL);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    pthread_attr_destroy(&attributes);
-    return -error;
+    atomic_store(&w.stopping, false);
+    enum gs_children children = atomic_load(&w.children);
+    if (children != GS_CHILDREN_ALL)
+        gs_preload_forget();
+    if (children == GS_CHILDREN_OFF)
+        gs_probe_stop();
+    bool wanted = w.heir && children != GS_CHILDREN_OFF && gs_children_may_work();
+    if (w.heir && (!wanted || start_thread(grow_up)))
+        gs_parts_let_go(&w.parts);
 }
 
 static int start(const struct gumshoe_options *options)
 {
     int error = gs_parts_make(&w.parts, options);
+    if (w.parts.rules)
+        atomic_store(&w.children, w.parts.rules->children);
     if (error)
         return error;
+    gs_children_prepare();
     atomic_store(&w.stopping, false);
-    error = start_thread();
+    error = start_thread(watch);
     if (error)
         return gs_refuse_start(options->error, error, "", "the watcher's thread could not be created");
     if (!w.fork_known)
-        pthread_atfork(NULL, NULL, after_fork_in_child);
+        pthread_atfork(gs_children_before_fork, NULL, after_fork_in_child);
     w.fork_known = true;
     gs_log(GS_LOG_INFO, "watching: %zu rules from %s, incidents in %s", w.parts.rules->rule_count,
            w.parts.rules->file, gs_store_path(w.parts.store));
@@ -301,6 +363,7 @@ int gs_watcher_start(const struct gumshoe_options *given)
     } else {
         gs_memory_for_json();
         gs_memory_put_by();
+        disinherit();
         error = start(&options);
         atomic_store(&w.running, error == 0);
         if (error)
@@ -313,6 +376,7 @@ int gs_watcher_start(const struct gumshoe_options *given)
 void gs_watcher_stop(void)
 {
     pthread_mutex_lock(&w.gate);
+    disinherit();
     if (atomic_load(&w.running) && !pthread_equal(pthread_self(), w.thread)) {
         struct timespec until;
         atomic_store(&w.stopping, true);
@@ -325,6 +389,11 @@ void gs_watcher_stop(void)
         } // else it is in the middle of a capture, needs its parts, and ends after it
     }
     pthread_mutex_unlock(&w.gate);
+}
+
+enum gs_children gs_watcher_children(void)
+{
+    return atomic_load(&w.children);
 }
 
 /* ---- calls ----------------------------------------------------------------------------------------------------------------- */

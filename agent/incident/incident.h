@@ -29,6 +29,11 @@ struct gs_store_limits { uint64_t keep, max_bytes; int64_t max_age_ns; }; // 0: 
 struct gs_store *gs_store_open(const char *dir, const struct gs_store_limits *limits, char *why, size_t why_size);
 void gs_store_limit(struct gs_store *store, const struct gs_store_limits *limits); // others, from now on
 void gs_store_close(struct gs_store *store);
+/* In the child of a fork, whose STORE is its parent's: open the directory for the child itself. It goes by the descriptor that
+ * was inherited, which also leads there after a chroot; else by its path. -errno, with a sentence in WHY. */
+int gs_store_inherit(struct gs_store *store, char *why, size_t why_size) GS_CHECK_RESULT;
+/* Close the descriptor, if it is still ours; it is opened again when it is needed. */
+void gs_store_let_go(struct gs_store *store);
 const char *gs_store_path(const struct gs_store *store);       // absolute
 /* Remove what the limits no longer allow. Never: for each rule its newest incident and the one with the highest
  * value; anything that is not an incident of ours. Safe against other processes doing the same. Returns how

@@ -77,6 +77,14 @@ static int connect_to(const char *directory, const char *name)
     return fd;
 }
 
+/* Is NAME that of a process which we see alive? Then its agent is not woken to ask. */
+static bool maker_lives(const char *name)
+{
+    char *end;
+    long pid = strtol(name, &end, 10);
+    return *end == '-' && pid > 0 && pid < INT_MAX && start_time((int)pid) == strtoull(end + 1, NULL, 10);
+}
+
 /* Remove sockets that nobody listens at any more. */
 static void sweep(int live, const char *directory)
 {
@@ -84,7 +92,7 @@ static void sweep(int live, const char *directory)
     gs_dir_start(&dir, live);
     for (const char *name; (name = gs_dir_next(&dir));) {
         size_t length = strlen(name);
-        if (length < 5 || strcmp(name + length - 5, ".sock") != 0)
+        if (length < 5 || strcmp(name + length - 5, ".sock") != 0 || maker_lives(name))
             continue;
         int fd = connect_to(directory, name);
         if (fd >= 0)
@@ -97,7 +105,8 @@ static void sweep(int live, const char *directory)
 static int listen_at(const char *directory, int live, const char *name)
 {
     struct sockaddr_un address;
-    int fd = set_address(&address, directory, name) ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1, error = 0;
+    int fd = set_address(&address, directory, name) ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1,
+        error = 0;
     if (fd < 0)
         return -EMFILE;
     unlinkat(live, name, 0); // of a number that has come round
@@ -137,7 +146,8 @@ int gs_live_listen(struct gs_store *store, char name[GS_LIVE_NAME])
     int live = gs_live_open(store);
     if (live < 0)
         return live;
-    snprintf(directory, sizeof directory, "/proc/self/fd/%d", live); // a socket's path is short; ours need not be
+    snprintf(directory, sizeof directory, "/proc/self/fd/%d",
+             live); // a socket's path is short; ours need not be
     sweep(live, directory);
     socket_name((int)getpid(), start_time((int)getpid()), name, GS_LIVE_NAME);
     int listener = listen_at(directory, live, name);
@@ -164,7 +174,8 @@ int gs_live_connect(int pid)
     socket_name(own_number(pid), start_time(pid), name, sizeof name);
     struct gs_dir dir;
     gs_dir_start(&dir, table);
-    for (const char *entry; fd < 0 && (entry = gs_dir_next(&dir));) { // its store is one of its open directories
+    for (const char *entry;
+         fd < 0 && (entry = gs_dir_next(&dir));) { // its store is one of its open directories
         char directory[sizeof path + 300];
         snprintf(directory, sizeof directory, "%s/%.200s/.live", path, entry);
         fd = connect_to(directory, name);

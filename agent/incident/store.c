@@ -122,12 +122,38 @@ void gs_store_limit(struct gs_store *store, const struct gs_store_limits *limits
     store->limits = *limits;
 }
 
+void gs_store_let_go(struct gs_store *store)
+{
+    gs_release(&store->held);
+}
+
 void gs_store_close(struct gs_store *store)
 {
     if (!store)
         return;
-    gs_release(&store->held);
+    gs_store_let_go(store);
     gs_free(store);
+}
+
+/* The directory behind the descriptor that was inherited, under a descriptor of our own. -1 with errno, and a sentence in WHY. */
+static int open_inherited(const struct gs_store *store, char *why, size_t why_size)
+{
+    struct stat status;
+    const char *reason = distrust(store->held.fd, &status);
+    if (reason)
+        return refuse(errno, reason, why, why_size);
+    int fd = gs_openat(store->held.fd, ".", O_RDONLY | O_DIRECTORY, 0);
+    return fd < 0 ? refuse(-fd, strerrordesc_np(-fd), why, why_size) : fd;
+}
+
+int gs_store_inherit(struct gs_store *store, char *why, size_t why_size)
+{
+    struct stat status;
+    bool there = gs_is_held(&store->held, &status) && status.st_nlink;
+    int fd = there ? open_inherited(store, why, why_size) : open_checked(store->home, why, why_size);
+    int error = fd < 0 ? -errno : 0;
+    gs_store_let_go(store);
+    return error ? error : gs_hold(&store->held, fd);
 }
 
 const char *gs_store_path(const struct gs_store *store)

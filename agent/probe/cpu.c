@@ -94,6 +94,7 @@ static int64_t clock_ns(clockid_t clock)
 
 /* Each thread's timer: tid << 32 | its number + 1; the number is filled in after the place was taken. */
 static _Atomic uint64_t timer[PLACES + NEIGHBOURS];
+static _Atomic bool timers_used; // ever: else a forked child need not look through them
 
 static _Atomic uint64_t *timer_of(pid_t tid)
 {
@@ -107,6 +108,7 @@ static _Atomic uint64_t *place_for(pid_t tid)
 {
     for (size_t at = (size_t)tid % PLACES, end = at + NEIGHBOURS; at < end; at++) {
         uint64_t none = 0;
+        atomic_store_explicit(&timers_used, true, memory_order_relaxed);
         if (atomic_compare_exchange_strong_explicit(&timer[at], &none, (uint64_t)tid << 32, memory_order_acquire,
                                                     memory_order_relaxed))
             return &timer[at];
@@ -276,6 +278,9 @@ void gs_probe_cpu_stop(void)
 void gs_probe_after_fork(void)
 {
     atomic_store_explicit(&period_ns, 0, memory_order_relaxed);
-    memset((void *)timer, 0, sizeof timer); // a child inherits no timers
+    for (size_t at = 0; timers_used && at < PLACES + NEIGHBOURS; at++) // a child inherits no timers
+        if (atomic_load_explicit(&timer[at], memory_order_relaxed))
+            atomic_store_explicit(&timer[at], 0, memory_order_relaxed); // what is not written is not copied
+    gs_scratch_after_fork();
     gs_signal_after_fork();
 }

@@ -217,11 +217,11 @@ void gs_hooked_free(void *ptr);
 /* ---- a place to work that is not the host's stack (scratch.c) --------------------------------------------------------- */
 
 struct gs_scratch {
-    _Atomic bool taken;
     uintptr_t frames[GS_DEPTH_MAX];
 };
 struct gs_scratch *gs_scratch_take(void); // NULL: all in use
 void gs_scratch_give(struct gs_scratch *scratch);
+void gs_scratch_after_fork(void);
 
 /* ---- drops (drops.c) ---------------------------------------------------------------------------------------------------- */
 

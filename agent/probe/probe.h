@@ -122,6 +122,10 @@ bool gs_probe_is_own_thread(pid_t tid);
 /* pthread_create, for a thread of our own: not counted as the host's. */
 int gs_probe_create_own_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*routine)(void *), void *argument);
 
+/* Where the calling thread stands, from the caller of this outward: at most MAX frames, as gs_probe_stack_frames has them.
+ * Returns how many. Context: host thread. */
+uint32_t gs_probe_own_frames(uintptr_t *frames, uint32_t max);
+
 /* ---- CPU time ---------------------------------------------------------------------------------------- */
 
 enum { GS_CPU_DEPTH_MAX = 128 };

@@ -130,8 +130,8 @@ static uint32_t stack_of(struct gs_caller caller, struct gs_scratch *scratch)
     struct gs_reach reach;
     bool cut;
     gs_reach_own_stack(&reach, caller.sp);
-    uint32_t frames =
-        gs_walk(&registers, &reach, scratch->frames, atomic_load_explicit(&depth, memory_order_relaxed), &cut);
+    uint32_t frames = gs_walk(&registers, &reach, scratch->frames,
+                              atomic_load_explicit(&depth, memory_order_relaxed), &cut);
     gs_reach_remember(&reach);
     if (cut)
         atomic_fetch_add_explicit(&gs_drops.stacks_cut, 1, memory_order_relaxed);
@@ -158,7 +158,8 @@ static void record(const void *ptr, struct gs_live live, struct gs_caller caller
 
 bool gs_sampler_stack(struct gs_caller caller, uint32_t *stack)
 {
-    struct gs_scratch *scratch = atomic_load_explicit(&distance, memory_order_relaxed) ? gs_scratch_take() : NULL;
+    struct gs_scratch *scratch =
+        atomic_load_explicit(&distance, memory_order_relaxed) ? gs_scratch_take() : NULL;
     if (!scratch)
         return false;
     int kept = errno;
@@ -166,6 +167,20 @@ bool gs_sampler_stack(struct gs_caller caller, uint32_t *stack)
     gs_scratch_give(scratch);
     errno = kept;
     return true;
+}
+
+__attribute__((noinline)) uint32_t gs_probe_own_frames(uintptr_t *frames, uint32_t max)
+{
+    struct gs_caller caller = GS_CALLER();
+    struct gs_registers registers = {.pc = caller.pc, .sp = caller.sp, .bp = caller.bp, .bp_known = true};
+    struct gs_reach reach;
+    int kept = errno;
+    bool cut;
+    gs_reach_own_stack(&reach, caller.sp);
+    uint32_t found = gs_walk(&registers, &reach, frames, max, &cut);
+    gs_reach_remember(&reach);
+    errno = kept;
+    return found;
 }
 
 static uint64_t now_ns(void)
