@@ -14,9 +14,10 @@ static bool reserve(struct gs_text *text, size_t more)
 
 void gs_text_add_bytes(struct gs_text *text, const void *bytes, size_t length)
 {
-    if (!reserve(text, length) || length == 0) // of nothing there may be no pointer
+    if (!reserve(text, length))
         return;
-    memcpy(text->bytes + text->length, bytes, length);
+    if (length) // of nothing there may be no pointer
+        memcpy(text->bytes + text->length, bytes, length);
     text->length += length;
     text->bytes[text->length] = 0;
 }

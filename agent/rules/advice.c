@@ -236,8 +236,9 @@ static void check_window(const struct gs_advisor *advisor, const struct gs_condi
     int64_t window_ns = gs_span_ns(advisor, condition->over);
     char time[GS_UNIT_TEXT];
     if (window_ns > week_ns)
-        gs_advise(advisor, &over, NULL, "\"%s\" judges only once the program has run for %s",
-                  condition->kind->name, gs_print_duration(window_ns, time));
+        gs_advise(advisor, &over, "the history that is kept reaches back a week",
+                  "\"%s\" judges only once the program has run for %s", condition->kind->name,
+                  gs_print_duration(window_ns, time));
 }
 
 static void check_condition(const struct gs_advisor *advisor, const struct gs_condition *condition)

@@ -305,7 +305,8 @@ static void check_value(struct gs_reader *reader, struct keys *keys, const char 
             add_key(keys, entry.key);
         check_value(reader, keys, entry.value);
     }
-    report_twice(reader, keys->item + own, keys->count - own);
+    if (keys->count > own) // of none there is no list
+        report_twice(reader, keys->item + own, keys->count - own);
     keys->count = own;
 }
 

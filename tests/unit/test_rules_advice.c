@@ -82,8 +82,8 @@ static const struct advice vain[] = {
     {RULE("{ \"name\": \"a\", \"metric\": \"cpu\", \"above\": 50, \"jitter\": { \"by\": 10, \"min\": 60 } }"), "f:2:75: warning: \"jitter\" looks only at values at which \"above\" holds already"},
     {RULE("{ \"name\": \"a\", \"metric\": \"cpu\", \"above\": 50, \"unusual\": { \"min\": 60 } }"), "f:2:66: warning: \"unusual\" looks only at values at which \"above\" holds already"},
     // windows and times
-    {RULE("{ \"name\": \"a\", \"metric\": \"rss\", \"growth\": { \"rate\": \"1B/h\", \"over\": \"8d\" } }"), "f:2:69: warning: \"growth\" judges only once the program has run for 8 d"},
-    {"{ \"version\": 1, \"interval\": \"1h\", \"rules\": [\n{ \"name\": \"a\", \"metric\": \"rss\", \"jitter\": { \"rise\": \"25%\", \"over\": 240 } } ] }", "f:2:68: warning: \"jitter\" judges only once the program has run for 10 d"},
+    {RULE("{ \"name\": \"a\", \"metric\": \"rss\", \"growth\": { \"rate\": \"1B/h\", \"over\": \"8d\" } }"), "f:2:69: warning: \"growth\" judges only once the program has run for 8 d; the history that is kept reaches back a week"},
+    {"{ \"version\": 1, \"interval\": \"1h\", \"rules\": [\n{ \"name\": \"a\", \"metric\": \"rss\", \"jitter\": { \"rise\": \"25%\", \"over\": 240 } } ] }", "f:2:68: warning: \"jitter\" judges only once the program has run for 10 d; the history that is kept reaches back a week"},
     {RULE("{ \"name\": \"a\", \"metric\": \"rss\", \"unusual\": { \"over\": 9 } }"), "f:2:54: warning: fewer than 10 ticks do not show what is usual"},
     {RULE("{ \"name\": \"a\", \"metric\": \"rss\", \"jitter\": { \"rise\": \"25%\" }, \"for\": \"10s\" }"), "f:2:69: warning: \"for\" is as long as the window of \"jitter\" (10 ticks): by then a jump is in the mean itself"},
     {RULE("{ \"name\": \"a\", \"metric\": \"rss\", \"unusual\": { \"over\": \"10m\" }, \"for\": \"5m\" }"), "f:2:70: warning: \"for\" is half the window of \"unusual\" (10 m) or more: by then the new value is the median"},
