@@ -105,9 +105,9 @@ struct gs_history *gs_history_read(const char *bytes, size_t length, const char 
  * each other: one that begins has the names and forgets what came before it, one that goes on has rows alone. So a box
  * need not be written anew each second:
  *
- *   size = gs_history_pack(h, 0, room, …)         everything: begins        some 10 bytes a row of three metrics
+ *   size = gs_history_pack(h, 0, room, …)         everything: begins        some 13 bytes a row of three metrics
  *   mark = gs_history_serial(h)
- *   size = gs_history_pack(h, mark, behind it, …) the ticks since: goes on  some 40 bytes for one tick
+ *   size = gs_history_pack(h, mark, behind it, …) the ticks since: goes on  some 30 bytes for one tick
  *   mark = gs_history_serial(h) … until the room is full; then everything again, elsewhere
  *
  * How many ticks were ever added. */

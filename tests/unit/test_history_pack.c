@@ -260,20 +260,26 @@ static void flipped_bytes_do_no_harm(void **state)
 static void impossible_claims_are_refused(void **state)
 {
     (void)state;
-    static const unsigned char bad[][40] = {
-        {'g', 's', 'h', 1, 0, 20, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 1, 1, 3, 'r', 's', 's', 0},
-        {'g', 's', 'h', 1, 0, 20, 0, 0, 0, 0, 0, 0, 0, 1, 1, 3, 'r', 0, 's', 0},      // NUL in a name
-        {'g', 's', 'h', 1, 0, 20, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0x30, 'r', 's', 's', 0}, // a name beyond the end
-        {'g', 's', 'h', 1, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 'r', 's', 's', 0},    // no interval
-        {'g', 's', 'h', 2, 0, 20, 0, 0, 0, 0, 0, 0, 0, 1, 1, 3, 'r', 's', 's', 0},    // another version
-        {'g', 's', 'h', 1, 1, 20, 0, 0, 0, 0, 0, 0, 0, 1, 1, 3, 'r', 's', 's', 0},    // goes on from nothing
-        {'g', 's', 'h', 1, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
-        {'g', 's', 'h', 1, 0, 12, 0, 0, 0, 0, 0, 0, 0, 1, 1, 3, 'r', 's', 's', 0}, // shorter than a header
+    static const unsigned char bad[][20] = {
+        {'g', 's', 'h', 1, 0, 19, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 1, 1, 3, 'r', 's', 's'},
+        {'g', 's', 'h', 1, 0, 19, 0, 0, 0, 0, 0, 0, 0, 1, 1, 3, 'r', 0, 's'},      // NUL in a name
+        {'g', 's', 'h', 1, 0, 19, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0x30, 'r', 's', 's'}, // a name beyond the end
+        {'g', 's', 'h', 1, 0, 19, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 'r', 's', 's'},    // no interval
+        {'g', 's', 'h', 2, 0, 19, 0, 0, 0, 0, 0, 0, 0, 1, 1, 3, 'r', 's', 's'},    // another version
+        {'g', 's', 'h', 1, 1, 19, 0, 0, 0, 0, 0, 0, 0, 1, 1, 3, 'r', 's', 's'},    // goes on from nothing
+        {'g', 's', 'h', 1, 2, 19, 0, 0, 0, 0, 0, 0, 0, 1, 1, 3, 'r', 's', 's'},    // a kind that is none
+        {'g', 's', 'h', 1, 0, 19, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
+        {'g', 's', 'h', 1, 0, 12, 0, 0, 0, 0, 0, 0, 0, 1, 1, 3, 'r', 's', 's'}, // shorter than a header
+        {'g', 's', 'h', 1, 0, 19, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 'r', 's', 's'}, // a byte too many
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        memcpy(packed, bad[i], 20);
-        assert_null(unpack_copy(20));
+        memcpy(packed, bad[i], 19);
+        assert_null(unpack_copy(19));
     }
+    const unsigned char many[] = {'g', 's', 'h', 1, 0, 19, 0, 0, 0, 0, 0, 1, 0, 1, 1, 3, 'r', 's', 's'};
+    memcpy(packed, many, sizeof many); // 65536 rows in no bytes: refused before there is room made for them
+    assert_null(unpack_copy(sizeof many));
+    assert_string_equal(why, "the packed history's metrics cannot be read, or there is no memory for it");
     static const unsigned char good[] = {'g', 's', 'h', 1, 0, 19, 0,   0,   0,  0,
                                          0,   0,   0,   1, 1, 3,  'r', 's', 's'};
     memcpy(packed, good, sizeof good);

@@ -120,9 +120,10 @@ static void errors_of_a_csv_have_their_places(void **state)
         {"time,rss,cpu\n10,5\n", "h:2:4: error: this row has 2 fields, the header 3; a missing value is an empty field\n"},
         {"time,rss\n10,5,6\n", "h:2:6: error: more fields than the header has (2)\n"},
         {"time,rss\n1,\"2\n3,4\"\n", "h:3:3: error: expected a number, found \"4\"\"; leave the field empty where the value is missing\n"},
-        {"time,rss\nx,1\n5,y\n4,1\n", "h:2:1: error: expected a number, found \"x\"; time is in seconds, of any origin\n"
-                                     "h:3:3: error: expected a number, found \"y\"; leave the field empty where the value is missing\n"
-                                     "h:4:1: error: time 4 is not after that of the row before; rows stand in the order of their times\n"},
+        {"time,\"a\"\"b\"\n1,2\n", "h:1:6: error: there is no metric \"a\"b\"; a number of the program's own is \"gauge:NAME\"\n"},
+        {"time,rss\nx,1\n-5,y\n-6,1\n", "h:2:1: error: expected a number, found \"x\"; time is in seconds, of any origin\n"
+                                     "h:3:4: error: expected a number, found \"y\"; leave the field empty where the value is missing\n"
+                                     "h:4:1: error: time -6 is not after that of the row before; rows stand in the order of their times\n"},
         {"time,rss\n1,1111111111111111111111111111111111111111111111111111111111111111\n",
          "h:2:3: error: expected a number, found \"1111111111111111111111111111111111111111\"…; leave the field empty where the value is missing\n"},
         {"time,\x1b[31m\n1,1\n", "h:1:6: error: there is no metric \"?[31m\"; a number of the program's own is \"gauge:NAME\"\n"},

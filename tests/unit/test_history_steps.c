@@ -156,6 +156,23 @@ static void a_reload_keeps_the_steps(void **state)
     gs_history_free(old);
 }
 
+/* The new rules tick faster: the old ticks are steps already, and no step of the new history is made of one of them. */
+static void old_ticks_that_are_as_long_as_steps_pass_as_they_are(void **state)
+{
+    (void)state;
+    struct gs_history *old = gs_history_shaped(rss, 1, &(struct gs_history_shape){{{3, S(4)}}});
+    for (int i = 1; i <= 3; i++)
+        tick(old, 4 * i, i);
+    struct gs_history *history = gs_history_shaped(rss, 1, &small);
+    gs_history_adopt(history, old);
+    assert_string_equal(rows(history), "4:1[4] 8:2 12:3");
+    tick(history, 13, 4);
+    tick(history, 14, 5);
+    assert_string_equal(rows(history), "4:1[4] 8:2 12:3 13:4[1] 14:5");
+    gs_history_free(history);
+    gs_history_free(old);
+}
+
 /* As it runs in a server: three metrics for eight days. */
 static void a_week_has_two_hours_of_ticks_and_coarser_days(void **state)
 {
@@ -231,6 +248,7 @@ int main(void)
         cmocka_unit_test(what_is_missing_is_no_extreme),
         cmocka_unit_test(a_clock_that_is_set_back_begins_a_step),
         cmocka_unit_test(a_reload_keeps_the_steps),
+        cmocka_unit_test(old_ticks_that_are_as_long_as_steps_pass_as_they_are),
         cmocka_unit_test(a_week_has_two_hours_of_ticks_and_coarser_days),
         cmocka_unit_test(the_shape_suits_metrics_and_interval),
         cmocka_unit_test(metrics_json_tells_the_steps),

@@ -14,8 +14,8 @@
 
 #include <cmocka.h> // wants the others before it
 
-#define MiB(n) ((n) * 1048576.0)
-#define S(seconds) ((seconds) * GS_NS_PER_S)
+#define MiB(n)     ((n)*1048576.0)
+#define S(seconds) ((seconds)*GS_NS_PER_S)
 enum { ROWS_MAX = 30000 };
 static const char *const names[] = {"rss", "cpu", "gauge:n"}; // gauge:n has rss' figures, without a unit
 
@@ -101,8 +101,9 @@ static void jitter_fires_at_the_row_that_jumps(void **state)
     assert_int_equal(r->firing[0].time_ns, S(110));
     assert_string_equal(r->firing[0].condition, "jitter");
     assert_true(r->firing[0].value == MiB(130) && r->firing[0].line == MiB(128));
-    assert_string_equal(r->firing[0].reason, "rss 130 MiB is 27.0 % above the mean of the 10 ticks before (102.4 MiB); "
-                                             "the rule allows 25 %");
+    assert_string_equal(r->firing[0].reason,
+                        "rss 130 MiB is 27.0 % above the mean of the 10 ticks before (102.4 MiB); "
+                        "the rule allows 25 %");
     story("{ \"name\": \"jump\", \"metric\": \"rss\", \"jitter\": { \"rise\": \"25%\", \"over\": 10 } }");
     rows(10, MiB(100), 1);
     rows(1, MiB(125), 1);
@@ -136,6 +137,11 @@ static void what_holds_on_is_not_missed(void **state)
     assert_int_equal(replayed(0)->fired, 1);
     for (int i = 0; i < GS_OBSTACLES; i++)
         assert_int_equal(replayed(0)->missed[i], 0);
+    story("{ \"name\": \"a\", \"metric\": \"gauge:n\", \"above\": 100, \"cooldown\": \"1m\", \"again\": "
+          "\"always\" }");
+    rows(13, 101, 1); // at 0, 60 and 120 s; in between it is the same incident still
+    assert_int_equal(replayed(0)->fired, 3);
+    assert_int_equal(replayed(0)->missed[GS_NO_COOLDOWN], 0);
 }
 
 static void every_fires_by_the_rows_times(void **state)
@@ -154,7 +160,8 @@ static void firings_are_bounded(void **state)
 {
     (void)state;
     story_with("\"incidents\": { \"max_per_hour\": 0 },",
-               "{ \"name\": \"a\", \"metric\": \"gauge:n\", \"above\": 1, \"cooldown\": \"0s\", \"again\": \"always\" }");
+               "{ \"name\": \"a\", \"metric\": \"gauge:n\", \"above\": 1, \"cooldown\": \"0s\", \"again\": "
+               "\"always\" }");
     rows(2500, 2, 1);
     assert_int_equal(replayed(0)->fired, 2500);
     assert_int_equal(replayed(0)->firing_count, GS_FIRINGS_MAX);
@@ -210,7 +217,8 @@ static void a_window_that_was_never_full_is_told(void **state)
 {
     (void)state;
     story("{ \"name\": \"a\", \"metric\": \"rss\", \"jitter\": { \"rise\": \"25%\", \"over\": 10 } },"
-          "{ \"name\": \"b\", \"metric\": \"rss\", \"growth\": { \"rate\": \"1MiB/min\", \"over\": \"30m\" } }");
+          "{ \"name\": \"b\", \"metric\": \"rss\", \"growth\": { \"rate\": \"1MiB/min\", \"over\": \"30m\" } "
+          "}");
     rows(7, MiB(100), 1);
     assert_held_back(0, "over", 60, "window 7 of 10");
     assert_held_back(1, "over", 60, "window 1 m of 30 m");
@@ -219,7 +227,8 @@ static void a_window_that_was_never_full_is_told(void **state)
 static void what_is_not_in_the_history_is_told(void **state)
 {
     (void)state;
-    story("{ \"name\": \"a\", \"metric\": \"threads\", \"above\": 5 }, { \"name\": \"b\", \"metric\": \"cpu\", \"above\": 5 },"
+    story("{ \"name\": \"a\", \"metric\": \"threads\", \"above\": 5 }, { \"name\": \"b\", \"metric\": "
+          "\"cpu\", \"above\": 5 },"
           "{ \"name\": \"c\", \"metric\": \"rss\", \"above\": \"80%\" }");
     rows(2, MiB(100), NAN);
     rows(1, MiB(120), INFINITY);
@@ -235,7 +244,8 @@ static void what_is_not_in_the_history_is_told(void **state)
 static void restraints_are_told(void **state)
 {
     (void)state;
-    story("{ \"name\": \"a\", \"metric\": \"gauge:n\", \"above\": 100, \"unless\": { \"metric\": \"cpu\", \"above\": \"95%\" } },"
+    story("{ \"name\": \"a\", \"metric\": \"gauge:n\", \"above\": 100, \"unless\": { \"metric\": \"cpu\", "
+          "\"above\": \"95%\" } },"
           "{ \"name\": \"b\", \"metric\": \"gauge:n\", \"above\": 100, \"unless_above\": 120 }");
     rows(3, 50, 97);
     rows(2, 150, 97);
@@ -246,13 +256,15 @@ static void restraints_are_told(void **state)
     assert_int_equal(replayed(0)->missed[GS_HELD_BY_UNLESS], 2);
     assert_int_equal(replayed(1)->missed[GS_HELD_BY_UNLESS_ABOVE], 2);
 
-    story_with("\"incidents\": { \"max_per_hour\": 1 },", "{ \"name\": \"a\", \"metric\": \"gauge:n\", \"above\": 100 },"
-                                                          "{ \"name\": \"b\", \"metric\": \"cpu\", \"above\": 90 }");
+    story_with("\"incidents\": { \"max_per_hour\": 1 },",
+               "{ \"name\": \"a\", \"metric\": \"gauge:n\", \"above\": 100 },"
+               "{ \"name\": \"b\", \"metric\": \"cpu\", \"above\": 90 }");
     rows(3, 101, 97);
     assert_int_equal(replayed(0)->fired, 1);
     assert_held_back(1, "incidents.max_per_hour", 0, "held back: hourly limit of 1 for all rules reached");
 
-    story("{ \"name\": \"a\", \"metric\": \"gauge:n\", \"above\": 100, \"cooldown\": \"0s\", \"max_per_hour\": 2 }");
+    story("{ \"name\": \"a\", \"metric\": \"gauge:n\", \"above\": 100, \"cooldown\": \"0s\", "
+          "\"max_per_hour\": 2 }");
     for (int i = 0; i < 5; i++) {
         rows(1, 50, 1);
         rows(1, 101, 1);
@@ -280,8 +292,10 @@ static void live_history(void)
 static void old_hours_are_judged_as_ticks_would_have_been(void **state)
 {
     (void)state;
-    story("{ \"name\": \"leak\", \"metric\": \"rss\", \"growth\": { \"rate\": \"1.9MiB/min\", \"over\": \"1h\" } },"
-          "{ \"name\": \"no-leak\", \"metric\": \"rss\", \"growth\": { \"rate\": \"2.1MiB/min\", \"over\": \"1h\" } },"
+    story("{ \"name\": \"leak\", \"metric\": \"rss\", \"growth\": { \"rate\": \"1.9MiB/min\", \"over\": "
+          "\"1h\" } },"
+          "{ \"name\": \"no-leak\", \"metric\": \"rss\", \"growth\": { \"rate\": \"2.1MiB/min\", \"over\": "
+          "\"1h\" } },"
           "{ \"name\": \"spike\", \"metric\": \"cpu\", \"above\": 90 },"
           "{ \"name\": \"dip\", \"metric\": \"cpu\", \"below\": 5 },"
           "{ \"name\": \"jump\", \"metric\": \"cpu\", \"jitter\": { \"rise\": \"25%\", \"over\": 10 } },"
@@ -329,7 +343,8 @@ static void a_clock_that_was_set_back_does_no_harm(void **state)
 static void absurd_times_do_no_harm(void **state)
 {
     (void)state;
-    story("{ \"name\": \"a\", \"metric\": \"rss\", \"growth\": { \"rate\": \"1MiB/min\", \"over\": \"30d\" }, \"cooldown\": \"30d\" },"
+    story("{ \"name\": \"a\", \"metric\": \"rss\", \"growth\": { \"rate\": \"1MiB/min\", \"over\": \"30d\" "
+          "}, \"cooldown\": \"30d\" },"
           "{ \"name\": \"b\", \"every\": \"365d\" }");
     const int64_t time_ns[] = {INT64_MIN, INT64_MIN + 1, 0, INT64_MAX - 1, INT64_MAX, INT64_MIN, 5, 5, 5};
     for (size_t i = 0; i < sizeof time_ns / sizeof *time_ns; i++)
