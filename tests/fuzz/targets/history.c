@@ -1,8 +1,10 @@
-/* A history: metrics.json, CSV, or packs. What was read is packed again, and reads as the same. */
+/* A history: metrics.json, CSV, or packs. What was read is packed again, and reads as the same; and rules with every
+ * condition are tried on it. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "fuzz.h"
 #include "metrics/metrics.h"
+#include "rules/rules.h"
 #include <string.h>
 
 static bool is_packed(const uint8_t *bytes, size_t length)
@@ -33,6 +35,31 @@ static void pack_again(const struct gs_history *history)
     free(packed);
 }
 
+/* Every obstacle has its words, and a rule that fired has a firing to show for it. */
+static void try_rules(const struct gs_history *history)
+{
+    static const char text[] =
+        "{ \"version\": 1, \"rules\": ["
+        "{ \"name\": \"a\", \"metric\": \"rss\", \"above\": \"80%\", \"below\": \"5B\", \"for\": \"2s\", \"again\": \"always\","
+        "  \"cooldown\": \"1s\", \"unless\": { \"metric\": \"cpu\", \"above\": \"95%\" } },"
+        "{ \"name\": \"b\", \"metric\": \"rss\", \"jitter\": { \"rise\": \"25%\", \"over\": 3 }, \"every\": \"1m\" },"
+        "{ \"name\": \"c\", \"metric\": \"cpu\", \"growth\": { \"rate\": \"1/min\", \"over\": \"10s\" },"
+        "  \"unusual\": { \"score\": 6, \"over\": 4 }, \"unless_above\": 99, \"max_per_hour\": 2 } ] }";
+    struct gs_errors errors = {0};
+    struct gs_rules *rules = gs_rules_read(text, sizeof text - 1, "r", &errors);
+    gs_must(rules != NULL);
+    struct gs_replay *replay = gs_replay_run(rules, history, 1 << 30, 7);
+    gs_must(replay && replay->rows == gs_history_length(history));
+    for (size_t i = 0; i < replay->rule_count; i++) {
+        const struct gs_replayed *rule = &replay->rule[i];
+        gs_must((rule->fired == 0) == (rule->firing_count == 0));
+        gs_must(rule->fired || (rule->held_back[0] && gs_obstacle_name(rule->obstacle)));
+    }
+    gs_replay_free(replay);
+    gs_rules_free(rules);
+    gs_errors_fini(&errors);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
     struct gs_errors errors = {0};
@@ -47,6 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     if (history) {
         gs_history_write_json(history, &about, &json);
         pack_again(history);
+        try_rules(history);
     }
     gs_text_fini(&json);
     gs_history_free(history);
