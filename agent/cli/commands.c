@@ -11,8 +11,8 @@ const struct gs_command gs_commands[] = {
      "  --log WHERE    stderr, a file, or off (default: stderr)\n"
      "  -v             say afterwards which incidents there were, also when not on a terminal\n",
      gs_cmd_run},
-    {"check", "[--json] FILE …", "check rules files; status 1 if any has errors",
-     "  --json         the errors as JSON\n"
+    {"check", "[--json] FILE …", "check rules files, and warn of rules that are in vain here; status 1 if any has errors",
+     "  --json         [{\"file\", \"line\", \"column\", \"severity\", \"message\", \"hint\"}], [] when all is well\n"
      "  FILE           - is standard input\n",
      gs_cmd_check},
     {"replay", "--rules FILE [--rules FILE …] [--limit SIZE] [--json] [--plot] [--expect RULE[=N] …] [--expect-none] HISTORY",
