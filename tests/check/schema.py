@@ -296,6 +296,8 @@ EDGES = {  # what: the document of a value, the least value and the most
     "the length of a label's name": (lambda n: with_top(labels={"x" * n: ""}), 1, 256),
     "the length of a label": (lambda n: with_top(labels={"a": "x" * n}), 0, 256),
     "the length of a rule's name": (lambda n: with_rule(name="x" * n, above=1), 1, 40),
+    "the length of a name in only": (lambda n: with_top(only=["x" * n]), 1, 255),
+    "names in only": (lambda n: with_top(only=["x%d" % i for i in range(n)]), 1, 64),
     "labels": (lambda n: with_top(labels={str(i): "" for i in range(n)}), 0, 64),
     "rules": (lambda n: {"version": 1, "rules": [{"name": str(i), "every": "1h"} for i in range(n)]}, 0, 1000),
 }
@@ -455,7 +457,8 @@ def bad_labels(made):
 
 
 def bad_later(made):
-    made.update(draw.choice([{key: bad} for key in LATER for bad in (True, 7, {}, [], [7], "most")]))
+    made.update(draw.choice([{key: bad} for key in LATER for bad in (True, 7, {}, [], [7], "most", ["/usr/bin/x"])
+                             if (key, bad) != ("on_incident", ["/usr/bin/x"])]))
 
 
 def for_the_clock_alone(made):
