@@ -1,9 +1,10 @@
 /* under_way.c - incidents under way, in a few places; when there are more, the oldest is ended early.
  *
- *   begin ──▶ place ──▶ gs_cpu_poll, while the watch goes on ──▶ end ──▶ judge or caller ──▶ callback
+ *   begin ──▶ place ──▶ gs_cpu_poll, while the watch goes on ──▶ end ──▶ callback, on_incident ──▶ judge or caller
  *
  * Who: the watcher. The lock is also taken by host threads that gather a profile for themselves. */
 #include "under_way.h"
+#include "after_incident.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/spare.h"
@@ -89,12 +90,13 @@ void gs_under_way_tell(void (*whom)(const char *dir, void *user), void *user)
     atomic_store(&callback, whom);
 }
 
-static void tell(const char *path)
+static void tell(const struct gs_parts *parts, const char *path)
 {
     void (*whom)(const char *, void *) = atomic_load(&callback);
     gs_log(GS_LOG_INFO, "incident: %s", path);
     if (whom)
         whom(path, atomic_load(&callback_user));
+    gs_after_incident_begin(parts->rules, path);
 }
 
 /* What the incident has come to, for the rule or for who asked. */
@@ -124,7 +126,7 @@ static void end(struct gs_parts *parts, struct place *place)
     if (error)
         gs_log(GS_LOG_ERROR, "the incident could not be written: %s", strerrordesc_np(-error));
     else
-        tell(path);
+        tell(parts, path);
     settle(parts, place, error, path);
 }
 

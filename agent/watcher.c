@@ -9,6 +9,7 @@
  * Fork:   the child has a thread that sleeps until the child has grown (children.c), and then watches it with parts of its
  *         own (gs_parts_inherit). Until then the parent's are kept, also for children that it forks itself. */
 #include "watcher.h"
+#include "after_incident.h"
 #include "base/clock.h"
 #include "base/kinds.h"
 #include "base/log.h"
@@ -187,6 +188,7 @@ static void go_by_rules(void)
     w.governor.budget = rules->budget;
     atomic_store(&w.cpu_duration_ns, rules->cpu.duration_ns);
     atomic_store(&w.children, rules->children);
+    gs_after_incident_expect(rules);
 }
 
 /* Go by the rules file, should it have changed: from a tick at once, so that a longer interval of before is not sat out. */
@@ -213,6 +215,7 @@ static void *watch(void *unused)
         enum gs_wake woken = gs_probe_wait(pause_ns(next_ns));
         if (gs_under_way_count() || w.parts.rules->cpu.before_ns)
             gs_under_way_go_on(&w.parts, false);
+        gs_after_incident_go_on();
         if (woken == GS_WAKE_CALL)
             answer_calls();
         else if (woken == GS_WAKE_ALARM)
@@ -231,6 +234,7 @@ static void *watch(void *unused)
     gs_reload_drop();
     gs_calls_refuse(-ESRCH);
     gs_control_stop();
+    gs_after_incident_stop();
     gs_cpu_configure(&(struct gs_cpu_settings){.hertz = w.parts.rules->cpu.hertz});
     return NULL;
 }
@@ -306,6 +310,7 @@ static void after_fork_in_child(void)
     gs_control_after_fork();
     gs_under_way_forget();
     gs_reload_after_fork();
+    gs_after_incident_after_fork();
     gs_spare_give_all();
     pthread_mutex_init(&w.gate, NULL);
     atomic_store(&w.running, false);
@@ -364,6 +369,7 @@ int gs_watcher_start(const struct gumshoe_options *given)
         gs_memory_for_json();
         gs_memory_put_by();
         disinherit();
+        gs_after_incident_prepare();
         error = start(&options);
         atomic_store(&w.running, error == 0);
         if (error)

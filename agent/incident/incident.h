@@ -92,6 +92,11 @@ int gs_incident_end(struct gs_incident *incident, char path[PATH_MAX]) GS_CHECK_
 /* In a forked child: let go of the folder, which is the parent's (a lock on it would live on in the child). Nothing is freed. */
 void gs_incident_after_fork(struct gs_incident *incident);
 
+/* Add TEXT to "notes", or to "errors", of the complete incident in folder PATH: what came of it afterwards. 0 or -errno: it
+ * stays as it was. Context: watcher. */
+enum gs_remark { GS_NOTE, GS_FAILURE };
+int gs_incident_amend(const char *path, enum gs_remark kind, const char *text) GS_CHECK_RESULT;
+
 /* ---- the incident of a process that died --------------------------------------------------------------------------- */
 
 #define GS_DIED_RULE "previous-run-died"

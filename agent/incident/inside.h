@@ -37,6 +37,8 @@ int gs_open_own_folder(int dirfd, const char *name);
 int gs_open_regular(int folderfd, const char *name);
 /* incident.json of the open folder, checked; NULL with a sentence in WHY. */
 json_t *gs_incident_read(int folderfd, char *why, size_t why_size);
+/* Append TEXT to the array KEY of an incident.json, made if there is none. */
+void gs_incident_append(json_t *json, const char *key, const char *text);
 
 /* ---- processes that died (remains.c) ------------------------------------------------------------------------------------- */
 

@@ -55,16 +55,6 @@ static json_t *facts_of(int folderfd, const char *name, const struct gs_folder_n
                      "pid", parts->pid);
 }
 
-static void append_text(json_t *json, const char *key, const char *text)
-{
-    json_t *list = json_object_get(json, key);
-    if (!json_is_array(list)) {
-        list = json_array();
-        json_object_set_new(json, key, list);
-    }
-    json_array_append_new(list, json_string(text));
-}
-
 static int complete(struct gs_folder *folder, const struct gs_folder_name *parts)
 {
     json_t *json = facts_of(folder->held.fd, folder->name, parts);
@@ -72,7 +62,7 @@ static int complete(struct gs_folder *folder, const struct gs_folder_name *parts
         return -ENOMEM;
     json_object_set_new(json, "complete", json_false());
     json_object_set_new(json, "files", files_of(folder->held.fd));
-    append_text(json, "errors", "the capture was cut short: what is here was safe on disk by then");
+    gs_incident_append(json, "errors", "the capture was cut short: what is here was safe on disk by then");
     int error = gs_folder_put_json(folder, json);
     if (!error)
         error = gs_folder_publish(folder);

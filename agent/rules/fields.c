@@ -247,12 +247,6 @@ GS_FIELD_READER(gs_field_elsewhere)
     (void)reader, (void)value, (void)place, (void)field, (void)into;
 }
 
-GS_FIELD_READER(gs_field_later)
-{
-    (void)value, (void)into;
-    gs_refuse(reader, place, GS_THE_KEY, NULL, "\"%s\" is not in this version", field->key);
-}
-
 /* ---- what depends on a metric ----------------------------------------------------------------------------------------------- */
 
 const struct gs_metric *gs_read_metric(struct gs_reader *reader, const json_t *value, const struct gs_place *place)

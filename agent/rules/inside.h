@@ -111,7 +111,6 @@ GS_FIELD_READER(gs_field_threshold); // struct gs_threshold, on the row's subjec
 GS_FIELD_READER(gs_field_slope);     // double, the subject's unit a second
 GS_FIELD_READER(gs_field_aside);     // words that are checked and not kept
 GS_FIELD_READER(gs_field_elsewhere); // read by other means: only known, so that it is not refused
-GS_FIELD_READER(gs_field_later);     // not in this version
 
 enum { GS_TEXT_MAX = 1024 };
 #define GS_FIELD_WHY(type) {"why", gs_field_text, offsetof(type, why), 0, GS_TEXT_MAX, false, NULL}
@@ -127,6 +126,8 @@ void gs_refuse_type(struct gs_reader *reader, const json_t *value, const struct 
 const struct gs_metric *gs_read_metric(struct gs_reader *reader, const json_t *value, const struct gs_place *place);
 /* Its number in the reader's list. */
 size_t gs_metric_number(struct gs_reader *reader, const char *name);
+/* "on_incident". */
+void gs_read_command(struct gs_reader *reader, const json_t *value, const struct gs_place *place, struct gs_rules *rules);
 /* The rule that OBJECT describes; that its name is unlike the others' is the caller's care. */
 void gs_read_rule(struct gs_reader *reader, const json_t *object, const struct gs_place *place, struct gs_rule *rule);
 

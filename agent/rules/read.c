@@ -228,12 +228,22 @@ static void read_top(struct gs_reader *reader, const json_t *document, const str
         {"children",    read_children,      offsetof(struct gs_rules, children), 0, 0, false, NULL},
         {"only",        read_only,          0, 0, 0, false, NULL},
         {"budget",      gs_field_share,     offsetof(struct gs_rules, budget), 0.0001, 1, false, NULL},
-        {"on_incident", gs_field_later,     0, 0, 0, false, NULL},
+        {"on_incident", gs_field_elsewhere, 0, 0, 0, false, NULL},
     };
     // clang-format on
     if (gs_read_fields(reader, document, place, GS_FIELDS(fields), rules) &&
         !json_object_get(document, "version"))
         gs_refuse(reader, place, GS_THE_VALUE, "add \"version\": 1", "\"version\" is missing");
+}
+
+/* Its words may name labels, which need not stand before it. */
+static void read_command(struct gs_reader *reader, const json_t *document, const struct gs_place *top,
+                         struct gs_rules *rules)
+{
+    const json_t *command = json_object_get(document, "on_incident");
+    struct gs_place place = {.up = top, .key = "on_incident"};
+    if (command)
+        gs_read_command(reader, command, &place, rules);
 }
 
 /* ---- the rules --------------------------------------------------------------------------------------------------------------- */
@@ -301,6 +311,7 @@ static void read_all(struct gs_reader *reader, struct gs_rules *rules)
         return;
     set_defaults(rules);
     read_top(reader, document, &top, rules);
+    read_command(reader, document, &top, rules);
     read_rules(reader, document, &top, rules);
     json_decref(document);
 }

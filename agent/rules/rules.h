@@ -50,6 +50,7 @@ struct gs_rules {               // what a checked file says; never changes once 
     enum gs_children { GS_CHILDREN_FORKS, GS_CHILDREN_ALL, GS_CHILDREN_OFF } children;
     const char *const *only;    // names of the programs that are meant; none: all
     size_t only_count;
+    const char *const *on_incident; // the program to run after each, and its arguments, then NULL; NULL: none
     const struct gs_label *label;
     size_t label_count;
     const struct gs_rule *rule;
@@ -72,6 +73,11 @@ struct gs_machine {
     const char *const *unavailable; // for each of rules->metric why it cannot be had, or NULL; NULL: all can
 };
 void gs_rules_advise(const struct gs_rules *rules, const struct gs_machine *machine, struct gs_errors *warnings);
+
+/* ARGUMENT of on_incident into OUT, each word in braces as what it means; one that is not among them stays. Context: any. */
+struct gs_word { const char *name, *means; }; // "dir", "label:service"
+struct gs_text;
+void gs_command_fill(const char *argument, const struct gs_word *word, size_t count, struct gs_text *out);
 
 /* The built-in rules: the very text of rules/default.json. */
 extern const char gs_default_rules_text[];

@@ -28,6 +28,8 @@ BEYOND = {
     "two lines are the wrong way round": r"is not higher than",
     "the cooldown is longer than every": r"is longer than \"every\"",
     "a text is short in characters and long in bytes": r"is longer than \d+ bytes",
+    "a word names a label that is not there": r"^unknown label",
+    "the program has no name": r"^\"on_incident\" is empty",
 }
 
 
@@ -113,7 +115,8 @@ def can(key, value):
 
 # Of the language, and perhaps not of this version: the schema has them already.
 LATER = {"children": lambda: draw.choice(["forks", "all", "off"]), "only": lambda: ["redis-server", "nginx"],
-         "on_incident": lambda: ["/usr/local/bin/page-someone", "{dir}"]}
+         "on_incident": lambda: ["/usr/local/bin/page-someone"] + draw.sample(
+             ["{dir}", "{\"text\": \"{reason}\"}", "{}", "{ dir }", "{Dir}", "{{value}}", "", "{dir", "x" * 1024, "{line}{pid}ä"], 3)}
 unknown = {key for key, make in LATER.items() if not can(key, make())}
 LATER = {key: make for key, make in LATER.items() if key not in unknown}
 same("keys", (keys | conditions) - unknown, {key for key, _ in described} - unknown)
@@ -487,13 +490,27 @@ def long_in_bytes(made):
     made["why"] = "ä" * 513
 
 
+def unknown_word(made):
+    made["on_incident"] = ["/bin/echo", draw.choice(["{di}", "{dir} {reasons}", "{x}", "a{dir_}"])]
+
+
+def unknown_label(made):
+    made["on_incident"] = ["/bin/echo", draw.choice(["{label:nobody's}", "{label:}"])]
+
+
+def program_without_a_name(made):
+    made["on_incident"] = ["", "{dir}"]
+
+
 MISTAKES = [unknown_key, wrong_type, bad_unit, bad_number, missing_key, no_condition, out_of_bounds, line_out_of_bounds,
-            line_of_another_kind, rate_of_another_kind, bad_name, bad_metric, bad_capture, bad_labels, for_the_clock_alone]
+            line_of_another_kind, rate_of_another_kind, bad_name, bad_metric, bad_capture, bad_labels, for_the_clock_alone, unknown_word]
 MISTAKES += [bad_later] if LATER else []
 MISTAKES_BEYOND = {"a quantity with a unit is out of bounds": quantity_out_of_bounds, "a name stands twice": duplicate_name,
                    "two lines are the wrong way round": lines_the_wrong_way_round,
                    "the cooldown is longer than every": cooldown_beyond_every,
-                   "a text is short in characters and long in bytes": long_in_bytes}
+                   "a text is short in characters and long in bytes": long_in_bytes,
+                   "a word names a label that is not there": unknown_label,
+                   "the program has no name": program_without_a_name}
 
 
 def with_mistake(mistake):

@@ -3,16 +3,22 @@
  *   linked_luck captures N            N captures; a line for each, then "done"
  *   linked_luck descriptors [PAUSE]   every descriptor is used up, and a thread tries again each PAUSE µs, as an accept loop
  *                                     does; or without a pause
+ *   linked_luck parent SECONDS        captures once, and for SECONDS counts the SIGCHLDs that come and asks for children; then
+ *                                     has one of its own, which it finds
+ *   linked_luck leave N               N captures, then exit(0) at once
  * Rules and directory: GUMSHOE_RULES and GUMSHOE_DIR. */
 #include <errno.h>
 #include <fcntl.h>
 #include <gumshoe/gumshoe.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static void **held;
@@ -66,6 +72,38 @@ static int descriptors(useconds_t pause_us)
     return 0;
 }
 
+static volatile sig_atomic_t signals;
+
+static void count(int number)
+{
+    (void)number;
+    signals++;
+}
+
+static int parent(int seconds)
+{
+    time_t until = time(NULL) + seconds;
+    int found = 0, calls_ended_early = 0, forks = 0;
+    int secret = open("/dev/null", O_RDONLY); // without O_CLOEXEC: programs of the host's would inherit it
+    if (signal(SIGCHLD, count) == SIG_ERR || signal(SIGUSR1, SIG_IGN) == SIG_ERR || secret < 0)
+        return 2;
+    captures(1);
+    while (time(NULL) <= until) {
+        siginfo_t ended = {0};
+        if (waitpid(-1, NULL, WNOHANG) != -1 || errno != ECHILD || waitid(P_ALL, 0, &ended, WEXITED) == 0)
+            found++;
+        calls_ended_early += usleep(5000) != 0;
+    }
+    printf("signals %d, children %d, early %d\n", (int)signals, found, calls_ended_early);
+    pid_t own = fork();
+    if (own == 0)
+        _exit(7);
+    int status = 0;
+    forks = waitpid(-1, &status, 0) == own && WEXITSTATUS(status) == 7;
+    printf("own child %s, signals %d\n", forks ? "found" : "lost", (int)signals);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     int status = 2;
@@ -76,6 +114,10 @@ int main(int argc, char **argv)
         status = captures(atoi(argv[2]));
     else if (argc >= 2 && strcmp(argv[1], "descriptors") == 0)
         status = descriptors(argc == 3 ? (useconds_t)atoi(argv[2]) : 0);
+    else if (argc == 3 && strcmp(argv[1], "parent") == 0)
+        status = parent(atoi(argv[2]));
+    else if (argc == 3 && strcmp(argv[1], "leave") == 0)
+        exit(captures(atoi(argv[2])));
     gumshoe_stop();
     puts("done");
     return held[0] ? status : 3;

@@ -1,0 +1,395 @@
+/* after_incident.c - on_incident, from the complete folder to what came of it.
+ *
+ *   begin ──▶ job: WAITING ──▶ RUNNING (gs_command_run, on the runner thread) ──▶ ENDED ──▶ go_on: log, incident.json
+ *
+ * Who: the watcher; the runner, which takes jobs and touches nothing else. Bounds: JOBS_MAX at once; LIMIT for each. */
+#include "after_incident.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "command.h"
+#include "incident/incident.h"
+#include "probe/probe.h"
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { JOBS_MAX = 8, ARGUMENTS_MAX = 64, WORDS_MAX = 9 + 64, STACK_BYTES = 128 << 10 };
+#define LIMIT_NS         (30 * GS_NS_PER_S)
+#define STOP_PATIENCE_NS (300 * GS_NS_PER_MS)
+
+struct job {
+    enum { WAITING, RUNNING, ENDED } state;
+    char path[PATH_MAX];    // of the incident
+    char program[PATH_MAX]; // as found
+    char *argv[ARGUMENTS_MAX + 1];
+    struct gs_command_end end;
+};
+
+static struct {
+    pthread_mutex_t mutex;
+    pthread_cond_t work;
+    pthread_t thread;
+    bool has_thread;
+    unsigned watch;            // counts them: a runner that outlives its watch ends by itself
+    struct job *job[JOBS_MAX]; // in the order of the incidents
+    size_t count;
+} a = {.mutex = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER};
+static char **environment; // never changes once kept
+
+static void job_free(struct job *job)
+{
+    for (size_t i = 0; job && job->argv[i]; i++)
+        gs_free(job->argv[i]);
+    gs_free(job);
+}
+
+/* ---- the environment --------------------------------------------------------------------------------------------------- */
+
+static bool is_inherited(const char *variable)
+{
+    return strncmp(variable, "LD_PRELOAD=", 11) != 0 && strncmp(variable, "GUMSHOE_", 8) != 0;
+}
+
+void gs_after_incident_prepare(void)
+{
+    size_t count = 0, kept = 0;
+    while (environ && environ[count])
+        count++;
+    if (environment || !(environment = gs_alloc((count + 1) * sizeof *environment)))
+        return;
+    for (size_t i = 0; i < count && environ[i]; i++)
+        if (is_inherited(environ[i]) && (environment[kept] = gs_strdup(environ[i])))
+            kept++;
+    environment[kept] = NULL;
+}
+
+static const char *search_path(void)
+{
+    for (char **variable = environment; variable && *variable; variable++)
+        if (strncmp(*variable, "PATH=", 5) == 0)
+            return *variable + 5;
+    return "/usr/local/bin:/usr/bin:/bin";
+}
+
+/* As a shell finds it: a name without a slash in PATH's directories. What is not found is left for exec to say. */
+static void find_program(const char *name, char out[PATH_MAX])
+{
+    struct stat status;
+    for (const char *at = search_path(); !strchr(name, '/') && *at; at += *at == ':') {
+        size_t length = strcspn(at, ":");
+        snprintf(out, PATH_MAX, "%.*s/%s", (int)length, at, name);
+        if (length && stat(out, &status) == 0 && S_ISREG(status.st_mode) && access(out, X_OK) == 0)
+            return;
+        at += length;
+    }
+    snprintf(out, PATH_MAX, "%s", name);
+}
+
+/* ---- the runner ---------------------------------------------------------------------------------------------------------- */
+
+/* The next job, taken; NULL when the watch is over. */
+static struct job *next_job(unsigned watch)
+{
+    struct job *next = NULL;
+    pthread_mutex_lock(&a.mutex);
+    while (!next && watch == a.watch) {
+        for (size_t i = 0; i < a.count && !next; i++)
+            if (a.job[i]->state == WAITING)
+                next = a.job[i];
+        if (!next)
+            pthread_cond_wait(&a.work, &a.mutex);
+    }
+    if (next)
+        next->state = RUNNING;
+    pthread_mutex_unlock(&a.mutex);
+    return next;
+}
+
+/* JOB has ended: the watcher's to write down, unless its watch is over. */
+static void hand_back(struct job *job, unsigned watch)
+{
+    pthread_mutex_lock(&a.mutex);
+    bool stray = watch != a.watch;
+    job->state = ENDED;
+    pthread_mutex_unlock(&a.mutex);
+    if (stray)
+        job_free(job);
+    else
+        gs_probe_wake();
+}
+
+static void *run_jobs(void *watch_number)
+{
+    unsigned watch = (unsigned)(uintptr_t)watch_number;
+    prctl(PR_SET_NAME, "gumshoe-run");
+    gs_probe_own_thread();
+    for (struct job *job; (job = next_job(watch));) {
+        struct gs_command command = {job->program, job->argv, environment, LIMIT_NS};
+        gs_command_run(&command, &job->end);
+        hand_back(job, watch);
+    }
+    return NULL;
+}
+
+void gs_after_incident_expect(const struct gs_rules *rules)
+{
+    sigset_t all, old;
+    pthread_attr_t attributes;
+    if (!rules->on_incident || a.has_thread)
+        return;
+    sigfillset(&all);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int error = gs_probe_create_own_thread(&a.thread, &attributes, run_jobs, (void *)(uintptr_t)a.watch);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attributes);
+    a.has_thread = error == 0;
+    if (error)
+        gs_log(GS_LOG_WARNING, "on_incident: no thread for it: %s", strerrordesc_np(error));
+}
+
+/* ---- the watcher: what came of it ---------------------------------------------------------------------------------------- */
+
+static void write_down(const char *path, enum gs_remark kind, const char *text)
+{
+    gs_log(kind == GS_NOTE ? GS_LOG_INFO : GS_LOG_ERROR, "%s", text);
+    int error = gs_incident_amend(path, kind, text);
+    if (error)
+        gs_log(GS_LOG_WARNING, "%s/incident.json does not say so: %s", path, strerrordesc_np(-error));
+}
+
+static void say_end(const struct job *job)
+{
+    char text[512], took[GS_UNIT_TEXT];
+    const struct gs_command_end *end = &job->end;
+    const char *program = job->argv[0];
+    gs_print_duration(end->took_ns / GS_NS_PER_MS * GS_NS_PER_MS, took);
+    if (end->error)
+        snprintf(text, sizeof text, "on_incident: %.200s could not be run: %s", program,
+                 strerrordesc_np(end->error));
+    else if (end->too_long)
+        snprintf(text, sizeof text, "on_incident: %.200s was ended: it was not done after %d s", program,
+                 (int)(LIMIT_NS / GS_NS_PER_S));
+    else if (WIFSIGNALED(end->status))
+        snprintf(text, sizeof text, "on_incident: %.200s was killed by signal %d (%s) after %s", program,
+                 WTERMSIG(end->status), sigdescr_np(WTERMSIG(end->status)), took);
+    else if (WEXITSTATUS(end->status))
+        snprintf(text, sizeof text, "on_incident: %.200s failed with exit status %d after %s", program,
+                 WEXITSTATUS(end->status), took);
+    else
+        snprintf(text, sizeof text, "on_incident: %.200s was done after %s", program, took);
+    bool well = !end->error && !end->too_long && end->status == 0;
+    write_down(job->path, well ? GS_NOTE : GS_FAILURE, text);
+}
+
+/* Take the first job that has ended off the list. */
+static struct job *take_ended(void)
+{
+    struct job *ended = NULL;
+    pthread_mutex_lock(&a.mutex);
+    for (size_t i = 0; i < a.count; i++)
+        if (ended)
+            a.job[i - 1] = a.job[i];
+        else if (a.job[i]->state == ENDED)
+            ended = a.job[i];
+    a.count -= ended != NULL;
+    pthread_mutex_unlock(&a.mutex);
+    return ended;
+}
+
+void gs_after_incident_go_on(void)
+{
+    for (struct job *job; (job = take_ended()); job_free(job))
+        say_end(job);
+}
+
+/* ---- the watcher: a new job ------------------------------------------------------------------------------------------------ */
+
+static const char *text_of(const json_t *json, const char *key)
+{
+    const char *text = json_string_value(json_object_get(json, key));
+    return text ? text : "";
+}
+
+struct words {
+    struct gs_word word[WORDS_MAX];
+    size_t count;
+    char value[GS_UNIT_TEXT], line[GS_UNIT_TEXT], pid[16], label[64][280];
+};
+
+static void add_word(struct words *words, const char *name, const char *means)
+{
+    if (words->count < WORDS_MAX)
+        words->word[words->count++] = (struct gs_word){name, means};
+}
+
+/* The number KEY of an incident, as people read it. */
+static const char *number_of(const json_t *json, const char *key, char out[GS_UNIT_TEXT])
+{
+    const struct gs_metric *metric = gs_metric_find(text_of(json, "metric"));
+    const json_t *number = json_object_get(json, key);
+    out[0] = 0;
+    if (json_is_number(number))
+        gs_print_value(json_number_value(number), metric ? metric->unit : GS_COUNT, out);
+    return out;
+}
+
+/* What the words in braces mean for the incident JSON in folder PATH. */
+static void find_words(const json_t *json, const char *path, struct words *out)
+{
+    static const char *const texts[] = {"rule", "reason", "metric", "condition", "host"};
+    const char *key;
+    json_t *value;
+    size_t labels = 0;
+    add_word(out, "dir", path);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        add_word(out, texts[i], text_of(json, texts[i]));
+    add_word(out, "value", number_of(json, "value", out->value));
+    add_word(out, "line", number_of(json, "line", out->line));
+    snprintf(out->pid, sizeof out->pid, "%d", (int)json_integer_value(json_object_get(json, "pid")));
+    add_word(out, "pid", out->pid);
+    json_object_foreach(json_object_get(json, "labels"), key, value)
+    {
+        if (labels == sizeof out->label / sizeof *out->label)
+            break;
+        snprintf(out->label[labels], sizeof *out->label, "label:%s", key);
+        add_word(out, out->label[labels++], json_string_value(value) ? json_string_value(value) : "");
+    }
+}
+
+static bool fill_arguments(struct job *job, const struct gs_rules *rules, const struct words *words)
+{
+    for (size_t i = 0; rules->on_incident[i]; i++) {
+        struct gs_text text = {0};
+        gs_command_fill(rules->on_incident[i], words->word, words->count, &text);
+        if (text.failed) {
+            gs_text_fini(&text);
+            return false;
+        }
+        job->argv[i] = text.bytes ? text.bytes : gs_strdup("");
+        if (!job->argv[i])
+            return false;
+    }
+    return true;
+}
+
+static struct job *new_job(const struct gs_rules *rules, const char *path)
+{
+    char why[160];
+    struct job *job = gs_alloc(sizeof *job);
+    struct words *words = gs_alloc(sizeof *words);
+    json_t *json = gs_incident_load(path, why, sizeof why);
+    bool good = job && words && json;
+    if (good) {
+        snprintf(job->path, sizeof job->path, "%s", path);
+        find_words(json, path, words);
+        good = fill_arguments(job, rules, words);
+    }
+    if (good)
+        find_program(job->argv[0], job->program);
+    json_decref(json);
+    gs_free(words);
+    if (good)
+        return job;
+    job_free(job);
+    return NULL;
+}
+
+/* A place for JOB; false: there is none. */
+static bool post(struct job *job)
+{
+    pthread_mutex_lock(&a.mutex);
+    bool room = a.count < JOBS_MAX;
+    if (room)
+        a.job[a.count++] = job;
+    pthread_cond_signal(&a.work);
+    pthread_mutex_unlock(&a.mutex);
+    return room;
+}
+
+void gs_after_incident_begin(const struct gs_rules *rules, const char *path)
+{
+    char text[160];
+    if (!rules || !rules->on_incident)
+        return;
+    if (!a.has_thread) {
+        write_down(path, GS_FAILURE, "on_incident: not run: there was no thread for it");
+        return;
+    }
+    struct job *job = new_job(rules, path);
+    if (!job) {
+        write_down(path, GS_FAILURE,
+                   "on_incident: not run: out of memory, or the incident could not be read back");
+    } else if (!post(job)) {
+        snprintf(text, sizeof text, "on_incident: not run: %d others have not ended", JOBS_MAX);
+        write_down(path, GS_FAILURE, text);
+        job_free(job);
+    }
+}
+
+/* ---- the end --------------------------------------------------------------------------------------------------------------- */
+
+static bool all_ended(void)
+{
+    bool ended = true;
+    pthread_mutex_lock(&a.mutex);
+    for (size_t i = 0; i < a.count; i++)
+        ended &= a.job[i]->state == ENDED;
+    pthread_mutex_unlock(&a.mutex);
+    return ended;
+}
+
+/* What runs is the runner's to free from here on. */
+static void give_up(void)
+{
+    pthread_mutex_lock(&a.mutex);
+    a.watch++;
+    for (size_t i = 0; i < a.count; i++) {
+        if (a.job[i]->state == WAITING)
+            write_down(a.job[i]->path, GS_FAILURE,
+                       "on_incident: not run: the watch had ended before its turn came");
+        if (a.job[i]->state != RUNNING)
+            job_free(a.job[i]);
+    }
+    a.count = 0;
+    pthread_cond_broadcast(&a.work);
+    pthread_mutex_unlock(&a.mutex);
+}
+
+void gs_after_incident_stop(void)
+{
+    const struct timespec moment = {.tv_nsec = 5 * GS_NS_PER_MS};
+    int64_t until_ns = gs_monotonic_ns() + STOP_PATIENCE_NS;
+    while (!all_ended() && gs_monotonic_ns() < until_ns)
+        nanosleep(&moment, NULL);
+    gs_after_incident_go_on();
+    give_up();
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += 50 * GS_NS_PER_MS;
+    until.tv_sec += until.tv_nsec / GS_NS_PER_S;
+    until.tv_nsec %= GS_NS_PER_S;
+    if (a.has_thread && pthread_timedjoin_np(a.thread, NULL, &until) != 0)
+        pthread_detach(a.thread);
+    a.has_thread = false;
+}
+
+void gs_after_incident_after_fork(void)
+{
+    pthread_mutex_init(&a.mutex, NULL);
+    pthread_cond_init(&a.work, NULL);
+    a.has_thread = false;
+    a.count = 0;
+    a.watch++;
+}
