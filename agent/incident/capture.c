@@ -447,7 +447,8 @@ int gs_incident_end(struct gs_incident *c, char path[PATH_MAX])
     put_context(c);
     summarise(c);
     int error = finish(c);
-    gs_folder_path(&c->folder, path);
+    snprintf(path, PATH_MAX, "%s", c->path);
+    gs_folder_path(&c->folder, path); // which may have moved
     struct gs_store *store = c->store;
     incident_free(c);
     if (!error)

@@ -223,10 +223,13 @@ int gs_folder_publish(struct gs_folder *folder)
 
 void gs_folder_path(const struct gs_folder *folder, char out[PATH_MAX])
 {
-    char link[32];
+    char link[32], path[PATH_MAX];
     snprintf(link, sizeof link, "/proc/self/fd/%d", folder->held.fd);
-    ssize_t length = gs_is_held(&folder->held, NULL) ? readlink(link, out, PATH_MAX - 1) : 0;
-    out[length > 0 ? length : 0] = 0;
+    ssize_t length = gs_is_held(&folder->held, NULL) ? readlink(link, path, PATH_MAX - 1) : 0;
+    if (length <= 0)
+        return;
+    memcpy(out, path, (size_t)length);
+    out[length] = 0;
 }
 
 void gs_folder_close(struct gs_folder *folder)

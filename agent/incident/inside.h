@@ -79,7 +79,7 @@ int gs_incident_replace_json(const struct gs_held *folder, const json_t *json) G
 int gs_folder_publish(struct gs_folder *folder) GS_CHECK_RESULT;
 /* An empty folder that was not published goes. */
 void gs_folder_close(struct gs_folder *folder);
-/* Where it is, as a path. */
+/* Where it is, as a path, in place of what OUT held; that stays when it cannot be told. */
 void gs_folder_path(const struct gs_folder *folder, char out[PATH_MAX]);
 /* {"name","size","crc32"} of a file of FOLDERFD; NULL when it cannot be read. */
 json_t *gs_file_entry(int folderfd, const char *name);

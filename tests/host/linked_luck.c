@@ -5,6 +5,8 @@
  *                                     does; or without a pause
  *   linked_luck parent SECONDS        captures once, and for SECONDS counts the SIGCHLDs that come and asks for children; then
  *                                     has one of its own, which it finds
+ *   linked_luck steps                 a capture for each line of its input
+ *   linked_luck latency N             serves requests for two seconds, and then while N captures are made: how long they took
  *   linked_luck leave N               N captures, then exit(0) at once
  * Rules and directory: GUMSHOE_RULES and GUMSHOE_DIR. */
 #include <errno.h>
@@ -14,6 +16,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +47,13 @@ static int captures(int count)
     return 0;
 }
 
+static int steps(void)
+{
+    for (char line[16]; fgets(line, sizeof line, stdin);)
+        captures(1);
+    return 0;
+}
+
 static _Atomic bool over;
 static int snatched;
 
@@ -69,6 +79,64 @@ static int descriptors(useconds_t pause_us)
     atomic_store(&over, true);
     pthread_join(thread, NULL);
     fprintf(stderr, "snatched %d\n", snatched);
+    return 0;
+}
+
+enum { REQUESTS = 1 << 20 };
+static int64_t took_ns[REQUESTS];
+static int requests;
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+/* A request: some memory, some work. One each 100 µs. */
+static void *serve(void *unused)
+{
+    for (requests = 0; requests < REQUESTS && !atomic_load(&over); requests++) {
+        void *volatile block[50];
+        int64_t began_ns = now_ns();
+        for (int i = 0; i < 50; i++)
+            block[i] = memset(malloc((size_t)(100 + i * 37)), i, 100);
+        for (int i = 0; i < 50; i++)
+            free(block[i]);
+        took_ns[requests] = now_ns() - began_ns;
+        usleep(100);
+    }
+    return unused;
+}
+
+static int by_time(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void serve_during(const char *what, int count)
+{
+    pthread_t thread;
+    atomic_store(&over, false);
+    pthread_create(&thread, NULL, serve, NULL);
+    for (int i = 0; i < count; i++)
+        if (gumshoe_capture("luck", GUMSHOE_HEAP | GUMSHOE_THREADS))
+            exit(4);
+    if (count == 0)
+        sleep(2);
+    atomic_store(&over, true);
+    pthread_join(thread, NULL);
+    qsort(took_ns, (size_t)requests, sizeof *took_ns, by_time);
+    printf("%s: %d requests, median %.1f us, p99 %.1f us, longest %.1f us\n", what, requests,
+           (double)took_ns[requests / 2] / 1e3, (double)took_ns[requests - requests / 100 - 1] / 1e3,
+           (double)took_ns[requests - 1] / 1e3);
+}
+
+static int latency(int count)
+{
+    serve_during("quiet", 0);
+    serve_during("captures", count);
     return 0;
 }
 
@@ -112,8 +180,12 @@ int main(int argc, char **argv)
     hold_some();
     if (argc == 3 && strcmp(argv[1], "captures") == 0)
         status = captures(atoi(argv[2]));
+    else if (argc == 2 && strcmp(argv[1], "steps") == 0)
+        status = steps();
     else if (argc >= 2 && strcmp(argv[1], "descriptors") == 0)
         status = descriptors(argc == 3 ? (useconds_t)atoi(argv[2]) : 0);
+    else if (argc == 3 && strcmp(argv[1], "latency") == 0)
+        status = latency(atoi(argv[2]));
     else if (argc == 3 && strcmp(argv[1], "parent") == 0)
         status = parent(atoi(argv[2]));
     else if (argc == 3 && strcmp(argv[1], "leave") == 0)

@@ -186,7 +186,7 @@ static void a_directory_that_was_removed_is_made_again(void **state)
 static void goes_to(struct gs_store *store, const char *where)
 {
     struct gs_folder folder;
-    char name[PATH_MAX], made[PATH_MAX];
+    char name[PATH_MAX], made[PATH_MAX] = "";
     assert_int_equal(gs_folder_make(store, "heap", getpid(), 0, &folder), 0);
     assert_int_equal(gs_folder_publish(&folder), 0);
     gs_folder_path(&folder, made);

@@ -1,0 +1,30 @@
+#!/bin/bash
+# tests/soak.sh [MINUTES]: the repetitions that are too long for tests/run.sh, on a build that is there. Ends early at the first thing
+# that is not so. At least once through, then over again, with other moments, until MINUTES (0) are over:
+#   each system call failing at every turn; 200 kills in the middle of a capture; two processes at one directory for a minute;
+#   what a capture costs a host that serves requests meanwhile (figures, no judgement).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+build=$PWD/build
+luck=$PWD/tests/host/ways/luck.py
+host=$build/hosts/linked_luck
+[ -x "$host" ] || { echo "build it first: tests/run.sh" >&2; exit 2; }
+until=$(($(date +%s) + ${1:-0} * 60))
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/gumshoe-soak-XXXXXX")
+trap 'rm -rf "$tmp"' EXIT
+rules() { printf '{ "version": 1, "heap": { "sample": "16KiB" }, "incidents": { "keep": %s }, "rules": [ { "name": "never", "metric": "rss", "above": "80%%" } ] }' "$1" > "$tmp/$1.json"; echo "$tmp/$1.json"; }
+
+seed=1
+while :; do
+    echo "== round $seed"
+    GUMSHOE_STRIDE=1 tests/host/faults.sh "$build"
+    cd "$tmp"
+    export GUMSHOE_DIR=$tmp/d GUMSHOE_LOG=$tmp/log
+    GUMSHOE_RULES=$(rules 50) python3 "$luck" "$host" kills 200 "$seed"
+    GUMSHOE_RULES=$(rules 3) python3 "$luck" "$host" two 60
+    GUMSHOE_RULES=$(rules 50) python3 "$luck" "$host" latency 100
+    rm -rf "$tmp/d" "$tmp/log"
+    cd - > /dev/null
+    seed=$((seed + 1))
+    [ "$(date +%s)" -lt "$until" ] || break
+done
