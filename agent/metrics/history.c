@@ -1,6 +1,6 @@
-/* history.c - the last hours tick by tick, then a day by minutes, then a week by ten minutes.
+/* history.c - the last hours tick by tick, then half a day by minutes, then a week by ten minutes.
  *
- *   ticks           ▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪ ◀── gs_history_add       7200 rows, or what 256 KiB hold, but an hour at least
+ *   ticks           ▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪ ◀── gs_history_add       7200 rows, or what 384 KiB hold, but 3600 at least
  *                   └ the oldest falls out, into the open step of
  *   minutes         ▫▫▫▫▫▫▫▫▫▫▫▫▫▫ [open]                          60 ticks, at least a minute, are a step of two rows;
  *                   └ likewise into that of                        720 steps
@@ -16,7 +16,7 @@
  *   time[], step_ms[], value[][count]     one block for all parts, rows in rings; NAN: missing
  *
  * Who:    the watcher adds; an incident and the box read, on the same thread. Replay reads those of files: one part.
- * Bounds: all of it allocated at once and touched as it fills: for three metrics 225 KiB in two hours, 375 KiB in a
+ * Bounds: all of it allocated at once and touched as it fills: for three metrics 253 KiB in two hours, 375 KiB in a
  *         week. Adding is a copy of COUNT values, and at most two of them merged. */
 #include "base/clock.h"
 #include "base/memory.h"
@@ -24,7 +24,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { TICKS_MAX = 7200, TICKS_MIN = 3600, TICKS_BYTES = 256 << 10, MINUTES = 720, TEN_MINUTES = 1008 };
+enum { TICKS_MAX = 7200, TICKS_MIN = 3600, TICKS_BYTES = 384 << 10, MINUTES = 720, TEN_MINUTES = 1008 };
 #define MINUTE_NS (60 * GS_NS_PER_S)
 
 struct extremes { // of one metric in the open step; NAN: nothing was seen yet

@@ -154,6 +154,12 @@ equal "$(ask '.rules[0].fired[0].value')" "$(jq '.value | floor' "$found/inciden
 equal "$(ask '.history.limit')" "$(jq .limit "$found/incident.json")" "the limit"
 equal "$(ask '.rules[0].fired[0].time' | grep -cE '^20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$')" 1 "a moment"
 equal "$(ask '.rules[1].held_back_by')" line "a share, judged by the incident's limit"
+it "takes the limit of the incident where its history does not name it"
+cp -r "$found" older; jq -c 'del(.limit)' "$found/metrics.json" > older/metrics.json
+replay --rules "$live" --json older
+equal "$(ask '.history.limit')" "$(jq .limit "$found/incident.json")" "the limit"
+replay --rules "$live" --json older/metrics.json
+equal "$(ask '.history.limit')" null "a file alone"
 it "takes standard input"
 "$gumshoe" replay --rules rules.json - < jump.csv > out || fail "standard input"
 says "jump fires 1 time"
