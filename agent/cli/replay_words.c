@@ -51,7 +51,7 @@ struct gs_notes gs_replay_notes(const struct gs_session *session, const struct g
     struct gs_notes notes = {0};
     char step[GS_UNIT_TEXT], interval[GS_UNIT_TEXT];
     int64_t step_ns = gs_history_interval_ns(session->history);
-    if (step_ns != tried->rules->interval_ns)
+    if (tried->replay->counts_ticks && step_ns != tried->rules->interval_ns)
         snprintf(notes.text[notes.count++], sizeof *notes.text,
                  "rows are %s apart, the rules' interval is %s: a window of 10 ticks is taken for 10 rows",
                  gs_print_duration(step_ns, step), gs_print_duration(tried->rules->interval_ns, interval));

@@ -310,6 +310,8 @@ static bool make_replay(struct run *run, size_t columns)
     run->replay->column_count = columns;
     for (size_t i = 0; i < rules; i++) {
         struct gs_replayed *replayed = &run->replay->rule[i];
+        for (size_t k = 0; k < run->rules->rule[i].condition_count; k++)
+            run->replay->counts_ticks |= run->rules->rule[i].condition[k].over.ticks > 0;
         replayed->value = replayed->line = NAN;
         replayed->column = gs_alloc(columns * sizeof *replayed->column + 1);
         if (!replayed->column)

@@ -183,6 +183,7 @@ struct gs_replayed {         // one rule
 };
 struct gs_replay {
     size_t rows, gaps;
+    bool counts_ticks;       // some window is given in ticks, for which rows are taken
     size_t rule_count, column_count;
     struct gs_replayed rule[]; // as in the rules
 };

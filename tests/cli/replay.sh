@@ -64,6 +64,9 @@ it "says that a window of ticks is one of rows, where the rules' interval is ano
 sed 's/"10s"/"1s"/' rules.json > fast.json
 replay --rules fast.json jump.csv
 says "note: rows are 10 s apart, the rules' interval is 1 s: a window of 10 ticks is taken for 10 rows"
+rules timed '{ "version": 1, "rules": [ { "name": "h", "metric": "rss", "above": "1GiB", "for": "1m" } ] }' > /dev/null
+replay --rules timed.json jump.csv
+! grep -q note: out || fail "a note without need: $(cat out)"
 it "says that live rules on the heap may fire earlier"
 rules heap '{ "version": 1, "interval": "10s", "rules": [ { "name": "h", "metric": "heap_in_use", "above": "1GiB" } ] }' > /dev/null
 replay --rules heap.json jump.csv
