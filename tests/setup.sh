@@ -7,7 +7,8 @@ set -eu
 build="gcc g++ make cmake pkg-config binutils libjansson-dev zlib1g-dev libprotobuf-c-dev protobuf-c-compiler
  libunwind-dev libiberty-dev"
 test="libcmocka-dev golang-go redis-server redis-tools memcached python3 jq procps util-linux libjson-c-dev
- libjemalloc2 libgoogle-perftools4 gdb python3-jsonschema"
+ libjemalloc2 libgoogle-perftools4 gdb python3-jsonschema
+ nginx-light postgresql"
 
 bench="valgrind heaptrack libmemcached-tools elfutils"
 

@@ -55,9 +55,12 @@ wait_for 20 grep -q 'forked by' log
 child=$(forked); wait_for 20 sh -c "ls -d d/2*-$child"
 while kill -0 "$child" 2> /dev/null; do sleep 0.1; done
 
-it "watches none of 300 children that exec at once, but one that stays and comes from another place"
-as_without "$forks" execs 300
+it "watches none of 400 children that exec at once, and one that stays and comes from another place"
+as_without "$forks" execs 400
 equal "$(forked | wc -l)" 1 "watched children"
+it "has learned by then to give no more than one in sixteen of them a thread"
+equal "$(cat apart/with-thread)" 0 "threads without us"
+[ "$(cat with-thread)" -ge 10 ] && [ "$(cat with-thread)" -le 30 ] || fail "$(cat with-thread) of the last 300"
 it "leaves no descriptor to a child that execs, and no preload either"
 as_without "$forks" fds
 equal "$(run "$forks" python3 -c 'import os

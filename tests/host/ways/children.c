@@ -1,6 +1,7 @@
 /* children.c - ways to be a child, and what daemons do to themselves before they begin to work.
  *   children [fork|twice|daemon] [closefrom|close|chroot|setuid|drop|seccomp|tsync] work|spin MILLISECONDS
- *   children execs N        N children that exec /bin/true at once, and one that stays
+ *   children execs N        N children that exec /bin/true at once, and one that stays. Into the file with-thread: how many of the
+ *                           last N - 100 had a thread that they did not start
  *   children fds            a child that execs ls: which descriptors does it have?
  * Whoever works allocates all the while, and ends with status 7. Prints what of its own it finds changed at the end. */
 #include <errno.h>
@@ -121,13 +122,30 @@ static int end_of(pid_t child)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
+static int threads(void)
+{
+    struct stat status;
+    return stat("/proc/self/task", &status) == 0 ? (int)status.st_nlink - 2 : 0;
+}
+
+static void tell_with_thread(int count)
+{
+    FILE *out = fopen("with-thread", "w");
+    fprintf(out, "%d\n", count);
+    fclose(out);
+}
+
 static int execs(int count)
 {
-    int wrong = 0;
+    enum { FIRST = 100 };
+    int wrong = 0, *with_thread = mmap(NULL, sizeof *with_thread, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     for (int i = 0; i < count; i++) {
         int status;
+        if (i == FIRST)
+            usleep(300000); // those have had the time to become something
         pid_t child = fork();
         if (child == 0) {
+            *with_thread += i >= FIRST && threads() > 1;
             execl("/bin/true", "true", (char *)NULL);
             _exit(1);
         }
@@ -135,8 +153,7 @@ static int execs(int count)
         wrong += status != 0;
     }
     printf("%d wrong\n", wrong);
-    fflush(stdout);
-    usleep(300000);
+    tell_with_thread(*with_thread);
     pid_t child = fork();
     if (child == 0)
         work(500, 0);
