@@ -1,6 +1,6 @@
 #!/bin/sh
-# tests/setup.sh [build|test|bench] - install what is missing to build gumshoe, to build and test it (the default), or
-# for the benchmarks beside its peers.
+# tests/setup.sh [build|test|bench|fuzz] - install what is missing to build gumshoe, to build and test it (the default), for
+# the benchmarks beside its peers, or to fuzz its readers.
 # Debian 12; as root, or through sudo. Asks the network only when something is missing.
 set -eu
 
@@ -16,7 +16,8 @@ case "${1:-test}" in
 build) wanted=$build ;;
 test) wanted="$build $test" ;;
 bench) wanted="$build $test $bench" ;;
-*) echo "usage: $0 [build|test|bench]" >&2; exit 2 ;;
+fuzz) wanted="$build $test clang libclang-rt-14-dev" ;;
+*) echo "usage: $0 [build|test|bench|fuzz]" >&2; exit 2 ;;
 esac
 
 missing=

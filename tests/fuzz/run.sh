@@ -1,6 +1,6 @@
 #!/bin/bash
 # tests/fuzz/run.sh [SECONDS [TARGET…]] - fuzz the readers of hostile input with libFuzzer: SECONDS (60) for each TARGET (all
-# of tests/fuzz/targets). Needs clang: apt-get install clang libclang-rt-14-dev.
+# of tests/fuzz/targets). Installs clang if it is missing (tests/setup.sh fuzz).
 #
 # Inputs that reach new code are kept in build-fuzz/found/TARGET and used again. One that breaks a target is left in
 # build-fuzz/broken: mend the reader, and copy the input into tests/fuzz/corpus/TARGET, which `ctest -R fuzz` replays.
@@ -11,7 +11,7 @@ shift || true
 targets=("$@")
 [ ${#targets[@]} -gt 0 ] || targets=($(basename -s .c tests/fuzz/targets/*.c))
 
-command -v clang >/dev/null || { echo "clang is missing: apt-get install clang libclang-rt-14-dev" >&2; exit 2; }
+tests/setup.sh fuzz
 home=build-fuzz
 mkdir -p "$home/broken"
 CC=clang CXX=clang++ cmake -S . -B "$home" -DGUMSHOE_FUZZERS=ON -DGUMSHOE_EXAMPLES=OFF -DCMAKE_C_COMPILER=clang \
