@@ -8,6 +8,7 @@
 #pragma once
 #include "base/attributes.h"
 #include <stddef.h>
+#include <stdint.h>
 
 /* SIZE zeroed bytes, 16-byte aligned; NULL when there are none. */
 void *gs_alloc(size_t size) GS_CHECK_RESULT;
@@ -23,6 +24,11 @@ int gs_grow(void *items, size_t *capacity, size_t needed, size_t item_size) GS_C
 
 /* How many bytes are mapped for us now; 0 where malloc serves. */
 size_t gs_memory_mapped_bytes(void);
+
+/* Where they are: at most MAX ranges into OUT; returns how many. 0 where malloc serves. */
+struct gs_memory_range { uintptr_t start, end; };
+enum { GS_RANGES_MAX = 1024 };
+size_t gs_memory_ranges(struct gs_memory_range *out, size_t max);
 
 /* Put address space by for the time when there is none left (reserve.h). Once, before the watcher starts. */
 void gs_memory_put_by(void);

@@ -23,6 +23,13 @@ size_t gs_memory_mapped_bytes(void)
     return 0;
 }
 
+size_t gs_memory_ranges(struct gs_memory_range *out, size_t max)
+{
+    (void)out;
+    (void)max;
+    return 0;
+}
+
 void gs_memory_after_fork(void)
 {
 }

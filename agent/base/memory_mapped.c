@@ -9,14 +9,15 @@
  *         instructions or one mmap.
  * Fork:   the parent's watcher may hold the lock at that moment, with a list half changed: the child forgets
  *         lists and chunk (gs_memory_after_fork) and cuts new ones.
- * Bounds: chunks are kept for reuse: as much as the largest capture needed in small blocks. */
+ * Bounds: chunks are kept for reuse: as much as the largest capture needed in small blocks. Of the mappings GS_RANGES_MAX
+ *         are known by their place (gs_memory_ranges); any more serve as well, and count as the host's. */
 #include "base/memory.h"
+#include "base/mapping.h"
 #include "base/reserve.h"
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/mman.h>
 
 enum {
     HEADER = 16,
@@ -33,6 +34,8 @@ struct block {
 
 static struct block *free_list[CLASSES];
 static char *chunk_at, *chunk_end;
+static struct gs_memory_range range[GS_RANGES_MAX]; // end 0: free
+static size_t ranges;                        // all behind are free
 static _Atomic size_t mapped_bytes;
 static atomic_flag taken = ATOMIC_FLAG_INIT;
 
@@ -47,12 +50,27 @@ static void unlock(void)
     atomic_flag_clear_explicit(&taken, memory_order_release);
 }
 
+/* The range that begins at START, 0 for a free place, becomes NOW. Holds the lock. */
+static void change_range(uintptr_t start, struct gs_memory_range now)
+{
+    size_t i = 0;
+    while (i < ranges && range[i].start != start)
+        i++;
+    if (i == ranges && (start || ranges == GS_RANGES_MAX))
+        return;
+    range[i] = now;
+    if (i == ranges)
+        ranges++;
+}
+
 /* Holds the lock. */
 static void *map(size_t size)
 {
-    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *at = gs_mapping_new(size, 0);
     if (at == MAP_FAILED)
         at = gs_reserve_take(size);
+    else
+        change_range(0, (struct gs_memory_range){(uintptr_t)at, (uintptr_t)at + size});
     if (at)
         atomic_fetch_add_explicit(&mapped_bytes, size, memory_order_relaxed);
     return at;
@@ -61,10 +79,12 @@ static void *map(size_t size)
 static void unmap(void *at, size_t size)
 {
     lock();
-    if (gs_reserve_holds(at))
+    if (gs_reserve_holds(at)) {
         gs_reserve_give(at, size);
-    else
-        munmap(at, size);
+    } else {
+        change_range((uintptr_t)at, (struct gs_memory_range){0, 0});
+        gs_mapping_free(at, size);
+    }
     unlock();
     atomic_fetch_sub_explicit(&mapped_bytes, size, memory_order_relaxed);
 }
@@ -165,8 +185,13 @@ static void *copy_larger(struct block *block, size_t room)
 static void *grow_large(struct block *block, size_t room)
 {
     size_t old = block->room;
-    struct block *moved =
-        gs_reserve_holds(block) ? MAP_FAILED : mremap(block, old, page_up(room), MREMAP_MAYMOVE);
+    struct block *moved = MAP_FAILED;
+    lock();
+    if (!gs_reserve_holds(block))
+        moved = gs_mapping_resize(block, old, page_up(room));
+    if (moved != MAP_FAILED)
+        change_range((uintptr_t)block, (struct gs_memory_range){(uintptr_t)moved, (uintptr_t)moved + page_up(room)});
+    unlock();
     if (moved == MAP_FAILED)
         return copy_larger(block, room);
     atomic_fetch_add_explicit(&mapped_bytes, page_up(room) - old, memory_order_relaxed);
@@ -197,6 +222,20 @@ void *gs_realloc(void *ptr, size_t size)
 size_t gs_memory_mapped_bytes(void)
 {
     return atomic_load_explicit(&mapped_bytes, memory_order_relaxed);
+}
+
+size_t gs_memory_ranges(struct gs_memory_range *out, size_t max)
+{
+    size_t count = 0;
+    lock();
+    struct gs_memory_range reserve = gs_reserve_range();
+    if (reserve.start && count < max)
+        out[count++] = reserve;
+    for (size_t i = 0; i < ranges && count < max; i++)
+        if (range[i].end)
+            out[count++] = range[i];
+    unlock();
+    return count;
 }
 
 void gs_memory_put_by(void)

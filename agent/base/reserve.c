@@ -1,7 +1,7 @@
 /* reserve.c - a bitmap over one mapping: first fit, in units of 64 KiB; what is given back is dropped from memory. */
 #include "base/reserve.h"
+#include "base/mapping.h"
 #include <stdint.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 
 enum { UNIT = 64 << 10, UNITS_MAX = 1024 };
@@ -24,7 +24,7 @@ void gs_reserve_open(void)
     size_t size = size_to_put_by();
     if (start || size == 0)
         return;
-    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *at = gs_mapping_new(size, MAP_NORESERVE);
     if (at == MAP_FAILED)
         return;
     start = at;
@@ -59,6 +59,11 @@ void *gs_reserve_take(size_t size)
 bool gs_reserve_holds(const void *at)
 {
     return start && (uintptr_t)at - (uintptr_t)start < units * UNIT;
+}
+
+struct gs_memory_range gs_reserve_range(void)
+{
+    return (struct gs_memory_range){(uintptr_t)start, (uintptr_t)start + units * UNIT};
 }
 
 void gs_reserve_give(void *at, size_t size)

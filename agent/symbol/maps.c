@@ -19,36 +19,30 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-enum { MAX_TEXT = 16 << 20 };
-
-struct line {
-    uint64_t start, end, offset, inode;
-    unsigned major, minor;
-    bool executable;
-    const char *path; // in the text; not terminated
-    size_t path_length;
-};
 
 struct reader {
     struct gs_maps *maps;
     size_t capacity;
     struct stat exe;      // of /proc/PID/exe; st_ino 0 when unknown
     const char *exe_path; // or its path, of a process that has died
-    struct line file; // the first line of the file that the present line belongs to
+    struct gs_maps_line file; // the first line of the file that the present line belongs to
 };
 
-static bool parse(const char *text, size_t length, struct line *out)
+static bool parse(const char *text, size_t length, struct gs_maps_line *out)
 {
     char perms[5], head[128];
     int used = 0;
     size_t kept = length < sizeof head - 1 ? length : sizeof head - 1;
     memcpy(head, text, kept);
     head[kept] = 0;
-    *out = (struct line){0};
+    *out = (struct gs_maps_line){0};
     if (sscanf(head, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 "%n", &out->start, &out->end,
-               perms, &out->offset, &out->major, &out->minor, &out->inode, &used) != 7)
+               perms, &out->offset, &out->major, &out->minor, &out->inode, &used) != 7 || strlen(perms) != 4)
         return false;
+    out->readable = perms[0] == 'r';
+    out->writable = perms[1] == 'w';
     out->executable = perms[2] == 'x';
+    out->shared = perms[3] == 's';
     while ((size_t)used < length && text[used] == ' ')
         used++;
     out->path = text + used;
@@ -56,14 +50,26 @@ static bool parse(const char *text, size_t length, struct line *out)
     return true;
 }
 
-static bool same_file(const struct line *a, const struct line *b)
+bool gs_maps_next_line(const char *text, size_t length, size_t *at, struct gs_maps_line *out)
+{
+    while (*at < length) {
+        const char *line = text + *at, *newline = memchr(line, '\n', length - *at);
+        size_t line_length = newline ? (size_t)(newline - line) : length - *at;
+        *at += line_length + 1;
+        if (parse(line, line_length, out))
+            return true;
+    }
+    return false;
+}
+
+static bool same_file(const struct gs_maps_line *a, const struct gs_maps_line *b)
 {
     return a->inode == b->inode && a->major == b->major && a->minor == b->minor &&
            a->path_length == b->path_length &&
            (a->path_length == 0 || memcmp(a->path, b->path, a->path_length) == 0);
 }
 
-static void set_path(struct gs_mapping *mapping, const struct line *line)
+static void set_path(struct gs_mapping *mapping, const struct gs_maps_line *line)
 {
     static const char deleted[] = " (deleted)";
     size_t length = line->path_length, tail = sizeof deleted - 1;
@@ -74,7 +80,7 @@ static void set_path(struct gs_mapping *mapping, const struct line *line)
     mapping->path = length ? gs_strndup(line->path, length) : gs_strdup("[anon]");
 }
 
-static bool is_main(const struct reader *reader, const struct line *line)
+static bool is_main(const struct reader *reader, const struct gs_maps_line *line)
 {
     if (reader->exe_path)
         return strlen(reader->exe_path) == line->path_length &&
@@ -83,7 +89,7 @@ static bool is_main(const struct reader *reader, const struct line *line)
            line->major == major(reader->exe.st_dev) && line->minor == minor(reader->exe.st_dev);
 }
 
-static bool keep(struct reader *reader, const struct line *line)
+static bool keep(struct reader *reader, const struct gs_maps_line *line)
 {
     struct gs_maps *maps = reader->maps;
     if (gs_grow(&maps->mapping, &reader->capacity, maps->count + 1, sizeof *maps->mapping))
@@ -105,18 +111,12 @@ static bool keep(struct reader *reader, const struct line *line)
 
 static bool read_lines(struct reader *reader)
 {
-    const char *at = reader->maps->text, *end = at + reader->maps->text_length;
-    while (at < end) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
-        size_t length = newline ? (size_t)(newline - at) : (size_t)(end - at);
-        struct line line;
-        if (parse(at, length, &line)) {
-            if (!same_file(&line, &reader->file) || line.offset == 0)
-                reader->file = line;
-            if (line.executable && !keep(reader, &line))
-                return false;
-        }
-        at += length + 1;
+    struct gs_maps_line line;
+    for (size_t at = 0; gs_maps_next_line(reader->maps->text, reader->maps->text_length, &at, &line);) {
+        if (!same_file(&line, &reader->file) || line.offset == 0)
+            reader->file = line;
+        if (line.executable && !keep(reader, &line))
+            return false;
     }
     return true;
 }
@@ -143,7 +143,7 @@ struct gs_maps *gs_maps_read(int pid)
     if (stat(path, &reader.exe) != 0)
         reader.exe.st_ino = 0;
     snprintf(path, sizeof path, "/proc/%d/maps", reader.maps->pid);
-    int error = gs_read_file(AT_FDCWD, path, MAX_TEXT, &reader.maps->text, &reader.maps->text_length);
+    int error = gs_read_file(AT_FDCWD, path, GS_MAPS_TEXT_MAX, &reader.maps->text, &reader.maps->text_length);
     if (!error && !read_lines(&reader))
         error = -ENOMEM;
     if (!error)

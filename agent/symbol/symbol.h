@@ -41,6 +41,17 @@ const char *gs_build_id_hex(const struct gs_mapping *mapping, char *out);
  * length; 0: there is none. Context: any (pure). */
 unsigned gs_build_id_of_image(const void *bytes, size_t length, unsigned char *out);
 
+enum { GS_MAPS_TEXT_MAX = 16 << 20 };
+struct gs_maps_line {          // any mapping, as a line of /proc/PID/maps tells it
+    uint64_t start, end, offset, inode;
+    unsigned major, minor;     // of the device
+    bool readable, writable, executable, shared;
+    const char *path;          // in the text; not terminated
+    size_t path_length;        // 0: anonymous
+};
+/* The next line of TEXT (as in gs_maps.text) from byte *AT on, which moves behind it; false: there is none. */
+bool gs_maps_next_line(const char *text, size_t length, size_t *at, struct gs_maps_line *out);
+
 struct gs_symbol {             // all zero: not known
     const char *name;          // plain (gs_plain_name); borrowed from the gs_symbols
     const char *system_name;   // as the symbol table spells it

@@ -1,0 +1,22 @@
+/* mapping.h - anonymous memory straight from the kernel, for our own use. Not by mmap(3): that name is taken over by our own
+ * hooks, which would take these for the host's. MAP_FAILED with errno. Context: any. */
+#pragma once
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static inline void *gs_mapping_new(size_t size, int more_flags)
+{
+    return (void *)syscall(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | more_flags, -1, 0);
+}
+
+static inline void *gs_mapping_resize(void *at, size_t old_size, size_t size)
+{
+    return (void *)syscall(SYS_mremap, at, old_size, size, MREMAP_MAYMOVE, NULL);
+}
+
+static inline void gs_mapping_free(void *at, size_t size)
+{
+    syscall(SYS_munmap, at, size);
+}
