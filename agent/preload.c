@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "probe/probe.h"
 #include "watcher.h"
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,6 +57,7 @@ __attribute__((constructor)) static void on_load(void)
 {
     const char *disable = secure_getenv("GUMSHOE_DISABLE");
     bool disabled = disable && *disable && strcmp(disable, "0") != 0;
+    int kept = errno; // 0 as a program begins: C promises it
     if (disabled || (preloaded() && !meant()))
         gs_probe_stop();
     else if (preloaded()) {
@@ -63,6 +65,7 @@ __attribute__((constructor)) static void on_load(void)
         if (gs_watcher_children() == GS_CHILDREN_ALL)
             setenv("GUMSHOE_PID", "all", 1);
     }
+    errno = kept;
 }
 
 /* The entry is taken out of the list as it stands: unsetenv takes a lock that another thread of the parent's may have held.

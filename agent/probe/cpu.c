@@ -283,4 +283,5 @@ void gs_probe_after_fork(void)
             atomic_store_explicit(&timer[at], 0, memory_order_relaxed); // what is not written is not copied
     gs_scratch_after_fork();
     gs_signal_after_fork();
+    gs_mapped_after_fork();
 }

@@ -9,6 +9,7 @@ struct gs_probe_drops gs_probe_drops(void)
         .samples = atomic_load_explicit(&gs_drops.samples, memory_order_relaxed),
         .stacks_full = atomic_load_explicit(&gs_drops.stacks_full, memory_order_relaxed),
         .stacks_cut = atomic_load_explicit(&gs_drops.stacks_cut, memory_order_relaxed),
+        .mappings = atomic_load_explicit(&gs_drops.mappings, memory_order_relaxed),
     };
     return drops;
 }

@@ -23,7 +23,7 @@ enum { STARTS = 256 };
 static struct start {
     _Atomic bool taken;
     uint32_t stack;
-    bool small;
+    size_t stack_size; // as asked for; 0: not said
     routine_function *routine;
     void *argument;
 } starts[STARTS];
@@ -49,11 +49,11 @@ static void *begin(void *given)
     struct start *start = given;
     routine_function *routine = start->routine;
     void *argument = start->argument;
-    bool small = start->small;
     pid_t tid = (pid_t)syscall(SYS_gettid);
-    gs_roll_add(tid, start->stack, small);
+    size_t stack_size = start->stack_size;
+    gs_roll_add(tid, start->stack, stack_size);
     give_start(start);
-    if (!small)
+    if (!gs_is_small_stack(stack_size))
         gs_cpu_thread_begins(tid);
     return routine(argument);
 }
@@ -70,12 +70,10 @@ static create_function *real_create(void)
     return found;
 }
 
-/* Too small for a signal on top of what the thread may be doing: the kernel's frame alone takes 3 KiB. */
-static bool has_small_stack(const pthread_attr_t *attributes)
+static size_t stack_size_of(const pthread_attr_t *attributes)
 {
-    enum { SMALL = 48 << 10 };
     size_t size;
-    return attributes && pthread_attr_getstacksize(attributes, &size) == 0 && size < SMALL;
+    return attributes && pthread_attr_getstacksize(attributes, &size) == 0 ? size : 0;
 }
 
 static int create_known(uint32_t stack, pthread_t *thread, const pthread_attr_t *attributes,
@@ -85,7 +83,7 @@ static int create_known(uint32_t stack, pthread_t *thread, const pthread_attr_t 
     if (!start)
         return real_create()(thread, attributes, routine, argument);
     start->stack = stack;
-    start->small = has_small_stack(attributes);
+    start->stack_size = stack_size_of(attributes);
     start->routine = routine;
     start->argument = argument;
     int error = real_create()(thread, attributes, begin, start);

@@ -79,12 +79,26 @@ struct gs_live {
 bool gs_live_insert(const void *ptr, const struct gs_live *sample);
 /* Take the sample of PTR out, if there is one. */
 bool gs_live_take(const void *ptr, struct gs_live *sample);
+/* The address that place AT of the tables holds; 0: none. */
+enum { GS_LIVE_PLACES = (1 << 11) + (1 << 16) + 2 * 32 };
+uintptr_t gs_live_address(size_t at);
 /* How often the sampling distance is to be doubled so that the tables last. */
 unsigned gs_live_crowding(void);
 
 /* Where the tables are (anchor.c). */
 extern const struct gs_anchor_stacks gs_anchor_stacks;
 extern const struct gs_anchor_labels gs_anchor_labels;
+
+/* ---- where the heap is (places.c), and what is mapped outside it (mapped.c) -------------------------------------- */
+
+void gs_place_note(const void *ptr);                      // a block was allocated here
+void gs_places_forget(uintptr_t start, uintptr_t end);    // what lay here is gone
+/* STACK has mapped START to END, whatever was known of these addresses before; what lies in START to END goes away, before
+ * it does; the stack that mapped what holds AT, if that is known. */
+void gs_mapped_add(uintptr_t start, uintptr_t end, uint32_t stack);
+void gs_mapped_forget(uintptr_t start, uintptr_t end);
+bool gs_mapped_stack(uintptr_t at, uint32_t *stack);
+void gs_mapped_after_fork(void);
 
 /* ---- stacks (stacks.c) ------------------------------------------------------------------------------------------ */
 
@@ -190,8 +204,14 @@ bool gs_row_function(uintptr_t pc, uintptr_t *start, uintptr_t *end);
 
 /* ---- the roll of threads (roll.c) ------------------------------------------------------------------------------------- */
 
-/* The thread TID, which is the calling one, was created by STACK; its stack is SMALL: it is not to be sent signals. */
-void gs_roll_add(pid_t tid, uint32_t stack, bool small);
+/* The thread TID, which is the calling one, was created by STACK, with STACK_SIZE asked for; 0: not said. */
+void gs_roll_add(pid_t tid, uint32_t stack, size_t stack_size);
+/* Too small for a signal on top of what the thread may be doing: the kernel's frame alone takes 3 KiB. */
+static inline bool gs_is_small_stack(size_t size)
+{
+    enum { SMALL = 48 << 10 };
+    return size && size < SMALL;
+}
 void gs_roll_label(pid_t tid, uint32_t labels); // and carries this set
 bool gs_thread_ended(pid_t pid, pid_t tid);
 
@@ -226,7 +246,7 @@ void gs_scratch_after_fork(void);
 /* ---- drops (drops.c) ---------------------------------------------------------------------------------------------------- */
 
 struct gs_drop_counters {
-    _Atomic uint64_t samples, stacks_full, stacks_cut;
+    _Atomic uint64_t samples, stacks_full, stacks_cut, mappings;
 };
 extern struct gs_drop_counters gs_drops;
 

@@ -14,6 +14,7 @@
  *         so that they last for any heap. A filter counter that reaches 255 stays there: from then on these frees look
  *         into the tables, none is lost. */
 #include "probe/inside.h"
+#include <assert.h>
 
 enum { FEW_BITS = 11, MANY_BITS = 16, NEIGHBOURS = 32, SATURATED = 255 };
 
@@ -99,6 +100,18 @@ bool gs_live_take(const void *ptr, struct gs_live *sample)
         return false;
     filter_change(ptr, -1);
     return true;
+}
+
+static_assert(GS_LIVE_PLACES == (1 << FEW_BITS) + (1 << MANY_BITS) + 2 * NEIGHBOURS, "every place of both tables");
+
+uintptr_t gs_live_address(size_t at)
+{
+    const size_t in_few = (1 << FEW_BITS) + NEIGHBOURS;
+    if (at < in_few)
+        return atomic_load_explicit(&few.address[at], memory_order_relaxed);
+    if (atomic_load_explicit(&many.used, memory_order_relaxed) == 0)
+        return 0; // its pages were never touched: they stay so
+    return atomic_load_explicit(&many.address[at - in_few], memory_order_relaxed);
 }
 
 /* 16 Ki samples are as many as anybody needs: the total's standard error is below 1 %. At 512 KiB they are 8 GiB of

@@ -78,12 +78,25 @@ struct gs_probe_drops {
     uint64_t samples;       // live table's neighbourhood full, or no scratch room
     uint64_t stacks_full;   // samples charged to no stack: the stack table was full
     uint64_t stacks_cut;    // stacks whose walk ended early
+    uint64_t mappings;      // mappings outside malloc without a place in the table
 };
 struct gs_probe_drops gs_probe_drops(void);
 
 /* For gumshoe_note_alloc and gumshoe_note_free. Context: host thread. */
 void gs_probe_note_alloc(void *ptr, size_t size);
 void gs_probe_note_free(void *ptr);
+
+/* ---- what the memory is for --------------------------------------------------------------------------- */
+
+/* Addresses where blocks of the heap are or were: of every live sample, and one of each 2 MiB that ever held a sample. From
+ * *AT = 0 on; false: there is no more. Context: watcher. */
+bool gs_probe_block_next(size_t *at, uintptr_t *address);
+/* Anonymous private memory of 64 KiB and more that the host mapped with mmap, and the stack that did; what an allocator maps
+ * for itself is among it, where that allocator calls mmap as others do. In no order. Context: watcher. */
+struct gs_mapped { uintptr_t start, end; uint32_t stack; };
+bool gs_probe_mapped_next(size_t *at, struct gs_mapped *out);
+/* Where the stack of thread TID ends, and the size that was asked for (0: none was). False: not known. Context: watcher. */
+bool gs_probe_stack_of(pid_t tid, uintptr_t *top, size_t *size);
 
 /* ---- threads ----------------------------------------------------------------------------------------- */
 

@@ -19,8 +19,9 @@ enum { PLACES = 1 << 15, NEIGHBOURS = 8 };
 
 static struct line {
     _Atomic uint64_t creator; // tid << 32 | stack; 0: the line is free
+    _Atomic uintptr_t stack_top;
     _Atomic uint32_t labels;
-    _Atomic bool small;
+    _Atomic uint32_t stack_kib; // as asked for; 0: not said
 } roll[PLACES + NEIGHBOURS];
 
 bool gs_thread_ended(pid_t pid, pid_t tid)
@@ -54,20 +55,32 @@ static struct line *new_line(pid_t tid, uint32_t stack)
     return NULL;
 }
 
-void gs_roll_add(pid_t tid, uint32_t stack, bool small)
+/* The C library keeps its own record of a thread on top of the thread's stack: the thread pointer leads to it, and the
+ * mapping ends with the page that holds it. */
+static uintptr_t top_of_own_stack(void)
+{
+    enum { PAGE = 4096 };
+    return ((uintptr_t)__builtin_thread_pointer() & ~(uintptr_t)(PAGE - 1)) + PAGE;
+}
+
+void gs_roll_add(pid_t tid, uint32_t stack, size_t stack_size)
 {
     struct line *line = new_line(tid, stack);
     if (!line)
         return;
     atomic_store_explicit(&line->labels, 0, memory_order_relaxed);
-    atomic_store_explicit(&line->small, small, memory_order_relaxed);
+    atomic_store_explicit(&line->stack_kib, (uint32_t)(stack_size >> 10), memory_order_relaxed);
+    atomic_store_explicit(&line->stack_top, top_of_own_stack(), memory_order_relaxed);
 }
 
 void gs_roll_label(pid_t tid, uint32_t labels)
 {
     struct line *line = line_of(tid);
-    if (!line)
+    if (!line) {
         line = new_line(tid, NOBODY);
+        if (line)
+            atomic_store_explicit(&line->stack_top, 0, memory_order_relaxed); // the first thread's is elsewhere
+    }
     if (line)
         atomic_store_explicit(&line->labels, labels, memory_order_relaxed);
 }
@@ -83,7 +96,15 @@ bool gs_probe_creator_of(pid_t tid, uint32_t *stack)
 bool gs_probe_may_be_asked(pid_t tid)
 {
     const struct line *line = line_of(tid);
-    return !line || !atomic_load_explicit(&line->small, memory_order_relaxed);
+    return !line || !gs_is_small_stack((size_t)atomic_load_explicit(&line->stack_kib, memory_order_relaxed) << 10);
+}
+
+bool gs_probe_stack_of(pid_t tid, uintptr_t *top, size_t *size)
+{
+    const struct line *line = line_of(tid);
+    *top = line ? atomic_load_explicit(&line->stack_top, memory_order_relaxed) : 0;
+    *size = line ? (size_t)atomic_load_explicit(&line->stack_kib, memory_order_relaxed) << 10 : 0;
+    return *top != 0;
 }
 
 uint32_t gs_probe_labels_of(pid_t tid)
@@ -100,6 +121,7 @@ static _Atomic pid_t own[OWN_MAX];
 void gs_probe_own_thread(void)
 {
     pid_t tid = (pid_t)syscall(SYS_gettid), pid = getpid();
+    gs_roll_add(tid, NOBODY, 0);
     for (int i = 0; i < OWN_MAX; i++) {
         pid_t there = atomic_load_explicit(&own[i], memory_order_relaxed);
         if ((there == 0 || there == tid || gs_thread_ended(pid, there)) &&

@@ -151,6 +151,7 @@ static void record(const void *ptr, struct gs_live live, struct gs_caller caller
         atomic_fetch_add_explicit(&gs_drops.samples, 1, memory_order_relaxed);
         return;
     }
+    gs_place_note(ptr);
     gs_stack_count_alloc(live.stack, live.objects, live.bytes);
     atomic_fetch_add_explicit(&heap_allocated, live.bytes, memory_order_relaxed);
     gs_alarm_check(atomic_fetch_add_explicit(&heap_in_use, live.bytes, memory_order_relaxed) + live.bytes);

@@ -1,0 +1,172 @@
+/* mapped.c - anonymous memory that the host has mapped for itself, outside malloc, and the stack that did.
+ *
+ *   mmap   ──▶ record { start, end, stack }       joined to a neighbour of the same stack, if there is one
+ *   munmap ──▶ the records that it touches go, shrink, or fall in two
+ *
+ *   a record's start:  0 free ──CAS──▶ 1 being changed ──▶ its address, written last      (so a reader needs no lock)
+ *
+ * Who:    host threads, around their system calls: before munmap and after mmap, so that addresses which are used again
+ *         at once never meet their old record. Two threads meet in one record only when they unmap two parts of it, or join
+ *         it, at the same instant: one looks again, PATIENCE times.
+ * Bounds: RECORDS, all looked at by each call: a fraction of what the system call takes. Mappings that find no place, and
+ *         changes that lose patience, are counted. */
+#include "probe/inside.h"
+
+enum { RECORDS = 1024, PATIENCE = 1000 };
+#define CHANGING ((uintptr_t)1)
+
+static struct record {
+    _Atomic uintptr_t start, end;
+    _Atomic uint32_t stack;
+} records[RECORDS];
+static _Atomic uint32_t used; // no record from here on was ever used
+
+static struct record *first_unused(void)
+{
+    return records + atomic_load_explicit(&used, memory_order_acquire);
+}
+
+static uintptr_t end_of(const struct record *r)
+{
+    return atomic_load_explicit(&r->end, memory_order_relaxed);
+}
+
+static bool claim(struct record *r, uintptr_t start)
+{
+    return atomic_compare_exchange_strong_explicit(&r->start, &start, CHANGING, memory_order_acquire,
+                                                   memory_order_relaxed);
+}
+
+/* The claimed record is now START (0: free) to END. */
+static void publish(struct record *r, uintptr_t start, uintptr_t end)
+{
+    atomic_store_explicit(&r->end, end, memory_order_relaxed);
+    atomic_store_explicit(&r->start, start, memory_order_release);
+}
+
+static void count_loss(void)
+{
+    atomic_fetch_add_explicit(&gs_drops.mappings, 1, memory_order_relaxed);
+}
+
+/* Join START to END to R, where R is of the same stack and borders on it. */
+static bool join(struct record *r, uintptr_t start, uintptr_t end, uint32_t stack)
+{
+    uintptr_t from = atomic_load_explicit(&r->start, memory_order_acquire);
+    if (from <= CHANGING || atomic_load_explicit(&r->stack, memory_order_relaxed) != stack ||
+        (from != end && end_of(r) != start) || !claim(r, from))
+        return false;
+    uintptr_t to = end_of(r);
+    bool below = from == end, above = to == start; // as it is now that nobody changes it
+    publish(r, below ? start : from, above ? end : to);
+    return below || above;
+}
+
+static void raise_used(uint32_t count)
+{
+    uint32_t seen = atomic_load_explicit(&used, memory_order_relaxed);
+    while (seen < count && !atomic_compare_exchange_weak_explicit(&used, &seen, count, memory_order_release,
+                                                                  memory_order_relaxed))
+        ;
+}
+
+static void add_alone(uintptr_t start, uintptr_t end, uint32_t stack)
+{
+    for (struct record *r = records; r < records + RECORDS; r++) {
+        if (atomic_load_explicit(&r->start, memory_order_relaxed) != 0 || !claim(r, 0))
+            continue;
+        atomic_store_explicit(&r->stack, stack, memory_order_relaxed);
+        publish(r, start, end);
+        raise_used((uint32_t)(r - records) + 1);
+        return;
+    }
+    count_loss();
+}
+
+void gs_mapped_add(uintptr_t start, uintptr_t end, uint32_t stack)
+{
+    if (start >= end)
+        return;
+    gs_mapped_forget(start, end);
+    gs_places_forget(start, end);
+    for (struct record *r = records; r < first_unused(); r++)
+        if (join(r, start, end, stack))
+            return;
+    add_alone(start, end, stack);
+}
+
+/* Take START to END out of the claimed record FROM to its end. */
+static void cut(struct record *r, uintptr_t from, uintptr_t start, uintptr_t end)
+{
+    uintptr_t to = end_of(r);
+    bool head = from<start, tail = to> end;
+    uint32_t stack = atomic_load_explicit(&r->stack, memory_order_relaxed);
+    if (to <= start || from >= end)
+        publish(r, from, to); // it was changed before we had it
+    else if (head)
+        publish(r, from, start);
+    else
+        publish(r, tail ? end : 0, to);
+    if (to > start && head && tail)
+        add_alone(end, to, stack);
+}
+
+static void forget_in(struct record *r, uintptr_t start, uintptr_t end)
+{
+    for (int i = 0; i < PATIENCE; i++) {
+        uintptr_t from = atomic_load_explicit(&r->start, memory_order_acquire);
+        if (from == CHANGING)
+            continue;
+        if (from == 0 || from >= end || end_of(r) <= start)
+            return;
+        if (claim(r, from)) {
+            cut(r, from, start, end);
+            return;
+        }
+    }
+    count_loss();
+}
+
+void gs_mapped_forget(uintptr_t start, uintptr_t end)
+{
+    if (start >= end)
+        return; // a length that the kernel refuses
+    for (struct record *r = records; r < first_unused(); r++)
+        forget_in(r, start, end);
+}
+
+/* R as it is just now; false when it is free or being changed. */
+static bool look_at(const struct record *r, struct gs_mapped *out)
+{
+    out->start = atomic_load_explicit(&r->start, memory_order_acquire);
+    out->end = end_of(r);
+    out->stack = atomic_load_explicit(&r->stack, memory_order_relaxed);
+    atomic_thread_fence(memory_order_acquire);
+    return out->start > CHANGING && atomic_load_explicit(&r->start, memory_order_relaxed) == out->start;
+}
+
+bool gs_mapped_stack(uintptr_t at, uint32_t *stack)
+{
+    struct gs_mapped seen;
+    for (const struct record *r = records; r < first_unused(); r++)
+        if (look_at(r, &seen) && seen.start <= at && at < seen.end) {
+            *stack = seen.stack;
+            return true;
+        }
+    return false;
+}
+
+bool gs_probe_mapped_next(size_t *at, struct gs_mapped *out)
+{
+    while (records + *at < first_unused())
+        if (look_at(&records[(*at)++], out))
+            return true;
+    return false;
+}
+
+void gs_mapped_after_fork(void)
+{
+    for (struct record *r = records; r < first_unused(); r++)
+        if (atomic_load_explicit(&r->start, memory_order_relaxed) == CHANGING)
+            publish(r, 0, 0); // by a thread that does not exist here
+}

@@ -1,0 +1,201 @@
+/* What a host maps outside malloc, and takes away again: in whole, in part, many at once. Addresses are made up. */
+#include "probe/inside.h"
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+enum { PAGE = 4096 };
+
+/* All records in order of their addresses, as "start-end stack" in pages. */
+static const char *records(void)
+{
+    static char text[4096];
+    struct gs_mapped seen[64], next;
+    size_t count = 0, length = 0;
+    for (size_t at = 0; gs_probe_mapped_next(&at, &next) && count < 64;) {
+        size_t i = count++;
+        for (; i > 0 && seen[i - 1].start > next.start; i--)
+            seen[i] = seen[i - 1];
+        seen[i] = next;
+    }
+    text[0] = 0;
+    for (size_t i = 0; i < count; i++)
+        length += (size_t)snprintf(text + length, sizeof text - length, "%s%lu-%lu %u", i ? ", " : "",
+                                   seen[i].start / PAGE, seen[i].end / PAGE, seen[i].stack);
+    return text;
+}
+
+static void add(uintptr_t start, uintptr_t end, uint32_t stack)
+{
+    gs_mapped_add(start * PAGE, end * PAGE, stack);
+}
+
+static void take(uintptr_t start, uintptr_t end)
+{
+    gs_mapped_forget(start * PAGE, end * PAGE);
+}
+
+static int nothing_mapped(void **state)
+{
+    (void)state;
+    gs_mapped_forget(0, UINTPTR_MAX);
+    return *records() != 0;
+}
+
+static void a_mapping_comes_and_goes(void **state)
+{
+    (void)state;
+    add(100, 200, 1);
+    add(300, 400, 2);
+    assert_string_equal(records(), "100-200 1, 300-400 2");
+    take(100, 200);
+    assert_string_equal(records(), "300-400 2");
+    take(200, 500);
+    assert_string_equal(records(), "");
+}
+
+static void parts_are_taken_away(void **state)
+{
+    (void)state;
+    add(100, 200, 1);
+    take(100, 110);
+    take(190, 200);
+    assert_string_equal(records(), "110-190 1");
+    take(140, 150);
+    assert_string_equal(records(), "110-140 1, 150-190 1");
+    take(130, 160);
+    assert_string_equal(records(), "110-130 1, 160-190 1");
+    take(90, 100);
+    take(200, 300);
+    take(150, 150);
+    assert_string_equal(records(), "110-130 1, 160-190 1");
+}
+
+/* An arena that grows downward, or upward, piece by piece, is one record; another stack's neighbour is not of it. */
+static void neighbours_of_one_stack_are_one(void **state)
+{
+    (void)state;
+    for (uintptr_t at = 1000; at > 900; at -= 10)
+        add(at - 10, at, 1);
+    assert_string_equal(records(), "900-1000 1");
+    add(1000, 1010, 1);
+    add(1010, 1020, 2);
+    assert_string_equal(records(), "900-1010 1, 1010-1020 2");
+}
+
+/* munmap was not seen (a direct system call): the kernel gives the addresses out again, and the newer is right. */
+static void what_is_mapped_over_is_gone(void **state)
+{
+    (void)state;
+    add(100, 200, 1);
+    add(150, 250, 2);
+    assert_string_equal(records(), "100-150 1, 150-250 2");
+}
+
+static void the_stack_of_an_address_is_known(void **state)
+{
+    uint32_t stack = 0;
+    (void)state;
+    add(100, 200, 5);
+    assert_true(gs_mapped_stack(199 * PAGE, &stack));
+    assert_int_equal(stack, 5);
+    assert_false(gs_mapped_stack(200 * PAGE, &stack));
+    assert_false(gs_mapped_stack(99 * PAGE, &stack));
+}
+
+static void a_full_table_counts_what_it_drops(void **state)
+{
+    (void)state;
+    uint64_t before = gs_probe_drops().mappings;
+    for (uintptr_t i = 0; i < 1030; i++)
+        add(1000 + 2 * i, 1001 + 2 * i, 1);
+    assert_int_equal(gs_probe_drops().mappings - before, 6);
+    take(1000, 1001);
+    add(5000, 5001, 1);
+    assert_int_equal(gs_probe_drops().mappings - before, 6);
+}
+
+/* Eight threads map and unmap pieces of one range each, side by side, of one stack, so that they meet in shared records. At the
+ * end all is gone; but for a piece where somebody lost patience, which is counted. */
+static void *map_and_unmap(void *number)
+{
+    uintptr_t base = 100000 + (uintptr_t)number * 10;
+    for (int i = 0; i < 20000; i++) {
+        add(base, base + 10, 3);
+        take(base + 3, base + 5);
+        take(base, base + 10);
+    }
+    return NULL;
+}
+
+static void threads_meet_in_one_record(void **state)
+{
+    pthread_t thread[8];
+    (void)state;
+    uint64_t before = gs_probe_drops().mappings;
+    for (uintptr_t i = 0; i < 8; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, map_and_unmap, (void *)i), 0);
+    for (int i = 0; i < 8; i++)
+        pthread_join(thread[i], NULL);
+    if (gs_probe_drops().mappings == before)
+        assert_string_equal(records(), "");
+}
+
+/* ---- where the heap is ------------------------------------------------------------------------------------------------- */
+
+static bool is_known(uintptr_t wanted)
+{
+    uintptr_t address;
+    for (size_t at = 0; gs_probe_block_next(&at, &address);)
+        if (address == wanted)
+            return true;
+    return false;
+}
+
+static void the_heap_is_known_after_it_was_freed(void **state)
+{
+    (void)state;
+    const uintptr_t here = 0x7f1234567890, next_door = here + 64, far = here + (4 << 20);
+    gs_place_note((void *)here);
+    gs_place_note((void *)next_door);
+    gs_place_note((void *)far);
+    assert_true(is_known(here));
+    assert_false(is_known(next_door)); // one of each 2 MiB will do
+    assert_true(is_known(far));
+    gs_mapped_add(here & ~4095ul, (here & ~4095ul) + (1 << 20), 1); // now something else is there
+    assert_false(is_known(here));
+    assert_true(is_known(far));
+}
+
+static void a_live_sample_is_a_place_of_the_heap(void **state)
+{
+    (void)state;
+    static char block[64];
+    struct gs_live sample = {.stack = 1, .bytes = 64};
+    assert_true(gs_live_insert(block, &sample));
+    assert_true(is_known((uintptr_t)block));
+    assert_true(gs_live_take(block, &sample));
+    assert_false(is_known((uintptr_t)block));
+}
+
+#define STORY(function) cmocka_unit_test_setup(function, nothing_mapped)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY(a_mapping_comes_and_goes),
+        STORY(parts_are_taken_away),
+        STORY(neighbours_of_one_stack_are_one),
+        STORY(what_is_mapped_over_is_gone),
+        STORY(the_stack_of_an_address_is_known),
+        STORY(a_full_table_counts_what_it_drops),
+        STORY(threads_meet_in_one_record),
+        STORY(the_heap_is_known_after_it_was_freed),
+        STORY(a_live_sample_is_a_place_of_the_heap),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
