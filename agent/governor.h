@@ -6,7 +6,7 @@
 struct gs_cost {
     int64_t time_ns;      // CLOCK_MONOTONIC
     uint64_t sampling_ns; // on the host's threads
-    uint64_t watching_ns; // CPU time of the watcher, captures left out: evidence is worth its price
+    uint64_t watching_ns; // CPU time of the watcher, captures and baselines left out: evidence is worth its price
 };
 
 struct gs_governor {

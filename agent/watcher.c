@@ -52,6 +52,7 @@ static struct {
     _Atomic enum gs_children children;
     struct gs_parts parts;
     struct gs_governor governor;
+    uint64_t baselines_cpu_ns; // what baselines have cost
     _Atomic int64_t cpu_duration_ns; // of a profile that the program asks for
 } w = {
     .gate = PTHREAD_MUTEX_INITIALIZER,
@@ -63,7 +64,15 @@ static struct {
 static struct gs_cost cost_so_far(void)
 {
     return (struct gs_cost){gs_monotonic_ns(), gs_probe_sampling_ns(),
-                            gs_thread_cpu_ns() - gs_under_way_cpu_ns()};
+                            gs_thread_cpu_ns() - gs_under_way_cpu_ns() - w.baselines_cpu_ns};
+}
+
+/* A baseline is evidence, too: rare, and worth its price. */
+static void take_baseline(void)
+{
+    uint64_t began_ns = gs_thread_cpu_ns();
+    gs_baselines_tick(w.parts.baselines, w.parts.start_ns, w.parts.rules->heap.baseline_ns, gs_monotonic_ns());
+    w.baselines_cpu_ns += gs_thread_cpu_ns() - began_ns;
 }
 
 /* Keep within the budget: tell the sampler how often to double its distance. */
@@ -108,8 +117,7 @@ static void tick(bool early)
     size_t fired = gs_judge_tick(w.parts.judge, &this_tick, w.parts.verdicts);
     for (size_t i = 0; i < fired; i++)
         capture_verdict(&w.parts.verdicts[i]);
-    gs_baselines_tick(w.parts.baselines, w.parts.start_ns, w.parts.rules->heap.baseline_ns,
-                      gs_monotonic_ns());
+    take_baseline();
     gs_probe_anchor_tick(w.parts.baselines, w.parts.start_ns, now_ns, gs_realtime_ns());
     govern();
     gs_probe_alarm_at(gs_judge_alarm_line(w.parts.judge, gs_monotonic_ns()));

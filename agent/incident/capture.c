@@ -1,6 +1,6 @@
 /* capture.c - one incident, from the trigger to the folder.
  *
- *   begin   make folder ▶ incident.json (not complete) ▶ CPU samples begin ▶ maps ▶ threads ▶ heap
+ *   begin   make folder ▶ incident.json (not complete) ▶ CPU samples begin ▶ maps ▶ threads ▶ heap ▶ memory account
  *     …     gs_cpu_poll, while the watch goes on
  *   end     CPU ▶ metrics, rules, maps ▶ summary ▶ incident.json (complete) ▶ publish ▶ rotate
  *
@@ -30,6 +30,7 @@ struct gs_incident {
     const struct gs_maps *maps;
     struct gs_maps *own_maps; // the same, unless they are of what is left of a process
     struct gs_gathered gathered[KINDS_MAX];
+    struct gs_account account;
     struct gs_profile *growth; // made from the heap and its base
     int64_t step_ns;           // when the present step began
     char exe[PATH_MAX], build_id[2 * GS_BUILD_ID_MAX + 1], path[PATH_MAX];
@@ -155,10 +156,10 @@ static int gather_kind(const struct gs_incident *c, const struct gs_capture *kin
     return c->facts.given ? gs_gather_given(how, c->facts.given, out) : kind->gather(how, out);
 }
 
-static void gather(struct gs_incident *c, const struct gs_capture *kind, struct gs_gathered *out)
+static struct gs_gather gathering(const struct gs_incident *c)
 {
     const struct gs_incident_scene *scene = c->report.scene;
-    struct gs_gather how = {
+    return (struct gs_gather){
         .maps = c->maps,
         .baselines = scene->baselines,
         .now_ns = gs_monotonic_ns(),
@@ -167,6 +168,11 @@ static void gather(struct gs_incident *c, const struct gs_capture *kind, struct 
         .cpu = c->cpu,
         .reason = c->report.facts->reason,
     };
+}
+
+static void gather(struct gs_incident *c, const struct gs_capture *kind, struct gs_gathered *out)
+{
+    struct gs_gather how = gathering(c);
     int error = gather_kind(c, kind, &how, out);
     take_notes(c, &out->notes);
     failed(c, kind->name, error);
@@ -222,6 +228,36 @@ static void put_descriptors(struct gs_incident *c)
     put_text(c, "fds.txt", &text);
     gs_text_fini(&text);
     end_step(c, "descriptors");
+}
+
+static const char *const about_resident[] = {"rss", "memory_pressure", "major_faults", NULL}; // metrics
+
+static bool is_about(const struct gs_incident *c, const char *const *metrics)
+{
+    for (; c->facts.metric && *metrics; metrics++)
+        if (strcmp(c->facts.metric, *metrics) == 0)
+            return true;
+    return false;
+}
+
+/* What the resident memory is for: where the heap was captured, or memory is what it is about. */
+static void put_account(struct gs_incident *c)
+{
+    bool ours = !c->facts.given && !c->facts.remains;
+    if (!ours || !c->maps || !(c->facts.capture & GS_HEAP || is_about(c, about_resident)))
+        return;
+    struct gs_gather how = gathering(c);
+    struct gs_text text = {0};
+    int error = gs_account_take(&how, &c->account);
+    take_notes(c, &c->account.notes);
+    failed(c, "memory.json", error);
+    if (!error) {
+        c->report.findings.account = &c->account;
+        gs_account_write(&c->account, &text);
+        put_text(c, "memory.json", &text);
+    }
+    gs_text_fini(&text);
+    end_step(c, "account");
 }
 
 static void put_history(struct gs_incident *c)
@@ -284,23 +320,17 @@ static struct gs_profile *growth_of(struct gs_incident *c, struct gs_gathered *h
     return error ? NULL : growth;
 }
 
-static bool is_about(const struct gs_incident *c, const char *const *metrics)
-{
-    for (; c->facts.metric && *metrics; metrics++)
-        if (strcmp(c->facts.metric, *metrics) == 0)
-            return true;
-    return false;
-}
-
 /* The one who is to blame, by what the rule is about; else by what there is. */
 static void find_culprit(struct gs_incident *c)
 {
-    static const char *const memory[] = {"rss", "heap_in_use", "heap_alloc_rate", "memory_pressure", "major_faults", NULL},
-                             *const cpu[] = {"cpu", NULL}, *const threads[] = {"threads", NULL};
+    static const char *const heap[] = {"heap_in_use", "heap_alloc_rate", NULL}, *const cpu[] = {"cpu", NULL},
+                             *const threads[] = {"threads", NULL};
     struct gs_findings *f = &c->report.findings;
-    bool about_memory = is_about(c, memory);
+    bool about_memory = is_about(c, about_resident) || is_about(c, heap);
     if (f->threads && c->facts.given && c->facts.given->died &&
         gs_culprit_of_thread(f->threads, c->facts.given->died, &f->culprit))
+        return;
+    if (f->account && is_about(c, about_resident) && gs_culprit_of_mappings(f->account, &f->culprit))
         return;
     if (f->deadlock && f->deadlock->count && !about_memory)
         gs_culprit_of_deadlock(f->threads, f->deadlock, &f->culprit);
@@ -354,6 +384,7 @@ static void incident_free(struct gs_incident *c)
     gs_cpu_abandon(c->cpu);
     for (size_t i = 0; i < KINDS_MAX; i++)
         gs_gathered_fini(&c->gathered[i]);
+    gs_account_fini(&c->account);
     gs_profile_free(c->growth);
     gs_maps_free(c->own_maps);
     gs_folder_close(&c->folder);
@@ -425,6 +456,7 @@ int gs_incident_begin(struct gs_store *store, const struct gs_incident_facts *fa
     start_cpu(c);
     gather_all(c, false);
     put_descriptors(c);
+    put_account(c);
     return 0;
 }
 

@@ -97,6 +97,7 @@ struct gs_culprit {            // all zero: none found
     const char *stack[GS_CULPRIT_STACK_MAX];
     uint32_t depth;
     char fingerprint[17];
+    bool mapped;               // of memory that was mapped outside malloc
 };
 /* Who is to blame, by SAMPLE_TYPE of PROFILE: stacks are charged to their first frame that belongs to the program, and
  * the heaviest function is taken, with its heaviest stack. False when nothing is positive. KIND is borrowed. */
@@ -107,6 +108,12 @@ void gs_culprit_of_deadlock(struct gs_profile *threads, const struct gs_deadlock
 
 /* Thread TID of THREADS, from which the process's end came. False: it is not among them, or has no stack. */
 bool gs_culprit_of_thread(struct gs_profile *threads, int tid, struct gs_culprit *out);
+
+/* memory.json, and the summary's two lines. */
+void gs_account_write(const struct gs_account *account, struct gs_text *out);
+void gs_account_words(const struct gs_account *account, struct gs_text *out);
+/* Who mapped memory outside malloc, if that gained more than the live heap since the baseline; where neither grew, if it holds more. */
+bool gs_culprit_of_mappings(const struct gs_account *account, struct gs_culprit *out);
 
 /* fds.txt: how many descriptors of each kind, and to where; no contents. */
 void gs_descriptors_write(struct gs_text *out);
@@ -119,6 +126,7 @@ struct gs_findings {           // what the profiles of one incident say; borrowe
     struct gs_profile *cpu;
     const struct gs_deadlock *deadlock; // NULL: threads were not captured
     int64_t base_age_ns;
+    const struct gs_account *account; // NULL: not taken
     struct gs_culprit culprit;
 };
 struct gs_report {             // one incident while it is made: for summary.txt and incident.json
@@ -130,4 +138,6 @@ struct gs_report {             // one incident while it is made: for summary.txt
     json_t *steps, *notes, *errors;
 };
 void gs_summary_write(const struct gs_report *report, struct gs_text *out);
+/* A name from a symbol table, which need not be UTF-8, as JSON. */
+json_t *gs_printable_json(const char *name);
 json_t *gs_incident_json(const struct gs_report *report, const json_t *files, bool complete);

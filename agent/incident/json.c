@@ -23,8 +23,7 @@ static json_t *time_of(int64_t realtime_ns)
     return json_string(gs_print_time(realtime_ns, GS_TIME_ISO, text));
 }
 
-/* A name from a symbol table need not be UTF-8, which JSON is. */
-static json_t *printable(const char *name)
+json_t *gs_printable_json(const char *name)
 {
     struct gs_text text = {0};
     gs_text_add_printable(&text, name);
@@ -39,7 +38,7 @@ static json_t *culprit_json(const struct gs_culprit *culprit)
         return json_null();
     json_t *stack = json_array();
     for (uint32_t i = 0; i < culprit->depth; i++)
-        json_array_append_new(stack, printable(culprit->stack[i]));
+        json_array_append_new(stack, gs_printable_json(culprit->stack[i]));
     bool counted = !strcmp(culprit->kind, "threads") || !strcmp(culprit->kind, "deadlock"),
          timed = !strcmp(culprit->kind, "cpu");
     json_t *json = json_pack("{s:s, s:I, s:o, s:o}", "kind", culprit->kind,
@@ -47,10 +46,10 @@ static json_t *culprit_json(const struct gs_culprit *culprit)
                              : timed ? "nanoseconds"
                                      : "bytes",
                              (json_int_t)culprit->value, "share", json_real(culprit->share), "stack", stack);
-    json_object_set_new(json, "function", printable(culprit->function));
-    json_object_set_new(json, "module", printable(culprit->module));
+    json_object_set_new(json, "function", gs_printable_json(culprit->function));
+    json_object_set_new(json, "module", gs_printable_json(culprit->module));
     json_object_set_new(json, "file",
-                        culprit->file && *culprit->file ? printable(culprit->file) : json_null());
+                        culprit->file && *culprit->file ? gs_printable_json(culprit->file) : json_null());
     json_object_set_new(json, "line_number", culprit->line ? json_integer(culprit->line) : json_null());
     return json;
 }
@@ -65,7 +64,7 @@ static json_t *deadlock_json(const struct gs_deadlock *deadlock)
         char lock[24];
         snprintf(lock, sizeof lock, "%#llx", (unsigned long long)thread->lock);
         json_array_append_new(list, json_pack("{s:i, s:o, s:o, s:o, s:i}", "tid", thread->tid, "name",
-                                              printable(thread->name), "function", printable(thread->function),
+                                              gs_printable_json(thread->name), "function", gs_printable_json(thread->function),
                                               "mutex", thread->lock ? json_string(lock) : json_null(), "held_by",
                                               thread->holder));
     }
@@ -74,7 +73,7 @@ static json_t *deadlock_json(const struct gs_deadlock *deadlock)
 
 static json_t *died_json(const struct gs_remains *remains)
 {
-    return json_pack("{s:o, s:o, s:o}", "how", printable(remains->how), "signal",
+    return json_pack("{s:o, s:o, s:o}", "how", gs_printable_json(remains->how), "signal",
                      remains->signal ? json_integer(remains->signal) : json_null(), "last_seen",
                      remains->last_seen_ns ? time_of(remains->last_seen_ns) : json_null());
 }
@@ -104,15 +103,15 @@ json_t *gs_incident_json(const struct gs_report *report, const json_t *files, bo
         {"condition", text_or_null(facts->condition)},
         {"value", number_or_null(facts->value)},
         {"line", number_or_null(facts->line)},
-        {"reason", printable(facts->reason)},
+        {"reason", gs_printable_json(facts->reason)},
         {"triggered", time_of(facts->triggered_ns)},
         {"pid", json_integer(report->pid)},
-        {"exe", printable(report->exe)},
+        {"exe", gs_printable_json(report->exe)},
         {"build_id", text_or_null(report->build_id)},
-        {"host", printable(report->host)},
+        {"host", gs_printable_json(report->host)},
         {"started", scene->started_ns ? time_of(scene->started_ns) : json_null()},
         {"limit", scene->limit_bytes ? json_integer((json_int_t)scene->limit_bytes) : json_null()},
-        {"limit_from", scene->limit_from ? printable(scene->limit_from) : json_null()},
+        {"limit_from", scene->limit_from ? gs_printable_json(scene->limit_from) : json_null()},
         {"labels", labels_json(scene->rules)},
         {"culprit", culprit_json(culprit)},
         {"deadlock", deadlock_json(report->findings.deadlock)},

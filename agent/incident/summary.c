@@ -111,10 +111,13 @@ static void add_culprit(const struct gs_report *report, struct gs_text *out)
     else if (strcmp(culprit->kind, "threads") == 0)
         gs_text_add(out, ": %lld threads, %s of all\n", (long long)culprit->value, share);
     else if (strcmp(culprit->kind, "growth") == 0)
-        gs_text_add(out, ": %s more than %s ago, %s of all growth\n", amount,
-                    gs_print_duration(report->findings.base_age_ns, age), share);
+        gs_text_add(out, ": %s more than %s ago, %s of all growth%s\n", amount,
+                    gs_print_duration(culprit->mapped ? report->findings.account->base_age_ns
+                                                      : report->findings.base_age_ns, age),
+                    share, culprit->mapped ? " of what is mapped outside malloc" : "");
     else
-        gs_text_add(out, ": holds %s, %s of the heap in use\n", amount, share);
+        gs_text_add(out, ": holds %s, %s of %s\n", amount, share,
+                    culprit->mapped ? "what is mapped outside malloc" : "the heap in use");
 }
 
 static void add_deadlock(struct gs_text *out, const struct gs_deadlock *deadlock)
@@ -232,6 +235,8 @@ void gs_summary_write(const struct gs_report *report, struct gs_text *out)
     char title[96], age[GS_UNIT_TEXT];
     add_headline(report, out);
     add_culprit(report, out);
+    if (findings->account)
+        gs_account_words(findings->account, out);
     if (findings->deadlock && findings->deadlock->count)
         add_deadlock(out, findings->deadlock);
     if (findings->growth) {

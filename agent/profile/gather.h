@@ -34,8 +34,14 @@ void gs_task_line(int task, pid_t tid, const char *name, char *out, size_t size)
 /* Does thread TID block SIGNAL? */
 bool gs_task_blocks(int task, pid_t tid, int signal);
 
+/* What the memory account was at some moment: its parts, and the anonymous memory that each stack had mapped. */
+struct gs_holding { uint32_t stack; uint64_t bytes; };
+struct gs_holdings { bool known, cut; uint64_t part[GS_PARTS]; struct gs_holding *by; size_t count; };
+void gs_holdings_take(struct gs_holdings *out); // not known: it could not be read, or (cut) not in time
+void gs_holdings_fini(struct gs_holdings *holdings);
+
 /* The counts that every stack had at some moment: count of them, borrowed. */
-struct gs_baseline { int64_t time_ns; uint32_t count; struct gs_heap_counts *counts; };
+struct gs_baseline { int64_t time_ns; uint32_t count; struct gs_heap_counts *counts; struct gs_holdings holdings; };
 /* The baseline for a condition that looked WINDOW_NS back: the youngest that is at least that old, and at least as
  * old as the first baseline's age; the oldest when none is. NULL when there is none at all. */
 const struct gs_baseline *gs_baselines_find(const struct gs_baselines *baselines, int64_t now_ns, int64_t window_ns);

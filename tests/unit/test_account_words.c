@@ -1,0 +1,197 @@
+/* What the memory account says to people and machines: which part grew, whether that is a leak, and who is to blame. */
+#include "base/clock.h"
+#include "base/memory.h"
+#include "incident/inside.h"
+#include "profile/inside.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define MIB(n) ((int64_t)(n) << 20)
+
+static struct gs_account account;
+static struct gs_text text;
+
+/* FUNCTION, called by main, has mapped NOW MiB, THEN of them before the baseline. */
+static void mapped(const char *function, int now, int then)
+{
+    const char *names[] = {function, "main"};
+    uint32_t location[2];
+    int64_t value[] = {MIB(now), MIB(now - then)};
+    for (int i = 0; i < 2; i++) {
+        struct gs_line line = {gs_profile_add_function(account.mappings, names[i], names[i], "", 0), 0};
+        location[i] = gs_profile_add_location(account.mappings, &(struct gs_location){.line_count = 1, .line = &line});
+    }
+    gs_profile_append_sample(account.mappings, &(struct gs_sample){.location = location, .value = value, .depth = 2});
+}
+
+/* MiB of live heap, kept, stacks, files, shared, anonymous, agent: now. */
+static void holds(const int mib[GS_PARTS])
+{
+    for (int i = 0; i < GS_PARTS; i++)
+        account.rss += account.part[i] = (uint64_t)MIB(mib[i]);
+    account.counted = account.rss;
+}
+
+/* And ten minutes ago. */
+static void held(const int mib[GS_PARTS])
+{
+    for (int i = 0; i < GS_PARTS; i++)
+        account.base[i] = (uint64_t)MIB(mib[i]);
+    account.has_base = true;
+    account.base_age_ns = 600 * GS_NS_PER_S;
+}
+
+#define PARTS(...) (const int[GS_PARTS]){__VA_ARGS__}
+
+static int an_account(void **state)
+{
+    (void)state;
+    gs_memory_for_json();
+    account.mappings = gs_profile_new();
+    gs_profile_add_sample_type(account.mappings, "anonymous", "bytes");
+    gs_profile_add_sample_type(account.mappings, "growth", "bytes");
+    return 0;
+}
+
+static int forget(void **state)
+{
+    (void)state;
+    gs_account_fini(&account);
+    gs_text_fini(&text);
+    return 0;
+}
+
+static void assert_words(const char *sum, const char *gain)
+{
+    char wanted[400];
+    gs_account_words(&account, &text);
+    snprintf(wanted, sizeof wanted, "\n%s\n%s\n", sum, gain);
+    assert_string_equal(text.bytes, wanted);
+}
+
+/* 1.4 GiB, of which the allocator keeps most: it grew by 1229 MiB, 80 of them live. */
+static void a_fragmented_heap_is_no_leak(void **state)
+{
+    (void)state;
+    holds(PARTS(100, 1249, 1, 30, 0, 12, 2));
+    held(PARTS(20, 100, 1, 30, 0, 12, 2));
+    assert_words("Memory: RSS 1.4 GiB = live heap 100 MiB + kept by the allocator 1.2 GiB + thread stacks 1 MiB + files 30 MiB + "
+                 "other anonymous 12 MiB + gumshoe 2 MiB",
+                 "  heap grew 1.2 GiB in 10 m, of it live 80 MiB: fragmentation or memory kept by the allocator, not a leak of "
+                 "live blocks");
+}
+
+/* At half and more, live blocks explain it; what was kept before and is live now makes no growth beyond the whole. */
+static void a_leak_is_one(void **state)
+{
+    (void)state;
+    holds(PARTS(150, 50, 0, 0, 0, 0, 0));
+    held(PARTS(40, 60, 0, 0, 0, 0, 0));
+    assert_words("Memory: RSS 200 MiB = live heap 150 MiB + kept by the allocator 50 MiB",
+                 "  heap grew 100 MiB in 10 m, of it live 100 MiB: live blocks explain it");
+}
+
+static void who_mapped_what_grew_is_named(void **state)
+{
+    struct gs_culprit culprit;
+    (void)state;
+    mapped("map_index", 60, 50);
+    mapped("map_table", 40, 0);
+    holds(PARTS(10, 0, 0, 0, 0, 105, 0));
+    held(PARTS(5, 0, 0, 0, 0, 54, 0));
+    assert_words("Memory: RSS 115 MiB = live heap 10 MiB + other anonymous 105 MiB",
+                 "  anonymous memory outside the heap grew 51 MiB in 10 m, of it 40 MiB mapped outside malloc by map_table");
+    assert_true(gs_culprit_of_mappings(&account, &culprit));
+    assert_string_equal(culprit.function, "map_table");
+    assert_string_equal(culprit.kind, "growth");
+    assert_int_equal(culprit.value, MIB(40));
+    assert_true(culprit.mapped && culprit.share == 0.8); // 40 of 50
+}
+
+/* Without a baseline: what holds most. */
+static void the_largest_part_is_told_where_nothing_is_known_of_before(void **state)
+{
+    struct gs_culprit culprit;
+    (void)state;
+    mapped("map_index", 60, 60);
+    mapped("map_table", 40, 40);
+    holds(PARTS(50, 0, 0, 0, 0, 101, 0));
+    assert_words("Memory: RSS 151 MiB = live heap 50 MiB + other anonymous 101 MiB",
+                 "  anonymous memory outside the heap: 101 MiB, the largest part, of it 60 MiB mapped outside malloc by map_index");
+    assert_true(gs_culprit_of_mappings(&account, &culprit));
+    assert_string_equal(culprit.function, "map_index");
+    assert_string_equal(culprit.kind, "in_use");
+}
+
+/* Nothing grew: then who holds most is to blame, unless live blocks are more. */
+static void the_heap_is_to_blame_when_it_grew_more_or_holds_more(void **state)
+{
+    struct gs_culprit culprit;
+    (void)state;
+    mapped("map_table", 40, 40);
+    holds(PARTS(41, 0, 0, 0, 0, 40, 0));
+    held(PARTS(41, 0, 0, 0, 0, 40, 0));
+    assert_words("Memory: RSS 81 MiB = live heap 41 MiB + other anonymous 40 MiB",
+                 "  no part of it grew by 1 MiB in the last 10 m");
+    assert_false(gs_culprit_of_mappings(&account, &culprit));
+    assert_null(culprit.function);
+    account.part[GS_HEAP_LIVE] = (uint64_t)MIB(39);
+    assert_true(gs_culprit_of_mappings(&account, &culprit));
+    assert_string_equal(culprit.kind, "in_use");
+    account.base[GS_HEAP_LIVE] = 0; // 39 MiB more live
+    assert_false(gs_culprit_of_mappings(&account, &culprit));
+}
+
+static void every_other_part_has_its_words(void **state)
+{
+    (void)state;
+    holds(PARTS(0, 0, 9, 0, 0, 0, 0));
+    held(PARTS(0, 0, 1, 0, 0, 0, 0));
+    assert_words("Memory: RSS 9 MiB = thread stacks 9 MiB", "  thread stacks grew 8 MiB in 10 m: more threads, or deeper calls");
+}
+
+static void machines_read_the_same(void **state)
+{
+    (void)state;
+    mapped("map_table", 40, 0);
+    holds(PARTS(1, 2, 3, 4, 5, 46, 7));
+    held(PARTS(1, 2, 3, 4, 5, 6, 7));
+    gs_account_write(&account, &text);
+    json_t *json = json_loads(text.bytes, 0, NULL);
+    json_int_t version, rss, kept, agent, bytes, base;
+    const char *function, *leaf, *caller;
+    assert_int_equal(json_unpack(json, "{s:I, s:I, s:{s:I, s:I}, s:[{s:I, s:s, s:[s, s]}], s:{s:{s:I}}}", "version", &version,
+                                 "rss", &rss, "parts", "heap_kept", &kept, "agent", &agent, "anonymous_by_stack", "bytes",
+                                 &bytes, "function", &function, "stack", &leaf, &caller, "baseline", "parts", "anonymous",
+                                 &base), 0);
+    assert_int_equal(version, 1);
+    assert_int_equal(rss, MIB(68));
+    assert_int_equal(kept, MIB(2));
+    assert_int_equal(agent, MIB(7));
+    assert_int_equal(bytes, MIB(40));
+    assert_int_equal(base, MIB(6));
+    assert_string_equal(function, "map_table");
+    assert_string_equal(leaf, "map_table");
+    assert_string_equal(caller, "main");
+    json_decref(json);
+}
+
+#define STORY(function) cmocka_unit_test_setup_teardown(function, an_account, forget)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY(a_fragmented_heap_is_no_leak),
+        STORY(a_leak_is_one),
+        STORY(who_mapped_what_grew_is_named),
+        STORY(the_largest_part_is_told_where_nothing_is_known_of_before),
+        STORY(the_heap_is_to_blame_when_it_grew_more_or_holds_more),
+        STORY(every_other_part_has_its_words),
+        STORY(machines_read_the_same),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
