@@ -90,13 +90,16 @@ void gs_spare_give_all(void)
 
 static int open_with(enum gs_spare_use use, int dirfd, const char *path, int flags, mode_t mode)
 {
-    for (;;) {
+    for (bool given = false;; given = true) {
         int fd = openat(dirfd, path, flags | O_CLOEXEC, mode);
         if (fd >= 0)
             return fd;
         int error = errno;
-        if (error != EMFILE || !gs_spare_give(use))
-            return -error;
+        if (error == EMFILE && gs_spare_give(use))
+            continue;
+        if (given)
+            gs_spare_put_by(); // it was not that which it failed for
+        return -error;
     }
 }
 

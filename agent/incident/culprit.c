@@ -31,6 +31,20 @@ static const char *name_of(struct gs_profile *profile, uint32_t location)
     return gs_profile_string(profile, gs_profile_frame_name(profile, location, room, sizeof room));
 }
 
+/* What tells the frame at LOCATION, called NAME, from others in each run of the program: its function's name; without symbols
+ * its place in the file; in code that a program made for itself there is nothing. */
+static uint64_t hash_of_frame(const struct gs_profile *profile, uint32_t location, const char *name)
+{
+    const struct gs_location *at = &profile->location[location];
+    const struct gs_profile_mapping *mapping = at->mapping ? &profile->mapping[at->mapping - 1] : NULL;
+    if (at->line_count)
+        return gs_hash_bytes(name, strlen(name));
+    if (!mapping || !*mapping->path)
+        return 0;
+    uint64_t place = at->address - mapping->start + mapping->offset;
+    return gs_hash_bytes(name, strlen(name)) ^ gs_hash_mix(place);
+}
+
 static int by_function(const void *a, const void *b)
 {
     const struct charge *x = a, *y = b;
@@ -54,7 +68,7 @@ static void describe(struct gs_profile *profile, const uint32_t *stack, uint32_t
     out->depth = depth < GS_CULPRIT_STACK_MAX ? depth : GS_CULPRIT_STACK_MAX;
     for (uint32_t i = 0; i < out->depth; i++) {
         out->stack[i] = name_of(profile, stack[i]);
-        hash = gs_hash_mix(hash ^ gs_hash_bytes(out->stack[i], strlen(out->stack[i])));
+        hash = gs_hash_mix(hash ^ hash_of_frame(profile, stack[i], out->stack[i]));
     }
     snprintf(out->fingerprint, sizeof out->fingerprint, "%016llx", (unsigned long long)hash);
 }
@@ -107,7 +121,8 @@ bool gs_culprit_find(struct gs_profile *profile, int sample_type, const char *ki
     return count > 0;
 }
 
-void gs_culprit_of_deadlock(struct gs_profile *threads, const struct gs_deadlock *deadlock, struct gs_culprit *out)
+void gs_culprit_of_deadlock(struct gs_profile *threads, const struct gs_deadlock *deadlock,
+                            struct gs_culprit *out)
 {
     const struct gs_deadlocked *first = &deadlock->thread[0];
     const struct gs_sample *sample = &threads->sample[first->sample];

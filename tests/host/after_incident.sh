@@ -14,6 +14,7 @@ after() {
     rm -rf d
 }
 export GUMSHOE_RULES=$tmp/after.json
+none_runs() { ! pgrep -f "$tmp/after.sh"; }
 said() { jq -r ".$1[]" "$2/incident.json" | grep -q "$3" || fail "$1 of $2: $(jq -c .notes,.errors "$2/incident.json")"; }
 
 it "hands the incident over, complete on disk, for those of rules and of calls"
@@ -55,7 +56,8 @@ after 'sleep 2; echo over > '"$tmp"'/over'
 began=$(date +%s%N); "$host" leave 1 > /dev/null; took=$((($(date +%s%N) - began) / 1000000))
 [ $took -lt 1500 ] || fail "the host ended after $took ms"
 it "lets the program go on when the host is killed, and leaves nothing of the host behind"
-rm -f over; "$host" parent 20 > /dev/null & started="$started $!"
+wait_for 5 none_runs; rm -f over
+"$host" parent 20 > /dev/null & started="$started $!"
 wait_for 5 pgrep -f "$tmp/after.sh"
 kill -9 $!; wait $! 2>/dev/null || true
 sleep 0.2; ! pgrep -f "$host parent" > /dev/null || fail "something of the host is left: $(pgrep -af "$host parent")"
@@ -64,7 +66,6 @@ it "runs one at a time, and drops what there is no room for, and says so"
 after 'echo in >> '"$tmp"'/turns; sleep 0.3; echo out >> '"$tmp"'/turns'
 "$host" captures 12 > /dev/null
 grep -q 'on_incident: not run: 8 others have not ended' log || fail "nothing was dropped"
-none_runs() { ! pgrep -f "$tmp/after.sh"; }
 wait_for 5 none_runs
 [ "$(wc -l < turns)" -ge 2 ] || fail "nothing was run"
 said errors "$(incident d)" 'not run: '

@@ -8,12 +8,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -412,6 +414,37 @@ static void a_planted_lock_holds_nobody_up(void **state)
     gs_store_close(store);
 }
 
+/* A lock that another process of ours holds is waited for, and then rotation is left to it; a stranger's is not. */
+static void one_rotates_at_a_time(void **state)
+{
+    int ready[2];
+    char byte;
+    (void)state;
+    put(".lock", "");
+    incident("a", 1, 1, 10);
+    incident("a", 2, 1, 10);
+    incident("a", 3, 1, 10);
+    assert_int_equal(pipe(ready), 0);
+    pid_t holder = fork();
+    if (holder == 0) {
+        struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+        int lock = open(path(".lock"), O_RDWR);
+        if (fcntl(lock, F_SETLK, &whole) == 0 && write(ready[1], "x", 1) == 1)
+            pause();
+        _exit(1);
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    struct gs_store *store = open_store(&(struct gs_store_limits){.keep = 1});
+    assert_int_equal(gs_store_rotate(store), 0);
+    if (geteuid() == 0) {
+        assert_int_equal(chown(path(".lock"), 65534, 65534), 0);
+        assert_int_equal(gs_store_rotate(store), 1);
+    }
+    kill(holder, SIGKILL);
+    waitpid(holder, NULL, 0);
+    gs_store_close(store);
+}
+
 /* ---- rotation --------------------------------------------------------------------------------------------------------------------- */
 
 static void rotate_to(struct gs_store_limits limits)
@@ -589,6 +622,7 @@ int main(void)
         IN_DIRECTORY(an_empty_folder_that_was_not_published_goes),
         IN_DIRECTORY(folders_of_other_users_are_neither_swept_nor_counted_nor_removed),
         IN_DIRECTORY(a_planted_lock_holds_nobody_up),
+        IN_DIRECTORY(one_rotates_at_a_time),
         IN_DIRECTORY(the_oldest_go_first),
         IN_DIRECTORY(the_newest_and_the_highest_of_each_rule_stay),
         IN_DIRECTORY(bytes_are_counted),

@@ -1,0 +1,47 @@
+#!/bin/bash
+# Repeats of one cause are known as such: whatever the addresses of the run, of the build, and of the libraries.
+. "$(dirname "$0")/lib.sh"
+cd "$tmp"
+cat > leak.c <<'C'
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#ifdef REBUILT
+__attribute__((used, noinline)) int added(int x) { volatile int y[40]; for (int i = 0; i < 40; i++) y[i] = x * i; return y[x % 40]; }
+#endif
+__attribute__((noinline)) void *cache_put(size_t size) { char *block = malloc(size); memset(block, 1, size); return block; }
+#ifdef OTHER_PATH
+__attribute__((noinline)) void import(void) { for (int i = 0; i < 300; i++) cache_put(200000); __asm__(""); }
+#define serve import
+#else
+__attribute__((noinline)) void serve(void) { for (int i = 0; i < 300; i++) cache_put(200000); __asm__(""); }
+#endif
+int main(void) { serve(); sleep(1); return 0; }
+C
+gcc -O1 leak.c -o leak; gcc -O1 -DREBUILT leak.c -o leak.new; gcc -O1 -DREBUILT -DOTHER_PATH leak.c -o leak.other; strip -o leak.stripped leak
+high=$(rules high '{ "version": 1, "rules": [ { "name": "high", "metric": "heap_in_use", "above": "20MiB", "cooldown": "1h", "capture": ["heap"] } ] }')
+# fingerprint DIR PROGRAM: of the one incident that PROGRAM makes in a directory of its own; all of them in DIR.
+fingerprint() {
+    rm -rf one; "$gumshoe" run --rules "$high" --dir one -- "./$2"
+    jq -r '.fingerprint' "$(incident one)/incident.json"
+    mkdir -p "$1"; mv one/2* "$1"
+}
+
+it "is the same in each run, wherever the program lies, and in each build that has the functions"
+first=$(fingerprint all leak)
+[[ $first =~ ^[0-9a-f]{16}$ ]] || fail "fingerprint: $first"
+mapped() { awk '/\/leak/ { print $1; exit }' "$1/maps.txt"; }
+equal "$(fingerprint all leak)" "$first" "the second run"
+[ "$(for dir in all/2*; do mapped "$dir"; done | sort -u | wc -l)" = 2 ] || fail "the program lay at one place both times"
+mv leak.new leak; equal "$(fingerprint all leak)" "$first" "a new build"
+it "is shown as one cause by gumshoe ls"
+"$gumshoe" ls all > out
+equal "$(wc -l < out)" 2 "lines: $(cat out)"
+grep -q 'high .*cache_put .*3×' out || fail "$(cat out)"
+it "is another for another path"
+[ "$(fingerprint all leak.other)" != "$first" ] || fail "the same"
+equal "$("$gumshoe" ls all | wc -l)" 3 "lines"
+it "is the same in each run of a program without symbols"
+equal "$(fingerprint bare leak.stripped)" "$(fingerprint bare leak.stripped)" "stripped"
+equal "$("$gumshoe" ls bare | grep -c 2×)" 1 "lines"
+strip leak.other; [ "$(fingerprint bare leak.other)" != "$(fingerprint bare leak.stripped)" ] || fail "two causes are one"
