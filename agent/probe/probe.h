@@ -70,6 +70,9 @@ uint32_t gs_probe_stack_count(void);
  * *CUT: the walk ended before the outermost frame. */
 const uintptr_t *gs_probe_stack_frames(uint32_t stack, uint32_t *depth, bool *cut);
 struct gs_heap_counts gs_probe_stack_counts(uint32_t stack);
+/* Which of the 64 stacks from GROUP * 64 on have counted something since the last call: bit n is stack GROUP * 64 + n. What it
+ * tells, it forgets: for one caller alone, the box. */
+uint64_t gs_probe_stacks_changed(uint32_t group);
 /* The set of labels that the thread carried; 0: none. The same frames under other labels are another stack. */
 uint32_t gs_probe_stack_labels(uint32_t stack);
 

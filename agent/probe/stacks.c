@@ -3,6 +3,7 @@
  *   hash(frames) ──▶ slot[128 Ki] ──▶ entry[64 Ki] { hash, depth, counters } ──▶ frame[1 Mi]
  *   a slot's life:   0 ──CAS──▶ entry's number, for good: a reader needs no lock
  *   an entry's life: reserved ──▶ filled ──release──▶ live
+ *   changed[1 Ki]:   a bit a stack: it has counted something since somebody last asked
  *
  * Entries and frames are handed out in order, so that a program with few stacks touches few pages; only the slots
  * are scattered.
@@ -15,6 +16,7 @@
 enum { SLOT_BITS = 17, SLOTS = 1 << SLOT_BITS, PROBES = 64, FRAMES = 1 << 20 };
 
 static _Atomic uint32_t slot[SLOTS];
+static _Atomic uint64_t changed[GS_STACKS_MAX / 64];
 static struct gs_stack_entry entry[GS_STACKS_MAX];
 static uintptr_t frame[FRAMES];
 static _Atomic uint32_t entries = 1; // 0 is GS_STACK_TABLE_FULL
@@ -89,6 +91,19 @@ uint32_t gs_stack_intern(const uintptr_t *from, uint32_t depth, bool cut, uint32
     return GS_STACK_TABLE_FULL;
 }
 
+/* After the counters: who takes the bit sees them. */
+static void has_changed(uint32_t stack)
+{
+    atomic_fetch_or_explicit(&changed[stack / 64], (uint64_t)1 << stack % 64, memory_order_release);
+}
+
+uint64_t gs_probe_stacks_changed(uint32_t group)
+{
+    if (!atomic_load_explicit(&changed[group], memory_order_relaxed))
+        return 0;
+    return atomic_exchange_explicit(&changed[group], 0, memory_order_acquire);
+}
+
 void gs_stack_count_alloc(uint32_t stack, uint64_t objects, uint64_t bytes)
 {
     struct gs_stack_entry *e = &entry[stack];
@@ -96,12 +111,14 @@ void gs_stack_count_alloc(uint32_t stack, uint64_t objects, uint64_t bytes)
     atomic_fetch_add_explicit(&e->alloc_space, bytes, memory_order_relaxed);
     atomic_fetch_add_explicit(&e->inuse_objects, objects, memory_order_relaxed);
     atomic_fetch_add_explicit(&e->inuse_space, bytes, memory_order_relaxed);
+    has_changed(stack);
 }
 
 void gs_stack_count_free(uint32_t stack, uint64_t objects, uint64_t bytes)
 {
     atomic_fetch_sub_explicit(&entry[stack].inuse_objects, objects, memory_order_relaxed);
     atomic_fetch_sub_explicit(&entry[stack].inuse_space, bytes, memory_order_relaxed);
+    has_changed(stack);
 }
 
 void gs_stack_count_thread(uint32_t stack)

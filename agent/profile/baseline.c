@@ -122,3 +122,8 @@ bool gs_baselines_read(const struct gs_memory *memory, uint64_t at, int64_t now_
     *out = (struct gs_baseline){.time_ns = found->time_ns, .count = found->count, .counts = counts};
     return true;
 }
+
+const struct gs_baseline *gs_baselines_at(const struct gs_baselines *baselines, unsigned at)
+{
+    return baselines && at < baselines->count ? &baselines->kept[at] : NULL;
+}

@@ -40,6 +40,9 @@ struct gs_holdings { bool known, cut; uint64_t part[GS_PARTS]; struct gs_holding
 void gs_holdings_take(struct gs_holdings *out); // not known: it could not be read, or (cut) not in time
 void gs_holdings_fini(struct gs_holdings *holdings);
 
+/* COUNTS as a profile has them: whole objects. */
+void gs_heap_values(struct gs_heap_counts counts, int64_t values[GS_HEAP_VALUES]);
+
 /* The counts that every stack had at some moment: count of them, borrowed. */
 struct gs_baseline { int64_t time_ns; uint32_t count; struct gs_heap_counts *counts; struct gs_holdings holdings; };
 /* The baseline for a condition that looked WINDOW_NS back: the youngest that is at least that old, and at least as
@@ -48,3 +51,5 @@ const struct gs_baseline *gs_baselines_find(const struct gs_baselines *baselines
 /* That for a condition without a window, out of another process's baselines at AT. OUT's counts are the caller's to free. False:
  * there is none, or it cannot be read. */
 bool gs_baselines_read(const struct gs_memory *memory, uint64_t at, int64_t now_ns, struct gs_baseline *out);
+/* Number AT, the youngest first; NULL: there is none. */
+const struct gs_baseline *gs_baselines_at(const struct gs_baselines *baselines, unsigned at);

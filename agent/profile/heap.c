@@ -21,15 +21,10 @@ struct moment {
     int64_t time_ns, duration_ns; // CLOCK_REALTIME; since the watch's start
 };
 
-static int64_t objects(uint64_t fixed)
-{
-    return (int64_t)((fixed + (1 << (GS_OBJECT_SHIFT - 1))) >> GS_OBJECT_SHIFT);
-}
-
 static void add_stack(struct gs_profile *profile, uint32_t stack, struct gs_heap_counts counts)
 {
-    const int64_t values[GS_HEAP_VALUES] = {objects(counts.alloc_objects), (int64_t)counts.alloc_space,
-                                            objects(counts.inuse_objects), (int64_t)counts.inuse_space};
+    int64_t values[GS_HEAP_VALUES];
+    gs_heap_values(counts, values);
     if (values[GS_ALLOC_OBJECTS])
         gs_add_probe_stack(profile, stack, values);
 }

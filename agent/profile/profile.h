@@ -164,6 +164,20 @@ struct gs_given_threads {
 /* What gathering the threads of this process gives, of those. */
 int gs_gather_given(const struct gs_gather *how, const struct gs_given_threads *given, struct gs_gathered *out);
 
+/* The heap of this process stack by stack, for the black box: as gs_probe_stack_count and gs_probe_stacks_changed have it, and
+ * the same at the moments of the two youngest baselines. */
+uint32_t gs_heap_stack_count(void);
+enum { GS_HEAP_GROUP = 64 };   // stacks
+uint64_t gs_heap_stacks_changed(uint32_t group);
+struct gs_given_stack;
+/* STACK's frames (borrowed, for good) and labels (into LABEL, of GS_HEAP_LABELS_MAX) into OUT, whose values stay as they are. */
+enum { GS_HEAP_LABELS_MAX = 8 };
+void gs_heap_stack_read(uint32_t stack, struct gs_label_value *label, struct gs_given_stack *out);
+void gs_heap_stack_values(uint32_t stack, int64_t *values); // GS_HEAP_VALUES of them
+/* Baseline number AT, the youngest first: when it was taken, CLOCK_MONOTONIC (0: there is none), and its values of STACK. */
+int64_t gs_baseline_time_ns(const struct gs_baselines *baselines, unsigned at);
+void gs_baseline_values(const struct gs_baselines *baselines, unsigned at, uint32_t stack, int64_t *values);
+
 /* A heap, as somebody else has read it: out of the black box or the core file of a process that died. Values are what the
  * samples stand for: whole objects, and bytes. */
 enum gs_heap_value { GS_ALLOC_OBJECTS, GS_ALLOC_SPACE, GS_INUSE_OBJECTS, GS_INUSE_SPACE, GS_HEAP_VALUES }; // as its sample types
