@@ -36,6 +36,12 @@ const struct gs_metric *gs_metric_find(const char *name);
  * Returns 0 when nothing can be read. Context: watcher, CLI. */
 uint64_t gs_memory_limit(const char *root, char *from, size_t size);
 
+/* Where it is counted how often the OOM killer has struck in this process's group (or, where the group does not say, on this
+ * machine): a file with a line "oom_kill N", into PATH. False: nowhere. ROOT as above. */
+bool gs_oom_file(const char *root, char *path, size_t size);
+/* N of that file; -1 when it cannot be read. No allocation. Context: watcher, CLI. */
+int64_t gs_oom_kills(const char *path);
+
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
 struct gs_watch; // the metrics that someone asked for, with their descriptors kept open

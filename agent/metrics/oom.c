@@ -1,0 +1,61 @@
+/* oom.c - how often the OOM killer has struck where this process lives.
+ *
+ *   cgroup v2   memory.events         "oom_kill N", of the group and what is below it
+ *   cgroup v1   memory.oom_control    "oom_kill N", of the group
+ *   machine     /proc/vmstat          "oom_kill N"
+ *
+ * A figure that has grown after a process died tells who killed it; the groups' figures count every kind of OOM kill.
+ * Who: the black box; whoever looks into one. */
+#include "base/memory.h"
+#include "metrics/inside.h"
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { FILE_MAX = 16 << 10 }; // vmstat is the longest
+
+/* The number behind NAME at the beginning of a line; -1: there is none. */
+static int64_t number_after(const char *text, const char *name)
+{
+    size_t length = strlen(name);
+    uint64_t number;
+    for (const char *at = text; at; at = strchr(at, '\n'), at += at != NULL) {
+        const char *value = at + length;
+        if (strncmp(at, name, length) == 0 && gs_scan_u64(&value, &number) && number <= INT64_MAX)
+            return (int64_t)number;
+    }
+    return -1;
+}
+
+int64_t gs_oom_kills(const char *path)
+{
+    char text[FILE_MAX];
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        close(fd);
+    if (length < 0)
+        return -1;
+    text[length] = 0;
+    return number_after(text, "oom_kill ");
+}
+
+static bool in_group(const char *root, const char *controller, const char *file, char *path, size_t size)
+{
+    struct gs_group group;
+    if (gs_group_find(root, controller, &group))
+        return false;
+    char *found = gs_group_path(&group, root, file);
+    bool fits = found && snprintf(path, size, "%s", found) < (int)size;
+    gs_free(found);
+    gs_group_fini(&group);
+    return fits && gs_oom_kills(path) >= 0;
+}
+
+bool gs_oom_file(const char *root, char *path, size_t size)
+{
+    return in_group(root, NULL, "memory.events", path, size) ||
+           in_group(root, "memory", "memory.oom_control", path, size) ||
+           (snprintf(path, size, "%s/proc/vmstat", root) < (int)size && gs_oom_kills(path) >= 0);
+}
