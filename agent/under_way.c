@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/spare.h"
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -194,4 +195,17 @@ void gs_under_way_go_on(struct gs_parts *parts, bool all)
             end(parts, place);
         else if (place->incident)
             tell_progress(place, now_ns);
+}
+
+bool gs_under_way_recover(struct gs_parts *parts)
+{
+    char path[PATH_MAX];
+    uint64_t began_ns = gs_thread_cpu_ns();
+    gs_gathering_lock();
+    int made = gs_recover_next(parts->store, parts->rules->incidents.max_per_hour, path);
+    gs_gathering_unlock();
+    cpu_ns += gs_thread_cpu_ns() - began_ns;
+    if (made == 1)
+        tell(parts, path);
+    return made == 1 || made == -EWOULDBLOCK;
 }

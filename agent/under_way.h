@@ -13,6 +13,8 @@ void gs_under_way_begin(struct gs_parts *parts, const struct gs_incident_facts *
 /* See to those under way; ALL: end them all, ready or not. */
 void gs_under_way_go_on(struct gs_parts *parts, bool all);
 unsigned gs_under_way_count(void);
+/* The incident of one process that died in the store and has left its black box. True: there may be another. */
+bool gs_under_way_recover(struct gs_parts *parts);
 /* One of them still reads SCENE, and the rules and the history in it. */
 bool gs_under_way_needs(const struct gs_incident_scene *scene);
 /* NEW rules are in force instead of OLD: verdicts on those under way go to the rules of the same names. */

@@ -1,6 +1,7 @@
 /* watcher.c - the loop: sleep, read, judge, capture.
  *
  *   gumshoe_start ──▶ thread:  gs_probe_wait ─▶ gs_watch_read ─▶ gs_judge_tick ─▶ gs_under_way_begin … ─▶ callback
+ *                                   ▲               └─▶ gs_box_write
  *                                   ▲ tick, alarm (heap line crossed), call (gumshoe_capture, gumshoe_stop)
  *
  * Who:    one thread, with every signal blocked, so that none meant for the host ends here. Public calls come from
@@ -53,6 +54,8 @@ static struct {
     struct gs_parts parts;
     struct gs_governor governor;
     uint64_t baselines_cpu_ns; // what baselines have cost
+    struct gs_box *box; // NULL: there was no memory for it
+    bool dead_left;     // there may be boxes of those who died here before
     _Atomic int64_t cpu_duration_ns; // of a profile that the program asks for
 } w = {
     .gate = PTHREAD_MUTEX_INITIALIZER,
@@ -107,6 +110,14 @@ static void capture_verdict(const struct gs_verdict *verdict)
     gs_under_way_begin(&w.parts, &facts, verdict->rule, NULL);
 }
 
+/* Write the box, and have us woken at the next line: a rule's, or the one where the box is too far behind. */
+static void write_box(enum gs_box_when when)
+{
+    uint64_t rule_line = gs_judge_alarm_line(w.parts.judge, gs_monotonic_ns());
+    gs_box_write(w.box, w.parts.scene, gs_probe_heap_in_use(), when);
+    gs_probe_alarm_at(rule_line < gs_box_line(w.box) ? rule_line : gs_box_line(w.box));
+}
+
 static void tick(bool early)
 {
     int64_t now_ns = gs_monotonic_ns();
@@ -120,7 +131,15 @@ static void tick(bool early)
     take_baseline();
     gs_probe_anchor_tick(w.parts.baselines, w.parts.start_ns, now_ns, gs_realtime_ns());
     govern();
-    gs_probe_alarm_at(gs_judge_alarm_line(w.parts.judge, gs_monotonic_ns()));
+    write_box(early ? GS_BOX_EARLY : GS_BOX_TICK);
+}
+
+static void alarmed(void)
+{
+    if (gs_probe_heap_in_use() >= gs_judge_alarm_line(w.parts.judge, gs_monotonic_ns()))
+        tick(true);
+    else
+        write_box(GS_BOX_EARLY);
 }
 
 /* ---- calls of other threads -------------------------------------------------------------------------------------------- */
@@ -185,7 +204,8 @@ static int64_t pause_ns(int64_t next_ns)
             look_ns = gs_rules_file_pause_ns(&w.parts.file, now_ns);
     if (look_ns < left_ns)
         left_ns = look_ns;
-    return gs_under_way_count() && left_ns > GS_CPU_POLL_NS ? GS_CPU_POLL_NS : left_ns;
+    bool busy = gs_under_way_count() || w.dead_left;
+    return busy && left_ns > GS_CPU_POLL_NS ? GS_CPU_POLL_NS : left_ns;
 }
 
 /* What the rules settle outside of the parts. */
@@ -194,6 +214,7 @@ static void go_by_rules(void)
     const struct gs_rules *rules = w.parts.rules;
     gs_cpu_configure(&(struct gs_cpu_settings){rules->cpu.hertz, rules->cpu.before_ns});
     w.governor.budget = rules->budget;
+    gs_box_renew(w.box);
     atomic_store(&w.cpu_duration_ns, rules->cpu.duration_ns);
     atomic_store(&w.children, rules->children);
     gs_after_incident_expect(rules);
@@ -219,6 +240,7 @@ static void *watch(void *unused)
     gs_control_start(w.parts.store);
     int64_t next_ns = gs_monotonic_ns() + w.parts.rules->interval_ns;
     tick(false);
+    w.dead_left = true;
     while (!atomic_load(&w.stopping)) {
         enum gs_wake woken = gs_probe_wait(pause_ns(next_ns));
         if (gs_under_way_count() || w.parts.rules->cpu.before_ns)
@@ -227,7 +249,9 @@ static void *watch(void *unused)
         if (woken == GS_WAKE_CALL)
             answer_calls();
         else if (woken == GS_WAKE_ALARM)
-            tick(true);
+            alarmed();
+        if (w.dead_left)
+            w.dead_left = gs_under_way_recover(&w.parts);
         follow_rules(&next_ns);
         int64_t now_ns = gs_monotonic_ns();
         if (now_ns < next_ns || atomic_load(&w.stopping))
@@ -240,6 +264,7 @@ static void *watch(void *unused)
     }
     gs_under_way_go_on(&w.parts, true);
     gs_reload_drop();
+    gs_box_give_up(w.box);
     gs_calls_refuse(-ESRCH);
     gs_control_stop();
     gs_after_incident_stop();
@@ -284,6 +309,8 @@ static bool succeed(void)
     w.heir = false; // after that: a child that is forked just now finds the one or the other
     if (error)
         gs_parts_drop(&w.parts);
+    else
+        w.box = gs_box_open(w.parts.store);
     return error == 0;
 }
 
@@ -319,6 +346,8 @@ static void after_fork_in_child(void)
     gs_under_way_forget();
     gs_reload_after_fork();
     gs_after_incident_after_fork();
+    gs_box_after_fork(w.box);
+    w.box = NULL;
     gs_spare_give_all();
     pthread_mutex_init(&w.gate, NULL);
     atomic_store(&w.running, false);
@@ -333,6 +362,13 @@ static void after_fork_in_child(void)
         gs_parts_let_go(&w.parts);
 }
 
+static void drop_all(void)
+{
+    gs_box_close(w.box);
+    w.box = NULL;
+    gs_parts_drop(&w.parts);
+}
+
 static int start(const struct gumshoe_options *options)
 {
     int error = gs_parts_make(&w.parts, options);
@@ -342,6 +378,7 @@ static int start(const struct gumshoe_options *options)
         return error;
     gs_children_prepare();
     atomic_store(&w.stopping, false);
+    w.box = gs_box_open(w.parts.store);
     error = start_thread(watch);
     if (error)
         return gs_refuse_start(options->error, error, "", "the watcher's thread could not be created");
@@ -381,7 +418,7 @@ int gs_watcher_start(const struct gumshoe_options *given)
         error = start(&options);
         atomic_store(&w.running, error == 0);
         if (error)
-            gs_parts_drop(&w.parts);
+            drop_all();
     }
     pthread_mutex_unlock(&w.gate);
     return error;
@@ -398,9 +435,11 @@ void gs_watcher_stop(void)
         clock_gettime(CLOCK_REALTIME, &until);
         until.tv_sec += STOP_PATIENCE_NS / GS_NS_PER_S;
         if (pthread_timedjoin_np(w.thread, NULL, &until) == 0) {
-            gs_parts_drop(&w.parts);
+            drop_all();
             atomic_store(&w.running, false);
-        } // else it is in the middle of a capture, needs its parts, and ends after it
+        } else { // it is in the middle of a capture, needs its parts, and ends after it
+            gs_box_give_up(w.box);
+        }
     }
     pthread_mutex_unlock(&w.gate);
 }

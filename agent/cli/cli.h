@@ -57,6 +57,12 @@ int gs_read_pid(const char *text);
  * The incident's folder into PATH. Returns an exit status. */
 int gs_capture_foreign(int pid, const char *dir, char path[]);
 
+/* Is FD's file a black box? */
+bool gs_is_box_file(int fd);
+/* The incident of the process whose black box is the file BOX, in DIR (NULL: in the store that it stands in, else where commands
+ * look); its folder into PATH. Returns an exit status (recover_box.c). */
+int gs_recover_box(const char *box, const char *dir, char path[]);
+
 /* pprof's way to print quantities (scale.c). */
 struct gs_scale { const char *unit; double factor; const char *suffix; }; // value * factor is printed with the suffix
 /* Scale values of UNIT so that MIN (the smallest to be shown, not 0) and MAX both read well; as pprof chooses. */

@@ -53,9 +53,11 @@ const struct gs_command gs_commands[] = {
      "  --dir DIR      where it goes if the process has no agent (default: $GUMSHOE_DIR, else ./incidents);\n"
      "                 such a process is stopped for the time that it takes to read its threads' stacks\n",
      gs_cmd_capture},
-    {"recover", "[--exe FILE] [--dir DIR] CORE", "make an incident of what is left of a process that died; prints its folder",
-     "  --exe FILE     the program, if it is no longer where it was\n"
-     "  --dir DIR      where it goes (default: $GUMSHOE_DIR, else ./incidents)\n"
+    {"recover", "[--exe FILE] [--dir DIR] BOX|CORE",
+     "make an incident of what is left of a process that died; prints its folder",
+     "  --exe FILE     of a core file: the program, if it is no longer where it was\n"
+     "  --dir DIR      where it goes (default: of a box, the directory it stands in; $GUMSHOE_DIR, else ./incidents)\n"
+     "  BOX            a black box: DIR/.live/PID-START.box\n"
      "  CORE           a core file\n",
      gs_cmd_recover},
     {NULL, NULL, NULL, NULL, NULL},

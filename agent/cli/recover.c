@@ -16,10 +16,11 @@ static int recover(const char *remains, const char *exe, const char *dir)
     int fd = open(remains, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return gs_complain(GS_IO, "%s: %s", remains, strerrordesc_np(errno));
-    bool core = gs_is_core(fd);
+    bool core = gs_is_core(fd), box = !core && gs_is_box_file(fd);
     close(fd);
-    int status = core ? gs_recover_core(remains, exe, dir, path)
-                      : gs_complain(GS_IO, "%s: it is no core file", remains);
+    int status = core  ? gs_recover_core(remains, exe, dir ? dir : gs_default_dir(), path)
+                 : box ? gs_recover_box(remains, dir, path)
+                       : gs_complain(GS_IO, "%s: it is neither a black box nor a core file", remains);
     if (status == GS_FINE)
         puts(path);
     return status;
@@ -31,7 +32,7 @@ int gs_cmd_recover(int argc, char **argv)
                                           {"dir", required_argument, NULL, 'd'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
-    const char *exe = NULL, *dir = gs_default_dir();
+    const char *exe = NULL, *dir = NULL;
     char program[PATH_MAX];
     for (int option; (option = getopt_long(argc, argv, "h", known, NULL)) != -1;)
         switch (option) {
@@ -45,6 +46,6 @@ int gs_cmd_recover(int argc, char **argv)
         default: return gs_usage("recover", "see gumshoe recover --help");
         }
     if (optind + 1 != argc)
-        return gs_usage("recover", "one core file is wanted");
+        return gs_usage("recover", "one black box or core file is wanted");
     return recover(argv[optind], exe, dir);
 }

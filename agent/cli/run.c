@@ -1,7 +1,8 @@
 /* run.c - `gumshoe run`: a program under watch, by preload.
  *
  *   check the rules ▶ find libgumshoe.so ▶ fork ─┬─ child: GUMSHOE_*, LD_PRELOAD ▶ exec the program
- *                                                └─ parent: hands signals on, waits, ends with the child's status
+ *                                                └─ parent: hands signals on, waits, makes an incident of the black box
+ *                                                           if a signal ended it, ends with the child's status
  *
  * What the program prints is its own: everything said here goes to stderr. */
 #include "base/clock.h"
@@ -32,8 +33,8 @@ struct options {
 
 /* ---- before ----------------------------------------------------------------------------------------------------------- */
 
-/* Read the rules as the library will; their incident directory into DIR if OPTIONS name none. */
-static int check_rules(const struct options *options, char dir[PATH_MAX])
+/* Read the rules as the library will; their incident directory into DIR if OPTIONS name none, and what may be kept there. */
+static int check_rules(const struct options *options, char dir[PATH_MAX], struct gs_store_limits *limits)
 {
     char *text = NULL;
     size_t length = gs_default_rules_length;
@@ -49,8 +50,10 @@ static int check_rules(const struct options *options, char dir[PATH_MAX])
         gs_error_format(&errors.item[i], line, sizeof line);
         fprintf(stderr, "%s\n", line);
     }
-    if (rules)
+    if (rules) {
         snprintf(dir, PATH_MAX, "%s", options->dir ? options->dir : rules->incidents.dir);
+        *limits = (struct gs_store_limits){rules->incidents.keep, rules->incidents.max_bytes, rules->incidents.max_age_ns};
+    }
     int status =
         rules ? GS_FINE : gs_complain(GS_NO, "not started: the rules are wrong (gumshoe check says more)");
     gs_rules_free(rules);
@@ -188,13 +191,33 @@ static void hand_signals_on(void)
     }
 }
 
-static int wait_for_child(void)
+static bool wait_for_child(int *status)
 {
-    int status;
-    while (waitpid(child, &status, 0) < 0)
+    while (waitpid(child, status, 0) < 0)
         if (errno != EINTR)
-            return gs_complain(GS_IO, "wait: %s", strerrordesc_np(errno));
+            return false;
+    return true;
+}
+
+static int exit_status(int status)
+{
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* The child has ended: what it has left in DIR becomes an incident if a signal ended it. The status stays the child's whatever
+ * comes of that. NAME: of its box, but for its ending. */
+static void see_to_box(const char *dir, const struct gs_store_limits *limits, const char *name, int status)
+{
+    char path[PATH_MAX], why[256];
+    if (snprintf(path, sizeof path, "%s/.live/%s.box", dir, name) >= (int)sizeof path || access(path, F_OK) != 0)
+        return;
+    struct gs_store *store = gs_store_open(dir, limits, why, sizeof why);
+    int made = store ? gs_recover_child(store, name, status, path) : 0;
+    if (!store)
+        gs_complain(GS_FINE, "%s: %s", dir, why);
+    else if (made < 0)
+        gs_complain(GS_FINE, "%s: the incident of its death could not be written: %s", dir, strerrordesc_np(-made));
+    gs_store_close(store);
 }
 
 static void tell_incidents(const char *dir, int64_t since_ns)
@@ -213,9 +236,10 @@ static void tell_incidents(const char *dir, int64_t since_ns)
 
 static int run(const struct options *options)
 {
-    char library[PATH_MAX], dir[PATH_MAX];
+    char library[PATH_MAX], dir[PATH_MAX], name[GS_LIVE_NAME];
+    struct gs_store_limits limits;
     int64_t started_ns = gs_realtime_ns();
-    int status = check_rules(options, dir);
+    int status = check_rules(options, dir, &limits);
     if (status != GS_FINE)
         return status;
     if (!find_library(library))
@@ -233,12 +257,16 @@ static int run(const struct options *options)
         sigprocmask(SIG_SETMASK, &old, NULL);
         _exit(become(options, library, dir));
     }
+    bool named = gs_live_name(child, name); // its number is not given to others before we have waited for it
     hand_signals_on();
     sigprocmask(SIG_SETMASK, &old, NULL);
-    status = wait_for_child();
+    if (!wait_for_child(&status))
+        return gs_complain(GS_IO, "wait: %s", strerrordesc_np(errno));
+    if (named)
+        see_to_box(dir, &limits, name, status);
     if (options->verbose || isatty(STDERR_FILENO))
         tell_incidents(dir, started_ns);
-    return status;
+    return exit_status(status);
 }
 
 int gs_cmd_run(int argc, char **argv)

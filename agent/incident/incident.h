@@ -97,6 +97,45 @@ void gs_incident_after_fork(struct gs_incident *incident);
 enum gs_remark { GS_NOTE, GS_FAILURE };
 int gs_incident_amend(const char *path, enum gs_remark kind, const char *text) GS_CHECK_RESULT;
 
+/* ---- the black box: DIR/.live/<pid>-<start time>.box (box.h) ------------------------------------------------------------ */
+
+struct gs_box;                 // what this process's incident will be made of should it die; never NULL trouble: NULL is no box
+/* Begin the box of this process in STORE, which is borrowed. NULL when memory is out. Nothing is written before the first
+ * gs_box_write. Context: watcher, like all of these. */
+struct gs_box *gs_box_open(struct gs_store *store) GS_CHECK_RESULT;
+enum gs_box_when { GS_BOX_TICK, GS_BOX_EARLY }; // early: between two ticks, because the heap has grown
+/* Write what has changed since the last write, in one piece: killed at whatever moment, it is there or the write before is.
+ * HEAP_IN_USE: bytes, as of just before. What cannot be written is logged once; the last box that was stays. */
+void gs_box_write(struct gs_box *box, const struct gs_incident_scene *scene, uint64_t heap_in_use, enum gs_box_when when);
+/* The heap in use, in bytes, at which the next write is due before the next tick: a sixteenth more than at the last one. */
+uint64_t gs_box_line(const struct gs_box *box);
+void gs_box_renew(struct gs_box *box); // the rules were changed: the next write writes everything
+/* The watch ends as it should: the box goes. */
+void gs_box_close(struct gs_box *box);
+/* The same for a box whose watcher does not answer: its file goes, and stays away. Any thread. */
+void gs_box_give_up(struct gs_box *box);
+void gs_box_after_fork(struct gs_box *box); // in the child: the box is the parent's
+
+/* Incidents of those who died in STORE and have left a box there: one at each call, its folder in PATH. 1: it was made, there
+ * may be more; 0: there are none left; -EWOULDBLOCK: another process is at it, ask again later; another -errno: it could
+ * not be written, the box stays for another start. At most MAX_PER_HOUR (0: no limit) within one hour of deaths: the
+ * boxes of more are removed, with a line in the log. */
+int gs_recover_next(struct gs_store *store, uint64_t max_per_hour, char path[PATH_MAX]) GS_CHECK_RESULT;
+/* How a child of ours ended that may have left a box in STORE: STATUS as waitpid gave it, NAME as gs_live_name did while it lived.
+ * A signal makes an incident at once: 1, and its folder in PATH. An exit removes the box: 0. Or -errno. Context: CLI. */
+int gs_recover_child(struct gs_store *store, const char *name, int status, char path[PATH_MAX]) GS_CHECK_RESULT;
+/* "<pid>-<start time>" of process PID into NAME; false: there is none. */
+bool gs_live_name(int pid, char name[GS_LIVE_NAME]);
+/* BYTES are a black box, by their beginning. */
+bool gs_box_is(const void *bytes, size_t length);
+/* What a box holds, which may come from anywhere; NULL with a sentence in WHY. Takes some ten times LENGTH of memory at most. */
+struct gs_box_contents;
+struct gs_box_contents *gs_box_read(const void *bytes, size_t length, char *why, size_t why_size) GS_CHECK_RESULT;
+/* Borrowed from it. How the process died is told as far as it can be found out now; NULL: it runs. */
+const struct gs_remains *gs_box_remains(struct gs_box_contents *contents);
+const struct gs_history *gs_box_history(const struct gs_box_contents *contents); // NULL: none
+void gs_box_contents_free(struct gs_box_contents *contents);
+
 /* ---- the incident of a process that died --------------------------------------------------------------------------- */
 
 #define GS_DIED_RULE "previous-run-died"

@@ -48,6 +48,11 @@ void gs_incident_append(json_t *json, const char *key, const char *text);
 int gs_died_lock(struct gs_store *store, bool wait) GS_CHECK_RESULT;
 /* As gs_incident_of_remains, by a caller that holds the lock. */
 int gs_remains_write(struct gs_store *store, const struct gs_remains *remains, char path[PATH_MAX]) GS_CHECK_RESULT;
+/* When process PID was started, in clock ticks since boot; 0: there is none. */
+unsigned long long gs_start_ticks(int pid);
+/* What tells this start of the machine from others; "" when it is not known. */
+enum { GS_BOOT_ID = 40 };
+void gs_boot_id(char out[GS_BOOT_ID]);
 /* DIR/.live, made if it is missing, and found to be ours alone; -errno. The caller closes it. */
 int gs_live_open(struct gs_store *store) GS_CHECK_RESULT;
 

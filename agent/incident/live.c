@@ -1,5 +1,6 @@
 /* live.c - DIR/.live: what a running agent leaves there for others to find it by. <pid>-<start time>.sock is its control
- * socket; the start time (of /proc/PID/stat, in clock ticks since boot) tells one process from the next of its number.
+ * socket, .box its black box (box.c, recover.c); the start time (of /proc/PID/stat, in clock ticks since boot) tells one
+ * process from the next of its number.
  * Who: the watcher, the command. */
 #include "base/file.h"
 #include "base/memory.h"
@@ -14,8 +15,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Field 22 of /proc/PID/stat; 0 when there is no such process. */
-static unsigned long long start_time(int pid)
+/* Field 22 of /proc/PID/stat. */
+unsigned long long gs_start_ticks(int pid)
 {
     char path[40], *text;
     size_t length;
@@ -30,6 +31,17 @@ static unsigned long long start_time(int pid)
         time = strtoull(at, NULL, 10);
     gs_free(text);
     return time;
+}
+
+void gs_boot_id(char out[GS_BOOT_ID])
+{
+    char *text;
+    size_t length;
+    out[0] = 0;
+    if (gs_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 4096, &text, &length))
+        return;
+    snprintf(out, GS_BOOT_ID, "%.*s", (int)strcspn(text, "\n"), text);
+    gs_free(text);
 }
 
 /* The number that process PID has for itself, inside its own container. */
@@ -52,9 +64,17 @@ static int own_number(int pid)
     return own;
 }
 
-static void socket_name(int own_pid, unsigned long long started, char *out, size_t size)
+bool gs_live_name(int pid, char name[GS_LIVE_NAME])
 {
-    snprintf(out, size, "%d-%llu.sock", own_pid, started);
+    unsigned long long started = gs_start_ticks(pid);
+    snprintf(name, GS_LIVE_NAME, "%d-%llu", own_number(pid), started);
+    return started != 0;
+}
+
+static void socket_name(int pid, char name[GS_LIVE_NAME])
+{
+    (void)gs_live_name(pid, name);
+    strcat(name, ".sock"); // two numbers leave room for it
 }
 
 static bool set_address(struct sockaddr_un *address, const char *directory, const char *name)
@@ -82,7 +102,7 @@ static bool maker_lives(const char *name)
 {
     char *end;
     long pid = strtol(name, &end, 10);
-    return *end == '-' && pid > 0 && pid < INT_MAX && start_time((int)pid) == strtoull(end + 1, NULL, 10);
+    return *end == '-' && pid > 0 && pid < INT_MAX && gs_start_ticks((int)pid) == strtoull(end + 1, NULL, 10);
 }
 
 /* Remove sockets that nobody listens at any more. */
@@ -149,7 +169,7 @@ int gs_live_listen(struct gs_store *store, char name[GS_LIVE_NAME])
     snprintf(directory, sizeof directory, "/proc/self/fd/%d",
              live); // a socket's path is short; ours need not be
     sweep(live, directory);
-    socket_name((int)getpid(), start_time((int)getpid()), name, GS_LIVE_NAME);
+    socket_name((int)getpid(), name);
     int listener = listen_at(directory, live, name);
     close(live);
     return listener;
@@ -171,7 +191,7 @@ int gs_live_connect(int pid)
     int table = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -1;
     if (table < 0)
         return -errno;
-    socket_name(own_number(pid), start_time(pid), name, sizeof name);
+    socket_name(pid, name);
     struct gs_dir dir;
     gs_dir_start(&dir, table);
     for (const char *entry;

@@ -102,7 +102,7 @@ fi
 kill "$pid"; wait $host || true
 it "leaves no socket behind, and sweeps away those of processes that were killed"
 GUMSHOE_RULES=$rules GUMSHOE_DIR=$PWD/incidents LD_PRELOAD=$build/libgumshoe.so /usr/bin/python3 busy.py & killed=$!; started="$started $killed"
-left() { [ "$(ls incidents/.live | grep -c "^$1-")" = "$2" ]; }
+left() { [ "$(ls incidents/.live | grep -c "^$1-.*sock")" = "$2" ]; }
 wait_for 10 left $killed 1
 kill -9 $killed; wait $killed 2> /dev/null || true
 left $killed 1 || fail "it was removed by nobody"

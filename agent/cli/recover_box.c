@@ -1,0 +1,68 @@
+/* recover_box.c - `gumshoe recover BOX`: a black box that no agent will come across, made into an incident by hand. */
+#include "base/file.h"
+#include "base/memory.h"
+#include "cli/cli.h"
+#include "incident/incident.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { FILE_MAX = 64 << 20 };
+
+bool gs_is_box_file(int fd)
+{
+    char head[8];
+    return pread(fd, head, sizeof head, 0) == sizeof head && gs_box_is(head, sizeof head);
+}
+
+/* The store that the box at PATH stands in, DIR of DIR/.live/NAME; false: in none. */
+static bool store_of(const char *path, char out[PATH_MAX])
+{
+    snprintf(out, PATH_MAX, "%s", path);
+    char *name = strrchr(out, '/');
+    if (!name)
+        return false;
+    *name = 0;
+    char *live = strrchr(out, '/');
+    if (strcmp(live ? live + 1 : out, ".live") != 0)
+        return false;
+    snprintf(live ? live + 1 : out, 2, ".");
+    return true;
+}
+
+static int write_incident(const char *box, const struct gs_remains *remains, const char *dir, char path[])
+{
+    char why[256];
+    struct gs_store *store = gs_store_open(dir, &(struct gs_store_limits){0}, why, sizeof why);
+    if (!store)
+        return gs_complain(GS_IO, "%s: %s", dir, why);
+    int error = gs_incident_of_remains(store, remains, path);
+    gs_store_close(store);
+    return error
+               ? gs_complain(GS_IO, "%s: the incident could not be written: %s", box, strerrordesc_np(-error))
+               : GS_FINE;
+}
+
+int gs_recover_box(const char *box, const char *dir, char path[])
+{
+    char why[200], *bytes, home[PATH_MAX];
+    size_t length;
+    int error = gs_read_file(AT_FDCWD, box, FILE_MAX, &bytes, &length);
+    if (error)
+        return gs_complain(GS_IO, "%s: %s", box, strerrordesc_np(-error));
+    struct gs_box_contents *contents = gs_box_read(bytes, length, why, sizeof why);
+    gs_free(bytes);
+    if (!contents)
+        return gs_complain(GS_IO, "%s: %s", box, why);
+    const struct gs_remains *remains = gs_box_remains(contents);
+    if (!dir)
+        dir = store_of(box, home) ? home : gs_default_dir();
+    int status =
+        remains ? write_incident(box, remains, dir, path)
+                : gs_complain(GS_NO, "%s: its process runs: gumshoe capture makes an incident of it", box);
+    gs_box_contents_free(contents);
+    return status;
+}

@@ -1,0 +1,283 @@
+/* recover.c - the boxes of those who died in a store become incidents, once each.
+ *
+ *   .live/<pid>-<start time>.box ──▶ does its writer live? ──▶ read ──▶ how it died ──▶ incident ──▶ box removed
+ *                                     pid, start time, lock      └ damaged ──▶ .bad, kept aside
+ *
+ * A pid says little: two containers that share the store may both be 1, and a machine that was started anew counts from
+ * the beginning. So a box is a dead process's only if no process has its number and start time, and nobody holds the
+ * lock on the file, which goes with its process. One process at a time makes incidents of the dead (gs_died_lock); a box
+ * is removed after its incident is safe on disk, and one that was killed between the two is found to be made already.
+ * Who: the watcher, as it starts; gumshoe run, as its child ends. Bounds: AT_ONCE boxes at a time; BAD_KEPT kept aside. */
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "incident/box.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { AT_ONCE = 64, BAD_KEPT = 8 };
+#define HOUR_NS (3600 * GS_NS_PER_S)
+#define ELSEWHERE_NS \
+    (300 * GS_NS_PER_S) // a box of another machine's start that was not written for so long is a dead one
+
+/* ---- whose a box is ----------------------------------------------------------------------------------------------------- */
+
+bool gs_box_lock(int fd)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    return fcntl(fd, F_SETLK, &whole) == 0 || (errno != EACCES && errno != EAGAIN);
+}
+
+/* <pid>-<start time> and TAIL. */
+static bool read_name(const char *name, const char *tail, int *pid, unsigned long long *start)
+{
+    char *end;
+    long number = strtol(name, &end, 10);
+    if (*name < '0' || *name > '9' || number <= 0 || number > INT32_MAX || *end != '-' || end[1] < '0' ||
+        end[1] > '9')
+        return false;
+    *pid = (int)number;
+    *start = strtoull(end + 1, &end, 10);
+    return strcmp(end, tail) == 0;
+}
+
+static bool is_running(int pid, unsigned long long start)
+{
+    return start ? gs_start_ticks(pid) == start : pid == getpid(); // 0: its writer saw no /proc
+}
+
+/* Could NAME in .live be a dead process's? Cheap: nothing is opened. */
+static bool is_candidate(const char *name, const char *tail)
+{
+    int pid;
+    unsigned long long start;
+    return strlen(name) < GS_LIVE_NAME && read_name(name, tail, &pid, &start) && !is_running(pid, start);
+}
+
+/* Is NAME the file that FD was opened as? Its writer lets go of the old one when a new one has taken the name. */
+static bool still_bears(int live, const char *name, int fd)
+{
+    struct stat named, opened;
+    return fstatat(live, name, &named, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fd, &opened) == 0 &&
+           named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
+}
+
+/* A box is opened to be written, for its lock; only a regular file of our own will do. */
+static int open_box(int live, const char *name)
+{
+    struct stat status;
+    int fd = openat(live, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return -errno;
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == geteuid() &&
+        status.st_nlink == 1)
+        return fd;
+    close(fd);
+    return -EPERM;
+}
+
+/* Of another start of a machine: this one's earlier, or another machine's, which may be at it still where locks do not reach. */
+static bool may_be_elsewhere(const struct gs_box_contents *contents, int fd)
+{
+    struct stat status;
+    char boot[GS_BOOT_ID], host[HOST_NAME_MAX + 1] = "";
+    gs_boot_id(boot);
+    (void)gethostname(host, sizeof host - 1);
+    if (strcmp(boot, contents->boot_id) == 0 || strcmp(host, contents->remains.host) == 0)
+        return false;
+    return fstat(fd, &status) != 0 || gs_realtime_ns() - status.st_mtime * GS_NS_PER_S < ELSEWHERE_NS;
+}
+
+/* ---- one box ---------------------------------------------------------------------------------------------------------------- */
+
+struct box {
+    struct gs_store *store;
+    int live; // the folder
+    const char *name;
+};
+
+static struct gs_box_contents *read_box(int fd, char *why, size_t why_size)
+{
+    char *bytes;
+    size_t length;
+    int error = gs_read_all(fd, GS_BOX_BYTES_MAX + (1 << 20), &bytes, &length);
+    if (error) {
+        snprintf(why, why_size, "%s", strerrordesc_np(-error));
+        return NULL;
+    }
+    struct gs_box_contents *contents = gs_box_read(bytes, length, why, why_size);
+    gs_free(bytes);
+    return contents;
+}
+
+static size_t count_bad(int live)
+{
+    struct gs_dir dir;
+    size_t count = 0;
+    int pid;
+    unsigned long long start;
+    gs_dir_start(&dir, live);
+    for (const char *name; (name = gs_dir_next(&dir));)
+        count += read_name(name, ".bad", &pid, &start);
+    return count;
+}
+
+/* Out of the way, so that nobody tries again; for whoever wants to know what it was. */
+static void keep_aside(const struct box *box, const char *why)
+{
+    char bad[GS_LIVE_NAME + 8];
+    snprintf(bad, sizeof bad, "%.*s.bad", (int)(strlen(box->name) - strlen(".box")), box->name);
+    bool kept = count_bad(box->live) < BAD_KEPT && renameat(box->live, box->name, box->live, bad) == 0;
+    if (!kept)
+        unlinkat(box->live, box->name, 0);
+    gs_log(GS_LOG_WARNING, "%s/.live/%s was left by a process that died, and cannot be used: %s; it was %s%s",
+           gs_store_path(box->store), box->name, why, kept ? "kept as " : "removed", kept ? bad : "");
+}
+
+/* How many incidents of deaths within the hour before UNTIL_NS there are. */
+static uint64_t deaths_within_hour(struct gs_store *store, int64_t until_ns)
+{
+    struct gs_dir dir;
+    struct gs_folder_name parts;
+    uint64_t count = 0;
+    int fd = gs_store_fd(store);
+    if (fd < 0)
+        return 0;
+    gs_dir_start(&dir, fd);
+    for (const char *name; (name = gs_dir_next(&dir));)
+        count += gs_folder_name_read(name, &parts) && strcmp(parts.rule, GS_DIED_RULE) == 0 &&
+                 parts.time_ns <= until_ns && parts.time_ns > until_ns - HOUR_NS;
+    return count;
+}
+
+/* Was the incident of REMAINS made already, by one who was killed before it could remove the box? */
+static bool is_made(struct gs_store *store, const struct gs_remains *remains)
+{
+    char time[GS_TIME_TEXT], started[GS_TIME_TEXT], name[GS_FOLDER_NAME_MAX], why[160];
+    int fd = gs_store_fd(store);
+    gs_print_time(remains->last_seen_ns, GS_TIME_FOLDER, time);
+    gs_print_time(remains->started_ns, GS_TIME_ISO, started);
+    snprintf(name, sizeof name, "%s-%s-%d", time, GS_DIED_RULE, remains->pid);
+    int folder = fd < 0 ? fd : openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    json_t *json = folder < 0 ? NULL : gs_incident_read(folder, why, sizeof why);
+    const char *seen = json_string_value(json_object_get(json, "started"));
+    bool made = json && (remains->started_ns == 0 || (seen && strcmp(seen, started) == 0));
+    json_decref(json);
+    if (folder >= 0)
+        close(folder);
+    return made;
+}
+
+/* The incident of CONTENTS: 1, 0 when there is to be none, or -errno, which leaves the box. */
+static int write_incident(const struct box *box, struct gs_box_contents *contents, int number,
+                          uint64_t max_per_hour, char path[PATH_MAX])
+{
+    struct gs_remains remains = contents->remains;
+    char how[GS_DEATH_TEXT];
+    if (is_made(box->store, &remains))
+        return 0;
+    if (max_per_hour && deaths_within_hour(box->store, remains.last_seen_ns) >= max_per_hour) {
+        gs_log(GS_LOG_WARNING,
+               "%s/.live/%s: another process that died; no incident: there are %llu of the same hour already",
+               gs_store_path(box->store), box->name, (unsigned long long)max_per_hour);
+        return 0;
+    }
+    gs_tell_death(contents, number, how);
+    remains.how = how;
+    remains.signal = number;
+    int error = gs_remains_write(box->store, &remains, path);
+    if (error)
+        gs_log(GS_LOG_ERROR, "%s/.live/%s: the incident of its process's death could not be written: %s",
+               gs_store_path(box->store), box->name, strerrordesc_np(-error));
+    return error ? error : 1;
+}
+
+/* Turn BOX, which is locked by us and open as FD, into an incident. As write_incident. */
+static int turn(const struct box *box, int fd, int number, uint64_t max_per_hour, char path[PATH_MAX])
+{
+    char why[200];
+    struct gs_box_contents *contents = read_box(fd, why, sizeof why);
+    if (!contents) {
+        keep_aside(box, why);
+        return 0;
+    }
+    if (may_be_elsewhere(contents, fd)) {
+        gs_box_contents_free(contents);
+        return 0;
+    }
+    int made = write_incident(box, contents, number, max_per_hour, path);
+    if (made >= 0)
+        unlinkat(box->live, box->name, 0);
+    gs_box_contents_free(contents);
+    return made;
+}
+
+static int try_box(const struct box *box, int number, uint64_t max_per_hour, char path[PATH_MAX])
+{
+    int fd = open_box(box->live, box->name);
+    if (fd < 0)
+        return 0;
+    bool dead = gs_box_lock(fd) && still_bears(box->live, box->name, fd);
+    int made = dead ? turn(box, fd, number, max_per_hour, path) : 0;
+    close(fd);
+    return made;
+}
+
+/* ---- all of them --------------------------------------------------------------------------------------------------------------- */
+
+/* The names in LIVE that may be dead processes' boxes, and what was not finished is removed. */
+static size_t gather_names(int live, char names[AT_ONCE][GS_LIVE_NAME])
+{
+    struct gs_dir dir;
+    size_t count = 0;
+    gs_dir_start(&dir, live);
+    for (const char *name; count < AT_ONCE && (name = gs_dir_next(&dir));) {
+        if (is_candidate(name, ".box"))
+            strcpy(names[count++], name);
+        else if (is_candidate(name, ".new"))
+            unlinkat(live, name, 0);
+    }
+    return count;
+}
+
+int gs_recover_next(struct gs_store *store, uint64_t max_per_hour, char path[PATH_MAX])
+{
+    char names[AT_ONCE][GS_LIVE_NAME];
+    int lock = gs_died_lock(store, false), made = 0;
+    if (lock < 0)
+        return lock;
+    int live = gs_live_open(store);
+    size_t count = live < 0 ? 0 : gather_names(live, names);
+    for (size_t i = 0; i < count && made == 0; i++)
+        made = try_box(&(struct box){store, live, names[i]}, 0, max_per_hour, path);
+    if (live >= 0)
+        close(live);
+    close(lock);
+    return live < 0 ? live : made;
+}
+
+int gs_recover_child(struct gs_store *store, const char *name, int status, char path[PATH_MAX])
+{
+    char file[GS_LIVE_NAME];
+    int lock = gs_died_lock(store, true), made = 0;
+    if (lock < 0)
+        return lock;
+    int live = gs_live_open(store);
+    snprintf(file, sizeof file, "%.40s.box", name);
+    if (live >= 0 && WIFSIGNALED(status))
+        made = try_box(&(struct box){store, live, file}, WTERMSIG(status), 0, path);
+    else if (live >= 0)
+        unlinkat(live, file, 0);
+    if (live >= 0)
+        close(live);
+    gs_live_remove(store, strcat(strcpy(file, name), ".sock")); // nobody answers it any more
+    close(lock);
+    return live < 0 ? live : made;
+}

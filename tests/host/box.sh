@@ -1,0 +1,134 @@
+#!/bin/bash
+# The black box: a process that is killed leaves what an incident is made of, at once under gumshoe run, at the next start in
+# the same directory otherwise, and by hand; one that ends as it should leaves nothing.
+. "$(dirname "$0")/lib.sh"
+cd "$tmp"
+spike=$build/hosts/spike
+# Rules that do not fire, and a baseline before the spike.
+rules=$(rules quiet '{"version": 1, "interval": "1s", "heap": {"baseline": "1s"}, "labels": {"service": "checkout"},
+    "incidents": {"max_per_hour": 3}, "rules": [{"name": "rss-high", "metric": "rss", "above": "99%", "for": "1h"}]}')
+# preloaded DIR PROGRAM …: for the background, so that $! is the program itself; watched: for the foreground.
+preloaded() { exec env GUMSHOE_RULES="$rules" GUMSHOE_DIR="$1" LD_PRELOAD="$build/libgumshoe.so" "${@:2}"; }
+watched() { (preloaded "$@"); }
+died() { ls "$1" | grep -c -- '-previous-run-died-' || true; }
+has_died() { [ "$(died "$1")" = "$2" ]; }
+is_dead() { ! kill -0 "$1" 2> /dev/null; }
+said() { grep -q "^$1\$" "$2"; }
+
+it "diagnoses a host that allocates 1 GiB in half a second and is killed: at once, and with the host's own status"
+status=0; "$gumshoe" run --rules "$rules" --dir spiked -- "$spike" 20 2.5 1024 500 kill > out || status=$?
+equal $status 137 "exit status"
+found=$(incident spiked)
+equal "$(jq -r '[.rule, .condition, .complete, .died.how, .died.signal, (.errors | length)] | @csv' "$found/incident.json")" \
+    '"previous-run-died","died",true,"killed by signal 9 (SIGKILL)",9,0' "the incident"
+equal "$(jq -r '.culprit | .kind + " " + .function + " " + .stack[1]' "$found/incident.json")" "growth fill_cache main" "culprit"
+go tool pprof -top "$found/heap.pb.gz" 2> /dev/null > top || fail "pprof"
+equal "$(awk '/flat%/ { getline; print $NF }' top)" fill_cache "on top"
+total=$(heap_bytes "$found")
+# 1044 MiB at death; an eighth less or more
+[ "$total" -gt $((1044 * 1048576 * 7 / 8)) ] && [ "$total" -lt $((1044 * 1048576 * 9 / 8)) ] || fail "the box has $total bytes of $((1044 * 1048576))"
+echo "    spike: the box has $((total >> 20)) MiB of 1044; baseline $(jq .baseline_age_s "$found/incident.json") s old"
+it "has what grew since the baseline, the rules, the map and the labels"
+grown=$(go tool pprof -top -unit=B -base "$found/heap.base.pb.gz" "$found/heap.pb.gz" 2> /dev/null | sed -n 's/.*% of \([0-9]*\)B total.*/\1/p')
+[ "$grown" -gt $((1024 * 1048576 * 7 / 8 - 128 * 1048576)) ] || fail "$grown bytes of growth" # the baseline may have seen the beginning
+cmp -s "$rules" "$found/rules.json" || fail "rules.json"
+grep -q "r-xp .*hosts/spike" "$found/maps.txt" || fail "maps.txt"
+equal "$(jq -r .labels.service "$found/incident.json")" checkout "label"
+equal "$(jq -r .build_id "$found/incident.json")" "$(readelf -n "$spike" | sed -n 's/.*Build ID: //p')" "build id"
+it "has the history to the last tick"
+jq -e '.series.rss | length >= 3' "$found/metrics.json" > /dev/null || fail "$(cat "$found/metrics.json")"
+python3 - "$found" <<'P' || fail "the last tick is not within a second and a half of the end"
+import datetime, json, sys
+seen = datetime.datetime.fromisoformat(json.load(open(sys.argv[1] + "/incident.json"))["died"]["last_seen"].replace("Z", "+00:00")).timestamp()
+last = json.load(open(sys.argv[1] + "/metrics.json"))["series"]["rss"][-1][0]
+sys.exit(not -0.01 <= seen - last <= 1.5)
+P
+equal "$(ls spiked/.live)" "" "what is left beside it"
+
+it "makes nothing of a process that ends as it should, by return, exit, or _exit under gumshoe run"
+for how in exit _exit; do
+    "$gumshoe" run --rules "$rules" --dir ended -- "$spike" 1 1 1 1 $how > out || fail "status"
+done
+watched ended "$spike" 1 1 1 1 exit > out
+equal "$(died ended)" 0 "incidents"
+equal "$(ls ended/.live | grep -c box || true)" 0 "boxes"
+
+it "says which signal it was"
+status=0; "$gumshoe" run --rules "$rules" --dir aborted -- "$spike" 1 1 1 1 abort > out 2> err || status=$?
+equal $status 134 "exit status"
+equal "$(jq -r .died.how "$(incident aborted)/incident.json")" "killed by signal 6 (SIGABRT)" "how"
+
+it "turns the box of a killed process into an incident at the next start, once"
+preloaded store "$spike" 10 1.2 30 1 stay > out & host=$!; started="$started $host"
+wait_for 20 said full out
+sleep 1.2
+equal "$(stat -c %a store/.live/$host-*.box)" 600 "mode of the box"
+kill -9 $host; wait $host 2> /dev/null || true
+cp store/.live/$host-*.box by-hand.box
+watched store "$spike" 1 1.5 1 1 exit > out
+equal "$(died store)" 1 "incidents after the next start"
+found=$(incident store)
+equal "$(jq -r '[.pid, .complete, .died.how, .died.signal] | @csv' "$found/incident.json")" \
+    "$host,true,\"unknown: it ended without stopping the watch (a kill, a crash, or _exit)\"," "the incident"
+equal "$(jq -r .culprit.function "$found/incident.json")" fill_cache "culprit"
+watched store "$spike" 1 1.5 1 1 exit > out
+equal "$(died store)" 1 "incidents after one more start"
+equal "$(ls store/.live)" "" "what is left"
+grep -q "incident: .*$host\$" log || fail "the log does not tell"
+
+it "leaves a running process's box alone, and tells it from a dead one's"
+preloaded shared "$spike" 10 60 1 1 stay > out & first=$!; started="$started $first"
+wait_for 20 said calm out
+wait_for 5 test -e shared/.live/$first-*.box
+watched shared "$spike" 1 1.5 1 1 exit > out2
+equal "$(died shared)" 0 "incidents"
+[ -e shared/.live/$first-*.box ] || fail "it was taken"
+status=0; "$gumshoe" recover shared/.live/$first-*.box 2> err || status=$?
+equal $status 1 "exit status"; grep -q 'its process runs' err || fail "$(cat err)"
+kill -9 $first; wait $first 2> /dev/null || true
+
+it "makes one incident of each of several that died, in one process of several that start"
+for i in 1 2; do
+    preloaded shared "$spike" 5 60 1 1 stay > out$i & pids[i]=$!; started="$started ${pids[i]}"
+done
+for i in 1 2; do wait_for 20 said calm out$i; wait_for 5 test -e shared/.live/${pids[i]}-*.box; done
+wait_for 10 has_died shared 1 # the first one's, by one of them
+kill -9 ${pids[1]} ${pids[2]}; wait ${pids[1]} ${pids[2]} 2> /dev/null || true
+for i in 1 2 3; do preloaded shared "$spike" 1 2.5 1 1 exit > /dev/null & pids[i]=$!; done
+wait ${pids[1]} ${pids[2]} ${pids[3]}
+equal "$(died shared)" 3 "incidents"
+equal "$(for i in shared/2*; do jq .pid $i/incident.json; done | sort -u | wc -l)" 3 "processes"
+it "does not fill the disk of a host that is killed again and again: at most incidents.max_per_hour of them"
+preloaded shared "$spike" 1 60 1 1 stay > out & host=$!; started="$started $host"
+wait_for 20 said calm out; wait_for 5 test -e shared/.live/$host-*.box
+kill -9 $host; wait $host 2> /dev/null || true
+watched shared "$spike" 1 1.5 1 1 exit > out
+equal "$(died shared)" 3 "incidents"
+grep -q "no incident: there are 3 of the same hour already" log || fail "the log does not tell"
+equal "$(ls shared/.live)" "" "what is left"
+
+it "keeps a damaged box aside, and says so"
+mkdir -p spoilt/.live; chmod 700 spoilt spoilt/.live
+cp by-hand.box spoilt/.live/$host-1.box; printf x | dd of=spoilt/.live/$host-1.box bs=1 seek=20 conv=notrunc 2> /dev/null
+printf 'no box at all' > spoilt/.live/$host-2.box
+ln -s "$PWD/by-hand.box" spoilt/.live/$host-3.box
+watched spoilt "$spike" 1 1.5 1 1 exit > out
+equal "$(died spoilt)" 0 "incidents"
+equal "$(ls spoilt/.live | tr '\n' ' ')" "$host-1.bad $host-2.bad $host-3.box " "what is left"
+grep -q "$host-1.box .*it holds no write that was completed; it was kept as $host-1.bad" log || fail "the log does not tell"
+
+it "makes an incident by hand"
+path=$("$gumshoe" recover --dir hand by-hand.box) || fail "recover"
+equal "$(jq -r .rule "$path/incident.json")" previous-run-died "rule"
+equal "$(jq -r .culprit.function "$path/incident.json")" fill_cache "culprit"
+"$gumshoe" show "$path" > shown; grep -q "died: unknown" shown || fail "$(cat shown)"
+status=0; "$gumshoe" recover --dir hand "$rules" 2> err || status=$?
+equal $status 3 "exit status for a file that is none"; grep -q 'neither a black box nor a core file' err || fail "$(cat err)"
+status=0; "$gumshoe" recover --dir hand none.box 2> err || status=$?
+equal $status 3 "exit status for one that is not there"
+status=0; "$gumshoe" recover 2> err || status=$?
+equal $status 2 "exit status without one"
+
+it "knows a program that execs another in its own process for the same one"
+watched exec "$spike" 1 1 1 1 exec "$spike" 1 1.5 1 1 exit > out
+equal "$(died exec) $(ls exec/.live)" "0 " "incidents, and what is left"
