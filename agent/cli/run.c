@@ -172,11 +172,14 @@ static int become(const struct options *options, const char *library, const char
 /* ---- the parent ------------------------------------------------------------------------------------------------------------- */
 
 static volatile pid_t child;
+static volatile sig_atomic_t asked_to_stop; // the last of those signals that somebody sent us, or the terminal both of us
 
 /* Hand a signal that somebody sent us on to the child. What the terminal sends, the child gets by itself. */
 static void hand_on(int signal, siginfo_t *from, void *context)
 {
     (void)context;
+    if (signal == SIGTERM || signal == SIGINT || signal == SIGHUP)
+        asked_to_stop = signal;
     if (from->si_code <= 0 && child > 0)
         kill(child, signal);
 }
@@ -204,15 +207,16 @@ static int exit_status(int status)
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-/* The child has ended: what it has left in DIR becomes an incident if a signal ended it. The status stays the child's whatever
- * comes of that. NAME: of its box, but for its ending. */
+/* The child has ended: what it has left in DIR becomes an incident if a signal ended it, but for one by which it was asked to stop.
+ * The status stays the child's whatever comes of that. NAME: of its box, but for its ending. */
 static void see_to_box(const char *dir, const struct gs_store_limits *limits, const char *name, int status)
 {
     char path[PATH_MAX], why[256];
     if (snprintf(path, sizeof path, "%s/.live/%s.box", dir, name) >= (int)sizeof path || access(path, F_OK) != 0)
         return;
     struct gs_store *store = gs_store_open(dir, limits, why, sizeof why);
-    int made = store ? gs_recover_child(store, name, status, path) : 0;
+    bool asked = WIFSIGNALED(status) && WTERMSIG(status) == asked_to_stop;
+    int made = store ? gs_recover_child(store, name, asked ? 0 : status, path) : 0;
     if (!store)
         gs_complain(GS_FINE, "%s: %s", dir, why);
     else if (made < 0)

@@ -36,9 +36,10 @@ enum {
     ENTRY_MAX = 8 << 10,            // of one stack: 256 frames, 8 labels
     BEGIN_MAX = GS_BOX_BYTES_MAX / 2,
 };
-#define TRY_AGAIN_NS  GS_NS_PER_S // behind a write that failed
-#define OOM_LOOK_NS   (10 * GS_NS_PER_S)
-#define MAPS_PAUSE_NS (60 * GS_NS_PER_S) // at most, between two looks for a library that is not there
+#define TRY_AGAIN_NS   GS_NS_PER_S // behind a write that failed
+#define BEGIN_PAUSE_NS (60 * GS_NS_PER_S)
+#define OOM_LOOK_NS    (10 * GS_NS_PER_S)
+#define MAPS_PAUSE_NS  (60 * GS_NS_PER_S) // at most, between two looks for a library that is not there
 
 struct gs_box {
     struct gs_store *store;
@@ -405,58 +406,68 @@ static int write_all(struct gs_box *box, const struct gs_incident_scene *scene, 
     return gs_box_flush(&box->out);
 }
 
-static int write_new(struct gs_box *box, const struct gs_incident_scene *scene, int live)
+/* The new file under a name of its own; -errno. */
+static int create_new(const char *new, int live, struct gs_held *held)
 {
-    char new[GS_LIVE_NAME + 8];
-    struct gs_held held;
-    snprintf(new, sizeof new, "%.*s.new", (int)(strlen(box->name) - strlen(".box")), box->name);
     unlinkat(live, new, 0); // of one that was killed at it, and had our number
     int fd = openat(live, new, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    int error = fd < 0 ? -errno : gs_hold(&held, fd);
-    if (error)
-        return error;
-    (void)gs_box_lock(held.fd); // nobody else can have it yet; where there are no locks, pids must do
-    error = write_all(box, scene, held.fd);
+    return fd < 0 ? -errno : gs_hold(held, fd);
+}
+
+static int fill_new(struct gs_box *box, const struct gs_incident_scene *scene, int live, const char *new,
+                    int fd)
+{
+    (void)gs_box_lock(fd);   // nobody else can have it yet; where there are no locks, pids must do
+    box->begin_again = true; // what has changed since the last write is not known any more, should this fail
+    int error = write_all(box, scene, fd);
     if (!error && atomic_load(&box->given_up))
         error = -ECANCELED;
     if (!error && renameat(live, new, live, box->name) != 0)
         error = -errno;
-    if (error) {
+    if (error)
         unlinkat(live, new, 0);
-        gs_release(&held);
-        return error;
-    }
-    if (atomic_load(&box->given_up)) // meanwhile
+    else if (atomic_load(&box->given_up)) // meanwhile
         unlinkat(live, box->name, 0);
-    gs_release(&box->held);
-    box->held = held;
-    return 0;
+    return error;
 }
 
+/* Write all of it into a new file, and put that in the old one's place. */
 static int begin_again(struct gs_box *box, const struct gs_incident_scene *scene)
 {
+    char new[GS_LIVE_NAME + 8];
+    struct gs_held held;
     int live = gs_live_open(box->store);
     if (live < 0)
         return live;
-    int error = write_new(box, scene, live);
+    snprintf(new, sizeof new, "%.*s.new", (int)(strlen(box->name) - strlen(".box")), box->name);
+    int error = create_new(new, live, &held);
+    if (!error) {
+        error = fill_new(box, scene, live, new, held.fd);
+        struct gs_held old = box->held;
+        if (!error)
+            box->held = held;
+        gs_release(error ? &held : &old);
+    }
     close(live);
     if (!error)
         box->began = gs_box_out_size(&box->out);
     return error;
 }
 
-static bool is_to_be_begun(const struct gs_box *box)
+/* There is no file to go on with. */
+static bool must_begin(const struct gs_box *box)
 {
     struct stat status;
-    uint64_t doubled = 2 * box->began > BEGIN_AGAIN_AT_LEAST ? 2 * box->began : BEGIN_AGAIN_AT_LEAST;
-    return box->begin_again || box->size >= doubled || !gs_is_held(&box->held, &status) ||
-           status.st_nlink == 0;
+    return box->begin_again || !gs_is_held(&box->held, &status) || status.st_nlink == 0;
 }
 
-/* What a failure leaves half written is written over, or the whole box anew: what has changed is not known any more. */
+static bool is_long(const struct gs_box *box)
+{
+    return box->size >= (2 * box->began > BEGIN_AGAIN_AT_LEAST ? 2 * box->began : BEGIN_AGAIN_AT_LEAST);
+}
+
 static void failed(struct gs_box *box, int error)
 {
-    box->begin_again = true;
     box->again_ns = gs_monotonic_ns() + TRY_AGAIN_NS;
     if (!box->failing && error != -ECANCELED)
         gs_log(GS_LOG_WARNING,
@@ -482,22 +493,40 @@ static void set_line(struct gs_box *box, uint64_t heap_in_use, enum gs_box_when 
     box->heap_line = from + (from / GROWTH > GROWTH_AT_LEAST ? from / GROWTH : GROWTH_AT_LEAST);
 }
 
+/* True: it is written. MUST: there is nothing to go on with. If there is (the host has given up its rights to the directory, but
+ * the file is held), that is done, and this tried again later. */
+static bool write_whole(struct gs_box *box, const struct gs_incident_scene *scene, bool must)
+{
+    int error = begin_again(box, scene);
+    if (!error)
+        succeeded(box);
+    else if (must || box->begin_again)
+        failed(box, error);
+    else
+        box->again_ns = gs_monotonic_ns() + BEGIN_PAUSE_NS;
+    return !error;
+}
+
+static void go_on(struct gs_box *box, const struct gs_incident_scene *scene, enum gs_box_when when)
+{
+    int error = append(box, scene, when);
+    box->begin_again = error; // what has changed is not known any more
+    if (error)
+        failed(box, error);
+    else
+        succeeded(box);
+}
+
 void gs_box_write(struct gs_box *box, const struct gs_incident_scene *scene, uint64_t heap_in_use,
                   enum gs_box_when when)
 {
     if (!box || atomic_load(&box->given_up))
         return;
     set_line(box, heap_in_use, when);
-    bool begin = is_to_be_begun(box);
-    if (begin && gs_monotonic_ns() < box->again_ns)
-        return;
-    int error = begin ? -EFBIG : append(box, scene, when);
-    if (error == -EFBIG)
-        error = begin_again(box, scene);
-    if (error)
-        failed(box, error);
-    else
-        succeeded(box);
+    bool must = must_begin(box), may = gs_monotonic_ns() >= box->again_ns;
+    bool written = may && (must || is_long(box)) && write_whole(box, scene, must);
+    if (!written && !must && !box->begin_again)
+        go_on(box, scene, when);
 }
 
 uint64_t gs_box_line(const struct gs_box *box)
