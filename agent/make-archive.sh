@@ -7,7 +7,7 @@ exports=$1 archive=$2 joined=$2.o
 shift 2
 ld -r -o "$joined" "$@"
 {
-    sed -n 's/^ *\([a-z0-9_]*\);.*/\1/p' "$exports"
+    sed -n 's/^ *\([A-Za-z0-9_]*\);.*/\1/p' "$exports"
     nm -g --defined-only "$joined" | sed -n 's/.* \(gumshoe_[a-z_]*\)$/\1/p'
 } > "$joined.keep"
 objcopy --keep-global-symbols="$joined.keep" "$joined"

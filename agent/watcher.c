@@ -369,6 +369,14 @@ static void drop_all(void)
     gs_parts_drop(&w.parts);
 }
 
+/* A program that ends by _exit(0) ends well: a forked child that has done its work. One that ends by another status may have
+ * caught its own crash. */
+static void leave(int status)
+{
+    if (status == 0)
+        gs_box_leave();
+}
+
 static int start(const struct gumshoe_options *options)
 {
     int error = gs_parts_make(&w.parts, options);
@@ -377,6 +385,7 @@ static int start(const struct gumshoe_options *options)
     if (error)
         return error;
     gs_children_prepare();
+    gs_probe_tell_exit(leave);
     atomic_store(&w.stopping, false);
     w.box = gs_box_open(w.parts.store);
     error = start_thread(watch);

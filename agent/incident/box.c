@@ -63,6 +63,14 @@ struct gs_box {
     struct gs_box_out out;
 };
 
+/* What is to be known of the box at an end that comes at any moment, on any thread: nothing of it is ever given back. */
+static struct {
+    _Atomic pid_t pid; // whose box it is; 0: there is none
+    struct gs_held store;
+    char path[GS_LIVE_NAME + 8];
+    _Atomic bool left; // it does not come back
+} leaving;
+
 static int64_t least(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -375,7 +383,7 @@ static void put_written(struct gs_box *box, const struct gs_incident_scene *scen
     gs_box_end(out);
 }
 
-/* ---- the file ------------------------------------------------------------------------------------------------------------------ */
+/* ---- a write ----------------------------------------------------------------------------------------------------------------------- */
 
 static int append(struct gs_box *box, const struct gs_incident_scene *scene, enum gs_box_when when)
 {
@@ -406,6 +414,31 @@ static int write_all(struct gs_box *box, const struct gs_incident_scene *scene, 
     return gs_box_flush(&box->out);
 }
 
+/* ---- an end without destructors ------------------------------------------------------------------------------------- */
+
+static void prepare_leaving(const struct gs_box *box)
+{
+    atomic_store(&leaving.pid, 0);
+    leaving.store = box->store->held;
+    snprintf(leaving.path, sizeof leaving.path, ".live/%s", box->name);
+    atomic_store(&leaving.pid, getpid());
+}
+
+void gs_box_leave(void)
+{
+    if (atomic_load(&leaving.pid) != getpid() || !gs_is_held(&leaving.store, NULL))
+        return;
+    atomic_store(&leaving.left, true);
+    unlinkat(leaving.store.fd, leaving.path, 0);
+}
+
+/* ---- the file ---------------------------------------------------------------------------------------------------------- */
+
+static bool is_over(const struct gs_box *box)
+{
+    return atomic_load(&box->given_up) || atomic_load(&leaving.left);
+}
+
 /* The new file under a name of its own; -errno. */
 static int create_new(const char *new, int live, struct gs_held *held)
 {
@@ -420,13 +453,13 @@ static int fill_new(struct gs_box *box, const struct gs_incident_scene *scene, i
     (void)gs_box_lock(fd);   // nobody else can have it yet; where there are no locks, pids must do
     box->begin_again = true; // what has changed since the last write is not known any more, should this fail
     int error = write_all(box, scene, fd);
-    if (!error && atomic_load(&box->given_up))
+    if (!error && is_over(box))
         error = -ECANCELED;
     if (!error && renameat(live, new, live, box->name) != 0)
         error = -errno;
     if (error)
         unlinkat(live, new, 0);
-    else if (atomic_load(&box->given_up)) // meanwhile
+    else if (is_over(box)) // meanwhile
         unlinkat(live, box->name, 0);
     return error;
 }
@@ -439,6 +472,7 @@ static int begin_again(struct gs_box *box, const struct gs_incident_scene *scene
     int live = gs_live_open(box->store);
     if (live < 0)
         return live;
+    prepare_leaving(box); // the store may have been opened anew
     snprintf(new, sizeof new, "%.*s.new", (int)(strlen(box->name) - strlen(".box")), box->name);
     int error = create_new(new, live, &held);
     if (!error) {
@@ -520,7 +554,7 @@ static void go_on(struct gs_box *box, const struct gs_incident_scene *scene, enu
 void gs_box_write(struct gs_box *box, const struct gs_incident_scene *scene, uint64_t heap_in_use,
                   enum gs_box_when when)
 {
-    if (!box || atomic_load(&box->given_up))
+    if (!box || is_over(box))
         return;
     set_line(box, heap_in_use, when);
     bool must = must_begin(box), may = gs_monotonic_ns() >= box->again_ns;
@@ -551,6 +585,7 @@ struct gs_box *gs_box_open(struct gs_store *store)
     box->store = store;
     box->held = (struct gs_held)GS_HELD_NONE;
     box->begin_again = true;
+    atomic_store(&leaving.left, false);
     box->oom_kills = -1;
     if (!gs_oom_file("", box->oom_file, sizeof box->oom_file))
         box->oom_file[0] = 0;
@@ -572,6 +607,7 @@ void gs_box_close(struct gs_box *box)
     if (!box)
         return;
     gs_box_give_up(box);
+    atomic_store(&leaving.pid, 0);
     gs_release(&box->held);
     gs_maps_free(box->maps);
     gs_free(box);

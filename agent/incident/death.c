@@ -76,7 +76,7 @@ void gs_tell_death(const struct gs_box_contents *contents, int number, char out[
         snprintf(out, GS_DEATH_TEXT, "unknown: the machine was started anew since, or is another");
     else if (!blame_oom_killer(contents, out, GS_DEATH_TEXT))
         snprintf(out, GS_DEATH_TEXT,
-                 "unknown: it ended without stopping the watch (a kill, a crash, or _exit)");
+                 "unknown: it ended without stopping the watch (a signal, or _exit)");
 }
 
 const struct gs_remains *gs_box_remains(struct gs_box_contents *contents)

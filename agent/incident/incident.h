@@ -115,6 +115,9 @@ void gs_box_close(struct gs_box *box);
 /* The same for a box whose watcher does not answer: its file goes, and stays away. Any thread. */
 void gs_box_give_up(struct gs_box *box);
 void gs_box_after_fork(struct gs_box *box); // in the child: the box is the parent's
+/* The process ends by its own will, though by none of its destructors: the box goes. Any thread, signal handlers as well; in a
+ * child of vfork it does nothing. */
+void gs_box_leave(void);
 
 /* Incidents of those who died in STORE and have left a box there: one at each call, its folder in PATH. 1: it was made, there
  * may be more; 0: there are none left; -EWOULDBLOCK: another process is at it, ask again later; another -errno: it could

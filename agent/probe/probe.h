@@ -168,6 +168,10 @@ bool gs_probe_cpu_next(struct gs_cpu_sample *out, bool last);
 uint64_t gs_probe_cpu_lost(void); // samples that were overwritten unread, or found no room
 void gs_probe_after_fork(void);   // in the child: nothing is sampled there by timers
 
+/* Have WHOM called before _exit or _Exit ends the process, with its status: on a host thread, in a signal handler maybe, or in
+ * a child of vfork, whose memory is the parent's. */
+void gs_probe_tell_exit(void (*whom)(int status));
+
 /* ---- labels ------------------------------------------------------------------------------------------ */
 
 enum { GS_LABELS_MAX = 8, GS_LABEL_TEXT = 128 }; // of one thread; a key's or value's bytes, with the 0

@@ -50,6 +50,14 @@ for how in exit _exit; do
     "$gumshoe" run --rules "$rules" --dir ended -- "$spike" 1 1 1 1 $how > out || fail "status"
 done
 watched ended "$spike" 1 1 1 1 exit > out
+watched ended "$spike" 1 1 1 1 _exit > out
+watched ended /usr/bin/python3 -c 'import os, time
+if os.fork() == 0:
+    time.sleep(0.6) # long enough to be watched
+    os._exit(0)
+os.wait()'
+watched ended "$spike" 1 1 1 1 exit > out
+grep -q "forked by" log || fail "the child was not watched"
 equal "$(died ended)" 0 "incidents"
 equal "$(ls ended/.live | grep -c box || true)" 0 "boxes"
 
@@ -75,7 +83,7 @@ watched store "$spike" 1 1.5 1 1 exit > out
 equal "$(died store)" 1 "incidents after the next start"
 found=$(incident store)
 equal "$(jq -r '[.pid, .complete, .died.how, .died.signal] | @csv' "$found/incident.json")" \
-    "$host,true,\"unknown: it ended without stopping the watch (a kill, a crash, or _exit)\"," "the incident"
+    "$host,true,\"unknown: it ended without stopping the watch (a signal, or _exit)\"," "the incident"
 equal "$(jq -r .culprit.function "$found/incident.json")" fill_cache "culprit"
 watched store "$spike" 1 1.5 1 1 exit > out
 equal "$(died store)" 1 "incidents after one more start"
