@@ -78,7 +78,8 @@ const char *gs_print_share(long long value, long long total, char *out, size_t s
  * end with: GS_NO for rules with errors, GS_IO for what cannot be read. "-" is standard input.
  * The rules of FILE; NULL for the built-in ones. */
 struct gs_rules *gs_load_rules(const char *file, int *status) GS_CHECK_RESULT;
-/* The history in PATH: metrics.json, an incident's folder, CSV or packs. The limit of an incident stands in ABOUT. */
+/* The history in PATH: metrics.json, an incident's folder, a black box, CSV or packs. The limit of an incident and of a box
+ * stands in ABOUT. */
 struct gs_history *gs_load_history(const char *path, struct gs_history_about *about, int *status) GS_CHECK_RESULT;
 
 /* A row of characters a line: the values between their lowest and highest, "-" where the line is, "^" below a firing

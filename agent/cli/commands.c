@@ -24,7 +24,8 @@ const struct gs_command gs_commands[] = {
      "  --no-plot      not on a terminal either\n"
      "  --expect RULE  status 1 unless it fires; RULE=N: unless it fires N times\n"
      "  --expect-none  status 1 if any rule fires\n"
-     "  HISTORY        an incident's folder, its metrics.json, or CSV: time,rss,gauge:queue …; - is standard input\n",
+     "  HISTORY        an incident's folder, its metrics.json, a black box, or CSV: time,rss,gauge:queue …; - is\n"
+     "                 standard input\n",
      gs_cmd_replay},
     {"ls", "[--json] [DIR]", "list incidents, repeats of one cause together",
      "  --json         every incident's incident.json, with its \"dir\"\n"

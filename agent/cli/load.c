@@ -94,6 +94,23 @@ static int read_history(const char *path, bool folder, char file[PATH_MAX], char
     return read_text(path, GS_HISTORY_BYTES_MAX, text, length);
 }
 
+/* The history in a black box, and the limit that the process lived under. */
+static struct gs_history *read_box(const char *text, size_t length, const char *file,
+                                   struct gs_history_about *about, struct gs_errors *errors)
+{
+    char why[200] = "there is no history in this black box";
+    *about = (struct gs_history_about){.triggered_ns = INT64_MIN};
+    struct gs_box_contents *contents = gs_box_read(text, length, why, sizeof why);
+    struct gs_history *history = contents ? gs_box_take_history(contents) : NULL;
+    const struct gs_remains *remains = history ? gs_box_remains(contents) : NULL;
+    if (remains)
+        about->limit_bytes = remains->limit_bytes;
+    gs_box_contents_free(contents);
+    if (!history)
+        gs_errors_add(errors, GS_ERROR, file, 0, 0, NULL, "%s", why);
+    return history;
+}
+
 struct gs_history *gs_load_history(const char *path, struct gs_history_about *about, int *status)
 {
     char file[PATH_MAX], *text = NULL;
@@ -106,7 +123,9 @@ struct gs_history *gs_load_history(const char *path, struct gs_history_about *ab
         complain_unread(file, error, GS_HISTORY_BYTES_MAX);
         return NULL;
     }
-    struct gs_history *history = gs_history_read(text, length, file, about, &errors);
+    struct gs_history *history = gs_box_is(text, length)
+                                     ? read_box(text, length, file, about, &errors)
+                                     : gs_history_read(text, length, file, about, &errors);
     if (history && folder && about->limit_bytes == 0)
         about->limit_bytes = limit_of(path);
     if (history)

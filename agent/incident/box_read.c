@@ -510,6 +510,13 @@ const struct gs_history *gs_box_history(const struct gs_box_contents *contents)
     return contents->history;
 }
 
+struct gs_history *gs_box_take_history(struct gs_box_contents *contents)
+{
+    struct gs_history *taken = contents->history;
+    contents->history = NULL;
+    return taken;
+}
+
 void gs_box_contents_free(struct gs_box_contents *contents)
 {
     if (!contents)

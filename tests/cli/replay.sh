@@ -163,6 +163,19 @@ replay --rules "$live" --json older
 equal "$(ask '.history.limit')" "$(jq .limit "$found/incident.json")" "the limit"
 replay --rules "$live" --json older/metrics.json
 equal "$(ask '.history.limit')" null "a file alone"
+it "replays a black box: of a process that runs, and of one that was killed"
+quiet=$(rules quiet '{ "version": 1, "interval": "100ms", "rules": [ { "name": "never", "metric": "rss", "above": "99%" } ] }')
+(exec env GUMSHOE_RULES="$quiet" GUMSHOE_DIR="$tmp/boxes" LD_PRELOAD="$build/libgumshoe.so" python3 -c 'import time; k = [bytearray(40 << 20)]; time.sleep(60)') & started="$started $!"
+has_rows() { box=$(ls "$tmp"/boxes/.live/$1-*.box) && replay --rules "$live" --json "$box" && [ "$(ask .history.rows)" -gt 3 ] && [ "$(ask '.rules[0].fired | length')" = 1 ]; }
+wait_for 20 has_rows $!
+kill -9 $!; wait $! 2> /dev/null || true
+replay --rules "$live" --json "$box"
+equal $status 0 "status: $(cat err)"
+equal "$(ask '.rules[0].fired | length')" 1 "firings of the box"
+equal "$(ask '.history.limit')" "$(jq .limit "$found/incident.json")" "its limit"
+head -c 5000 "$box" > cut.box
+replay cut.box
+[ $status -eq 0 ] || [ $status -eq 3 ] || fail "a box that was cut: status $status"
 it "takes standard input"
 "$gumshoe" replay --rules rules.json - < jump.csv > out || fail "standard input"
 says "jump fires 1 time"
