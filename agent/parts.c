@@ -311,6 +311,8 @@ int gs_parts_renew(struct gs_parts *parts, struct gs_rules *rules, struct gs_par
         drop_tables(&fresh);
         return -ENOMEM;
     }
+    struct gs_now now = {gs_monotonic_ns(), gs_realtime_ns()};
+    (void)gs_ledger_recall(parts->store, fresh.judge, now); // of rules that are back after a while
     gs_judge_adopt(fresh.judge, parts->judge);
     gs_history_adopt(fresh.history, parts->history);
     move_tables(parts, old);

@@ -106,9 +106,12 @@ static void settle(struct gs_parts *parts, const struct place *place, int error,
     if (place->call) {
         snprintf(place->call->path, sizeof place->call->path, "%s", error ? "" : path);
         gs_call_done(place->call, error);
-    } else if (place->rule == SIZE_MAX) {
         return;
-    } else if (error)
+    }
+    if (place->rule == SIZE_MAX)
+        return;
+    gs_ledger_end(parts->store, parts->rules->rule[place->rule].name, !error, gs_realtime_ns());
+    if (error)
         gs_judge_incident_failed(parts->judge, place->rule, gs_monotonic_ns());
     else
         gs_judge_incident_over(parts->judge, place->rule, gs_monotonic_ns());

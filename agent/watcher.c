@@ -91,6 +91,34 @@ static void govern(void)
     }
 }
 
+static struct gs_now present(void)
+{
+    return (struct gs_now){gs_monotonic_ns(), gs_realtime_ns()};
+}
+
+/* Other processes of this program may have filled the hour. What begins is written down first. */
+static bool may_begin(const struct gs_verdict *verdict)
+{
+    const char *rule = w.parts.rules->rule[verdict->rule].name;
+    struct gs_ledger_entry entry = {
+        .rule = rule,
+        .value = verdict->value,
+        .limits = gs_judge_hour_limits(w.parts.judge, verdict->rule),
+        .judge = w.parts.judge,
+        .now = present(),
+    };
+    int64_t until_ns;
+    enum gs_hour_room room = gs_ledger_begin(w.parts.store, &entry, &until_ns);
+    if (room == GS_HOUR_HAS_ROOM)
+        return true;
+    gs_judge_incident_denied(w.parts.judge, verdict->rule, room,
+                             entry.now.judge_ns + (until_ns - entry.now.real_ns));
+    gs_log(GS_LOG_INFO,
+           "rule %s: held back: the hourly limit is reached, with the incidents of other processes: %s", rule,
+           verdict->reason);
+    return false;
+}
+
 static void capture_verdict(const struct gs_verdict *verdict)
 {
     const struct gs_rule *rule = &w.parts.rules->rule[verdict->rule];
@@ -127,7 +155,8 @@ static void tick(bool early)
     struct gs_tick this_tick = {.time_ns = now_ns, .value = w.parts.values, .early = early};
     size_t fired = gs_judge_tick(w.parts.judge, &this_tick, w.parts.verdicts);
     for (size_t i = 0; i < fired; i++)
-        capture_verdict(&w.parts.verdicts[i]);
+        if (may_begin(&w.parts.verdicts[i]))
+            capture_verdict(&w.parts.verdicts[i]);
     take_baseline();
     gs_probe_anchor_tick(w.parts.baselines, w.parts.start_ns, now_ns, gs_realtime_ns());
     govern();
@@ -220,6 +249,16 @@ static void go_by_rules(void)
     gs_after_incident_expect(rules);
 }
 
+/* What this program's processes did before this one. */
+static void recall(void)
+{
+    size_t cooling = gs_ledger_recall(w.parts.store, w.parts.judge, present());
+    if (cooling)
+        gs_log(GS_LOG_INFO,
+               "%zu %s down after incidents of before the start: gumshoe status says for how long", cooling,
+               cooling == 1 ? "rule cools" : "rules cool");
+}
+
 /* Go by the rules file, should it have changed: from a tick at once, so that a longer interval of before is not sat out. */
 static void follow_rules(int64_t *next_ns)
 {
@@ -227,6 +266,7 @@ static void follow_rules(int64_t *next_ns)
         return;
     go_by_rules();
     tick(true);
+    gs_ledger_note_due(w.parts.store, w.parts.judge, present());
     *next_ns = gs_monotonic_ns() + w.parts.rules->interval_ns;
 }
 
@@ -238,8 +278,10 @@ static void *watch(void *unused)
     w.governor = (struct gs_governor){.before = cost_so_far()};
     go_by_rules();
     gs_control_start(w.parts.store);
+    recall();
     int64_t next_ns = gs_monotonic_ns() + w.parts.rules->interval_ns;
     tick(false);
+    gs_ledger_note_due(w.parts.store, w.parts.judge, present());
     w.dead_left = true;
     while (!atomic_load(&w.stopping)) {
         enum gs_wake woken = gs_probe_wait(pause_ns(next_ns));

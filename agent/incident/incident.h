@@ -49,6 +49,28 @@ void gs_live_remove(struct gs_store *store, const char *name);
 /* Connect to the agent in process PID. -ENOENT: it has none, or none that runs; another -errno: it may not be asked. */
 int gs_live_connect(int pid) GS_CHECK_RESULT;
 
+/* ---- the ledger: which incidents there were, across restarts (ledger.c) ------------------------------------------- */
+
+/* May an incident of RULE (any name) begin at NOW_NS, CLOCK_REALTIME? GS_HOUR_HAS_ROOM: yes, and it is written down before
+ * anything is captured, so that a process that dies of the capture does not do so again and again; with VALUE (NAN: none), and
+ * when JUDGE's "every" rules are due (NULL: no judge). Else the hour is full by what all processes of this program in STORE have
+ * done, until *UNTIL_NS. When the ledger cannot be used, which is logged once, there is room. Context: watcher. */
+struct gs_ledger_entry {
+    const char *rule;
+    double value;
+    struct gs_hour_limits limits;
+    const struct gs_judge *judge;
+    struct gs_now now;
+};
+enum gs_hour_room gs_ledger_begin(struct gs_store *store, const struct gs_ledger_entry *entry, int64_t *until_ns);
+/* The incident of RULE that began last in this process is over; KEPT: it is on disk, and its value counts. */
+void gs_ledger_end(struct gs_store *store, const char *rule, bool kept, int64_t now_ns);
+/* Let JUDGE, before its first tick, remember what the ledger says; this process's control socket is in place. Returns how many
+ * rules cool down by it. */
+size_t gs_ledger_recall(struct gs_store *store, struct gs_judge *judge, struct gs_now now);
+/* Write down when JUDGE's "every" rules are due, if that is news. */
+void gs_ledger_note_due(struct gs_store *store, const struct gs_judge *judge, struct gs_now now);
+
 /* ---- capturing ----------------------------------------------------------------------------------------------- */
 
 struct gs_incident_facts {     // what is known when it fires; borrowed

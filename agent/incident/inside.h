@@ -56,6 +56,13 @@ void gs_boot_id(char out[GS_BOOT_ID]);
 /* DIR/.live, made if it is missing, and found to be ours alone; -errno. The caller closes it. */
 int gs_live_open(struct gs_store *store) GS_CHECK_RESULT;
 
+/* Is there a control socket of the process called KEY in the open .live? Those of the dead are swept away at each start. */
+bool gs_live_lives(int live, const char *key);
+
+/* The ledger as text, and back. Reading takes what makes sense and passes over the rest; false: it is no ledger at all. */
+bool gs_ledger_parse(const char *text, size_t length, struct gs_ledger *out);
+void gs_ledger_print(const struct gs_ledger *ledger, const char *program, struct gs_text *out);
+
 /* ---- one folder while it is made (folder.c) ------------------------------------------------------------------------ */
 
 enum { GS_FOLDER_NAME_MAX = 160 };

@@ -4,6 +4,7 @@
  * Who: the watcher, the command. */
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/spare.h"
 #include "incident/inside.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -77,6 +78,16 @@ static void socket_name(int pid, char name[GS_LIVE_NAME])
     strcat(name, ".sock"); // two numbers leave room for it
 }
 
+bool gs_live_lives(int live, const char *key)
+{
+    char name[GS_LIVE_NAME];
+    struct stat status;
+    if (!*key || key[strspn(key, "0123456789-")])
+        return false;
+    snprintf(name, sizeof name, "%s.sock", key);
+    return fstatat(live, name, &status, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 static bool set_address(struct sockaddr_un *address, const char *directory, const char *name)
 {
     *address = (struct sockaddr_un){.sun_family = AF_UNIX};
@@ -147,9 +158,9 @@ int gs_live_open(struct gs_store *store)
         return store_fd;
     if (mkdirat(store_fd, ".live", 0700) != 0 && errno != EEXIST)
         return -errno;
-    int live = openat(store_fd, ".live", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int live = gs_openat(store_fd, ".live", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     if (live < 0)
-        return -errno;
+        return live;
     if (fstat(live, &status) != 0)
         error = -errno;
     else if (status.st_uid != geteuid() || status.st_mode & (S_IWGRP | S_IWOTH))

@@ -8,7 +8,7 @@ static const int64_t hour_ns = 3600 * 1000000000LL;
 
 int gs_hour_init(struct gs_hour *hour, uint64_t room)
 {
-    *hour = (struct gs_hour){.room = room};
+    *hour = (struct gs_hour){.room = room, .full_until_ns = INT64_MIN};
     if (room == 0)
         return 0;
     hour->time_ns = gs_alloc(room * sizeof *hour->time_ns);
@@ -23,7 +23,11 @@ void gs_hour_fini(struct gs_hour *hour)
 
 bool gs_hour_has_room(const struct gs_hour *hour, int64_t now_ns)
 {
-    return hour->count < hour->room || hour->room == 0 || now_ns - hour->time_ns[hour->next] >= hour_ns;
+    if (hour->room == 0)
+        return true;
+    if (now_ns < hour->full_until_ns)
+        return false;
+    return hour->count < hour->room || now_ns - hour->time_ns[hour->next] >= hour_ns;
 }
 
 void gs_hour_add(struct gs_hour *hour, int64_t now_ns)
@@ -35,8 +39,18 @@ void gs_hour_add(struct gs_hour *hour, int64_t now_ns)
     hour->count += hour->count < hour->room;
 }
 
+void gs_hour_take_back(struct gs_hour *hour)
+{
+    if (hour->count == 0)
+        return;
+    hour->next = (hour->next + hour->room - 1) % hour->room;
+    hour->count--;
+}
+
+/* The other processes' incidents are asked for anew, by the limit as it is now. */
 void gs_hour_adopt(struct gs_hour *hour, const struct gs_hour *old)
 {
+    hour->count = hour->next = 0;
     for (size_t i = 0; i < old->count; i++)
         gs_hour_add(hour, old->time_ns[(old->next + old->room - old->count + i) % old->room]);
 }

@@ -322,17 +322,21 @@ struct gs_trial {              // of one condition
     bool quiet;                // it was false since the rule's last incident
     int64_t held_ns;           // how long it has held, gaps left out
     int64_t told_ns;           // the last tick that could tell
-    int64_t due_ns;            // for every
+    int64_t due_ns;            // for every; INT64_MIN: not known before the first tick
+    bool quiet_before;         // as they were before the rule fired
+    int64_t due_before_ns;
 };
 
 struct gs_hour {               // at most ROOM incidents an hour; 0: no limit
     int64_t *time_ns;          // a ring of the last ROOM incidents' times
     size_t room, count, next;
+    int64_t full_until_ns;     // with the incidents of other processes
 };
 int gs_hour_init(struct gs_hour *hour, uint64_t room) GS_CHECK_RESULT;
 void gs_hour_fini(struct gs_hour *hour);
 bool gs_hour_has_room(const struct gs_hour *hour, int64_t now_ns);
 void gs_hour_add(struct gs_hour *hour, int64_t now_ns);
+void gs_hour_take_back(struct gs_hour *hour); // the one that was added last; an older one may be lost to it
 void gs_hour_adopt(struct gs_hour *hour, const struct gs_hour *old);
 
 enum gs_held_back { GS_NOT_HELD_BACK, GS_BY_UNLESS_ABOVE, GS_BY_UNLESS, GS_BY_RULES_HOUR, GS_BY_ALL_HOUR };
@@ -345,6 +349,7 @@ struct gs_record {             // of one rule
     bool busy;                 // its incident is being captured
     int64_t cool_until_ns;     // INT64_MIN: not cooling
     double incident_value;     // of its last incident; NAN: there was none that counts
+    double value_before;       // of the one before that
     enum gs_held_back held_back;
     struct gs_hour hour;
 };

@@ -18,13 +18,14 @@
 
 static bool make_record(const struct gs_rules *rules, const struct gs_rule *rule, struct gs_record *record)
 {
-    record->value = record->unless_value = record->incident_value = NAN;
+    record->value = record->unless_value = record->incident_value = record->value_before = NAN;
     record->cool_until_ns = INT64_MIN;
     record->trial = gs_alloc(rule->condition_count * sizeof *record->trial);
     if (!record->trial || gs_hour_init(&record->hour, rule->hold_off->max_per_hour))
         return false;
     for (size_t i = 0; i < rule->condition_count; i++) {
         record->trial[i].finding.line = NAN;
+        record->trial[i].due_ns = INT64_MIN;
         if (gs_window_init(&record->trial[i].window, rule->condition[i].over, rules->interval_ns))
             return false;
     }
@@ -123,7 +124,7 @@ static void judge_condition(struct gs_judge *judge, size_t rule, size_t at, cons
     int64_t now_ns = tick->time_ns;
     const struct gs_condition *condition = &judge->rules->rule[rule].condition[at];
     struct gs_trial *trial = &judge->record[rule].trial[at];
-    if (!trial->judged && condition->kind->without_metric)
+    if (trial->due_ns == INT64_MIN && condition->kind->without_metric)
         trial->due_ns = now_ns + condition->every.ns;
     struct gs_sight sight = gs_judge_sight(judge, rule, at, now_ns);
     keep_finding(trial, condition->kind->judge(condition, &sight), now_ns, step_of(judge, tick));
@@ -146,7 +147,8 @@ static void judge_conditions(struct gs_judge *judge, size_t rule, const struct g
 
 /* ---- may it fire? -------------------------------------------------------------------------------------------------------------- */
 
-bool gs_judge_may_again(const struct gs_rule *rule, const struct gs_record *record, size_t condition, double *line)
+bool gs_judge_may_again(const struct gs_rule *rule, const struct gs_record *record, size_t condition,
+                        double *line)
 {
     const struct gs_condition_kind *kind = rule->condition[condition].kind;
     double last = record->incident_value, again = rule->hold_off->again;
@@ -189,8 +191,8 @@ static size_t find_ready(const struct gs_judge *judge, size_t rule, const struct
 }
 
 /* NAN, of a value or of a line, is never beyond. */
-static enum gs_held_back what_holds_back(const struct gs_judge *judge, size_t rule, const struct gs_tick *tick,
-                                         double value)
+static enum gs_held_back what_holds_back(const struct gs_judge *judge, size_t rule,
+                                         const struct gs_tick *tick, double value)
 {
     const struct gs_hold_off *hold_off = judge->rules->rule[rule].hold_off;
     struct gs_record *record = &judge->record[rule];
@@ -249,17 +251,21 @@ static void fire(struct gs_judge *judge, size_t rule, int64_t now_ns, double val
     struct gs_record *record = &judge->record[rule];
     record->busy = true;
     record->fired++;
+    record->value_before = record->incident_value;
     if (!isnan(value))
         record->incident_value = value;
     gs_hour_add(&record->hour, now_ns);
     gs_hour_add(&judge->hour, now_ns);
     for (size_t i = 0; i < the_rule->condition_count; i++) {
+        record->trial[i].quiet_before = record->trial[i].quiet;
         record->trial[i].quiet = false;
+        record->trial[i].due_before_ns = record->trial[i].due_ns;
         set_next_due(&the_rule->condition[i], &record->trial[i], now_ns);
     }
 }
 
-static bool judge_rule(struct gs_judge *judge, size_t rule, const struct gs_tick *tick, struct gs_verdict *verdict)
+static bool judge_rule(struct gs_judge *judge, size_t rule, const struct gs_tick *tick,
+                       struct gs_verdict *verdict)
 {
     const struct gs_rule *the_rule = &judge->rules->rule[rule];
     double value = the_rule->metric ? tick->value[the_rule->metric_index] : NAN;
@@ -297,6 +303,23 @@ void gs_judge_incident_failed(struct gs_judge *judge, size_t rule, int64_t end_n
 {
     gs_judge_incident_over(judge, rule, end_ns);
     judge->record[rule].incident_value = NAN;
+}
+
+void gs_judge_incident_denied(struct gs_judge *judge, size_t rule, enum gs_hour_room room, int64_t until_ns)
+{
+    struct gs_record *record = &judge->record[rule];
+    record->busy = false;
+    record->fired--;
+    record->incident_value = record->value_before;
+    record->suppressed++;
+    record->held_back = room == GS_HOUR_OF_RULE_FULL ? GS_BY_RULES_HOUR : GS_BY_ALL_HOUR;
+    gs_hour_take_back(&record->hour);
+    gs_hour_take_back(&judge->hour);
+    (room == GS_HOUR_OF_RULE_FULL ? &record->hour : &judge->hour)->full_until_ns = until_ns;
+    for (size_t i = 0; i < judge->rules->rule[rule].condition_count; i++) {
+        record->trial[i].quiet = record->trial[i].quiet_before;
+        record->trial[i].due_ns = record->trial[i].due_before_ns;
+    }
 }
 
 /* ---- the alarm -------------------------------------------------------------------------------------------------------------------- */

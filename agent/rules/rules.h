@@ -192,3 +192,45 @@ struct gs_replay {
 struct gs_replay *gs_replay_run(const struct gs_rules *rules, const struct gs_history *history, uint64_t limit_bytes,
                                 size_t columns) GS_CHECK_RESULT;
 void gs_replay_free(struct gs_replay *replay);
+
+/* ---- what outlives the process ----------------------------------------------------------------------------- */
+
+/* The incidents of a program: those of this process, of its siblings and of its predecessors. Cooldowns, "again", "every" and
+ * max_per_hour go by it after a restart, so that a crash loop does not fill the disk (incident/ledger.c keeps it on disk).
+ * All times are CLOCK_REALTIME: the monotonic clock begins anew with the machine. */
+enum { GS_LEDGER_MAX = 1500, GS_LEDGER_OWNER = 40 };
+struct gs_ledger_incident {
+    char rule[GS_RULE_NAME_MAX + 1];
+    char owner[GS_LEDGER_OWNER]; // the process, as in DIR/.live: <pid>-<start time>
+    bool of_another;             // which lives and is not this one: its cooldown is its own
+    int64_t began_ns, ended_ns;  // ended_ns 0: it has not, or the process died in it
+    double value;                // NAN: none
+};
+struct gs_ledger_due { char rule[GS_RULE_NAME_MAX + 1]; int64_t due_ns; }; // when an "every" is to fire next
+struct gs_ledger {               // all zero: empty
+    struct gs_ledger_incident *incident; // in the order in which they were written down
+    struct gs_ledger_due *due;
+    size_t count, capacity, due_count, due_capacity;
+};
+void gs_ledger_fini(struct gs_ledger *ledger);
+/* Bring LEDGER in order at NOW_NS: what is in the future (the clock was set back) is now; of what is older than an hour each
+ * rule keeps its last few; at most GS_LEDGER_MAX stay. */
+void gs_ledger_tidy(struct gs_ledger *ledger, int64_t now_ns);
+int gs_ledger_add(struct gs_ledger *ledger, const struct gs_ledger_incident *incident) GS_CHECK_RESULT; // 0 or -ENOMEM
+
+struct gs_hour_limits { uint64_t of_rule, of_all; }; // max_per_hour; 0: no limit
+enum gs_hour_room { GS_HOUR_HAS_ROOM, GS_HOUR_OF_RULE_FULL, GS_HOUR_OF_ALL_FULL };
+/* Has the hour before NOW_NS room for an incident of RULE? If not, *UNTIL_NS is when it will have. */
+enum gs_hour_room gs_ledger_room(const struct gs_ledger *ledger, const char *rule, struct gs_hour_limits limits,
+                                 int64_t now_ns, int64_t *until_ns);
+
+/* The present on both clocks. */
+struct gs_now { int64_t judge_ns, real_ns; };
+/* Let JUDGE, before its first tick, remember what LEDGER says. Returns how many rules cool down by it. */
+size_t gs_judge_recall(struct gs_judge *judge, const struct gs_ledger *ledger, struct gs_now now);
+/* Write down in LEDGER when each "every" is due next. True: that was not known there. */
+bool gs_judge_tell_due(const struct gs_judge *judge, struct gs_now now, struct gs_ledger *ledger);
+struct gs_hour_limits gs_judge_hour_limits(const struct gs_judge *judge, size_t rule);
+/* RULE fired, but may not have its incident: ROOM says whose hour is full, until UNTIL_NS of the judge's clock. It is as if it
+ * had been held back. */
+void gs_judge_incident_denied(struct gs_judge *judge, size_t rule, enum gs_hour_room room, int64_t until_ns);
