@@ -61,8 +61,6 @@ static int read_text(struct gs_rules_file *file, char **text, size_t *length)
 {
     struct gs_stamp before = stamp_of(file->path);
     int error = before.error ? -before.error : 0;
-    if (!error && S_ISREG(before.mode) && before.size > GS_RULES_TEXT_MAX)
-        error = -EFBIG;
     if (!error)
         error = gs_read_file(AT_FDCWD, file->path, GS_RULES_TEXT_MAX, text, length);
     struct gs_stamp after = stamp_of(file->path);
