@@ -8,7 +8,7 @@
  * Who:    host threads, around their system calls: before munmap and after mmap, so that addresses which are used again
  *         at once never meet their old record. Two threads meet in one record only when they unmap two parts of it, or join
  *         it, at the same instant: one looks again, PATIENCE times.
- * Bounds: RECORDS, all looked at by each call: a fraction of what the system call takes. Mappings that find no place, and
+ * Bounds: RECORDS, all looked at by each call, a nanosecond each: a fraction of what the system call takes. Mappings that find no place, and
  *         changes that lose patience, are counted. */
 #include "probe/inside.h"
 
@@ -83,18 +83,6 @@ static void add_alone(uintptr_t start, uintptr_t end, uint32_t stack)
     count_loss();
 }
 
-void gs_mapped_add(uintptr_t start, uintptr_t end, uint32_t stack)
-{
-    if (start >= end)
-        return;
-    gs_mapped_forget(start, end);
-    gs_places_forget(start, end);
-    for (struct record *r = records; r < first_unused(); r++)
-        if (join(r, start, end, stack))
-            return;
-    add_alone(start, end, stack);
-}
-
 /* Take START to END out of the claimed record FROM to its end. */
 static void cut(struct record *r, uintptr_t from, uintptr_t start, uintptr_t end)
 {
@@ -127,12 +115,36 @@ static void forget_in(struct record *r, uintptr_t start, uintptr_t end)
     count_loss();
 }
 
+/* Neither in START to END nor on its borders, which is true of nearly all: one look tells. */
+static inline bool lies_apart(const struct record *r, uintptr_t start, uintptr_t end)
+{
+    uintptr_t from = atomic_load_explicit(&r->start, memory_order_acquire);
+    return from == 0 || from > end || (from != CHANGING && end_of(r) < start);
+}
+
 void gs_mapped_forget(uintptr_t start, uintptr_t end)
 {
     if (start >= end)
         return; // a length that the kernel refuses
-    for (struct record *r = records; r < first_unused(); r++)
+    for (struct record *r = records, *last = first_unused(); r < last; r++)
+        if (GS_UNLIKELY(!lies_apart(r, start, end)))
+            forget_in(r, start, end);
+}
+
+void gs_mapped_add(uintptr_t start, uintptr_t end, uint32_t stack)
+{
+    bool joined = false;
+    if (start >= end)
+        return;
+    gs_places_forget(start, end);
+    for (struct record *r = records, *last = first_unused(); r < last; r++) {
+        if (GS_LIKELY(lies_apart(r, start, end)))
+            continue;
         forget_in(r, start, end);
+        joined = joined || join(r, start, end, stack);
+    }
+    if (!joined)
+        add_alone(start, end, stack);
 }
 
 /* R as it is just now; false when it is free or being changed. */
