@@ -301,6 +301,8 @@ EDGES = {  # what: the document of a value, the least value and the most
     "the length of a rule's name": (lambda n: with_rule(name="x" * n, above=1), 1, 40),
     "the length of a name in only": (lambda n: with_top(only=["x" * n]), 1, 255),
     "names in only": (lambda n: with_top(only=["x%d" % i for i in range(n)]), 1, 64),
+    "words of on_incident": (lambda n: with_top(on_incident=["x"] * n), 1, 64),
+    "the length of a word of on_incident": (lambda n: with_top(on_incident=["x", "x" * n]), 0, 1024),
     "labels": (lambda n: with_top(labels={str(i): "" for i in range(n)}), 0, 64),
     "rules": (lambda n: {"version": 1, "rules": [{"name": str(i), "every": "1h"} for i in range(n)]}, 0, 1000),
 }
