@@ -7,16 +7,19 @@
  *
  * Affinity is the main thread's: the watcher keeps the one it was born with when a server pins itself later.
  * Who: the watcher. Bounds: GS_QUOTA_LEVELS groups up the tree; quotas are read once in QUOTA_AGAIN_NS, for
- * orchestrators do change them. */
+ * orchestrators do change them. CPU time is summed by the kernel over all threads, each a cold cache line or two (150 µs
+ * with 900 of them): in a crowd it is read once in CROWD_AGAIN_NS, and stands meanwhile. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "metrics/inside.h"
 #include <errno.h>
 #include <math.h>
 #include <sched.h>
+#include <time.h>
 #include <unistd.h>
 
 #define QUOTA_AGAIN_NS (10 * GS_NS_PER_S)
+#define CROWD_AGAIN_NS (5 * GS_NS_PER_S)
 
 /* ---- quotas -------------------------------------------------------------------------------------------- */
 
@@ -97,6 +100,8 @@ static int add_quotas(struct gs_watch *watch, const char *controller)
 static int cpu_open(struct gs_watch *watch)
 {
     int error = gs_process_open(watch);
+    if (!error)
+        error = gs_process_open_threads(watch);
     if (error || watch->quota_found)
         return error;
     watch->quota_found = true;
@@ -111,18 +116,43 @@ static int affinity_cpus(void)
     return sched_getaffinity(getpid(), sizeof set, set) ? 0 : CPU_COUNT_S(sizeof set, set);
 }
 
+/* CPU time of all threads so far, into NS. The process's clock takes a seventh of the time that /proc/self/stat takes (0.6 µs;
+ * 6 with 900 threads), and counts finer. A machine of fixtures has the file. */
+static bool cpu_time(struct gs_watch *watch, struct gs_slot *slot, uint64_t *ns)
+{
+    struct timespec time;
+    if (watch->root[0] == 0 && clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) == 0) {
+        *ns = (uint64_t)time.tv_sec * GS_NS_PER_S + (uint64_t)time.tv_nsec;
+        return true;
+    }
+    const struct gs_process *process = gs_process_now(watch, slot);
+    if (process)
+        *ns = process->cpu_ticks * (GS_NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
+    return process != NULL;
+}
+
+/* Nanoseconds of CPU time a second, NAN before there were two readings; or NAN with the reason in SLOT. */
+static double cpu_rate(struct gs_watch *watch, struct gs_slot *slot)
+{
+    int64_t since_ns = watch->now_ns - slot->rate.time_ns;
+    uint64_t ns;
+    if (!isnan(slot->rate.per_second) && slot->rate.known && since_ns >= 0 && since_ns < CROWD_AGAIN_NS &&
+        gs_process_is_crowded(watch))
+        return slot->rate.per_second;
+    return cpu_time(watch, slot, &ns) ? gs_rate(&slot->rate, watch->now_ns, ns) : NAN;
+}
+
 static double cpu_read(struct gs_watch *watch, struct gs_slot *slot)
 {
-    const struct gs_process *process = gs_process_now(watch, slot);
-    if (!process)
+    double rate = cpu_rate(watch, slot);
+    if (slot->why[0])
         return NAN;
     double cpus = affinity_cpus(), quota = least_quota(watch);
     if (cpus <= 0)
         return gs_no_value(slot, "the kernel does not say which CPUs the process may use");
     if (quota < cpus)
         cpus = quota;
-    double ticks_per_second = gs_rate(&slot->rate, watch->now_ns, process->cpu_ticks);
-    return 100 * ticks_per_second / (double)sysconf(_SC_CLK_TCK) / cpus;
+    return 100 * rate / 1e9 / cpus;
 }
 
 const struct gs_reader gs_reader_cpu = {cpu_open, cpu_read};

@@ -121,6 +121,11 @@ double gs_rate(struct gs_rate *rate, int64_t now_ns, uint64_t total);
 int gs_process_open(struct gs_watch *watch);
 const struct gs_process *gs_process_now(struct gs_watch *watch, struct gs_slot *slot);
 
+/* Are there more than GS_CROWD threads? What the kernel sums over all of them then takes its time (process.c). */
+enum { GS_CROWD = 200 };
+int gs_process_open_threads(struct gs_watch *watch) GS_CHECK_RESULT;
+bool gs_process_is_crowded(struct gs_watch *watch);
+
 /* ---- histories (history.c draws them) ------------------------------------------------------------------ */
 
 enum { GS_HISTORY_PARTS = 3, GS_HISTORY_METRICS_MAX = 4096 };

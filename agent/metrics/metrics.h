@@ -10,7 +10,7 @@
 
 /* ---- what there is (a table: metrics/table.c) --------------------------------------------------------- */
 
-enum gs_share { GS_OF_NOTHING, GS_OF_MEMORY_LIMIT }; // what "80%" as a threshold is a share of
+enum gs_share { GS_OF_NOTHING, GS_OF_MEMORY_LIMIT, GS_OF_FILE_LIMIT, GS_SHARES }; // what "80%" as a threshold is a share of
 struct gs_reader; // how a metric is read; metrics/inside.h
 
 struct gs_metric {
@@ -41,6 +41,10 @@ uint64_t gs_memory_limit(const char *root, char *from, size_t size);
 bool gs_oom_file(const char *root, char *path, size_t size);
 /* N of that file; -1 when it cannot be read. No allocation. Context: watcher, CLI. */
 int64_t gs_oom_kills(const char *path);
+
+/* How many descriptors this process may have open now (RLIMIT_NOFILE, soft: many a server raises it as it starts);
+ * 0: there is no limit. Context: watcher. */
+uint64_t gs_file_limit(void);
 
 /* ---- reading ------------------------------------------------------------------------------------------- */
 

@@ -13,6 +13,7 @@
 #include <linux/magic.h>
 #include <math.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -86,9 +87,21 @@ const struct gs_process *gs_process_now(struct gs_watch *watch, struct gs_slot *
     return NULL;
 }
 
-static int threads_open(struct gs_watch *watch)
+int gs_process_open_threads(struct gs_watch *watch)
 {
     return gs_watch_keep(watch, &watch->tasks, "/proc/self/task");
+}
+
+static bool are_tasks(const struct stat *status)
+{
+    return S_ISDIR(status->st_mode) && status->st_nlink >= 3;
+}
+
+bool gs_process_is_crowded(struct gs_watch *watch)
+{
+    struct stat status;
+    return gs_kept_fd(&watch->tasks, watch->now_ns, &status) >= 0 && are_tasks(&status) &&
+           status.st_nlink - 2 > GS_CROWD;
 }
 
 /* A directory has a link for each one in it, and two of its own. The figure in /proc/self/stat costs a walk over all threads,
@@ -99,7 +112,7 @@ static double threads_read(struct gs_watch *watch, struct gs_slot *slot)
     int fd = gs_kept_fd(&watch->tasks, watch->now_ns, &status);
     if (fd < 0)
         return gs_unreadable(slot, &watch->tasks, fd);
-    if (!S_ISDIR(status.st_mode) || status.st_nlink < 3)
+    if (!are_tasks(&status))
         return gs_no_value(slot, "%s is not as expected", watch->tasks.path);
     return (double)(status.st_nlink - 2);
 }
@@ -110,7 +123,7 @@ static double major_faults_read(struct gs_watch *watch, struct gs_slot *slot)
     return process ? gs_rate(&slot->rate, watch->now_ns, process->major_faults) : NAN;
 }
 
-const struct gs_reader gs_reader_threads = {threads_open, threads_read};
+const struct gs_reader gs_reader_threads = {gs_process_open_threads, threads_read};
 const struct gs_reader gs_reader_major_faults = {gs_process_open, major_faults_read};
 
 /* ---- fds ----------------------------------------------------------------------------------------------- */
@@ -155,6 +168,14 @@ static double descriptors_read(struct gs_watch *watch, struct gs_slot *slot)
         watch->descriptors_due_ns = watch->now_ns + COUNT_AGAIN_NS;
     }
     return watch->descriptors_counted;
+}
+
+uint64_t gs_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == RLIM_INFINITY)
+        return 0;
+    return limit.rlim_cur;
 }
 
 const struct gs_reader gs_reader_descriptors = {descriptors_open, descriptors_read};

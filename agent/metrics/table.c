@@ -17,7 +17,7 @@ const struct gs_metric gs_metrics[] = {
       "threads of the process" },
     { "cpu", GS_PERCENT, GS_OF_NOTHING, &gs_reader_cpu, 0, 100, false,
       "CPU time, as a share of the CPUs that the process may use (affinity, cgroup quota)" },
-    { "fds", GS_COUNT, GS_OF_NOTHING, &gs_reader_descriptors, 0, INFINITY, false,
+    { "fds", GS_COUNT, GS_OF_FILE_LIMIT, &gs_reader_descriptors, 0, INFINITY, false,
       "open file descriptors" },
     { "major_faults", GS_PER_SECOND, GS_OF_NOTHING, &gs_reader_major_faults, 0, INFINITY, false,
       "page faults that had to wait for the disk" },

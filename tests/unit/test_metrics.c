@@ -136,7 +136,7 @@ static void the_table_is_the_designs(void **state)
         {"heap_alloc_rate", GS_BYTES_PER_SECOND, GS_OF_NOTHING},
         {"threads", GS_COUNT, GS_OF_NOTHING},
         {"cpu", GS_PERCENT, GS_OF_NOTHING},
-        {"fds", GS_COUNT, GS_OF_NOTHING},
+        {"fds", GS_COUNT, GS_OF_FILE_LIMIT},
         {"major_faults", GS_PER_SECOND, GS_OF_NOTHING},
         {"memory_pressure", GS_PERCENT, GS_OF_NOTHING},
     };
@@ -463,8 +463,7 @@ static void a_file_of_the_wrong_kind_is_a_reason(void **state)
     put(&m, "/proc/self/fd", "a file");
     put(&m, "/proc/self/task", "a file");
     struct gs_watch *rss = watch_one("rss", m.root), *faults = watch_one("major_faults", m.root),
-                    *threads = watch_one("threads", m.root),
-                    *fds = watch_one("fds", m.root);
+                    *threads = watch_one("threads", m.root), *fds = watch_one("fds", m.root);
     assert_missing(rss, 1, "Is a directory");
     assert_missing(faults, 1, "Illegal seek");
     assert_missing(threads, 1, "is not as expected");
@@ -567,6 +566,50 @@ static void cpu_is_a_share_of_the_affinity(void **state)
     assert_int_equal(sched_setaffinity(0, sizeof all, &all), 0);
     gs_watch_free(watch);
     drop_machine(&m);
+}
+
+/* Of 300 threads the CPU time is asked for once in five seconds; what it was stands meanwhile. */
+static void cpu_of_a_crowd_is_read_less_often(void **state)
+{
+    (void)state;
+    struct machine m = new_machine();
+    put_group(&m, "0::/a\n");
+    put(&m, "/cg/a/cpu.max", "50000 100000\n"); // half a CPU
+    for (int i = 0; i < 300; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "/proc/self/task/%d/stat", i);
+        put(&m, path, "");
+    }
+    put_stat(&m, 0, 0);
+    struct gs_watch *watch = watch_one("cpu", m.root);
+    assert_missing(watch, 1, NULL);
+    put_stat(&m, 10, 0);
+    assert_about(read_one(watch, 2), 20); // 100 ms in a second of half a CPU
+    put_stat(&m, 60, 0);
+    assert_about(read_one(watch, 6), 20);
+    assert_about(read_one(watch, 7), 20); // 500 ms in five seconds
+    put_stat(&m, 85, 0);
+    assert_about(read_one(watch, 12), 10);
+    gs_watch_free(watch);
+    drop_machine(&m);
+}
+
+/* 200 ms of CPU time, said to have been taken within ten seconds, by one thread: 2 % of one CPU. */
+static void cpu_of_this_very_process(void **state)
+{
+    (void)state;
+    cpu_set_t all;
+    struct timespec time;
+    assert_int_equal(sched_getaffinity(0, sizeof all, &all), 0);
+    struct gs_watch *watch = watch_one("cpu", "");
+    assert_missing(watch, 1, NULL);
+    assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time), 0);
+    int64_t end = time.tv_sec * 1000000000LL + time.tv_nsec + 200000000;
+    while (time.tv_sec * 1000000000LL + time.tv_nsec < end)
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    double cpu = read_one(watch, 11) * CPU_COUNT(&all); // more where a quota makes the machine smaller
+    assert_true(cpu >= 2 && cpu <= 100);
+    gs_watch_free(watch);
 }
 
 /* 100 faults in 4 s. The counter starts anew (it never should): one tick is missing, the next counts from
@@ -939,6 +982,8 @@ int main(void)
         cmocka_unit_test(cpu_is_a_share_of_the_smallest_quota),
         cmocka_unit_test(cpu_knows_quotas_of_version_1),
         cmocka_unit_test(cpu_is_a_share_of_the_affinity),
+        cmocka_unit_test(cpu_of_a_crowd_is_read_less_often),
+        cmocka_unit_test(cpu_of_this_very_process),
         cmocka_unit_test(major_faults_are_counted_per_second),
         cmocka_unit_test(a_tick_right_after_another_repeats_the_rate),
         cmocka_unit_test(many_descriptors_are_counted_rarely),
