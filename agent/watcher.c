@@ -152,6 +152,7 @@ static void tick(bool early)
     gs_watch_read(w.parts.watch, now_ns, w.parts.values);
     if (!early)
         gs_history_add(w.parts.history, gs_realtime_ns(), w.parts.values);
+    gs_judge_set_limit(w.parts.judge, GS_OF_FILE_LIMIT, gs_file_limit());
     struct gs_tick this_tick = {.time_ns = now_ns, .value = w.parts.values, .early = early};
     size_t fired = gs_judge_tick(w.parts.judge, &this_tick, w.parts.verdicts);
     for (size_t i = 0; i < fired; i++)

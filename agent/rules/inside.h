@@ -135,16 +135,16 @@ void gs_read_rule(struct gs_reader *reader, const json_t *object, const struct g
 
 struct gs_threshold {
     bool given;
-    bool share;                // value is a share of the memory limit, else in the metric's unit
+    bool share;                // value is a share of the metric's limit, else in the metric's unit
     double value;
 };
 /* Where THRESHOLD lies in the metric's unit; NAN when it is not given, or a share of an unknown limit (0). */
-double gs_threshold_line(const struct gs_threshold *threshold, uint64_t limit_bytes);
+double gs_threshold_line(const struct gs_threshold *threshold, uint64_t limit);
 /* It is a share of a limit that is unknown. */
-bool gs_threshold_unknown(const struct gs_threshold *threshold, uint64_t limit_bytes);
+bool gs_threshold_unknown(const struct gs_threshold *threshold, uint64_t limit);
 /* "400 MiB", or "80 % of the limit (409.6 MiB of 512 MiB)". */
 enum { GS_LINE_TEXT = 96 };
-const char *gs_print_threshold(const struct gs_threshold *threshold, enum gs_unit unit, uint64_t limit_bytes,
+const char *gs_print_threshold(const struct gs_threshold *threshold, enum gs_unit unit, uint64_t limit,
                                char out[GS_LINE_TEXT]);
 
 struct gs_span {               // how far back a window reaches: one of the two
@@ -166,7 +166,7 @@ struct gs_condition {
 
 struct gs_hold_off {           // what keeps a rule silent although a condition holds
     struct gs_threshold unless_above;
-    struct { const char *metric; size_t metric_index; enum gs_unit unit; struct gs_threshold above, below; } unless;
+    struct { const char *metric; size_t metric_index; enum gs_unit unit; enum gs_share share; struct gs_threshold above, below; } unless;
     double again;              // share above the last incident's value; NAN: "always"
     uint64_t max_per_hour;     // 0: no limit
 };
@@ -187,8 +187,12 @@ struct gs_window {             // all zero: of a condition that has none
     size_t capacity, oldest, count;
     int64_t began_ns, previous_ns; // time of the first and of the last value it ever got
     bool began;
+    int64_t seen_ns;           // of all its points
+    uint64_t pushed;           // points that were ever begun
+    struct { uint64_t at; double per_second; } slope; // of growth: as worked out when AT points had been begun
 };
-int gs_window_init(struct gs_window *window, struct gs_span over, int64_t interval_ns) GS_CHECK_RESULT;
+/* POINTS: a window of time holds about that many at most; 0: GS_WINDOW_POINTS_MAX. */
+int gs_window_init(struct gs_window *window, struct gs_span over, size_t points, int64_t interval_ns) GS_CHECK_RESULT;
 void gs_window_fini(struct gs_window *window);
 void gs_window_add(struct gs_window *window, int64_t time_ns, double value, int64_t step_ns);
 /* Let go what is too old at NOW_NS. True when the window is full, so that it may be judged against. */
@@ -239,13 +243,13 @@ struct gs_sight {              // what a condition sees at one tick
     double value;              // NAN for a rule without a metric
     const char *metric;
     enum gs_unit unit;
-    uint64_t limit_bytes;      // 0: unknown
+    uint64_t limit;            // what shares are shares of, in the metric's unit; 0: unknown
     struct gs_window *window;  // the ticks before this one
     int64_t due_ns;            // for every
     int64_t held_ns;           // how long the condition has been true; 0 where the rule does not ask
     double *scratch;           // GS_SCRATCH of them
 };
-enum { GS_SLOPE_POINTS_MAX = 200, GS_SCRATCH = GS_SLOPE_POINTS_MAX * (GS_SLOPE_POINTS_MAX - 1) / 2 };
+enum { GS_MEAN_POINTS_MAX = 240, GS_SLOPE_POINTS_MAX = 200, GS_SCRATCH = GS_SLOPE_POINTS_MAX * (GS_SLOPE_POINTS_MAX - 1) / 2 };
 
 enum gs_answer { GS_CANNOT_TELL, GS_NO, GS_YES };
 struct gs_finding {
@@ -268,6 +272,7 @@ struct gs_condition_kind {
                     const struct gs_finding *finding, char *out, size_t size);
     bool downward;             // worse is lower
     bool without_metric;
+    size_t points;             // that its window holds at most, where that is less than GS_WINDOW_POINTS_MAX
     /* The values at which it can hold, and in *KEY which member says so (NULL: the condition itself). NULL: any. */
     struct gs_range (*range)(const struct gs_condition *condition, uint64_t limit_bytes, const char **key);
     /* Warn of its own figures at PLACE. NULL: there is nothing to warn of. */
@@ -356,7 +361,7 @@ struct gs_record {             // of one rule
 
 struct gs_judge {
     const struct gs_rules *rules;
-    uint64_t limit_bytes;
+    uint64_t limit[GS_SHARES];
     struct gs_record *record;  // one for each rule
     struct gs_hour hour;       // of all rules together
     double *scratch;

@@ -48,13 +48,13 @@ struct gs_finding gs_jitter_judge(const struct gs_condition *condition, const st
 {
     struct gs_finding finding = {.answer = GS_CANNOT_TELL, .line = NAN};
     const struct gs_threshold *min = &condition->jitter.min, *by = &condition->jitter.by;
-    if (!gs_window_ready(sight->window, sight->now_ns) || gs_threshold_unknown(min, sight->limit_bytes) ||
-        gs_threshold_unknown(by, sight->limit_bytes))
+    if (!gs_window_ready(sight->window, sight->now_ns) || gs_threshold_unknown(min, sight->limit) ||
+        gs_threshold_unknown(by, sight->limit))
         return finding;
     double mean = gs_window_mean(sight->window);
     double rise = condition->jitter.has_rise ? condition->jitter.rise * magnitude(mean) : 0;
-    double allowed = by->given ? gs_larger(rise, gs_threshold_line(by, sight->limit_bytes)) : rise;
-    double least = min->given ? gs_threshold_line(min, sight->limit_bytes) : -INFINITY;
+    double allowed = by->given ? gs_larger(rise, gs_threshold_line(by, sight->limit)) : rise;
+    double least = min->given ? gs_threshold_line(min, sight->limit) : -INFINITY;
     bool jumped = sight->value - mean > allowed && sight->value >= least;
     finding.answer = jumped ? GS_YES : GS_NO;
     finding.line = gs_larger(mean + allowed, least);
@@ -69,7 +69,7 @@ static void print_allowed(const struct gs_condition *condition, const struct gs_
 {
     char rise[GS_UNIT_TEXT], by[GS_LINE_TEXT];
     gs_print_percent(condition->jitter.rise, rise);
-    gs_print_threshold(&condition->jitter.by, sight->unit, sight->limit_bytes, by);
+    gs_print_threshold(&condition->jitter.by, sight->unit, sight->limit, by);
     if (!condition->jitter.has_rise)
         snprintf(out, size, "%s", by);
     else if (!condition->jitter.by.given)
@@ -84,8 +84,8 @@ void gs_jitter_explain(const struct gs_condition *condition, const struct gs_sig
     char value[GS_UNIT_TEXT], line[GS_UNIT_TEXT], rise[GS_UNIT_TEXT], over[GS_UNIT_TEXT], mean[GS_UNIT_TEXT];
     char held[GS_UNIT_TEXT], allowed[2 * GS_LINE_TEXT];
     gs_print_value(sight->value, sight->unit, value);
-    if (finding->answer == GS_CANNOT_TELL && gs_threshold_unknown(&condition->jitter.min, sight->limit_bytes)) {
-        snprintf(out, size, "\"min\" is a share of the memory limit, which is unknown");
+    if (finding->answer == GS_CANNOT_TELL && gs_threshold_unknown(&condition->jitter.min, sight->limit)) {
+        snprintf(out, size, "\"min\" is a share of a limit that is unknown");
         return;
     }
     if (finding->answer == GS_CANNOT_TELL) {

@@ -26,7 +26,9 @@ static bool make_record(const struct gs_rules *rules, const struct gs_rule *rule
     for (size_t i = 0; i < rule->condition_count; i++) {
         record->trial[i].finding.line = NAN;
         record->trial[i].due_ns = INT64_MIN;
-        if (gs_window_init(&record->trial[i].window, rule->condition[i].over, rules->interval_ns))
+        const struct gs_condition *condition = &rule->condition[i];
+        if (gs_window_init(&record->trial[i].window, condition->over, condition->kind->points,
+                           rules->interval_ns))
             return false;
     }
     return true;
@@ -51,11 +53,16 @@ struct gs_judge *gs_judge_new(const struct gs_rules *rules, uint64_t limit_bytes
     if (!judge)
         return NULL;
     judge->rules = rules;
-    judge->limit_bytes = limit_bytes;
+    judge->limit[GS_OF_MEMORY_LIMIT] = limit_bytes;
     if (make_records(judge))
         return judge;
     gs_judge_free(judge);
     return NULL;
+}
+
+void gs_judge_set_limit(struct gs_judge *judge, enum gs_share share, uint64_t limit)
+{
+    judge->limit[share] = limit;
 }
 
 static void free_record(const struct gs_rule *rule, struct gs_record *record)
@@ -88,7 +95,7 @@ struct gs_sight gs_judge_sight(const struct gs_judge *judge, size_t rule, size_t
                              .value = judge->record[rule].value,
                              .metric = the_rule->metric,
                              .unit = the_rule->unit,
-                             .limit_bytes = judge->limit_bytes,
+                             .limit = judge->limit[the_rule->share],
                              .window = &trial->window,
                              .due_ns = trial->due_ns,
                              .held_ns = the_rule->for_ns ? trial->held_ns : 0,
@@ -196,13 +203,14 @@ static enum gs_held_back what_holds_back(const struct gs_judge *judge, size_t ru
 {
     const struct gs_hold_off *hold_off = judge->rules->rule[rule].hold_off;
     struct gs_record *record = &judge->record[rule];
-    uint64_t limit = judge->limit_bytes;
+    uint64_t limit = judge->limit[judge->rules->rule[rule].share],
+             unless_limit = judge->limit[hold_off->unless.share];
     if (value > gs_threshold_line(&hold_off->unless_above, limit))
         return GS_BY_UNLESS_ABOVE;
     if (hold_off->unless.metric) {
         double other = record->unless_value = tick->value[hold_off->unless.metric_index];
-        if (other > gs_threshold_line(&hold_off->unless.above, limit) ||
-            other < gs_threshold_line(&hold_off->unless.below, limit))
+        if (other > gs_threshold_line(&hold_off->unless.above, unless_limit) ||
+            other < gs_threshold_line(&hold_off->unless.below, unless_limit))
             return GS_BY_UNLESS;
     }
     if (!gs_hour_has_room(&record->hour, tick->time_ns))
@@ -334,7 +342,7 @@ static double armed_line(const struct gs_judge *judge, size_t rule, int64_t now_
         return NAN;
     for (size_t i = 0; i < the_rule->condition_count; i++)
         if (!strcmp(the_rule->condition[i].kind->name, "above") && !record->trial[i].holds)
-            return gs_threshold_line(&the_rule->condition[i].threshold, judge->limit_bytes);
+            return gs_threshold_line(&the_rule->condition[i].threshold, judge->limit[the_rule->share]);
     return NAN;
 }
 

@@ -141,6 +141,7 @@ static GS_FIELD_READER(read_unless)
         return;
     hold_off->unless.metric_index = gs_metric_number(reader, hold_off->unless.metric);
     hold_off->unless.unit = subject.metric->unit;
+    hold_off->unless.share = subject.metric->share;
     hold_off->unless.above = written.above;
     hold_off->unless.below = written.below;
 }
@@ -291,6 +292,7 @@ static void fill(struct gs_reader *reader, const struct gs_subject *subject, con
     rule->metric = subject->metric ? subject->name : NULL;
     rule->metric_index = rule->metric ? gs_metric_number(reader, rule->metric) : SIZE_MAX;
     rule->unit = subject->metric ? subject->metric->unit : GS_COUNT;
+    rule->share = subject->metric ? subject->metric->share : GS_OF_NOTHING;
     rule->capture = draft->capture;
     rule->for_ns = draft->for_ns;
     rule->cooldown_ns = draft->cooldown_ns;

@@ -22,6 +22,7 @@ struct gs_rule {
     const char *metric;         // NULL for a rule with only "every"
     size_t metric_index;        // of metric in gs_rules.metric; SIZE_MAX when metric is NULL
     enum gs_unit unit;
+    enum gs_share share;        // what percentages are shares of, as thresholds on metric
     unsigned capture;           // an or of enum gs_kind
     int64_t for_ns, cooldown_ns;
     const struct gs_condition *condition; // internal to rules/
@@ -90,6 +91,8 @@ struct gs_judge; // what judging remembers: windows, holds, cooldowns
 /* A judge for RULES (borrowed for the judge's life). LIMIT_BYTES: what shares of memory are shares of, 0 when
  * unknown (rules with shares then never fire; gs_judge_state says so). NULL when memory is out. */
 struct gs_judge *gs_judge_new(const struct gs_rules *rules, uint64_t limit_bytes) GS_CHECK_RESULT;
+/* From now on LIMIT is what the percentages of SHARE are shares of; 0: unknown, as it is at first for all but memory. */
+void gs_judge_set_limit(struct gs_judge *judge, enum gs_share share, uint64_t limit);
 void gs_judge_free(struct gs_judge *judge);
 /* Take over from OLD (a judge of earlier rules) what rules of the same name remember. */
 void gs_judge_adopt(struct gs_judge *judge, const struct gs_judge *old);

@@ -41,7 +41,7 @@ static bool explain_held_back(const struct gs_judge *judge, size_t rule, char *o
     case GS_BY_UNLESS_ABOVE:
         snprintf(out, size, "held back: value %s is above %s (unless_above)",
                  gs_print_value(record->value, the_rule->unit, value),
-                 gs_print_threshold(&hold_off->unless_above, the_rule->unit, judge->limit_bytes, line));
+                 gs_print_threshold(&hold_off->unless_above, the_rule->unit, judge->limit[the_rule->share], line));
         break;
     case GS_BY_UNLESS:
         snprintf(out, size, "held back: %.60s is %s (unless)", hold_off->unless.metric,

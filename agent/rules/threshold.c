@@ -1,7 +1,7 @@
 /* threshold.c - lines that a value crosses: how they are written, where they lie, and the conditions "above" and
  * "below", which are no more than that.
  *
- *   "512MiB"  a size    on metrics in bytes         "80%"  a share of the memory limit, on those that have one
+ *   "512MiB"  a size    on metrics in bytes         "80%"  a share of the metric's limit, on those that have one
  *   "1MiB/s"  a rate    on metrics in bytes/s       "80%" or 80  a percentage, on metrics in percent
  *   500       a number  on all others
  *
@@ -94,7 +94,7 @@ GS_FIELD_READER(gs_field_threshold)
     if (!metric) // unknown, which is reported already
         return;
     bool share = ends_in_percent(json_string_value(value)) && metric->share != GS_OF_NOTHING;
-    if (metric->unit == GS_BYTES && share)
+    if (share)
         read_share(reader, value, place, field, into);
     else if (metric->unit == GS_BYTES)
         read_size(reader, value, place, field, into);
@@ -108,31 +108,31 @@ GS_FIELD_READER(gs_field_threshold)
 
 /* ---- where it lies ------------------------------------------------------------------------------------------------ */
 
-bool gs_threshold_unknown(const struct gs_threshold *threshold, uint64_t limit_bytes)
+bool gs_threshold_unknown(const struct gs_threshold *threshold, uint64_t limit)
 {
-    return threshold->given && threshold->share && limit_bytes == 0;
+    return threshold->given && threshold->share && limit == 0;
 }
 
-double gs_threshold_line(const struct gs_threshold *threshold, uint64_t limit_bytes)
+double gs_threshold_line(const struct gs_threshold *threshold, uint64_t limit)
 {
-    if (!threshold->given || gs_threshold_unknown(threshold, limit_bytes))
+    if (!threshold->given || gs_threshold_unknown(threshold, limit))
         return NAN;
-    return threshold->share ? threshold->value * (double)limit_bytes : threshold->value;
+    return threshold->share ? threshold->value * (double)limit : threshold->value;
 }
 
-const char *gs_print_threshold(const struct gs_threshold *threshold, enum gs_unit unit, uint64_t limit_bytes,
+const char *gs_print_threshold(const struct gs_threshold *threshold, enum gs_unit unit, uint64_t limit,
                                char out[GS_LINE_TEXT])
 {
-    char share[GS_UNIT_TEXT], line[GS_UNIT_TEXT], limit[GS_UNIT_TEXT];
-    gs_print_value(gs_threshold_line(threshold, limit_bytes), unit, line);
+    char share[GS_UNIT_TEXT], line[GS_UNIT_TEXT], whole[GS_UNIT_TEXT];
+    gs_print_value(gs_threshold_line(threshold, limit), unit, line);
     if (!threshold->share)
         snprintf(out, GS_LINE_TEXT, "%s", line);
-    else if (limit_bytes == 0)
+    else if (limit == 0)
         snprintf(out, GS_LINE_TEXT, "%s of the limit, which is unknown",
                  gs_print_percent(threshold->value, share));
     else
         snprintf(out, GS_LINE_TEXT, "%s of the limit (%s of %s)", gs_print_percent(threshold->value, share), line,
-                 gs_print_size((double)limit_bytes, limit));
+                 gs_print_value((double)limit, unit, whole));
     return out;
 }
 
@@ -148,7 +148,7 @@ static void read_condition(struct gs_reader *reader, const json_t *value, const 
 /* What is known of the value and the line; the answer is the caller's. */
 static struct gs_finding look(const struct gs_condition *condition, const struct gs_sight *sight)
 {
-    double line = gs_threshold_line(&condition->threshold, sight->limit_bytes);
+    double line = gs_threshold_line(&condition->threshold, sight->limit);
     return (struct gs_finding){.answer = isnan(line) ? GS_CANNOT_TELL : GS_NO, .line = line};
 }
 
@@ -158,7 +158,7 @@ static void explain(const struct gs_condition *condition, const struct gs_sight 
 {
     char value[GS_UNIT_TEXT], line[GS_LINE_TEXT], held[GS_UNIT_TEXT], by[GS_UNIT_TEXT], margin[GS_UNIT_TEXT + 8] = "";
     gs_print_value(sight->value, sight->unit, value);
-    gs_print_threshold(&condition->threshold, sight->unit, sight->limit_bytes, line);
+    gs_print_threshold(&condition->threshold, sight->unit, sight->limit, line);
     if (strcmp(value, line) == 0)
         snprintf(margin, sizeof margin, " by %s", gs_print_value(fabs(sight->value - finding->line), sight->unit, by));
     if (finding->answer == GS_YES)

@@ -66,9 +66,9 @@ struct gs_finding gs_unusual_judge(const struct gs_condition *condition, const s
 {
     struct gs_finding finding = {.answer = GS_CANNOT_TELL, .line = NAN};
     const struct gs_threshold *min = &condition->unusual.min;
-    if (!gs_window_ready(sight->window, sight->now_ns) || gs_threshold_unknown(min, sight->limit_bytes))
+    if (!gs_window_ready(sight->window, sight->now_ns) || gs_threshold_unknown(min, sight->limit))
         return finding;
-    double least = min->given ? gs_threshold_line(min, sight->limit_bytes) : -INFINITY;
+    double least = min->given ? gs_threshold_line(min, sight->limit) : -INFINITY;
     finding.usual = median_and_spread(sight->window, sight->unit, sight->scratch, &finding.spread);
     finding.measured = (sight->value - finding.usual) / finding.spread;
     finding.line = gs_larger(finding.usual + condition->unusual.score * finding.spread, least);
@@ -84,8 +84,8 @@ void gs_unusual_explain(const struct gs_condition *condition, const struct gs_si
     char value[GS_UNIT_TEXT], line[GS_UNIT_TEXT], over[GS_UNIT_TEXT], median[GS_UNIT_TEXT], spread[GS_UNIT_TEXT];
     char score[GS_UNIT_TEXT], wanted[GS_UNIT_TEXT], held[GS_UNIT_TEXT];
     gs_print_value(sight->value, sight->unit, value);
-    if (finding->answer == GS_CANNOT_TELL && gs_threshold_unknown(&condition->unusual.min, sight->limit_bytes))
-        snprintf(out, size, "\"min\" is a share of the memory limit, which is unknown");
+    if (finding->answer == GS_CANNOT_TELL && gs_threshold_unknown(&condition->unusual.min, sight->limit))
+        snprintf(out, size, "\"min\" is a share of a limit that is unknown");
     else if (finding->answer == GS_CANNOT_TELL)
         gs_window_explain(sight->window, sight->now_ns, out, size);
     else if (finding->answer == GS_NO)

@@ -7,7 +7,7 @@
  *              └ oldest        newest ┘            full, and seen for at least half of its time: ready
  *
  * A tick stands for the time since the one before it, but a late one for a single interval: the rest is a gap.
- * Bounds: GS_WINDOW_POINTS_MAX points, allocated once. A longer window puts neighbouring ticks into one point, which
+ * Bounds: GS_WINDOW_POINTS_MAX points, or what the condition asks for, allocated once. A longer window puts neighbouring ticks into one point, which
  * keeps their sum: the mean stays exact, and slopes and medians see means of a few ticks.
  * Who: judge.c; conditions read. */
 #include "base/memory.h"
@@ -23,17 +23,17 @@ int64_t gs_tick_stands_for(int64_t since_last_ns, int64_t step_ns)
 
 /* Points of a window of time stand at least this far apart: half an interval, so that ticks need not be punctual,
  * and more where a window is so long that they would not fit. */
-static int64_t spacing(int64_t window_ns, int64_t interval_ns)
+static int64_t spacing(int64_t window_ns, size_t points, int64_t interval_ns)
 {
-    int64_t least = window_ns / (GS_WINDOW_POINTS_MAX - 2) + 1;
+    int64_t least = window_ns / (int64_t)(points - 2) + 1;
     return least > interval_ns / 2 ? least : interval_ns / 2;
 }
 
-int gs_window_init(struct gs_window *window, struct gs_span over, int64_t interval_ns)
+int gs_window_init(struct gs_window *window, struct gs_span over, size_t points, int64_t interval_ns)
 {
     *window = (struct gs_window){.over = over, .capacity = over.ticks};
     if (over.ns) {
-        window->spacing_ns = spacing(over.ns, interval_ns);
+        window->spacing_ns = spacing(over.ns, points ? points : GS_WINDOW_POINTS_MAX, interval_ns);
         window->capacity = (size_t)(over.ns / window->spacing_ns) + 2;
     }
     if (window->capacity == 0)
@@ -61,13 +61,15 @@ const struct gs_point *gs_window_at(const struct gs_window *window, size_t index
 
 static void drop_oldest(struct gs_window *window)
 {
-    window->oldest = (window->oldest + 1) % window->capacity;
+    window->seen_ns -= point_at(window, 0)->seen_ns;
+    window->oldest = window->oldest + 1 < window->capacity ? window->oldest + 1 : 0;
     window->count--;
 }
 
 static void push(struct gs_window *window, struct gs_point point)
 {
     struct gs_point *newest = window->count ? point_at(window, window->count - 1) : NULL;
+    window->seen_ns += point.seen_ns;
     if (newest && window->over.ns && point.first_ns - newest->first_ns < window->spacing_ns) {
         newest->last_ns = point.last_ns;
         newest->seen_ns += point.seen_ns;
@@ -78,6 +80,7 @@ static void push(struct gs_window *window, struct gs_point point)
     if (window->count == window->capacity)
         drop_oldest(window);
     *point_at(window, window->count++) = point;
+    window->pushed++;
 }
 
 void gs_window_add(struct gs_window *window, int64_t time_ns, double value, int64_t step_ns)
@@ -92,14 +95,6 @@ void gs_window_add(struct gs_window *window, int64_t time_ns, double value, int6
     window->began = true;
     window->previous_ns = time_ns;
     push(window, (struct gs_point){time_ns, time_ns, seen_ns, value, 1});
-}
-
-static int64_t seen_ns(const struct gs_window *window)
-{
-    int64_t seen = 0;
-    for (size_t i = 0; i < window->count; i++)
-        seen += point_at(window, i)->seen_ns;
-    return seen;
 }
 
 int64_t gs_window_reach(const struct gs_window *window, int64_t now_ns)
@@ -118,7 +113,7 @@ static bool full(const struct gs_window *window, int64_t now_ns)
 
 static bool mostly_gaps(const struct gs_window *window, int64_t now_ns)
 {
-    return seen_ns(window) < gs_window_reach(window, now_ns) / 2;
+    return window->seen_ns < gs_window_reach(window, now_ns) / 2;
 }
 
 bool gs_window_ready(struct gs_window *window, int64_t now_ns)
@@ -137,9 +132,11 @@ double gs_window_mean(const struct gs_window *window)
 {
     double sum = 0;
     uint64_t count = 0;
+    const struct gs_point *point = point_at(window, 0), *end = window->point + window->capacity;
     for (size_t i = 0; i < window->count; i++) {
-        sum += point_at(window, i)->sum;
-        count += point_at(window, i)->count;
+        sum += point->sum;
+        count += point->count;
+        point = point + 1 < end ? point + 1 : window->point;
     }
     return sum / (double)count;
 }
@@ -168,7 +165,8 @@ void gs_window_explain(const struct gs_window *window, int64_t now_ns, char *out
 {
     char have[GS_UNIT_TEXT], want[GS_UNIT_TEXT];
     if (full(window, now_ns))
-        snprintf(out, size, "window full of gaps: more than half of the %s before", gs_print_span(window->over, want));
+        snprintf(out, size, "window full of gaps: more than half of the %s before",
+                 gs_print_span(window->over, want));
     else if (window->over.ns)
         snprintf(out, size, "window %s of %s",
                  gs_print_duration(window->began ? now_ns - window->began_ns : 0, have),

@@ -118,6 +118,30 @@ static void a_share_of_an_unknown_limit_never_fires(void **state)
     assert_non_null(strstr(why_not(), "unknown"));
 }
 
+/* 80 % of 1024 are 819.2; the server then raises its limit to 4096, and 80 % are 3276.8. */
+static void a_share_of_descriptors_is_of_their_limit(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"a\", \"metric\": \"fds\", \"above\": \"80%\" }");
+    ticks(1, 1000);
+    assert_int_equal(s.incidents, 0);
+    assert_string_equal(why_not(), "value 1000, fires above 80 % of the limit, which is unknown");
+    gs_judge_set_limit(s.judge, GS_OF_FILE_LIMIT, 1024);
+    ticks(1, 819);
+    assert_int_equal(s.incidents, 0);
+    ticks(1, 820);
+    assert_int_equal(s.incidents, 1);
+    assert_string_equal(s.last.reason, "fds 820 is above 80 % of the limit (819.2 of 1024)");
+    gs_judge_set_limit(s.judge, GS_OF_FILE_LIMIT, 4096);
+    ticks(1, 3276);
+    assert_string_equal(why_not(), "cooling for 10 m");
+    wait_s(600);
+    ticks(1, 3276);
+    assert_int_equal(s.incidents, 1);
+    ticks(1, 3277);
+    assert_int_equal(s.incidents, 2);
+}
+
 static void below_is_less_than_the_line(void **state)
 {
     (void)state;
@@ -405,6 +429,7 @@ int main(void)
         cmocka_unit_test(above_is_more_than_the_line),
         cmocka_unit_test(a_share_is_of_the_limit),
         cmocka_unit_test(a_share_of_an_unknown_limit_never_fires),
+        cmocka_unit_test(a_share_of_descriptors_is_of_their_limit),
         cmocka_unit_test(below_is_less_than_the_line),
         cmocka_unit_test(for_must_hold_without_a_break),
         cmocka_unit_test(a_gap_neither_holds_nor_breaks),

@@ -75,6 +75,7 @@ static const struct bad documents[] = {
     {RULES("{ \"name\": \"a\", \"metric\": \"rss\", \"above\": \"512MiBs\" }"), "f:3:46: error: unknown unit \"MiBs\"; did you mean \"MiB\"?"},
     {RULES("{ \"name\": \"a\", \"metric\": \"rss\", \"above\": 512 }"), "f:3:46: error: expected a size such as \"512MiB\", found a number"},
     {RULES("{ \"name\": \"a\", \"metric\": \"threads\", \"above\": \"80%\" }"), "f:3:50: error: threads has no limit that \"80%\" could be a share of; give a number"},
+    {RULES("{ \"name\": \"a\", \"metric\": \"fds\", \"above\": \"101%\" }"), "f:3:46: error: 101 % is out of range: \"above\" may be 0.1 % to 100 %"},
     {RULES("{ \"name\": \"a\", \"metric\": \"rss\", \"above\": \"180%\" }"), "f:3:46: error: 180 % is out of range: \"above\" may be 0.1 % to 100 %"},
     {RULES("{ \"name\": \"a\", \"metric\": \"rss\" }"), "f:3:20: error: \"metric\" stands without a condition on it; add \"above\", \"below\", \"jitter\", \"growth\" or \"unusual\""},
     {RULES("{ \"name\": \"a\", \"above\": \"1GiB\" }"), "f:3:20: error: \"above\" needs a metric; add \"metric\": \"rss\""},
