@@ -72,6 +72,7 @@ static const struct sort size_sort = {"a size", "512MiB", "B KiB MiB GiB TiB kB 
 static const struct sort duration_sort = {"a duration", "10s", "ms s m h d", durations, COUNT(durations)};
 static const struct sort rate_sort = {"a rate", "1MiB/min", "B KiB MiB GiB TiB kB MB GB", sizes, COUNT(sizes)};
 static const struct sort count_rate_sort = {"a rate", "10/min", "", NULL, 0};
+static const struct sort share_rate_sort = {"a rate", "1%/h", "%", percents, COUNT(percents)};
 static const struct sort per_time_sort = {"a time of a rate", "1MiB/min", "s min h", per_times, COUNT(per_times)};
 static const struct sort frequency_sort = {"a frequency", "99Hz", "Hz", frequencies, COUNT(frequencies)};
 static const struct sort percent_sort = {"a percentage", "25%", "%", percents, COUNT(percents)};
@@ -260,6 +261,15 @@ int gs_read_rate(const char *text, double *bytes_per_second, struct gs_unit_erro
 int gs_read_count_rate(const char *text, double *per_second, struct gs_unit_error *error)
 {
     return read_per_time(text, &count_rate_sort, per_second, error);
+}
+
+int gs_read_share_rate(const char *text, double *per_second, struct gs_unit_error *error)
+{
+    double percent;
+    int failed = read_per_time(text, &share_rate_sort, &percent, error);
+    if (!failed)
+        *per_second = percent / 100;
+    return failed;
 }
 
 /* All of TEXT as a number of SORT's only unit. */

@@ -2,7 +2,7 @@
  *
  *   sizes       512B 64KiB 512MiB 1.5GiB 2TiB  10kB 10MB 10GB     a bare 0 is a size
  *   durations   250ms 10s 5m 2h 14d                               a bare 0 is a duration
- *   rates       1MiB/min 5GB/h 10KiB/s            (of counts: 10/min)
+ *   rates       1MiB/min 5GB/h 10KiB/s            (of counts: 10/min; of what is usual: 1%/h)
  *   frequencies 99Hz
  *   percentages 25% 12.5%
  *
@@ -21,6 +21,7 @@ int gs_read_size(const char *text, uint64_t *bytes, struct gs_unit_error *error)
 int gs_read_duration(const char *text, int64_t *ns, struct gs_unit_error *error) GS_CHECK_RESULT;
 int gs_read_rate(const char *text, double *bytes_per_second, struct gs_unit_error *error) GS_CHECK_RESULT;
 int gs_read_count_rate(const char *text, double *per_second, struct gs_unit_error *error) GS_CHECK_RESULT;
+int gs_read_share_rate(const char *text, double *per_second, struct gs_unit_error *error) GS_CHECK_RESULT; // "36%/h" is 0.0001
 int gs_read_frequency(const char *text, double *hertz, struct gs_unit_error *error) GS_CHECK_RESULT;
 int gs_read_percent(const char *text, double *share, struct gs_unit_error *error) GS_CHECK_RESULT; // "25%" is 0.25
 

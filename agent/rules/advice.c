@@ -30,10 +30,16 @@ void gs_advise(const struct gs_advisor *advisor, const struct gs_place *place, c
     gs_errors_add(advisor->warnings, GS_WARNING, rules->file, position.line, position.col, hint, "%s", text);
 }
 
-void gs_advise_unknown(const struct gs_advisor *advisor, const struct gs_place *place)
+uint64_t gs_limit_of(const struct gs_advisor *advisor, enum gs_share share)
 {
-    gs_advise(advisor, place, "give a size", "\"%s\" is a share of the memory limit, which is unknown here",
-              place->key);
+    return share == GS_OF_MEMORY_LIMIT ? advisor->machine->limit_bytes : 0;
+}
+
+void gs_advise_unknown(const struct gs_advisor *advisor, enum gs_share share, const struct gs_place *place)
+{
+    if (share == GS_OF_MEMORY_LIMIT) // how many descriptors a program may open is known when it runs
+        gs_advise(advisor, place, "give a size",
+                  "\"%s\" is a share of the memory limit, which is unknown here", place->key);
 }
 
 /* ---- ranges -------------------------------------------------------------------------------------------------------- */
@@ -141,7 +147,7 @@ static void check_against_conditions(const struct gs_advisor *advisor, const str
             continue;
         }
         const char *key = NULL;
-        struct gs_range range = condition->kind->range(condition, advisor->machine->limit_bytes, &key);
+        struct gs_range range = condition->kind->range(condition, gs_limit_of(advisor, advisor->rule->share), &key);
         ever |= !apart(&range, &hold->range);
         if (lies_within(&range, &hold->range))
             gs_advise(advisor, hold->place, NULL,
@@ -180,27 +186,28 @@ static void check_unavailable(const struct gs_advisor *advisor, size_t metric, c
 static void check_holds(const struct gs_advisor *advisor)
 {
     const struct gs_hold_off *off = advisor->rule->hold_off;
-    uint64_t limit = advisor->machine->limit_bytes;
+    uint64_t limit = gs_limit_of(advisor, advisor->rule->share), others = gs_limit_of(advisor, off->unless.share);
     struct gs_place unless_above = {.up = advisor->place, .key = "unless_above"};
     struct gs_place unless = {.up = advisor->place, .key = "unless"};
     struct gs_place above = {.up = &unless, .key = "above"}, below = {.up = &unless, .key = "below"};
     const struct {
         const struct gs_threshold *threshold;
+        enum gs_share share;
         struct hold hold;
     } holds[] = {
-        {&off->unless_above,
+        {&off->unless_above, advisor->rule->share,
          {"unless_above", &unless_above, advisor->rule->metric,
           gs_range_above(gs_threshold_line(&off->unless_above, limit))}},
-        {&off->unless.above,
+        {&off->unless.above, off->unless.share,
          {"unless", &above, off->unless.metric,
-          gs_range_above(gs_threshold_line(&off->unless.above, limit))}},
-        {&off->unless.below,
+          gs_range_above(gs_threshold_line(&off->unless.above, others))}},
+        {&off->unless.below, off->unless.share,
          {"unless", &below, off->unless.metric,
-          gs_range_below(gs_threshold_line(&off->unless.below, limit))}},
+          gs_range_below(gs_threshold_line(&off->unless.below, others))}},
     };
     for (size_t i = 0; i < sizeof holds / sizeof *holds; i++)
-        if (gs_threshold_unknown(holds[i].threshold, limit))
-            gs_advise_unknown(advisor, holds[i].hold.place);
+        if (gs_threshold_unknown(holds[i].threshold, gs_limit_of(advisor, holds[i].share)))
+            gs_advise_unknown(advisor, holds[i].share, holds[i].hold.place);
         else if (holds[i].threshold->given)
             check_hold(advisor, &holds[i].hold);
     if (off->unless.metric)
@@ -222,7 +229,7 @@ static void check_shadow(const struct gs_advisor *advisor, const struct gs_condi
         const char *key = NULL;
         if (other->over.ticks || other->over.ns || !other->kind->range)
             continue;
-        struct gs_range others = other->kind->range(other, advisor->machine->limit_bytes, &key);
+        struct gs_range others = other->kind->range(other, gs_limit_of(advisor, advisor->rule->share), &key);
         if (lies_within(range, &others))
             gs_advise(advisor, place, NULL, "\"%s\" looks only at values at which \"%s\" holds already",
                       condition->kind->name, other->kind->name);
@@ -250,11 +257,11 @@ static void check_condition(const struct gs_advisor *advisor, const struct gs_co
     if (!condition->kind->range)
         return;
     const char *key = NULL;
-    struct gs_range range = condition->kind->range(condition, advisor->machine->limit_bytes, &key);
+    struct gs_range range = condition->kind->range(condition, gs_limit_of(advisor, advisor->rule->share), &key);
     struct gs_place member = {.up = &place, .key = key};
     const struct gs_place *line = key ? &member : &place;
     if (isnan(range.from) || isnan(range.to))
-        gs_advise_unknown(advisor, line);
+        gs_advise_unknown(advisor, advisor->rule->share, line);
     check_reach(advisor, condition, &range, line);
     check_shadow(advisor, condition, &range, line);
 }

@@ -1,6 +1,7 @@
 /* growth.c - "growth": a slope that outliers cannot fake.
  *
  *   Theil-Sen: the median of the slopes of all pairs of ticks in the window      fires when it is ≥ rate
+ *   a rate such as "1%/h" is a share of the window's median: as much for a small server as for a large one
  *
  * A single spike, or a quarter of the ticks gone wrong, does not move it. All pairs of n points are n²/2 slopes, so
  * there are GS_SLOPE_POINTS_MAX of them at most: a window of time holds no more, each the mean of some ticks in a row; of
@@ -8,33 +9,44 @@
 #include "rules/inside.h"
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 struct written {
     const char *why;
-    double per_second;
+    struct gs_slope slope;
     struct gs_span over;
 };
+
+/* TEXT as a rate of METRIC, or as a share of what is usual. */
+static int read_slope(const char *text, const struct gs_metric *metric, struct gs_slope *slope,
+                      struct gs_unit_error *error)
+{
+    slope->share = strchr(text, '%') != NULL;
+    if (slope->share)
+        return gs_read_share_rate(text, &slope->per_second, error);
+    if (metric->unit == GS_BYTES)
+        return gs_read_rate(text, &slope->per_second, error);
+    return gs_read_count_rate(text, &slope->per_second, error);
+}
 
 GS_FIELD_READER(gs_field_slope)
 {
     const struct gs_metric *metric = field->subject->metric;
-    bool bytes = metric && metric->unit == GS_BYTES;
     struct gs_unit_error error;
-    double per_second;
+    struct gs_slope slope;
     if (!metric)
         return;
     if (!json_is_string(value)) {
         gs_refuse_type(reader, value, place,
-                       bytes ? "a rate such as \"1MiB/min\"" : "a rate such as \"10/min\"");
+                       metric->unit == GS_BYTES ? "a rate such as \"1MiB/min\"" : "a rate such as \"10/min\"");
         return;
     }
-    const char *text = json_string_value(value);
-    if (bytes ? gs_read_rate(text, &per_second, &error) : gs_read_count_rate(text, &per_second, &error))
+    if (read_slope(json_string_value(value), metric, &slope, &error))
         gs_refuse(reader, place, GS_THE_VALUE, error.hint, "%s", error.why);
-    else if (per_second <= 0)
+    else if (slope.per_second <= 0)
         gs_refuse(reader, place, GS_THE_VALUE, NULL, "\"%s\" must be more than nothing", field->key);
     else
-        *(double *)into = per_second;
+        *(struct gs_slope *)into = slope;
 }
 
 void gs_growth_read(struct gs_reader *reader, const json_t *value, const struct gs_place *place,
@@ -42,7 +54,7 @@ void gs_growth_read(struct gs_reader *reader, const json_t *value, const struct 
 {
     // clang-format off
     const struct gs_field fields[] = {
-        {"rate", gs_field_slope, offsetof(struct written, per_second), 0, 0, false, subject},
+        {"rate", gs_field_slope, offsetof(struct written, slope), 0, 0, false, subject},
         {"over", gs_field_span,  offsetof(struct written, over), 3, GS_WINDOW_POINTS_MAX, false, NULL},
         GS_FIELD_WHY(struct written),
     };
@@ -53,7 +65,7 @@ void gs_growth_read(struct gs_reader *reader, const json_t *value, const struct 
     if (!json_object_get(value, "rate"))
         gs_refuse(reader, place, GS_THE_VALUE, "add \"rate\": \"1MiB/min\"", "\"growth\" needs \"rate\"");
     condition->over = written.over;
-    condition->growth.per_second = written.per_second;
+    condition->growth = written.slope;
 }
 
 /* The window's tick number I of COUNT evenly chosen ones. */
@@ -67,8 +79,8 @@ static double middle_ns(const struct gs_point *point)
     return (double)(point->first_ns + (point->last_ns - point->first_ns) / 2);
 }
 
-/* The median slope a second; NAN for a window of one moment. */
-static double work_out(const struct gs_window *window, double *scratch)
+/* The median slope a second, and the median value; NAN for a window of one moment. */
+static double work_out(const struct gs_window *window, double *scratch, double *median)
 {
     double at_ns[GS_SLOPE_POINTS_MAX], value[GS_SLOPE_POINTS_MAX];
     size_t count = window->count < GS_SLOPE_POINTS_MAX ? window->count : GS_SLOPE_POINTS_MAX, slopes = 0;
@@ -80,6 +92,7 @@ static double work_out(const struct gs_window *window, double *scratch)
         for (size_t j = i + 1; j < count; j++)
             if (at_ns[j] > at_ns[i])
                 scratch[slopes++] = (value[j] - value[i]) / (at_ns[j] - at_ns[i]);
+    *median = gs_median(value, count);
     return slopes ? gs_median(scratch, slopes) * 1e9 : NAN;
 }
 
@@ -88,7 +101,7 @@ static double work_out(const struct gs_window *window, double *scratch)
 static double slope(struct gs_window *window, double *scratch)
 {
     if (window->slope.at != window->pushed)
-        window->slope.per_second = work_out(window, scratch);
+        window->slope.per_second = work_out(window, scratch, &window->slope.median);
     window->slope.at = window->pushed;
     return window->slope.per_second;
 }
@@ -98,14 +111,16 @@ struct gs_finding gs_growth_judge(const struct gs_condition *condition, const st
     struct gs_finding finding = {.answer = GS_CANNOT_TELL, .line = NAN};
     if (!gs_window_ready(sight->window, sight->now_ns))
         return finding;
-    double found = slope(sight->window, sight->scratch), wanted = condition->growth.per_second;
-    if (isnan(found))
+    finding.measured = slope(sight->window, sight->scratch);
+    if (isnan(finding.measured))
         return finding;
+    finding.usual = sight->window->slope.median;
+    finding.spread = condition->growth.per_second * (condition->growth.share ? fabs(finding.usual) : 1);
     finding.window_ns = gs_window_reach(sight->window, sight->now_ns);
-    finding.measured = found;
-    // the last bits of a division must not decide about a ramp that grows by just the rate
-    finding.answer = found >= wanted * (1 - 1e-9) ? GS_YES : GS_NO;
-    finding.line = sight->value - (found - wanted) * (double)finding.window_ns / 1e9;
+    // the last bits of a division must not decide about a ramp that grows by just the rate; what stands still does not grow
+    bool grows = finding.measured > 0 && finding.measured >= finding.spread * (1 - 1e-9);
+    finding.answer = grows ? GS_YES : GS_NO;
+    finding.line = sight->value - (finding.measured - finding.spread) * (double)finding.window_ns / 1e9;
     return finding;
 }
 
@@ -123,20 +138,25 @@ void gs_growth_explain(const struct gs_condition *condition, const struct gs_sig
                        const struct gs_finding *finding, char *out, size_t size)
 {
     char value[GS_UNIT_TEXT], over[GS_UNIT_TEXT], held[GS_UNIT_TEXT];
-    char found[2 * GS_UNIT_TEXT], wanted[2 * GS_UNIT_TEXT];
+    char found[2 * GS_UNIT_TEXT], wanted[2 * GS_UNIT_TEXT], usual[GS_UNIT_TEXT], share[GS_UNIT_TEXT];
+    char of_usual[3 * GS_UNIT_TEXT] = "";
     if (finding->answer == GS_CANNOT_TELL) {
         gs_window_explain(sight->window, sight->now_ns, out, size);
         return;
     }
     gs_print_value(sight->value, sight->unit, value);
     print_slope(finding->measured, sight->unit, found);
-    print_slope(condition->growth.per_second, sight->unit, wanted);
+    print_slope(finding->spread, sight->unit, wanted);
+    if (condition->growth.share)
+        snprintf(of_usual, sizeof of_usual, " (%s/h of the median %s)",
+                 gs_print_percent(condition->growth.per_second * 3600, share),
+                 gs_print_value(finding->usual, sight->unit, usual));
     gs_print_span(condition->over, over);
     if (finding->answer == GS_YES)
-        snprintf(out, size, "%s %s has grown by %s over the %s before%s; the rule fires from %s",
-                 sight->metric, value, found, over, gs_print_held(sight, held), wanted);
+        snprintf(out, size, "%s %s has grown by %s over the %s before%s; the rule fires from %s%s",
+                 sight->metric, value, found, over, gs_print_held(sight, held), wanted, of_usual);
     else
-        snprintf(out, size, "grows by %s over %s, fires from %s", found, over, wanted);
+        snprintf(out, size, "grows by %s over %s, fires from %s%s", found, over, wanted, of_usual);
 }
 
 /* A slope that could not go on for the window's time. */
@@ -148,7 +168,7 @@ void gs_growth_advise(const struct gs_advisor *advisor, const struct gs_conditio
     struct gs_place rate = {.up = place, .key = "rate"};
     double grown = condition->growth.per_second * (double)gs_span_ns(advisor, condition->over) / 1e9;
     char over[GS_UNIT_TEXT], amount[GS_UNIT_TEXT], most[GS_UNIT_TEXT];
-    if (grown > reach.to - reach.from)
+    if (!condition->growth.share && grown > reach.to - reach.from)
         gs_advise(advisor, &rate, NULL, "\"rate\" cannot go on over %s: that makes %s, and %s is at most %s",
                   gs_print_span(condition->over, over), gs_print_value(grown, rule->unit, amount), rule->metric,
                   gs_print_value(reach.to, rule->unit, most));

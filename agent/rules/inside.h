@@ -108,7 +108,7 @@ GS_FIELD_READER(gs_field_frequency); // double, hertz
 GS_FIELD_READER(gs_field_text);      // const char *; bounds: length
 GS_FIELD_READER(gs_field_span);      // struct gs_span; bounds: ticks
 GS_FIELD_READER(gs_field_threshold); // struct gs_threshold, on the row's subject
-GS_FIELD_READER(gs_field_slope);     // double, the subject's unit a second
+GS_FIELD_READER(gs_field_slope);     // struct gs_slope, on the row's subject
 GS_FIELD_READER(gs_field_aside);     // words that are checked and not kept
 GS_FIELD_READER(gs_field_elsewhere); // read by other means: only known, so that it is not refused
 
@@ -152,13 +152,18 @@ struct gs_span {               // how far back a window reaches: one of the two
     int64_t ns;
 };
 
+struct gs_slope {
+    double per_second;         // in the metric's unit, or a share of the window's median
+    bool share;
+};
+
 struct gs_condition {
     const struct gs_condition_kind *kind;
     struct gs_span over;       // zero for those that look at this tick alone
     union {
         struct gs_threshold threshold;                                      // above, below
         struct { double rise; struct gs_threshold min, by; bool has_rise; } jitter;
-        struct { double per_second; } growth;
+        struct gs_slope growth;
         struct { double score; struct gs_threshold min; } unusual;
         struct { int64_t ns; } every;
     };
@@ -189,7 +194,7 @@ struct gs_window {             // all zero: of a condition that has none
     bool began;
     int64_t seen_ns;           // of all its points
     uint64_t pushed;           // points that were ever begun
-    struct { uint64_t at; double per_second; } slope; // of growth: as worked out when AT points had been begun
+    struct { uint64_t at; double per_second, median; } slope; // of growth: as worked out when AT points had been begun
 };
 /* POINTS: a window of time holds about that many at most; 0: GS_WINDOW_POINTS_MAX. */
 int gs_window_init(struct gs_window *window, struct gs_span over, size_t points, int64_t interval_ns) GS_CHECK_RESULT;
@@ -230,7 +235,9 @@ struct gs_advisor {            // one rule under advice
 void gs_advise(const struct gs_advisor *advisor, const struct gs_place *place, const char *hint, const char *format,
                ...) GS_PRINTF(4, 5);
 /* Warn that the value at PLACE is a share of a limit that nobody knows. */
-void gs_advise_unknown(const struct gs_advisor *advisor, const struct gs_place *place);
+void gs_advise_unknown(const struct gs_advisor *advisor, enum gs_share share, const struct gs_place *place);
+/* What shares are shares of on the advisor's machine; 0: unknown, or known only to the program itself. */
+uint64_t gs_limit_of(const struct gs_advisor *advisor, enum gs_share share);
 /* The values that METRIC can have on the machine. */
 struct gs_range gs_reach_of(const struct gs_advisor *advisor, const struct gs_metric *metric);
 /* How long a window of OVER is. */
@@ -257,7 +264,7 @@ struct gs_finding {
     double line;               // in the metric's unit; NAN: none
     double usual;              // what the value was compared with: mean, median
     double measured;           // rise, slope a second, score
-    double spread;             // of unusual
+    double spread;             // of unusual; of growth the slope that was asked for
     int64_t window_ns;
 };
 
@@ -274,7 +281,7 @@ struct gs_condition_kind {
     bool without_metric;
     size_t points;             // that its window holds at most, where that is less than GS_WINDOW_POINTS_MAX
     /* The values at which it can hold, and in *KEY which member says so (NULL: the condition itself). NULL: any. */
-    struct gs_range (*range)(const struct gs_condition *condition, uint64_t limit_bytes, const char **key);
+    struct gs_range (*range)(const struct gs_condition *condition, uint64_t limit, const char **key);
     /* Warn of its own figures at PLACE. NULL: there is nothing to warn of. */
     void (*advise)(const struct gs_advisor *advisor, const struct gs_condition *condition,
                    const struct gs_place *place);
@@ -293,10 +300,10 @@ GS_CONDITION(jitter);
 GS_CONDITION(growth);
 GS_CONDITION(unusual);
 GS_CONDITION(every);
-struct gs_range gs_above_range(const struct gs_condition *condition, uint64_t limit_bytes, const char **key);
-struct gs_range gs_below_range(const struct gs_condition *condition, uint64_t limit_bytes, const char **key);
-struct gs_range gs_jitter_range(const struct gs_condition *condition, uint64_t limit_bytes, const char **key);
-struct gs_range gs_unusual_range(const struct gs_condition *condition, uint64_t limit_bytes, const char **key);
+struct gs_range gs_above_range(const struct gs_condition *condition, uint64_t limit, const char **key);
+struct gs_range gs_below_range(const struct gs_condition *condition, uint64_t limit, const char **key);
+struct gs_range gs_jitter_range(const struct gs_condition *condition, uint64_t limit, const char **key);
+struct gs_range gs_unusual_range(const struct gs_condition *condition, uint64_t limit, const char **key);
 #define GS_ADVISE(name)                                                                                        \
     void gs_##name##_advise(const struct gs_advisor *advisor, const struct gs_condition *condition,           \
                             const struct gs_place *place)

@@ -106,11 +106,11 @@ void gs_jitter_explain(const struct gs_condition *condition, const struct gs_sig
              gs_print_held(sight, held), allowed);
 }
 
-struct gs_range gs_jitter_range(const struct gs_condition *condition, uint64_t limit_bytes, const char **key)
+struct gs_range gs_jitter_range(const struct gs_condition *condition, uint64_t limit, const char **key)
 {
     const struct gs_threshold *min = &condition->jitter.min;
     *key = "min";
-    return gs_range_from(min->given ? gs_threshold_line(min, limit_bytes) : -INFINITY);
+    return gs_range_from(min->given ? gs_threshold_line(min, limit) : -INFINITY);
 }
 
 /* A rise that is more than all that there is; a jump that is to stand for as long as the window that it moves. */
@@ -120,10 +120,10 @@ void gs_jitter_advise(const struct gs_advisor *advisor, const struct gs_conditio
     const struct gs_rule *rule = advisor->rule;
     struct gs_range reach = gs_reach_of(advisor, gs_metric_find(rule->metric));
     struct gs_place by_place = {.up = place, .key = "by"}, for_place = {.up = advisor->place, .key = "for"};
-    double by = gs_threshold_line(&condition->jitter.by, advisor->machine->limit_bytes);
+    double by = gs_threshold_line(&condition->jitter.by, gs_limit_of(advisor, rule->share));
     char most[GS_UNIT_TEXT], over[GS_UNIT_TEXT];
-    if (gs_threshold_unknown(&condition->jitter.by, advisor->machine->limit_bytes))
-        gs_advise_unknown(advisor, &by_place);
+    if (gs_threshold_unknown(&condition->jitter.by, gs_limit_of(advisor, rule->share)))
+        gs_advise_unknown(advisor, rule->share, &by_place);
     if (by >= reach.to - reach.from)
         gs_advise(advisor, &by_place, NULL, "\"by\" cannot be reached: %s is at most %s", rule->metric,
                   gs_print_value(reach.to, rule->unit, most));

@@ -209,14 +209,14 @@ void gs_below_explain(const struct gs_condition *condition, const struct gs_sigh
 
 /* ---- where they can hold ------------------------------------------------------------------------------------------------ */
 
-struct gs_range gs_above_range(const struct gs_condition *condition, uint64_t limit_bytes, const char **key)
+struct gs_range gs_above_range(const struct gs_condition *condition, uint64_t limit, const char **key)
 {
     *key = NULL;
-    return gs_range_above(gs_threshold_line(&condition->threshold, limit_bytes));
+    return gs_range_above(gs_threshold_line(&condition->threshold, limit));
 }
 
-struct gs_range gs_below_range(const struct gs_condition *condition, uint64_t limit_bytes, const char **key)
+struct gs_range gs_below_range(const struct gs_condition *condition, uint64_t limit, const char **key)
 {
     *key = NULL;
-    return gs_range_below(gs_threshold_line(&condition->threshold, limit_bytes));
+    return gs_range_below(gs_threshold_line(&condition->threshold, limit));
 }

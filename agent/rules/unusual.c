@@ -99,11 +99,11 @@ void gs_unusual_explain(const struct gs_condition *condition, const struct gs_si
                  gs_print_count(condition->unusual.score, wanted));
 }
 
-struct gs_range gs_unusual_range(const struct gs_condition *condition, uint64_t limit_bytes, const char **key)
+struct gs_range gs_unusual_range(const struct gs_condition *condition, uint64_t limit, const char **key)
 {
     const struct gs_threshold *min = &condition->unusual.min;
     *key = "min";
-    return gs_range_from(min->given ? gs_threshold_line(min, limit_bytes) : -INFINITY);
+    return gs_range_from(min->given ? gs_threshold_line(min, limit) : -INFINITY);
 }
 
 /* A window that shows little of what is usual; one whose median has moved before the rule's "for" is over. */

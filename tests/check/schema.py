@@ -175,15 +175,20 @@ def count_rate():
     return "%s/%s" % (written(draw.choice([0.5, 1, 12, 400])), draw.choice(["s", "min", "h"]))
 
 
+def share_rate():
+    return "%s%%/%s" % (written(draw.choice([0.5, 1, 12, 400])), draw.choice(["s", "min", "h"]))
+
+
 LINES = {  # of a metric: a line at a share of its range, so that lines can be ordered
     "bytes": lambda at: draw.choice([size(1 << 20, 1 << 40)]) if at is None else "%dMiB" % (1 + at * 4096),
     "bytes/s": lambda at: rate() if at is None else "%dMiB/s" % (1 + at * 4096),
     "percent": lambda at: number(0, 100) if at is None else draw.choice([round(at * 100, 2), written(round(at * 100, 2)) + "%"]),
     "number": lambda at: number(0, 10**15) if at is None else round(at * 10000),
+    "descriptors": lambda at: number(0, 10**15) if at is None else round(at * 10000),
     "gauge": lambda at: number(-10**15, 10**15) if at is None else round(at * 10000 - 5000),
 }
 METRICS = {"rss": "bytes", "heap_in_use": "bytes", "heap_alloc_rate": "bytes/s", "threads": "number", "cpu": "percent",
-           "fds": "number", "major_faults": "number", "memory_pressure": "percent", "gauge:queue.len": "gauge", "gauge:x": "gauge"}
+           "fds": "descriptors", "major_faults": "number", "memory_pressure": "percent", "gauge:queue.len": "gauge", "gauge:x": "gauge"}
 KINDS = ["heap", "threads", "threadcreate", "cpu"]
 
 
@@ -192,7 +197,7 @@ def span(least):
 
 
 def line(metric, at=None):
-    if METRICS[metric] == "bytes" and at is None and maybe(0.5):
+    if METRICS[metric] in ("bytes", "descriptors") and at is None and maybe(0.5):
         return percent(0.1, 100)
     return LINES[METRICS[metric]](at)
 
@@ -214,7 +219,7 @@ def conditions_on(metric):
         "above": lambda: line(metric, 0.5), "below": lambda: line(metric, 0.1),
         "jitter": lambda: dict(draw.choice([{"rise": percent(0.1, 9999)}, {"by": line(metric)}]),
                                **some(over=lambda: span(1), min=lambda: line(metric), why=why)),
-        "growth": lambda: dict({"rate": rate() if kind == "bytes" else count_rate()}, **some(over=lambda: span(3), why=why)),
+        "growth": lambda: dict({"rate": share_rate() if maybe(0.3) else rate() if kind == "bytes" else count_rate()}, **some(over=lambda: span(3), why=why)),
         "unusual": lambda: some(score=lambda: number(1, 1000), over=lambda: span(3), min=lambda: line(metric), why=why),
     }
     return {key: made[key]() for key in draw.sample(sorted(made), draw.choice([1, 1, 1, 2, 5]))}
@@ -459,7 +464,7 @@ def line_out_of_bounds(made):
 def line_of_another_kind(made):
     r = one_of(r for r in made["rules"] if "metric" in r)
     bad = {"bytes": [512, "1MiB/s", "512"], "bytes/s": [512, "1MiB", "50%"], "percent": ["1MiB", "10Hz"],
-           "number": ["80%", "500", "1MiB"], "gauge": ["80%", "500", "1s"]}
+           "number": ["80%", "500", "1MiB"], "descriptors": ["500", "1MiB"], "gauge": ["80%", "500", "1s"]}
     put_line(r, draw.choice(bad[METRICS[r["metric"]]]))
 
 

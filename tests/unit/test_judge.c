@@ -302,6 +302,28 @@ static void growth_sees_a_slow_leak(void **state)
     assert_string_equal(s.last.condition, "growth");
 }
 
+/* Asked for 60 % an hour of the median over ten minutes, which is 1 % a minute. From 90 to 110 MiB the median is 100 MiB and the
+ * slope 2 MiB a minute, twice what is asked for; from 1900 to 1910 MiB it is 1905 MiB and 1 MiB a minute, a nineteenth. */
+static void a_share_of_growth_is_of_the_median(void **state)
+{
+    (void)state;
+    static const char leak[] = "{ \"name\": \"leak\", \"metric\": \"rss\", \"growth\": { \"rate\": \"60%/h\", \"over\": \"10m\" } }";
+    story(leak);
+    for (int i = 0; i <= 600; i++)
+        ticks(1, MiB(1900) + i * MiB(10) / 600);
+    assert_int_equal(s.incidents, 0);
+    assert_string_equal(why_not(), "grows by 1 MiB/min over 10 m, fires from 19 MiB/min (60 %/h of the median 1.9 GiB)");
+    story(leak);
+    for (int i = 0; i <= 600; i++)
+        ticks(1, MiB(90) + i * MiB(20) / 600);
+    assert_int_equal(s.incidents, 1);
+    assert_string_equal(s.last.reason, "rss 110 MiB has grown by 2 MiB/min over the 10 m before; the rule fires from 1 MiB/min "
+                                       "(60 %/h of the median 100 MiB)");
+    story(leak);
+    ticks(700, 0); // 60 % of nothing is nothing, and that is not growth
+    assert_int_equal(s.incidents, 0);
+}
+
 static void growth_is_not_misled_by_one_spike(void **state)
 {
     (void)state;
@@ -442,6 +464,7 @@ int main(void)
         cmocka_unit_test(captures_and_early_ticks_stay_out_of_windows),
         cmocka_unit_test(a_window_of_gaps_is_not_judged),
         cmocka_unit_test(growth_sees_a_slow_leak),
+        cmocka_unit_test(a_share_of_growth_is_of_the_median),
         cmocka_unit_test(growth_is_not_misled_by_one_spike),
         cmocka_unit_test(unusual_knows_what_is_usual),
         cmocka_unit_test(every_goes_by_the_clock),

@@ -114,6 +114,8 @@ static const char *const meant[] = {
     RULE("{ \"name\": \"a\", \"metric\": \"rss\", \"unusual\": { \"over\": 10 }, \"for\": \"4s\" }"),
     RULE("{ \"name\": \"a\", \"metric\": \"fds\", \"above\": 5, \"for\": \"10m\", \"cooldown\": \"10m\", \"max_per_hour\": 12 }"),
     RULE("{ \"name\": \"a\", \"metric\": \"fds\", \"above\": 5, \"for\": \"10m\", \"cooldown\": \"0\" }"), // none is wanted
+    RULE("{ \"name\": \"a\", \"metric\": \"rss\", \"growth\": { \"rate\": \"100%/h\", \"over\": \"7d\" } }"), // of what it then is
+    RULE("{ \"name\": \"a\", \"metric\": \"fds\", \"above\": \"80%\", \"unless_above\": 900, \"jitter\": { \"by\": \"50%\" } }"), // nobody knows of what
     RULE("{ \"name\": \"a\", \"every\": \"5m\" }"),
 };
 // clang-format on
