@@ -58,12 +58,12 @@ struct course {                // what is kept of a rule from row to row
 
 /* ---- what stands in the way ------------------------------------------------------------------------------------ */
 
-static enum gs_obstacle cannot_tell(const struct run *run, const struct gs_condition *condition,
-                                    struct gs_trial *trial)
+static enum gs_obstacle cannot_tell(const struct run *run, const struct gs_rule *rule,
+                                    const struct gs_condition *condition, struct gs_trial *trial)
 {
     bool looks_back = condition->over.ns || condition->over.ticks;
     bool ready = !looks_back || gs_window_ready(&trial->window, run->clock_ns);
-    return ready && run->judge->limit_bytes == 0 ? GS_NO_LIMIT : GS_NO_WINDOW;
+    return ready && run->judge->limit[rule->share] == 0 ? GS_NO_LIMIT : GS_NO_WINDOW;
 }
 
 static enum gs_obstacle held_back(const struct gs_record *record)
@@ -85,7 +85,7 @@ static enum gs_obstacle in_the_way_of(const struct run *run, size_t rule, size_t
     struct gs_trial *trial = &record->trial[at];
     double line;
     if (trial->finding.answer == GS_CANNOT_TELL)
-        return cannot_tell(run, &the_rule->condition[at], trial);
+        return cannot_tell(run, the_rule, &the_rule->condition[at], trial);
     if (trial->finding.answer == GS_NO)
         return the_rule->condition[at].kind->without_metric ? GS_NO_TURN : GS_NO_LINE;
     if (!gs_judge_held(the_rule, record, at, step_ns))

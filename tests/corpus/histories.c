@@ -145,9 +145,7 @@ static void note(struct trial *trial, struct gs_judge *judge, size_t rule, size_
 
 void history_judge(const struct history *history, const struct gs_rules *rules, struct trial *trial)
 {
-    struct gs_rules at_step = *rules;
-    at_step.interval_ns = history->step_ns;
-    struct gs_judge *judge = gs_judge_new(&at_step, (uint64_t)history->story.limit);
+    struct gs_judge *judge = gs_judge_new(rules, (uint64_t)history->story.limit);
     struct gs_verdict *verdicts = calloc(rules->rule_count + 1, sizeof *verdicts);
     double *values = calloc(rules->metric_count + 1, sizeof *values);
     if (!judge || !verdicts || !values)
@@ -155,7 +153,7 @@ void history_judge(const struct history *history, const struct gs_rules *rules, 
     gs_judge_set_limit(judge, GS_OF_FILE_LIMIT, (uint64_t)history->story.files);
     trial->count = 0;
     for (size_t i = 0; i < history->ticks; i++) {
-        struct gs_tick tick = {.time_ns = (int64_t)i * history->step_ns, .value = values};
+        struct gs_tick tick = {.time_ns = (int64_t)i * history->step_ns, .step_ns = history->step_ns, .value = values};
         for (size_t m = 0; m < rules->metric_count; m++)
             values[m] = history_value(history, i, number_of(rules->metric[m]));
         size_t fired = gs_judge_tick(judge, &tick, verdicts);

@@ -61,7 +61,7 @@ struct trial {                 // what the rules said to one history
     size_t count;              // of all firings
     struct firing firing[FIRINGS_MAX]; // the first of them
 };
-/* Judge every tick of HISTORY; an incident takes no time. RULES' interval is taken to be the history's step. */
+/* Judge every tick of HISTORY; an incident takes no time. */
 void history_judge(const struct history *history, const struct gs_rules *rules, struct trial *trial);
 /* The rules in FILE of the repository's rules/; the test ends where they cannot be read. */
 struct gs_rules *read_rules_file(const char *file);
