@@ -40,6 +40,7 @@ bool gs_may_colour(int fd);
 int gs_cmd_run(int argc, char **argv);
 int gs_cmd_check(int argc, char **argv);
 int gs_cmd_replay(int argc, char **argv);
+int gs_cmd_suggest(int argc, char **argv);
 int gs_cmd_ls(int argc, char **argv);
 int gs_cmd_show(int argc, char **argv);
 int gs_cmd_top(int argc, char **argv);

@@ -27,6 +27,11 @@ const struct gs_command gs_commands[] = {
      "  HISTORY        an incident's folder, its metrics.json, a black box, or CSV: time,rss,gauge:queue …; - is\n"
      "                 standard input\n",
      gs_cmd_replay},
+    {"suggest", "[--per-week N] [--limit SIZE] HISTORY", "print a rules file fitted to a recorded history, each figure explained",
+     "  --per-week N   incidents that the history may have in a week by these rules (default: 1)\n"
+     "  --limit SIZE   the memory limit (default: what the history says)\n"
+     "  HISTORY        an incident's folder, a metrics.json, or CSV (time,rss,gauge:queue,…); - is standard input\n",
+     gs_cmd_suggest},
     {"ls", "[--json] [DIR]", "list incidents, repeats of one cause together",
      "  --json         every incident's incident.json, with its \"dir\"\n"
      "  DIR            default: $GUMSHOE_DIR, else ./incidents\n",

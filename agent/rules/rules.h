@@ -237,3 +237,17 @@ struct gs_hour_limits gs_judge_hour_limits(const struct gs_judge *judge, size_t 
 /* RULE fired, but may not have its incident: ROOM says whose hour is full, until UNTIL_NS of the judge's clock. It is as if it
  * had been held back. */
 void gs_judge_incident_denied(struct gs_judge *judge, size_t rule, enum gs_hour_room room, int64_t until_ns);
+
+/* ---- suggestions ---------------------------------------------------------------------------------------- */
+
+enum { GS_SUGGEST_ROWS_LEAST = 60 }; // and an hour
+struct gs_suggest_wish {
+    uint64_t per_week;       // incidents, at most, on that history; of less than a week: in all of it
+    uint64_t limit_bytes;    // what shares of memory are shares of; 0: unknown
+};
+struct gs_text;
+/* A rules file fitted to HISTORY, into OUT: the same for the same, replayed on it with no more incidents than wished for. NOTES
+ * gets a line for each thing that was left out. 0; -ENODATA: there is nothing to fit to (NOTES says why); or -ENOMEM.
+ * Context: CLI (pure). */
+int gs_suggest(const struct gs_history *history, const struct gs_suggest_wish *wish, struct gs_text *out,
+               struct gs_text *notes) GS_CHECK_RESULT;

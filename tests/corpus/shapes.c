@@ -272,7 +272,15 @@ static void draw_slow_descriptor_leak(const struct story *story, double t_s, str
 
 static void draw_thread_storm(const struct story *story, double t_s, struct server *now)
 {
-    now->threads += pick(story, 0, 1500, 4000) * ramp(t_s, story->from_s, pick(story, 1, 10, 60));
+    now->threads += pick(story, 0, 2500, 4000) * ramp(t_s, story->from_s, pick(story, 1, 10, 60));
+}
+
+/* Everybody waits: hundreds of threads, and next to nothing is done. */
+static void draw_threads_stuck(const struct story *story, double t_s, struct server *now)
+{
+    double there = ramp(t_s, story->from_s, 300);
+    now->threads += pick(story, 0, 1100, 1800) * there;
+    now->cpu *= 1 - there;
 }
 
 static void draw_thread_leak(const struct story *story, double t_s, struct server *now)
@@ -324,6 +332,7 @@ const struct shape shapes[] = {
     {"fd-leak",          "10 to 120 descriptors a minute",                      3,    1, DESCRIPTORS,0.2, 0.02,   1,  1024, draw_descriptor_leak},
     {"fd-leak-slow",     "8 to 16 descriptors an hour",                       144,   60, DESCRIPTORS,  0, 0.02,   1,  1024, draw_slow_descriptor_leak},
     {"thread-storm",     "thousands of threads within a minute",                1,    1, THREADS,    0.5, 0.02,   1,  1024, draw_thread_storm},
+    {"threads-stuck",    "many threads, and nothing is done",                   1,    1, THREADS,    0.5, 0.02,   1,  1024, draw_threads_stuck},
     {"thread-leak",      "30 to 60 threads an hour",                           48,   60, THREADS,      0, 0.02,   1,  1024, draw_thread_leak},
     {"cpu-spin",         "all CPUs, for nothing",                               3,    1, CPU,        0.5, 0.01,   1,  1024, draw_spin},
     {.name = NULL},

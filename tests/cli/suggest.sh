@@ -1,0 +1,80 @@
+#!/bin/bash
+# gumshoe suggest: an owner has a week of figures, and wants rules that would have let him sleep.
+. "$(dirname "$0")/lib.sh"
+
+# suggest ARGUMENT…: the rules in $tmp/out, standard error in $tmp/err, the exit status in $status.
+suggest() { "$gumshoe" suggest "$@" > "$tmp/out" 2> "$tmp/err" && status=0 || status=$?; }
+complains() { grep -qF -- "$1" "$tmp/err" || fail "not complained: $1: $(cat "$tmp/err")"; }
+# fired HISTORY: how often all rules of $tmp/out together fire on it.
+fired() { "$gumshoe" replay --rules out --limit 1GiB --json "$1" | jq '[.rules[].fired_count] | add'; }
+
+# Eight days, a row a minute: 300 to 400 MiB by day and night, threads and CPU likewise, some noise; MORE is added to rss and heap
+# at minute m.
+figures() {
+    awk -v days="$1" 'BEGIN { print "time,rss,heap_in_use,threads,cpu,fds,gauge:queue"; MiB = 1048576; seed = 7
+        for (m = 0; m < days * 1440; m++) {
+            seed = (seed * 1103515245 + 12345) % 2147483648; noise = seed / 2147483648 - 0.5
+            load = (1 - cos(m / 1440 * 6.2831853)) / 2; more = 0
+            '"$2"'
+            printf "%d,%d,%d,%d,%.1f,%d,%d\n", m * 60, (300 + 100 * load + 10 * noise + more) * MiB, (250 + 80 * load + 8 * noise + more) * MiB,
+                   20 + 40 * load, 10 + 40 * load + 4 * noise, 100 + 200 * load, 5 + 20 * load + 6 * noise } }'
+}
+figures 8 '' > week.csv
+
+it "prints a rules file without errors or warnings"
+suggest --limit 1GiB week.csv
+equal $status 0 "status"
+equal "$(cat err)" "" "notes"
+"$gumshoe" check out > checked || fail "$(cat checked)"
+! grep -q warning checked || fail "$(cat checked)"
+it "gives the reason for each figure"
+equal "$(jq '[.rules[] | select(.why | length < 20)] | length' out)" 0 "rules without a reason"
+jq -r '.rules[] | select(.name == "rss-high").why' out | grep -q 'the median is .* 99 % of the time .* by the hour of the day 30.* to .*' || fail "$(cat out)"
+equal "$(jq -r '[.rules[].metric] | unique | join(" ")' out)" "cpu fds gauge:queue heap_in_use rss threads"
+it "says the same when asked again"
+cp out first; suggest --limit 1GiB week.csv; cmp out first || fail "two answers"
+it "has no more than the incidents wished for on that very history"
+equal "$(fired week.csv)" 0 "incidents of a quiet week"
+
+it "finds what comes later: a leak, a jump, a storm of threads"
+figures 8 'if (m > 2880) more = (m - 2880) / 20' > leak.csv
+[ "$(fired leak.csv)" -ge 1 ] || fail "the leak is not found"
+figures 2 'if (m > 2000) more = 300' > jump.csv
+"$gumshoe" replay --rules out --limit 1GiB --expect rss-jump --expect rss-high jump.csv > /dev/null || fail "the jump is not found"
+figures 2 'if (m > 2000) load = 20' > storm.csv
+"$gumshoe" replay --rules out --limit 1GiB --expect threads-high storm.csv > /dev/null || fail "the storm is not found"
+
+it "does not learn from a fault in the history to overlook it"
+suggest --limit 1GiB leak.csv
+"$gumshoe" check out > checked && ! grep -q warning checked || fail "$(cat checked)"
+equal "$(fired leak.csv)" 1 "incidents: the leak, once a week"
+"$gumshoe" replay --rules out --limit 1GiB --expect heap_in_use-leak=1 leak.csv > /dev/null || fail "which one? $(cat out)"
+suggest --limit 1GiB --per-week 3 leak.csv
+[ "$(fired leak.csv)" -ge 2 ] && [ "$(fired leak.csv)" -le 3 ] || fail "$(fired leak.csv) of 3"
+it "is silent if no incident is wished for"
+suggest --limit 1GiB --per-week 0 leak.csv
+equal $status 0 "status"
+equal "$(fired leak.csv)" 0 "incidents"
+
+it "says what the history lacks, and what to do"
+cut -d, -f1,4 week.csv > threads.csv
+suggest threads.csv
+equal $status 0 "status"
+complains "rss: no rule, it is not in this history; add it as a column"
+complains "the memory limit is not known: no rule near it; give it with --limit SIZE"
+equal "$(jq -r '[.rules[].metric] | unique | join(" ")' out)" threads
+head -n 50 week.csv > short.csv
+suggest short.csv
+equal $status 1 "a short history"
+equal "$(cat out)" "" "no rules"
+complains "the history is too short: 49 rows over 48 m; an hour and 60 rows are the least, a week is better"
+it "says 2 for wrong usage, 3 for what cannot be read"
+equal "$(status_of "$gumshoe" suggest)" 2
+equal "$(status_of "$gumshoe" suggest week.csv week.csv)" 2
+equal "$(status_of "$gumshoe" suggest --per-week many week.csv)" 2
+equal "$(status_of "$gumshoe" suggest --per-week -1 week.csv)" 2
+equal "$(status_of "$gumshoe" suggest --limit 0 week.csv)" 2
+equal "$(status_of "$gumshoe" suggest missing.csv)" 3
+it "helps"
+"$gumshoe" suggest --help | grep -q "usage: gumshoe suggest" || fail "--help"
+grep -q "^.B suggest$" "$source_dir/docs/gumshoe.1" || fail "the man page"
