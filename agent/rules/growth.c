@@ -3,7 +3,7 @@
  *   Theil-Sen: the median of the slopes of all pairs of ticks in the window      fires when it is ≥ rate
  *   a rate such as "1%/h" is a share of the window's median: as much for a small server as for a large one
  *
- * A single spike, or a quarter of the ticks gone wrong, does not move it. All pairs of n points are n²/2 slopes, so
+ * A single spike, or a quarter of the ticks gone wrong, does not move it; a step does if it is as high as rate × over. All pairs of n points are n²/2 slopes, so
  * there are GS_SLOPE_POINTS_MAX of them at most: a window of time holds no more, each the mean of some ticks in a row; of
  * a window of more ticks than that, so many are looked at, evenly chosen, with the first and the last. */
 #include "rules/inside.h"
@@ -96,8 +96,8 @@ static double work_out(const struct gs_window *window, double *scratch, double *
     return slopes ? gs_median(scratch, slopes) * 1e9 : NAN;
 }
 
-/* The slope as of the last point that was begun: within that point's few ticks it hardly moves, and all pairs of 200 points
- * take a tenth of a millisecond, which no watcher should spend on every tick. */
+/* The slope as of the last point that was begun: within that point's few ticks it hardly moves, and all pairs of 120 points
+ * take some 40 µs, which no watcher should spend on every tick. */
 static double slope(struct gs_window *window, double *scratch)
 {
     if (window->slope.at != window->pushed)

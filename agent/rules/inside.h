@@ -256,7 +256,7 @@ struct gs_sight {              // what a condition sees at one tick
     int64_t held_ns;           // how long the condition has been true; 0 where the rule does not ask
     double *scratch;           // GS_SCRATCH of them
 };
-enum { GS_MEAN_POINTS_MAX = 240, GS_SLOPE_POINTS_MAX = 200, GS_SCRATCH = GS_SLOPE_POINTS_MAX * (GS_SLOPE_POINTS_MAX - 1) / 2 };
+enum { GS_MEAN_POINTS_MAX = 240, GS_SLOPE_POINTS_MAX = 120, GS_SCRATCH = GS_SLOPE_POINTS_MAX * (GS_SLOPE_POINTS_MAX - 1) / 2 };
 
 enum gs_answer { GS_CANNOT_TELL, GS_NO, GS_YES };
 struct gs_finding {

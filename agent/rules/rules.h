@@ -245,7 +245,6 @@ struct gs_suggest_wish {
     uint64_t per_week;       // incidents, at most, on that history; of less than a week: in all of it
     uint64_t limit_bytes;    // what shares of memory are shares of; 0: unknown
 };
-struct gs_text;
 /* A rules file fitted to HISTORY, into OUT: the same for the same, replayed on it with no more incidents than wished for. NOTES
  * gets a line for each thing that was left out. 0; -ENODATA: there is nothing to fit to (NOTES says why); or -ENOMEM.
  * Context: CLI (pure). */

@@ -95,6 +95,12 @@ static void draw_cache_fills(const struct story *story, double t_s, struct serve
     now->heap += size * (1 - exp(-3 * (t_s < fills_s ? t_s : fills_s) / fills_s));
 }
 
+/* A feature is switched on after a day or two, and its tables stay: up to three fifths of the size again. */
+static void draw_late_tables(const struct story *story, double t_s, struct server *now)
+{
+    now->heap *= 1 + pick(story, 0, 0.2, 0.6) * ramp(t_s, pick(story, 1, 6, 60) * hour, pick(story, 2, 0.1, 3) * hour);
+}
+
 /* Deployed anew every few hours: gone for a minute, small again, warm soon. */
 static void draw_restarts(const struct story *story, double t_s, struct server *now)
 {
@@ -305,6 +311,7 @@ const struct shape shapes[] = {
     {"warm-up",          "tables are loaded at the start",                      2,    1, WELL,         0, 0.02,   1,  1024, draw_warm_up},
     {"cache-fills",      "a cache fills for hours and stays",                  72,   60, WELL,         0, 0.02,   1,  1024, draw_cache_fills},
     {"large-cache",      "the same on a large machine",                        72,   60, WELL,         0, 0.02,  64, 65536, draw_cache_fills},
+    {"late-tables",      "up to three fifths more from some day on",          120,   60, WELL,         0, 0.02,   1,  1024, draw_late_tables},
     {"restarts",         "deployed several times",                             24,   10, WELL,         0, 0.03,   1,  1024, draw_restarts},
     {"sawtooth",         "garbage is collected",                                3,    1, WELL,         0, 0.02,   1,  1024, draw_sawtooth},
     {"batch",            "a job every hour",                                   24,   10, WELL,         0, 0.02,   1,  1024, draw_batch},

@@ -445,6 +445,220 @@ static void a_new_judge_takes_over_what_the_old_one_knew(void **state)
     assert_int_equal(s.incidents, 1); // still cooling
 }
 
+/* ---- what else the language says ---------------------------------------------------------------------------------------------------- */
+
+static void again_of_below_is_a_new_low(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"a\", \"metric\": \"gauge:workers\", \"below\": 100, \"cooldown\": \"1s\", \"again\": \"20%\" }");
+    ticks(1, 50);
+    ticks(20, 41);
+    assert_int_equal(s.incidents, 1);
+    ticks(1, 40); // 20 % below 50
+    assert_int_equal(s.incidents, 2);
+}
+
+/* Nothing was kept of the first: behind the cooldown it fires again, although it was never quiet and is no higher. */
+static void an_incident_that_failed_is_no_measure(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"a\", \"metric\": \"rss\", \"above\": \"100MiB\", \"cooldown\": \"10s\" }");
+    ticks(1, MiB(200));
+    gs_judge_incident_failed(s.judge, 0, s.now_ns);
+    ticks(9, MiB(200));
+    assert_int_equal(s.incidents, 1);
+    ticks(2, MiB(200));
+    assert_int_equal(s.incidents, 2);
+    ticks(100, MiB(200)); // this one was kept
+    assert_int_equal(s.incidents, 2);
+}
+
+/* A capture of its own takes five seconds: what is seen meanwhile is judged, and stays out of the rule's window. */
+static void a_rule_does_not_see_its_own_capture_as_usual(void **state)
+{
+    (void)state;
+    struct gs_verdict verdict;
+    double value = MiB(200);
+    story("{ \"name\": \"a\", \"metric\": \"rss\", \"jitter\": { \"by\": \"50MiB\", \"over\": 10 }, \"cooldown\": \"0\", \"again\": \"always\" }");
+    ticks(10, MiB(100));
+    for (int i = 0; i < 5; i++) {
+        struct gs_tick tick = {.time_ns = s.now_ns, .value = &value};
+        assert_int_equal(gs_judge_tick(s.judge, &tick, &verdict), i == 0); // busy from then on
+        s.now_ns += GS_NS_PER_S;
+    }
+    gs_judge_incident_over(s.judge, 0, s.now_ns);
+    ticks(1, MiB(160)); // the tick that fired was kept: (9 × 100 + 200) / 10 = 110, and 50 more are 160: not yet
+    assert_int_equal(s.incidents, 0);
+    ticks(1, MiB(167)); // (8 × 100 + 200 + 160) / 10 = 116
+    assert_int_equal(s.incidents, 1);
+}
+
+/* Ten seconds: judged from the eleventh second on, whatever came before. */
+static void a_window_of_time_is_full_when_the_time_is_over(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"a\", \"metric\": \"rss\", \"jitter\": { \"rise\": \"50%\", \"over\": \"10s\" } }");
+    ticks(8, MiB(100));
+    assert_string_equal(why_not(), "window 8 s of 10 s");
+    ticks(1, MiB(200));
+    assert_int_equal(s.incidents, 0);
+    ticks(1, MiB(100));
+    ticks(1, MiB(166)); // (9 × 100 + 200) / 10 = 110: 51 % more
+    assert_int_equal(s.incidents, 1);
+}
+
+/* Ticks that come every three seconds instead of every second leave two thirds of the time unseen. */
+static void late_ticks_leave_gaps(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"a\", \"metric\": \"rss\", \"jitter\": { \"rise\": \"50%\", \"over\": 6 } }");
+    for (int i = 0; i < 20; i++) {
+        ticks(1, MiB(100));
+        wait_s(2);
+    }
+    assert_non_null(strstr(why_not(), "window full of gaps"));
+    ticks(1, MiB(500));
+    assert_int_equal(s.incidents, 0);
+    ticks(7, MiB(100)); // six in a row, and no gap in them
+    ticks(1, MiB(500));
+    assert_int_equal(s.incidents, 1);
+}
+
+static void by_and_rise_must_both_be_exceeded(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"a\", \"metric\": \"threads\", \"jitter\": { \"rise\": \"50%\", \"by\": 20, \"over\": 4 }, \"cooldown\": \"0\" }");
+    ticks(4, 10);
+    ticks(1, 30); // three times as many, but just 20 more
+    assert_int_equal(s.incidents, 0);
+    ticks(4, 10);
+    ticks(1, 31);
+    assert_int_equal(s.incidents, 1);
+    story("{ \"name\": \"a\", \"metric\": \"threads\", \"jitter\": { \"rise\": \"50%\", \"by\": 20, \"over\": 4 } }");
+    ticks(4, 100);
+    ticks(1, 150); // 50 more, but just half as many again
+    assert_int_equal(s.incidents, 0);
+    ticks(4, 100);
+    ticks(1, 151);
+    assert_int_equal(s.incidents, 1);
+}
+
+/* A rise over a mean below nothing is one of its magnitude. */
+static void jitter_of_what_is_negative(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"a\", \"metric\": \"gauge:balance\", \"jitter\": { \"rise\": \"50%\", \"over\": 4 } }");
+    ticks(4, -100);
+    ticks(1, -50);
+    assert_int_equal(s.incidents, 0);
+    ticks(4, -100);
+    ticks(1, -49);
+    assert_int_equal(s.incidents, 1);
+}
+
+/* Nothing varied: the spread is 1 % of the median, 1.4826 × 1 MiB, and six of them are 8.9 MiB. */
+static void unusual_in_a_flat_window(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"a\", \"metric\": \"rss\", \"unusual\": { \"over\": 20 } }");
+    ticks(20, MiB(100));
+    ticks(1, MiB(108.8));
+    assert_int_equal(s.incidents, 0);
+    ticks(1, MiB(109));
+    assert_int_equal(s.incidents, 1);
+}
+
+/* Five of twenty ticks are far off: neither the median nor how far ticks stray knows of them. */
+static void unusual_is_not_misled_by_outliers(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"a\", \"metric\": \"gauge:q\", \"unusual\": { \"over\": 20, \"min\": 40 } }");
+    for (int i = 0; i < 20; i++)
+        ticks(1, i % 4 == 3 ? 5000 : 50 + i % 4); // 50, 51, 52, 5000: median 51.5, distances 1.5, 0.5, 0.5, 4948.5: MAD 1
+    ticks(1, 60); // 51.5 + 6 × 1.4826 = 60.4
+    assert_int_equal(s.incidents, 0);
+    ticks(1, 66); // that 60 is in the window now: median 52, distances 0, 1, 2, 8, 4948: MAD 1.5, and 52 + 6 × 2.224 = 65.3
+    assert_int_equal(s.incidents, 1);
+}
+
+static void a_quarter_of_the_ticks_cannot_fake_growth(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"a\", \"metric\": \"gauge:q\", \"growth\": { \"rate\": \"1/min\", \"over\": 100 } }");
+    for (int i = 0; i < 300; i++)
+        ticks(1, i % 4 == 3 ? i * 1000 : 50);
+    assert_int_equal(s.incidents, 0);
+    assert_non_null(strstr(why_not(), "grows by 0/h over 100 ticks, fires from 1/min"));
+}
+
+/* One a minute over five minutes is a growth by five. A step by four is none, wherever it stands in the window; one by eight is
+ * one while it stands in the middle, where most pairs lie across it. A spike never is. */
+static void a_step_counts_for_no_more_than_it_is(void **state)
+{
+    (void)state;
+    static const char rule[] = "{ \"name\": \"a\", \"metric\": \"gauge:q\", \"growth\": { \"rate\": \"1/min\", \"over\": \"5m\" } }";
+    story(rule);
+    for (int i = 0; i < 1200; i++)
+        ticks(1, i < 600 ? 50 : 54);
+    assert_int_equal(s.incidents, 0);
+    for (int i = 0; i < 600; i++)
+        ticks(1, i > 300 && i < 360 ? 5000 : 54);
+    assert_int_equal(s.incidents, 0);
+    story(rule);
+    for (int i = 0; i < 1200; i++)
+        ticks(1, i < 600 ? 50 : 58);
+    assert_int_equal(s.incidents, 1);
+}
+
+/* What fell due while nobody looked is not made up for, and the next stays in step with the first. */
+static void every_does_not_make_up(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"a\", \"every\": \"10s\" }");
+    ticks(1, NAN);
+    wait_s(34);
+    ticks(1, NAN); // second 35
+    assert_int_equal(s.incidents, 1);
+    ticks(4, NAN); // 36 to 39
+    assert_int_equal(s.incidents, 1);
+    ticks(1, NAN);
+    assert_int_equal(s.incidents, 2);
+}
+
+static void unless_below_holds_back_and_a_missing_figure_does_not(void **state)
+{
+    (void)state;
+    double values[2] = {500, 3};
+    struct gs_verdict verdict;
+    story("{ \"name\": \"a\", \"metric\": \"threads\", \"above\": 400, \"unless\": { \"metric\": \"cpu\", \"below\": \"5%\" } }");
+    struct gs_tick tick = {.time_ns = 0, .value = values};
+    assert_int_equal(gs_judge_tick(s.judge, &tick, &verdict), 0);
+    assert_string_equal(why_not(), "held back: cpu is 3 % (unless)");
+    values[1] = NAN;
+    tick.time_ns = GS_NS_PER_S;
+    assert_int_equal(gs_judge_tick(s.judge, &tick, &verdict), 1);
+}
+
+/* The window of the old rules is that of the new ones, though the rise is another. */
+static void a_new_judge_takes_over_windows(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"a\", \"metric\": \"rss\", \"jitter\": { \"rise\": \"90%\", \"over\": 10 } }");
+    ticks(10, MiB(100));
+    struct gs_rules *old_rules = s.rules;
+    struct gs_judge *old = s.judge;
+    int64_t now_ns = s.now_ns;
+    s.rules = NULL;
+    s.judge = NULL;
+    story("{ \"name\": \"a\", \"metric\": \"rss\", \"jitter\": { \"rise\": \"10%\", \"over\": 10 } }");
+    gs_judge_adopt(s.judge, old);
+    gs_judge_free(old);
+    gs_rules_free(old_rules);
+    s.now_ns = now_ns;
+    ticks(1, MiB(111));
+    assert_int_equal(s.incidents, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -475,6 +689,20 @@ int main(void)
         cmocka_unit_test(the_alarm_stands_at_the_lowest_armed_line),
         cmocka_unit_test(no_alarm_is_set_below_the_present),
         cmocka_unit_test(a_new_judge_takes_over_what_the_old_one_knew),
+        cmocka_unit_test(again_of_below_is_a_new_low),
+        cmocka_unit_test(an_incident_that_failed_is_no_measure),
+        cmocka_unit_test(a_rule_does_not_see_its_own_capture_as_usual),
+        cmocka_unit_test(a_window_of_time_is_full_when_the_time_is_over),
+        cmocka_unit_test(late_ticks_leave_gaps),
+        cmocka_unit_test(by_and_rise_must_both_be_exceeded),
+        cmocka_unit_test(jitter_of_what_is_negative),
+        cmocka_unit_test(unusual_in_a_flat_window),
+        cmocka_unit_test(unusual_is_not_misled_by_outliers),
+        cmocka_unit_test(a_quarter_of_the_ticks_cannot_fake_growth),
+        cmocka_unit_test(a_step_counts_for_no_more_than_it_is),
+        cmocka_unit_test(every_does_not_make_up),
+        cmocka_unit_test(unless_below_holds_back_and_a_missing_figure_does_not),
+        cmocka_unit_test(a_new_judge_takes_over_windows),
     };
     gs_memory_for_json();
     return cmocka_run_group_tests(tests, NULL, NULL);
