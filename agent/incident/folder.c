@@ -49,7 +49,9 @@ static int make_dot_folder(int store, const char *name, struct gs_held *out)
     if (mkdirat(store, dot, 0700) != 0)
         return -errno;
     int fd = gs_openat(store, dot, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-    int error = fd < 0 ? fd : claim(store, name, fd);
+    int error = fd == -ENOENT ? -EEXIST
+                : fd < 0      ? fd
+                              : claim(store, name, fd); // ENOENT: a sweeper was quicker
     if (!error)
         error = gs_hold(out, fd);
     else if (fd >= 0)

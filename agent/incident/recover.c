@@ -165,7 +165,7 @@ static bool is_made(struct gs_store *store, const struct gs_remains *remains)
     gs_print_time(remains->last_seen_ns, GS_TIME_FOLDER, time);
     gs_print_time(remains->started_ns, GS_TIME_ISO, started);
     snprintf(name, sizeof name, "%s-%s-%d", time, GS_DIED_RULE, remains->pid);
-    int folder = fd < 0 ? fd : openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int folder = fd < 0 ? fd : gs_open_own_folder(fd, name);
     json_t *json = folder < 0 ? NULL : gs_incident_read(folder, why, sizeof why);
     const char *seen = json_string_value(json_object_get(json, "started"));
     bool made = json && (remains->started_ns == 0 || (seen && strcmp(seen, started) == 0));
