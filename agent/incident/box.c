@@ -18,6 +18,7 @@
 #include "base/held.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/spare.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -443,8 +444,8 @@ static bool is_over(const struct gs_box *box)
 static int create_new(const char *new, int live, struct gs_held *held)
 {
     unlinkat(live, new, 0); // of one that was killed at it, and had our number
-    int fd = openat(live, new, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    return fd < 0 ? -errno : gs_hold(held, fd);
+    int fd = gs_openat(live, new, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    return fd < 0 ? fd : gs_hold(held, fd);
 }
 
 static int fill_new(struct gs_box *box, const struct gs_incident_scene *scene, int live, const char *new,
@@ -482,7 +483,7 @@ static int begin_again(struct gs_box *box, const struct gs_incident_scene *scene
             box->held = held;
         gs_release(error ? &held : &old);
     }
-    close(live);
+    gs_close(live);
     if (!error)
         box->began = gs_box_out_size(&box->out);
     return error;
@@ -597,9 +598,17 @@ struct gs_box *gs_box_open(struct gs_store *store)
 
 void gs_box_give_up(struct gs_box *box)
 {
+    char path[GS_LIVE_NAME + 8];
     if (!box || atomic_exchange(&box->given_up, true))
         return;
-    gs_live_remove(box->store, box->name);
+    int store = gs_store_fd(box->store);
+    snprintf(path, sizeof path, ".live/%s", box->name);
+    if (store >= 0 && unlinkat(store, path, 0) == 0)
+        return;
+    if (gs_is_held(&box->held, NULL) && ftruncate(box->held.fd, 0) != 0) // an empty one says as much
+        gs_log(GS_LOG_WARNING,
+               "the black box %s/%s cannot be removed: the next start will take it for a dead process's",
+               gs_store_path(box->store), path);
 }
 
 void gs_box_close(struct gs_box *box)

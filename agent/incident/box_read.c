@@ -505,11 +505,6 @@ struct gs_box_contents *gs_box_read(const void *bytes, size_t length, char *why,
     return NULL;
 }
 
-const struct gs_history *gs_box_history(const struct gs_box_contents *contents)
-{
-    return contents->history;
-}
-
 struct gs_history *gs_box_take_history(struct gs_box_contents *contents)
 {
     struct gs_history *taken = contents->history;

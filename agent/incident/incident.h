@@ -158,8 +158,7 @@ struct gs_box_contents;
 struct gs_box_contents *gs_box_read(const void *bytes, size_t length, char *why, size_t why_size) GS_CHECK_RESULT;
 /* Borrowed from it. How the process died is told as far as it can be found out now; NULL: it runs. */
 const struct gs_remains *gs_box_remains(struct gs_box_contents *contents);
-const struct gs_history *gs_box_history(const struct gs_box_contents *contents); // NULL: none
-struct gs_history *gs_box_take_history(struct gs_box_contents *contents); // the caller's from then on
+struct gs_history *gs_box_take_history(struct gs_box_contents *contents); // the caller's from then on; NULL: none
 void gs_box_contents_free(struct gs_box_contents *contents);
 
 /* ---- the incident of a process that died --------------------------------------------------------------------------- */

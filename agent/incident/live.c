@@ -167,7 +167,7 @@ int gs_live_open(struct gs_store *store)
         error = -EPERM;
     if (!error)
         return live;
-    close(live);
+    gs_close(live);
     return error;
 }
 
@@ -182,7 +182,7 @@ int gs_live_listen(struct gs_store *store, char name[GS_LIVE_NAME])
     sweep(live, directory);
     socket_name((int)getpid(), name);
     int listener = listen_at(directory, live, name);
-    close(live);
+    gs_close(live);
     return listener;
 }
 

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/spare.h"
 #include "incident/box.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -73,13 +74,13 @@ static bool still_bears(int live, const char *name, int fd)
 static int open_box(int live, const char *name)
 {
     struct stat status;
-    int fd = openat(live, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd = gs_openat(live, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
     if (fd < 0)
-        return -errno;
+        return fd;
     if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == geteuid() &&
         status.st_nlink == 1)
         return fd;
-    close(fd);
+    gs_close(fd);
     return -EPERM;
 }
 
@@ -199,10 +200,21 @@ static int write_incident(const struct box *box, struct gs_box_contents *content
     return error ? error : 1;
 }
 
+/* Its writer ended as it should, and could not remove it. */
+static bool is_emptied(int fd)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 && status.st_size == 0;
+}
+
 /* Turn BOX, which is locked by us and open as FD, into an incident. As write_incident. */
 static int turn(const struct box *box, int fd, int number, uint64_t max_per_hour, char path[PATH_MAX])
 {
     char why[200];
+    if (is_emptied(fd)) {
+        unlinkat(box->live, box->name, 0);
+        return 0;
+    }
     struct gs_box_contents *contents = read_box(fd, why, sizeof why);
     if (!contents) {
         keep_aside(box, why);
@@ -226,7 +238,7 @@ static int try_box(const struct box *box, int number, uint64_t max_per_hour, cha
         return 0;
     bool dead = gs_box_lock(fd) && still_bears(box->live, box->name, fd);
     int made = dead ? turn(box, fd, number, max_per_hour, path) : 0;
-    close(fd);
+    gs_close(fd);
     return made;
 }
 
@@ -258,8 +270,8 @@ int gs_recover_next(struct gs_store *store, uint64_t max_per_hour, char path[PAT
     for (size_t i = 0; i < count && made == 0; i++)
         made = try_box(&(struct box){store, live, names[i]}, 0, max_per_hour, path);
     if (live >= 0)
-        close(live);
-    close(lock);
+        gs_close(live);
+    gs_close(lock);
     return live < 0 ? live : made;
 }
 
@@ -276,8 +288,8 @@ int gs_recover_child(struct gs_store *store, const char *name, int status, char 
     else if (live >= 0)
         unlinkat(live, file, 0);
     if (live >= 0)
-        close(live);
+        gs_close(live);
     gs_live_remove(store, strcat(strcpy(file, name), ".sock")); // nobody answers it any more
-    close(lock);
+    gs_close(lock);
     return live < 0 ? live : made;
 }

@@ -4,6 +4,7 @@
  *
  * Who: the watcher, of boxes that it finds; the command, of boxes and core files. */
 #include "base/clock.h"
+#include "base/spare.h"
 #include "incident/inside.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -18,14 +19,16 @@ int gs_died_lock(struct gs_store *store, bool wait)
     int live = gs_live_open(store), lock = live, error = 0;
     if (live < 0)
         return live;
-    lock = openat(live, ".lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
-    if (lock < 0 || flock(lock, wait ? LOCK_EX : LOCK_EX | LOCK_NB) != 0)
+    lock = gs_openat(live, ".lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600);
+    if (lock < 0)
+        error = lock;
+    else if (flock(lock, wait ? LOCK_EX : LOCK_EX | LOCK_NB) != 0)
         error = -errno;
-    close(live);
+    gs_close(live);
     if (!error)
         return lock;
     if (lock >= 0)
-        close(lock);
+        gs_close(lock);
     return error;
 }
 
@@ -95,6 +98,6 @@ int gs_incident_of_remains(struct gs_store *store, const struct gs_remains *rema
     if (lock < 0)
         return lock;
     int error = gs_remains_write(store, remains, path);
-    close(lock);
+    gs_close(lock);
     return error;
 }

@@ -121,6 +121,11 @@ equal "$(died shared)" 3 "incidents"
 grep -q "no incident: there are 3 of the same hour already" log || fail "the log does not tell"
 equal "$(ls shared/.live)" "" "what is left"
 
+it "gives its history to replay, as a file that somebody kept or of a process that runs"
+echo '{"version": 1, "rules": [{"name": "big", "metric": "rss", "above": "1MiB"}, {"name": "half", "metric": "rss", "above": "50%"}]}' > tried.json
+"$gumshoe" replay --rules tried.json --json by-hand.box > replayed || fail "replay"
+equal "$(jq -r '[.rules[] | .rule + " " + (.fired | length | tostring)] | join(", ")' replayed)" "big 1, half 0" "what would have fired"
+
 it "keeps a damaged box aside, and says so"
 mkdir -p spoilt/.live; chmod 700 spoilt spoilt/.live
 cp by-hand.box spoilt/.live/$host-1.box; printf x | dd of=spoilt/.live/$host-1.box bs=1 seek=20 conv=notrunc 2> /dev/null

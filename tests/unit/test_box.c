@@ -168,8 +168,9 @@ static void growth_is_since_the_baseline_that_the_living_would_take(void **state
 {
     struct gs_baselines *baselines = (struct gs_baselines *)scene.baselines;
     int64_t now_ns = gs_monotonic_ns();
-    uint32_t a = site(10);
+    uint32_t a = site(10), table = site(11);
     (void)state;
+    allocate(table, 1, 50); // once, and for good: there is no word of it at either baseline
     allocate(a, 1, 1000);
     tick(1);
     gs_baselines_tick(baselines, now_ns - 1500 * SECOND, 600 * SECOND, now_ns - 900 * SECOND); // 15 minutes ago
@@ -184,6 +185,7 @@ static void growth_is_since_the_baseline_that_the_living_would_take(void **state
         const struct gs_given_stack *stack = found(contents, 10);
         assert_int_equal(stack->now[GS_INUSE_SPACE], 7000);
         assert_int_equal(stack->then[GS_INUSE_SPACE], 1000);
+        assert_int_equal(found(contents, 11)->then[GS_INUSE_SPACE], 50);
         assert_true(llabs(contents->heap.base_age_ns - 900 * SECOND) < SECOND);
         gs_box_contents_free(contents);
         gs_box_renew(box);
@@ -536,6 +538,18 @@ static void the_line_is_a_sixteenth_above_and_only_a_tick_lowers_it(void **state
     assert_true(gs_box_line(NULL) == UINT64_MAX);
 }
 
+/* Who ends as it should and cannot remove its box leaves an empty one, which tells of no death. */
+static void an_emptied_box_is_no_death(void **state)
+{
+    char path[PATH_MAX], empty[200];
+    (void)state;
+    tick(1);
+    snprintf(empty, sizeof empty, "%s/.live/4711-9.box", dir);
+    close(open(empty, O_CREAT | O_WRONLY, 0600));
+    assert_int_equal(gs_recover_next(store, 0, path), 0);
+    assert_int_equal(access(empty, F_OK), -1);
+}
+
 static void a_watch_that_ends_takes_its_box_along(void **state)
 {
     (void)state;
@@ -685,6 +699,7 @@ int main(void)
         STORY(a_full_disk_leaves_the_last_box_and_is_told_once),
         STORY(it_does_not_grow_with_time),
         STORY(the_line_is_a_sixteenth_above_and_only_a_tick_lowers_it),
+        STORY(an_emptied_box_is_no_death),
         STORY(a_watch_that_ends_takes_its_box_along),
         STORY(boxes_of_other_machines_are_left_alone_while_they_may_live),
         STORY(an_incident_that_was_made_is_not_made_again),
