@@ -264,8 +264,12 @@ def fill(leave):
     if os.path.exists("disk/filler"):
         os.unlink("disk/filler")
     room = os.statvfs("disk")
-    with open("disk/filler", "wb") as file:
-        file.write(b"x" * max(0, room.f_bavail * room.f_bsize - leave))
+    with open("disk/filler", "wb", buffering=0) as file:
+        try:
+            file.write(b"x" * max(0, room.f_bavail * room.f_bsize - leave))
+        except OSError as error:  # the box has grown meanwhile: then it is full
+            if error.errno != errno.ENOSPC:
+                raise
 
 
 def disk():
