@@ -43,6 +43,7 @@
 
 enum { STACK_BYTES = 1 << 20, NICE = 5 };
 #define STOP_PATIENCE_NS GS_NS_PER_S
+#define FILE_LIMIT_AGAIN_NS (5 * GS_NS_PER_S)
 
 static struct {
     pthread_mutex_t gate; // start and stop
@@ -54,6 +55,8 @@ static struct {
     struct gs_parts parts;
     struct gs_governor governor;
     uint64_t baselines_cpu_ns; // what baselines have cost
+    uint64_t file_limit;
+    int64_t file_limit_due_ns;
     struct gs_box *box; // NULL: there was no memory for it
     bool dead_left;     // there may be boxes of those who died here before
     _Atomic int64_t cpu_duration_ns; // of a profile that the program asks for
@@ -71,11 +74,23 @@ static struct gs_cost cost_so_far(void)
 }
 
 /* A baseline is evidence, too: rare, and worth its price. */
-static void take_baseline(void)
+static void take_baseline(int64_t now_ns)
 {
-    uint64_t began_ns = gs_thread_cpu_ns();
-    gs_baselines_tick(w.parts.baselines, w.parts.start_ns, w.parts.rules->heap.baseline_ns, gs_monotonic_ns());
-    w.baselines_cpu_ns += gs_thread_cpu_ns() - began_ns;
+    int64_t age_ns = w.parts.rules->heap.baseline_ns;
+    bool due = gs_baselines_due(w.parts.baselines, w.parts.start_ns, age_ns, now_ns);
+    uint64_t began_ns = due ? gs_thread_cpu_ns() : 0;
+    gs_baselines_tick(w.parts.baselines, w.parts.start_ns, age_ns, now_ns);
+    if (due)
+        w.baselines_cpu_ns += gs_thread_cpu_ns() - began_ns;
+}
+
+/* A limit is changed seldom, and by hand. */
+static void look_up_file_limit(int64_t now_ns)
+{
+    if (now_ns < w.file_limit_due_ns)
+        return;
+    w.file_limit_due_ns = now_ns + FILE_LIMIT_AGAIN_NS;
+    w.file_limit = gs_file_limit();
 }
 
 /* Keep within the budget: tell the sampler how often to double its distance. */
@@ -152,13 +167,14 @@ static void tick(bool early)
     gs_watch_read(w.parts.watch, now_ns, w.parts.values);
     if (!early)
         gs_history_add(w.parts.history, gs_realtime_ns(), w.parts.values);
-    gs_judge_set_limit(w.parts.judge, GS_OF_FILE_LIMIT, gs_file_limit());
+    look_up_file_limit(now_ns);
+    gs_judge_set_limit(w.parts.judge, GS_OF_FILE_LIMIT, w.file_limit);
     struct gs_tick this_tick = {.time_ns = now_ns, .value = w.parts.values, .early = early};
     size_t fired = gs_judge_tick(w.parts.judge, &this_tick, w.parts.verdicts);
     for (size_t i = 0; i < fired; i++)
         if (may_begin(&w.parts.verdicts[i]))
             capture_verdict(&w.parts.verdicts[i]);
-    take_baseline();
+    take_baseline(gs_monotonic_ns());
     gs_probe_anchor_tick(w.parts.baselines, w.parts.start_ns, now_ns, gs_realtime_ns());
     govern();
     write_box(early ? GS_BOX_EARLY : GS_BOX_TICK);

@@ -6,7 +6,7 @@
  *   cgroup v1   cpu.cfs_quota_us      50000, or -1 for none; cpu.cfs_period_us 100000
  *
  * Affinity is the main thread's: the watcher keeps the one it was born with when a server pins itself later.
- * Who: the watcher. Bounds: GS_QUOTA_LEVELS groups up the tree; quotas are read once in QUOTA_AGAIN_NS, for
+ * Who: the watcher. Bounds: GS_QUOTA_LEVELS groups up the tree; quotas and affinity are read once in QUOTA_AGAIN_NS, for
  * orchestrators do change them. CPU time is summed by the kernel over all threads, each a cold cache line or two (150 µs
  * with 900 of them): in a crowd it is read once in CROWD_AGAIN_NS, and stands meanwhile. */
 #include "base/clock.h"
@@ -47,13 +47,22 @@ static void refresh(struct gs_quota *quota, int64_t now_ns)
     quota->cpus = limited && quota_us && period_us ? (double)quota_us / (double)period_us : INFINITY;
 }
 
-/* The least of the groups' quotas, in CPUs; infinite when there is none. */
-static double least_quota(struct gs_watch *watch)
+/* 0 when the kernel will not say. */
+static int affinity_cpus(void)
+{
+    cpu_set_t set[8]; // 8192 CPUs
+    return sched_getaffinity(getpid(), sizeof set, set) ? 0 : CPU_COUNT_S(sizeof set, set);
+}
+
+/* How many CPUs the process may use: of its affinity and its groups' quotas the least; 0 when the kernel will not say. */
+static double cpus(struct gs_watch *watch)
 {
     bool due = watch->now_ns >= watch->quota_due_ns;
-    double least = INFINITY;
-    if (due)
+    if (due) {
         watch->quota_due_ns = watch->now_ns + QUOTA_AGAIN_NS;
+        watch->affinity_cpus = affinity_cpus();
+    }
+    double least = watch->affinity_cpus;
     for (struct gs_quota *quota = watch->quota; quota < watch->quota + watch->quota_count; quota++) {
         if (due)
             refresh(quota, watch->now_ns);
@@ -109,13 +118,6 @@ static int cpu_open(struct gs_watch *watch)
     return error ? error : add_quotas(watch, "cpu");
 }
 
-/* 0 when the kernel will not say. */
-static int affinity_cpus(void)
-{
-    cpu_set_t set[8]; // 8192 CPUs
-    return sched_getaffinity(getpid(), sizeof set, set) ? 0 : CPU_COUNT_S(sizeof set, set);
-}
-
 /* CPU time of all threads so far, into NS. The process's clock takes a seventh of the time that /proc/self/stat takes (0.6 µs;
  * 6 with 900 threads), and counts finer. A machine of fixtures has the file. */
 static bool cpu_time(struct gs_watch *watch, struct gs_slot *slot, uint64_t *ns)
@@ -147,12 +149,10 @@ static double cpu_read(struct gs_watch *watch, struct gs_slot *slot)
     double rate = cpu_rate(watch, slot);
     if (slot->why[0])
         return NAN;
-    double cpus = affinity_cpus(), quota = least_quota(watch);
-    if (cpus <= 0)
+    double usable = cpus(watch);
+    if (usable <= 0)
         return gs_no_value(slot, "the kernel does not say which CPUs the process may use");
-    if (quota < cpus)
-        cpus = quota;
-    return 100 * rate / 1e9 / cpus;
+    return 100 * rate / 1e9 / usable;
 }
 
 const struct gs_reader gs_reader_cpu = {cpu_open, cpu_read};

@@ -85,13 +85,18 @@ struct gs_watch {
     int64_t now_ns; // of the present tick
     struct gs_kept statm, stat, tasks, descriptors, pressure;
     bool stat_taken, stat_known; // in this tick: tried, and found good
+    bool threads_taken;
+    long threads; // of this tick; count_threads
     ssize_t stat_error;          // or why it could not be read
     struct gs_process process;
     double descriptors_counted;
+    bool procfs_known;
+    dev_t procfs; // the device that procfs is
     int64_t descriptors_due_ns;
     struct gs_quota quota[GS_QUOTA_LEVELS];
     size_t quota_count;
     bool quota_found;
+    int affinity_cpus; // as last looked up, with the quotas
     int64_t quota_due_ns;
     size_t count;
     struct gs_slot slot[];

@@ -92,29 +92,36 @@ int gs_process_open_threads(struct gs_watch *watch)
     return gs_watch_keep(watch, &watch->tasks, "/proc/self/task");
 }
 
-static bool are_tasks(const struct stat *status)
+/* How many threads there are, counted at most once a tick; 0: the directory is not as expected; or -errno. A directory has a link
+ * for each one in it, and two of its own. The figure in /proc/self/stat costs a walk over all threads, whose CPU times stand there
+ * too: 20 µs with a thousand of them. */
+static long count_threads(struct gs_watch *watch)
 {
-    return S_ISDIR(status->st_mode) && status->st_nlink >= 3;
+    struct stat status;
+    if (watch->threads_taken)
+        return watch->threads;
+    int fd = gs_kept_fd(&watch->tasks, watch->now_ns, &status);
+    watch->threads_taken = true;
+    if (fd < 0)
+        watch->threads = fd;
+    else
+        watch->threads = S_ISDIR(status.st_mode) && status.st_nlink >= 3 ? (long)status.st_nlink - 2 : 0;
+    return watch->threads;
 }
 
 bool gs_process_is_crowded(struct gs_watch *watch)
 {
-    struct stat status;
-    return gs_kept_fd(&watch->tasks, watch->now_ns, &status) >= 0 && are_tasks(&status) &&
-           status.st_nlink - 2 > GS_CROWD;
+    return count_threads(watch) > GS_CROWD;
 }
 
-/* A directory has a link for each one in it, and two of its own. The figure in /proc/self/stat costs a walk over all threads,
- * whose CPU times stand there too: 20 µs with a thousand of them. */
 static double threads_read(struct gs_watch *watch, struct gs_slot *slot)
 {
-    struct stat status;
-    int fd = gs_kept_fd(&watch->tasks, watch->now_ns, &status);
-    if (fd < 0)
-        return gs_unreadable(slot, &watch->tasks, fd);
-    if (!are_tasks(&status))
+    long count = count_threads(watch);
+    if (count < 0)
+        return gs_unreadable(slot, &watch->tasks, count);
+    if (count == 0)
         return gs_no_value(slot, "%s is not as expected", watch->tasks.path);
-    return (double)(status.st_nlink - 2);
+    return (double)count;
 }
 
 static double major_faults_read(struct gs_watch *watch, struct gs_slot *slot)
@@ -146,11 +153,17 @@ static double count_entries(int fd)
     return count;
 }
 
-/* Only procfs means "descriptors" by a directory's size. */
-static bool size_is_count(int fd, const struct stat *status)
+/* Only procfs means "descriptors" by a directory's size; which device that is, is asked once. */
+static bool size_is_count(struct gs_watch *watch, int fd, const struct stat *status)
 {
     struct statfs files;
-    return status->st_size > 0 && fstatfs(fd, &files) == 0 && files.f_type == PROC_SUPER_MAGIC;
+    if (status->st_size <= 0)
+        return false;
+    if (!watch->procfs_known && fstatfs(fd, &files) == 0 && files.f_type == PROC_SUPER_MAGIC) {
+        watch->procfs_known = true;
+        watch->procfs = status->st_dev;
+    }
+    return watch->procfs_known && watch->procfs == status->st_dev;
 }
 
 static double descriptors_read(struct gs_watch *watch, struct gs_slot *slot)
@@ -161,7 +174,7 @@ static double descriptors_read(struct gs_watch *watch, struct gs_slot *slot)
         return gs_unreadable(slot, &watch->descriptors, fd);
     if (!S_ISDIR(status.st_mode))
         return gs_no_value(slot, "%s is not a directory", watch->descriptors.path);
-    if (size_is_count(fd, &status))
+    if (size_is_count(watch, fd, &status))
         return (double)status.st_size;
     if (watch->descriptors_counted < COUNT_FREELY || watch->now_ns >= watch->descriptors_due_ns) {
         watch->descriptors_counted = count_entries(fd);

@@ -57,7 +57,7 @@ static int init_slot(struct gs_watch *watch, struct gs_slot *slot, const char *n
 static void read_all(struct gs_watch *watch, int64_t now_ns, double *values)
 {
     watch->now_ns = now_ns;
-    watch->stat_taken = false;
+    watch->stat_taken = watch->threads_taken = false;
     for (size_t i = 0; i < watch->count; i++) {
         struct gs_slot *slot = &watch->slot[i];
         double value = NAN;

@@ -80,11 +80,16 @@ static void thin(struct gs_baselines *baselines, int64_t now_ns)
         drop(baselines, BASELINES - 2);
 }
 
-void gs_baselines_tick(struct gs_baselines *baselines, int64_t start_ns, int64_t first_age_ns, int64_t now_ns)
+bool gs_baselines_due(const struct gs_baselines *baselines, int64_t start_ns, int64_t first_age_ns, int64_t now_ns)
 {
     int64_t last_ns = baselines->count ? baselines->kept[0].time_ns : start_ns;
+    return first_age_ns > 0 && now_ns - last_ns >= first_age_ns;
+}
+
+void gs_baselines_tick(struct gs_baselines *baselines, int64_t start_ns, int64_t first_age_ns, int64_t now_ns)
+{
     baselines->first_age_ns = first_age_ns;
-    if (first_age_ns <= 0 || now_ns - last_ns < first_age_ns)
+    if (!gs_baselines_due(baselines, start_ns, first_age_ns, now_ns))
         return;
     thin(baselines, now_ns);
     struct gs_baseline fresh;

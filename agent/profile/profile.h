@@ -117,7 +117,9 @@ const char *gs_profile_frame_name(const struct gs_profile *profile, uint32_t loc
 struct gs_baselines;              // what every stack held at some moments past
 struct gs_baselines *gs_baselines_new(void) GS_CHECK_RESULT;
 void gs_baselines_free(struct gs_baselines *baselines);
-/* Take one if its time has come: the first FIRST_AGE_NS after START_NS, then at doubling ages. Bounded. */
+/* Has the time come for one: FIRST_AGE_NS after START_NS, or after the youngest? Take it if it has; they are kept at doubling
+ * ages. Bounded. */
+bool gs_baselines_due(const struct gs_baselines *baselines, int64_t start_ns, int64_t first_age_ns, int64_t now_ns);
 void gs_baselines_tick(struct gs_baselines *baselines, int64_t start_ns, int64_t first_age_ns, int64_t now_ns);
 
 struct gs_gather {                // what a gatherer may need; times are CLOCK_MONOTONIC
