@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "command.h"
 #include "incident/incident.h"
+#include "own_thread.h"
 #include "probe/probe.h"
 #include <errno.h>
 #include <pthread.h>
@@ -143,20 +144,12 @@ static void *run_jobs(void *watch_number)
 
 void gs_after_incident_expect(const struct gs_rules *rules)
 {
-    sigset_t all, old;
-    pthread_attr_t attributes;
     if (!rules->on_incident || a.has_thread)
         return;
-    sigfillset(&all);
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int error = gs_probe_create_own_thread(&a.thread, &attributes, run_jobs, (void *)(uintptr_t)a.watch);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    pthread_attr_destroy(&attributes);
+    int error = gs_own_thread_start(&a.thread, run_jobs, (void *)(uintptr_t)a.watch, STACK_BYTES);
     a.has_thread = error == 0;
     if (error)
-        gs_log(GS_LOG_WARNING, "on_incident: no thread for it: %s", strerrordesc_np(error));
+        gs_log(GS_LOG_WARNING, "on_incident: no thread for it: %s", strerrordesc_np(-error));
 }
 
 /* ---- the watcher: what came of it ---------------------------------------------------------------------------------------- */

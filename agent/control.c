@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "calls.h"
+#include "own_thread.h"
 #include "probe/probe.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -257,20 +258,6 @@ static void *answer_all(void *unused)
     return NULL;
 }
 
-static bool start_thread(void)
-{
-    sigset_t all, old;
-    pthread_attr_t attributes;
-    sigfillset(&all);
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int error = gs_probe_create_own_thread(&control.thread, &attributes, answer_all, NULL);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    pthread_attr_destroy(&attributes);
-    return error == 0;
-}
-
 void gs_control_start(struct gs_store *store)
 {
     struct stat status;
@@ -286,7 +273,7 @@ void gs_control_start(struct gs_store *store)
     fstat(control.listener, &status);
     control.device = status.st_dev;
     control.inode = status.st_ino;
-    if (start_thread())
+    if (gs_own_thread_start(&control.thread, answer_all, NULL, STACK_BYTES) == 0)
         return;
     gs_log(GS_LOG_WARNING, "no thread for the control socket");
     close(control.listener);

@@ -21,6 +21,7 @@
 #include "children.h"
 #include "control.h"
 #include "governor.h"
+#include "own_thread.h"
 #include "parts.h"
 #include "preload.h"
 #include "probe/probe.h"
@@ -335,16 +336,7 @@ static void *watch(void *unused)
 
 static int start_thread(void *(*routine)(void *))
 {
-    sigset_t all, old;
-    pthread_attr_t attributes;
-    sigfillset(&all);
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int error = gs_probe_create_own_thread(&w.thread, &attributes, routine, NULL);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    pthread_attr_destroy(&attributes);
-    return -error;
+    return gs_own_thread_start(&w.thread, routine, NULL, STACK_BYTES);
 }
 
 /* What this child has inherited is of no use: it is not to be watched, or its program sees to that itself. Holds the gate. */

@@ -63,6 +63,9 @@ bool gs_is_box_file(int fd);
 /* The incident of the process whose black box is the file BOX, in DIR (NULL: in the store that it stands in, else where commands
  * look); its folder into PATH. Returns an exit status (recover_box.c). */
 int gs_recover_box(const char *box, const char *dir, char path[]);
+/* The incident of REMAINS, which were read from FILE, in the store DIR; its folder into PATH. Returns an exit status (recover.c). */
+struct gs_remains;
+int gs_write_remains(const char *file, const struct gs_remains *remains, const char *dir, char path[]);
 
 /* pprof's way to print quantities (scale.c). */
 struct gs_scale { const char *unit; double factor; const char *suffix; }; // value * factor is printed with the suffix

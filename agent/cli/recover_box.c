@@ -33,19 +33,6 @@ static bool store_of(const char *path, char out[PATH_MAX])
     return true;
 }
 
-static int write_incident(const char *box, const struct gs_remains *remains, const char *dir, char path[])
-{
-    char why[256];
-    struct gs_store *store = gs_store_open(dir, &(struct gs_store_limits){0}, why, sizeof why);
-    if (!store)
-        return gs_complain(GS_IO, "%s: %s", dir, why);
-    int error = gs_incident_of_remains(store, remains, path);
-    gs_store_close(store);
-    return error
-               ? gs_complain(GS_IO, "%s: the incident could not be written: %s", box, strerrordesc_np(-error))
-               : GS_FINE;
-}
-
 int gs_recover_box(const char *box, const char *dir, char path[])
 {
     char why[200], *bytes, home[PATH_MAX];
@@ -61,7 +48,7 @@ int gs_recover_box(const char *box, const char *dir, char path[])
     if (!dir)
         dir = store_of(box, home) ? home : gs_default_dir();
     int status =
-        remains ? write_incident(box, remains, dir, path)
+        remains ? gs_write_remains(box, remains, dir, path)
                 : gs_complain(GS_NO, "%s: its process runs: gumshoe capture makes an incident of it", box);
     gs_box_contents_free(contents);
     return status;

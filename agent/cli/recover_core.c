@@ -119,20 +119,6 @@ static size_t split_notes(struct gs_text *notes, const char *line[NOTES_MAX])
     return count;
 }
 
-static int write_incident(const struct gs_core *core, const struct gs_remains *remains, const char *dir,
-                          char path[PATH_MAX])
-{
-    char why[256];
-    struct gs_store *store = gs_store_open(dir, &(struct gs_store_limits){0}, why, sizeof why);
-    if (!store)
-        return gs_complain(GS_IO, "%s: %s", dir, why);
-    int error = gs_incident_of_remains(store, remains, path);
-    gs_store_close(store);
-    return error ? gs_complain(GS_IO, "%s: the incident could not be written: %s", core->path,
-                               strerrordesc_np(-error))
-                 : GS_FINE;
-}
-
 static int recover(const struct gs_core *core, struct gs_text *notes, const char *dir, char path[PATH_MAX])
 {
     const char *note[NOTES_MAX], *signal = core->signal ? sigabbrev_np(core->signal) : NULL;
@@ -163,7 +149,7 @@ static int recover(const struct gs_core *core, struct gs_text *notes, const char
             .note = note,
             .note_count = split_notes(notes, note),
         };
-        status = write_incident(core, &remains, dir, path);
+        status = gs_write_remains(core->path, &remains, dir, path);
         gs_anchored_free(heap);
     }
     gs_maps_free(maps);

@@ -29,7 +29,7 @@ equal "$(prlimit --as=100000000 timeout 10 "$gumshoe" check gigabyte)" "gigabyte
 it "shows the caret under the character that is meant, whatever stands before it"
 printf '{ "version": 1, "why": "gr\303\266\303\237er", "rulez": 1, "rules": [] }' > utf8.json
 "$gumshoe" check utf8.json > out || true
-equal "$(sed -n '/rulez.*did/{n;n;p}' out)" "$(sed -n '/rulez.*did/{n;p}' out | sed 's/"rulez.*/^/; s/[^^]/ /g')" "the caret's line"
+equal "$(sed -n '/rulez.*did/{n;n;p}' out)" "$(sed -n '/rulez.*did/{n;p}' out | LC_ALL=C.UTF-8 sed 's/"rulez.*/^/; s/[^^]/ /g')" "the caret's line"
 it "warns of rules that cannot fire, and passes the file all the same"
 cat > vain.json <<'END'
 { "version": 1,
