@@ -19,6 +19,7 @@
 #include "children.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/text.h"
 #include "probe/probe.h"
 #include <errno.h>
 #include <stdatomic.h>
@@ -100,19 +101,13 @@ void gs_children_grown(void)
 
 /* ---- "only" -------------------------------------------------------------------------------------------------------------- */
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 bool gs_children_meant(const struct gs_rules *rules)
 {
     char exe[4096];
     ssize_t length = readlink("/proc/self/exe", exe, sizeof exe - 1);
     exe[length > 0 ? length : 0] = 0;
     for (size_t i = 0; i < rules->only_count; i++)
-        if (!strcmp(rules->only[i], base_name(exe)) || !strcmp(rules->only[i], program_invocation_short_name))
+        if (!strcmp(rules->only[i], gs_base_name(exe)) || !strcmp(rules->only[i], program_invocation_short_name))
             return true;
     return rules->only_count == 0;
 }

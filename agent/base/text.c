@@ -77,3 +77,9 @@ void gs_text_fini(struct gs_text *text)
     gs_free(text->bytes);
     *text = (struct gs_text){0};
 }
+
+const char *gs_base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}

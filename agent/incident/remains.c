@@ -37,12 +37,6 @@ static unsigned kinds_of(const struct gs_remains *remains)
     return (remains->heap ? GS_HEAP : 0u) | (remains->threads ? GS_THREADS : 0u);
 }
 
-static const char *bare_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 /* The rules, for their labels and their interval; NULL when they are of another version, or none. */
 static struct gs_rules *read_rules(const struct gs_remains *remains)
 {
@@ -65,7 +59,7 @@ int gs_remains_write(struct gs_store *store, const struct gs_remains *remains, c
 {
     struct gs_text reason = {0};
     struct gs_rules *rules = read_rules(remains);
-    gs_text_add_printable(&reason, *remains->exe ? bare_name(remains->exe) : "the process");
+    gs_text_add_printable(&reason, *remains->exe ? gs_base_name(remains->exe) : "the process");
     gs_text_add(&reason, ", pid %d, died: ", remains->pid);
     gs_text_add_printable(&reason, remains->how);
     struct gs_incident_facts facts = {

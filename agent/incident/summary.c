@@ -15,12 +15,6 @@ static void add_share(struct gs_text *out, int64_t part, int64_t whole)
     gs_text_add(out, "%7s", whole ? gs_print_percent((double)(part * 1000 / whole) / 1000, share) : "");
 }
 
-static const char *bare_name(const char *path)
-{
-    const char *slash = path ? strrchr(path, '/') : NULL;
-    return slash ? slash + 1 : path ? path : "?";
-}
-
 /* Is the frame one that says nothing to the reader: the C library's start-up, an allocation wrapper? */
 static bool is_noise(const struct gs_profile *profile, uint32_t location, const char *name)
 {
@@ -36,7 +30,7 @@ static void add_frame(struct gs_text *out, const struct gs_profile *profile, uin
     gs_text_add_printable(out, name);
     if (at->line_count && *profile->function[at->line[0].function].file) {
         gs_text_add(out, " (");
-        gs_text_add_printable(out, bare_name(profile->function[at->line[0].function].file));
+        gs_text_add_printable(out, gs_base_name(profile->function[at->line[0].function].file));
         gs_text_add(out, ":%lld)", (long long)at->line[0].line);
     }
 }
@@ -78,7 +72,7 @@ static void add_headline(const struct gs_report *report, struct gs_text *out)
         gs_text_add(out, "\n");
     }
     gs_text_add(out, "%s  ", gs_print_time(facts->triggered_ns, GS_TIME_ISO, time));
-    gs_text_add_printable(out, bare_name(report->exe));
+    gs_text_add_printable(out, gs_base_name(report->exe));
     gs_text_add(out, ", pid %d on ", report->pid);
     gs_text_add_printable(out, report->host);
     if (scene->started_ns)
@@ -101,7 +95,7 @@ static void add_culprit(const struct gs_report *report, struct gs_text *out)
     gs_text_add(out, *culprit->module ? " in " : "");
     gs_text_add_printable(out, culprit->module);
     if (*culprit->file)
-        gs_text_add(out, ", %s:%lld", bare_name(culprit->file), (long long)culprit->line);
+        gs_text_add(out, ", %s:%lld", gs_base_name(culprit->file), (long long)culprit->line);
     gs_print_percent((double)(int64_t)(culprit->share * 1000 + 0.5) / 1000, share);
     gs_print_size((double)culprit->value, amount);
     if (strcmp(culprit->kind, "deadlock") == 0)

@@ -74,19 +74,6 @@ static const char *read_anchor(struct reading *r, uint64_t at)
     return NULL;
 }
 
-static int64_t objects(uint64_t fixed)
-{
-    return (int64_t)((fixed + (1 << (GS_OBJECT_SHIFT - 1))) >> GS_OBJECT_SHIFT);
-}
-
-static void take_counts(const struct gs_heap_counts *counts, int64_t out[GS_HEAP_VALUES])
-{
-    out[GS_ALLOC_OBJECTS] = objects(counts->alloc_objects);
-    out[GS_ALLOC_SPACE] = (int64_t)counts->alloc_space;
-    out[GS_INUSE_OBJECTS] = objects(counts->inuse_objects);
-    out[GS_INUSE_SPACE] = (int64_t)counts->inuse_space;
-}
-
 /* Bytes number NUMBER of the pool that begins at ROOM, with a 0 behind; their length, or 0. */
 static size_t read_kept(const struct reading *r, const char *room, uint32_t number, void *out, size_t most)
 {
@@ -126,9 +113,9 @@ static bool read_stack(struct reading *r, uint32_t number, struct gs_given_stack
     const struct gs_heap_counts now = {e->alloc_objects, e->alloc_space, e->inuse_objects, e->inuse_space};
     uint32_t depth = e->depth_live >> 2;
     *out = (struct gs_given_stack){.depth = depth};
-    take_counts(&now, out->now);
+    gs_heap_values(now, out->now);
     if (r->base.counts && number < r->base.count)
-        take_counts(&r->base.counts[number], out->then);
+        gs_heap_values(r->base.counts[number], out->then);
     if (now.alloc_objects == 0 || depth > GS_DEPTH_MAX || (depth && !(e->depth_live & 1)))
         return false;
     uint64_t *frame = keep(r, (depth + 1) * sizeof *frame);

@@ -57,5 +57,3 @@ void gs_prune_free(struct gs_prune *prune);
 /* The hash of a sample's locations, and whether two have the same. */
 uint64_t gs_sample_hash(const struct gs_sample *sample);
 bool gs_sample_same_stack(const struct gs_sample *a, const struct gs_sample *b);
-/* The last part of PATH. */
-const char *gs_base_name(const char *path);

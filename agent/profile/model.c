@@ -307,12 +307,6 @@ int gs_profile_sample_type(const struct gs_profile *profile, const char *name)
     return -1;
 }
 
-const char *gs_base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 const char *gs_profile_frame_name(const struct gs_profile *profile, uint32_t location, char *out, size_t size)
 {
     const struct gs_location *at = &profile->location[location];
