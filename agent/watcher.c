@@ -23,7 +23,6 @@
 #include "governor.h"
 #include "own_thread.h"
 #include "parts.h"
-#include "preload.h"
 #include "probe/probe.h"
 #include "reload.h"
 #include "status.h"
@@ -404,8 +403,6 @@ static void after_fork_in_child(void)
     atomic_store(&w.running, false);
     atomic_store(&w.stopping, false);
     enum gs_children children = atomic_load(&w.children);
-    if (children != GS_CHILDREN_ALL)
-        gs_preload_forget();
     if (children == GS_CHILDREN_OFF)
         gs_probe_stop();
     bool wanted = w.heir && children != GS_CHILDREN_OFF && gs_children_may_work();
