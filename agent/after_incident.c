@@ -5,20 +5,20 @@
  * Who: the watcher; the runner, which takes jobs and touches nothing else. Bounds: JOBS_MAX at once; LIMIT for each. */
 #include "after_incident.h"
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "command.h"
+#include "credentials.h"
 #include "incident/incident.h"
 #include "own_thread.h"
 #include "probe/probe.h"
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -37,14 +37,13 @@ struct job {
 };
 
 static struct {
-    pthread_mutex_t mutex;
-    pthread_cond_t work;
-    pthread_t thread;
-    bool has_thread;
+    struct gs_lock lock;
+    struct gs_event work; // there is some, or the watch is over
+    struct gs_own_thread thread;
     unsigned watch;            // counts them: a runner that outlives its watch ends by itself
     struct job *job[JOBS_MAX]; // in the order of the incidents
     size_t count;
-} a = {.mutex = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER};
+} a = {.lock.rank = GS_RANK_JOBS};
 static char **environment; // never changes once kept
 
 static void job_free(struct job *job)
@@ -98,56 +97,73 @@ static void find_program(const char *name, char out[PATH_MAX])
 
 /* ---- the runner ---------------------------------------------------------------------------------------------------------- */
 
-/* The next job, taken; NULL when the watch is over. */
-static struct job *next_job(unsigned watch)
+/* The next job that waits, taken; NULL: there is none. */
+static struct job *take_waiting(void)
 {
     struct job *next = NULL;
-    pthread_mutex_lock(&a.mutex);
-    while (!next && watch == a.watch) {
-        for (size_t i = 0; i < a.count && !next; i++)
-            if (a.job[i]->state == WAITING)
-                next = a.job[i];
-        if (!next)
-            pthread_cond_wait(&a.work, &a.mutex);
-    }
+    gs_lock_take(&a.lock);
+    for (size_t i = 0; i < a.count && !next; i++)
+        if (a.job[i]->state == WAITING)
+            next = a.job[i];
     if (next)
         next->state = RUNNING;
-    pthread_mutex_unlock(&a.mutex);
+    gs_lock_give(&a.lock);
     return next;
+}
+
+static bool is_over(unsigned watch)
+{
+    gs_lock_take(&a.lock);
+    bool over = watch != a.watch;
+    gs_lock_give(&a.lock);
+    return over;
+}
+
+/* The next job, as soon as there is one; NULL when the watch is over. */
+static struct job *next_job(unsigned watch)
+{
+    for (;;) {
+        uint32_t seen = gs_event_seen(&a.work);
+        gs_credentials_follow();
+        if (is_over(watch))
+            return NULL;
+        struct job *next = take_waiting();
+        if (next)
+            return next;
+        gs_event_wait(&a.work, seen, INT64_MAX / 2);
+    }
 }
 
 /* JOB has ended: the watcher's to write down, unless its watch is over. */
 static void hand_back(struct job *job, unsigned watch)
 {
-    pthread_mutex_lock(&a.mutex);
+    gs_lock_take(&a.lock);
     bool stray = watch != a.watch;
     job->state = ENDED;
-    pthread_mutex_unlock(&a.mutex);
+    gs_lock_give(&a.lock);
     if (stray)
         job_free(job);
     else
         gs_probe_wake();
 }
 
-static void *run_jobs(void *watch_number)
+static void run_jobs(void *watch_number)
 {
     unsigned watch = (unsigned)(uintptr_t)watch_number;
-    prctl(PR_SET_NAME, "gumshoe-run");
-    gs_probe_own_thread();
     for (struct job *job; (job = next_job(watch));) {
         struct gs_command command = {job->program, job->argv, environment, LIMIT_NS};
         gs_command_run(&command, &job->end);
         hand_back(job, watch);
     }
-    return NULL;
 }
 
 void gs_after_incident_expect(const struct gs_rules *rules)
 {
-    if (!rules->on_incident || a.has_thread)
+    if (!rules->on_incident || gs_own_thread_runs(&a.thread))
         return;
-    int error = gs_own_thread_start(&a.thread, run_jobs, (void *)(uintptr_t)a.watch, STACK_BYTES);
-    a.has_thread = error == 0;
+    const struct gs_own_start start = {"gumshoe-run", run_jobs, (void *)(uintptr_t)a.watch, STACK_BYTES,
+                                       GS_TABLE_CREATORS};
+    int error = gs_own_thread_start(&a.thread, &start);
     if (error)
         gs_log(GS_LOG_WARNING, "on_incident: no thread for it: %s", strerrordesc_np(-error));
 }
@@ -190,14 +206,14 @@ static void say_end(const struct job *job)
 static struct job *take_ended(void)
 {
     struct job *ended = NULL;
-    pthread_mutex_lock(&a.mutex);
+    gs_lock_take(&a.lock);
     for (size_t i = 0; i < a.count; i++)
         if (ended)
             a.job[i - 1] = a.job[i];
         else if (a.job[i]->state == ENDED)
             ended = a.job[i];
     a.count -= ended != NULL;
-    pthread_mutex_unlock(&a.mutex);
+    gs_lock_give(&a.lock);
     return ended;
 }
 
@@ -302,12 +318,12 @@ static struct job *new_job(const struct gs_rules *rules, const char *path)
 /* A place for JOB; false: there is none. */
 static bool post(struct job *job)
 {
-    pthread_mutex_lock(&a.mutex);
+    gs_lock_take(&a.lock);
     bool room = a.count < JOBS_MAX;
     if (room)
         a.job[a.count++] = job;
-    pthread_cond_signal(&a.work);
-    pthread_mutex_unlock(&a.mutex);
+    gs_lock_give(&a.lock);
+    gs_event_signal(&a.work);
     return room;
 }
 
@@ -316,7 +332,7 @@ void gs_after_incident_begin(const struct gs_rules *rules, const char *path)
     char text[160];
     if (!rules || !rules->on_incident)
         return;
-    if (!a.has_thread) {
+    if (!gs_own_thread_runs(&a.thread)) {
         write_down(path, GS_FAILURE, "on_incident: not run: there was no thread for it");
         return;
     }
@@ -336,17 +352,17 @@ void gs_after_incident_begin(const struct gs_rules *rules, const char *path)
 static bool all_ended(void)
 {
     bool ended = true;
-    pthread_mutex_lock(&a.mutex);
+    gs_lock_take(&a.lock);
     for (size_t i = 0; i < a.count; i++)
         ended &= a.job[i]->state == ENDED;
-    pthread_mutex_unlock(&a.mutex);
+    gs_lock_give(&a.lock);
     return ended;
 }
 
 /* What runs is the runner's to free from here on. */
 static void give_up(void)
 {
-    pthread_mutex_lock(&a.mutex);
+    gs_lock_take(&a.lock);
     a.watch++;
     for (size_t i = 0; i < a.count; i++) {
         if (a.job[i]->state == WAITING)
@@ -356,8 +372,13 @@ static void give_up(void)
             job_free(a.job[i]);
     }
     a.count = 0;
-    pthread_cond_broadcast(&a.work);
-    pthread_mutex_unlock(&a.mutex);
+    gs_lock_give(&a.lock);
+    gs_event_signal(&a.work);
+}
+
+void gs_after_incident_wake(void)
+{
+    gs_event_signal(&a.work);
 }
 
 void gs_after_incident_stop(void)
@@ -368,21 +389,13 @@ void gs_after_incident_stop(void)
         nanosleep(&moment, NULL);
     gs_after_incident_go_on();
     give_up();
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += 50 * GS_NS_PER_MS;
-    until.tv_sec += until.tv_nsec / GS_NS_PER_S;
-    until.tv_nsec %= GS_NS_PER_S;
-    if (a.has_thread && pthread_timedjoin_np(a.thread, NULL, &until) != 0)
-        pthread_detach(a.thread);
-    a.has_thread = false;
+    (void)gs_own_thread_join(&a.thread, 50 * GS_NS_PER_MS); // else it ends with its program
 }
 
 void gs_after_incident_after_fork(void)
 {
-    pthread_mutex_init(&a.mutex, NULL);
-    pthread_cond_init(&a.work, NULL);
-    a.has_thread = false;
+    gs_lock_after_fork(&a.lock);
+    gs_own_thread_after_fork(&a.thread);
     a.count = 0;
     a.watch++;
 }

@@ -12,6 +12,8 @@ void gs_after_incident_expect(const struct gs_rules *rules);
 void gs_after_incident_begin(const struct gs_rules *rules, const char *path);
 /* Write down what came of those that have ended. */
 void gs_after_incident_go_on(void);
+/* Have its thread look at the credentials. */
+void gs_after_incident_wake(void);
 /* The watch ends: what waits is not run; what runs goes on by itself. */
 void gs_after_incident_stop(void);
 void gs_after_incident_after_fork(void);

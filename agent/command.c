@@ -12,6 +12,7 @@
 #include "command.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/process.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -73,7 +74,7 @@ static void forget_descriptors(void)
     struct rlimit limit;
     if (close_range(0, ~0U, CLOSE_RANGE_UNSHARE) == 0)
         return;
-    if (unshare(CLONE_FILES) != 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    if (syscall(SYS_unshare, CLONE_FILES) != 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0)
         _exit(1);
     for (int fd = 0; fd < (int)limit.rlim_cur; fd++) // a kernel before 5.9
         close(fd);
@@ -117,7 +118,7 @@ static int keep(void *of)
 {
     struct run *run = of;
     sigset_t all;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    gs_prctl(PR_SET_PDEATHSIG, SIGKILL, 0);
     if (getppid() != run->host)
         _exit(0); // it died before we asked
     forget_descriptors();

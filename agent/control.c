@@ -12,26 +12,21 @@
 #include "control.h"
 #include "base/clock.h"
 #include "base/kinds.h"
-#include "base/held.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "calls.h"
+#include "credentials.h"
 #include "own_thread.h"
-#include "probe/probe.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-enum { CLIENTS = 8, REQUEST_MAX = 4096, STACK_BYTES = 256 << 10, SECONDS_MAX = 3600 };
+enum { CLIENTS = 8, LISTENER = CLIENTS, WOKEN,  REQUEST_MAX = 4096, STACK_BYTES = 256 << 10, SECONDS_MAX = 3600 };
 #define PATIENCE_NS (2 * GS_NS_PER_S)
 #define LOOK_MS     50 /* how often a call that is under way is looked at */
 
@@ -46,12 +41,11 @@ struct client {
 };
 
 static struct {
-    pthread_t thread;
+    struct gs_own_thread thread;
     struct gs_store *store;
     char name[GS_LIVE_NAME];
     int listener; // -1: there is none
-    dev_t device; // what it was when it was opened: the host may close it, and be given its number
-    ino_t inode;
+    int woken;    // an eventfd: something is to be looked at
     _Atomic bool stopping;
     struct client client[CLIENTS];
 } control = {.listener = -1};
@@ -92,13 +86,6 @@ static bool may_ask(int fd)
     struct ucred peer;
     socklen_t length = sizeof peer;
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 && (peer.uid == geteuid() || peer.uid == 0);
-}
-
-/* Is the listener still ours? A daemon that closes all descriptors may have made it a file of its own. */
-static bool listens(void)
-{
-    struct stat status;
-    return fstat(control.listener, &status) == 0 && status.st_dev == control.device && status.st_ino == control.inode;
 }
 
 static void take_client(void)
@@ -226,10 +213,11 @@ static void serve(struct client *client, short events)
 /* ---- the thread ----------------------------------------------------------------------------------------------------------- */
 
 /* What to wait for: the listener, and those clients that are being read or written to. Returns how long to wait, in ms. */
-static int list_descriptors(struct pollfd fds[CLIENTS + 1])
+static int list_descriptors(struct pollfd fds[CLIENTS + 2])
 {
     int timeout = -1;
-    fds[CLIENTS] = (struct pollfd){.fd = control.listener, .events = POLLIN};
+    fds[LISTENER] = (struct pollfd){.fd = control.listener, .events = POLLIN};
+    fds[WOKEN] = (struct pollfd){.fd = control.woken, .events = POLLIN};
     for (int i = 0; i < CLIENTS; i++) {
         struct client *client = &control.client[i];
         fds[i] = (struct pollfd){.fd = client->call ? -1 : client->fd,
@@ -240,44 +228,58 @@ static int list_descriptors(struct pollfd fds[CLIENTS + 1])
     return timeout;
 }
 
-static void *answer_all(void *unused)
+static void answer_all(void *unused)
 {
-    struct pollfd fds[CLIENTS + 1];
+    struct pollfd fds[CLIENTS + 2];
+    uint64_t count;
     (void)unused;
-    prctl(PR_SET_NAME, "gumshoe-ask");
-    gs_probe_own_thread();
-    while (!atomic_load(&control.stopping) && listens()) {
-        if (poll(fds, CLIENTS + 1, list_descriptors(fds)) < 0 && errno != EINTR)
+    while (!atomic_load(&control.stopping)) {
+        if (poll(fds, CLIENTS + 2, list_descriptors(fds)) < 0 && errno != EINTR)
             break;
+        if (fds[WOKEN].revents & POLLIN)
+            (void)!read(control.woken, &count, sizeof count);
+        gs_credentials_follow();
         for (int i = 0; i < CLIENTS; i++)
             if (control.client[i].fd >= 0)
                 serve(&control.client[i], fds[i].revents);
-        if (fds[CLIENTS].revents & POLLIN && listens())
+        if (fds[LISTENER].revents & POLLIN)
             take_client();
     }
-    return NULL;
+}
+
+void gs_control_wake(void)
+{
+    const uint64_t one = 1;
+    if (control.listener >= 0)
+        (void)!write(control.woken, &one, sizeof one);
+}
+
+static void close_listener(void)
+{
+    close(control.woken);
+    close(control.listener);
+    control.listener = -1;
+    gs_live_remove(control.store, control.name);
 }
 
 void gs_control_start(struct gs_store *store)
 {
-    struct stat status;
+    const struct gs_own_start start = {"gumshoe-ask", answer_all, NULL, STACK_BYTES, GS_TABLE_CREATORS};
     for (int i = 0; i < CLIENTS; i++)
         control.client[i] = (struct client){.fd = -1};
     control.store = store;
     control.stopping = false;
-    control.listener = gs_out_of_the_way(gs_live_listen(store, control.name));
+    control.woken = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    control.listener = gs_live_listen(store, control.name);
     if (control.listener < 0) {
         gs_log(GS_LOG_WARNING, "no control socket in %s/.live: %s", gs_store_path(store), strerrordesc_np(-control.listener));
+        close(control.woken);
         return;
     }
-    fstat(control.listener, &status);
-    control.device = status.st_dev;
-    control.inode = status.st_ino;
-    if (gs_own_thread_start(&control.thread, answer_all, NULL, STACK_BYTES) == 0)
+    if (gs_own_thread_start(&control.thread, &start) == 0)
         return;
     gs_log(GS_LOG_WARNING, "no thread for the control socket");
-    close(control.listener);
-    control.listener = -1;
+    close_listener();
 }
 
 void gs_control_stop(void)
@@ -285,17 +287,9 @@ void gs_control_stop(void)
     if (control.listener < 0)
         return;
     atomic_store(&control.stopping, true);
-    if (listens())
-        shutdown(control.listener, SHUT_RDWR); // which wakes the thread
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec++;
-    bool ended = pthread_timedjoin_np(control.thread, NULL, &until) == 0;
-    if (listens()) {
-        close(control.listener);
-        gs_live_remove(control.store, control.name);
-    }
-    control.listener = -1;
+    gs_control_wake();
+    bool ended = gs_own_thread_join(&control.thread, GS_NS_PER_S);
+    close_listener();
     for (struct client *client = control.client; ended && client < control.client + CLIENTS; client++)
         if (client->fd >= 0) {
             close(client->fd);
@@ -307,10 +301,6 @@ void gs_control_stop(void)
 
 void gs_control_after_fork(void)
 {
-    for (int i = 0; i < CLIENTS && control.listener >= 0; i++)
-        if (control.client[i].fd >= 0)
-            close(control.client[i].fd);
-    if (control.listener >= 0 && listens())
-        close(control.listener);
+    gs_own_thread_after_fork(&control.thread);
     control.listener = -1;
 }

@@ -1,7 +1,7 @@
 /* gumshoe.c - the public calls: each hands over to the part that does it. */
 #include "gumshoe/gumshoe.h"
+#include "callback.h"
 #include "probe/probe.h"
-#include "under_way.h"
 #include "watcher.h"
 
 int gumshoe_start(const struct gumshoe_options *options)
@@ -31,7 +31,7 @@ int gumshoe_write_profile(enum gumshoe_kind kind, int fd)
 
 void gumshoe_on_incident(void (*callback)(const char *dir, void *user), void *user)
 {
-    gs_under_way_tell(callback, user);
+    gs_callback_set(callback, user);
 }
 
 void gumshoe_note_alloc(void *ptr, size_t size)

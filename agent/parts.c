@@ -2,14 +2,13 @@
  *
  *   rules ──▶ store ──▶ sampling ──▶ judge, watch, history, baselines ──▶ scene
  *
- * Who: a host thread in gumshoe_start; the watcher when the rules change, and for what is found to be unavailable. */
+ * Who: the watcher. */
 #include "parts.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/process.h"
-#include "base/spare.h"
 #include "base/text.h"
 #include "children.h"
 #include "probe/probe.h"
@@ -111,8 +110,7 @@ static int step_back(const struct gs_rules *rules, const struct gumshoe_options 
     return -ECANCELED;
 }
 
-/* Make one allocation as the program does, so that the hooks have seen one if they see any. */
-static void try_hooks(void)
+void gs_parts_try_hooks(void)
 {
     void *volatile block = malloc(1);
     free(block);
@@ -128,7 +126,6 @@ static void begin_to_sample(const struct gs_rules *rules)
 {
     gs_probe_widen(0);
     sample_as(rules);
-    try_hooks();
 }
 
 /* What the rules determine. */
@@ -215,7 +212,6 @@ int gs_parts_make(struct gs_parts *parts, const struct gumshoe_options *options)
         error = open_store(parts, options);
     if (error)
         return error;
-    gs_spare_put_by();
     begin_to_sample(parts->rules);
     parts->start_ns = gs_monotonic_ns();
     parts->baselines = gs_baselines_new();
@@ -245,38 +241,23 @@ void gs_parts_drop(struct gs_parts *parts)
     drop_tables(parts);
     gs_baselines_free(parts->baselines);
     gs_store_close(parts->store);
-    gs_spare_give_all();
     gs_free(parts->rules_dir);
     *parts = (struct gs_parts){0};
 }
 
 /* ---- in the child of a fork ----------------------------------------------------------------------------------------- */
 
-static void close_readings(struct gs_parts *parts)
-{
-    struct gs_watch *watch = parts->watch;
-    parts->watch = NULL; // first: this child may itself be forking just now
-    gs_watch_free(watch);
-}
-
-void gs_parts_let_go(struct gs_parts *parts)
-{
-    close_readings(parts);
-    if (parts->store)
-        gs_store_let_go(parts->store);
-}
-
 /* The parent's judge and history, which its watcher may have been at work on, are left as they are: nobody asks for them. */
 int gs_parts_inherit(struct gs_parts *parts)
 {
     char why[256];
     size_t known = parts->unavailable_count;
-    close_readings(parts);
+    gs_watch_free(parts->watch);
+    parts->watch = NULL;
     parts->unavailable_count = 0;
-    int error = gs_store_inherit(parts->store, why, sizeof why);
+    int error = gs_store_open_again(parts->store, why, sizeof why);
     if (error)
         return gs_refuse_start(NULL, error, gs_store_path(parts->store), why);
-    gs_spare_put_by();
     gs_probe_widen(0);
     parts->start_ns = gs_monotonic_ns();
     parts->baselines = gs_baselines_new();

@@ -7,6 +7,10 @@
 #include "rules/rules.h"
 #include "rules_file.h"
 
+/* Make one allocation as the program does, so that the hooks have seen one if they see any. Context: host thread, in
+ * gumshoe_start. */
+void gs_parts_try_hooks(void);
+
 struct gs_parts {
     struct gs_rules_file file;   // where the rules came from
     char *rules_dir;             // incidents.dir of the first rules; NULL: the environment or the program decided
@@ -26,7 +30,7 @@ struct gs_parts {
 };
 
 /* Make them as OPTIONS and the environment say, and begin to sample. 0, or the code of gumshoe_start's refusal, which was logged
- * and put into OPTIONS->error: then gs_parts_drop is still to be called. Context: host thread, in gumshoe_start. */
+ * and put into OPTIONS->error: then gs_parts_drop is still to be called. Context: watcher. */
 int gs_parts_make(struct gs_parts *parts, const struct gumshoe_options *options) GS_CHECK_RESULT;
 void gs_parts_drop(struct gs_parts *parts);
 /* Make those that RULES (theirs from now on) determine anew, with what the old ones remember. The old ones are put into OLD, to
@@ -35,8 +39,6 @@ int gs_parts_renew(struct gs_parts *parts, struct gs_rules *rules, struct gs_par
 /* In the child of a fork, where PARTS are still its parent's: the same rules and the same directory, all else anew. 0, or -errno,
  * which was logged: then gs_parts_drop is still to be called. Context: the child's watcher. */
 int gs_parts_inherit(struct gs_parts *parts) GS_CHECK_RESULT;
-/* In the child of a fork: close the descriptors that belong to its parent's watcher. */
-void gs_parts_let_go(struct gs_parts *parts);
 /* Find out which metrics the rules ask for in vain just now: said at the start, and in every incident. Context: watcher. */
 void gs_parts_find_unavailable(struct gs_parts *parts);
 

@@ -2,15 +2,14 @@
  *
  *   begin ──▶ place ──▶ gs_cpu_poll, while the watch goes on ──▶ end ──▶ callback, on_incident ──▶ judge or caller
  *
- * Who: the watcher. The lock is also taken by host threads that gather a profile for themselves. */
+ * Who: the watcher. The lock is also taken by threads that gather a profile for a host's. */
 #include "under_way.h"
 #include "after_incident.h"
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/log.h"
-#include "base/spare.h"
+#include "callback.h"
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,28 +25,23 @@ struct place {
 };
 static struct place places[GS_UNDER_WAY_MAX];
 static uint64_t cpu_ns;
-static pthread_mutex_t gathering = PTHREAD_MUTEX_INITIALIZER;
-static _Atomic(void (*)(const char *, void *)) callback;
-static _Atomic(void *) callback_user;
+static struct gs_lock gathering = {.rank = GS_RANK_GATHERING};
 
 void gs_gathering_lock(void)
 {
-    pthread_mutex_lock(&gathering);
+    gs_lock_take(&gathering);
 }
 
 void gs_gathering_unlock(void)
 {
-    pthread_mutex_unlock(&gathering);
+    gs_lock_give(&gathering);
 }
 
 void gs_under_way_forget(void)
 {
-    for (struct place *place = places; place < places + GS_UNDER_WAY_MAX; place++)
-        if (place->incident)
-            gs_incident_after_fork(place->incident);
     memset(places, 0, sizeof places);
     cpu_ns = 0;
-    pthread_mutex_init(&gathering, NULL);
+    gs_lock_after_fork(&gathering);
 }
 
 unsigned gs_under_way_count(void)
@@ -84,19 +78,10 @@ uint64_t gs_under_way_cpu_ns(void)
 
 /* ---- the end ------------------------------------------------------------------------------------------------------- */
 
-void gs_under_way_tell(void (*whom)(const char *dir, void *user), void *user)
-{
-    atomic_store(&callback, NULL);
-    atomic_store(&callback_user, user);
-    atomic_store(&callback, whom);
-}
-
 static void tell(const struct gs_parts *parts, const char *path)
 {
-    void (*whom)(const char *, void *) = atomic_load(&callback);
     gs_log(GS_LOG_INFO, "incident: %s", path);
-    if (whom)
-        whom(path, atomic_load(&callback_user));
+    gs_callback_tell(path);
     gs_after_incident_begin(parts->rules, path);
 }
 
@@ -125,7 +110,6 @@ static void end(struct gs_parts *parts, struct place *place)
     int error = gs_incident_end(place->incident, path);
     gs_gathering_unlock();
     place->incident = NULL;
-    gs_spare_put_by();
     cpu_ns += gs_thread_cpu_ns() - began_ns;
     if (error)
         gs_log(GS_LOG_ERROR, "the incident could not be written: %s", strerrordesc_np(-error));

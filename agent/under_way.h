@@ -1,6 +1,6 @@
 /* under_way.h - the incidents that are being captured, from the verdict to the folder.
  * An incident that samples CPU time stays under way for seconds: the watch goes on meanwhile, and others may begin.
- * Context: watcher, but for the lock and the callback. */
+ * Context: watcher, but for the lock. */
 #pragma once
 #include "calls.h"
 #include "parts.h"
@@ -22,9 +22,6 @@ void gs_under_way_renumber(const struct gs_rules *old, const struct gs_rules *ne
 uint64_t gs_under_way_cpu_ns(void); // CPU time of this thread that captures have taken so far
 void gs_under_way_forget(void);     // in a forked child: they are the parent's
 
-/* One gatherer at a time: threads are asked through shared slots. Context: any thread but the host's in a hook. */
+/* One gatherer at a time: threads are asked through shared slots. Context: threads of ours. */
 void gs_gathering_lock(void);
 void gs_gathering_unlock(void);
-
-/* As gumshoe_on_incident. */
-void gs_under_way_tell(void (*callback)(const char *dir, void *user), void *user);

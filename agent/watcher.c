@@ -4,24 +4,31 @@
  *                                   ▲               └─▶ gs_box_write
  *                                   ▲ tick, alarm (heap line crossed), call (gumshoe_capture, gumshoe_stop)
  *
- * Who:    one thread, with every signal blocked, so that none meant for the host ends here. Public calls come from
- *         host threads: they take `gate` (start, stop) or ask through calls.c, which wakes the thread.
- * Memory: none of the host's malloc once the thread runs. Starting it does use it: pthread_create must.
+ * Who:    one thread of our own (own_thread.h), which opens and closes everything that the agent has open. Public calls come
+ *         from host threads: they take `gate` (start, stop) or ask through calls.c, which wakes the thread.
+ * Memory: none of the host's malloc.
+ * Lives:  the thread ends as the watch is stopped, as the last thread of the host's has ended, and for the time of a call of the
+ *         host's that must find none of ours (unshare, setns); then everything but what is open stays, and it begins again.
  * Fork:   the child has a thread that sleeps until the child has grown (children.c), and then watches it with parts of its
- *         own (gs_parts_inherit). Until then the parent's are kept, also for children that it forks itself. */
+ *         own (gs_parts_inherit). Nothing of the parent's is open in it. */
 #include "watcher.h"
 #include "after_incident.h"
 #include "base/clock.h"
+#include "base/held.h"
 #include "base/kinds.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/spare.h"
+#include "base/process.h"
 #include "base/units.h"
+#include "callback.h"
 #include "calls.h"
 #include "children.h"
 #include "control.h"
+#include "credentials.h"
 #include "governor.h"
 #include "own_thread.h"
+#include "own_tls.h"
 #include "parts.h"
 #include "probe/probe.h"
 #include "reload.h"
@@ -31,26 +38,37 @@
 #include <errno.h>
 #include <math.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { STACK_BYTES = 1 << 20, NICE = 5 };
 #define STOP_PATIENCE_NS GS_NS_PER_S
+#define FOLLOW_PATIENCE_NS (100 * GS_NS_PER_MS) /* for our threads to have the program's new credentials */
 #define FILE_LIMIT_AGAIN_NS (5 * GS_NS_PER_S)
+/* Calls that send our threads away more often than this in REST_NS: they stay away until there was none for so long. */
+enum { AWAY_MAX = 16 };
+#define REST_NS GS_NS_PER_S
 
 static struct {
-    pthread_mutex_t gate; // start and stop
-    pthread_t thread;
-    _Atomic bool running, stopping;
+    struct gs_lock gate; // start, stop, and being sent away: host threads'
+    struct gs_own_thread thread;
+    struct gs_event told;             // the thread has said something: how it started, what it has followed
+    _Atomic bool running;             // there is a watch, if perhaps sent away
+    _Atomic bool stopping, sent_away; // asks the thread to end: for good, or for a while
+    _Atomic bool inherited;           // this is a fork's child, not watched yet, and `parts` are still the parent's
+    struct gs_event woken;            // for the thread of such a child
+    _Atomic bool store_opened;        // by that thread
+    _Atomic uint32_t followed;        // changes of credentials
+    _Atomic pid_t pid;                // of the process that all this is of: a child of vfork has our memory, too
+    int64_t away_since_ns;
+    unsigned away_calls, away_depth;
     bool fork_known;
-    bool heir; // of a fork: not running, and `parts` are still the parent's
     _Atomic enum gs_children children;
     struct gs_parts parts;
     struct gs_governor governor;
@@ -61,7 +79,7 @@ static struct {
     bool dead_left;     // there may be boxes of those who died here before
     _Atomic int64_t cpu_duration_ns; // of a profile that the program asks for
 } w = {
-    .gate = PTHREAD_MUTEX_INITIALIZER,
+    .gate.rank = GS_RANK_GATE,
     .cpu_duration_ns = 10 * GS_NS_PER_S,
 };
 
@@ -238,9 +256,39 @@ static void answer_calls(void)
 static void settle_in(void)
 {
     enum { IOPRIO_WHO_PROCESS = 1, IOPRIO_BEST_EFFORT_LAST = 2 << 13 | 7 };
-    prctl(PR_SET_NAME, "gumshoe");
     setpriority(PRIO_PROCESS, 0, NICE); // on Linux: of this thread alone
     syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_BEST_EFFORT_LAST);
+}
+
+/* No thread of the host's is left. The first one stays in the list until the process ends, but has no program any more. */
+static bool host_has_ended(void)
+{
+    struct stat tasks;
+    char exe[1];
+    if (stat("/proc/self/task", &tasks) != 0 || tasks.st_nlink < 3 ||
+        tasks.st_nlink - 2 > gs_probe_own_threads() + 1)
+        return false;
+    return readlink("/proc/self/exe", exe, sizeof exe) < 0 && errno == ENOENT;
+}
+
+/* The watch is to end, or this thread is to. */
+static bool must_end(void)
+{
+    return atomic_load(&w.stopping) || atomic_load(&w.sent_away);
+}
+
+/* Have what the program's threads have, and say that it is so. */
+static void follow_credentials(void)
+{
+    uint32_t changes = gs_credentials_changes();
+    if (atomic_load(&w.followed) == changes)
+        return;
+    gs_credentials_follow();
+    gs_control_wake();
+    gs_after_incident_wake();
+    gs_store_say_if_closed(w.parts.store);
+    atomic_store(&w.followed, changes);
+    gs_event_signal(&w.told);
 }
 
 /* How long to sleep: to the next tick, or to the next look at what is under way, or at the rules file. */
@@ -287,21 +335,16 @@ static void follow_rules(int64_t *next_ns)
     *next_ns = gs_monotonic_ns() + w.parts.rules->interval_ns;
 }
 
-static void *watch(void *unused)
+/* Until the watch is to end, or this thread is. */
+static void go_round(void)
 {
-    (void)unused;
-    settle_in();
-    gs_probe_own_thread();
-    w.governor = (struct gs_governor){.before = cost_so_far()};
-    go_by_rules();
-    gs_control_start(w.parts.store);
-    recall();
     int64_t next_ns = gs_monotonic_ns() + w.parts.rules->interval_ns;
     tick(false);
     gs_ledger_note_due(w.parts.store, w.parts.judge, present());
     w.dead_left = true;
-    while (!atomic_load(&w.stopping)) {
+    while (!must_end()) {
         enum gs_wake woken = gs_probe_wait(pause_ns(next_ns));
+        follow_credentials();
         if (gs_under_way_count() || w.parts.rules->cpu.before_ns)
             gs_under_way_go_on(&w.parts, false);
         gs_after_incident_go_on();
@@ -313,50 +356,263 @@ static void *watch(void *unused)
             w.dead_left = gs_under_way_recover(&w.parts);
         follow_rules(&next_ns);
         int64_t now_ns = gs_monotonic_ns();
-        if (now_ns < next_ns || atomic_load(&w.stopping))
+        if (now_ns < next_ns || must_end())
             continue;
+        if (host_has_ended())
+            break;
         tick(false);
         next_ns += w.parts.rules->interval_ns;
         if (next_ns < now_ns)
             next_ns = now_ns +
                       w.parts.rules->interval_ns; // late (a capture, a stopped machine): a gap, not a burst
     }
-    gs_under_way_go_on(&w.parts, true);
+}
+
+static void drop_all(void)
+{
     gs_reload_drop();
-    gs_box_give_up(w.box);
-    gs_calls_refuse(-ESRCH);
+    gs_box_close(w.box);
+    w.box = NULL;
+    gs_parts_drop(&w.parts);
+}
+
+/* What this thread has open or has started goes; the rest stays if it is to come back. */
+static void leave_off(bool for_good)
+{
+    gs_under_way_go_on(&w.parts, true);
+    if (for_good)
+        gs_calls_refuse(-ESRCH);
     gs_control_stop();
     gs_after_incident_stop();
     gs_cpu_configure(&(struct gs_cpu_settings){.hertz = w.parts.rules->cpu.hertz});
-    return NULL;
+    if (for_good)
+        drop_all();
+    else
+        gs_box_put_away(w.box);
+    gs_held_new_table(); // what was open ends with this thread
+}
+
+static void watch(bool anew)
+{
+    settle_in();
+    w.governor = (struct gs_governor){.before = cost_so_far()};
+    go_by_rules();
+    gs_control_start(w.parts.store); // which sweeps away the sockets of the dead: those who have one count as alive
+    if (anew)
+        recall();
+    go_round();
+    bool host_ended = !must_end();
+    bool for_good = atomic_load(&w.stopping) || host_ended;
+    leave_off(for_good);
+    if (for_good)
+        atomic_store(&w.running, false);
+    if (host_ended) {
+        gs_callback_end();
+        gs_own_thread_end_with(gs_process_first_threads_status());
+    }
+}
+
+/* After the thread was sent away. */
+static void watch_on(void *unused)
+{
+    (void)unused;
+    watch(false);
 }
 
 /* ---- starting and stopping ------------------------------------------------------------------------------------------------ */
 
-static int start_thread(void *(*routine)(void *))
+static int start_thread(void (*routine)(void *), void *argument)
 {
-    return gs_own_thread_start(&w.thread, routine, NULL, STACK_BYTES);
+    const struct gs_own_start start = {"gumshoe", routine, argument, STACK_BYTES, GS_TABLE_FRESH};
+    atomic_store(&w.stopping, false);
+    atomic_store(&w.sent_away, false);
+    return gs_own_thread_start(&w.thread, &start);
 }
 
-/* What this child has inherited is of no use: it is not to be watched, or its program sees to that itself. Holds the gate. */
-static void disinherit(void)
+/* Ask the thread to end, and wait for it. False: it is in the middle of a capture, and ends after it. */
+static bool end_thread(_Atomic bool *how)
 {
-    if (!w.heir)
-        return;
-    gs_parts_let_go(&w.parts);
-    w.parts = (struct gs_parts){0};
-    w.heir = false;
+    atomic_store(how, true);
+    gs_event_signal(&w.woken);
+    gs_probe_wake();
+    return gs_own_thread_join(&w.thread, STOP_PATIENCE_NS);
 }
 
-/* Be the watcher from here on, unless another has been started or stopped meanwhile. Holds the gate. */
-static bool succeed(void)
+struct beginning { // of a watch: what the host's thread asks for, and waits for
+    const struct gumshoe_options *options;
+    int error;
+    _Atomic bool told;
+};
+
+/* Make the parts. Context: the watcher. */
+static int begin(const struct gumshoe_options *options)
 {
-    if (!w.heir)
-        return false;
-    int error = gs_parts_inherit(&w.parts);
-    w.thread = pthread_self();
+    int error = gs_parts_make(&w.parts, options);
+    if (w.parts.rules)
+        atomic_store(&w.children, w.parts.rules->children);
+    if (error)
+        return error;
+    w.box = gs_box_open(w.parts.store);
+    gs_log(GS_LOG_INFO, "watching: %zu rules from %s, incidents in %s", w.parts.rules->rule_count,
+           w.parts.rules->file, gs_store_path(w.parts.store));
+    return 0;
+}
+
+static void begin_and_watch(void *of)
+{
+    struct beginning *beginning = of;
+    int error = begin(beginning->options);
+    if (error) {
+        drop_all();
+        gs_held_new_table();
+    }
     atomic_store(&w.running, error == 0);
-    w.heir = false; // after that: a child that is forked just now finds the one or the other
+    beginning->error = error;
+    atomic_store(&beginning->told, true);
+    gs_event_signal(&w.told); // `beginning` is the host's again
+    if (!error)
+        watch(true);
+}
+
+static int start(const struct gumshoe_options *options)
+{
+    struct beginning beginning = {.options = options};
+    int error = start_thread(begin_and_watch, &beginning);
+    if (error)
+        return gs_refuse_start(options->error, error, "", "the watcher's thread could not be created");
+    for (uint32_t seen; seen = gs_event_seen(&w.told), !atomic_load(&beginning.told);)
+        gs_event_wait(&w.told, seen, GS_NS_PER_S);
+    if (beginning.error)
+        (void)gs_own_thread_join(&w.thread, STOP_PATIENCE_NS);
+    return beginning.error;
+}
+
+/* ---- calls of the host's that must find none of our threads, or change what they are --------------------------------------- */
+
+/* Is this the process that is watched? A child of vfork has its memory, and no thread of ours. */
+static bool is_ours(void)
+{
+    return atomic_load(&w.pid) == getpid();
+}
+
+/* Have the thread run again after it was sent away. Holds the gate. */
+static void bring_back(void)
+{
+    bool inherited = atomic_load(&w.inherited);
+    if (w.away_depth || gs_own_thread_runs(&w.thread) || !(inherited || atomic_load(&w.running)))
+        return;
+    if (!inherited)
+        w.thread.start.routine = watch_on;
+    atomic_store(&w.sent_away, false);
+    if (gs_own_thread_start_again(&w.thread))
+        gs_log(GS_LOG_ERROR, "the watch is interrupted: its thread could not be created again");
+}
+
+/* With a sample, after calls that had come too often: it was quiet for long enough. Context: host thread, inside malloc. */
+static void bring_back_after_rest(void)
+{
+    if (!is_ours() || !gs_lock_try(&w.gate, 0))
+        return;
+    bring_back();
+    gs_lock_give(&w.gate);
+}
+
+/* Count this call; true: they come so often that the thread is not to come back for each. Holds the gate. */
+static bool come_often(void)
+{
+    int64_t now_ns = gs_monotonic_ns();
+    if (now_ns - w.away_since_ns > REST_NS) {
+        w.away_since_ns = now_ns;
+        w.away_calls = 0;
+    }
+    return ++w.away_calls > AWAY_MAX;
+}
+
+/* The thread of a young child opens the store where it stood for its parent: the child is about to go to another root. */
+static void wait_for_store(void)
+{
+    int64_t until_ns = gs_monotonic_ns() + FOLLOW_PATIENCE_NS;
+    for (uint32_t seen; seen = gs_event_seen(&w.told), !atomic_load(&w.store_opened) && gs_own_thread_runs(&w.thread);) {
+        int64_t left_ns = until_ns - gs_monotonic_ns();
+        if (left_ns <= 0)
+            break;
+        gs_event_wait(&w.told, seen, left_ns);
+    }
+}
+
+static void send_away(void)
+{
+    if (!gs_lock_try(&w.gate, STOP_PATIENCE_NS))
+        return;
+    w.away_depth++;
+    if (gs_own_thread_runs(&w.thread) && !end_thread(&w.sent_away))
+        gs_log(GS_LOG_WARNING, "a capture is under way while the program changes its namespaces: the kernel may refuse that");
+    gs_lock_give(&w.gate);
+}
+
+static void before_change(enum gs_change change)
+{
+    if (!is_ours() || gs_own_thread_is_me())
+        return;
+    if (change == GS_CHANGE_ROOT) {
+        if (atomic_load(&w.inherited))
+            wait_for_store();
+        return;
+    }
+    gs_callback_leave();
+    if (change == GS_CHANGE_NAMESPACES)
+        send_away();
+}
+
+static void return_thread(void)
+{
+    if (!gs_lock_try(&w.gate, STOP_PATIENCE_NS))
+        return;
+    w.away_depth -= w.away_depth > 0;
+    if (come_often())
+        gs_probe_tell_sample(bring_back_after_rest, gs_monotonic_ns() + REST_NS);
+    else
+        bring_back();
+    gs_lock_give(&w.gate);
+}
+
+/* Have our threads do as the calling one has done. Where it is done often, the watcher does so in its own time. */
+static void lead_thread(void)
+{
+    gs_credentials_changed((int)syscall(SYS_gettid));
+    if (!gs_own_thread_runs(&w.thread))
+        return;
+    uint32_t change = gs_credentials_changes();
+    int64_t until_ns = gs_monotonic_ns() + FOLLOW_PATIENCE_NS;
+    gs_event_signal(&w.woken);
+    gs_probe_wake();
+    for (uint32_t seen; seen = gs_event_seen(&w.told), (int32_t)(atomic_load(&w.followed) - change) < 0;) {
+        int64_t left_ns = until_ns - gs_monotonic_ns();
+        if (left_ns <= 0 || !gs_own_thread_runs(&w.thread))
+            break;
+        gs_event_wait(&w.told, seen, left_ns);
+    }
+}
+
+static void after_change(enum gs_change change)
+{
+    if (change == GS_CHANGE_ROOT || !is_ours() || gs_own_thread_is_me())
+        return;
+    if (change == GS_CHANGE_NAMESPACES)
+        return_thread();
+    else
+        lead_thread();
+    gs_callback_return();
+}
+
+/* ---- forks ------------------------------------------------------------------------------------------------------------------ */
+
+/* Be the watcher from here on. Context: the child's thread. */
+static bool take_over(void)
+{
+    int error = gs_parts_inherit(&w.parts);
+    atomic_store(&w.running, error == 0);
+    atomic_store(&w.inherited, false); // after that: a child that is forked just now finds the one or the other
     if (error)
         gs_parts_drop(&w.parts);
     else
@@ -365,29 +621,35 @@ static bool succeed(void)
 }
 
 /* The child's thread: asleep until the child is worth watching. */
-static void *grow_up(void *unused)
+static void grow_up(void *unused)
 {
-    struct timespec left = {.tv_nsec = GS_CHILD_GROWN_NS};
-    while (nanosleep(&left, &left) !=
-           0) // setuid(3) has each thread do the same, by a signal that cannot be blocked
-        ;
-    gs_children_grown();
-    pthread_mutex_lock(&w.gate);
-    bool watching = succeed();
-    pthread_mutex_unlock(&w.gate);
-    if (!watching) {
-        pthread_detach(pthread_self());
-        return NULL;
+    char why[256];
+    (void)unused;
+    int64_t until_ns = gs_monotonic_ns() + GS_CHILD_GROWN_NS;
+    (void)!gs_store_open_again(w.parts.store, why, sizeof why); // before the child goes to another root; tried again below
+    atomic_store(&w.store_opened, true);
+    gs_event_signal(&w.told);
+    for (int64_t left_ns; !must_end() && (left_ns = until_ns - gs_monotonic_ns()) > 0;) {
+        uint32_t seen = gs_event_seen(&w.woken);
+        follow_credentials();
+        if (!must_end())
+            gs_event_wait(&w.woken, seen, left_ns);
     }
+    if (must_end())
+        return;
+    gs_children_grown();
+    if (!take_over())
+        return;
     gs_log(GS_LOG_INFO, "watching: forked by %d, incidents in %s", (int)getppid(),
            gs_store_path(w.parts.store));
-    return watch(unused);
+    watch(true);
 }
 
 /* The child has the watcher's memory but not its thread, and whatever the thread held is still held: forget it all. */
 static void after_fork_in_child(void)
 {
-    w.heir |= atomic_load(&w.running);
+    bool inherited = atomic_load(&w.inherited) || atomic_load(&w.running);
+    gs_held_new_table();
     gs_memory_after_fork();
     gs_probe_after_fork();
     gs_cpu_after_fork();
@@ -396,25 +658,21 @@ static void after_fork_in_child(void)
     gs_under_way_forget();
     gs_reload_after_fork();
     gs_after_incident_after_fork();
-    gs_box_after_fork(w.box);
+    gs_callback_after_fork();
     w.box = NULL;
-    gs_spare_give_all();
-    pthread_mutex_init(&w.gate, NULL);
+    gs_lock_after_fork(&w.gate);
+    gs_own_thread_after_fork(&w.thread);
+    w.away_depth = 0;
+    atomic_store(&w.pid, getpid());
     atomic_store(&w.running, false);
-    atomic_store(&w.stopping, false);
     enum gs_children children = atomic_load(&w.children);
     if (children == GS_CHILDREN_OFF)
         gs_probe_stop();
-    bool wanted = w.heir && children != GS_CHILDREN_OFF && gs_children_may_work();
-    if (w.heir && (!wanted || start_thread(grow_up)))
-        gs_parts_let_go(&w.parts);
-}
-
-static void drop_all(void)
-{
-    gs_box_close(w.box);
-    w.box = NULL;
-    gs_parts_drop(&w.parts);
+    bool wanted = inherited && children != GS_CHILDREN_OFF && gs_children_may_work();
+    atomic_store(&w.store_opened, false);
+    atomic_store(&w.inherited, wanted);
+    if (wanted && start_thread(grow_up, NULL))
+        atomic_store(&w.inherited, false);
 }
 
 /* A program that ends by _exit(0) ends well: a forked child that has done its work. One that ends by another status may have
@@ -425,26 +683,37 @@ static void leave(int status)
         gs_box_leave();
 }
 
-static int start(const struct gumshoe_options *options)
+/* ---- the host's calls -------------------------------------------------------------------------------------------------------- */
+
+/* Once: what is to be done on a thread of the host's, before the first watch. */
+static int prepare(void)
 {
-    int error = gs_parts_make(&w.parts, options);
-    if (w.parts.rules)
-        atomic_store(&w.children, w.parts.rules->children);
+    int error = gs_own_tls_learn();
     if (error)
         return error;
+    gs_memory_for_json();
+    gs_memory_put_by();
+    gs_parts_try_hooks();
+    gs_after_incident_prepare();
     gs_children_prepare();
     gs_probe_tell_exit(leave);
-    atomic_store(&w.stopping, false);
-    w.box = gs_box_open(w.parts.store);
-    error = start_thread(watch);
-    if (error)
-        return gs_refuse_start(options->error, error, "", "the watcher's thread could not be created");
+    gs_probe_tell_change(before_change, after_change);
+    atomic_store(&w.pid, getpid());
     if (!w.fork_known)
         pthread_atfork(gs_children_before_fork, NULL, after_fork_in_child);
     w.fork_known = true;
-    gs_log(GS_LOG_INFO, "watching: %zu rules from %s, incidents in %s", w.parts.rules->rule_count,
-           w.parts.rules->file, gs_store_path(w.parts.store));
     return 0;
+}
+
+/* What this child has inherited is of no use: its program sees to that itself. Holds the gate. */
+static void forget_inherited(void)
+{
+    if (!atomic_load(&w.inherited))
+        return;
+    (void)end_thread(&w.stopping);
+    if (atomic_load(&w.inherited)) // else it has taken over just now
+        w.parts = (struct gs_parts){0};
+    atomic_store(&w.inherited, false);
 }
 
 static bool disabled(void)
@@ -463,42 +732,32 @@ int gs_watcher_start(const struct gumshoe_options *given)
     gs_log_to(gs_setting("GUMSHOE_LOG", options.log));
     if (disabled())
         return gs_refuse_start(options.error, -ECANCELED, "", "GUMSHOE_DISABLE is set");
-    pthread_mutex_lock(&w.gate);
-    int error;
-    if (atomic_load(&w.running)) {
+    gs_lock_take(&w.gate);
+    forget_inherited();
+    int error = prepare();
+    if (error)
+        error = gs_refuse_start(options.error, error, "", "this machine's thread-local storage is not known");
+    else if (atomic_load(&w.running))
         error = gs_refuse_start(options.error, -EALREADY, "", "the watcher runs already");
-    } else {
-        gs_memory_for_json();
-        gs_memory_put_by();
-        disinherit();
-        gs_after_incident_prepare();
+    else
         error = start(&options);
-        atomic_store(&w.running, error == 0);
-        if (error)
-            drop_all();
-    }
-    pthread_mutex_unlock(&w.gate);
+    gs_lock_give(&w.gate);
     return error;
 }
 
 void gs_watcher_stop(void)
 {
-    pthread_mutex_lock(&w.gate);
-    disinherit();
-    if (atomic_load(&w.running) && !pthread_equal(pthread_self(), w.thread)) {
-        struct timespec until;
-        atomic_store(&w.stopping, true);
-        gs_probe_wake();
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += STOP_PATIENCE_NS / GS_NS_PER_S;
-        if (pthread_timedjoin_np(w.thread, NULL, &until) == 0) {
-            drop_all();
-            atomic_store(&w.running, false);
-        } else { // it is in the middle of a capture, needs its parts, and ends after it
-            gs_box_give_up(w.box);
-        }
+    if (gs_own_thread_is_me())
+        return;
+    gs_lock_take(&w.gate);
+    forget_inherited();
+    if (atomic_load(&w.running) && !gs_own_thread_runs(&w.thread)) { // sent away
+        drop_all();
+        atomic_store(&w.running, false);
+    } else if (atomic_load(&w.running) && !end_thread(&w.stopping)) {
+        gs_box_leave(); // it is in the middle of a capture, and ends after it; the process may be sooner
     }
-    pthread_mutex_unlock(&w.gate);
+    gs_lock_give(&w.gate);
 }
 
 enum gs_children gs_watcher_children(void)
@@ -525,7 +784,7 @@ int gs_watcher_capture(const char *reason, unsigned kinds)
 {
     if (!good_reason(reason) || kinds == 0 || !known_kinds(kinds))
         return -EINVAL;
-    if (!atomic_load(&w.running) || pthread_equal(pthread_self(), w.thread))
+    if (!atomic_load(&w.running))
         return -ESRCH;
     struct gs_call ask = {.kind = GS_CALL_CAPTURE, .kinds = kinds}, *call;
     snprintf(ask.reason, sizeof ask.reason, "%s", reason);

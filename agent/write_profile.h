@@ -1,4 +1,4 @@
-/* write_profile.h - gumshoe_write_profile: one profile, now, by the thread that asks. */
+/* write_profile.h - gumshoe_write_profile: one profile, now, for the thread that asks. */
 #pragma once
 #include "base/attributes.h"
 #include "gumshoe/gumshoe.h"

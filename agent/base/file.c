@@ -1,7 +1,6 @@
 /* file.c - whole files in, whole files out, without stdio. */
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/spare.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,6 +8,17 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+int gs_openat(int dirfd, const char *path, int flags, mode_t mode)
+{
+    int fd = openat(dirfd, path, flags | O_CLOEXEC, mode);
+    return fd < 0 ? -errno : fd;
+}
+
+void gs_close(int fd)
+{
+    close(fd);
+}
 
 int gs_read_all(int fd, size_t max, char **bytes, size_t *length)
 {

@@ -1,26 +1,27 @@
-/* held.h - descriptors of ours in a process of somebody else's.
+/* held.h - descriptors that the agent keeps open from tick to tick.
  *
- * Daemons close every descriptor that they find, and their next open gets our number: a number alone says nothing. So each
- * one that we keep is known by what it is of, and looked at before it is used or closed.
- * Context: watcher, CLI. */
+ * The agent's threads have a table of descriptors of their own (own_thread.h): the host has none of these numbers, cannot
+ * close them, and its children do not inherit them. A table ends with its last thread. So each descriptor is known by its
+ * table: one of a table that is gone counts as closed, also in the child of a fork.
+ * Context: threads that share the watcher's table; the command, which has one table for good. */
 #pragma once
 #include "base/attributes.h"
 #include <stdbool.h>
 #include <sys/stat.h>
 
 struct gs_held {
-    int fd;       // -1: none
-    dev_t device; // what it is of
-    ino_t inode;
+    int fd;         // -1: none
+    unsigned table; // that it is of
 };
 #define GS_HELD_NONE {.fd = -1}
 
-/* Move FD up, out of the host's way: the lowest free number is what its next open(2) counts on, and 0 to 2 mean something.
- * The new number, or -errno: FD is closed then. A negative FD is given back. */
-int gs_out_of_the_way(int fd);
-/* Keep FD, which is moved out of the way. 0 or -errno: it is closed then. */
+/* From now on descriptors are of another table, and none that was held before counts. Context: the first thread of a table,
+ * as it begins, and the last as it ends. */
+void gs_held_new_table(void);
+
+/* Keep FD. 0, or the error that FD is, if it is negative. */
 int gs_hold(struct gs_held *held, int fd) GS_CHECK_RESULT;
-/* Is it still what it was? STATUS may be NULL. */
+/* Is it open? STATUS, if it is not NULL, is what it is of. */
 bool gs_is_held(const struct gs_held *held, struct stat *status);
-/* Close it, unless the host did, and forget it. */
+/* Close it, if it is open, and forget it. */
 void gs_release(struct gs_held *held);

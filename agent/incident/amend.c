@@ -1,6 +1,5 @@
 /* amend.c - what is added to an incident.json afterwards: by a sweep, and by what ran after the incident.
  * Whole or not at all: a new file takes the old one's place. Who: the watcher. */
-#include "base/spare.h"
 #include "incident/inside.h"
 #include <errno.h>
 #include <fcntl.h>

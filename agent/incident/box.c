@@ -18,13 +18,13 @@
 #include "base/held.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/spare.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -53,7 +53,6 @@ struct gs_box {
     int64_t baseline_ns;     // the youngest baseline in it
     int64_t again_ns;        // not tried before, after a failure
     bool begin_again, failing;
-    _Atomic bool given_up;
     struct gs_maps *maps; // as they are in it
     int64_t maps_look_ns, maps_pause_ns;
     struct gs_heap_sampling sampling; // as it is in it
@@ -67,8 +66,7 @@ struct gs_box {
 /* What is to be known of the box at an end that comes at any moment, on any thread: nothing of it is ever given back. */
 static struct {
     _Atomic pid_t pid; // whose box it is; 0: there is none
-    struct gs_held store;
-    char path[GS_LIVE_NAME + 8];
+    char path[GS_LIVE_NAME + 80];
     _Atomic bool left; // it does not come back
 } leaving;
 
@@ -420,24 +418,24 @@ static int write_all(struct gs_box *box, const struct gs_incident_scene *scene, 
 static void prepare_leaving(const struct gs_box *box)
 {
     atomic_store(&leaving.pid, 0);
-    leaving.store = box->store->held;
-    snprintf(leaving.path, sizeof leaving.path, ".live/%s", box->name);
+    snprintf(leaving.path, sizeof leaving.path, "/proc/self/task/%d/fd/%d/.live/%s", (int)syscall(SYS_gettid),
+             box->store->held.fd, box->name);
     atomic_store(&leaving.pid, getpid());
 }
 
 void gs_box_leave(void)
 {
-    if (atomic_load(&leaving.pid) != getpid() || !gs_is_held(&leaving.store, NULL))
+    if (atomic_load(&leaving.pid) != getpid())
         return;
     atomic_store(&leaving.left, true);
-    unlinkat(leaving.store.fd, leaving.path, 0);
+    (void)!unlink(leaving.path); // by way of the watcher's own table of descriptors: none of it is in this thread's
 }
 
 /* ---- the file ---------------------------------------------------------------------------------------------------------- */
 
-static bool is_over(const struct gs_box *box)
+static bool is_over(void)
 {
-    return atomic_load(&box->given_up) || atomic_load(&leaving.left);
+    return atomic_load(&leaving.left);
 }
 
 /* The new file under a name of its own; -errno. */
@@ -454,13 +452,13 @@ static int fill_new(struct gs_box *box, const struct gs_incident_scene *scene, i
     (void)gs_box_lock(fd);   // nobody else can have it yet; where there are no locks, pids must do
     box->begin_again = true; // what has changed since the last write is not known any more, should this fail
     int error = write_all(box, scene, fd);
-    if (!error && is_over(box))
+    if (!error && is_over())
         error = -ECANCELED;
     if (!error && renameat(live, new, live, box->name) != 0)
         error = -errno;
     if (error)
         unlinkat(live, new, 0);
-    else if (is_over(box)) // meanwhile
+    else if (is_over()) // meanwhile
         unlinkat(live, box->name, 0);
     return error;
 }
@@ -555,7 +553,7 @@ static void go_on(struct gs_box *box, const struct gs_incident_scene *scene, enu
 void gs_box_write(struct gs_box *box, const struct gs_incident_scene *scene, uint64_t heap_in_use,
                   enum gs_box_when when)
 {
-    if (!box || is_over(box))
+    if (!box || is_over())
         return;
     set_line(box, heap_in_use, when);
     bool must = must_begin(box), may = gs_monotonic_ns() >= box->again_ns;
@@ -596,34 +594,27 @@ struct gs_box *gs_box_open(struct gs_store *store)
     return box;
 }
 
-void gs_box_give_up(struct gs_box *box)
+void gs_box_put_away(struct gs_box *box)
 {
     char path[GS_LIVE_NAME + 8];
-    if (!box || atomic_exchange(&box->given_up, true))
+    if (!box || !gs_is_held(&box->held, NULL))
         return;
+    atomic_store(&leaving.pid, 0);
     int store = gs_store_fd(box->store);
     snprintf(path, sizeof path, ".live/%s", box->name);
-    if (store >= 0 && unlinkat(store, path, 0) == 0)
-        return;
-    if (gs_is_held(&box->held, NULL) && ftruncate(box->held.fd, 0) != 0) // an empty one says as much
+    if ((store < 0 || unlinkat(store, path, 0) != 0) && ftruncate(box->held.fd, 0) != 0) // an empty one says as much
         gs_log(GS_LOG_WARNING,
                "the black box %s/%s cannot be removed: the next start will take it for a dead process's",
                gs_store_path(box->store), path);
+    gs_release(&box->held);
+    box->begin_again = true;
 }
 
 void gs_box_close(struct gs_box *box)
 {
     if (!box)
         return;
-    gs_box_give_up(box);
-    atomic_store(&leaving.pid, 0);
-    gs_release(&box->held);
+    gs_box_put_away(box);
     gs_maps_free(box->maps);
     gs_free(box);
-}
-
-void gs_box_after_fork(struct gs_box *box)
-{
-    if (box)
-        gs_release(&box->held);
 }

@@ -465,11 +465,6 @@ bool gs_incident_is_ready(const struct gs_incident *c, int64_t now_ns)
     return !c->cpu || gs_cpu_is_over(c->cpu, now_ns);
 }
 
-void gs_incident_after_fork(struct gs_incident *c)
-{
-    gs_release(&c->folder.held);
-}
-
 int gs_incident_end(struct gs_incident *c, char path[PATH_MAX])
 {
     if (!gs_incident_is_ready(c, gs_monotonic_ns()))

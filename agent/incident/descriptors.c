@@ -6,8 +6,8 @@
  * Who: the watcher. Bounds: GROUPS kinds of target; those beyond are counted together; SHOWN are written. */
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/process.h"
 #include "base/sort.h"
-#include "base/spare.h"
 #include "incident/inside.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -32,6 +32,7 @@ struct group {
 struct census {
     struct group *group;
     size_t count, descriptors, beyond;
+    int directory, process; // of the descriptors, and a pidfd: both open
 };
 
 /* ---- one descriptor -------------------------------------------------------------------------------------------------- */
@@ -95,18 +96,31 @@ static void describe_socket(int fd, char *out, size_t size)
         snprintf(out, size, "socket of family %d", own.any.sa_family);
 }
 
-/* "pipe:[123]", "anon_inode:[eventpoll]", "/path": the number of a pipe says nothing. */
-static void describe(int fd, const char *link, char *out, size_t size)
+/* Number FD of the process, which this thread has not open. */
+static void describe_socket_of(int process, int number, char *out, size_t size)
+{
+    int fd = process < 0 ? process : gs_process_copy_descriptor(process, number);
+    if (fd < 0) {
+        snprintf(out, size, "socket");
+        return;
+    }
+    describe_socket(fd, out, size);
+    close(fd);
+}
+
+/* Entry NAME of DIRECTORY, a link to "pipe:[123]", "anon_inode:[eventpoll]", "/path": the number of a pipe says nothing. */
+static void describe(const struct census *census, const char *name, const char *link, char *out, size_t size)
 {
     struct stat status;
     if (strncmp(link, "socket:", 7) == 0)
-        describe_socket(fd, out, size);
+        describe_socket_of(census->process, atoi(name), out, size);
     else if (strncmp(link, "pipe:", 5) == 0)
         snprintf(out, size, "pipe");
     else if (strncmp(link, "anon_inode:", 11) == 0)
         snprintf(out, size, "%s", link + 11);
     else
-        snprintf(out, size, "%s %s", fstat(fd, &status) == 0 && S_ISREG(status.st_mode) ? "file" : "path", link);
+        snprintf(out, size, "%s %s",
+                 fstatat(census->directory, name, &status, 0) == 0 && S_ISREG(status.st_mode) ? "file" : "path", link);
 }
 
 /* ---- all of them -------------------------------------------------------------------------------------------------------- */
@@ -127,19 +141,18 @@ static void count(struct census *census, const char *what, int fd)
     census->group[at].count++;
 }
 
-static void count_all(struct census *census, int directory)
+static void count_all(struct census *census)
 {
     struct gs_dir dir;
-    gs_dir_start(&dir, directory);
+    gs_dir_start(&dir, census->directory);
     for (const char *name; (name = gs_dir_next(&dir));) {
         char link[TARGET - 8], what[TARGET];
-        ssize_t length = readlinkat(directory, name, link, sizeof link - 1);
-        int fd = atoi(name);
-        if (length < 0 || fd == directory)
+        ssize_t length = readlinkat(census->directory, name, link, sizeof link - 1);
+        if (length < 0)
             continue;
         link[length] = 0;
-        describe(fd, link, what, sizeof what);
-        count(census, what, fd);
+        describe(census, name, link, what, sizeof what);
+        count(census, what, atoi(name));
         census->descriptors++;
     }
 }
@@ -169,15 +182,18 @@ static void write_census(struct census *census, struct gs_text *out)
 
 void gs_descriptors_write(struct gs_text *out)
 {
-    struct census census = {.group = gs_alloc(GROUPS * sizeof *census.group)};
-    int directory = gs_openat(AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY, 0);
-    if (census.group && directory >= 0) {
-        count_all(&census, directory);
+    struct census census = {.group = gs_alloc(GROUPS * sizeof *census.group),
+                            .directory = gs_descriptors_open(),
+                            .process = gs_process_handle()};
+    if (census.group && census.directory >= 0) {
+        count_all(&census);
         write_census(&census, out);
     } else {
-        gs_text_add(out, "the descriptors could not be read: %s\n", strerrordesc_np(-directory));
+        gs_text_add(out, "the descriptors could not be read: %s\n", strerrordesc_np(census.directory < 0 ? -census.directory : ENOMEM));
     }
-    if (directory >= 0)
-        gs_close(directory);
+    if (census.directory >= 0)
+        close(census.directory);
+    if (census.process >= 0)
+        close(census.process);
     gs_free(census.group);
 }

@@ -10,7 +10,6 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/spare.h"
 #include "incident/inside.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -226,7 +225,7 @@ int gs_folder_publish(struct gs_folder *folder)
 void gs_folder_path(const struct gs_folder *folder, char out[PATH_MAX])
 {
     char link[32], path[PATH_MAX];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", folder->held.fd);
+    snprintf(link, sizeof link, "/proc/thread-self/fd/%d", folder->held.fd);
     ssize_t length = gs_is_held(&folder->held, NULL) ? readlink(link, path, PATH_MAX - 1) : 0;
     if (length <= 0)
         return;

@@ -29,11 +29,11 @@ struct gs_store_limits { uint64_t keep, max_bytes; int64_t max_age_ns; }; // 0: 
 struct gs_store *gs_store_open(const char *dir, const struct gs_store_limits *limits, char *why, size_t why_size);
 void gs_store_limit(struct gs_store *store, const struct gs_store_limits *limits); // others, from now on
 void gs_store_close(struct gs_store *store);
-/* In the child of a fork, whose STORE is its parent's: open the directory for the child itself. It goes by the descriptor that
- * was inherited, which also leads there after a chroot; else by its path. -errno, with a sentence in WHY. */
-int gs_store_inherit(struct gs_store *store, char *why, size_t why_size) GS_CHECK_RESULT;
-/* Close the descriptor, if it is still ours; it is opened again when it is needed. */
-void gs_store_let_go(struct gs_store *store);
+/* Open the directory again: in the child of a fork, whose STORE is its parent's and has nothing open, or for other credentials.
+ * What is open is kept, if it can be trusted. -errno, with a sentence in WHY. */
+int gs_store_open_again(struct gs_store *store, char *why, size_t why_size) GS_CHECK_RESULT;
+/* The process has other credentials now: say so in the log, once, if it may not write in the directory any more. */
+void gs_store_say_if_closed(struct gs_store *store);
 const char *gs_store_path(const struct gs_store *store);       // absolute
 /* Remove what the limits no longer allow. Never: for each rule its newest incident and the one with the highest
  * value; anything that is not an incident of ours. Safe against other processes doing the same. Returns how
@@ -111,8 +111,6 @@ int gs_incident_begin(struct gs_store *store, const struct gs_incident_facts *fa
                       const struct gs_incident_scene *scene, struct gs_incident **out) GS_CHECK_RESULT;
 bool gs_incident_is_ready(const struct gs_incident *incident, int64_t now_ns);
 int gs_incident_end(struct gs_incident *incident, char path[PATH_MAX]) GS_CHECK_RESULT; // frees it
-/* In a forked child: let go of the folder, which is the parent's (a lock on it would live on in the child). Nothing is freed. */
-void gs_incident_after_fork(struct gs_incident *incident);
 
 /* Add TEXT to "notes", or to "errors", of the complete incident in folder PATH: what came of it afterwards. 0 or -errno: it
  * stays as it was. Context: watcher. */
@@ -134,9 +132,8 @@ uint64_t gs_box_line(const struct gs_box *box);
 void gs_box_renew(struct gs_box *box); // the rules were changed: the next write writes everything
 /* The watch ends as it should: the box goes. */
 void gs_box_close(struct gs_box *box);
-/* The same for a box whose watcher does not answer: its file goes, and stays away. Any thread. */
-void gs_box_give_up(struct gs_box *box);
-void gs_box_after_fork(struct gs_box *box); // in the child: the box is the parent's
+/* Its file goes, until the next write: the thread that has it open ends, and may come back. */
+void gs_box_put_away(struct gs_box *box);
 /* The process ends by its own will, though by none of its destructors: the box goes. Any thread, signal handlers as well; in a
  * child of vfork it does nothing. */
 void gs_box_leave(void);

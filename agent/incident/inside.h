@@ -8,6 +8,7 @@
 
 struct gs_store {
     struct gs_held held;       // the directory
+    bool closed;               // it was said that nothing can be written there any more
     char home[PATH_MAX];       // where it was opened
     char path[PATH_MAX];       // where it is now
     bool adrift;               // the log knows that the two differ

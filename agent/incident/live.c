@@ -4,7 +4,6 @@
  * Who: the watcher, the command. */
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/spare.h"
 #include "incident/inside.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -177,7 +176,7 @@ int gs_live_listen(struct gs_store *store, char name[GS_LIVE_NAME])
     int live = gs_live_open(store);
     if (live < 0)
         return live;
-    snprintf(directory, sizeof directory, "/proc/self/fd/%d",
+    snprintf(directory, sizeof directory, "/proc/thread-self/fd/%d",
              live); // a socket's path is short; ours need not be
     sweep(live, directory);
     socket_name((int)getpid(), name);
@@ -195,22 +194,38 @@ void gs_live_remove(struct gs_store *store, const char *name)
         unlinkat(store_fd, path, 0);
 }
 
+/* Connect to socket NAME by way of the descriptors of one thread, PATH being its directory of them: its agent's store is one of
+ * the directories that are open there. */
+static int connect_through(const char *path, const char *name)
+{
+    int table = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -1;
+    struct gs_dir dir;
+    if (table < 0)
+        return -1;
+    gs_dir_start(&dir, table);
+    for (const char *entry; fd < 0 && (entry = gs_dir_next(&dir));) {
+        char directory[96];
+        if (snprintf(directory, sizeof directory, "%s/%.16s/.live", path, entry) < (int)sizeof directory)
+            fd = connect_to(directory, name);
+    }
+    close(table);
+    return fd;
+}
+
 int gs_live_connect(int pid)
 {
-    char path[40], name[GS_LIVE_NAME];
-    snprintf(path, sizeof path, "/proc/%d/fd", pid);
-    int table = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -1;
-    if (table < 0)
+    char path[64], name[GS_LIVE_NAME];
+    snprintf(path, sizeof path, "/proc/%d/task", pid);
+    int tasks = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -1;
+    if (tasks < 0)
         return -errno;
     socket_name(pid, name);
     struct gs_dir dir;
-    gs_dir_start(&dir, table);
-    for (const char *entry;
-         fd < 0 && (entry = gs_dir_next(&dir));) { // its store is one of its open directories
-        char directory[sizeof path + 300];
-        snprintf(directory, sizeof directory, "%s/%.200s/.live", path, entry);
-        fd = connect_to(directory, name);
+    gs_dir_start(&dir, tasks);
+    for (const char *task; fd < 0 && (task = gs_dir_next(&dir));) { // the agent's threads have a table of their own
+        snprintf(path, sizeof path, "/proc/%d/task/%.16s/fd", pid, task);
+        fd = connect_through(path, name);
     }
-    close(table);
+    close(tasks);
     return fd >= 0 ? fd : -ENOENT;
 }

@@ -12,7 +12,6 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/spare.h"
 #include "incident/box.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -3,8 +3,8 @@
  *   box or core file ──▶ struct gs_remains ──▶ facts and scene ──▶ capture.c, as for the living
  *
  * Who: the watcher, of boxes that it finds; the command, of boxes and core files. */
+#include "base/file.h"
 #include "base/clock.h"
-#include "base/spare.h"
 #include "incident/inside.h"
 #include <errno.h>
 #include <fcntl.h>

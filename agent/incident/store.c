@@ -1,8 +1,8 @@
 /* store.c - the directory that incidents live in: opened once, checked, and used through its descriptor alone.
  * Who: the watcher. */
+#include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/spare.h"
 #include "incident/inside.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -48,7 +48,7 @@ static const char *distrust(int fd, struct stat *status)
 static void find_path(int fd, const char *given, char out[PATH_MAX])
 {
     char link[32];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    snprintf(link, sizeof link, "/proc/thread-self/fd/%d", fd);
     ssize_t length = readlink(link, out, PATH_MAX - 1);
     if (length > 0)
         out[length] = 0;
@@ -122,38 +122,33 @@ void gs_store_limit(struct gs_store *store, const struct gs_store_limits *limits
     store->limits = *limits;
 }
 
-void gs_store_let_go(struct gs_store *store)
-{
-    gs_release(&store->held);
-}
-
 void gs_store_close(struct gs_store *store)
 {
     if (!store)
         return;
-    gs_store_let_go(store);
+    gs_release(&store->held);
     gs_free(store);
 }
 
-/* The directory behind the descriptor that was inherited, under a descriptor of our own. -1 with errno, and a sentence in WHY. */
-static int open_inherited(const struct gs_store *store, char *why, size_t why_size)
+int gs_store_open_again(struct gs_store *store, char *why, size_t why_size)
 {
     struct stat status;
-    const char *reason = distrust(store->held.fd, &status);
-    if (reason)
-        return refuse(errno, reason, why, why_size);
-    int fd = gs_openat(store->held.fd, ".", O_RDONLY | O_DIRECTORY, 0);
-    return fd < 0 ? refuse(-fd, strerrordesc_np(-fd), why, why_size) : fd;
+    if (gs_is_held(&store->held, &status) && status.st_nlink) {
+        const char *reason = distrust(store->held.fd, &status);
+        return reason ? (refuse(errno, reason, why, why_size), -errno) : 0;
+    }
+    int fd = open_checked(store->home, why, why_size);
+    return fd < 0 ? -errno : settle(store, fd, store->home);
 }
 
-int gs_store_inherit(struct gs_store *store, char *why, size_t why_size)
+void gs_store_say_if_closed(struct gs_store *store)
 {
     struct stat status;
-    bool there = gs_is_held(&store->held, &status) && status.st_nlink;
-    int fd = there ? open_inherited(store, why, why_size) : open_checked(store->home, why, why_size);
-    int error = fd < 0 ? -errno : 0;
-    gs_store_let_go(store);
-    return error ? error : gs_hold(&store->held, fd);
+    const char *reason = gs_is_held(&store->held, NULL) ? distrust(store->held.fd, &status) : NULL;
+    if (reason && !store->closed)
+        gs_log(GS_LOG_WARNING, "the process has other credentials now, and incidents cannot be written to %s: %s",
+               store->path, reason);
+    store->closed = reason != NULL;
 }
 
 const char *gs_store_path(const struct gs_store *store)

@@ -1,15 +1,12 @@
-/* kept.c - descriptors of ours in a process of somebody else's.
+/* kept.c - files that stay open from tick to tick.
  *
- *   opened ──▶ moved up, out of the host's way ──▶ read, tick by tick ──▶ lost: the host closed it
- *      ▲                                                                              │
- *      └──────────────────────────────────────────────────────────────────────────────┘
+ *   opened ──▶ read, tick by tick ──▶ lost, with the table that it was of (base/held.h) ──▶ opened again
  *
- * A number that now means a file of the host's is neither read nor closed: it is forgotten.
  * Who:    the watcher. Reads are pread(2) from 0: no position to lose.
  * Bounds: a file that will not open is tried once in RETRY_NS, not at every tick. */
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/memory.h"
-#include "base/spare.h"
 #include "metrics/inside.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -42,7 +39,6 @@ int gs_kept_fd(struct gs_kept *kept, int64_t now_ns, struct stat *status)
 {
     if (gs_is_held(&kept->held, status))
         return kept->held.fd;
-    kept->held.fd = -1; // closed behind our back, or the host's by now: either way not ours to close
     if (kept->error && now_ns < kept->again_ns)
         return kept->error;
     kept->error = open_kept(kept, status);

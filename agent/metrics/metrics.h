@@ -45,6 +45,9 @@ int64_t gs_oom_kills(const char *path);
 /* How many descriptors this process may have open now (RLIMIT_NOFILE, soft: many a server raises it as it starts);
  * 0: there is no limit. Context: watcher. */
 uint64_t gs_file_limit(void);
+/* /proc/…/fd of a thread of the host's, open: the first one's, or another's where that has ended; ours have a table of their
+ * own. -errno: there is none. Context: watcher. */
+int gs_descriptors_open(void) GS_CHECK_RESULT;
 
 /* ---- reading ------------------------------------------------------------------------------------------- */
 

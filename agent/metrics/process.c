@@ -10,10 +10,16 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "metrics/inside.h"
+#include "probe/probe.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -166,6 +172,49 @@ static bool size_is_count(struct gs_watch *watch, int fd, const struct stat *sta
     return watch->procfs_known && watch->procfs == status->st_dev;
 }
 
+/* Of a thread of the host's that is not the first. */
+static int open_other_table(void)
+{
+    char path[48];
+    struct gs_dir dir;
+    int tasks = gs_openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY, 0), fd = -ESRCH;
+    if (tasks < 0)
+        return tasks;
+    gs_dir_start(&dir, tasks);
+    for (const char *name; fd < 0 && (name = gs_dir_next(&dir));) {
+        pid_t tid = (pid_t)atoi(name);
+        snprintf(path, sizeof path, "%d/fd", tid);
+        if (tid != getpid() && !gs_probe_is_own_thread(tid))
+            fd = gs_openat(tasks, path, O_RDONLY | O_DIRECTORY, 0);
+    }
+    close(tasks);
+    return fd;
+}
+
+int gs_descriptors_open(void)
+{
+    struct stat status;
+    int fd = gs_openat(AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY, 0);
+    bool ended = fd >= 0 && fstat(fd, &status) == 0 && status.st_size == 0 && count_entries(fd) == 0;
+    if (!ended)
+        return fd;
+    int other = open_other_table();
+    if (other < 0)
+        return fd; // the first thread lives, and has nothing open
+    close(fd);
+    return other;
+}
+
+/* How many another thread of the host's has, where the first has none: it has ended. */
+static double count_elsewhere(void)
+{
+    int fd = gs_descriptors_open();
+    double count = fd < 0 ? 0 : count_entries(fd);
+    if (fd >= 0)
+        close(fd);
+    return count;
+}
+
 static double descriptors_read(struct gs_watch *watch, struct gs_slot *slot)
 {
     struct stat status;
@@ -178,6 +227,8 @@ static double descriptors_read(struct gs_watch *watch, struct gs_slot *slot)
         return (double)status.st_size;
     if (watch->descriptors_counted < COUNT_FREELY || watch->now_ns >= watch->descriptors_due_ns) {
         watch->descriptors_counted = count_entries(fd);
+        if (watch->descriptors_counted == 0 && !*watch->root)
+            watch->descriptors_counted = count_elsewhere();
         watch->descriptors_due_ns = watch->now_ns + COUNT_AGAIN_NS;
     }
     return watch->descriptors_counted;

@@ -284,4 +284,5 @@ void gs_probe_after_fork(void)
     gs_scratch_after_fork();
     gs_signal_after_fork();
     gs_mapped_after_fork();
+    gs_roll_after_fork();
 }

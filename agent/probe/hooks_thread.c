@@ -92,12 +92,6 @@ static int create_known(uint32_t stack, pthread_t *thread, const pthread_attr_t 
     return error;
 }
 
-int gs_probe_create_own_thread(pthread_t *thread, const pthread_attr_t *attributes, routine_function *routine,
-                               void *argument)
-{
-    return real_create()(thread, attributes, routine, argument);
-}
-
 HOOK int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, routine_function *routine,
                         void *argument)
 {

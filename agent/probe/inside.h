@@ -213,6 +213,7 @@ static inline bool gs_is_small_stack(size_t size)
     return size && size < SMALL;
 }
 void gs_roll_label(pid_t tid, uint32_t labels); // and carries this set
+void gs_roll_after_fork(void);
 bool gs_thread_ended(pid_t pid, pid_t tid);
 
 /* ---- signals (signal.c), and what they are for ------------------------------------------------------------------------- */

@@ -132,11 +132,10 @@ bool gs_probe_peek(pid_t pid, uintptr_t at, void *out, size_t length);
  * was not seen. Context: watcher. */
 uint32_t gs_probe_stack_threads(uint32_t stack);
 bool gs_probe_creator_of(pid_t tid, uint32_t *stack);
-/* The calling thread is the agent's own, from here on: dumps leave it out. */
-void gs_probe_own_thread(void);
+/* The calling thread is the agent's own, from here on or, where it does not BEGIN, no more: dumps leave it out. */
+void gs_probe_own_thread(bool begins);
 bool gs_probe_is_own_thread(pid_t tid);
-/* pthread_create, for a thread of our own: not counted as the host's. */
-int gs_probe_create_own_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*routine)(void *), void *argument);
+unsigned gs_probe_own_threads(void); // how many there are
 
 /* Where the calling thread stands, from the caller of this outward: at most MAX frames, as gs_probe_stack_frames has them.
  * Returns how many. Context: host thread. */
@@ -171,6 +170,13 @@ void gs_probe_after_fork(void);   // in the child: nothing is sampled there by t
 /* Have WHOM called before _exit or _Exit ends the process, with its status: on a host thread, in a signal handler maybe, or in
  * a child of vfork, whose memory is the parent's. */
 void gs_probe_tell_exit(void (*whom)(int status));
+
+/* Have BEFORE and AFTER called around calls of the host's that change what a thread is: its users, groups and capabilities,
+ * its namespaces, or its root directory. On a host thread, in a signal handler maybe, or in a child of vfork, whose memory is the parent's. */
+enum gs_change { GS_CHANGE_CREDENTIALS, GS_CHANGE_NAMESPACES, GS_CHANGE_ROOT };
+void gs_probe_tell_change(void (*before)(enum gs_change), void (*after)(enum gs_change));
+/* Have WHOM called once, with one of the next samples, at DUE_NS (CLOCK_MONOTONIC) or later. On a host thread, inside malloc. */
+void gs_probe_tell_sample(void (*whom)(void), int64_t due_ns);
 
 /* ---- labels ------------------------------------------------------------------------------------------ */
 

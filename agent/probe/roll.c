@@ -118,9 +118,9 @@ uint32_t gs_probe_labels_of(pid_t tid)
 enum { OWN_MAX = 8 };
 static _Atomic pid_t own[OWN_MAX];
 
-void gs_probe_own_thread(void)
+static void note_own(pid_t tid)
 {
-    pid_t tid = (pid_t)syscall(SYS_gettid), pid = getpid();
+    pid_t pid = getpid();
     gs_roll_add(tid, NOBODY, 0);
     for (int i = 0; i < OWN_MAX; i++) {
         pid_t there = atomic_load_explicit(&own[i], memory_order_relaxed);
@@ -128,6 +128,38 @@ void gs_probe_own_thread(void)
             atomic_compare_exchange_strong_explicit(&own[i], &there, tid, memory_order_relaxed, memory_order_relaxed))
             return;
     }
+}
+
+/* Its number may be a host thread's next. */
+static void forget_own(pid_t tid)
+{
+    for (int i = 0; i < OWN_MAX; i++) {
+        pid_t mine = tid;
+        atomic_compare_exchange_strong_explicit(&own[i], &mine, 0, memory_order_relaxed, memory_order_relaxed);
+    }
+}
+
+void gs_probe_own_thread(bool begins)
+{
+    pid_t tid = (pid_t)syscall(SYS_gettid);
+    if (begins)
+        note_own(tid);
+    else
+        forget_own(tid);
+}
+
+unsigned gs_probe_own_threads(void)
+{
+    unsigned count = 0;
+    for (int i = 0; i < OWN_MAX; i++)
+        count += atomic_load_explicit(&own[i], memory_order_relaxed) != 0;
+    return count;
+}
+
+void gs_roll_after_fork(void)
+{
+    for (int i = 0; i < OWN_MAX; i++)
+        atomic_store_explicit(&own[i], 0, memory_order_relaxed);
 }
 
 bool gs_probe_is_own_thread(pid_t tid)

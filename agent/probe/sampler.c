@@ -197,6 +197,25 @@ static void add_up(uint64_t took_ns)
     atomic_fetch_add_explicit(&sampling_ns, sane_ns * TIMED, memory_order_relaxed);
 }
 
+static _Atomic(void (*)(void)) waiting; // for a sample
+static int64_t waiting_due_ns;
+
+void gs_probe_tell_sample(void (*whom)(void), int64_t due_ns)
+{
+    atomic_store_explicit(&waiting, NULL, memory_order_relaxed);
+    waiting_due_ns = due_ns;
+    atomic_store_explicit(&waiting, whom, memory_order_release);
+}
+
+static void tell_waiting(void)
+{
+    void (*whom)(void) = atomic_load_explicit(&waiting, memory_order_acquire);
+    if (GS_LIKELY(!whom) || (int64_t)now_ns() < waiting_due_ns)
+        return;
+    if (atomic_compare_exchange_strong_explicit(&waiting, &whom, NULL, memory_order_acq_rel, memory_order_relaxed))
+        whom();
+}
+
 void gs_sampler_record(const void *ptr, size_t size, uint64_t drawn_with, struct gs_caller caller)
 {
     if (!ptr || !drawn_with)
@@ -211,6 +230,7 @@ void gs_sampler_record(const void *ptr, size_t size, uint64_t drawn_with, struct
     gs_thread.busy = false;
     if (timed)
         add_up(now_ns() - began_ns);
+    tell_waiting();
     errno = kept;
 }
 

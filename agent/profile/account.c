@@ -12,7 +12,6 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/spare.h"
 #include "base/units.h"
 #include <dlfcn.h>
 #include <errno.h>

@@ -5,18 +5,17 @@
  *
  * What is not seen is said: threads that block the signal stand in the profile by name, with their CPU time; samples that
  * were lost, and how much of the process's CPU time the samples account for, in its comments.
- * Who:    the watcher, and host threads in gumshoe_write_profile; `mutex` is theirs alone.
+ * Who:    the watcher, and the threads of gumshoe_write_profile; `lock` is theirs alone.
  * Bounds: STACKS_MAX stacks a session; the rest is charged to "(table full)". */
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/lock.h"
 #include "base/memory.h"
-#include "base/spare.h"
 #include "profile/gather.h"
 #include "profile/inside.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,12 +55,12 @@ struct gs_cpu_session {
 };
 
 static struct {
-    pthread_mutex_t mutex;
+    struct gs_lock lock;
     struct gs_cpu_settings settings;
     struct gs_cpu_session *open;
     int64_t period_ns; // in force; 0: off
     int64_t looked_ns; // when the threads were looked through
-} cpu = {.mutex = PTHREAD_MUTEX_INITIALIZER, .settings = {.hertz = 99}};
+} cpu = {.lock.rank = GS_RANK_CPU, .settings = {.hertz = 99}};
 
 /* ---- clocks ---------------------------------------------------------------------------------------------------------- */
 
@@ -225,10 +224,10 @@ static bool set_pace(int64_t now_ns)
 
 void gs_cpu_configure(const struct gs_cpu_settings *settings)
 {
-    pthread_mutex_lock(&cpu.mutex);
+    gs_lock_take(&cpu.lock);
     cpu.settings = *settings;
     (void)set_pace(gs_monotonic_ns()); // if it fails, so does opening a session, which says so
-    pthread_mutex_unlock(&cpu.mutex);
+    gs_lock_give(&cpu.lock);
 }
 
 /* The host has taken the signal: its handler is not to get ours. */
@@ -242,19 +241,19 @@ static void step_aside(void)
 
 void gs_cpu_poll(int64_t now_ns)
 {
-    pthread_mutex_lock(&cpu.mutex);
+    gs_lock_take(&cpu.lock);
     if (cpu.open)
         drain(false);
     if (cpu.period_ns && !gs_probe_cpu_undisturbed())
         step_aside();
     if (cpu.period_ns && now_ns - cpu.looked_ns >= LOOK_NS)
         look_through_threads(now_ns);
-    pthread_mutex_unlock(&cpu.mutex);
+    gs_lock_give(&cpu.lock);
 }
 
 void gs_cpu_after_fork(void)
 {
-    pthread_mutex_init(&cpu.mutex, NULL);
+    gs_lock_after_fork(&cpu.lock);
     cpu.open = NULL;
     cpu.period_ns = 0;
     cpu.settings = (struct gs_cpu_settings){.hertz = 99};
@@ -292,9 +291,9 @@ struct gs_cpu_session *gs_cpu_open(int64_t duration_ns, char *why, size_t why_si
         snprintf(why, why_size, "no memory");
         return NULL;
     }
-    pthread_mutex_lock(&cpu.mutex);
+    gs_lock_take(&cpu.lock);
     bool opened = open_session(session, duration_ns);
-    pthread_mutex_unlock(&cpu.mutex);
+    gs_lock_give(&cpu.lock);
     if (opened)
         return session;
     snprintf(why, why_size, "the program has handlers of its own for SIGURG and SIGWINCH: no CPU profile");
@@ -333,9 +332,9 @@ void gs_cpu_abandon(struct gs_cpu_session *session)
 {
     if (!session)
         return;
-    pthread_mutex_lock(&cpu.mutex);
+    gs_lock_take(&cpu.lock);
     close_session(session);
-    pthread_mutex_unlock(&cpu.mutex);
+    gs_lock_give(&cpu.lock);
     free_session(session);
 }
 
@@ -432,9 +431,9 @@ int gs_gather_cpu(const struct gs_gather *how, struct gs_gathered *out)
     struct gs_cpu_session *session = how->cpu;
     if (!session)
         return -EBUSY;
-    pthread_mutex_lock(&cpu.mutex);
+    gs_lock_take(&cpu.lock);
     close_session(session);
-    pthread_mutex_unlock(&cpu.mutex);
+    gs_lock_give(&cpu.lock);
     struct gs_profile *profile = out->profile = gs_profile_new();
     bool failed = session->failed || !profile;
     if (profile) {

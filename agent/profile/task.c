@@ -1,5 +1,5 @@
 /* task.c - what /proc says of one thread of this process. Who: the watcher, or a host thread in gumshoe_write_profile. */
-#include "base/spare.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "profile/gather.h"
 #include <fcntl.h>
@@ -12,7 +12,7 @@ static void read_start(int task, pid_t tid, const char *name, char *out, size_t 
 {
     char path[64];
     snprintf(path, sizeof path, "%d/%s", (int)tid, name);
-    int fd = gs_open_one_of_many(task, path, O_RDONLY);
+    int fd = gs_openat(task, path, O_RDONLY, 0);
     ssize_t length = fd < 0 ? 0 : read(fd, out, size - 1);
     if (fd >= 0)
         gs_close(fd);

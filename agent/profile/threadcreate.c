@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/spare.h"
 #include "profile/gather.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -12,7 +12,6 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/sort.h"
-#include "base/spare.h"
 #include "profile/inside.h"
 #include "profile/threads.h"
 #include <errno.h>
@@ -186,21 +185,6 @@ static bool read_state(struct gs_thread_dump *dump, int task, struct gs_thread_s
     return true;
 }
 
-/* Where TID stands, if it sleeps. The probe opens a file for that, and knows nothing of spare descriptors. */
-static void look_at_sleeper(int task, pid_t tid, struct gs_thread_stack *out)
-{
-    bool given = false;
-    for (;;) {
-        errno = 0;
-        gs_probe_thread_stack(task, tid, 0, out);
-        if (out->how != GS_THREAD_UNREACHED || errno != EMFILE || !gs_spare_give(GS_SPARE_OF_MANY))
-            break;
-        given = true;
-    }
-    if (given)
-        gs_spare_put_by();
-}
-
 static int take_thread(struct gs_thread_dump *dump, int task, pid_t tid)
 {
     if (gs_grow(&dump->thread, &dump->capacity, dump->count + 1, sizeof *dump->thread))
@@ -208,7 +192,7 @@ static int take_thread(struct gs_thread_dump *dump, int task, pid_t tid)
     struct gs_thread_seen *thread = &dump->thread[dump->count];
     struct gs_thread_stack *stack = &dump->stack;
     *thread = (struct gs_thread_seen){.tid = tid};
-    look_at_sleeper(task, tid, stack);
+    gs_probe_thread_stack(task, tid, 0, stack); // where it stands, if it sleeps
     if (!read_state(dump, task, thread, stack))
         return 0;
     if (stack->how == GS_THREAD_UNREACHED || stack->cut)
@@ -268,7 +252,7 @@ static bool still_stands(struct gs_thread_dump *dump, const size_t *circle, size
         struct gs_wait now;
         if (dump->given)
             continue; // they stood still all the while
-        look_at_sleeper(dump->task, seen->tid, &dump->stack);
+        gs_probe_thread_stack(dump->task, seen->tid, 0, &dump->stack);
         if (dump->stack.how != GS_THREAD_ASLEEP || !gs_waits_for(dump->pid, &dump->stack, &now) || now.lock != seen->lock ||
             now.holder != seen->holder)
             return false;

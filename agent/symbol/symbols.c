@@ -5,10 +5,10 @@
  *
  * Symbols are never sorted: there may be a million of them for a hundred addresses.
  * Who: the watcher, the CLI. Bounds: one file's tables at a time. Names are kept as long as the gs_symbols. */
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/sort.h"
-#include "base/spare.h"
 #include "base/text.h"
 #include "symbol/inside.h"
 #include <errno.h>
@@ -70,7 +70,7 @@ static const char *open_file(const char *path, const struct gs_mapping *mapping,
     *out = (struct file){.image.fd = -1};
     if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
         return "not a regular file"; // the path may come out of anybody's box: some devices act when they are opened
-    out->image.fd = gs_open_one_of_many(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    out->image.fd = gs_openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
     if (out->image.fd < 0)
         return strerrordesc_np(-out->image.fd);
     if (fstat(out->image.fd, &status) != 0 || !S_ISREG(status.st_mode))

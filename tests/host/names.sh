@@ -6,11 +6,12 @@ cd "$tmp"
 it "needs the C library alone"
 equal "$(readelf -d "$build/libgumshoe.so" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')" libc.so.6 "NEEDED"
 equal "$(readelf -d "$build/libgumshoe.so" | sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p')" libgumshoe.so.1 "SONAME"
-it "exports its API and the allocation functions, and nothing else"
+it "exports its API and the functions that it takes over, and nothing else"
 exported() { nm -D --defined-only "$1" | awk '{ print $3 }' | sort; }
 { sed -n 's/^GUMSHOE_API.*[ *]\(gumshoe_[a-z_]*\)(.*/\1/p' "$source_dir/include/gumshoe/gumshoe.h"
   echo gumshoe_anchor # for readers of core files
-  printf '%s\n' malloc free calloc realloc reallocarray posix_memalign aligned_alloc memalign valloc pvalloc cfree malloc_usable_size pthread_create dlclose mmap mmap64 munmap mremap _exit _Exit; } | sort > wanted
+  printf '%s\n' malloc free calloc realloc reallocarray posix_memalign aligned_alloc memalign valloc pvalloc cfree malloc_usable_size pthread_create dlclose mmap mmap64 munmap mremap _exit _Exit \
+    setuid seteuid setreuid setresuid setgid setegid setregid setresgid setgroups initgroups capset prctl unshare setns chroot; } | sort > wanted
 nm -D --defined-only "$(g++ -print-file-name=libstdc++.so.6)" | sed -n 's/.* [TW] \(_Z\(n[wa]m\|d[la]P\)[^@]*\).*/\1/p' | sort > operators
 equal "$(wc -l < operators)" 20 "forms of new and delete in libstdc++"
 exported "$build/libgumshoe.so" | diff <(sort wanted operators) - || fail "exported names"

@@ -555,10 +555,14 @@ static void a_watch_that_ends_takes_its_box_along(void **state)
     (void)state;
     tick(1);
     assert_int_equal(access(box_path(), F_OK), 0);
-    gs_box_give_up(box);
+    gs_box_put_away(box);
+    assert_int_equal(access(box_path(), F_OK), -1);
+    tick(2); // it has come back
+    assert_int_equal(access(box_path(), F_OK), 0);
+    gs_box_leave();
     assert_int_equal(access(box_path(), F_OK), -1);
     gs_box_renew(box);
-    tick(2); // whoever is late does not bring it back
+    tick(3); // whoever is late does not bring it back
     assert_int_equal(access(box_path(), F_OK), -1);
 }
 
