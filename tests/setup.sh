@@ -8,7 +8,7 @@ build="gcc g++ make cmake pkg-config binutils libjansson-dev zlib1g-dev libproto
  libunwind-dev libiberty-dev"
 test="libcmocka-dev golang-go redis-server redis-tools memcached python3 jq procps util-linux libjson-c-dev
  libjemalloc2 libgoogle-perftools4 gdb python3-jsonschema
- nginx-light postgresql"
+ nginx-light postgresql lld mold clang"
 
 bench="valgrind heaptrack libmemcached-tools elfutils"
 
@@ -16,7 +16,7 @@ case "${1:-test}" in
 build) wanted=$build ;;
 test) wanted="$build $test" ;;
 bench) wanted="$build $test $bench" ;;
-fuzz) wanted="$build $test clang libclang-rt-14-dev" ;;
+fuzz) wanted="$build $test libclang-rt-14-dev" ;;
 *) echo "usage: $0 [build|test|bench|fuzz]" >&2; exit 2 ;;
 esac
 

@@ -58,10 +58,9 @@ static struct gs_maps *read_maps(const struct gs_core *core)
     struct gs_maps *maps =
         text.failed ? NULL : gs_maps_parse(text.bytes ? text.bytes : "", text.length, exe_of(core));
     for (size_t i = 0; maps && i < maps->count; i++) {
-        struct gs_mapping *mapping = &maps->mapping[i];
-        uint64_t image = gs_core_image(core, mapping->start);
+        uint64_t image = gs_core_image(core, maps->mapping[i].start);
         if (image && gs_core_read(core, image, page, sizeof page))
-            mapping->build_id_length = gs_build_id_of_image(page, sizeof page, mapping->build_id);
+            gs_maps_take_image(maps, i, image, page, sizeof page);
     }
     gs_text_fini(&text);
     return maps;

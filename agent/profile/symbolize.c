@@ -1,11 +1,13 @@
 /* symbolize.c - mappings and function names for the addresses of a profile that was just gathered.
  *
  *   location.address ──gs_maps_find──▶ mapping       main program first, then those that some location lies in
- *                    ──gs_symbols────▶ function      from symbol tables alone: no DWARF is loaded into the host
+ *                    ──gs_symbols────▶ function      from symbol tables alone: no DWARF is loaded into the host;
+ *                                                    without a symbol "memcached+0x1a2b"
  */
 #include "base/memory.h"
 #include "profile/inside.h"
-#include <string.h>
+#include <limits.h>
+#include <stdio.h>
 
 /* A mapping of MAPS in the profile, added at its first use. NUMBERS: index + 1 for each of MAPS' mappings. */
 static uint32_t use_mapping(struct gs_profile *profile, const struct gs_maps *maps, size_t at,
@@ -24,18 +26,33 @@ static uint32_t use_mapping(struct gs_profile *profile, const struct gs_maps *ma
     return numbers[at];
 }
 
+/* The function that SYMBOL names; where it has no name, one called "FILE+0xADDRESS", by which `addr2line -e FILE` finds it once
+ * there are symbols. */
+static uint32_t add_function(struct gs_profile *profile, const struct gs_symbol *symbol, const char *path)
+{
+    char place[NAME_MAX + 32];
+    if (symbol->name)
+        return gs_profile_add_function(profile, symbol->name, symbol->system_name, "", 0);
+    snprintf(place, sizeof place, "%.*s+%#llx", NAME_MAX, gs_base_name(path),
+             (unsigned long long)symbol->file_address);
+    return gs_profile_add_function(profile, place, place, "", 0);
+}
+
+/* A mapping of which no function is known says so all the same: a reader that has its symbols fills them in. */
 static void name_location(struct gs_profile *profile, struct gs_location *location,
                           const struct gs_symbols *symbols)
 {
     struct gs_symbol symbol = gs_symbols_find(symbols, location->address);
-    struct gs_line *line = symbol.name ? gs_profile_room(profile, sizeof *line) : NULL;
+    if (!location->mapping || (!symbol.name && !symbol.in_file))
+        return;
+    struct gs_profile_mapping *mapping = &profile->mapping[location->mapping - 1];
+    struct gs_line *line = gs_profile_room(profile, sizeof *line);
     if (!line)
         return;
-    line->function = gs_profile_add_function(profile, symbol.name, symbol.system_name, "", 0);
+    line->function = add_function(profile, &symbol, mapping->path);
     location->line = line;
     location->line_count = 1;
-    if (location->mapping)
-        profile->mapping[location->mapping - 1].has_functions = true;
+    mapping->has_functions |= symbol.name != NULL;
 }
 
 static void resolve(struct gs_profile *profile, const struct gs_maps *maps, uint32_t *numbers,

@@ -114,36 +114,35 @@ static unsigned find_build_id(const unsigned char *bytes, size_t length, uint64_
     return 0;
 }
 
-/* Where the image begins in terms of p_vaddr: of the segment that holds the ELF header. */
-static uint64_t first_address(const Elf64_Phdr *segment, size_t count)
+/* The build id among the notes of SEGMENT[0..COUNT), which lie where p_offset says, or at p_vaddr plus SHIFT. */
+static unsigned search_notes(const struct gs_image *image, const Elf64_Phdr *segment, size_t count,
+                             bool loaded, uint64_t shift, unsigned char *out)
 {
-    for (size_t i = 0; i < count; i++)
-        if (segment[i].p_type == PT_LOAD && segment[i].p_offset == 0)
-            return segment[i].p_vaddr;
-    return 0;
-}
-
-unsigned gs_elf_build_id(const struct gs_image *image, bool loaded, unsigned char *out)
-{
-    Elf64_Ehdr header;
-    size_t count;
-    Elf64_Phdr *segment = gs_elf_header(image, &header) ? gs_elf_segments(image, &header, &count) : NULL;
     unsigned found = 0;
-    for (size_t i = 0; segment && i < count && !found; i++) {
+    for (size_t i = 0; i < count && !found; i++) {
         if (segment[i].p_type != PT_NOTE || segment[i].p_filesz > NOTES_MAX)
             continue;
-        uint64_t at = loaded ? segment[i].p_vaddr - first_address(segment, count) : segment[i].p_offset;
+        uint64_t at = loaded ? segment[i].p_vaddr + shift : segment[i].p_offset;
         unsigned char *notes = gs_image_table(image, at, segment[i].p_filesz, 1);
         if (notes)
             found = find_build_id(notes, segment[i].p_filesz, segment[i].p_align == 8 ? 8 : 4, out);
         gs_free(notes);
     }
-    gs_free(segment);
     return found;
 }
 
-unsigned gs_build_id_of_image(const void *bytes, size_t length, unsigned char *out)
+unsigned gs_elf_build_id(const struct gs_image *file, unsigned char *out)
 {
-    struct gs_image image = {.fd = -1, .bytes = bytes, .size = length};
-    return gs_elf_build_id(&image, true, out);
+    Elf64_Ehdr header;
+    size_t count;
+    Elf64_Phdr *segment = gs_elf_header(file, &header) ? gs_elf_segments(file, &header, &count) : NULL;
+    unsigned length = segment ? search_notes(file, segment, count, false, 0, out) : 0;
+    gs_free(segment);
+    return length;
+}
+
+unsigned gs_elf_loaded_build_id(const struct gs_image *image, const Elf64_Phdr *segment, size_t count,
+                                uint64_t bias, unsigned char *out)
+{
+    return search_notes(image, segment, count, true, bias - image->base, out);
 }

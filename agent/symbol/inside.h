@@ -20,6 +20,15 @@ void *gs_image_table(const struct gs_image *image, uint64_t offset, uint64_t cou
 bool gs_elf_header(const struct gs_image *image, Elf64_Ehdr *out);
 /* The program headers; the caller frees them. *COUNT of them. */
 Elf64_Phdr *gs_elf_segments(const struct gs_image *image, const Elf64_Ehdr *header, size_t *count);
-/* The GNU build id into OUT (GS_BUILD_ID_MAX); returns its length, 0 when there is none. LOADED: read notes where they
- * are in memory (p_vaddr) rather than in the file. */
-unsigned gs_elf_build_id(const struct gs_image *image, bool loaded, unsigned char *out);
+/* The GNU build id of a file into OUT (GS_BUILD_ID_MAX); returns its length, 0 when there is none. */
+unsigned gs_elf_build_id(const struct gs_image *file, unsigned char *out);
+/* The same out of an image that is loaded, whose header lies at image->base and has SEGMENT[0..COUNT): its notes are read where
+ * they are in memory. BIAS: of the file, so that its address 0 is at that of the memory. */
+unsigned gs_elf_loaded_build_id(const struct gs_image *image, const Elf64_Phdr *segment, size_t count,
+                                uint64_t bias, unsigned char *out);
+
+/* Where the file with SEGMENT[0..COUNT), of which MAPPING of MAPS shows a part, lies: an address less *BIAS (both may wrap) is the
+ * file's own. False: MAPPING can be of none of these segments. */
+bool gs_elf_bias(const Elf64_Phdr *segment, size_t count, const struct gs_maps *maps,
+                 const struct gs_mapping *mapping, uint64_t *bias) GS_CHECK_RESULT;
+bool gs_maps_same_file(const struct gs_maps_line *a, const struct gs_maps_line *b);

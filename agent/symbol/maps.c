@@ -1,4 +1,4 @@
-/* maps.c - /proc/PID/maps read into executable mappings, each with the build id of what is mapped.
+/* maps.c - /proc/PID/maps read into executable mappings, each with the build id of what is mapped and with its bias.
  *
  *   start-end perms offset dev inode   path          the ELF header lies in the file's mapping at offset 0, which is
  *   ├ r--p 00000000  ◀── base: ELF header, notes     seldom the executable one: so lines of one file are followed
@@ -62,7 +62,7 @@ bool gs_maps_next_line(const char *text, size_t length, size_t *at, struct gs_ma
     return false;
 }
 
-static bool same_file(const struct gs_maps_line *a, const struct gs_maps_line *b)
+bool gs_maps_same_file(const struct gs_maps_line *a, const struct gs_maps_line *b)
 {
     return a->inode == b->inode && a->major == b->major && a->minor == b->minor &&
            a->path_length == b->path_length &&
@@ -89,19 +89,41 @@ static bool is_main(const struct reader *reader, const struct gs_maps_line *line
            line->major == major(reader->exe.st_dev) && line->minor == minor(reader->exe.st_dev);
 }
 
-static bool keep(struct reader *reader, const struct gs_maps_line *line)
+/* What IMAGE, the beginning of MAPPING's file as it lies in memory, says of MAPPING. */
+static void take_image(const struct gs_maps *maps, struct gs_mapping *mapping, const struct gs_image *image)
+{
+    Elf64_Ehdr header;
+    size_t count;
+    Elf64_Phdr *segment = gs_elf_header(image, &header) ? gs_elf_segments(image, &header, &count) : NULL;
+    mapping->has_bias = segment && gs_elf_bias(segment, count, maps, mapping, &mapping->bias);
+    if (mapping->has_bias)
+        mapping->build_id_length =
+            gs_elf_loaded_build_id(image, segment, count, mapping->bias, mapping->build_id);
+    gs_free(segment);
+}
+
+void gs_maps_take_image(struct gs_maps *maps, size_t index, uint64_t address, const void *bytes,
+                        size_t length)
+{
+    struct gs_image image = {.fd = -1, .base = address, .bytes = bytes, .size = length};
+    take_image(maps, &maps->mapping[index], &image);
+}
+
+/* Keep LINE, which begins at byte AT of the text. */
+static bool keep(struct reader *reader, const struct gs_maps_line *line, size_t at)
 {
     struct gs_maps *maps = reader->maps;
     if (gs_grow(&maps->mapping, &reader->capacity, maps->count + 1, sizeof *maps->mapping))
         return false;
     struct gs_mapping *mapping = &maps->mapping[maps->count];
-    *mapping = (struct gs_mapping){.start = line->start, .end = line->end, .offset = line->offset};
+    *mapping =
+        (struct gs_mapping){.start = line->start, .end = line->end, .offset = line->offset, .line = at};
     set_path(mapping, line);
     if (!mapping->path)
         return false;
     if (maps->pid && reader->file.offset == 0 && line->path_length) {
         struct gs_image image = {.fd = -1, .pid = maps->pid, .base = reader->file.start, .size = UINT64_MAX};
-        mapping->build_id_length = gs_elf_build_id(&image, true, mapping->build_id);
+        take_image(maps, mapping, &image);
     }
     if (maps->main == SIZE_MAX && is_main(reader, line))
         maps->main = maps->count;
@@ -111,11 +133,12 @@ static bool keep(struct reader *reader, const struct gs_maps_line *line)
 
 static bool read_lines(struct reader *reader)
 {
+    const struct gs_maps *maps = reader->maps;
     struct gs_maps_line line;
-    for (size_t at = 0; gs_maps_next_line(reader->maps->text, reader->maps->text_length, &at, &line);) {
-        if (!same_file(&line, &reader->file) || line.offset == 0)
+    for (size_t at = 0, begin = 0; gs_maps_next_line(maps->text, maps->text_length, &at, &line); begin = at) {
+        if (!gs_maps_same_file(&line, &reader->file) || line.offset == 0)
             reader->file = line;
-        if (line.executable && !keep(reader, &line))
+        if (line.executable && !keep(reader, &line, begin))
             return false;
     }
     return true;

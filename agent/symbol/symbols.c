@@ -1,8 +1,10 @@
 /* symbols.c - names for addresses, from the symbol tables of the files that are mapped.
  *
  *   addresses, sorted ──▶ per file: open ▶ build id as mapped? ▶ .symtab (else a debug file's, else .dynsym)
+ *                         ──▶ less the bias: the file's own addresses
  *                         ──▶ one pass over its symbols: each looks which of our addresses it covers
  *
+ * An address that no symbol is known to reach gets no name, never that of the closest symbol below it.
  * Symbols are never sorted: there may be a million of them for a hundred addresses.
  * Who: the watcher, the CLI. Bounds: one file's tables at a time. Names are kept as long as the gs_symbols. */
 #include "base/file.h"
@@ -18,12 +20,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+struct candidate {        // a symbol that may be the function of an address
+    uint64_t start, size; // addresses of the file
+    uint32_t name;        // where it stands in the strings
+    uint16_t section;
+    int rank; // how good a name it gives; 0: there is no candidate
+};
+
 struct found {
     uint64_t address;
-    uint64_t vaddr; // the address as its file counts
+    uint64_t vaddr;          // the address as its file counts
+    struct candidate covers; // of those whose size reaches here: the one that begins closest
+    struct candidate below;  // the one that begins closest, whatever its size
     struct gs_symbol symbol;
-    uint64_t size; // of the best symbol so far; 0 when it has none
-    int rank;      // and how good it is; 0: none yet
 };
 
 struct gs_symbols {
@@ -81,9 +90,11 @@ static const char *open_file(const char *path, const struct gs_mapping *mapping,
     out->segment = gs_elf_segments(&out->image, &out->header, &out->segment_count);
     if (!out->segment)
         return "damaged: no program headers";
-    unsigned length = gs_elf_build_id(&out->image, false, id);
+    unsigned length = gs_elf_build_id(&out->image, id);
     if (length != mapping->build_id_length || memcmp(id, mapping->build_id, length) != 0)
         return "rebuilt since it was mapped (build id differs): its names are not used";
+    if (length == 0 && mapping->deleted)
+        return "another file, for all that is known"; // neither says what build it is
     return NULL;
 }
 
@@ -97,47 +108,46 @@ static const char *open_vdso(const struct gs_mapping *mapping, int pid, struct f
     return out->segment ? NULL : "not readable";
 }
 
-/* ---- addresses as the file counts ------------------------------------------------------------------------------------ */
-
-/* The address in FILE of file offset OFFSET; false when no segment holds it. */
-static bool vaddr_of(const struct file *file, uint64_t offset, uint64_t *vaddr)
-{
-    for (size_t i = 0; i < file->segment_count; i++) {
-        const Elf64_Phdr *s = &file->segment[i];
-        if (s->p_type == PT_LOAD && offset >= s->p_offset && offset - s->p_offset < s->p_filesz) {
-            *vaddr = offset - s->p_offset + s->p_vaddr;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* ---- one pass over a symbol table -------------------------------------------------------------------------------------- */
 
-/* How good a name SYMBOL gives; 0: none. Functions before labels of assembler, global before weak before local. */
-static int rank_of(const Elf64_Sym *symbol)
+struct table { // of one file, with what is needed to read it
+    const Elf64_Shdr *section;
+    size_t section_count;
+    const Elf64_Shdr *symbols, *strings;
+};
+
+static bool holds_code(const struct table *table, size_t section)
 {
-    int type = ELF64_ST_TYPE(symbol->st_info), bind = ELF64_ST_BIND(symbol->st_info);
-    if (symbol->st_shndx == SHN_UNDEF || (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE))
-        return 0;
-    int rank = bind == STB_GLOBAL ? 3 : bind == STB_WEAK ? 2 : 1;
-    return type == STT_NOTYPE ? rank : rank + (symbol->st_size ? 6 : 3);
+    return section < table->section_count ? (table->section[section].sh_flags & SHF_EXECINSTR) != 0
+                                          : section == SHN_XINDEX; // one of more than 65,000: taken for code
 }
 
-/* Is SYMBOL, of rank RANK, a better name for F than what it has? The closest start wins, then the rank. */
-static bool better(const struct found *f, const Elf64_Sym *symbol, int rank)
+/* How good a name SYMBOL gives; 0: none. Functions before labels of assembler, global before weak before local. */
+static int rank_of(const struct table *table, const Elf64_Sym *symbol)
 {
-    bool covers = symbol->st_size ? f->vaddr - symbol->st_value < symbol->st_size : true;
-    if (!covers)
-        return false;
-    if (f->rank == 0)
-        return true;
-    bool had_size = f->size != 0, has_size = symbol->st_size != 0;
-    if (had_size != has_size)
-        return has_size; // one that is known to reach here beats one that only begins before
-    if (symbol->st_value != f->symbol.start)
-        return symbol->st_value > f->symbol.start;
-    return rank > f->rank;
+    int type = ELF64_ST_TYPE(symbol->st_info), bind = ELF64_ST_BIND(symbol->st_info);
+    if (symbol->st_shndx == SHN_UNDEF || (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE) ||
+        !holds_code(table, symbol->st_shndx))
+        return 0;
+    int rank = bind == STB_GLOBAL ? 3 : bind == STB_WEAK ? 2 : 1;
+    return type == STT_NOTYPE ? rank : rank + 3;
+}
+
+/* Does NEW begin closer than HELD to the addresses behind both? From one place, that with a size is better, then that of rank. */
+static bool is_closer(const struct candidate *new, const struct candidate *held)
+{
+    if (new->rank == 0 || held->rank == 0)
+        return new->rank != 0;
+    if (new->start != held->start)
+        return new->start > held->start;
+    bool sized = new->size != 0;
+    return sized != (held->size != 0) ? sized : new->rank > held->rank;
+}
+
+static void keep_closer(struct candidate *held, const struct candidate *new)
+{
+    if (is_closer(new, held))
+        *held = *new;
 }
 
 static size_t first_at(const struct found *found, size_t count, uint64_t vaddr)
@@ -153,23 +163,38 @@ static size_t first_at(const struct found *found, size_t count, uint64_t vaddr)
     return low;
 }
 
-/* Offer SYMBOL to those of FOUND (sorted by vaddr) that it may cover. One without a size reaches to the next; without
- * knowing the next it is held against the closest alone, and only within NEAR. */
-static void offer(struct found *found, size_t count, const Elf64_Sym *symbol, uint32_t *names)
+/* Offer SYMBOL to those of FOUND (sorted by vaddr) that it covers, and to the first that it lies below. */
+static void offer(struct found *found, size_t count, const struct table *table, const Elf64_Sym *symbol)
 {
-    enum { NEAR = 4096 };
-    int rank = rank_of(symbol);
-    uint64_t reach = symbol->st_size ? symbol->st_size : NEAR;
-    if (rank == 0)
+    struct candidate new = {symbol->st_value, symbol->st_size, symbol->st_name, symbol->st_shndx,
+                            rank_of(table, symbol)};
+    if (new.rank == 0)
         return;
-    for (size_t i = first_at(found, count, symbol->st_value);
-         i < count && found[i].vaddr - symbol->st_value < reach; i++)
-        if (better(&found[i], symbol, rank)) {
-            found[i].rank = rank;
-            found[i].size = symbol->st_size;
-            found[i].symbol.start = symbol->st_value;
-            names[i] = symbol->st_name;
-        }
+    size_t first = first_at(found, count, new.start);
+    if (first < count)
+        keep_closer(&found[first].below, &new);
+    for (size_t i = first; i < count && found[i].vaddr - new.start < new.size; i++)
+        keep_closer(&found[i].covers, &new);
+}
+
+static bool is_in_section(const struct table *table, size_t section, uint64_t vaddr)
+{
+    return section < table->section_count &&
+           vaddr - table->section[section].sh_addr < table->section[section].sh_size;
+}
+
+/* What none of FOUND's candidates is known to reach may be of a symbol that does not tell its size (of assembler): of the closest
+ * one below, if no other begins between and both lie in one section. An address behind the end of a symbol has no name. */
+static void settle(struct found *found, size_t count, const struct table *table)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct candidate *below = &found[i].below;
+        if (i > 0)
+            keep_closer(below, &found[i - 1].below);
+        if (!found[i].covers.rank && below->rank && below->size == 0 &&
+            is_in_section(table, below->section, found[i].vaddr))
+            found[i].covers = *below;
+    }
 }
 
 static char *name_at(const char *strings, size_t length, size_t at)
@@ -182,38 +207,34 @@ static char *name_at(const char *strings, size_t length, size_t at)
     return gs_strndup(name, version && version != name ? (size_t)(version - name) : full);
 }
 
-/* Symbols of section TABLE of FILE for FOUND[0..COUNT). */
-static bool read_table(const struct file *file, const Elf64_Shdr *table, const Elf64_Shdr *strings_section,
-                       struct found *found, size_t count)
+/* Names out of TABLE of FILE for FOUND[0..COUNT). */
+static bool read_table(const struct file *file, const struct table *table, struct found *found, size_t count)
 {
-    Elf64_Sym *symbol =
-        gs_image_table(&file->image, table->sh_offset, table->sh_size / sizeof *symbol, sizeof *symbol);
-    char *strings = gs_image_table(&file->image, strings_section->sh_offset, strings_section->sh_size, 1);
-    uint32_t *names = gs_alloc(count * sizeof *names); // where in the strings each one's name stands
-    bool read = symbol && strings && names;
-    for (size_t i = 0; read && i < table->sh_size / sizeof *symbol; i++)
-        offer(found, count, &symbol[i], names);
+    uint64_t symbol_count = table->symbols->sh_size / sizeof(Elf64_Sym), length = table->strings->sh_size;
+    Elf64_Sym *symbol = gs_image_table(&file->image, table->symbols->sh_offset, symbol_count, sizeof *symbol);
+    char *strings = gs_image_table(&file->image, table->strings->sh_offset, length, 1);
+    bool read = symbol && strings;
+    for (size_t i = 0; read && i < symbol_count; i++)
+        offer(found, count, table, &symbol[i]);
+    if (read)
+        settle(found, count, table);
     for (size_t i = 0; read && i < count; i++)
-        if (found[i].rank) {
-            found[i].symbol.system_name = name_at(strings, strings_section->sh_size, names[i]);
-            if (!found[i].symbol.system_name)
-                found[i].rank = 0;
-        }
-    gs_free(names);
+        if (found[i].covers.rank)
+            found[i].symbol.system_name = name_at(strings, length, found[i].covers.name);
     gs_free(strings);
     gs_free(symbol);
     return read;
 }
 
 /* The first section of TYPE with symbols, and its strings. */
-static bool find_table(const Elf64_Shdr *section, size_t count, uint32_t type, const Elf64_Shdr **table,
-                       const Elf64_Shdr **strings)
+static bool find_table(struct table *table, uint32_t type)
 {
-    for (size_t i = 0; i < count; i++)
+    const Elf64_Shdr *section = table->section;
+    for (size_t i = 0; section && i < table->section_count; i++)
         if (section[i].sh_type == type && section[i].sh_entsize == sizeof(Elf64_Sym) &&
-            section[i].sh_link < count) {
-            *table = &section[i];
-            *strings = &section[section[i].sh_link];
+            section[i].sh_link < table->section_count) {
+            table->symbols = &section[i];
+            table->strings = &section[section[i].sh_link];
             return true;
         }
     return false;
@@ -222,13 +243,12 @@ static bool find_table(const Elf64_Shdr *section, size_t count, uint32_t type, c
 /* Take names from FILE's section of TYPE; false when it has none. */
 static bool read_names(const struct file *file, uint32_t type, struct found *found, size_t count)
 {
-    const Elf64_Shdr *table, *strings;
     if (file->header.e_shentsize != sizeof(Elf64_Shdr))
         return false;
     Elf64_Shdr *section =
         gs_image_table(&file->image, file->header.e_shoff, file->header.e_shnum, sizeof *section);
-    bool read = section && find_table(section, file->header.e_shnum, type, &table, &strings) &&
-                read_table(file, table, strings, found, count);
+    struct table table = {.section = section, .section_count = file->header.e_shnum};
+    bool read = find_table(&table, type) && read_table(file, &table, found, count);
     gs_free(section);
     return read;
 }
@@ -251,34 +271,44 @@ static bool read_debug_file(const struct gs_mapping *mapping, struct found *foun
 
 static void finish(struct found *f, uint64_t bias)
 {
-    if (!f->rank)
+    f->symbol.in_file = true;
+    f->symbol.file_address = f->vaddr;
+    if (!f->symbol.system_name)
         return;
-    f->symbol.start += bias;
+    f->symbol.start = f->covers.start + bias;
     f->symbol.name = gs_plain_name(f->symbol.system_name);
 }
 
-static void name_mapping(struct gs_symbols *symbols, const struct gs_mapping *mapping, int pid,
-                         struct found *found, size_t count)
+static void name_addresses(const struct file *file, const struct gs_mapping *mapping, struct found *found,
+                           size_t count)
+{
+    if (!read_names(file, SHT_SYMTAB, found, count) && !read_debug_file(mapping, found, count))
+        read_names(file, SHT_DYNSYM, found, count);
+}
+
+static void name_mapping(struct gs_symbols *symbols, const struct gs_maps *maps,
+                         const struct gs_mapping *mapping, struct found *found, size_t count)
 {
     struct file file;
-    uint64_t first;
+    uint64_t bias = mapping->bias;
     bool vdso = strcmp(mapping->path, "[vdso]") == 0;
-    if (mapping->path[0] != '/' && !(vdso && pid))
+    if (mapping->path[0] != '/' && !(vdso && maps->pid))
         return;
-    const char *why = vdso ? open_vdso(mapping, pid, &file) : open_file(mapping->path, mapping, &file);
+    const char *why = vdso ? open_vdso(mapping, maps->pid, &file) : open_file(mapping->path, mapping, &file);
     if (why && mapping->deleted)
         why = "removed or replaced since it was mapped: its names are not used";
-    if (why || !vaddr_of(&file, mapping->offset, &first)) {
-        add_note(symbols, mapping->path, why ? why : "damaged: the mapping is in no segment");
-        close_file(&file);
-        return;
-    }
+    bool has_bias =
+        mapping->has_bias || (!why && gs_elf_bias(file.segment, file.segment_count, maps, mapping, &bias));
+    if (!why && !has_bias)
+        why = "damaged: the mapping is in no segment";
     for (size_t i = 0; i < count; i++)
-        found[i].vaddr = found[i].address - mapping->start + first;
-    if (!read_names(&file, SHT_SYMTAB, found, count) && !read_debug_file(mapping, found, count))
-        read_names(&file, SHT_DYNSYM, found, count);
-    for (size_t i = 0; i < count; i++)
-        finish(&found[i], mapping->start - first);
+        found[i].vaddr = found[i].address - bias;
+    if (why)
+        add_note(symbols, mapping->path, why);
+    else
+        name_addresses(&file, mapping, found, count);
+    for (size_t i = 0; has_bias && i < count; i++)
+        finish(&found[i], bias);
     close_file(&file);
 }
 
@@ -307,7 +337,7 @@ struct gs_symbols *gs_symbols_new(const struct gs_maps *maps, const uint64_t *ad
         while (mapping && end < count && symbols->found[end].address < mapping->end)
             end++;
         if (mapping)
-            name_mapping(symbols, mapping, maps->pid, &symbols->found[at], end - at);
+            name_mapping(symbols, maps, mapping, &symbols->found[at], end - at);
         at = end;
     }
     return symbols;
@@ -338,7 +368,7 @@ struct gs_symbol gs_symbols_find(const struct gs_symbols *symbols, uint64_t addr
         else
             high = middle;
     }
-    if (low < symbols->count && symbols->found[low].address == address && symbols->found[low].rank)
+    if (low < symbols->count && symbols->found[low].address == address)
         return symbols->found[low].symbol;
     return (struct gs_symbol){0};
 }

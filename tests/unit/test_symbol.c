@@ -131,6 +131,163 @@ static void a_file_that_was_rebuilt_is_not_believed(void **state)
     assert_int_equal(system(command), 0);
 }
 
+/* A library without a build id is removed, and another is put in its place: nothing tells the two apart, so its names are not used. */
+static void a_removed_file_without_a_build_id_is_not_believed(void **state)
+{
+    char path[] = "/tmp/gumshoe-test-lib-XXXXXX", command[400];
+    (void)state;
+    close(mkstemp(path));
+    snprintf(command, sizeof command,
+             "echo 'int before(int x) { return x; }' | gcc -x c -shared -fPIC -Wl,--build-id=none -o %s -", path);
+    assert_int_equal(system(command), 0);
+    void *library = dlopen(path, RTLD_NOW), *at = dlsym(library, "before");
+    assert_string_equal(name_of(at).name, "before");
+    snprintf(command, sizeof command,
+             "rm %s; echo 'int after(int x) { return x; }' | gcc -x c -shared -fPIC -Wl,--build-id=none -o %s -", path, path);
+    assert_int_equal(system(command), 0);
+    struct gs_symbol symbol = name_of(at);
+    assert_null(symbol.name);
+    assert_true(symbol.in_file); // its headers are still in memory
+    dlclose(library);
+    unlink(path);
+}
+
+/* Machine code by hand, as the linker lays it: what lies where is in the comments. Where no symbol reaches there is no name, and
+ * the address in the file all the same. */
+static void an_address_that_no_symbol_reaches_has_no_name(void **state)
+{
+    static const char code[] = "    .text\n"
+                               "    .globl sized\n    .type sized, @function\n"
+                               "sized: .skip 8, 0x90\n    .size sized, 8\n" //     0 ..   8
+                               "    .skip 56, 0x90\n"                       //     8 ..  64  nobody's
+                               "    .globl bare\n"                          //              a label without type or size
+                               "bare: .skip 16, 0x90\n"                     //    64 ..  80
+                               "    .globl next\n    .type next, @function\n"
+                               "next: .skip 8, 0x90\n    .size next, 8\n"   //    80 ..  88
+                               "    .skip 8, 0x90\n"                        //    88 ..  96  nobody's
+                               "    .globl behind\n    .type behind, @function\n"
+                               "behind: .skip 8, 0x90\n"                    //    96 .. 104  without a size, the section's last
+                               "    .section elsewhere, \"ax\", @progbits\n"
+                               ".Lelsewhere: .skip 64, 0x90\n"              //              nobody's
+                               "    .data\n    .globl place\n    .type place, @object\n"
+                               "place: .quad .Lelsewhere\n    .size place, 8\n"
+                               "    .section .note.GNU-stack, \"\", @progbits\n";
+    static const struct { size_t at; const char *name; } wanted[] = {
+        {0, "sized"}, {7, "sized"}, {8, NULL}, {63, NULL}, {64, "bare"}, {79, "bare"},
+        {80, "next"}, {87, "next"}, {88, NULL}, {95, NULL}, {96, "behind"}, {103, "behind"}};
+    char path[] = "/tmp/gumshoe-test-lib-XXXXXX", command[300];
+    (void)state;
+    close(mkstemp(path));
+    snprintf(command, sizeof command, "gcc -x assembler -shared -nostdlib -o %s -", path);
+    FILE *gcc = popen(command, "w");
+    assert_int_equal(fputs(code, gcc) < 0, 0);
+    assert_int_equal(pclose(gcc), 0);
+    void *library = dlopen(path, RTLD_NOW);
+    const char *sized = dlsym(library, "sized");
+    Dl_info where;
+    assert_int_not_equal(dladdr(sized, &where), 0);
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        struct gs_symbol symbol = name_of(sized + wanted[i].at);
+        if (wanted[i].name)
+            assert_string_equal(symbol.name, wanted[i].name);
+        else
+            assert_null(symbol.name);
+        assert_true(symbol.in_file);
+        assert_int_equal(symbol.file_address, sized + wanted[i].at - (const char *)where.dli_fbase);
+    }
+    const char *elsewhere = *(const char **)dlsym(library, "place");
+    assert_true(elsewhere > sized); // so that "behind" is the closest symbol below it
+    assert_null(name_of(elsewhere).name);
+    assert_null(name_of(elsewhere + 63).name);
+    dlclose(library);
+    unlink(path);
+}
+
+/* ---- where a file lies -------------------------------------------------------------------------------------------------- */
+
+enum { SEGMENTS_OF_LLD = 4 };
+
+/* The bias of mapping number INDEX of MAPS, of a file with COUNT SEGMENTS; UINT64_MAX: it has none. */
+static uint64_t bias_in(const char *maps, size_t index, const Elf64_Phdr *segments, size_t count)
+{
+    struct gs_maps *read = gs_maps_parse(maps, strlen(maps), "/srv/app");
+    uint64_t bias;
+    assert_non_null(read);
+    assert_true(index < read->count);
+    if (!gs_elf_bias(segments, count, read, &read->mapping[index], &bias))
+        bias = UINT64_MAX;
+    gs_maps_free(read);
+    return bias;
+}
+
+/* readelf -lW of a small program of lld's: one page of the file belongs to all four segments. Segment 1 is the code. */
+static const Elf64_Phdr small_of_lld[SEGMENTS_OF_LLD] = {
+    {.p_type = PT_LOAD, .p_flags = PF_R, .p_offset = 0, .p_vaddr = 0, .p_filesz = 0x710, .p_memsz = 0x710},
+    {.p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_offset = 0x710, .p_vaddr = 0x1710, .p_filesz = 0x1f0, .p_memsz = 0x1f0},
+    {.p_type = PT_LOAD, .p_flags = PF_R | PF_W, .p_offset = 0x900, .p_vaddr = 0x2900, .p_filesz = 0x1d8, .p_memsz = 0x1d8},
+    {.p_type = PT_LOAD, .p_flags = PF_R | PF_W, .p_offset = 0xad8, .p_vaddr = 0x3ad8, .p_filesz = 0x50, .p_memsz = 0xc35a8},
+};
+#define LINE(start, end, may, offset) start "-" end " " may " " offset " fe:00 42 /srv/app\n"
+
+static void segments_that_share_a_page_are_told_apart(void **state)
+{
+    static const char maps[] = LINE("560000000000", "560000001000", "r--p", "00000000")
+        LINE("560000001000", "560000002000", "r-xp", "00000000") LINE("560000002000", "560000003000", "r--p", "00000000")
+        LINE("560000003000", "560000004000", "rw-p", "00000000") "560000004000-5600000c8000 rw-p 00000000 00:00 0 \n"
+        "7f0000000000-7f0000001000 r-xp 00000000 fe:00 43 /srv/other\n";
+    (void)state;
+    assert_int_equal(bias_in(maps, 0, small_of_lld, SEGMENTS_OF_LLD), 0x560000000000);
+    // all of it may be executed, as under `setarch -X`: then every line is a mapping, and each says the same
+    char executable[sizeof maps];
+    memcpy(executable, maps, sizeof maps);
+    for (char *at = executable; (at = strstr(at, "r--p")) || (at = strstr(executable, "rw-p "));)
+        at[2] = 'x';
+    for (size_t i = 0; i < SEGMENTS_OF_LLD; i++)
+        assert_int_equal(bias_in(executable, i, small_of_lld, SEGMENTS_OF_LLD), 0x560000000000);
+}
+
+/* A black box with little room has the lines of code alone: then what may be executed is taken for the code. */
+static void a_line_alone_is_the_codes(void **state)
+{
+    (void)state;
+    assert_int_equal(bias_in(LINE("560000001000", "560000002000", "r-xp", "00000000"), 0, small_of_lld, SEGMENTS_OF_LLD),
+                     0x560000000000);
+}
+
+static void a_file_that_is_loaded_twice_lies_at_two_places(void **state)
+{
+    static const char twice[] = LINE("560000000000", "560000001000", "r--p", "00000000")
+        LINE("560000001000", "560000002000", "r-xp", "00000000") LINE("560000002000", "560000003000", "r--p", "00000000")
+        LINE("560000003000", "560000004000", "rw-p", "00000000") LINE("560000004000", "560000005000", "r--p", "00000000")
+        LINE("560000005000", "560000006000", "r-xp", "00000000") LINE("560000006000", "560000007000", "r--p", "00000000")
+        LINE("560000007000", "560000008000", "rw-p", "00000000");
+    (void)state;
+    assert_int_equal(bias_in(twice, 0, small_of_lld, SEGMENTS_OF_LLD), 0x560000000000);
+    assert_int_equal(bias_in(twice, 1, small_of_lld, SEGMENTS_OF_LLD), 0x560000004000);
+}
+
+/* A prelinked library that had to lie below where it was linked for: the bias is negative, and wraps. Its code was cut by mprotect. */
+static void a_bias_may_be_negative(void **state)
+{
+    static const Elf64_Phdr prelinked[] = {
+        {.p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_offset = 0, .p_vaddr = 0x3000000000, .p_filesz = 0x4100, .p_memsz = 0x4100},
+        {.p_type = PT_LOAD, .p_flags = PF_R | PF_W, .p_offset = 0x4100, .p_vaddr = 0x3000005100, .p_filesz = 0x900, .p_memsz = 0x900},
+    };
+    static const char maps[] = LINE("1000000000", "1000001000", "r-xp", "00000000") LINE("1000001000", "1000002000", "rwxp", "00001000")
+        LINE("1000002000", "1000005000", "r-xp", "00002000") LINE("1000005000", "1000006000", "rw-p", "00004000");
+    (void)state;
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(bias_in(maps, i, prelinked, 2), 0x1000000000 - 0x3000000000);
+}
+
+static void what_is_of_no_segment_lies_nowhere(void **state)
+{
+    (void)state;
+    assert_int_equal(bias_in(LINE("560000001000", "560000002000", "r-xp", "00008000"), 0, small_of_lld, SEGMENTS_OF_LLD),
+                     UINT64_MAX);
+    assert_int_equal(bias_in(LINE("560000001000", "560000002000", "r-xp", "00000000"), 0, small_of_lld, 0), UINT64_MAX);
+}
+
 /* This very program's file, cut short and with bytes changed: read without a crash, whatever it says. */
 static void damaged_files_are_survived(void **state)
 {
@@ -150,7 +307,7 @@ static void damaged_files_are_survived(void **state)
         for (int n = 0; n < 8; n++) // in the headers, mostly
             assert_int_equal(pwrite(copy, &(char){(char)rand_r(&seed)}, 1, (off_t)((unsigned)rand_r(&seed) % 1024)), 1);
         struct gs_image image = {.fd = copy, .size = (uint64_t)length};
-        (void)gs_elf_build_id(&image, false, id);
+        (void)gs_elf_build_id(&image, id);
         if (gs_elf_header(&image, &header))
             gs_free(gs_elf_segments(&image, &header, &count));
     }
@@ -228,6 +385,13 @@ int main(void)
         cmocka_unit_test(the_main_program_and_its_build_id_are_known),
         cmocka_unit_test(every_symbol_of_a_large_library_is_found),
         cmocka_unit_test(a_file_that_was_rebuilt_is_not_believed),
+        cmocka_unit_test(a_removed_file_without_a_build_id_is_not_believed),
+        cmocka_unit_test(an_address_that_no_symbol_reaches_has_no_name),
+        cmocka_unit_test(segments_that_share_a_page_are_told_apart),
+        cmocka_unit_test(a_line_alone_is_the_codes),
+        cmocka_unit_test(a_file_that_is_loaded_twice_lies_at_two_places),
+        cmocka_unit_test(a_bias_may_be_negative),
+        cmocka_unit_test(what_is_of_no_segment_lies_nowhere),
         cmocka_unit_test(damaged_files_are_survived),
         cmocka_unit_test(names_are_demangled),
         cmocka_unit_test(a_clone_has_its_functions_name),

@@ -3,6 +3,7 @@
 #include "fuzz.h"
 #include "symbol/inside.h"
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -29,10 +30,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     struct gs_maps maps = {.mapping = &mapping, .count = 1, .main = 0};
     uint64_t address[ADDRESSES];
     gs_must(image.fd >= 0);
-    mapping.build_id_length = gs_elf_build_id(&image, false, mapping.build_id);
+    mapping.build_id_length = gs_elf_build_id(&image, mapping.build_id);
     gs_must(mapping.build_id_length <= GS_BUILD_ID_MAX);
     mapping.offset = offset_of_code(&image);
     close(image.fd);
+    char text[512]; // the code, behind what lies before it in the file, and before more of the same
+    int before = snprintf(text, sizeof text, "3ff000-400000 r--p 00000000 fe:00 7 /x\n");
+    maps.text_length = (size_t)before + (size_t)snprintf(text + before, sizeof text - (size_t)before,
+        "400000-40400000 r-xp %08llx fe:00 7 /x\n40400000-40401000 rw-p 00001000 fe:00 7 /x\n", (unsigned long long)mapping.offset);
+    maps.text = text;
+    mapping.line = (size_t)before;
     for (size_t i = 0; i < ADDRESSES; i++)
         address[i] = BASE + (i < 20 ? i * 16 : (uint64_t)1 << (i - 16));
     struct gs_symbols *symbols = gs_symbols_new(&maps, address, ADDRESSES);
