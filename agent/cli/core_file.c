@@ -388,6 +388,9 @@ uint64_t gs_core_image(const struct gs_core *core, uint64_t at)
     for (; file && file->offset; file--) // one file's mappings lie side by side, its header first
         if (file == core->file || strcmp(file[-1].path, file->path) != 0)
             return 0;
+    while (file && file > core->file && file[-1].offset == 0 && file[-1].end == file->start &&
+           strcmp(file[-1].path, file->path) == 0)
+        file--; // the first page of the file is mapped for each segment that has a part of it (lld, mold)
     return file                              ? file->start
            : segment && segment->start <= at ? segment->start
                                              : 0; // the vDSO is a segment without a file

@@ -33,6 +33,12 @@ GUMSHOE_DIR=$tmp/d GUMSHOE_RULES=$file LD_PRELOAD=$build/libgumshoe.so "$corpse"
 "$corpse" wait > out2 & bare=$!
 cp "$corpse" elsewhere; cp "$corpse" moved; ./moved wait > out3 & moved=$!
 started="$abort $segv $watched $bare $moved"
+declare -A running
+for linker in lld mold; do
+    gcc -O2 -pthread -fuse-ld=$linker "$source_dir/tests/host/corpse.c" -o corpse.$linker
+    ./corpse.$linker wait > out.$linker & running[$linker]=$!
+    started="$started $!"
+done
 
 it "makes one of a debugger's core file, of a process that lives on; what grew is to blame"
 wait_for 20 grep -q ready out
@@ -71,6 +77,15 @@ rm -rf recovered; "$gumshoe" recover --dir recovered --exe elsewhere "moved.$mov
 grep -q ' take_order' "$(tail -n 1 said)/threads.txt" || fail "--exe was of no use"
 cp /bin/true moved; rm -rf recovered; dir=$(recovered moved.$moved)
 field "$dir" '.notes[]' | grep -q 'rebuilt since it was mapped' || fail "nothing is said of the rebuilt file"
+
+it "finds its way through a program whose segments share pages of its file, as lld and mold lay them"
+for linker in lld mold; do
+    of=${running[$linker]}
+    wait_for 60 grep -q ready out.$linker
+    gcore -o $linker $of > /dev/null 2>&1 || fail "gcore"
+    rm -rf recovered; dir=$(recovered $linker.$of)
+    for function in take_order main _start await_work; do grep -q " $function$" "$dir/threads.txt" || fail "$linker: no $function: $(cat "$dir/threads.txt")"; done
+done
 
 it "says so of what is no core file, is cut short, or is not there"
 status_of() { "$@" > out 2> err && echo 0 || echo $?; }
