@@ -101,18 +101,32 @@ static uintptr_t take_encoded(struct cursor *c, uint8_t encoding)
 /* ---- finding the FDE ------------------------------------------------------------------------------------------- */
 
 struct object {
-    const uint8_t *start, *end, *hdr;
+    const uint8_t *start, *end, *hdr; // of the memory that the tables lie in
 };
 
+static void set_bounds(struct object *object, const struct dl_find_object *found)
+{
+    object->start = found->dlfo_map_start;
+    object->end = found->dlfo_map_end;
+}
+
+static bool holds_tables(const struct object *object)
+{
+    return object->hdr >= object->start && object->hdr + 12 <= object->end;
+}
+
+/* The object of PC. One with holes between its segments (a program aligned for huge pages) is several to the loader, and its
+ * tables may lie in another of them than the code. */
 static bool find_object(uintptr_t pc, struct object *object)
 {
     struct dl_find_object found;
     if (!_dl_find_object || _dl_find_object((void *)pc, &found) != 0 || !found.dlfo_eh_frame)
         return false;
-    object->start = found.dlfo_map_start;
-    object->end = found.dlfo_map_end;
     object->hdr = found.dlfo_eh_frame;
-    return object->hdr >= object->start && object->hdr + 12 <= object->end;
+    set_bounds(object, &found);
+    if (!holds_tables(object) && _dl_find_object((void *)object->hdr, &found) == 0)
+        set_bounds(object, &found);
+    return holds_tables(object);
 }
 
 /* The FDE that may cover PC, or NULL: the last entry of the sorted table that starts at or below it. */

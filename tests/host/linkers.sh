@@ -154,6 +154,7 @@ it "names every frame of what GNU's linkers made"
 layout bfd gcc -fuse-ld=bfd
 layout bfd-fixed gcc -fuse-ld=bfd -no-pie
 layout bfd-together gcc -fuse-ld=bfd -Wl,-z,noseparate-code
+layout bfd-huge gcc -fuse-ld=bfd -Wl,-z,max-page-size=0x200000,-z,common-page-size=0x200000
 layout bfd-elsewhere gcc -fuse-ld=bfd -Wl,-Ttext-segment=0x10000000
 layout gold gcc -fuse-ld=gold
 layout gold-fixed gcc -fuse-ld=gold -no-pie
