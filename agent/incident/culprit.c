@@ -31,15 +31,15 @@ static const char *name_of(struct gs_profile *profile, uint32_t location)
     return gs_profile_string(profile, gs_profile_frame_name(profile, location, room, sizeof room));
 }
 
-/* What tells the frame at LOCATION, called NAME, from others in each run of the program: its function's name; without symbols
- * its place in the file; in code that a program made for itself there is nothing. */
+/* What tells the frame at LOCATION, called NAME, from others in each run of the program: its function's name, or "FILE+0xADDRESS";
+ * of a file that could not be read, its place in the file; in code that a program made for itself there is nothing. */
 static uint64_t hash_of_frame(const struct gs_profile *profile, uint32_t location, const char *name)
 {
     const struct gs_location *at = &profile->location[location];
     const struct gs_profile_mapping *mapping = at->mapping ? &profile->mapping[at->mapping - 1] : NULL;
     if (at->line_count)
         return gs_hash_bytes(name, strlen(name));
-    if (!mapping || !*mapping->path)
+    if (!mapping || *mapping->path != '/')
         return 0;
     uint64_t place = at->address - mapping->start + mapping->offset;
     return gs_hash_bytes(name, strlen(name)) ^ gs_hash_mix(place);

@@ -18,7 +18,7 @@ __attribute__((noinline)) void serve(void) { for (int i = 0; i < 300; i++) cache
 #endif
 int main(void) { serve(); sleep(1); return 0; }
 C
-gcc -O1 leak.c -o leak; gcc -O1 -DREBUILT leak.c -o leak.new; gcc -O1 -DREBUILT -DOTHER_PATH leak.c -o leak.other; strip -o leak.stripped leak
+gcc -O1 leak.c -o leak; cp leak leak.full; gcc -O1 -DREBUILT leak.c -o leak.new; gcc -O1 -DREBUILT -DOTHER_PATH leak.c -o leak.other; strip -o leak.stripped leak
 high=$(rules high '{ "version": 1, "rules": [ { "name": "high", "metric": "heap_in_use", "above": "20MiB", "cooldown": "1h", "capture": ["heap"] } ] }')
 # fingerprint DIR PROGRAM: of the one incident that PROGRAM makes in a directory of its own; all of them in DIR.
 fingerprint() {
@@ -44,4 +44,14 @@ equal "$("$gumshoe" ls all | wc -l)" 3 "lines"
 it "is the same in each run of a program without symbols"
 bare=$(fingerprint bare leak.stripped); equal "$(fingerprint bare leak.stripped)" "$bare" "stripped"
 equal "$("$gumshoe" ls bare | grep -c 2×)" 1 "lines"
+it "names a place of it that addr2line finds in the file that has them: in the index, the summary, top and pprof"
+function=$(jq -r .culprit.function "$(incident bare)/incident.json")
+[[ $function =~ ^leak\.stripped\+0x[0-9a-f]+$ ]] || fail "culprit: $function"
+equal "$(addr2line -f -e leak.full "${function#*+}" | head -n 1)" cache_put "addr2line of $function"
+jq -r '.culprit.stack[]' "$(incident bare)/incident.json" | sed -n 's/^leak\.stripped+//p' | xargs addr2line -f -e leak.full | grep -v : | tr '\n' ' ' > stack
+equal "$(cat stack)" "cache_put serve main _start " "the stack"
+grep -qF "Culprit: $function in leak.stripped: holds " "$(incident bare)/summary.txt" || fail "$(cat "$(incident bare)/summary.txt")"
+"$gumshoe" top "$(incident bare)" > out; equal "$(awk '$1 + 0 { print $NF; exit }' out)" "$function" "top: $(cat out)"
+go tool pprof -top "$(incident bare)/heap.pb.gz" 2> /dev/null > out; equal "$(awk '$1 + 0 { print $NF; exit }' out)" "$function" "pprof: $(cat out)"
+it "is another for another path through a program without symbols"
 strip -o leak.stripped leak.other; [ "$(fingerprint bare leak.stripped)" != "$bare" ] || fail "two causes are one"
