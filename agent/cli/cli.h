@@ -63,6 +63,11 @@ bool gs_is_box_file(int fd);
 /* The incident of the process whose black box is the file BOX, in DIR (NULL: in the store that it stands in, else where commands
  * look); its folder into PATH. Returns an exit status (recover_box.c). */
 int gs_recover_box(const char *box, const char *dir, char path[]);
+/* Call it while what makes an incident of the dead in STORE, the directory DIR, returns -EWOULDBLOCK: true after a short pause, to
+ * be tried again; false once another process has kept it too long. It says what is waited for (recover_wait.c). */
+struct gs_store;
+struct gs_recover_wait { struct gs_store *store; const char *dir; int64_t began_ns; bool told; };
+bool gs_recover_wait(struct gs_recover_wait *wait);
 /* The incident of REMAINS, which were read from FILE, in the store DIR; its folder into PATH. Returns an exit status (recover.c). */
 struct gs_remains;
 int gs_write_remains(const char *file, const struct gs_remains *remains, const char *dir, char path[]);

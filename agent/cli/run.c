@@ -171,15 +171,18 @@ static int become(const struct options *options, const char *library, const char
 
 /* ---- the parent ------------------------------------------------------------------------------------------------------------- */
 
-static volatile pid_t child;
+static volatile pid_t child;                // 0: it has ended
 static volatile sig_atomic_t asked_to_stop; // the last of those signals that somebody sent us, or the terminal both of us
+static volatile sig_atomic_t stop_waiting;    // one of them came after the child's end
 
 /* Hand a signal that somebody sent us on to the child. What the terminal sends, the child gets by itself. */
 static void hand_on(int signal, siginfo_t *from, void *context)
 {
     (void)context;
-    if (signal == SIGTERM || signal == SIGINT || signal == SIGHUP)
+    if (signal == SIGTERM || signal == SIGINT || signal == SIGHUP) {
         asked_to_stop = signal;
+        stop_waiting = child == 0;
+    }
     if (from->si_code <= 0 && child > 0)
         kill(child, signal);
 }
@@ -194,17 +197,34 @@ static void hand_signals_on(void)
     }
 }
 
+/* The child's number is given to others once it has been waited for: no signal is handed on from just before that. */
 static bool wait_for_child(int *status)
 {
-    while (waitpid(child, status, 0) < 0)
+    siginfo_t end;
+    pid_t pid = child;
+    while (waitid(P_PID, (id_t)pid, &end, WEXITED | WNOWAIT) != 0)
         if (errno != EINTR)
             return false;
-    return true;
+    child = 0;
+    return waitpid(pid, status, 0) == pid;
 }
 
 static int exit_status(int status)
 {
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* gs_recover_child, which is tried again while another process makes an incident in DIR; not for long, and not once we are told to
+ * end as well. */
+static int recover_child(struct gs_store *store, const char *dir, const char *name, int status)
+{
+    char path[PATH_MAX];
+    struct gs_recover_wait wait = {.store = store, .dir = dir};
+    for (;;) {
+        int made = gs_recover_child(store, name, status, path);
+        if (made != -EWOULDBLOCK || stop_waiting || !gs_recover_wait(&wait))
+            return made;
+    }
 }
 
 /* The child has ended: what it has left in DIR becomes an incident if a signal ended it, but for one by which it was asked to stop.
@@ -216,9 +236,14 @@ static void see_to_box(const char *dir, const struct gs_store_limits *limits, co
         return;
     struct gs_store *store = gs_store_open(dir, limits, why, sizeof why);
     bool asked = WIFSIGNALED(status) && WTERMSIG(status) == asked_to_stop;
-    int made = store ? gs_recover_child(store, name, asked ? 0 : status, path) : 0;
+    int made = store ? recover_child(store, dir, name, asked ? 0 : status) : 0;
     if (!store)
         gs_complain(GS_FINE, "%s: %s", dir, why);
+    else if (made == -EWOULDBLOCK)
+        gs_complain(GS_FINE,
+                    "%s: the black box stays: the next start makes an incident of it, or gumshoe recover "
+                    "%s/.live/%s.box",
+                    dir, dir, name);
     else if (made < 0)
         gs_complain(GS_FINE, "%s: the incident of its death could not be written: %s", dir, strerrordesc_np(-made));
     gs_store_close(store);

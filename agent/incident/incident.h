@@ -144,8 +144,12 @@ void gs_box_leave(void);
  * boxes of more are removed, with a line in the log. */
 int gs_recover_next(struct gs_store *store, uint64_t max_per_hour, char path[PATH_MAX]) GS_CHECK_RESULT;
 /* How a child of ours ended that may have left a box in STORE: STATUS as waitpid gave it, NAME as gs_live_name did while it lived.
- * A signal makes an incident at once: 1, and its folder in PATH. An exit removes the box: 0. Or -errno. Context: CLI. */
+ * A signal makes an incident at once: 1, and its folder in PATH. An exit removes the box: 0. -EWOULDBLOCK: another process is at
+ * it, ask again later; or another -errno: the box stays. Context: CLI. */
 int gs_recover_child(struct gs_store *store, const char *name, int status, char path[PATH_MAX]) GS_CHECK_RESULT;
+/* The process that makes incidents of the dead in STORE just now; 0: none, or its number cannot be seen from here. Not by a
+ * process that may be at it itself: closing the lock's file would unlock it. Context: CLI. */
+int gs_recovering_pid(struct gs_store *store);
 /* "<pid>-<start time>" of process PID into NAME; false: there is none. */
 bool gs_live_name(int pid, char name[GS_LIVE_NAME]);
 /* BYTES are a black box, by their beginning. */
@@ -179,7 +183,7 @@ struct gs_remains {            // what is left of it; borrowed. Texts may be "",
     size_t note_count;
 };
 /* A complete incident out of REMAINS; its folder into PATH. 0 or -errno. Symbols come from the files that its maps name, where
- * they are still what was mapped. Waits while another process does the same in STORE. Context: CLI. */
+ * they are still what was mapped. -EWOULDBLOCK: another process does the same in STORE, ask again later. Context: CLI. */
 int gs_incident_of_remains(struct gs_store *store, const struct gs_remains *remains, char path[PATH_MAX]) GS_CHECK_RESULT;
 
 /* ---- reading back ----------------------------------------------------------------------------------------------- */

@@ -44,9 +44,9 @@ void gs_incident_append(json_t *json, const char *key, const char *text);
 /* ---- processes that died (remains.c) ------------------------------------------------------------------------------------- */
 
 /* One process at a time makes incidents of the dead in STORE: their folders bear the dead's numbers, so that nobody could tell
- * else whether somebody is at it still. A descriptor, whose close unlocks; -EWOULDBLOCK when another is at it and WAIT is
- * false, or another -errno. */
-int gs_died_lock(struct gs_store *store, bool wait) GS_CHECK_RESULT;
+ * else whether somebody is at it still. A descriptor, whose close unlocks; -EWOULDBLOCK when another process is at it, or another
+ * -errno. Never waits; a forked child does not hold it. */
+int gs_died_lock(struct gs_store *store) GS_CHECK_RESULT;
 /* As gs_incident_of_remains, by a caller that holds the lock. */
 int gs_remains_write(struct gs_store *store, const struct gs_remains *remains, char path[PATH_MAX]) GS_CHECK_RESULT;
 /* When process PID was started, in clock ticks since boot; 0: there is none. */

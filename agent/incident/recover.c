@@ -261,7 +261,7 @@ static size_t gather_names(int live, char names[AT_ONCE][GS_LIVE_NAME])
 int gs_recover_next(struct gs_store *store, uint64_t max_per_hour, char path[PATH_MAX])
 {
     char names[AT_ONCE][GS_LIVE_NAME];
-    int lock = gs_died_lock(store, false), made = 0;
+    int lock = gs_died_lock(store), made = 0;
     if (lock < 0)
         return lock;
     int live = gs_live_open(store);
@@ -274,21 +274,29 @@ int gs_recover_next(struct gs_store *store, uint64_t max_per_hour, char path[PAT
     return live < 0 ? live : made;
 }
 
+/* The incident of the box FILE, whose process signal NUMBER ended. */
+static int turn_child(struct gs_store *store, int live, const char *file, int number, char path[PATH_MAX])
+{
+    int lock = gs_died_lock(store);
+    if (lock < 0)
+        return lock;
+    int made = try_box(&(struct box){store, live, file}, number, 0, path);
+    gs_close(lock);
+    return made;
+}
+
 int gs_recover_child(struct gs_store *store, const char *name, int status, char path[PATH_MAX])
 {
     char file[GS_LIVE_NAME];
-    int lock = gs_died_lock(store, true), made = 0;
-    if (lock < 0)
-        return lock;
-    int live = gs_live_open(store);
+    int live = gs_live_open(store), made = 0;
+    if (live < 0)
+        return live;
     snprintf(file, sizeof file, "%.40s.box", name);
-    if (live >= 0 && WIFSIGNALED(status))
-        made = try_box(&(struct box){store, live, file}, WTERMSIG(status), 0, path);
-    else if (live >= 0)
+    if (WIFSIGNALED(status))
+        made = turn_child(store, live, file, WTERMSIG(status), path);
+    else
         unlinkat(live, file, 0);
-    if (live >= 0)
-        gs_close(live);
+    gs_close(live);
     gs_live_remove(store, strcat(strcpy(file, name), ".sock")); // nobody answers it any more
-    gs_close(lock);
-    return live < 0 ? live : made;
+    return made;
 }

@@ -11,25 +11,39 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
-int gs_died_lock(struct gs_store *store, bool wait)
+static int open_lock(struct gs_store *store)
 {
-    int live = gs_live_open(store), lock = live, error = 0;
+    int live = gs_live_open(store);
     if (live < 0)
         return live;
-    lock = gs_openat(live, ".lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600);
-    if (lock < 0)
-        error = lock;
-    else if (flock(lock, wait ? LOCK_EX : LOCK_EX | LOCK_NB) != 0)
-        error = -errno;
+    int lock = gs_openat(live, ".lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600);
     gs_close(live);
-    if (!error)
+    return lock;
+}
+
+/* The lock is this process's own (fcntl), as in rotate.c: with flock, each child that the host forks meanwhile would hold it
+ * for as long as the child lives. */
+int gs_died_lock(struct gs_store *store)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int lock = open_lock(store);
+    if (lock < 0 || fcntl(lock, F_SETLK, &whole) == 0)
         return lock;
+    int error = errno == EACCES ? -EWOULDBLOCK : -errno;
+    gs_close(lock);
+    return error;
+}
+
+int gs_recovering_pid(struct gs_store *store)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int lock = open_lock(store);
+    bool held = lock >= 0 && fcntl(lock, F_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
     if (lock >= 0)
         gs_close(lock);
-    return error;
+    return held && whole.l_pid > 0 ? whole.l_pid : 0;
 }
 
 static unsigned kinds_of(const struct gs_remains *remains)
@@ -88,7 +102,7 @@ int gs_remains_write(struct gs_store *store, const struct gs_remains *remains, c
 
 int gs_incident_of_remains(struct gs_store *store, const struct gs_remains *remains, char path[PATH_MAX])
 {
-    int lock = gs_died_lock(store, true);
+    int lock = gs_died_lock(store);
     if (lock < 0)
         return lock;
     int error = gs_remains_write(store, remains, path);

@@ -87,7 +87,8 @@ static void sweep_one(struct gs_store *store, const char *dot)
     int fd = gs_open_own_folder(store->held.fd, dot), error = fd < 0 ? fd : gs_hold(&folder.held, fd);
     if (error == -ENOENT || error == -EPERM || error == -ENOTDIR || error == -ELOOP)
         return; // another sweeper had it, or it is not of our making
-    if (!error && !maker_lives(folder.held.fd, &parts)) {
+    bool left = !error && !maker_lives(folder.held.fd, &parts);
+    if (left) {
         if (strcmp(parts.rule, GS_DIED_RULE) == 0)
             error = gs_folder_remove(store->held.fd, dot);
         else if (!is_empty(folder.held.fd))
@@ -99,6 +100,8 @@ static void sweep_one(struct gs_store *store, const char *dot)
         gs_log(GS_LOG_WARNING,
                "%s/%s was left by a capture that was cut short, and could not be completed: %s", store->path,
                dot, strerrordesc_np(-error));
+    if (left)
+        flock(folder.held.fd, LOCK_UN); // a child that was forked meanwhile has it open as well
     gs_release(&folder.held);
 }
 

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <math.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -225,6 +227,38 @@ static void little_and_hostile_remains_will_do(void **state)
     gs_maps_free(none);
 }
 
+/* What another process gets that asks for the lock of those who make incidents of the dead: 0, or -errno. */
+static int lock_elsewhere(void)
+{
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        int lock = gs_died_lock(store);
+        _exit(lock < 0 ? -lock : 0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return -WEXITSTATUS(status);
+}
+
+/* One at a time makes incidents of the dead. A worker that was forked meanwhile has the lock's file open, and does not hold it. */
+static void the_lock_of_who_makes_incidents_of_the_dead_is_its_own(void **state)
+{
+    (void)state;
+    int lock = gs_died_lock(store);
+    assert_true(lock >= 0);
+    assert_int_equal(lock_elsewhere(), -EWOULDBLOCK);
+    pid_t worker = fork();
+    if (worker == 0)
+        for (;;)
+            pause();
+    close(lock);
+    assert_int_equal(lock_elsewhere(), 0);
+    assert_int_equal(gs_recovering_pid(store), 0);
+    kill(worker, SIGKILL);
+    assert_int_equal(waitpid(worker, NULL, 0), worker);
+}
+
 /* A folder half made is made again from what it was made of; but not taken from under the one who is making it. */
 static void half_an_incident_of_a_dead_process_goes(void **state)
 {
@@ -235,10 +269,6 @@ static void half_an_incident_of_a_dead_process_goes(void **state)
     snprintf(file, sizeof file, "%s/incident.json", dot);
     mkdir(dot, 0700);
     close(open(file, O_CREAT | O_WRONLY, 0600));
-    int lock = gs_died_lock(store, false);
-    assert_true(lock >= 0);
-    assert_int_equal(gs_died_lock(store, false), -EWOULDBLOCK);
-    close(lock);
     int maker = open(dot, O_RDONLY | O_DIRECTORY); // is at it: its lock says so
     assert_int_equal(flock(maker, LOCK_EX), 0);
     gs_store_sweep(store);
@@ -278,6 +308,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(without_a_baseline_the_culprit_is_who_holds_most, in_a_fresh_store, remove_store),
         cmocka_unit_test_setup_teardown(its_history_goes_to_the_last_tick, in_a_fresh_store, remove_store),
         cmocka_unit_test_setup_teardown(little_and_hostile_remains_will_do, in_a_fresh_store, remove_store),
+        cmocka_unit_test_setup_teardown(the_lock_of_who_makes_incidents_of_the_dead_is_its_own, in_a_fresh_store, remove_store),
         cmocka_unit_test_setup_teardown(half_an_incident_of_a_dead_process_goes, in_a_fresh_store, remove_store),
         cmocka_unit_test(maps_of_the_dead_are_parsed_and_not_believed),
     };
