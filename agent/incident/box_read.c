@@ -8,7 +8,8 @@
  *
  * A stack's values of a baseline are rolled on when it next changes, not at the baseline: so a file full of baselines
  * costs no more than its length. What a record says is checked before it is believed; one that says what cannot be
- * makes the whole box a damaged one, for its checksum was good.
+ * makes the whole box a damaged one, for its checksum was good. A counter may hold whatever 64 bits can; counters that add up
+ * to more than that are all divided.
  * Who: the watcher, of those who died; the command. Bounds: the tables have the writer's; all else is some ten times the
  * file's length at most. */
 #include "base/clock.h"
@@ -20,7 +21,6 @@
 #include <zlib.h>
 
 enum { LABEL_MAX = 1 << 10, DEPTH_MAX = 1024, HISTORY_MAX = 8 << 20, TEXT_MAX = 16 << 20 };
-#define VALUE_MAX ((int64_t)1 << 45) // of one stack: the sum over all of them is still a number
 
 struct stack {
     uint64_t *frame;
@@ -241,10 +241,8 @@ static void read_stack(struct reader *r)
         read_labels(r, stack);
         stack->known = true;
     }
-    for (int i = 0; i < GS_HEAP_VALUES; i++) {
+    for (int i = 0; i < GS_HEAP_VALUES; i++)
         stack->now[i] = signed_number(r);
-        r->bad |= stack->now[i] > VALUE_MAX || stack->now[i] < -VALUE_MAX;
-    }
     r->bad |= !stack->known;
 }
 
@@ -364,6 +362,41 @@ static int choose_baseline(const struct reader *r)
     return r->before_ns && r->out->remains.last_seen_ns - r->last_ns < r->baseline_first_age_ns;
 }
 
+static uint64_t magnitude(int64_t value)
+{
+    return value < 0 ? -(uint64_t)value : (uint64_t)value;
+}
+
+/* How often all values of COUNT stacks are to be halved so that no sum or difference of theirs overflows. */
+static unsigned count_halvings(const struct gs_given_stack *stack, size_t count)
+{
+    unsigned halvings = 0;
+    for (int v = 0; v < GS_HEAP_VALUES; v++) {
+        unsigned __int128 sum = 0;
+        for (size_t i = 0; i < count; i++)
+            sum += (unsigned __int128)magnitude(stack[i].now[v]) + magnitude(stack[i].then[v]);
+        while (sum >> halvings > INT64_MAX)
+            halvings++;
+    }
+    return halvings;
+}
+
+/* No process comes to that: somebody has made the box up. Shares stay what they are. */
+static void keep_sums_in_range(struct gs_box_contents *out)
+{
+    unsigned halvings = count_halvings(out->stack, out->heap.count);
+    if (halvings == 0)
+        return;
+    int64_t divisor = (int64_t)1 << halvings;
+    for (size_t i = 0; i < out->heap.count; i++)
+        for (int v = 0; v < GS_HEAP_VALUES; v++) {
+            out->stack[i].now[v] /= divisor;
+            out->stack[i].then[v] /= divisor;
+        }
+    note(out, "the box's counters add up to more than 64 bits hold: they are shown divided by %lld",
+         (long long)divisor);
+}
+
 static bool take_heap(struct reader *r)
 {
     struct gs_box_contents *out = r->out;
@@ -387,6 +420,7 @@ static bool take_heap(struct reader *r)
         from->frame = NULL; // they are the contents' from here on
         from->label = NULL;
     }
+    keep_sums_in_range(out);
     out->heap.stack = out->stack;
     if (base_ns > 0 && base_ns <= out->heap.time_ns)
         out->heap.base_age_ns = out->heap.time_ns - base_ns;

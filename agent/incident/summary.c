@@ -12,7 +12,9 @@ enum { STACKS = 3, FRAMES = 6, FUNCTIONS = 5 };
 static void add_share(struct gs_text *out, int64_t part, int64_t whole)
 {
     char share[GS_UNIT_TEXT];
-    gs_text_add(out, "%7s", whole ? gs_print_percent((double)(part * 1000 / whole) / 1000, share) : "");
+    gs_text_add(out, "%7s",
+                whole ? gs_print_percent((double)(int64_t)((__int128)part * 1000 / whole) / 1000, share)
+                      : "");
 }
 
 /* Is the frame one that says nothing to the reader: the C library's start-up, an allocation wrapper? */

@@ -90,6 +90,29 @@ equal "$(died store)" 1 "incidents after one more start"
 equal "$(ls store/.live)" "" "what is left"
 grep -q "incident: .*$host\$" log || fail "the log does not tell"
 
+it "makes one of a process that has turned over more than 2^45 bytes on one stack"
+cat > churn.py <<'P'
+import ctypes, time
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.malloc.argtypes = [ctypes.c_size_t]
+libc.free.argtypes = [ctypes.c_void_p]
+for _ in range(9000): # of 4 GiB each, which nobody touches
+    libc.free(libc.malloc(4 << 30))
+print("full", flush=True)
+time.sleep(600)
+P
+preloaded churned /usr/bin/python3 churn.py > out & host=$!; started="$started $host"
+wait_for 60 said full out
+touch full
+is_written() { [ -n "$(find churned/.live -name "$host-*.box" -newer full)" ]; }
+wait_for 60 is_written
+kill -9 $host; wait $host 2> /dev/null || true
+watched churned "$spike" 1 1.5 1 1 exit > out
+equal "$(died churned)" 1 "incidents"
+churned=$(go tool pprof -top -sample_index=alloc_space -unit=B "$(incident churned)/heap.pb.gz" 2> /dev/null | sed -n 's/.*% of \([0-9]*\)B total.*/\1/p')
+[ "$churned" -gt $((1 << 45)) ] || fail "$churned bytes"
+
 it "leaves a running process's box alone, and tells it from a dead one's"
 preloaded shared "$spike" 10 60 1 1 stay > out & first=$!; started="$started $first"
 wait_for 20 said calm out

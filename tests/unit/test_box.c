@@ -201,6 +201,24 @@ static void growth_is_since_the_baseline_that_the_living_would_take(void **state
     gs_box_contents_free(contents);
 }
 
+/* Ten hours at a GB/s on one stack, and far more: what was turned over is read back to the byte. */
+static void counters_of_a_long_life_are_read_back(void **state)
+{
+    const int64_t turned_over[] = {((int64_t)1 << 45) - 1, ((int64_t)1 << 45) + 1, (int64_t)1 << 55, (int64_t)1 << 62};
+    (void)state;
+    for (uint32_t i = 0; i < 4; i++) {
+        uint32_t stack = site(90 + i);
+        allocate(stack, 7, (uint64_t)turned_over[i]);
+        gs_stack_count_free(stack, 7 << GS_OBJECT_SHIFT, (uint64_t)turned_over[i]);
+        tick(1);
+        struct gs_box_contents *contents = read_now();
+        assert_memory_equal(found(contents, 90 + i)->now, ((int64_t[]){7, turned_over[i], 0, 0}), sizeof turned_over);
+        assert_int_equal(contents->remains.note_count, 0);
+        gs_box_contents_free(contents);
+        gs_stack_count_alloc(stack, 0, -(uint64_t)turned_over[i]); // so that the next one is alone
+    }
+}
+
 static void a_library_that_came_is_in_the_map(void **state)
 {
     uintptr_t outside[] = {0x10, 0x20};
@@ -368,7 +386,7 @@ static void extremes_are_refused(void **state)
     size_t length;
     struct gs_box_out *out = malloc(sizeof *out);
     (void)state;
-    for (int what = 0; what < 8; what++) {
+    for (int what = 0; what < 7; what++) {
         snprintf(path, sizeof path, "%s/made-%d", dir, what);
         int fd = open(path, O_CREAT | O_RDWR, 0600);
         gs_box_out_start(out, fd, 0, 0);
@@ -385,7 +403,7 @@ static void extremes_are_refused(void **state)
         gs_box_signed(out, 0x1000);
         gs_box_number(out, what == 6 ? 9 : 0); // labels
         for (int i = 0; i < GS_HEAP_VALUES; i++)
-            gs_box_signed(out, what == 7 ? INT64_MAX : 1);
+            gs_box_signed(out, 1);
         gs_box_end(out);
         gs_box_begin(out, GS_BOX_WRITTEN);
         for (int i = 0; i < 3; i++)
@@ -404,6 +422,87 @@ static void extremes_are_refused(void **state)
         gs_free(bytes);
     }
     free(out);
+}
+
+/* VALUES of stacks 1 and up, one each for all that it counts; NEW: with their frames. */
+static void put_stacks(struct gs_box_out *out, const int64_t *values, size_t count, bool new)
+{
+    gs_box_begin(out, GS_BOX_STACKS);
+    for (size_t i = 0; i < count; i++) {
+        gs_box_number(out, 2 * (i + 1) + new);
+        if (new) {
+            gs_box_number(out, 1);
+            gs_box_signed(out, 0x1000 * (int64_t)(i + 1));
+            gs_box_number(out, 0);
+        }
+        for (int v = 0; v < GS_HEAP_VALUES; v++)
+            gs_box_signed(out, values[i]);
+    }
+    gs_box_end(out);
+}
+
+/* A box that somebody made up: COUNT stacks that held THEN at the baseline, and hold NOW. */
+static struct gs_box_contents *made_up(const int64_t *then, const int64_t *now, size_t count)
+{
+    char path[200], why[200], *bytes;
+    size_t length;
+    struct gs_box_out *out = malloc(sizeof *out);
+    snprintf(path, sizeof path, "%s/made-up", dir);
+    int fd = open(path, O_CREAT | O_TRUNC | O_RDWR, 0600);
+    gs_box_out_start(out, fd, 0, 0);
+    gs_box_begin(out, GS_BOX_IDENTITY);
+    for (int i = 0; i < 5; i++)
+        gs_box_number(out, 7);
+    for (int i = 0; i < 5; i++)
+        gs_box_text(out, "x");
+    gs_box_end(out);
+    put_stacks(out, then, count, true);
+    gs_box_begin(out, GS_BOX_BASELINE);
+    gs_box_number(out, 50);
+    gs_box_end(out);
+    put_stacks(out, now, count, false);
+    gs_box_begin(out, GS_BOX_WRITTEN);
+    for (int i = 0; i < 3; i++)
+        gs_box_number(out, 100);
+    gs_box_end(out);
+    assert_int_equal(gs_box_flush(out), 0);
+    free(out);
+    close(fd);
+    assert_int_equal(gs_read_file(AT_FDCWD, path, 1 << 20, &bytes, &length), 0);
+    struct gs_box_contents *contents = gs_box_read(bytes, length, why, sizeof why);
+    if (!contents)
+        fail_msg("%s", why);
+    gs_free(bytes);
+    return contents;
+}
+
+/* Numbers that no process comes to make an incident like any other. They are added, subtracted and turned round on the way:
+ * UBSan watches. */
+static void counters_beyond_all_reason_are_divided(void **state)
+{
+    const int64_t then[] = {INT64_MIN, INT64_MAX, INT64_MIN, 1 << 20}, now[] = {INT64_MAX, INT64_MAX, 0, 1 << 21};
+    char path[PATH_MAX], why[200];
+    (void)state;
+    struct gs_box_contents *contents = made_up(then, now, 4);
+    const struct gs_given_stack *stack = contents->stack;
+    /* 2^63 + 2 (2^63 - 1) + 2^63 + (2^63 - 1) + 3 · 2^20 is a little more than 5 · 2^63: by 8 it is less than 2^63 */
+    assert_true(stack[0].then[0] == INT64_MIN / 8 && stack[0].now[0] == INT64_MAX / 8);
+    assert_true(stack[3].then[GS_INUSE_SPACE] == 1 << 17 && stack[3].now[GS_INUSE_SPACE] == 1 << 18);
+    assert_int_equal(contents->remains.note_count, 1);
+    assert_string_equal(contents->remains.note[0],
+                        "the box's counters add up to more than 64 bits hold: they are shown divided by 8");
+    contents->remains.how = "made up";
+    assert_int_equal(gs_incident_of_remains(store, &contents->remains, path), 0);
+    json_t *json = gs_incident_load(path, why, sizeof why);
+    assert_true(json_is_true(json_object_get(json, "complete")));
+    json_decref(json);
+    gs_box_contents_free(contents);
+
+    const int64_t none = 0, most = INT64_MAX;
+    contents = made_up(&none, &most, 1);
+    assert_true(contents->stack[0].now[GS_ALLOC_SPACE] == INT64_MAX && contents->stack[0].then[GS_ALLOC_SPACE] == 0);
+    assert_int_equal(contents->remains.note_count, 0);
+    gs_box_contents_free(contents);
 }
 
 static void others_files_are_no_boxes(void **state)
@@ -686,12 +785,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORY(what_was_written_is_read_back),
         STORY(growth_is_since_the_baseline_that_the_living_would_take),
+        STORY(counters_of_a_long_life_are_read_back),
         STORY(a_library_that_came_is_in_the_map),
         STORY(a_tick_in_which_nothing_was_counted_takes_some_seventy_bytes),
         STORY(cut_short_anywhere_the_last_whole_write_counts),
         STORY(spoilt_anywhere_it_is_what_some_write_had_or_nothing),
         STORY(made_up_by_somebody_it_is_refused_or_read_and_nothing_else),
         STORY(extremes_are_refused),
+        STORY(counters_beyond_all_reason_are_divided),
         cmocka_unit_test(others_files_are_no_boxes),
         STORY(nothing_is_written_into_a_number_of_another_table),
         STORY(a_box_that_was_removed_comes_again),
