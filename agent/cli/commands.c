@@ -63,7 +63,7 @@ const struct gs_command gs_commands[] = {
      "make an incident of what is left of a process that died; prints its folder",
      "  --exe FILE     of a core file: the program, if it is no longer where it was\n"
      "  --dir DIR      where it goes (default: of a box, the directory it stands in; $GUMSHOE_DIR, else ./incidents)\n"
-     "  BOX            a black box: DIR/.live/PID-START.box\n"
+     "  BOX            a black box: DIR/.live/PID-START-NAMESPACE.box\n"
      "  CORE           a core file\n",
      gs_cmd_recover},
     {NULL, NULL, NULL, NULL, NULL},

@@ -284,15 +284,17 @@ static void put_identity(struct gs_box *box, const struct gs_incident_scene *sce
 {
     struct gs_box_out *out = &box->out;
     struct utsname host;
+    struct gs_live_id id;
     char exe[PATH_MAX], boot[GS_BOOT_ID];
     ssize_t length = readlink("/proc/self/exe", exe, sizeof exe - 1);
     exe[length > 0 ? length : 0] = 0;
     if (uname(&host) != 0)
         host.nodename[0] = 0;
     gs_boot_id(boot);
+    (void)gs_live_id((int)getpid(), &id);
     gs_box_begin(out, GS_BOX_IDENTITY);
-    gs_box_number(out, (uint64_t)getpid());
-    gs_box_number(out, gs_start_ticks((int)getpid()));
+    gs_box_number(out, (uint64_t)id.pid);
+    gs_box_number(out, id.start_ticks);
     gs_box_number(out, (uint64_t)scene->started_ns);
     gs_box_number(out, scene->limit_bytes);
     gs_box_number(out, (uint64_t)scene->rules->heap.baseline_ns);
@@ -301,6 +303,7 @@ static void put_identity(struct gs_box *box, const struct gs_incident_scene *sce
     gs_box_text(out, exe);
     gs_box_text(out, scene->limit_from);
     gs_box_text(out, box->oom_file);
+    gs_box_number(out, id.namespace);
     gs_box_end(out);
 }
 
@@ -588,9 +591,8 @@ struct gs_box *gs_box_open(struct gs_store *store)
     box->oom_kills = -1;
     if (!gs_oom_file("", box->oom_file, sizeof box->oom_file))
         box->oom_file[0] = 0;
-    if (!gs_live_name((int)getpid(), name)) // no /proc: no name that tells us from the next of our number
-        snprintf(name, sizeof name, "%d-0", (int)getpid());
-    snprintf(box->name, sizeof box->name, "%.40s.box", name);
+    (void)gs_live_name((int)getpid(), name); // without /proc: one that the next of our number has as well
+    snprintf(box->name, sizeof box->name, "%.48s.box", name);
     return box;
 }
 

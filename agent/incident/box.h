@@ -23,7 +23,7 @@ enum {
 /* Numbers are LEB128, signed ones zigzagged before; a text is its length and its bytes. */
 enum gs_box_record {
     GS_BOX_IDENTITY = 1, // numbers: pid, start ticks, started ns, limit, baseline's first age ns; texts: boot id, host, exe,
-                         // limit from, oom file
+                         // limit from, oom file; a number: namespace (an earlier version's has none)
     GS_BOX_RULES,        // 0 begins or 1 goes on; bytes of the rules
     GS_BOX_MAPS,         // the same of /proc/self/maps
     GS_BOX_BUILD_IDS,    // again and again: start of an executable mapping in it, and its build id as a text
@@ -76,7 +76,8 @@ enum { GS_DEATH_TEXT = 320 }; // how a process died, in words
 
 struct gs_box_contents {
     struct gs_remains remains; // but for how it died; all of it lives as long as this
-    unsigned long long start_ticks;
+    struct gs_live_id id;
+    char process[GS_LIVE_NAME]; // the id as a name
     const char *boot_id, *oom_file;
     int64_t oom_kills;         // at the last write; -1: not known
     struct gs_given_heap heap;

@@ -134,7 +134,7 @@ static void read_identity(struct reader *r)
 {
     struct gs_box_contents *out = r->out;
     out->remains.pid = (int)number_up_to(r, INT32_MAX);
-    out->start_ticks = number(r);
+    out->id.start_ticks = number(r);
     out->remains.started_ns = (int64_t)number_up_to(r, INT64_MAX);
     out->remains.limit_bytes = number_up_to(r, INT64_MAX);
     r->baseline_first_age_ns = (int64_t)number_up_to(r, INT64_MAX);
@@ -143,6 +143,10 @@ static void read_identity(struct reader *r)
     out->remains.exe = text(r, PATH_MAX);
     out->remains.limit_from = text(r, PATH_MAX);
     out->oom_file = text(r, PATH_MAX);
+    out->id.namespace = r->at < r->end ? (uint32_t)number_up_to(r, UINT32_MAX) : 0;
+    out->id.pid = out->remains.pid;
+    gs_live_id_print(&out->id, out->process);
+    out->remains.process = out->process;
 }
 
 static void read_long_text(struct reader *r, struct bytes *to)

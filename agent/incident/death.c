@@ -83,8 +83,7 @@ const struct gs_remains *gs_box_remains(struct gs_box_contents *contents)
 {
     char boot[GS_BOOT_ID];
     gs_boot_id(boot);
-    if (strcmp(boot, contents->boot_id) == 0 &&
-        gs_start_ticks(contents->remains.pid) == contents->start_ticks)
+    if (strcmp(boot, contents->boot_id) == 0 && gs_live_is_running(&contents->id))
         return NULL;
     gs_tell_death(contents, 0, contents->how);
     contents->remains.how = contents->how;

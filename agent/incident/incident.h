@@ -117,7 +117,7 @@ int gs_incident_end(struct gs_incident *incident, char path[PATH_MAX]) GS_CHECK_
 enum gs_remark { GS_NOTE, GS_FAILURE };
 int gs_incident_amend(const char *path, enum gs_remark kind, const char *text) GS_CHECK_RESULT;
 
-/* ---- the black box: DIR/.live/<pid>-<start time>.box (box.h) ------------------------------------------------------------ */
+/* ---- the black box: DIR/.live/<pid>-<start time>-<namespace>.box (box.h) ------------------------------------------------ */
 
 struct gs_box;                 // what this process's incident will be made of should it die; never NULL trouble: NULL is no box
 /* Begin the box of this process in STORE, which is borrowed. NULL when memory is out. Nothing is written before the first
@@ -150,10 +150,12 @@ int gs_recover_child(struct gs_store *store, const char *name, int status, char 
 /* The process that makes incidents of the dead in STORE just now; 0: none, or its number cannot be seen from here. Not by a
  * process that may be at it itself: closing the lock's file would unlock it. Context: CLI. */
 int gs_recovering_pid(struct gs_store *store);
-/* "<pid>-<start time>" of process PID into NAME; false: there is none. */
+/* "<pid>-<start time>-<namespace>" of process PID into NAME; false: there is none. */
 bool gs_live_name(int pid, char name[GS_LIVE_NAME]);
 /* BYTES are a black box, by their beginning. */
 bool gs_box_is(const void *bytes, size_t length);
+/* Another process holds the lock of the box that is open as FD: it is its writer, wherever that runs. Context: CLI. */
+bool gs_box_is_locked(int fd);
 /* What a box holds, which may come from anywhere; NULL with a sentence in WHY. Takes some ten times LENGTH of memory at most. */
 struct gs_box_contents;
 struct gs_box_contents *gs_box_read(const void *bytes, size_t length, char *why, size_t why_size) GS_CHECK_RESULT;
@@ -167,6 +169,7 @@ void gs_box_contents_free(struct gs_box_contents *contents);
 #define GS_DIED_RULE "previous-run-died"
 struct gs_remains {            // what is left of it; borrowed. Texts may be "", everything else NULL or 0 where it is not known
     int pid;
+    const char *process;       // gs_live_name, as of when it lived; NULL: not known
     const char *exe, *host;
     int64_t started_ns, last_seen_ns; // CLOCK_REALTIME
     const char *how;           // it died: "killed by signal 9 (SIGKILL)"

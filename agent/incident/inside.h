@@ -51,6 +51,19 @@ int gs_died_lock(struct gs_store *store) GS_CHECK_RESULT;
 int gs_remains_write(struct gs_store *store, const struct gs_remains *remains, char path[PATH_MAX]) GS_CHECK_RESULT;
 /* When process PID was started, in clock ticks since boot; 0: there is none. */
 unsigned long long gs_start_ticks(int pid);
+/* What tells a process from all others that may share a store (live.c): <pid>-<start time>-<namespace> in names. */
+struct gs_live_id {
+    int pid;                        // in its own container
+    uint32_t namespace;             // of pids, and of which machine's start; 0: not known
+    unsigned long long start_ticks; // since boot; 0: not known
+};
+/* Process PID's. False: there is none, or there is no /proc. */
+bool gs_live_id(int pid, struct gs_live_id *out);
+void gs_live_id_print(const struct gs_live_id *id, char out[GS_LIVE_NAME]);
+/* NAME is an id and TAIL (".box"). */
+bool gs_live_id_read(const char *name, const char *tail, struct gs_live_id *out);
+/* Is it a process that runs and that we see? One of another container may run all the same: its box is locked. */
+bool gs_live_is_running(const struct gs_live_id *id);
 /* What tells this start of the machine from others; "" when it is not known. */
 enum { GS_BOOT_ID = 40 };
 void gs_boot_id(char out[GS_BOOT_ID]);

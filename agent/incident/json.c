@@ -73,9 +73,10 @@ static json_t *deadlock_json(const struct gs_deadlock *deadlock)
 
 static json_t *died_json(const struct gs_remains *remains)
 {
-    return json_pack("{s:o, s:o, s:o}", "how", gs_printable_json(remains->how), "signal",
+    return json_pack("{s:o, s:o, s:o, s:o}", "how", gs_printable_json(remains->how), "signal",
                      remains->signal ? json_integer(remains->signal) : json_null(), "last_seen",
-                     remains->last_seen_ns ? time_of(remains->last_seen_ns) : json_null());
+                     remains->last_seen_ns ? time_of(remains->last_seen_ns) : json_null(), "process",
+                     text_or_null(remains->process));
 }
 
 static json_t *labels_json(const struct gs_rules *rules)

@@ -1,8 +1,10 @@
-/* live.c - DIR/.live: what a running agent leaves there for others to find it by. <pid>-<start time>.sock is its control
- * socket, .box its black box (box.c, recover.c); the start time (of /proc/PID/stat, in clock ticks since boot) tells one
- * process from the next of its number.
+/* live.c - DIR/.live: what a running agent leaves there for others to find it by. <pid>-<start time>-<namespace>.sock is its
+ * control socket, .box its black box (box.c, recover.c). The start time (of /proc/PID/stat, in clock ticks since boot) tells one
+ * process from the next of its number; the namespace, a hash of the pid namespace and of the machine's boot, tells containers
+ * apart, in each of which a process may be number 1 and start in the same tick.
  * Who: the watcher, the command. */
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "incident/inside.h"
 #include <errno.h>
@@ -15,13 +17,24 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* ---- who a process is -------------------------------------------------------------------------------------------------- */
+
+/* /proc/PID/NAME. Of this process /proc/self: a container may see another /proc than its own, with another process of its number. */
+static void proc_path(int pid, const char *name, char out[40])
+{
+    if (pid == (int)getpid())
+        snprintf(out, 40, "/proc/self/%s", name);
+    else
+        snprintf(out, 40, "/proc/%d/%s", pid, name);
+}
+
 /* Field 22 of /proc/PID/stat. */
 unsigned long long gs_start_ticks(int pid)
 {
     char path[40], *text;
     size_t length;
     unsigned long long time = 0;
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    proc_path(pid, "stat", path);
     if (gs_read_file(AT_FDCWD, path, 4096, &text, &length))
         return 0;
     const char *at = strrchr(text, ')');
@@ -44,13 +57,28 @@ void gs_boot_id(char out[GS_BOOT_ID])
     gs_free(text);
 }
 
+/* The pid namespace of process PID, on this machine since it was started; 0: not known. */
+static uint32_t namespace_of(int pid)
+{
+    char path[40], text[64 + GS_BOOT_ID];
+    proc_path(pid, "ns/pid", path);
+    ssize_t length = readlink(path, text, 64);
+    if (length <= 0)
+        return 0;
+    gs_boot_id(text + length);
+    uint64_t hash = gs_hash_bytes(text, (size_t)length + strlen(text + length));
+    return (uint32_t)hash ? (uint32_t)hash : 1;
+}
+
 /* The number that process PID has for itself, inside its own container. */
 static int own_number(int pid)
 {
     char path[40], *text;
     size_t length;
     int own = pid;
-    snprintf(path, sizeof path, "/proc/%d/status", pid);
+    if (pid == (int)getpid())
+        return pid;
+    proc_path(pid, "status", path);
     if (gs_read_file(AT_FDCWD, path, 1 << 14, &text, &length))
         return pid;
     char *line = strstr(text, "\nNSpid:");
@@ -64,17 +92,63 @@ static int own_number(int pid)
     return own;
 }
 
+bool gs_live_id(int pid, struct gs_live_id *out)
+{
+    *out = (struct gs_live_id){own_number(pid), namespace_of(pid), gs_start_ticks(pid)};
+    return out->start_ticks != 0;
+}
+
+void gs_live_id_print(const struct gs_live_id *id, char out[GS_LIVE_NAME])
+{
+    snprintf(out, GS_LIVE_NAME, "%d-%llu-%u", id->pid, id->start_ticks, id->namespace);
+}
+
+/* A number of digits alone, at most MAX; *END is behind it. */
+static bool read_number(const char *text, unsigned long long max, unsigned long long *out, const char **end)
+{
+    char *behind;
+    if (*text < '0' || *text > '9')
+        return false;
+    errno = 0;
+    *out = strtoull(text, &behind, 10);
+    *end = behind;
+    return errno == 0 && *out <= max;
+}
+
+bool gs_live_id_read(const char *name, const char *tail, struct gs_live_id *out)
+{
+    unsigned long long pid, start, namespace = 0;
+    const char *at;
+    if (!read_number(name, INT32_MAX, &pid, &at) || pid == 0 || *at != '-' ||
+        !read_number(at + 1, ULLONG_MAX, &start, &at))
+        return false;
+    if (*at == '-' && !read_number(at + 1, UINT32_MAX, &namespace, &at)) // an earlier version's has none
+        return false;
+    *out = (struct gs_live_id){(int)pid, (uint32_t) namespace, start};
+    return strcmp(at, tail) == 0;
+}
+
+bool gs_live_is_running(const struct gs_live_id *id)
+{
+    uint32_t ours = namespace_of((int)getpid());
+    if (id->namespace && ours && id->namespace != ours)
+        return false; // as far as we see: its number means nothing here
+    return id->start_ticks ? gs_start_ticks(id->pid) == id->start_ticks
+                           : id->pid == (int)getpid(); // its process saw no /proc
+}
+
 bool gs_live_name(int pid, char name[GS_LIVE_NAME])
 {
-    unsigned long long started = gs_start_ticks(pid);
-    snprintf(name, GS_LIVE_NAME, "%d-%llu", own_number(pid), started);
-    return started != 0;
+    struct gs_live_id id;
+    bool known = gs_live_id(pid, &id);
+    gs_live_id_print(&id, name);
+    return known;
 }
 
 static void socket_name(int pid, char name[GS_LIVE_NAME])
 {
     (void)gs_live_name(pid, name);
-    strcat(name, ".sock"); // two numbers leave room for it
+    strcat(name, ".sock"); // three numbers leave room for it
 }
 
 bool gs_live_lives(int live, const char *key)
@@ -86,6 +160,8 @@ bool gs_live_lives(int live, const char *key)
     snprintf(name, sizeof name, "%s.sock", key);
     return fstatat(live, name, &status, AT_SYMLINK_NOFOLLOW) == 0;
 }
+
+/* ---- sockets --------------------------------------------------------------------------------------------------------------- */
 
 static bool set_address(struct sockaddr_un *address, const char *directory, const char *name)
 {
@@ -110,9 +186,8 @@ static int connect_to(const char *directory, const char *name)
 /* Is NAME that of a process which we see alive? Then its agent is not woken to ask. */
 static bool maker_lives(const char *name)
 {
-    char *end;
-    long pid = strtol(name, &end, 10);
-    return *end == '-' && pid > 0 && pid < INT_MAX && gs_start_ticks((int)pid) == strtoull(end + 1, NULL, 10);
+    struct gs_live_id id;
+    return gs_live_id_read(name, ".sock", &id) && gs_live_is_running(&id);
 }
 
 /* Remove sockets that nobody listens at any more. */

@@ -1,10 +1,10 @@
 /* recover.c - the boxes of those who died in a store become incidents, once each.
  *
- *   .live/<pid>-<start time>.box ──▶ does its writer live? ──▶ read ──▶ how it died ──▶ incident ──▶ box removed
- *                                     pid, start time, lock      └ damaged ──▶ .bad, kept aside
+ *   .live/<pid>-<start time>-<namespace>.box ──▶ does its writer live? ──▶ read ──▶ how it died ──▶ incident ──▶ box removed
+ *                                                 the name, the lock         └ damaged ──▶ .bad, kept aside
  *
  * A pid says little: two containers that share the store may both be 1, and a machine that was started anew counts from
- * the beginning. So a box is a dead process's only if no process has its number and start time, and nobody holds the
+ * the beginning. So a box is a dead process's only if no process has its number, start time and namespace, and nobody holds the
  * lock on the file, which goes with its process. One process at a time makes incidents of the dead (gs_died_lock); a box
  * is removed after its incident is safe on disk, and one that was killed between the two is found to be made already.
  * Who: the watcher, as it starts; gumshoe run, as its child ends. Bounds: AT_ONCE boxes at a time; BAD_KEPT kept aside. */
@@ -35,30 +35,17 @@ bool gs_box_lock(int fd)
     return fcntl(fd, F_SETLK, &whole) == 0 || (errno != EACCES && errno != EAGAIN);
 }
 
-/* <pid>-<start time> and TAIL. */
-static bool read_name(const char *name, const char *tail, int *pid, unsigned long long *start)
+bool gs_box_is_locked(int fd)
 {
-    char *end;
-    long number = strtol(name, &end, 10);
-    if (*name < '0' || *name > '9' || number <= 0 || number > INT32_MAX || *end != '-' || end[1] < '0' ||
-        end[1] > '9')
-        return false;
-    *pid = (int)number;
-    *start = strtoull(end + 1, &end, 10);
-    return strcmp(end, tail) == 0;
-}
-
-static bool is_running(int pid, unsigned long long start)
-{
-    return start ? gs_start_ticks(pid) == start : pid == getpid(); // 0: its writer saw no /proc
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    return fcntl(fd, F_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
 }
 
 /* Could NAME in .live be a dead process's? Cheap: nothing is opened. */
 static bool is_candidate(const char *name, const char *tail)
 {
-    int pid;
-    unsigned long long start;
-    return strlen(name) < GS_LIVE_NAME && read_name(name, tail, &pid, &start) && !is_running(pid, start);
+    struct gs_live_id id;
+    return strlen(name) < GS_LIVE_NAME && gs_live_id_read(name, tail, &id) && !gs_live_is_running(&id);
 }
 
 /* Is NAME the file that FD was opened as? Its writer lets go of the old one when a new one has taken the name. */
@@ -120,12 +107,11 @@ static struct gs_box_contents *read_box(int fd, char *why, size_t why_size)
 static size_t count_bad(int live)
 {
     struct gs_dir dir;
+    struct gs_live_id id;
     size_t count = 0;
-    int pid;
-    unsigned long long start;
     gs_dir_start(&dir, live);
     for (const char *name; (name = gs_dir_next(&dir));)
-        count += read_name(name, ".bad", &pid, &start);
+        count += gs_live_id_read(name, ".bad", &id);
     return count;
 }
 
@@ -157,21 +143,49 @@ static uint64_t deaths_within_hour(struct gs_store *store, int64_t until_ns)
     return count;
 }
 
-/* Was the incident of REMAINS made already, by one who was killed before it could remove the box? */
+/* Is JSON, an incident of a death, that of REMAINS? Those of an earlier version do not name the process. */
+static bool is_of(const json_t *json, const struct gs_remains *remains)
+{
+    char started[GS_TIME_TEXT];
+    const char *process = json_string_value(json_object_get(json_object_get(json, "died"), "process")),
+               *seen = json_string_value(json_object_get(json, "started"));
+    gs_print_time(remains->started_ns, GS_TIME_ISO, started);
+    if (process && remains->process)
+        return strcmp(process, remains->process) == 0;
+    return remains->started_ns == 0 || (seen && strcmp(seen, started) == 0);
+}
+
+static bool folder_is_of(int store, const char *name, const struct gs_remains *remains)
+{
+    char why[160];
+    int folder = gs_open_own_folder(store, name);
+    if (folder < 0)
+        return false;
+    json_t *json = gs_incident_read(folder, why, sizeof why);
+    bool is = json && is_of(json, remains);
+    json_decref(json);
+    gs_close(folder);
+    return is;
+}
+
+/* Was the incident of REMAINS made already, by one who was killed before it could remove the box? Several processes may have the
+ * same number and have died in the same millisecond. */
 static bool is_made(struct gs_store *store, const struct gs_remains *remains)
 {
-    char time[GS_TIME_TEXT], started[GS_TIME_TEXT], name[GS_FOLDER_NAME_MAX], why[160];
+    char time[GS_TIME_TEXT], begins[GS_FOLDER_NAME_MAX];
+    struct gs_dir dir;
     int fd = gs_store_fd(store);
+    bool made = false;
+    if (fd < 0)
+        return false;
     gs_print_time(remains->last_seen_ns, GS_TIME_FOLDER, time);
-    gs_print_time(remains->started_ns, GS_TIME_ISO, started);
-    snprintf(name, sizeof name, "%s-%s-%d", time, GS_DIED_RULE, remains->pid);
-    int folder = fd < 0 ? fd : gs_open_own_folder(fd, name);
-    json_t *json = folder < 0 ? NULL : gs_incident_read(folder, why, sizeof why);
-    const char *seen = json_string_value(json_object_get(json, "started"));
-    bool made = json && (remains->started_ns == 0 || (seen && strcmp(seen, started) == 0));
-    json_decref(json);
-    if (folder >= 0)
-        close(folder);
+    snprintf(begins, sizeof begins, "%s-%s-%d", time, GS_DIED_RULE, remains->pid);
+    gs_dir_start(&dir, fd);
+    for (const char *name; !made && (name = gs_dir_next(&dir));) {
+        size_t length = strlen(begins);
+        if (strncmp(name, begins, length) == 0 && (name[length] == 0 || name[length] == '-'))
+            made = folder_is_of(fd, name, remains);
+    }
     return made;
 }
 
@@ -291,7 +305,7 @@ int gs_recover_child(struct gs_store *store, const char *name, int status, char 
     int live = gs_live_open(store), made = 0;
     if (live < 0)
         return live;
-    snprintf(file, sizeof file, "%.40s.box", name);
+    snprintf(file, sizeof file, "%.48s.box", name);
     if (WIFSIGNALED(status))
         made = turn_child(store, live, file, WTERMSIG(status), path);
     else

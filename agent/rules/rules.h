@@ -204,7 +204,7 @@ void gs_replay_free(struct gs_replay *replay);
 enum { GS_LEDGER_MAX = 1500, GS_LEDGER_OWNER = 40 };
 struct gs_ledger_incident {
     char rule[GS_RULE_NAME_MAX + 1];
-    char owner[GS_LEDGER_OWNER]; // the process, as in DIR/.live: <pid>-<start time>
+    char owner[GS_LEDGER_OWNER]; // the process, as in DIR/.live: <pid>-<start time>-<namespace>
     bool of_another;             // which lives and is not this one: its cooldown is its own
     int64_t began_ns, ended_ns;  // ended_ns 0: it has not, or the process died in it
     double value;                // NAN: none

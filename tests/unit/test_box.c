@@ -141,7 +141,10 @@ static void what_was_written_is_read_back(void **state)
     const struct gs_remains *remains = &contents->remains;
     const struct gs_given_stack *first = found(contents, 1), *second = found(contents, 2);
     assert_int_equal(remains->pid, getpid());
-    assert_true(contents->start_ticks == gs_start_ticks((int)getpid()));
+    assert_true(contents->id.start_ticks == gs_start_ticks((int)getpid()));
+    char name[GS_LIVE_NAME];
+    assert_true(gs_live_name((int)getpid(), name));
+    assert_string_equal(remains->process, name);
     assert_true(remains->started_ns == scene.started_ns);
     assert_true(remains->limit_bytes == MiB(512));
     assert_string_equal(remains->limit_from, "cgroup /x/memory.max");
@@ -662,24 +665,31 @@ static void a_watch_that_ends_takes_its_box_along(void **state)
 
 /* ---- whose it is ------------------------------------------------------------------------------------------------------------------ */
 
-/* A box in .live as NAME, of a process on HOST in another start of the machine, last written SECONDS ago. */
+/* A box in .live as NAME, of a process on HOST in another start of the machine, whose file was last written SECONDS ago. */
 static void put_foreign(const char *name, const char *host, int seconds)
 {
+    static int64_t last_seen_ns; // one moment for all
     char path[200];
+    struct gs_live_id id;
+    assert_true(gs_live_id_read(name, ".box", &id));
+    last_seen_ns = last_seen_ns ? last_seen_ns : gs_realtime_ns();
     struct gs_box_out *out = malloc(sizeof *out);
     snprintf(path, sizeof path, "%s/.live/%s", dir, name);
     int fd = open(path, O_CREAT | O_RDWR, 0600);
     gs_box_out_start(out, fd, 0, 0);
     gs_box_begin(out, GS_BOX_IDENTITY);
-    for (int i = 0; i < 5; i++)
+    gs_box_number(out, (uint64_t)id.pid);
+    gs_box_number(out, id.start_ticks);
+    for (int i = 0; i < 3; i++)
         gs_box_number(out, 4711);
     gs_box_text(out, "another-boot");
     gs_box_text(out, host);
     for (int i = 0; i < 3; i++)
         gs_box_text(out, "");
+    gs_box_number(out, id.namespace);
     gs_box_end(out);
     gs_box_begin(out, GS_BOX_WRITTEN);
-    gs_box_number(out, (uint64_t)gs_realtime_ns());
+    gs_box_number(out, (uint64_t)last_seen_ns);
     gs_box_number(out, 1);
     gs_box_signed(out, -1);
     gs_box_end(out);
@@ -731,6 +741,51 @@ static void an_incident_that_was_made_is_not_made_again(void **state)
     assert_int_equal(gs_incident_list(dir, &list), 0);
     assert_int_equal(list.count, 1);
     gs_incident_list_fini(&list);
+}
+
+/* Two containers, each with a process 1 that started in the same tick and was last seen in the same millisecond. */
+static void deaths_that_look_alike_are_told_apart(void **state)
+{
+    char path[PATH_MAX];
+    struct gs_incident_list list;
+    (void)state;
+    tick(1);
+    put_foreign("1-5-10.box", "elsewhere", 400);
+    put_foreign("1-5-11.box", "elsewhere", 400);
+    assert_int_equal(gs_recover_next(store, 0, path), 1);
+    assert_int_equal(gs_recover_next(store, 0, path), 1);
+    put_foreign("1-5-11.box", "elsewhere", 400); // as if it had not been removed
+    put_foreign("1-5-10.box", "elsewhere", 400);
+    assert_int_equal(gs_recover_next(store, 0, path), 0);
+    assert_int_equal(gs_incident_list(dir, &list), 0);
+    assert_int_equal(list.count, 2);
+    gs_incident_list_fini(&list);
+}
+
+/* What names in .live say: an earlier version's have no namespace, and anything may stand there. */
+static void names_are_read_back_or_refused(void **state)
+{
+    static const char *const refused[] = {"",           "1.box",      "1-.box",       "-1-2.box",    "0-1-2.box",
+                                          "1-2-.box",   "1-2-3-.box", "1-2-3-4.box",  "+1-2-3.box",  "1- 2-3.box",
+                                          "1-2-3.sock", "1-2-3.box2", "1-2--3.box",   "x-2-3.box",   "1-2-4294967296.box",
+                                          "2147483648-1-1.box",       "1-18446744073709551616-1.box"};
+    char name[GS_LIVE_NAME];
+    struct gs_live_id id;
+    (void)state;
+    assert_true(gs_live_id_read("2147483647-18446744073709551615-4294967295.box", ".box", &id));
+    assert_true(id.pid == INT32_MAX && id.start_ticks == UINT64_MAX && id.namespace == UINT32_MAX);
+    gs_live_id_print(&id, name);
+    assert_string_equal(name, "2147483647-18446744073709551615-4294967295");
+    assert_true(gs_live_id_read("4711-9.sock", ".sock", &id));
+    assert_true(id.pid == 4711 && id.start_ticks == 9 && id.namespace == 0);
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        if (gs_live_id_read(refused[i], ".box", &id))
+            fail_msg("%s was read", refused[i]);
+    assert_true(gs_live_id((int)getpid(), &id) && gs_live_is_running(&id));
+    id.namespace++; // another container's: it is not the process that we see
+    assert_false(gs_live_is_running(&id));
+    id.namespace = 0; // of an earlier version
+    assert_true(gs_live_is_running(&id));
 }
 
 static void rss_close_to_the_limit_speaks_of_the_oom_killer(void **state)
@@ -803,6 +858,8 @@ int main(void)
         STORY(a_watch_that_ends_takes_its_box_along),
         STORY(boxes_of_other_machines_are_left_alone_while_they_may_live),
         STORY(an_incident_that_was_made_is_not_made_again),
+        STORY(deaths_that_look_alike_are_told_apart),
+        cmocka_unit_test(names_are_read_back_or_refused),
         STORY(rss_close_to_the_limit_speaks_of_the_oom_killer),
         STORY(the_fullest_table_fits),
     };
