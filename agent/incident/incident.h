@@ -46,7 +46,8 @@ enum { GS_LIVE_NAME = 64 };
 /* A listening socket in STORE's .live, by the name of this process, which is put into NAME. -errno. Context: watcher. */
 int gs_live_listen(struct gs_store *store, char name[GS_LIVE_NAME]) GS_CHECK_RESULT;
 void gs_live_remove(struct gs_store *store, const char *name);
-/* Connect to the agent in process PID. -ENOENT: it has none, or none that runs; another -errno: it may not be asked. */
+/* Connect to the agent in process PID. -ENOENT: it has none, or none that runs; -ETIMEDOUT: it takes nobody's call for seconds, as
+ * when it is stopped; another -errno: it may not be asked. Context: CLI. */
 int gs_live_connect(int pid) GS_CHECK_RESULT;
 
 /* ---- the ledger: which incidents there were, across restarts (ledger.c) ------------------------------------------- */

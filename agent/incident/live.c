@@ -17,6 +17,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+enum { PATIENCE_S = 5 }; // of the command, with an agent whose queue is full
+
 /* ---- who a process is -------------------------------------------------------------------------------------------------- */
 
 /* /proc/PID/NAME. Of this process /proc/self: a container may see another /proc than its own, with another process of its number. */
@@ -170,17 +172,25 @@ static bool set_address(struct sockaddr_un *address, const char *directory, cons
            (int)sizeof address->sun_path;
 }
 
-static int connect_to(const char *directory, const char *name)
+/* Connect to the socket NAME in DIRECTORY, and wait for at most TIMEOUT_S while its queue is full: -EAGAIN when it stays so, or
+ * another -errno. */
+static int connect_to(const char *directory, const char *name, int timeout_s)
 {
     struct sockaddr_un address;
-    int fd = set_address(&address, directory, name) ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
-        int error = errno;
-        close(fd);
-        errno = error;
-        return -1;
-    }
-    return fd;
+    struct timeval timeout = {.tv_sec = timeout_s};
+    if (!set_address(&address, directory, name))
+        return -ENAMETOOLONG;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (timeout_s ? 0 : SOCK_NONBLOCK), 0), error = 0;
+    if (fd < 0)
+        return -errno;
+    if (timeout_s && setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) != 0)
+        error = -errno;
+    if (!error && connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
+        error = -errno;
+    if (!error)
+        return fd;
+    close(fd);
+    return error;
 }
 
 /* Is NAME that of a process which we see alive? Then its agent is not woken to ask. */
@@ -190,7 +200,7 @@ static bool maker_lives(const char *name)
     return gs_live_id_read(name, ".sock", &id) && gs_live_is_running(&id);
 }
 
-/* Remove sockets that nobody listens at any more. */
+/* Remove sockets that nobody listens at any more. One whose queue is full is of a process that is stopped: it is not waited for. */
 static void sweep(int live, const char *directory)
 {
     struct gs_dir dir;
@@ -199,10 +209,10 @@ static void sweep(int live, const char *directory)
         size_t length = strlen(name);
         if (length < 5 || strcmp(name + length - 5, ".sock") != 0 || maker_lives(name))
             continue;
-        int fd = connect_to(directory, name);
+        int fd = connect_to(directory, name, 0);
         if (fd >= 0)
             close(fd);
-        else if (errno == ECONNREFUSED)
+        else if (fd == -ECONNREFUSED)
             unlinkat(live, name, 0);
     }
 }
@@ -270,18 +280,18 @@ void gs_live_remove(struct gs_store *store, const char *name)
 }
 
 /* Connect to socket NAME by way of the descriptors of one thread, PATH being its directory of them: its agent's store is one of
- * the directories that are open there. */
+ * the directories that are open there. As connect_to. */
 static int connect_through(const char *path, const char *name)
 {
-    int table = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -1;
+    int table = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -ENOENT;
     struct gs_dir dir;
     if (table < 0)
-        return -1;
+        return -errno;
     gs_dir_start(&dir, table);
-    for (const char *entry; fd < 0 && (entry = gs_dir_next(&dir));) {
+    for (const char *entry; fd < 0 && fd != -EAGAIN && (entry = gs_dir_next(&dir));) {
         char directory[96];
         if (snprintf(directory, sizeof directory, "%s/%.16s/.live", path, entry) < (int)sizeof directory)
-            fd = connect_to(directory, name);
+            fd = connect_to(directory, name, PATIENCE_S);
     }
     close(table);
     return fd;
@@ -291,16 +301,16 @@ int gs_live_connect(int pid)
 {
     char path[64], name[GS_LIVE_NAME];
     snprintf(path, sizeof path, "/proc/%d/task", pid);
-    int tasks = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -1;
+    int tasks = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -ENOENT;
     if (tasks < 0)
         return -errno;
     socket_name(pid, name);
     struct gs_dir dir;
     gs_dir_start(&dir, tasks);
-    for (const char *task; fd < 0 && (task = gs_dir_next(&dir));) { // the agent's threads have a table of their own
+    for (const char *task; fd < 0 && fd != -EAGAIN && (task = gs_dir_next(&dir));) { // the agent's threads have a table of their own
         snprintf(path, sizeof path, "/proc/%d/task/%.16s/fd", pid, task);
         fd = connect_through(path, name);
     }
     close(tasks);
-    return fd >= 0 ? fd : -ENOENT;
+    return fd >= 0 ? fd : fd == -EAGAIN ? -ETIMEDOUT : -ENOENT;
 }

@@ -109,6 +109,44 @@ left $killed 1 || fail "it was removed by nobody"
 GUMSHOE_RULES=$rules GUMSHOE_DIR=$PWD/incidents LD_PRELOAD=$build/libgumshoe.so /usr/bin/python3 -c 'import time; time.sleep(1)'
 equal "$(find incidents/.live -name '*.sock')" "" "what is left"
 
+it "starts beside an agent that is stopped, and whose callers have filled its queue; who asks that one is told so"
+cat > paused.py <<'P'
+import os, socket, time
+os.chdir("incidents/.live") # a socket's path is short
+agent = socket.socket(socket.AF_UNIX); agent.bind("1-1-1.sock"); agent.listen(0)
+callers = []
+while True: # until one has to wait
+    caller = socket.socket(socket.AF_UNIX); caller.setblocking(False)
+    try: caller.connect("1-1-1.sock")
+    except BlockingIOError: break
+    callers.append(caller)
+print("full", flush=True)
+time.sleep(600)
+P
+/usr/bin/python3 paused.py > full & paused=$!; started="$started $paused"
+wait_for 60 grep -q full full
+GUMSHOE_RULES=$rules GUMSHOE_DIR=$PWD/incidents LD_PRELOAD=$build/libgumshoe.so /usr/bin/python3 busy.py & beside=$!; started="$started $beside"
+asked() { "$gumshoe" status --json $beside > status.json; }
+wait_for 60 asked
+[ -S incidents/.live/1-1-1.sock ] || fail "the stopped one's socket was removed"
+kill -STOP $beside
+/usr/bin/python3 - "$(ls incidents/.live/$beside-*.sock)" <<'P' & callers=$!; started="$started $callers"
+import os, socket, sys, time
+os.chdir(os.path.dirname(sys.argv[1]))
+callers = []
+while True:
+    caller = socket.socket(socket.AF_UNIX); caller.setblocking(False)
+    try: caller.connect(os.path.basename(sys.argv[1]))
+    except BlockingIOError: break
+    callers.append(caller)
+open("../../queue", "w").close()
+time.sleep(600)
+P
+wait_for 60 test -e queue
+status=0; timeout 60 "$gumshoe" status $beside 2> said || status=$?
+equal $status 3 "exit status"; grep -q "process $beside: Connection timed out" said || fail "$(cat said)"
+kill -9 $beside $paused $callers; rm incidents/.live/*.sock
+
 it "captures the threads of a process without an agent, which lives on"
 /usr/bin/python3 busy.py & plain=$!; started="$started $plain"
 sleep 0.5
