@@ -7,7 +7,7 @@ it "needs the C library alone"
 equal "$(readelf -d "$build/libgumshoe.so" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')" libc.so.6 "NEEDED"
 equal "$(readelf -d "$build/libgumshoe.so" | sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p')" libgumshoe.so.1 "SONAME"
 it "exports its API and the functions that it takes over, and nothing else"
-exported() { nm -D --defined-only "$1" | awk '{ print $3 }' | sort; }
+exported() { nm -D --defined-only "$1" | awk '$2 != "A" && $3 !~ /@GUMSHOE_/ { print $3 }' | sort; }
 { sed -n 's/^GUMSHOE_API.*[ *]\(gumshoe_[a-z_]*\)(.*/\1/p' "$source_dir/include/gumshoe/gumshoe.h"
   echo gumshoe_anchor # for readers of core files
   printf '%s\n' malloc free calloc realloc reallocarray posix_memalign aligned_alloc memalign valloc pvalloc cfree malloc_usable_size pthread_create dlclose mmap mmap64 munmap mremap _exit _Exit \
@@ -15,6 +15,10 @@ exported() { nm -D --defined-only "$1" | awk '{ print $3 }' | sort; }
 nm -D --defined-only "$(g++ -print-file-name=libstdc++.so.6)" | sed -n 's/.* [TW] \(_Z\(n[wa]m\|d[la]P\)[^@]*\).*/\1/p' | sort > operators
 equal "$(wc -l < operators)" 20 "forms of new and delete in libstdc++"
 exported "$build/libgumshoe.so" | diff <(sort wanted operators) - || fail "exported names"
+it "hides the names that only some allocators have"
+nm -D --defined-only "$build/libgumshoe.so" | sed -n 's/.* T \(.*\)@GUMSHOE_ALLOCATOR$/\1/p' | sort > hidden
+sed -n '/GUMSHOE_ALLOCATOR/,$ s/^ *\([a-z_]*\);.*/\1/p' "$source_dir/agent/versions.map" | sort | diff - hidden || fail "hidden names"
+equal "$(wc -l < hidden)" 7 "hidden names"
 it "shows the same names in the static library, and jansson's, zlib's and protobuf-c's in neither"
 nm "$build/libgumshoe.a" | awk '$2 ~ /^[TDBRVW]$/ { print $3 }' | sort | diff wanted - || fail "names of libgumshoe.a"
 it "keeps its thread-local storage small and static, so that it can be opened late"

@@ -1,0 +1,80 @@
+#!/bin/bash
+# Functions that only some allocators have: jemalloc's mallocx, dallocx and the like, and C23's free_sized. What is given back
+# through them is given back; and a program that tests for them finds them where the allocator has them, and nowhere else.
+. "$(dirname "$0")/lib.sh"
+cd "$tmp"
+jemalloc=$(gcc -print-file-name=libjemalloc.so.2)
+[ -f "$jemalloc" ] || { echo "libjemalloc2 is not installed" >&2; exit 77; }
+rules_file=$(rules fine '{ "version": 1, "heap": { "sample": "1KiB" }, "budget": "100%", "rules": [ { "name": "n", "metric": "rss", "above": "1TiB" } ] }')
+source=$source_dir/tests/host/ways/allocx.c
+ways=(lazy now no-plt fixed)
+options=(-Wl,-z,lazy -Wl,-z,now -fno-plt '-no-pie -fno-pie')
+gcc -O1 -w -D_GNU_SOURCE -shared -fPIC -DPLUGIN "$source" -o plugin.so
+gcc -O1 -w -D_GNU_SOURCE -shared -fPIC -DLIBRARY "$source" -o liblibrary.so -Wl,-z,lazy
+for i in "${!ways[@]}"; do
+    gcc -O1 -w -D_GNU_SOURCE ${options[i]} "$source" -o "${ways[i]}" -L. -llibrary -Wl,-rpath,"$PWD"
+    gcc -O1 -w -D_GNU_SOURCE ${options[i]} "$source" -o "${ways[i]}.linked" -L. -Wl,--no-as-needed -llibrary "$jemalloc" -Wl,-rpath,"$PWD"
+done
+
+# bytes FUNCTION PROFILE: in use of it.
+bytes() {
+    go tool pprof -traces -sample_index=inuse_space -unit=B "$2" 2>/dev/null |
+        awk -v name="$1" '/-----/ { bytes = ""; next } $1 ~ /^[0-9]+B$/ { bytes = $1 + 0 } $NF == name { sum += bytes; bytes = 0 } END { print sum + 0 }'
+}
+hoard=$((400 * 5000))
+# held FUNCTION BYTES: full.pb.gz says so. With a sample every KiB, 5 % is far outside what chance does.
+held() {
+    local seen; seen=$(bytes "$1" full.pb.gz)
+    [ "$seen" -gt $(($2 * 95 / 100)) ] && [ "$seen" -lt $(($2 * 105 / 100)) ] || fail "$1 holds $2 bytes, the profile says $seen"
+}
+gone() { equal "$(bytes "$1" empty.pb.gz)" 0 "bytes in use of $1"; }
+# watched PROGRAM: what it prints, under watch.
+watched() { rm -f ./*.pb.gz; "$gumshoe" run --rules "$rules_file" --dir d -- "$@"; }
+
+it "shows none of the names to a program that tests for them, where no allocator has them"
+for way in "${ways[@]}"; do
+    ./"$way" ./plugin.so > plain
+    grep -q 'program: 0000000' plain && grep -q 'default: 0000000' plain || fail "this machine has the names already: $(cat plain)"
+    watched ./"$way" ./plugin.so > out || fail "$way: status $?"
+    diff plain out || fail "$way: plain and watched differ"
+done
+
+# seen_through WHAT PROGRAM: it runs with jemalloc, plain and watched.
+seen_through() {
+    it "counts what is given back through jemalloc's functions: $1"
+    shift
+    LD_PRELOAD=$preload "$@" ./plugin.so > plain || fail "status $? by itself"
+    grep -q 'program: 1111100' plain && grep -q 'default: 1111100' plain || fail "jemalloc's functions: $(cat plain)"
+    LD_PRELOAD=$preload watched "$@" ./plugin.so > out || fail "status $? under watch"
+    diff plain out || fail "plain and watched differ"
+    for name in to_dallocx to_sdallocx to_dlsym to_library to_plugin to_free to_refuse by_mallocx; do held $name $hoard; done
+    held by_rallocx $((2 * hoard))
+    held by_xallocx $((4 * hoard))
+    for name in to_dallocx to_sdallocx to_dlsym to_library to_plugin to_free to_grow by_rallocx to_resize by_xallocx to_refuse; do gone $name; done
+    seen=$(bytes by_mallocx empty.pb.gz)
+    [ "$seen" -gt $((hoard * 95 / 100)) ] || fail "by_mallocx keeps $hoard bytes, the profile says $seen"
+}
+for way in "${ways[@]}"; do
+    [ "$way" = fixed ] || # the linker has settled that it runs without
+        preload=$jemalloc seen_through "preloaded, a $way program" ./"$way"
+    preload='' seen_through "linked, a $way program" ./"$way.linked"
+done
+
+it "does the same for C23's free_sized and free_aligned_sized, where the allocator below has them"
+cat > sized.c <<'C'
+#include <stdlib.h>
+void free_sized(void *ptr, size_t size) { (void)size; free(ptr); }
+void free_aligned_sized(void *ptr, size_t alignment, size_t size) { (void)alignment, (void)size; free(ptr); }
+C
+gcc -O1 -w -D_GNU_SOURCE -shared -fPIC -fno-builtin sized.c -o libsized.so
+for way in "${ways[@]}"; do
+    [ "$way" != fixed ] || continue
+    LD_PRELOAD=./libsized.so ./"$way" ./plugin.so > plain
+    grep -q 'program: 0000011' plain || fail "$way: free_sized was not found: $(cat plain)"
+    LD_PRELOAD=./libsized.so watched ./"$way" ./plugin.so > out || fail "status $? under watch"
+    diff plain out || fail "$way: plain and watched differ"
+    held to_free_sized $hoard
+    held to_free_aligned_sized $((400 * 5120))
+    gone to_free_sized
+    gone to_free_aligned_sized
+done
