@@ -54,6 +54,8 @@ uint64_t gs_probe_sampling_ns(void);
 
 /* Wake the waiter of gs_probe_wait once heap_in_use reaches LINE bytes; UINT64_MAX: never. One shot. */
 void gs_probe_alarm_at(uint64_t line_bytes);
+/* While MUTE no line wakes anybody: the estimate is known to be wrong. Context: watcher. */
+void gs_probe_alarm_mute(bool mute);
 /* Sleep until the alarm, a gs_probe_wake, or TIMEOUT_NS. Context: watcher. */
 enum gs_wake { GS_WAKE_TIMEOUT, GS_WAKE_ALARM, GS_WAKE_CALL };
 enum gs_wake gs_probe_wait(int64_t timeout_ns);

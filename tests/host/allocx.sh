@@ -78,3 +78,44 @@ for way in "${ways[@]}"; do
     gone to_free_sized
     gone to_free_aligned_sized
 done
+
+it "accuses nobody of blocks that a library gives back behind our back, and says why it has no figure"
+cat > behind.c <<'C'
+#include <stdlib.h>
+extern void dallocx(void *, int);
+void (*const give_back)(void *, int) = dallocx; // bound before we are there
+C
+gcc -O1 -w -shared -fPIC behind.c -o libbehind.so
+cat > churning.c <<'C'
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+extern void (*const give_back)(void *, int);
+int main(void)
+{
+    for (int i = 0; i < 60000; i++)
+        give_back(malloc(100000), 0); // 5.6 GiB, a block at a time
+    printf("churned %d\n", getpid());
+    fflush(stdout);
+    getchar();
+    return 0;
+}
+C
+gcc -O1 -w churning.c -o churning -L. -Wl,--no-as-needed -lbehind "$jemalloc" -Wl,-rpath,"$PWD" -Wl,-rpath-link,"$PWD"
+rules_file=$(rules behind '{ "version": 1, "interval": "50ms", "rules": [
+    { "name": "heap", "metric": "heap_in_use", "above": "4GiB" }, { "name": "again", "every": "1s", "capture": ["heap"], "cooldown": "0s" } ] }')
+mkfifo input
+"$gumshoe" run --rules "$rules_file" --dir behind -- ./churning < input > out &
+host=$!; started="$started $host"
+exec 3> input
+wait_for 60 grep -q churned out
+wait_for 60 has_incident behind
+is_told() { "$gumshoe" status "$(sed -n 's/churned //p' out)" | grep -q 'heap_in_use.*not available: .*blocks are given back by calls that the library does not see'; }
+wait_for 60 is_told
+before=$(find behind -maxdepth 1 -name '2*' | wc -l)
+another() { [ "$(find behind -maxdepth 1 -name '2*' | wc -l)" -gt $((before + 1)) ]; }
+wait_for 60 another
+exec 3>&-
+wait $host || fail "the host failed"
+equal "$(find behind -maxdepth 1 -name '2*-heap-*' | wc -l)" 0 "incidents of the rule for the heap"
+jq -r '.notes[]' "$(incident behind)/incident.json" | grep -q 'metric not available: heap_in_use: .*does not see' || fail "the notes: $(jq -c .notes "$(incident behind)/incident.json")"

@@ -956,10 +956,33 @@ static void the_heap_is_there_once_an_allocation_was_seen(void **state)
     gs_watch_free(watch);
 }
 
+/* 1 PiB cannot be live: a process has no room for it. Somebody gives blocks back unseen, and no figure is better than that. */
+static void a_heap_that_cannot_be_is_not_reported(void **state)
+{
+    (void)state;
+    static char pool;
+    static const char *const names[] = {"heap_in_use"};
+    struct gs_watch *watch = gs_watch_new(names, 1, "");
+    double value;
+    gs_probe_note_alloc(&pool, (size_t)1 << 50);
+    gs_watch_read(watch, SECONDS(1), &value);
+    assert_true(isnan(value));
+    assert_non_null(strstr(gs_watch_unavailable(watch, 0), "1024 TiB are counted"));
+    assert_non_null(strstr(gs_watch_unavailable(watch, 0), "that the library does not see"));
+    gs_probe_alarm_at(0); // asks for nobody to be woken
+    assert_true(gs_probe_wait(0) == GS_WAKE_TIMEOUT);
+    gs_probe_note_free(&pool);
+    gs_watch_read(watch, SECONDS(2), &value);
+    assert_true(!isnan(value));
+    assert_null(gs_watch_unavailable(watch, 0));
+    gs_watch_free(watch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_heap_is_there_once_an_allocation_was_seen), // first: before anyone is sampled
+        cmocka_unit_test(a_heap_that_cannot_be_is_not_reported),
         cmocka_unit_test(the_table_is_the_designs),
         cmocka_unit_test(gauges_are_found_by_well_formed_names_only),
         cmocka_unit_test(a_pods_limit_is_found_above_its_container),
