@@ -2,6 +2,7 @@
  *
  *   heap_in_use reaches the alarm's line ──▶ bit in the word ──futex wake──▶ gs_probe_wait returns
  *
+ * An alarm is one shot, and a call has somebody waiting: both at once are told one after the other.
  * Who:    the watcher waits (alone); host threads wake it with one exchange and, once for each alarm, one futex
  *         call, which does not block. */
 #include "probe/inside.h"
@@ -57,6 +58,9 @@ enum gs_wake gs_probe_wait(int64_t timeout_ns)
     struct timespec timeout = {.tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000};
     if (atomic_load_explicit(&word, memory_order_acquire) == 0 && timeout_ns > 0)
         syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, &timeout, NULL, 0);
-    uint32_t bits = atomic_exchange_explicit(&word, 0, memory_order_acq_rel);
-    return bits & CALL ? GS_WAKE_CALL : bits & ALARM ? GS_WAKE_ALARM : GS_WAKE_TIMEOUT;
+    uint32_t bits = atomic_load_explicit(&word, memory_order_acquire),
+             told = bits & ALARM ? ALARM : bits & CALL;
+    if (told)
+        atomic_fetch_and_explicit(&word, ~told, memory_order_acq_rel); // the other stays for the next call
+    return told == ALARM ? GS_WAKE_ALARM : told == CALL ? GS_WAKE_CALL : GS_WAKE_TIMEOUT;
 }
