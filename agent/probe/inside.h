@@ -124,6 +124,7 @@ struct gs_reach {
     bool (*grow)(struct gs_reach *reach);
     uintptr_t end;       // for grow: the highest end it may reach
     unsigned pages_left; // for grow: how many more
+    bool unsure;         // frames were guessed, or are another thread's: what they lead into may be unmapped any moment
 };
 /* Walk from *REGISTERS over the memory in REACH; frames (leaf first) into FRAMES, at most MAX. *CUT: it ended before
  * the outermost frame; *REGISTERS are those of the frame that it ended in. Returns how many. About 1/4 KiB of stack. */
@@ -156,6 +157,8 @@ struct gs_row {                               // as unpacked
 };
 /* Work out the row for PC from the .eh_frame of the object that holds it. No cache, no lock, no allocation. */
 struct gs_row gs_row_compile(uintptr_t pc);
+/* The same for an object that may be unmapped meanwhile: its tables are read by system calls. errno is not kept. */
+struct gs_row gs_row_compile_unsure(uintptr_t pc);
 /* Around the closing of an object: no cached row is used or kept, and afterwards every row is forgotten. */
 void gs_walk_close_cache(void);
 void gs_walk_open_cache(void);

@@ -67,6 +67,7 @@ static void anchor(struct gs_reach *reach, uintptr_t sp, uintptr_t known_high)
 void gs_reach_own_stack(struct gs_reach *reach, uintptr_t sp)
 {
     reach->shift = 0;
+    reach->unsure = false;
     reach->grow = grow;
     reach->pages_left = PAGES_A_WALK;
     anchor(reach, sp, (sp & ~(uintptr_t)(PAGE - 1)) + PAGE); // we stand on it

@@ -4,13 +4,16 @@
  *   pc ──_dl_find_object──▶ object's .eh_frame_hdr ──binary search──▶ FDE ──▶ CIE ──▶ run both programs up to pc
  *
  * _dl_find_object takes no lock and allocates nothing; the tables are part of the mapped object, and every read is
- * checked against the object's end. Format: Linux Standard Base, "Exception Frames"; DWARF 4, section 6.4.
+ * checked against the object's end. An object that a thread stands in stays mapped; one that an address merely seems to lead
+ * into may be on its way out (dlclose, on another thread): its tables are read by a system call that answers an error, a
+ * piece at a time, into copies. Format: Linux Standard Base, "Exception Frames"; DWARF 4, section 6.4.
  * Expressions are worked out symbolically (register + constant, at most one load): that covers what compilers and
  * the PLT emit; anything else is GS_ROW_STRANGE.
- * Who:    host threads on a cache miss, the watcher. About half a kilobyte of stack. */
+ * Who:    host threads on a cache miss, the watcher. About half a kilobyte of stack; a kilobyte with copies. */
 #include "probe/inside.h"
 #include <dlfcn.h>
 #include <string.h>
+#include <unistd.h>
 
 #if !defined(__x86_64__)
 #error "the stack walk knows x86-64 only: port the register numbers below and the signal frame in walk.c"
@@ -25,6 +28,8 @@ enum { REG_BX = 3, REG_BP = 6, REG_SP = 7, REG_PC = 16 };
 
 struct cursor {
     const uint8_t *at, *end;
+    intptr_t shift; // what is read is a copy, of what lies at its address + shift; 0: it is no copy
+    bool cut;       // the copy ends before what it is of does
     bool bad;
 };
 
@@ -77,7 +82,7 @@ static int64_t sign_extend(uint64_t value, size_t bytes)
 /* A pointer in one of the encodings DW_EH_PE_*; 0 where it is omitted. */
 static uintptr_t take_encoded(struct cursor *c, uint8_t encoding)
 {
-    uintptr_t here = (uintptr_t)c->at;
+    uintptr_t here = (uintptr_t)c->at + (uintptr_t)c->shift;
     int64_t value;
     if (encoding == 0xff)
         return 0;
@@ -100,8 +105,16 @@ static uintptr_t take_encoded(struct cursor *c, uint8_t encoding)
 
 /* ---- finding the FDE ------------------------------------------------------------------------------------------- */
 
+/* Room for the copies of what an object that may go away says of one address. Longer programs are followed as far as they
+ * are copied. */
+enum { COPY_ROOM = 256 };
+struct copies {
+    uint8_t fde[COPY_ROOM], cie[COPY_ROOM];
+};
+
 struct object {
     const uint8_t *start, *end, *hdr; // of the memory that the tables lie in
+    struct copies *copies; // NULL: the object stays, and is read in place
 };
 
 static void set_bounds(struct object *object, const struct dl_find_object *found)
@@ -129,35 +142,65 @@ static bool find_object(uintptr_t pc, struct object *object)
     return holds_tables(object);
 }
 
+/* A cursor over LENGTH bytes at AT, which lie inside OBJECT: in place, or a copy of them in ROOM, as much as that holds. */
+static struct cursor cursor_at(const struct object *object, const uint8_t *at, size_t length,
+                               uint8_t room[COPY_ROOM])
+{
+    struct cursor c = {.at = at, .end = at + length};
+    if (!object->copies)
+        return c;
+    c.cut = length > COPY_ROOM;
+    if (c.cut)
+        length = COPY_ROOM;
+    c.bad = !gs_probe_peek(getpid(), (uintptr_t)at, room, length);
+    c.at = room;
+    c.end = room + (c.bad ? 0 : length);
+    c.shift = (intptr_t)((uintptr_t)at - (uintptr_t)room);
+    return c;
+}
+
+struct entry { // of the sorted table
+    int32_t start, fde;
+};
+
+static bool entry_at(const struct object *object, const uint8_t *at, struct entry *out)
+{
+    if (object->copies)
+        return gs_probe_peek(getpid(), (uintptr_t)at, out, sizeof *out);
+    memcpy(out, at, sizeof *out);
+    return true;
+}
+
 /* The FDE that may cover PC, or NULL: the last entry of the sorted table that starts at or below it. */
 static const uint8_t *search(const struct object *object, uintptr_t pc)
 {
-    enum { DATAREL_SDATA4 = 0x3b, UDATA4 = 0x03 };
-    const uint8_t *hdr = object->hdr;
-    if (hdr[0] != 1 || hdr[2] != UDATA4 || hdr[3] != DATAREL_SDATA4)
+    enum { DATAREL_SDATA4 = 0x3b, UDATA4 = 0x03, HEADER_MAX = 4 + 8 + 4 };
+    size_t left = (size_t)(object->end - object->hdr);
+    struct cursor c = cursor_at(object, object->hdr, object->copies && left > HEADER_MAX ? HEADER_MAX : left,
+                                object->copies ? object->copies->fde : NULL);
+    uint64_t version = take(&c, 1), encoding = take(&c, 1);
+    if (version != 1 || take(&c, 1) != UDATA4 || take(&c, 1) != DATAREL_SDATA4)
         return NULL;
-    struct cursor c = {hdr + 4, object->end, false};
-    take_encoded(&c, hdr[1]);
+    take_encoded(&c, (uint8_t)encoding);
     size_t count = take(&c, 4);
-    if (c.bad || count > (size_t)(object->end - c.at) / 8)
+    const uint8_t *table = c.at + c.shift;
+    if (c.bad || count > (size_t)(object->end - table) / sizeof(struct entry))
         return NULL;
-    struct {
-        int32_t start, fde;
-    } entry;
-    int64_t wanted = (int64_t)(pc - (uintptr_t)hdr);
+    struct entry entry;
+    int64_t wanted = (int64_t)(pc - (uintptr_t)object->hdr);
     size_t low = 0, high = count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        memcpy(&entry, c.at + middle * 8, 8);
+        if (!entry_at(object, table + middle * sizeof entry, &entry))
+            return NULL;
         if (entry.start <= wanted)
             low = middle + 1;
         else
             high = middle;
     }
-    if (low == 0)
+    if (low == 0 || !entry_at(object, table + (low - 1) * sizeof entry, &entry))
         return NULL;
-    memcpy(&entry, c.at + (low - 1) * 8, 8);
-    const uint8_t *fde = hdr + entry.fde;
+    const uint8_t *fde = object->hdr + entry.fde;
     return fde >= object->start && fde < object->end ? fde : NULL;
 }
 
@@ -172,21 +215,25 @@ struct frame_entry { // what an FDE and its CIE say
     struct cursor initial, program;
 };
 
-/* A cursor over the record at AT, after its length. */
-static struct cursor record_at(const uint8_t *at, const uint8_t *end)
+/* A cursor over the record at AT, which lies inside OBJECT, after its length. ROOM: for a copy. */
+static struct cursor record_at(const uint8_t *at, const struct object *object, uint8_t room[COPY_ROOM])
 {
-    struct cursor c = {at, end, false};
+    size_t left = (size_t)(object->end - at);
+    struct cursor c = cursor_at(object, at, object->copies && left > 4 ? 4 : left, room);
     uint64_t length = take(&c, 4);
-    if (length >= 0xfffffff0 || length > (uint64_t)(end - c.at))
+    if (c.bad || length >= 0xfffffff0 || length > left - 4) {
         c.bad = true;
-    else
-        c.end = c.at + length;
+        return c;
+    }
+    if (object->copies)
+        return cursor_at(object, at + 4, length, room);
+    c.end = c.at + length;
     return c;
 }
 
 static bool read_cie(const uint8_t *at, const struct object *object, struct frame_entry *out)
 {
-    struct cursor c = record_at(at, object->end);
+    struct cursor c = record_at(at, object, object->copies ? object->copies->cie : NULL);
     if (take(&c, 4) != 0)
         return false;
     uint64_t version = take(&c, 1);
@@ -225,8 +272,8 @@ static bool read_cie(const uint8_t *at, const struct object *object, struct fram
 
 static bool read_fde(const uint8_t *at, const struct object *object, struct frame_entry *out)
 {
-    struct cursor c = record_at(at, object->end);
-    const uint8_t *here = c.at;
+    struct cursor c = record_at(at, object, object->copies ? object->copies->fde : NULL);
+    const uint8_t *here = c.at + c.shift;
     uint64_t back = take(&c, 4);
     if (c.bad || back == 0 || back > (uint64_t)(here - object->start) || !read_cie(here - back, object, out))
         return false;
@@ -295,7 +342,7 @@ static struct term apply(uint8_t op, struct term a, struct term b, bool *bad)
 /* The sum that the expression BLOCK stands for, at PC; false for what we do not follow. */
 static bool evaluate(const struct block *block, uintptr_t pc, struct term *out)
 {
-    struct cursor c = {block->at, block->at + block->length, false};
+    struct cursor c = {.at = block->at, .end = block->at + block->length};
     enum { ROOM = 8 };
     struct term stack[ROOM];
     unsigned depth = 0;
@@ -471,7 +518,7 @@ static bool run(struct cursor c, const struct frame_entry *entry, uintptr_t pc, 
         if (advances && (*location += steps * entry->code_align) > pc)
             return true;
     }
-    return !c.bad;
+    return !c.bad && !c.cut;
 }
 
 /* ---- from rules to a row ----------------------------------------------------------------------------------------------------------- */
@@ -548,9 +595,9 @@ static struct gs_row row_of(const struct rules *rules, uintptr_t pc)
     return row;
 }
 
-struct gs_row gs_row_compile(uintptr_t pc)
+static struct gs_row compile(uintptr_t pc, struct copies *copies)
 {
-    struct object object;
+    struct object object = {.copies = copies};
     struct frame_entry entry;
     const uint8_t *fde = find_object(pc, &object) ? search(&object, pc) : NULL;
     if (!fde)
@@ -572,9 +619,21 @@ struct gs_row gs_row_compile(uintptr_t pc)
     return row_of(&rules, pc);
 }
 
+struct gs_row gs_row_compile(uintptr_t pc)
+{
+    return compile(pc, NULL);
+}
+
+struct gs_row gs_row_compile_unsure(uintptr_t pc)
+{
+    struct copies copies;
+    return compile(pc, &copies);
+}
+
 bool gs_row_function(uintptr_t pc, uintptr_t *start, uintptr_t *end)
 {
-    struct object object;
+    struct copies copies;
+    struct object object = {.copies = &copies};
     struct frame_entry entry;
     const uint8_t *fde = find_object(pc, &object) ? search(&object, pc) : NULL;
     if (!fde || !read_fde(fde, &object, &entry) || pc - entry.start >= entry.length)

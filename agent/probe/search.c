@@ -11,6 +11,7 @@
  *                                                                   outermost frame without coming to F once more, which is
  *                                                                   what the remains of older calls out of F lead to
  *
+ * A word may be left over from a library that another thread is closing: nothing that it leads to is read in place.
  * Who: the watcher, over a copy. Bounds: the pages that the copy may have. */
 #include "probe/inside.h"
 #include <string.h>
@@ -67,13 +68,11 @@ static bool is_indirect_call(const uint8_t *end)
 }
 
 /* Is what stands before the return address RET a call of the function? */
-static enum verdict calls(uintptr_t ret, const struct function *function)
+static enum verdict calls_it(uintptr_t ret, const struct function *function)
 {
     uint8_t code[LOOKED_AT];
     const uint8_t *end = code + LOOKED_AT;
-    struct function caller;
-    if (!gs_row_function(ret - 1, &caller.start, &caller.end) ||
-        !gs_probe_peek(getpid(), ret - LOOKED_AT, code, sizeof code))
+    if (!gs_probe_peek(getpid(), ret - LOOKED_AT, code, sizeof code))
         return NO;
     if (end[-5] == 0xe8) {
         uintptr_t target = ret + (uintptr_t)(intptr_t)relative(end - 4);
@@ -83,6 +82,14 @@ static enum verdict calls(uintptr_t ret, const struct function *function)
     if (end[-6] == 0xff && end[-5] == 0x15) // through the GOT
         return word_at(ret + (uintptr_t)(intptr_t)relative(end - 4)) == function->start ? YES : NO;
     return is_indirect_call(end) ? PERHAPS : NO;
+}
+
+/* The same, and is it code? Most words are not even readable as such, which is the cheaper question. */
+static enum verdict calls(uintptr_t ret, const struct function *function)
+{
+    struct function caller;
+    enum verdict verdict = calls_it(ret, function);
+    return verdict != NO && gs_row_function(ret - 1, &caller.start, &caller.end) ? verdict : NO;
 }
 
 static bool recurs(const struct function *function, const uintptr_t *frames, uint32_t depth)
@@ -117,7 +124,7 @@ static bool try_bp(uintptr_t bp, struct gs_row row, const struct gs_registers *a
 void gs_search_on(const struct gs_registers *at, struct gs_reach *reach, struct gs_thread_stack *out)
 {
     uintptr_t inside = at->pc + at->exact - 1;
-    struct gs_row row = gs_row_compile(inside);
+    struct gs_row row = gs_row_compile_unsure(inside);
     struct function function;
     if (at->bp_known || (row.kind != GS_ROW_BP && row.kind != GS_ROW_BP_DEREF) || out->depth == GS_DEPTH_MAX ||
         !gs_row_function(inside, &function.start, &function.end))

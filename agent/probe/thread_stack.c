@@ -110,7 +110,8 @@ static struct gs_reach copy_stack(uintptr_t sp)
                              .shift = (intptr_t)((uintptr_t)copy - page),
                              .grow = copy_more,
                              .end = UINTPTR_MAX - PAGE,
-                             .pages_left = COPY_PAGES - 2};
+                             .pages_left = COPY_PAGES - 2,
+                             .unsure = true};
     return reach;
 }
 

@@ -7,7 +7,9 @@
  * writers sees it in the check word, so that a race costs a row and never a wrong one. Closing an object changes the
  * age, which every check word carries: rows of what was there before match no more (hooks_dlclose.c). A walk reads the
  * age once, at its start: what it stands on is not closed meanwhile.
- * Where there is no unwind data (code made at run time) the chain of frame pointers is followed, as long as it rises.
+ * Where there is no unwind data (code made at run time) the chain of frame pointers is followed, as long as it rises. What
+ * it leads to is a guess, perhaps left over from a library that is just being closed: from there on, and over the stacks of
+ * other threads, unwind data are read with care (reach->unsure).
  * Who:    host threads in malloc and in the signal handler; the watcher over copies of other threads' stacks.
  * Bounds: reads only what gs_reach allows; each step must move up the stack; at most MAX frames. */
 #include "probe/inside.h"
@@ -62,9 +64,15 @@ static struct gs_row unpack(uint64_t packed)
     return row;
 }
 
-static __attribute__((noinline)) uint64_t compile_into(struct cached *entry, uintptr_t past, uint64_t key)
+static uint64_t compile(uintptr_t past, bool unsure)
 {
-    uint64_t packed = pack(gs_row_compile(past - 1));
+    return pack(unsure ? gs_row_compile_unsure(past - 1) : gs_row_compile(past - 1));
+}
+
+static __attribute__((noinline)) uint64_t compile_into(struct cached *entry, uintptr_t past, uint64_t key,
+                                                       const struct gs_reach *reach)
+{
+    uint64_t packed = compile(past, reach->unsure);
     atomic_store_explicit(&entry->check, key ^ packed, memory_order_relaxed);
     atomic_store_explicit(&entry->row, packed, memory_order_relaxed);
     return packed;
@@ -72,13 +80,13 @@ static __attribute__((noinline)) uint64_t compile_into(struct cached *entry, uin
 
 /* The packed row for the instruction that ends, or begins one byte, before PAST. The low bits serve as the hash as they
  * are: from one frame to the next everything waits for this load. */
-static inline uint64_t row_for(uintptr_t past, uint64_t this_age)
+static inline uint64_t row_for(uintptr_t past, uint64_t this_age, const struct gs_reach *reach)
 {
     struct cached *entry = &cache[past % (1 << CACHE_BITS)];
     uint64_t check = atomic_load_explicit(&entry->check, memory_order_relaxed);
     uint64_t packed = atomic_load_explicit(&entry->row, memory_order_relaxed);
     uint64_t key = past ^ this_age;
-    return GS_LIKELY((check ^ packed) == key) ? packed : compile_into(entry, past, key);
+    return GS_LIKELY((check ^ packed) == key) ? packed : compile_into(entry, past, key, reach);
 }
 
 /* The three kinds that are common, as they stand in a packed row. */
@@ -174,6 +182,7 @@ static bool step_frame_pointer(struct gs_registers *r, struct gs_reach *reach)
         bp <= r->bp)
         return false;
     *r = (struct gs_registers){.pc = pc, .sp = r->bp + 16, .bp = bp, .bp_known = true};
+    reach->unsure = true; // bp may have been anything
     return true;
 }
 
@@ -209,7 +218,7 @@ static __attribute__((noinline)) bool climb(struct gs_registers *r, const struct
     bool stands = false, bx_known = r->bx_known;
     while (count < max) {
         frames[count++] = past;
-        row = row_for(past, this_age);
+        row = row_for(past, this_age, reach);
         unsigned kind = (unsigned)(row >> 58); // and what becomes of bp
         stands = true;
         if (kind != SP_BP_SAME && kind != SP_BP_SAVED && kind != BP_BP_SAVED)
@@ -248,12 +257,12 @@ static __attribute__((noinline)) bool climb(struct gs_registers *r, const struct
 }
 
 /* The same, a frame at a time: bp is not known yet, or the cache is closed. */
-static bool climb_one(const struct gs_registers *r, uintptr_t *frames, uint32_t *depth, bool cached,
-                      uint64_t this_age, uint64_t *packed)
+static bool climb_one(const struct gs_registers *r, const struct gs_reach *reach, uintptr_t *frames, uint32_t *depth,
+                      bool cached, uint64_t this_age, uint64_t *packed)
 {
     uintptr_t past = r->pc + r->exact;
     frames[(*depth)++] = past;
-    *packed = cached ? row_for(past, this_age) : pack(gs_row_compile(past - 1));
+    *packed = cached ? row_for(past, this_age, reach) : compile(past, reach->unsure);
     return true;
 }
 
@@ -266,7 +275,7 @@ uint32_t gs_walk(struct gs_registers *r, struct gs_reach *reach, uintptr_t *fram
     *cut = true;
     while (depth < max) {
         if (!(cached && r->bp_known ? climb(r, reach, frames, max, &depth, this_age, &packed)
-                                   : climb_one(r, frames, &depth, cached, this_age, &packed)))
+                                   : climb_one(r, reach, frames, &depth, cached, this_age, &packed)))
             break;
         struct gs_row row = unpack(packed);
         bool outermost = row.kind == GS_ROW_END;

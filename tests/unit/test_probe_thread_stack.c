@@ -1,6 +1,7 @@
 /* The stack of another thread: asleep in a system call it is read without being woken; running it is asked; not there
  * or deaf it is given up in time. */
 #include "probe/inside.h"
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -10,6 +11,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -125,7 +127,8 @@ static void a_running_thread_is_asked(void **state)
     begin(&worker, spin);
     for (int i = 0; i < 100; i++) {
         struct gs_thread_stack stack = take(worker.tid);
-        assert_true(stack.how == GS_THREAD_SIGNALED || stack.how == GS_THREAD_ASLEEP); // asleep: preempted at its start
+        assert_true(stack.how == GS_THREAD_SIGNALED ||
+                    stack.how == GS_THREAD_ASLEEP); // asleep: preempted at its start
         assert_false(stack.cut);
     }
     struct gs_thread_stack stack = take(worker.tid);
@@ -196,6 +199,73 @@ static void the_signal_is_given_back(void **state)
     end(&worker);
 }
 
+/* ---- a library on its way out ----------------------------------------------------------------------------------- */
+
+/* dlclose is in the middle of its work: the library's unwind data are unmapped, and it is still found by its addresses. The
+ * answer is an address in one of its functions. */
+static uintptr_t in_a_library_that_goes_away(void)
+{
+    static uintptr_t inside;
+    struct dl_find_object found;
+    if (inside)
+        return inside;
+    void *library = dlopen("libthread_db.so.1", RTLD_LAZY);
+    assert_non_null(library);
+    inside = (uintptr_t)dlsym(library, "td_ta_new") + 1;
+    assert_int_equal(_dl_find_object((void *)inside, &found), 0);
+    uintptr_t tables = (uintptr_t)found.dlfo_eh_frame & -(uintptr_t)4096;
+    assert_true(inside < tables); // they have a segment of their own, behind the code
+    assert_int_equal(munmap((void *)tables, 4096), 0);
+    return inside;
+}
+
+/* Built so that its frame is found by rbp, which /proc does not tell: it is searched for among what stands on the stack. */
+__attribute__((noinline, optimize("O0"))) static void sleep_over_old_words(struct worker *worker)
+{
+    volatile uintptr_t left_over[1000];
+    struct pollfd fd = {.fd = worker->pipe[0], .events = POLLIN};
+    for (int i = 0; i < 1000; i++)
+        left_over[i] = in_a_library_that_goes_away() + 5;
+    syscall(SYS_poll, &fd, 1, 60000);
+    left_over[0]++;
+}
+
+static void a_library_that_goes_away_is_not_searched_in(void **state)
+{
+    (void)state;
+    struct worker worker;
+    struct gs_thread_stack stack;
+    in_a_library_that_goes_away();
+    begin(&worker, sleep_over_old_words);
+    do
+        stack = take(worker.tid);
+    while (!stands_in(&stack, sleep_over_old_words) || stack.how != GS_THREAD_ASLEEP);
+    assert_false(stack.cut);
+    end(&worker);
+}
+
+/* Code made at run time uses rbp as it likes: what seems to be its caller is left over from older calls. */
+static void a_library_that_goes_away_is_not_walked_into(void **state)
+{
+    (void)state;
+    static const char code_without_unwind_data[64];
+    uintptr_t words[64], frames[GS_DEPTH_MAX];
+    for (int i = 0; i < 64; i += 2) {
+        words[i] = (uintptr_t)&words[i + 2];
+        words[i + 1] = in_a_library_that_goes_away() + 5;
+    }
+    struct gs_registers registers = {.pc = (uintptr_t)code_without_unwind_data,
+                                     .sp = (uintptr_t)words,
+                                     .bp = (uintptr_t)words,
+                                     .bp_known = true,
+                                     .exact = true};
+    struct gs_reach reach = {.low = (uintptr_t)words, .high = (uintptr_t)(words + 64)};
+    bool cut;
+    uint32_t depth = gs_walk(&registers, &reach, frames, GS_DEPTH_MAX, &cut);
+    assert_true(depth >= 2);
+    assert_true(frames[1] == in_a_library_that_goes_away() + 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +275,8 @@ int main(void)
         cmocka_unit_test(a_thread_that_is_gone_has_no_stack),
         cmocka_unit_test(the_hosts_own_handler_wins),
         cmocka_unit_test(the_signal_is_given_back),
+        cmocka_unit_test(a_library_that_goes_away_is_not_searched_in),
+        cmocka_unit_test(a_library_that_goes_away_is_not_walked_into),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
