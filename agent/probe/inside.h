@@ -19,6 +19,7 @@ struct gs_thread {
     uintptr_t stack_low, stack_high; // of its own stack: what is known to be readable
     int64_t second_due_ns;           // of its CPU time, where the timer does not know (cpu.c); 0: it does
     uint32_t labels;                 // the set that its samples carry; 0: none
+    uint8_t which; // the process's first thread, or another (reach.c)
     bool ready;
     bool busy; // inside the sampler: an allocation made by us or by a signal handler is not sampled
 };
@@ -168,7 +169,7 @@ void gs_walk_open_cache(void);
 void gs_reach_own_stack(struct gs_reach *reach, uintptr_t sp);
 /* The walk came out of a signal handler onto another stack, at SP: go on there, with the questions that are left. */
 void gs_reach_cross(struct gs_reach *reach, uintptr_t sp);
-void gs_reach_remember(const struct gs_reach *reach);
+void gs_reach_remember(struct gs_reach *reach);
 
 /* ---- sampling (sampler.c) -------------------------------------------------------------------------------------------- */
 

@@ -3,7 +3,10 @@
  * A host runs on stacks of every kind: threads', signal stacks, coroutines'. What holds for all: the page that
  * holds sp is there. So a walk asks for each further page before it reads it, by a system call that only looks
  * (rt_sigprocmask with an impossible "how" answers EFAULT for what cannot be read and EINVAL for what can). For a
- * thread's own stack, which stays as long as the thread, the answer is kept: no system call from then on.
+ * thread's own stack, which stays as long as the thread, the answer is kept: no system call from then on. A coroutine's
+ * stack may lie below the thread pointer as well, and goes away: so only what was found readable all the way up to the end
+ * is known to be the thread's own. Walks that do not come so far (cut at the depth that was asked for) add to it where
+ * they reach up to what is known.
  *
  *        sp ─▶ [ known readable ][ not asked yet … ] ◀─ end: thread pointer (glibc puts it on top of the stack),
  *                                                        or __libc_stack_end on the main thread
@@ -14,7 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, PAGES_A_WALK = 64, OWN_STACK_MAX = 64 << 20 };
+enum { PAGE = 4096, PAGES_A_WALK = 64, OWN_STACK_MAX = 64 << 20, NEAR_END = 16 * PAGE };
 
 extern void *__libc_stack_end
     __attribute__((weak)); // of the loader: where main's stack begins (weak: see rows.c)
@@ -78,13 +81,35 @@ void gs_reach_cross(struct gs_reach *reach, uintptr_t sp)
     anchor(reach, sp, sp & ~(uintptr_t)(PAGE - 1)); // read from memory: not even its own page is known
 }
 
-void gs_reach_remember(const struct gs_reach *reach)
+/* Where the calling thread's own stack ends; 0: not known. The first thread's is elsewhere than its thread pointer, below
+ * which a coroutine's stack may border on the memory that the loader keeps there. */
+static uintptr_t end_of_own_stack(void)
 {
-    if (own_end(reach->low) != reach->end)
-        return; // a stack that may go away under the thread
-    bool joins = reach->low <= gs_thread.stack_high && reach->high >= gs_thread.stack_low;
-    if (!joins || reach->low < gs_thread.stack_low)
-        gs_thread.stack_low = reach->low & ~(uintptr_t)(PAGE - 1);
-    if (!joins || reach->high > gs_thread.stack_high)
-        gs_thread.stack_high = reach->high;
+    enum { NOT_ASKED, FIRST, OTHER };
+    if (gs_thread.which == NOT_ASKED)
+        gs_thread.which = (pid_t)syscall(SYS_gettid) == getpid() ? FIRST : OTHER;
+    if (gs_thread.which == OTHER)
+        return (uintptr_t)__builtin_thread_pointer();
+    return &__libc_stack_end ? (uintptr_t)__libc_stack_end : 0;
+}
+
+/* REACH comes near the end of the thread's own stack: is it readable all the way? The outermost frames are near it; between
+ * them and the thread pointer lies thread-local storage. */
+static bool reaches_the_end(struct gs_reach *reach)
+{
+    if (reach->end != end_of_own_stack() || reach->end - reach->high > NEAR_END)
+        return false;
+    while (reach->high < reach->end)
+        if (!grow(reach))
+            return false;
+    return true;
+}
+
+void gs_reach_remember(struct gs_reach *reach)
+{
+    struct gs_thread *t = &gs_thread;
+    if (!t->stack_high && reaches_the_end(reach))
+        t->stack_low = t->stack_high = reach->end;
+    if (reach->low < t->stack_low && reach->high >= t->stack_low)
+        t->stack_low = reach->low & ~(uintptr_t)(PAGE - 1);
 }

@@ -255,9 +255,79 @@ static void forgetting_changes_nothing(void **state)
     assert_same_depth();
 }
 
+/* ---- what is remembered of a stack ------------------------------------------------------------------------------- */
+
+__attribute__((noinline)) static void sample_here(void)
+{
+    struct gs_caller caller = GS_CALLER();
+    struct gs_registers registers = {.pc = caller.pc, .sp = caller.sp, .bp = caller.bp, .bp_known = true};
+    struct gs_reach reach;
+    uintptr_t frames[GS_DEPTH_MAX];
+    bool cut;
+    gs_reach_own_stack(&reach, caller.sp);
+    gs_walk(&registers, &reach, frames, GS_DEPTH_MAX, &cut);
+    assert_false(cut);
+    gs_reach_remember(&reach);
+}
+
+/* A sample on the thread's own stack is asked for once: from then on it is known, down to where it was taken. */
+static void *on_its_own_stack(void *end)
+{
+    uintptr_t low = (uintptr_t)__builtin_frame_address(0) - 256;
+    sample_here();
+    assert_true(gs_thread.stack_high == (end ? (uintptr_t)end : (uintptr_t)__builtin_thread_pointer()));
+    assert_true(gs_thread.stack_low <= low && gs_thread.stack_low + 4096 * 2 > low);
+    return NULL;
+}
+
+static void a_threads_own_stack_is_remembered(void **state)
+{
+    extern void *__libc_stack_end;
+    pthread_t thread;
+    (void)state;
+    assert_int_equal(pthread_create(&thread, NULL, on_its_own_stack, NULL), 0);
+    pthread_join(thread, NULL);
+    on_its_own_stack(__libc_stack_end);
+}
+
+/* A coroutine's stack of 256 KiB below the thread pointer is read all over. It is freed, and where it began lies a small one:
+ * what was above is not read again. BELOW: how far below the thread pointer. */
+static void *on_a_coroutines_stack(void *below)
+{
+    enum { LARGE = 256 << 10, SMALL = 64 << 10 };
+    uintptr_t word, wanted = ((uintptr_t)__builtin_thread_pointer() - (uintptr_t)below) & -(uintptr_t)4096;
+    char *stack = mmap((void *)wanted, LARGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    assert_true(stack != MAP_FAILED);
+    uintptr_t sp = (uintptr_t)stack + 4096 + 64;
+    for (int round = 0; round < 3; round++) {
+        struct gs_reach reach;
+        gs_reach_own_stack(&reach, sp);
+        assert_true(gs_reach_load(&reach, (uintptr_t)stack + LARGE - 64, &word));
+        gs_reach_remember(&reach);
+    }
+    assert_int_equal(mprotect(stack + SMALL, LARGE - SMALL, PROT_NONE), 0);
+    struct gs_reach reach;
+    gs_reach_own_stack(&reach, sp);
+    assert_true(gs_reach_load(&reach, (uintptr_t)stack + SMALL - 64, &word));
+    assert_false(gs_reach_load(&reach, (uintptr_t)stack + LARGE - 64, &word));
+    munmap(stack, LARGE);
+    return NULL;
+}
+
+static void a_coroutines_stack_is_not_remembered(void **state)
+{
+    pthread_t thread;
+    (void)state;
+    assert_int_equal(pthread_create(&thread, NULL, on_a_coroutines_stack, (void *)(uintptr_t)(24 << 20)), 0);
+    pthread_join(thread, NULL);
+    on_a_coroutines_stack((void *)(uintptr_t)(24 << 20));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_threads_own_stack_is_remembered),
+        cmocka_unit_test(a_coroutines_stack_is_not_remembered),
         cmocka_unit_test(plain_recursion),
         cmocka_unit_test(frames_of_variable_size),
         cmocka_unit_test(realigned_frames),
