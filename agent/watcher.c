@@ -50,7 +50,7 @@
 enum { STACK_BYTES = 1 << 20, NICE = 5 };
 #define STOP_PATIENCE_NS GS_NS_PER_S
 #define FOLLOW_PATIENCE_NS (100 * GS_NS_PER_MS) /* for our threads to have the program's new credentials */
-#define FILE_LIMIT_AGAIN_NS (5 * GS_NS_PER_S)
+#define LOOK_UP_AGAIN_NS (5 * GS_NS_PER_S)
 /* Calls that send our threads away more often than this in REST_NS: they stay away until there was none for so long. */
 enum { AWAY_MAX = 16 };
 #define REST_NS GS_NS_PER_S
@@ -74,7 +74,7 @@ static struct {
     struct gs_governor governor;
     uint64_t baselines_cpu_ns; // what baselines have cost
     uint64_t file_limit;
-    int64_t file_limit_due_ns;
+    int64_t look_up_due_ns;
     struct gs_box *box; // NULL: there was no memory for it
     bool dead_left;     // there may be boxes of those who died here before
     _Atomic int64_t cpu_duration_ns; // of a profile that the program asks for
@@ -102,13 +102,15 @@ static void take_baseline(int64_t now_ns)
         w.baselines_cpu_ns += gs_thread_cpu_ns() - began_ns;
 }
 
-/* A limit is changed seldom, and by hand. */
-static void look_up_file_limit(int64_t now_ns)
+/* What is changed seldom: the limit of descriptors; and the credentials, where the program makes the system calls by itself, or
+ * is linked with libgumshoe.a, which does not hear of them. */
+static void look_up_now_and_then(int64_t now_ns)
 {
-    if (now_ns < w.file_limit_due_ns)
+    if (now_ns < w.look_up_due_ns)
         return;
-    w.file_limit_due_ns = now_ns + FILE_LIMIT_AGAIN_NS;
+    w.look_up_due_ns = now_ns + LOOK_UP_AGAIN_NS;
     w.file_limit = gs_file_limit();
+    gs_credentials_changed((int)getpid());
 }
 
 /* Keep within the budget: tell the sampler how often to double its distance. */
@@ -185,7 +187,7 @@ static void tick(bool early)
     gs_watch_read(w.parts.watch, now_ns, w.parts.values);
     if (!early)
         gs_history_add(w.parts.history, gs_realtime_ns(), w.parts.values);
-    look_up_file_limit(now_ns);
+    look_up_now_and_then(now_ns);
     gs_judge_set_limit(w.parts.judge, GS_OF_FILE_LIMIT, w.file_limit);
     struct gs_tick this_tick = {.time_ns = now_ns, .value = w.parts.values, .early = early};
     size_t fired = gs_judge_tick(w.parts.judge, &this_tick, w.parts.verdicts);

@@ -15,13 +15,24 @@
 
 typedef int close_function(void *);
 
+GS_HOOK(dlclose, __dlclose);
+
+/* A static program that has no dlclose but ours: the library stays, which dlclose may decide. */
+static int close_nothing(void *library)
+{
+    (void)library;
+    return 0;
+}
+
 static close_function *real_close(void)
 {
     static _Atomic(close_function *) real;
     close_function *found = atomic_load_explicit(&real, memory_order_acquire);
     if (!found) {
-        void *symbol = dlsym(RTLD_NEXT, "dlclose");
-        memcpy(&found, &symbol, sizeof found);
+        void *symbol = gs_real_function(GS_HOOKED(dlclose, __dlclose));
+        found = close_nothing;
+        if (symbol)
+            memcpy(&found, &symbol, sizeof found);
         atomic_store_explicit(&real, found, memory_order_release);
     }
     return found;

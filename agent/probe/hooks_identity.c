@@ -5,6 +5,7 @@
  *
  * The kernel refuses a process of two threads a new user namespace, and users and capabilities are a thread's own. A program
  * that makes the system calls by itself is not seen.
+ * In libgumshoe.so alone: in a static program nothing else has most of these names.
  * Who: host threads, in signal handlers too: setuid(3) may be called there. Bounds: who is told sees to that. */
 #include "probe/inside.h"
 #include <dlfcn.h>
@@ -18,14 +19,6 @@
 #include <unistd.h>
 
 #define HOOK __attribute__((visibility("default")))
-
-static _Atomic(void (*)(enum gs_change)) told_before, told_after;
-
-void gs_probe_tell_change(void (*before)(enum gs_change), void (*after)(enum gs_change))
-{
-    atomic_store(&told_before, before);
-    atomic_store(&told_after, after);
-}
 
 static void tell(_Atomic(void (*)(enum gs_change)) *whom, enum gs_change change)
 {
@@ -58,9 +51,9 @@ static void *find(_Atomic(void *) *slot, const char *name)
         errno = ENOSYS;                                    \
         return -1;                                         \
     }                                                      \
-    tell(&told_before, change);                            \
+    tell(&gs_told_before, change);                            \
     int result = real(__VA_ARGS__);                        \
-    tell(&told_after, change);                             \
+    tell(&gs_told_after, change);                             \
     return result
 
 HOOK int setuid(uid_t user)
@@ -164,9 +157,9 @@ HOOK int prctl(int option, ...)
     va_end(args);
     bool change = changes_credentials(option);
     if (change)
-        tell(&told_before, GS_CHANGE_CREDENTIALS);
+        tell(&gs_told_before, GS_CHANGE_CREDENTIALS);
     int result = real_prctl(option, word);
     if (change)
-        tell(&told_after, GS_CHANGE_CREDENTIALS);
+        tell(&gs_told_after, GS_CHANGE_CREDENTIALS);
     return result;
 }

@@ -4,14 +4,13 @@
  *                 └─ due ──▶ sampled_malloc ──▶ the real malloc ──▶ gs_sampler_record
  *   free(ptr)     ──filter says never──▶ the real free                     (a load and a branch)
  *
- * The real functions are found with dlsym(RTLD_NEXT) at the first call of any of them: that may be before our
- * constructor, from the loader itself. What dlsym allocates meanwhile comes from a small arena (early blocks). An
- * early block may be freed or realloc'ed at any later time: its filter counter is raised so that the fast path of
- * free() need not know of it.
+ * The real functions are found (real.c) at the first call of any of them: that may be before our constructor, from
+ * the loader itself. What dlsym allocates meanwhile comes from a small arena (early blocks). An early block may be
+ * freed or realloc'ed at any later time: its filter counter is raised so that the fast path of free() need not know
+ * of it.
  * Leaf:   the sampled functions are tail-called by the hooks, so their return address is the host's call.
  * Who:    host threads, from the first instruction of the process to the last. */
 #include "probe/inside.h"
-#include <dlfcn.h>
 #include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
@@ -48,38 +47,32 @@ static struct {
 } real = {first_malloc,        first_free,     first_calloc, first_realloc, first_posix_memalign,
           first_aligned_alloc, first_memalign, first_valloc, first_pvalloc, first_usable_size};
 
+// clang-format off
+#define ALLOCATOR(X) /* hook, its slot, what the static C library also calls it */                                \
+    X(calloc, calloc, __libc_calloc) X(realloc, realloc, __libc_realloc)                                            \
+    X(posix_memalign, posix_memalign, __posix_memalign) X(aligned_alloc, aligned_alloc, __libc_memalign)            \
+    X(memalign, memalign, __libc_memalign) X(valloc, valloc, __libc_valloc) X(pvalloc, pvalloc, __libc_pvalloc)     \
+    X(malloc_usable_size, usable_size, __malloc_usable_size) X(free, free, __libc_free) X(malloc, malloc, __libc_malloc)
+#define HOOKED(hook, slot, second) GS_HOOK(hook, second);
+ALLOCATOR(HOOKED)
+// clang-format on
+
 static _Thread_local bool resolving; // this thread is inside dlsym: what it allocates now is early
 
-/* dlsym is declared not to call back into this file. It does, through malloc: so nothing may stay in registers over it. */
-static void *look_up(const char *name)
+static void resolve_one(void *slot, const struct gs_hooked *hook)
 {
-    __asm__ volatile("" ::: "memory");
-    void *found = dlsym(RTLD_NEXT, name);
-    __asm__ volatile("" ::: "memory");
-    return found;
-}
-
-static void resolve_one(void *slot, const char *name)
-{
-    void *found = look_up(name);
+    void *found = gs_real_function(hook);
     if (found)
         memcpy(slot, &found, sizeof found);
+    gs_heap_is_anothers |= !gs_is_hook_in_force(hook);
 }
 
 static void resolve(void)
 {
     int kept = errno;
     resolving = true;
-    resolve_one(&real.calloc, "calloc");
-    resolve_one(&real.realloc, "realloc");
-    resolve_one(&real.posix_memalign, "posix_memalign");
-    resolve_one(&real.aligned_alloc, "aligned_alloc");
-    resolve_one(&real.memalign, "memalign");
-    resolve_one(&real.valloc, "valloc");
-    resolve_one(&real.pvalloc, "pvalloc");
-    resolve_one(&real.usable_size, "malloc_usable_size");
-    resolve_one(&real.free, "free");
-    resolve_one(&real.malloc, "malloc");
+#define RESOLVE(hook, slot, second) resolve_one(&real.slot, GS_HOOKED(hook, second));
+    ALLOCATOR(RESOLVE)
     resolving = false;
     errno = kept;
 }
@@ -202,12 +195,19 @@ static size_t first_usable_size(void *ptr)
 
 /* ---- sampled: the turn has come, or a block may be known --------------------------------------------------------- */
 
+/* A heap of which we see some calls alone (gs_heap_is_anothers) is not sampled: its frees would be missed. The first real call
+ * has found that out. */
+static void record(const void *ptr, size_t size, uint64_t drawn_with, struct gs_caller caller)
+{
+    gs_sampler_record(ptr, size, gs_heap_is_anothers ? 0 : drawn_with, caller);
+}
+
 CALLED void *sampled_malloc(size_t size)
 {
     struct gs_caller caller = GS_CALLER();
     uint64_t drawn_with = gs_sampler_begin(size);
     void *ptr = real.malloc(size);
-    gs_sampler_record(ptr, size, drawn_with, caller);
+    record(ptr, size, drawn_with, caller);
     return ptr;
 }
 
@@ -216,7 +216,7 @@ CALLED void *sampled_calloc(size_t count, size_t size)
     struct gs_caller caller = GS_CALLER();
     uint64_t drawn_with = gs_sampler_begin(count * size);
     void *ptr = real.calloc(count, size);
-    gs_sampler_record(ptr, count * size, drawn_with, caller);
+    record(ptr, count * size, drawn_with, caller);
     return ptr;
 }
 
@@ -225,7 +225,7 @@ CALLED int sampled_posix_memalign(void **out, size_t alignment, size_t size)
     struct gs_caller caller = GS_CALLER();
     uint64_t drawn_with = gs_sampler_begin(size);
     int error = real.posix_memalign(out, alignment, size);
-    gs_sampler_record(error ? NULL : *out, size, drawn_with, caller);
+    record(error ? NULL : *out, size, drawn_with, caller);
     return error;
 }
 
@@ -235,7 +235,7 @@ CALLED void *sampled_aligned(void *(*allocate)(size_t, size_t), size_t alignment
     struct gs_caller caller = GS_CALLER();
     uint64_t drawn_with = gs_sampler_begin(size);
     void *ptr = allocate(alignment, size);
-    gs_sampler_record(ptr, size, drawn_with, caller);
+    record(ptr, size, drawn_with, caller);
     return ptr;
 }
 
@@ -245,7 +245,7 @@ CALLED void *sampled_paged(void *(*allocate)(size_t), size_t size)
     struct gs_caller caller = GS_CALLER();
     uint64_t drawn_with = gs_sampler_begin(size);
     void *ptr = allocate(size);
-    gs_sampler_record(ptr, size, drawn_with, caller);
+    record(ptr, size, drawn_with, caller);
     return ptr;
 }
 
@@ -280,7 +280,7 @@ CALLED void *sampled_realloc(void *ptr, size_t size, bool due)
         gs_sampler_put_back(ptr, &held);
     else if (known)
         gs_sampler_let_go(&held);
-    gs_sampler_record(moved, size, drawn_with, caller);
+    record(moved, size, drawn_with, caller);
     return moved;
 }
 

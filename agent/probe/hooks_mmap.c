@@ -10,7 +10,6 @@
  * asked directly.
  * Who: host threads, perhaps in their signal handlers. errno is the real call's. */
 #include "probe/inside.h"
-#include <dlfcn.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -53,18 +52,22 @@ static struct {
     remap_function *remap;
 } real = {kernel_map, kernel_unmap, kernel_remap};
 
-static void resolve_one(void *slot, const char *name)
+GS_HOOK(mmap, __mmap);
+GS_HOOK(munmap, __munmap);
+GS_HOOK(mremap, __mremap);
+
+static void resolve_one(void *slot, const struct gs_hooked *hook)
 {
-    void *found = dlsym(RTLD_NEXT, name);
+    void *found = gs_real_function(hook);
     if (found)
         memcpy(slot, &found, sizeof found);
 }
 
 static __attribute__((constructor)) void resolve(void)
 {
-    resolve_one(&real.map, "mmap");
-    resolve_one(&real.unmap, "munmap");
-    resolve_one(&real.remap, "mremap");
+    resolve_one(&real.map, GS_HOOKED(mmap, __mmap));
+    resolve_one(&real.unmap, GS_HOOKED(munmap, __munmap));
+    resolve_one(&real.remap, GS_HOOKED(mremap, __mremap));
 }
 
 /* ---- remembered ---------------------------------------------------------------------------------------------- */

@@ -7,7 +7,6 @@
  * Who: host threads. Bounds: STARTS threads between creation and first instruction; more are created all the same,
  *      and only counted. */
 #include "probe/inside.h"
-#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
@@ -58,12 +57,14 @@ static void *begin(void *given)
     return routine(argument);
 }
 
+GS_HOOK(pthread_create, __pthread_create_2_1);
+
 static create_function *real_create(void)
 {
     static _Atomic(create_function *) real;
     create_function *found = atomic_load_explicit(&real, memory_order_acquire);
     if (!found) {
-        void *symbol = dlsym(RTLD_NEXT, "pthread_create");
+        void *symbol = gs_real_function(GS_HOOKED(pthread_create, __pthread_create_2_1));
         memcpy(&found, &symbol, sizeof found);
         atomic_store_explicit(&real, found, memory_order_release);
     }

@@ -9,6 +9,40 @@
 #define GS_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define GS_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
+/* ---- the program that libgumshoe.a is linked into (static.c, hooks_archive.c) --------------------------------- */
+
+extern const bool gs_archive_mark __attribute__((weak, visibility("hidden"))); // in the archive alone
+static inline bool gs_is_archive(void)
+{
+    return &gs_archive_mark;
+}
+/* Has it no loader? */
+bool gs_program_is_static(void);
+/* Where it lies in memory; for a static program. False: that is not known. */
+bool gs_program_extent(const uint8_t **start, const uint8_t **end);
+
+/* ---- the functions that our hooks stand before (real.c) -------------------------------------------------------- */
+
+struct gs_hooked {
+    const char *name;
+    void *ours, *in_force; // our hook; whose definition of the name the program has
+    void *wrapped;         // what ld's --wrap put our hook before; NULL: the program was linked without
+    void *second_name;     // the real function under another name, which a static C library has; NULL: it is not linked in
+};
+/* For the hook NAME, which the static C library also calls SECOND. GS_HOOK(name, second) is to stand at file scope. */
+#define GS_HOOK(name, second)                                                              \
+    __asm__(".set gs_ours_" #name ", " #name);                                               \
+    extern char gs_ours_##name[] __attribute__((visibility("hidden")));                      \
+    extern char __real_##name[] __attribute__((weak)), second[] __attribute__((weak))
+#define GS_HOOKED(name, second) \
+    (&(struct gs_hooked){#name, gs_ours_##name, (void *)(uintptr_t)name, __real_##name, second})
+/* False: somebody else's function of that name stands before ours in this program, which libgumshoe.a is linked into. */
+bool gs_is_hook_in_force(const struct gs_hooked *hook);
+/* Set where malloc or one of its kin is somebody else's in this way (hooks_malloc.c): the heap is not seen. */
+extern _Atomic bool gs_heap_is_anothers;
+/* The real function; NULL: there is none. Context: host thread; may allocate, which comes back to the hooks. */
+void *gs_real_function(const struct gs_hooked *hook);
+
 /* ---- a thread's own state (thread.c) ---------------------------------------------------------------------
  * Initial-exec TLS: there from the thread's first instruction, zeroed, never allocated. Kept far below the 512
  * bytes that the loader can spare for a library opened late. */
@@ -257,3 +291,6 @@ extern struct gs_drop_counters gs_drops;
 
 /* The alarm (wake.c): tell it where heap_in_use stands now. */
 void gs_alarm_check(uint64_t heap_in_use);
+
+/* Who hears of the host's calls that change what a thread is (changes.c). */
+extern _Atomic(void (*)(enum gs_change)) gs_told_before, gs_told_after;

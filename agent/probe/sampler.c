@@ -25,6 +25,7 @@ static _Atomic uint64_t distance = DEFAULT_DISTANCE; // 0: off
 static _Atomic uint32_t depth = DEFAULT_DEPTH;
 static _Atomic uint64_t heap_in_use, heap_allocated;
 static _Atomic bool hooks_seen;
+_Atomic bool gs_heap_is_anothers;
 static _Atomic unsigned widened;
 static _Atomic uint64_t sampling_ns;
 
@@ -46,7 +47,7 @@ void gs_probe_stop(void)
 
 bool gs_probe_hooks_seen(void)
 {
-    return atomic_load_explicit(&hooks_seen, memory_order_relaxed);
+    return atomic_load_explicit(&hooks_seen, memory_order_relaxed) && !gs_heap_is_anothers;
 }
 
 uint64_t gs_probe_heap_in_use(void)

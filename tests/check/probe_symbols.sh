@@ -3,7 +3,7 @@
 . "$(dirname "$0")/../host/lib.sh"
 cd "$tmp"
 check=$source_dir/tests/check/probe-symbols
-mapfile -t objects < <(find "$build" -path '*/agent/probe/*.o' \( -path '*/probe.dir/*' -o -path '*/hooks.dir/*' -o -path '*/hooks_shared.dir/*' \))
+mapfile -t objects < <(find "$build" -path '*/agent/probe/*.o' \( -path '*/probe.dir/*' -o -path '*/hooks.dir/*' -o -path '*/hooks_shared.dir/*' -o -path '*/hooks_archive.dir/*' \))
 
 if grep -q '^GUMSHOE_UNWINDER:STRING=libunwind' "$build/CMakeCache.txt"; then
     echo "libunwind's walk locks: this build does not keep the rule, and its documentation says so" >&2

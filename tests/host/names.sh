@@ -10,17 +10,20 @@ it "exports its API and the functions that it takes over, and nothing else"
 exported() { nm -D --defined-only "$1" | awk '$2 != "A" && $3 !~ /@GUMSHOE_/ { print $3 }' | sort; }
 { sed -n 's/^GUMSHOE_API.*[ *]\(gumshoe_[a-z_]*\)(.*/\1/p' "$source_dir/include/gumshoe/gumshoe.h"
   echo gumshoe_anchor # for readers of core files
-  printf '%s\n' malloc free calloc realloc reallocarray posix_memalign aligned_alloc memalign valloc pvalloc cfree malloc_usable_size pthread_create dlclose mmap mmap64 munmap mremap _exit _Exit \
-    setuid seteuid setreuid setresuid setgid setegid setregid setresgid setgroups initgroups capset prctl unshare setns chroot; } | sort > wanted
+  printf '%s\n' malloc free calloc realloc reallocarray posix_memalign aligned_alloc memalign valloc pvalloc cfree malloc_usable_size pthread_create dlclose mmap mmap64 munmap mremap _exit _Exit; } | sort > wanted
+printf '%s\n' setuid seteuid setreuid setresuid setgid setegid setregid setresgid setgroups initgroups capset prctl unshare setns chroot > identity
 nm -D --defined-only "$(g++ -print-file-name=libstdc++.so.6)" | sed -n 's/.* [TW] \(_Z\(n[wa]m\|d[la]P\)[^@]*\).*/\1/p' | sort > operators
 equal "$(wc -l < operators)" 20 "forms of new and delete in libstdc++"
-exported "$build/libgumshoe.so" | diff <(sort wanted operators) - || fail "exported names"
+exported "$build/libgumshoe.so" | diff <(sort wanted operators identity) - || fail "exported names"
 it "hides the names that only some allocators have"
 nm -D --defined-only "$build/libgumshoe.so" | sed -n 's/.* T \(.*\)@GUMSHOE_ALLOCATOR$/\1/p' | sort > hidden
 sed -n '/GUMSHOE_ALLOCATOR/,$ s/^ *\([a-z_]*\);.*/\1/p' "$source_dir/agent/versions.map" | sort | diff - hidden || fail "hidden names"
 equal "$(wc -l < hidden)" 7 "hidden names"
-it "shows the same names in the static library, and jansson's, zlib's and protobuf-c's in neither"
-nm "$build/libgumshoe.a" | awk '$2 ~ /^[TDBRVW]$/ { print $3 }' | sort | diff wanted - || fail "names of libgumshoe.a"
+it "shows the same names in the static library, but for C++ and for who the process is, and jansson's, zlib's and protobuf-c's in neither"
+nm "$build/libgumshoe.a" | awk '$2 ~ /^[TDBRVW]$/ { print $3 }' > archive
+grep -v '^__wrap_' archive | sort | diff wanted - || fail "names of libgumshoe.a"
+equal "$(sed -n 's/^__wrap_//p' archive | sort)" "$(grep -v '^gumshoe_' wanted)" "what ld's --wrap may ask for"
+equal "$(nm "$build/libgumshoe.a" | awk '$2 == "W" { print $3 }' | sort)" "$(grep -v '^gumshoe_' wanted)" "names that give way to the program's own"
 it "keeps its thread-local storage small and static, so that it can be opened late"
 readelf -d "$build/libgumshoe.so" | grep -q STATIC_TLS || fail "no STATIC_TLS"
 size=$((16#$(readelf -lW "$build/libgumshoe.so" | awk '$1 == "TLS" { print substr($6, 3) }')))
