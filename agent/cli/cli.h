@@ -6,6 +6,7 @@
 #include "metrics/metrics.h"
 #include "rules/rules.h"
 #include <jansson.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -53,6 +54,14 @@ int gs_cmd_recover(int argc, char **argv);
 json_t *gs_ask_agent(int pid, json_t *request, int timeout_s, int *status) GS_CHECK_RESULT;
 /* A process's number out of TEXT; 0: it is none. */
 int gs_read_pid(const char *text);
+
+/* What execvp would run for a name, and what a preload would do to it (program_kind.c). */
+struct gs_program {
+    char file[PATH_MAX];  // the program, or the interpreter of a script; "": there is none
+    bool preload;         // false: it starts only without libgumshoe.so
+    char unwatched[256];  // why it cannot be watched, what follows its name in a sentence; "": it can
+};
+void gs_look_at_program(const char *name, struct gs_program *out);
 
 /* An incident of process PID, which has no agent: it is stopped for as long as it takes to read its stacks (foreign.c).
  * The incident's folder into PATH. Returns an exit status. */

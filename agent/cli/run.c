@@ -11,7 +11,6 @@
 #include "cli/cli.h"
 #include "incident/incident.h"
 #include "rules/rules.h"
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -19,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -78,56 +76,6 @@ static bool find_library(char out[PATH_MAX])
     return false;
 }
 
-/* The file that execvp would run for NAME; false when there is none. */
-static bool find_program(const char *name, char out[PATH_MAX])
-{
-    const char *path = getenv("PATH");
-    if (strchr(name, '/'))
-        return snprintf(out, PATH_MAX, "%s", name) < PATH_MAX && access(out, F_OK) == 0;
-    for (path = path ? path : "/bin:/usr/bin"; *path;) {
-        size_t length = strcspn(path, ":");
-        if (snprintf(out, PATH_MAX, "%.*s/%s", length ? (int)length : 1, length ? path : ".", name) <
-                PATH_MAX &&
-            access(out, X_OK) == 0)
-            return true;
-        path += length + (path[length] == ':');
-    }
-    return false;
-}
-
-/* Is FILE an ELF program without a loader, which nothing can be preloaded into? */
-static bool is_static(const char *file)
-{
-    Elf64_Ehdr header;
-    Elf64_Phdr segment;
-    bool elf, loader = false;
-    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    elf = fd >= 0 && pread(fd, &header, sizeof header, 0) == sizeof header &&
-          memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 && header.e_ident[EI_CLASS] == ELFCLASS64;
-    for (unsigned i = 0; elf && i < header.e_phnum; i++)
-        if (pread(fd, &segment, sizeof segment, (off_t)(header.e_phoff + i * sizeof segment)) ==
-            sizeof segment)
-            loader |= segment.p_type == PT_INTERP;
-    if (fd >= 0)
-        close(fd);
-    return elf && !loader;
-}
-
-static void warn_if_out_of_reach(const char *name)
-{
-    char file[PATH_MAX];
-    struct stat status;
-    if (!find_program(name, file))
-        return;
-    if (is_static(file))
-        gs_complain(GS_FINE, "warning: %s is linked statically: nothing can be preloaded, it runs unwatched",
-                    file);
-    else if (stat(file, &status) == 0 && (status.st_mode & (S_ISUID | S_ISGID)) && geteuid() != 0)
-        gs_complain(GS_FINE,
-                    "warning: %s gains privileges as it starts: it ignores the preload and runs unwatched",
-                    file);
-}
-
 /* ---- the child ------------------------------------------------------------------------------------------------------------ */
 
 static void set_path(const char *variable, const char *path)
@@ -150,7 +98,7 @@ static void preload(const char *library)
     setenv("LD_PRELOAD", joined, 1);
 }
 
-/* Become the program. Returns only when that fails. */
+/* Become the program, with LIBRARY preloaded (NULL: without). Returns only when that fails. */
 static int become(const struct options *options, const char *library, const char *dir)
 {
     char pid[16];
@@ -161,7 +109,8 @@ static int become(const struct options *options, const char *library, const char
         set_path("GUMSHOE_RULES", options->rules);
     if (options->log)
         setenv("GUMSHOE_LOG", options->log, 1);
-    preload(library);
+    if (library)
+        preload(library);
     execvp(options->command[0], options->command);
     int error = errno;
     gs_complain(GS_FINE, "%s: %s", options->command[0],
@@ -267,6 +216,7 @@ static int run(const struct options *options)
 {
     char library[PATH_MAX], dir[PATH_MAX], name[GS_LIVE_NAME];
     struct gs_store_limits limits;
+    struct gs_program program;
     int64_t started_ns = gs_realtime_ns();
     int status = check_rules(options, dir, &limits);
     if (status != GS_FINE)
@@ -275,7 +225,9 @@ static int run(const struct options *options)
         return gs_complain(GS_IO,
                            "libgumshoe.so.1 is neither beside this command nor in ../" GS_LIBRARY_FROM_BIN
                            ": is the installation complete?");
-    warn_if_out_of_reach(options->command[0]);
+    gs_look_at_program(options->command[0], &program);
+    if (*program.unwatched)
+        gs_complain(GS_FINE, "warning: %s %s: it runs unwatched", program.file, program.unwatched);
     sigset_t all, old;
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &old); // none is lost between fork and the handlers
@@ -284,7 +236,7 @@ static int run(const struct options *options)
         return gs_complain(GS_IO, "fork: %s", strerrordesc_np(errno));
     if (child == 0) {
         sigprocmask(SIG_SETMASK, &old, NULL);
-        _exit(become(options, library, dir));
+        _exit(become(options, program.preload ? library : NULL, dir));
     }
     bool named = gs_live_name(child, name); // its number is not given to others before we have waited for it
     hand_signals_on();

@@ -1,0 +1,219 @@
+/* program_kind.c - what kind of program a name stands for, and whether libgumshoe.so can be preloaded into it.
+ *
+ *   name ──PATH──▶ file ──#!──▶ interpreter ──▶ ELF: class, machine, loader, what its dynamic section names
+ *
+ * The kinds that cannot be watched start and end as themselves all the same: those whose loader or runtime would stumble over
+ * the library are run without it. A file that cannot be read is taken to be an ordinary program: exec will tell. */
+#include "cli/cli.h"
+#include <elf.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SEGMENTS_MAX = 256, NAMES_MAX = 16 << 20, INTERPRETERS_MAX = 4 };
+
+/* The runtimes that take malloc and threads over themselves, by a name that each brings into the program. */
+static const struct {
+    const char *name, *what;
+} sanitizers[] = {
+    {"__asan_init", "AddressSanitizer"}, {"__hwasan_init", "HWAddressSanitizer"},
+    {"__tsan_init", "ThreadSanitizer"},  {"__msan_init", "MemorySanitizer"},
+    {"__lsan_init", "LeakSanitizer"},    {"liblsan.so", "LeakSanitizer"},
+};
+static const char *const sanitizer_files[] = {"libasan.so", "libhwasan.so", "libtsan.so", "liblsan.so",
+                                              "libclang_rt."};
+
+/* ---- an ELF file ------------------------------------------------------------------------------------------------------- */
+
+struct elf {
+    int fd;
+    Elf64_Ehdr header;
+    Elf64_Phdr segment[SEGMENTS_MAX];
+};
+
+static bool read_at(int fd, uint64_t offset, void *out, size_t size)
+{
+    return pread(fd, out, size, (off_t)offset) == (ssize_t)size;
+}
+
+static bool is_elf(struct elf *elf)
+{
+    return read_at(elf->fd, 0, &elf->header, sizeof elf->header) &&
+           memcmp(elf->header.e_ident, ELFMAG, SELFMAG) == 0;
+}
+
+static bool read_segments(struct elf *elf)
+{
+    return elf->header.e_phentsize == sizeof *elf->segment && elf->header.e_phnum <= SEGMENTS_MAX &&
+           read_at(elf->fd, elf->header.e_phoff, elf->segment, elf->header.e_phnum * sizeof *elf->segment);
+}
+
+static const Elf64_Phdr *segment_of(const struct elf *elf, uint32_t type)
+{
+    for (unsigned i = 0; i < elf->header.e_phnum; i++)
+        if (elf->segment[i].p_type == type)
+            return &elf->segment[i];
+    return NULL;
+}
+
+/* Where in the file address AT is loaded from; 0: nowhere. */
+static uint64_t offset_of(const struct elf *elf, uint64_t at)
+{
+    for (unsigned i = 0; i < elf->header.e_phnum; i++) {
+        const Elf64_Phdr *s = &elf->segment[i];
+        if (s->p_type == PT_LOAD && at >= s->p_vaddr && at - s->p_vaddr < s->p_filesz)
+            return at - s->p_vaddr + s->p_offset;
+    }
+    return 0;
+}
+
+/* The names of the dynamic section: of the libraries that are needed, of symbols. The caller frees them; NULL: none. */
+static char *read_names(const struct elf *elf, size_t *length)
+{
+    const Elf64_Phdr *dynamic = segment_of(elf, PT_DYNAMIC);
+    uint64_t offset = 0, size = 0;
+    Elf64_Dyn entry;
+    for (uint64_t at = 0; dynamic && at + sizeof entry <= dynamic->p_filesz; at += sizeof entry) {
+        if (!read_at(elf->fd, dynamic->p_offset + at, &entry, sizeof entry) || entry.d_tag == DT_NULL)
+            break;
+        if (entry.d_tag == DT_STRTAB)
+            offset = offset_of(elf, entry.d_un.d_ptr);
+        else if (entry.d_tag == DT_STRSZ)
+            size = entry.d_un.d_val;
+    }
+    char *names = offset && size && size <= NAMES_MAX ? malloc(size) : NULL;
+    if (names && !read_at(elf->fd, offset, names, size)) {
+        free(names);
+        names = NULL;
+    }
+    *length = names ? size : 0;
+    return names;
+}
+
+static const char *sanitizer_of(const struct elf *elf)
+{
+    size_t length;
+    char *names = read_names(elf, &length);
+    const char *found = NULL;
+    for (size_t i = 0; names && !found && i < sizeof sanitizers / sizeof *sanitizers; i++)
+        if (memmem(names, length, sanitizers[i].name, strlen(sanitizers[i].name)))
+            found = sanitizers[i].what;
+    free(names);
+    return found;
+}
+
+/* ---- the verdict ------------------------------------------------------------------------------------------------------- */
+
+static void cannot(struct gs_program *out, bool preload, const char *format, ...) GS_PRINTF(3, 4);
+static void cannot(struct gs_program *out, bool preload, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(out->unwatched, sizeof out->unwatched, format, arguments);
+    va_end(arguments);
+    out->preload = preload;
+}
+
+/* Is LOADER the one of the C library that libgumshoe.so needs? */
+static bool is_our_loader(const char *loader)
+{
+    const char *slash = strrchr(loader, '/'), *name = slash ? slash + 1 : loader;
+    return strncmp(name, "ld-linux", 8) == 0 || strncmp(name, "ld64", 4) == 0;
+}
+
+static void judge_elf(struct elf *elf, struct gs_program *out)
+{
+    char loader[256] = "";
+    if (elf->header.e_ident[EI_CLASS] != ELFCLASS64) {
+        cannot(out, false, "is not a 64-bit program");
+        return;
+    }
+    if (!read_segments(elf))
+        return;
+    const Elf64_Phdr *interpreter = segment_of(elf, PT_INTERP);
+    if (!interpreter) { // what it may exec in its own place can be watched
+        cannot(out, true, "is linked statically: nothing can be preloaded");
+        return;
+    }
+    size_t length = interpreter->p_filesz < sizeof loader ? interpreter->p_filesz : sizeof loader - 1;
+    if (!read_at(elf->fd, interpreter->p_offset, loader, length))
+        return;
+    const char *sanitizer = sanitizer_of(elf);
+    if (!is_our_loader(loader))
+        cannot(out, false, "was built for another C library (its loader is %s)", loader);
+    else if (sanitizer)
+        cannot(out, false, "runs under %s, which takes over the same functions", sanitizer);
+}
+
+/* The interpreter that a script names in its first line into FILE; false: it is no script. */
+static bool read_interpreter(int fd, char file[PATH_MAX])
+{
+    char line[256];
+    ssize_t length = pread(fd, line, sizeof line - 1, 0);
+    if (length < 3 || line[0] != '#' || line[1] != '!')
+        return false;
+    line[length] = 0;
+    char *start = line + 2 + strspn(line + 2, " \t");
+    start[strcspn(start, " \t\n")] = 0;
+    snprintf(file, PATH_MAX, "%s", start);
+    return *start;
+}
+
+static void judge_file(struct gs_program *out, int interpreters_left)
+{
+    struct stat status;
+    if (stat(out->file, &status) != 0 || !S_ISREG(status.st_mode))
+        return;
+    if ((status.st_mode & (S_ISUID | S_ISGID)) && geteuid() != 0) {
+        cannot(out, true, "gains privileges as it starts: it ignores the preload");
+        return;
+    }
+    struct elf elf = {.fd = open(out->file, O_RDONLY | O_CLOEXEC)};
+    if (is_elf(&elf))
+        judge_elf(&elf, out);
+    else if (interpreters_left && read_interpreter(elf.fd, out->file))
+        judge_file(out, interpreters_left - 1);
+    if (elf.fd >= 0)
+        close(elf.fd);
+}
+
+/* A sanitizer that is preloaded itself must come first, and ends the program where it does not. */
+static bool preloads_sanitizer(void)
+{
+    const char *list = getenv("LD_PRELOAD");
+    bool found = false;
+    for (size_t i = 0; list && i < sizeof sanitizer_files / sizeof *sanitizer_files; i++)
+        found |= strstr(list, sanitizer_files[i]) != NULL;
+    return found;
+}
+
+/* The file that execvp would run for NAME; false when there is none. */
+static bool find_program(const char *name, char out[PATH_MAX])
+{
+    const char *path = getenv("PATH");
+    if (strchr(name, '/'))
+        return snprintf(out, PATH_MAX, "%s", name) < PATH_MAX && access(out, F_OK) == 0;
+    for (path = path ? path : "/bin:/usr/bin"; *path;) {
+        size_t length = strcspn(path, ":");
+        if (snprintf(out, PATH_MAX, "%.*s/%s", length ? (int)length : 1, length ? path : ".", name) <
+                PATH_MAX &&
+            access(out, X_OK) == 0)
+            return true;
+        path += length + (path[length] == ':');
+    }
+    return false;
+}
+
+void gs_look_at_program(const char *name, struct gs_program *out)
+{
+    *out = (struct gs_program){.preload = true};
+    if (!find_program(name, out->file))
+        return;
+    judge_file(out, INTERPRETERS_MAX);
+    if (out->preload && preloads_sanitizer())
+        cannot(out, false, "is given a sanitizer's library by LD_PRELOAD, which has to come first");
+}
