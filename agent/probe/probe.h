@@ -35,6 +35,10 @@ void gs_probe_stop(void);
 /* False when the program brings a malloc of its own that our hooks never see. */
 bool gs_probe_hooks_seen(void);
 
+/* Why nothing may be watched in this process, a sentence's worth; NULL: it may. There the hooks pass on, and sample nothing.
+ * Context: any. */
+const char *gs_probe_cannot_serve(void);
+
 /* ---- heap -------------------------------------------------------------------------------------------- */
 
 /* Estimates, in bytes: what the samples stand for. heap_in_use is the sum over the stacks' inuse_space. */

@@ -112,7 +112,7 @@ uint64_t gs_sampler_begin(size_t size)
     }
     uint64_t drawn_with = t->distance; // 0: sampling was off, and the gap only said when to look again
     arm(t);
-    return t->busy ? 0 : drawn_with;
+    return t->busy || gs_probe_cannot_serve() ? 0 : drawn_with;
 }
 
 static struct gs_live weigh(size_t size, uint64_t mean_distance)
@@ -161,7 +161,7 @@ static void record(const void *ptr, struct gs_live live, struct gs_caller caller
 bool gs_sampler_stack(struct gs_caller caller, uint32_t *stack)
 {
     struct gs_scratch *scratch =
-        atomic_load_explicit(&distance, memory_order_relaxed) ? gs_scratch_take() : NULL;
+        atomic_load_explicit(&distance, memory_order_relaxed) && !gs_probe_cannot_serve() ? gs_scratch_take() : NULL;
     if (!scratch)
         return false;
     int kept = errno;
