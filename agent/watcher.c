@@ -734,6 +734,9 @@ int gs_watcher_start(const struct gumshoe_options *given)
     gs_log_to(gs_setting("GUMSHOE_LOG", options.log));
     if (disabled())
         return gs_refuse_start(options.error, -ECANCELED, "", "GUMSHOE_DISABLE is set");
+    const char *why = gs_probe_cannot_serve();
+    if (why)
+        return gs_refuse_start(options.error, -ENOTSUP, "", why);
     gs_lock_take(&w.gate);
     forget_inherited();
     int error = prepare();
