@@ -124,7 +124,7 @@ static struct job *next_job(unsigned watch)
 {
     for (;;) {
         uint32_t seen = gs_event_seen(&a.work);
-        gs_credentials_follow();
+        (void)gs_credentials_follow();
         if (is_over(watch))
             return NULL;
         struct job *next = take_waiting();

@@ -238,7 +238,7 @@ static void answer_all(void *unused)
             break;
         if (fds[WOKEN].revents & POLLIN)
             (void)!read(control.woken, &count, sizeof count);
-        gs_credentials_follow();
+        (void)gs_credentials_follow();
         for (int i = 0; i < CLIENTS; i++)
             if (control.client[i].fd >= 0)
                 serve(&control.client[i], fds[i].revents);

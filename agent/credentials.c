@@ -164,19 +164,21 @@ static char *read_status(int tid)
     return gs_read_file(AT_FDCWD, path, STATUS_MAX, &text, &length) ? NULL : text;
 }
 
-void gs_credentials_follow(void)
+bool gs_credentials_follow(void)
 {
     uint32_t now = atomic_load(&changes);
     if (followed == now)
-        return;
+        return false;
     char *theirs = read_status(atomic_load(&changed_by)), *ours = read_status((int)syscall(SYS_gettid));
     if (!theirs) // that thread has ended
         theirs = read_status((int)getpid());
-    int error = !theirs || !ours ? -ESRCH : is_same(theirs, ours) ? 0 : adopt(theirs, ours);
+    bool others = !theirs || !ours || !is_same(theirs, ours);
+    int error = !theirs || !ours ? -ESRCH : others ? adopt(theirs, ours) : 0;
     if (error)
         gs_log(GS_LOG_WARNING, "the program has changed its credentials, and the agent's thread could not do the same: %s",
                strerrordesc_np(-error));
     gs_free(theirs);
     gs_free(ours);
     followed = now;
+    return others;
 }

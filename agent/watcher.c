@@ -285,10 +285,11 @@ static void follow_credentials(void)
     uint32_t changes = gs_credentials_changes();
     if (atomic_load(&w.followed) == changes)
         return;
-    gs_credentials_follow();
-    gs_control_wake();
-    gs_after_incident_wake();
-    gs_store_say_if_closed(w.parts.store);
+    if (gs_credentials_follow()) {
+        gs_control_wake();
+        gs_after_incident_wake();
+        gs_store_say_if_closed(w.parts.store);
+    }
     atomic_store(&w.followed, changes);
     gs_event_signal(&w.told);
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# tests/setup.sh [build|test|bench|fuzz] - install what is missing to build gumshoe, to build and test it (the default), for
-# the benchmarks beside its peers, or to fuzz its readers.
+# tests/setup.sh [build|test|hosts|bench|fuzz] - install what is missing to build gumshoe, to build and test it (the default), for
+# the other people's programs of tests/hosts, the benchmarks beside its peers, or to fuzz its readers.
 # Debian 12; as root, or through sudo. Asks the network only when something is missing.
 set -eu
 
@@ -10,14 +10,20 @@ test="libcmocka-dev golang-go redis-server redis-tools memcached python3 jq proc
  libjemalloc2 libgoogle-perftools4 gdb python3-jsonschema
  nginx-light postgresql lld mold clang"
 
+hosts="libclang-rt-14-dev autoconf automake musl-tools gcc-multilib busybox-static dash libjemalloc-dev
+ libgoogle-perftools-dev libmimalloc-dev sqlite3 git rsync tmux openssh-server openssh-client haproxy mariadb-server dnsmasq-base
+ chrony varnish php8.2-fpm php8.2-cli libfcgi-bin ruby nodejs default-jdk-headless cargo stress-ng libpython3.11-testsuite
+ valgrind strace"
+
 bench="valgrind heaptrack libmemcached-tools elfutils"
 
 case "${1:-test}" in
 build) wanted=$build ;;
 test) wanted="$build $test" ;;
+hosts) wanted="$build $test $hosts" ;;
 bench) wanted="$build $test $bench" ;;
 fuzz) wanted="$build $test libclang-rt-14-dev" ;;
-*) echo "usage: $0 [build|test|bench|fuzz]" >&2; exit 2 ;;
+*) echo "usage: $0 [build|test|hosts|bench|fuzz]" >&2; exit 2 ;;
 esac
 
 missing=

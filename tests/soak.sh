@@ -3,6 +3,7 @@
 # that is not so. At least once through, then over again, with other moments, until MINUTES (0) are over:
 #   each system call failing at every turn; 200 kills in the middle of a capture, and 200 of a write of the black box; two
 #   processes at one directory for a minute;
+#   other people's programs (tests/hosts), as they are watched, under captures all the time, with their children watched as well;
 #   what a capture costs a host that serves requests meanwhile (figures, no judgement).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -27,6 +28,8 @@ while :; do
     GUMSHOE_RULES=$(rules 50) python3 "$luck" "$host" latency 100
     rm -rf "$tmp/d" "$tmp/log"
     cd - > /dev/null
+    tests/hosts/run.sh "$build"
+    tests/hosts/run.sh --busy --all "$build"
     seed=$((seed + 1))
     [ "$(date +%s)" -lt "$until" ] || break
 done
