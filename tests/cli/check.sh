@@ -21,11 +21,11 @@ equal "$("$gumshoe" check --json good.json)" "[]"
 equal "$("$gumshoe" check --json bad.json | jq -r '.[] | select(.line == 3) | "\(.file) \(.line) \(.column) \(.severity) \(.message) \(.hint)"')" 'bad.json 3 2 error unknown key "abov" did you mean "above"?' "JSON"
 it "says 3 for what cannot be read, and does not hang"
 mkfifo fifo; mkdir directory; : > empty; head -c 2000000 /dev/zero | tr '\0' ' ' > huge
-for file in missing directory fifo huge; do equal "$(status_of timeout 10 "$gumshoe" check $file)" 3 "$file"; done
+for file in missing directory fifo huge; do equal "$(status_of within_patience "$gumshoe" check $file)" 3 "$file"; done
 equal "$(status_of "$gumshoe" check empty)" 1 "an empty file"
 it "refuses a file of 1 GiB without reading it"
 truncate -s 1G gigabyte
-equal "$(prlimit --as=100000000 timeout 10 "$gumshoe" check gigabyte)" "gigabyte: error: it is larger than 1 MiB: no rules file is"
+equal "$(prlimit --as=100000000 timeout $patience "$gumshoe" check gigabyte)" "gigabyte: error: it is larger than 1 MiB: no rules file is"
 it "shows the caret under the character that is meant, whatever stands before it"
 printf '{ "version": 1, "why": "gr\303\266\303\237er", "rulez": 1, "rules": [] }' > utf8.json
 "$gumshoe" check utf8.json > out || true

@@ -146,7 +146,7 @@ PY
 live=$(rules live '{ "version": 1, "interval": "100ms", "rules": [
   { "name": "grown", "metric": "rss", "above": "30MiB", "capture": ["heap"] },
   { "name": "never", "metric": "rss", "above": "90%" } ] }')
-timeout 60 "$gumshoe" run --rules "$live" --dir "$tmp/incidents" -- python3 grow.py 2> run.err || fail "the run: $(cat run.err)"
+within_patience "$gumshoe" run --rules "$live" --dir "$tmp/incidents" -- python3 grow.py 2> run.err || fail "the run: $(cat run.err)"
 found=$(incident "$tmp/incidents")
 for history in "$found" "$found/" "$found/metrics.json"; do
     replay --rules "$live" --json "$history"
@@ -167,7 +167,7 @@ it "replays a black box: of a process that runs, and of one that was killed"
 quiet=$(rules quiet '{ "version": 1, "interval": "100ms", "rules": [ { "name": "never", "metric": "rss", "above": "99%" } ] }')
 (exec env GUMSHOE_RULES="$quiet" GUMSHOE_DIR="$tmp/boxes" LD_PRELOAD="$build/libgumshoe.so" python3 -c 'import time; k = [bytearray(40 << 20)]; time.sleep(60)') & started="$started $!"
 has_rows() { box=$(ls "$tmp"/boxes/.live/$1-*.box) && replay --rules "$live" --json "$box" && [ "$(ask .history.rows)" -gt 3 ] && [ "$(ask '.rules[0].fired | length')" = 1 ]; }
-wait_for 20 has_rows $!
+wait_until has_rows $!
 kill -9 $!; wait $! 2> /dev/null || true
 replay --rules "$live" --json "$box"
 equal $status 0 "status: $(cat err)"
@@ -201,7 +201,7 @@ equal $status 3 "status"
 complains 'wrong.csv:3:3: error: expected a number, found "x"; leave the field empty where the value is missing'
 complains 'wrong.csv:4:1: error: time 1 is not after that of the row before; rows stand in the order of their times'
 mkdir -p empty-folder; mkfifo fifo; : > nothing
-for history in missing empty-folder fifo nothing /dev/zero; do equal "$(status_of timeout 10 "$gumshoe" replay $history)" 3 "$history"; done
+for history in missing empty-folder fifo nothing /dev/zero; do equal "$(status_of within_patience "$gumshoe" replay $history)" 3 "$history"; done
 equal "$(status_of "$gumshoe" replay --rules missing.json jump.csv)" 3 "rules that are not there"
 it "lets no byte of a file reach the terminal"
 printf 'time,\033[31m\n1,2\n' > esc.csv

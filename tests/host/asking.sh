@@ -19,7 +19,7 @@ P
 "$gumshoe" run --rules "$rules" --dir incidents -- /usr/bin/python3 busy.py &
 host=$!; started="$started $host"
 live() { ls incidents/.live/*.sock; }
-wait_for 10 live
+wait_until live
 pid=$(basename "$(live)" | cut -d- -f1); started="$started $pid"
 
 it "says what it sees: every metric, and why each rule has not fired"
@@ -103,7 +103,7 @@ kill "$pid"; wait $host || true
 it "leaves no socket behind, and sweeps away those of processes that were killed"
 GUMSHOE_RULES=$rules GUMSHOE_DIR=$PWD/incidents LD_PRELOAD=$build/libgumshoe.so /usr/bin/python3 busy.py & killed=$!; started="$started $killed"
 left() { [ "$(ls incidents/.live | grep -c "^$1-.*sock")" = "$2" ]; }
-wait_for 10 left $killed 1
+wait_until left $killed 1
 kill -9 $killed; wait $killed 2> /dev/null || true
 left $killed 1 || fail "it was removed by nobody"
 GUMSHOE_RULES=$rules GUMSHOE_DIR=$PWD/incidents LD_PRELOAD=$build/libgumshoe.so /usr/bin/python3 -c 'import time; time.sleep(1)'

@@ -11,7 +11,7 @@ run_with_budget() {
     GUMSHOE_LOG=$tmp/log-$1 "$gumshoe" run --rules "$file" --dir "$dir" -- "$build/hosts/budget" < "$tmp/input-$1" &
     started="$started $!"
     exec 3> "$tmp/input-$1"
-    wait_for 20 has_incident "$dir"
+    wait_until has_incident "$dir"
     exec 3>&-
     wait $! || fail "the host failed"
     found=$(incident "$dir")

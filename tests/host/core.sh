@@ -41,7 +41,7 @@ for linker in lld mold; do
 done
 
 it "makes one of a debugger's core file, of a process that lives on; what grew is to blame"
-wait_for 20 grep -q ready out
+wait_until grep -q ready out
 gcore -o gcore "$watched" > /dev/null 2>&1 || fail "gcore"
 dir=$(recovered gcore.$watched)
 as_it_was "$dir"
@@ -61,7 +61,7 @@ for end in abort segv; do
 done
 
 it "has the threads of a process that had no agent, and says what there is not"
-wait_for 10 grep -q ready out2
+wait_until grep -q ready out2
 gcore -o bare "$bare" > /dev/null 2>&1 || fail "gcore"
 rm -rf recovered; dir=$(recovered bare.$bare)
 grep -q ' take_order' "$dir/threads.txt" || fail "no take_order"
@@ -69,7 +69,7 @@ grep -q ' take_order' "$dir/threads.txt" || fail "no take_order"
 field "$dir" '.notes[]' | grep -q 'no heap profile: the process had no agent' || fail "nothing is said of the heap"
 
 it "takes the program from elsewhere, and no program that was rebuilt"
-wait_for 10 grep -q ready out3
+wait_until grep -q ready out3
 gcore -o moved "$moved" > /dev/null 2>&1 || fail "gcore"
 rm -rf recovered moved; dir=$(recovered moved.$moved)
 if grep -q ' take_order' "$dir/threads.txt"; then fail "names out of a file that is gone"; fi

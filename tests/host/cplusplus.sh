@@ -24,8 +24,8 @@ for allocator in "" libjemalloc.so.2 libtcmalloc.so.4; do
     LD_PRELOAD="$build/libgumshoe.so ${allocator:+$lib/$allocator}" GUMSHOE_RULES=$rules_file GUMSHOE_DIR=$tmp/d "$build/hosts/operators" < input > watched &
     started="$started $!"
     exec 3> input
-    wait_for 20 grep -q ready watched
-    wait_for 10 has_incident d
+    wait_until grep -q ready watched
+    wait_until has_incident d
     exec 3>&-
     wait $! || fail "the host failed"
     diff plain watched || fail "< plain, > watched"

@@ -11,7 +11,7 @@ lock_up() {
     "$gumshoe" run --rules "$rules" --dir incidents -- "$build/hosts/deadlock" "$1" < input > out &
     host=$!; started="$started $host"
     exec 3> input; rm input
-    wait_for 10 has_incident incidents
+    wait_until has_incident incidents
     exec 3>&-
     wait $host || fail "the host ended with $?"
     dir=$(incident incidents)

@@ -28,7 +28,7 @@ it "hands a signal on to the program"
 "$gumshoe" run -- sh -c 'trap "exit 42" TERM; echo up; while :; do sleep 0.05; done' > up &
 pid=$!
 started=$pid
-wait_for 10 test -s up
+wait_until test -s up
 kill -TERM $pid
 wait $pid && status=0 || status=$?
 equal "$status" 42 "status after SIGTERM"

@@ -41,7 +41,7 @@ static int fork_one(int status)
     pid_t child = fork();
     if (child == 0) {
         pthread_t thread;
-        alarm(20); // a child that hangs is a child that failed
+        alarm(300); // a child that hangs is a child that failed
         churn((unsigned)status);
         atomic_store(&done, true);
         if (pthread_create(&thread, NULL, allocate_on, NULL) == 0)

@@ -25,12 +25,59 @@ it() { echo "  it $*"; }
 fail() { echo "FAILED: $*" >&2; exit 1; }
 equal() { [ "$1" = "$2" ] || fail "${3:-values}: wanted '$2', got '$1'"; }
 
-# wait_for SECONDS COMMAND...: until COMMAND succeeds.
-wait_for() {
-    local tries=$(($1 * 10)); shift
-    for _ in $(seq "$tries"); do "$@" >/dev/null 2>&1 && return 0; sleep 0.1; done
-    fail "still not after $((tries / 10)) s: $*"
+# wait_until COMMAND…: until COMMAND succeeds. This is how a test waits for what another process does. The limit is for events that
+# never come: it says nothing of how fast a machine has to be, so that the tests pass on one that is busy. Nothing else of a test
+# may depend on time: what is fast or slow is measured in tests/bench.
+patience=${GUMSHOE_PATIENCE:-300} # seconds
+wait_until() {
+    local until=$((SECONDS + patience))
+    until "$@" > /dev/null 2>&1; do
+        [ $SECONDS -lt $until ] || fail "still not after $patience s: $*"
+        sleep 0.1
+    done
 }
+# wait_for SECONDS COMMAND…: the same, in tests that are not rewritten yet; SECONDS does not count.
+wait_for() { shift; wait_until "$@"; }
+
+# within_patience COMMAND…: COMMAND, killed when it has not ended by then.
+within_patience() { timeout -s KILL $patience "$@"; }
+
+# has_watch DIR: a process is watched that has DIR for its incidents; watched_in DIR: the pid of the one that is.
+has_watch() { ls "$1"/.live/*.sock; }
+watched_in() { basename "$(has_watch "$1")" | cut -d- -f1; }
+
+# status_of_watch PID EXPRESSION: jq's EXPRESSION holds for what `gumshoe status` says of the process PID.
+status_of_watch() { "$gumshoe" status --json "$1" > "$tmp/status.json" 2> /dev/null && jq -e "$2" "$tmp/status.json" > /dev/null; }
+
+# after_a_turn PID: until the watch of PID has gone through its loop once: what was due before has been seen to.
+after_a_turn() {
+    wait_until status_of_watch "$1" true
+    wait_until status_of_watch "$1" '.under_way == 0'
+}
+
+# wait_for_ticks BOX N: until a running process has written N more ticks into its black box. The second began after the call.
+ticks_in() { "$gumshoe" replay --json "$1" 2> /dev/null | jq .history.rows; }
+holds_ticks() { local ticks; ticks=$(ticks_in "$1") && [ "$ticks" -ge "$2" ]; }
+wait_for_ticks() {
+    wait_until holds_ticks "$1" 1
+    wait_until holds_ticks "$1" $(($(ticks_in "$1") + $2))
+}
+
+# change_rules PID FILE EXPRESSION: jq's EXPRESSION changes the rules file that PID is watched by; until they are in force.
+change_rules() {
+    local reloads; reloads=$("$gumshoe" status --json "$1" | jq .file.reloads)
+    jq "$3" "$2" > "$2.new" && mv "$2.new" "$2"
+    wait_until status_of_watch "$1" ".file.reloads > $reloads"
+}
+
+# take_baseline PID FILE: the watch of PID, whose rules file says "baseline": "1h", takes a baseline while the process rests, and no
+# other one afterwards.
+take_baseline() {
+    change_rules "$1" "$2" '.heap.baseline = "1s"'
+    wait_until has_baseline "$1"
+    change_rules "$1" "$2" '.heap.baseline = "1h"'
+}
+has_baseline() { local path; path=$("$gumshoe" capture --kinds heap "$1") && [ -e "$path/heap.base.pb.gz" ]; }
 
 # rules NAME TEXT: a rules file in $tmp; prints its path.
 rules() { printf '%s\n' "$2" > "$tmp/$1.json"; echo "$tmp/$1.json"; }

@@ -21,7 +21,7 @@ grep -q 'bad.json:2:28: error: unknown metric "rsss"; did you mean "rss"?' log |
 it "does so for a rules file that is missing, a directory, a FIFO, or not JSON"
 mkdir a-directory; mkfifo a-fifo; echo 'rules!' > text.json
 for file in missing.json a-directory a-fifo text.json; do
-    timeout 20 "$host" "rules=$file" > out || fail "the host failed with $file"
+    within_patience "$host" "rules=$file" > out || fail "the host failed with $file"
     grep -qE '^start E' out && grep -qx 'works yes' out || fail "$file: $(cat out)"
 done
 it "takes rules as text"

@@ -103,7 +103,7 @@ static void storm(void)
     for (int i = 0; i < CHILDREN; i++) {
         pid_t child = fork();
         if (child == 0) {
-            alarm(20);
+            alarm(300);
             char *at = mmap(NULL, LARGE, rw, private, -1, 0);
             at[5] = 5;
             _exit(at[5] == 5 && munmap(at, LARGE) == 0 ? 0 : 1);

@@ -26,7 +26,7 @@ s.sendall(b"get key-11999\r\n")
 assert f.readline() == b"VALUE key-11999 0 4000\r\n" and f.readline() == value + b"\r\n" and f.readline() == b"END\r\n"
 P
 it "answers while it is watched"
-wait_for 15 has_incident "$dir"
+wait_until has_incident "$dir"
 it "has a child that ends by SIGTERM as without the watch"
 pkill -TERM -P "$server" memcached
 wait "$server" && status=0 || status=$?

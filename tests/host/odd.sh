@@ -11,7 +11,7 @@ mkfifo input
 "$gumshoe" run --rules "$rules_file" --dir d -- "$build/hosts/ownmalloc" < input > out &
 host=$!; started="$started $host"
 exec 3> input
-wait_for 10 has_incident d
+wait_until has_incident d
 exec 3>&-
 wait $host || fail "the host failed"
 grep -q 'metric not available: heap_in_use: .*malloc of its own' log || fail "$(cat log)"

@@ -33,7 +33,7 @@ serve() {
     "$@" redis-server --port "$port" --bind 127.0.0.1 --save "" --appendonly no --dir "$tmp/$port" --enable-debug-command yes >"$tmp/redis-$port.out" 2>&1 &
     started="$started $!"
     server=$!
-    wait_for 10 redis-cli -p "$port" ping
+    wait_until redis-cli -p "$port" ping
     sleep 1.5
     fill "$port"
     ask "$port" > "$tmp/answers-$port"
@@ -47,7 +47,7 @@ plain_status=$status
 
 watched=$(a_free_port)
 serve "$watched" "$gumshoe" run --rules "$rules_file" --dir "$dir" --
-wait_for 15 has_incident "$dir"
+wait_until has_incident "$dir"
 redis-cli -p "$watched" shutdown nosave || true
 wait "$server" && status=0 || status=$?
 

@@ -10,7 +10,7 @@ for way in "-O0" "-O2" "-O2 -fno-omit-frame-pointer" "-O3 -fomit-frame-pointer -
     gcc $way -w "$source_dir/tests/host/ways/sleepers.c" -o sleepers -I "$source_dir/include" -L "$build" -lgumshoe -Wl,-rpath,"$build" -pthread
     rm -rf incidents threads.pb.gz
     it "interrupts nobody in 20 dumps, and comes to the end of every stack: gcc $way"
-    equal "$(timeout 60 ./sleepers 20 "$PWD/incidents")" 0 "system calls that returned early"
+    equal "$(within_patience ./sleepers 20 "$PWD/incidents")" 0 "system calls that returned early"
     go tool pprof -traces threads.pb.gz > traces 2> err || { cat err; fail "pprof"; }
     go tool pprof -tags threads.pb.gz > tags 2>/dev/null
     for function in $sleeping; do

@@ -9,7 +9,7 @@ by_function() { go tool pprof -top -cum -nodefraction=0 -nodecount=100000 -unit=
 in_use() { by_function inuse_space "$@"; }
 taken() { by_function alloc_space "$@"; }
 
-storm() { timeout 100 "$build/hosts/linked_storms" "$1" > out || fail "$1: exit status $?"; }
+storm() { within_patience "$build/hosts/linked_storms" "$1" > out || fail "$1: exit status $?"; }
 # balanced STORM BYTES: it allocated at least BYTES, and holds nothing.
 balanced() {
     storm "$1"

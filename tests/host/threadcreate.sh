@@ -8,8 +8,8 @@ mkfifo input
 "$gumshoe" run --rules "$rules_file" --dir d -- "$build/hosts/creator" < input > out &
 host=$!; started="$started $host"
 exec 3> input
-wait_for 10 grep -q ready out
-wait_for 10 has_incident d
+wait_until grep -q ready out
+wait_until has_incident d
 exec 3>&-
 wait $host || fail "the host failed"
 found=$(incident d)

@@ -15,10 +15,10 @@ measure() {
     "$gumshoe" run --rules "$rules_file" --dir "$dir" -- "$build/hosts/truth" "$1" "$2" < "$tmp/end-$1" > "$tmp/out-$1" &
     started="$started $!"
     exec 3> "$tmp/end-$1"
-    wait_for 30 test -s "$tmp/out-$1"
+    wait_until test -s "$tmp/out-$1"
     truth=$(cat "$tmp/out-$1")
     rm -rf "$dir"/2*
-    wait_for 30 has_incident "$dir"
+    wait_until has_incident "$dir"
     exec 3>&-
     wait $! || fail "the host failed"
     found=$(incident "$dir")
