@@ -2,7 +2,7 @@
 
  faults CALL ERRNO STRIDE   the Nth CALL of the agent's fails, for every STRIDEth N until a run has none that many
  kills COUNT SEED           SIGKILL at a random moment of a capture, COUNT times
- two SECONDS                two processes rotate one directory
+ two SECONDS                two processes rotate one directory, and until 30 incidents were seen
  moves                      the directory is moved, replaced by a link, by a stranger's, removed; a FIFO stands in the way
  latency COUNT              how long requests take while COUNT captures are made, and while none is: figures, no judgement
  disk                       the disk fills up, is read-only, and is well again (run in a mount namespace of its own)
@@ -13,6 +13,7 @@ import errno, json, os, random, shutil, signal, subprocess, sys, time, zlib
 
 host, what, *arguments = sys.argv[1:]
 STORE = os.path.abspath("d")
+PATIENCE = 300  # seconds, for what never comes
 LIBRARY = os.path.abspath("fail.so")
 
 
@@ -69,7 +70,7 @@ def contents(folder):
 
 # What came of each capture; None: the start was refused, and the host went on.
 def run(*args, env=None, status=0, may_refuse=False):
-    done = subprocess.run([host, *args], capture_output=True, text=True, timeout=60, env=dict(os.environ, **(env or {})))
+    done = subprocess.run([host, *args], capture_output=True, text=True, timeout=PATIENCE, env=dict(os.environ, **(env or {})))
     if done.returncode != status:
         fail("the host ended with", done.returncode, done.stdout, done.stderr)
     lines = done.stdout.split("\n")
@@ -102,7 +103,7 @@ class Steps:
     def end(self):
         self.process.stdin.close()
         self.say("done")
-        if self.process.wait(30):
+        if self.process.wait(PATIENCE):
             fail("the host ended with", self.process.returncode)
 
 
@@ -158,15 +159,25 @@ def faults(call, error, stride):
 
 
 # ---- the host is killed ----------------------------------------------------------------------------------------------------
-def kills(count, seed):
-    draw, cut, captures = random.Random(seed), 0, 0
-    for _ in range(count):
-        before = fresh()
-        process = subprocess.Popen([host, "captures", "100000"], stdout=subprocess.PIPE, text=True)
+def killed_in_the_middle(draw):
+    """A host that captures without end is killed at a random moment after its first capture."""
+    process = subprocess.Popen([host, "captures", "100000"], stdout=subprocess.PIPE, text=True)
+    for _ in range(2):  # "start ok", "capture ok"
         process.stdout.readline()
-        time.sleep(draw.uniform(0, 0.25))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    time.sleep(draw.uniform(0, 0.25))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def kills(count, seed):
+    """COUNT kills, and more until a fifth of COUNT fell into captures: when they do is up to the machine."""
+    draw, done, cut, captures = random.Random(seed), 0, 0, 0
+    while done < count or cut < count // 5:
+        if done == 20 * count:
+            fail("of %d kills, %d were in a capture" % (done, cut))
+        done += 1
+        before = fresh()
+        killed_in_the_middle(draw)
         complete = {name: contents("%s/%s" % (STORE, name)) for name, index in look().items()}
         cut += bool(dots())
         captures += len(complete) - len(before)
@@ -179,9 +190,7 @@ def kills(count, seed):
         not_complete = [name for name, index in after.items() if not index["complete"]]
         if any(name in complete for name in not_complete) or len(not_complete) > 1:
             fail("not complete:", not_complete)
-    print("%d kills, %d of them in a capture, after %d captures" % (count, cut, captures))
-    if count >= 15 and cut < count // 5:
-        fail("the kills did not meet captures")
+    print("%d kills, %d of them in a capture, after %d captures" % (done, cut, captures))
 
 
 # ---- two at one directory ----------------------------------------------------------------------------------------------------
@@ -195,9 +204,13 @@ def two(seconds):
         with open("%s/%s" % (STORE, name), "w") as file:
             file.write(name)
     processes = [subprocess.Popen([host, "captures", "1000000"], stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    until = time.time() + seconds
-    while time.time() < until:
-        most = max(most, sum(os.path.exists("%s/%s/incident.json" % (STORE, n)) for n in os.listdir(STORE) if is_incident(n)))
+    began, seen = time.time(), set()
+    while time.time() < began + seconds or len(seen) < 30:
+        there = {name for name in os.listdir(STORE) if is_incident(name) and os.path.exists("%s/%s/incident.json" % (STORE, name))}
+        seen |= there
+        most = max(most, len(there))
+        if time.time() > began + seconds + PATIENCE:
+            fail("only %d incidents were seen" % len(seen))
         time.sleep(0.01)
     made = 0
     for process in processes:
@@ -208,7 +221,9 @@ def two(seconds):
         made += lines.count("capture ok")
         if lines.count("capture ok") < len(lines) - 2:
             fail("one said", set(lines))
-    if most > keep + 2:  # each has published one before it rotates
+    # Each has published one before it rotates: 5. A process that waits for the other's rotation for half a second leaves it to
+    # that one, so on a busy machine it may be a few more for a while.
+    if most > 3 * keep:
         fail("%d incidents stood there at once" % most)
     for name in foreign:
         if read("%s/%s" % (STORE, name)).decode() != name:
@@ -304,6 +319,10 @@ def disk():
     os.unlink("disk/filler")
     if steps.capture() != "ok" or len(well(look())) != len(before) + 1 or dots():
         fail("it did not go on when there was room again", dots(), look())
+    steps.end()
+    # A disk with a file that is open for writing cannot be made read-only by hand: the black box lies on another one here.
+    mount("-t", "tmpfs", "-o", "size=2m,mode=700", "none", STORE + "/.live")
+    steps, before = Steps(), {name: contents("%s/%s" % (STORE, name)) for name in look()}
     mount("-o", "remount,ro", "disk")
     if steps.capture() == "ok":
         fail("it wrote to a disk that is read-only")
@@ -312,7 +331,7 @@ def disk():
     if steps.capture() != "ok" or dots():
         fail("it did not go on when the disk could be written again")
     steps.end()
-    subprocess.run(["umount", "disk"], check=True)
+    subprocess.run(["umount", STORE + "/.live", "disk"], check=True)
     print("%d incidents lost, %d cut, by a full disk" % (lost, parts))
     if not lost or not parts:
         fail("the disk was never full in the middle")
