@@ -1,6 +1,6 @@
 /* A host whose memory is of known kinds: account KIND [KIND…] takes it, says "ready", and waits for its input's end.
  *   map      200 MiB mapped by map_table, 50 of them unmapped again, in two pieces, the rest moved by mremap; a block of 18 MiB in its place
- *   wait     for a line of input
+ *   wait     says "waits", and does so for a line of input
  *   heap     100 MiB of live blocks
  *   holes    200 MiB of blocks, of every four three freed
  *   kept     100 MiB allocated and freed by a thread that has ended, in an arena of its own
@@ -115,13 +115,20 @@ void reserve(void)
     memset(at + (1ull << 39), 1, 20 * MIB);
 }
 
+static void wait_for_a_line(void)
+{
+    puts("waits");
+    fflush(stdout);
+    getchar();
+}
+
 static void take(const char *kind)
 {
     pthread_t thread;
     if (!strcmp(kind, "map"))
         map_table();
     else if (!strcmp(kind, "wait"))
-        getchar();
+        wait_for_a_line();
     else if (!strcmp(kind, "heap"))
         allocate(BLOCKS / 2);
     else if (!strcmp(kind, "shared"))
