@@ -11,12 +11,12 @@ mkdir lib && cp "$gumshoe" "$build/libgumshoe.so.1" lib && chmod -R a+rX lib && 
 as() { env GUMSHOE_LOG="$home/log" setpriv --reuid=$user --regid=$user --clear-groups "$@"; }
 rules_file=$(rules workers '{ "version": 1, "interval": "100ms", "heap": { "sample": "16KiB" }, "incidents": { "keep": 0, "max_per_hour": 0 }, "rules": [
     { "name": "tick", "every": "1s", "cooldown": "0s", "capture": ["heap", "threads"] } ] }'); chmod 644 "$rules_file"
-run() { as timeout -s KILL 90 lib/gumshoe run --rules "$rules_file" --dir "$home/d" -- "$@"; }
+run() { as timeout -s KILL $patience lib/gumshoe run --rules "$rules_file" --dir "$home/d" -- "$@"; }
 forked_by() { sed -n "s/^gumshoe.\([0-9]*\).: info: watching: forked by $1,.*/\1/p" "$home/log"; }
 # left_incidents PID…: every one of these processes has left an incident that is complete.
 left_incidents() {
     for pid in "$@"; do
-        wait_for 20 sh -c "ls -d $home/d/2*-tick-$pid"
+        wait_until sh -c "ls -d $home/d/2*-tick-$pid"
         complete "$(find "$home/d" -maxdepth 1 -name "2*-tick-$pid" | sort | head -n 1)"
         equal "$(jq .pid "$(find "$home/d" -maxdepth 1 -name "2*-tick-$pid" | sort | head -n 1)/incident.json")" "$pid" "whose incident it is"
     done
@@ -52,11 +52,11 @@ serve() {
     local port; port=$(a_free_port); rm -rf "$home/n"; mkdir "$home/n"; nginx_conf "$port" "$home/n"
     "$@" nginx -e "$home/n/error.log" -p "$home/n" -c "$home/n/nginx.conf" & local server=$!
     started="$started $server"
-    wait_for 20 listens "$port"
+    wait_until listens "$port"
     load "$port" > answers
     if [ "$1" = run ]; then
         master=$(cat "$home/n/pid")
-        wait_for 10 sh -c "[ \$(grep -c 'forked by $master,' $home/log) = 2 ]"
+        wait_until sh -c "[ \$(grep -c 'forked by $master,' $home/log) = 2 ]"
         left_incidents $(forked_by "$master")
         load "$port" >> answers2 && cmp answers answers2
     fi
@@ -71,16 +71,34 @@ diff wanted got
 it "watches postgres' backends; its answers and its end are the same"
 bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
 as "$bin/initdb" -D "$home/pg" -A trust --no-sync > initdb.log 2>&1 || { cat initdb.log; fail initdb; }
-queries() { # PORT: a session of some seconds, which allocates
-    as psql -h "$home" -p "$1" -At postgres -c 'select 6 * 7' -c 'create temp table t as select i, repeat(md5(i::text), 8) as word from generate_series(1, 50000) i' \
-        -c 'select count(*), sum(length(word)) from t' -c 'select md5(string_agg(word, chr(44) order by i)) from t' -c 'select pg_sleep(1.6)' -c 'select 1/0' 2>&1
+# queries PORT COMMAND: a session which allocates, and which lasts until COMMAND has ended.
+queries() {
+    {
+        echo 'select 6 * 7;'
+        echo 'create temp table t as select i, repeat(md5(i::text), 8) as word from generate_series(1, 50000) i;'
+        echo 'select count(*), sum(length(word)) from t;'
+        echo 'select md5(string_agg(word, chr(44) order by i)) from t;'
+        "$2"
+        echo 'select 1/0;'
+    } | as psql -h "$home" -p "$1" -At postgres 2>&1
 }
+# has_backend: a backend that serves a session has left an incident, $backend.
+has_backend() {
+    local pid its
+    for pid in $(sed -n 's/^gumshoe.\([0-9]*\).: info: watching: forked by .*/\1/p' "$home/log"); do
+        for its in "$home"/d/2*-tick-"$pid"; do
+            if [ -d "$its" ] && go tool pprof -traces "$its/heap.pb.gz" 2> /dev/null | grep -q PostgresMain; then backend=$its; return 0; fi
+        done
+    done
+    return 1
+}
+wait_for_backend() { wait_until has_backend; }
 database() {
     local port; port=$(a_free_port)
     "$@" "$bin/postgres" -D "$home/pg" -c listen_addresses= -c unix_socket_directories="$home" -p "$port" -c fsync=off -c log_min_messages=fatal > /dev/null 2>&1 & local server=$!
     started="$started $server"
-    wait_for 30 as "$bin/pg_isready" -h "$home" -p "$port"
-    outcome queries "$port" > answers
+    wait_until as "$bin/pg_isready" -h "$home" -p "$port"
+    outcome queries "$port" "$([ "$1" = run ] && echo wait_for_backend || echo true)" > answers
     kill -INT "$(head -n 1 "$home/pg/postmaster.pid")"
     local status=0; wait $server || status=$?
     echo "$(cat answers) status $status"
@@ -89,25 +107,24 @@ rm -f "$home/log"
 database as > wanted; database run > got
 diff wanted got
 grep -q 'division by zero' got || fail "the session went otherwise: $(cat got)"
-backend=
-for pid in $(sed -n 's/^gumshoe.\([0-9]*\).: info: watching: forked by .*/\1/p' "$home/log"); do
-    for its in "$home"/d/2*-tick-"$pid"; do
-        if [ -d "$its" ] && go tool pprof -traces "$its/heap.pb.gz" 2> /dev/null | grep -q PostgresMain; then backend=$its; fi
-    done
-done
-[ -n "$backend" ] || fail "no incident of a backend that served the session"
+has_backend || fail "no incident of a backend that served the session"
 complete "$backend"
 
 it "lets redis save in a child, and the file is the same"
+child_is_watched() { grep -q 'info: watching: forked by' "$home/log"; }
 save() {
     local port; port=$(a_free_port); rm -rf "$home/r"; install -d -o $user "$home/r"
     "$@" redis-server --port "$port" --bind 127.0.0.1 --save '' --dir "$home/r" --rdbcompression no > /dev/null 2>&1 & local server=$!
     started="$started $server"
-    wait_for 20 redis-cli -p "$port" ping
-    { for i in $(seq 20000); do echo "set key:$i $i-$(printf %0100d "$i")"; done; } | redis-cli -p "$port" --pipe > /dev/null
-    redis-cli -p "$port" config set rdb-key-save-delay 50 > /dev/null # the child takes a second
-    redis-cli -p "$port" bgsave
-    wait_for 30 sh -c "redis-cli -p $port info persistence | grep -q rdb_bgsave_in_progress:0"
+    wait_until redis-cli -p "$port" ping
+    for i in $(seq 20000); do printf 'set key:%d %d-%0100d\n' "$i" "$i" "$i"; done | redis-cli -p "$port" --pipe > /dev/null
+    for delay_us in 50 200 800 3200; do # 50 are a second for the whole; longer, until the child has lived long enough to be watched
+        redis-cli -p "$port" config set rdb-key-save-delay $delay_us > /dev/null
+        redis-cli -p "$port" bgsave > began
+        wait_until sh -c "redis-cli -p $port info persistence | grep -q rdb_bgsave_in_progress:0"
+        if [ "$1" != run ] || child_is_watched; then break; fi
+    done
+    cat began
     redis-cli -p "$port" info persistence | grep -o 'rdb_last_bgsave_status:[a-z]*'
     redis-cli -p "$port" config set rdb-key-save-delay 0 > /dev/null
     redis-cli -p "$port" shutdown nosave 2> /dev/null || true
@@ -118,4 +135,4 @@ save() {
 rm -f "$home/log"
 save as > wanted; save run > got
 diff wanted got
-grep -q 'info: watching: forked by' "$home/log" || fail "the child was not watched: $(cat "$home/log")"
+child_is_watched || fail "the child was not watched: $(cat "$home/log")"
