@@ -10,33 +10,34 @@ rules=$(rules busy '{"version": 1, "interval": "10ms", "budget": "100%", "heap":
 RANDOM=${GUMSHOE_SEED:-4711}
 
 it "can read the box after each of $rounds kills"
-begun=0 stacks=0 behind=0
-for round in $(seq "$rounds"); do
+begun=0 round=0
+# As many as were asked for, and until a quarter of them fell behind a new beginning of the box: when that comes is up to the machine.
+while [ $round -lt "$rounds" ] || [ $begun -le $((rounds / 4)) ]; do
+    round=$((round + 1))
+    [ $round -le $((20 * rounds)) ] || fail "the box was begun again in $begun of $round rounds: this test tests less than it says"
     rm -rf store
     GUMSHOE_RULES=$rules GUMSHOE_DIR=$PWD/store LD_PRELOAD=$build/libgumshoe.so "$build/hosts/churn" 13 > out & host=$!
     started=$host
-    for _ in $(seq 500); do [ -s out ] && ls store/.live/*.box > /dev/null 2>&1 && break; sleep 0.01; done
-    first=$(stat -c %i store/.live/*.box)
+    wait_until test -s out
+    wait_until ls store/.live/$host-*.box
+    box=$(ls store/.live/*.box)
+    first=$(stat -c %i "$box")
     sleep "0.$((RANDOM % 5))$((RANDOM % 10))$((RANDOM % 10))"
-    killed=$(date +%s%N)
+    told=$(date +%s.%N)
+    wait_for_ticks "$box" 2
+    sleep "0.0$((RANDOM % 10))$((RANDOM % 10))"
     kill -9 $host; wait $host 2> /dev/null || true
-    box=$(ls store/.live/*.box) || fail "round $round: no box: $(ls -la store/.live)"
+    [ -e "$box" ] || fail "round $round: no box: $(ls -la store/.live)"
     [ "$(stat -c %i "$box")" = "$first" ] || begun=$((begun + 1))
     path=$("$gumshoe" recover --dir out.d "$box") || fail "round $round: $(ls -la store/.live)"
-    read -r sampled late < <(python3 - "$path" "$killed" <<'P'
+    python3 - "$path" "$told" <<'P' || fail "round $round: the incident"
 import datetime, json, sys
 incident = json.load(open(sys.argv[1] + "/incident.json"))
 assert incident["complete"] and not incident["errors"], incident["errors"]
-assert incident["culprit"]["function"] == "either", incident["culprit"]
+assert incident["culprit"]["function"] == "either" and incident["culprit"]["bytes"] > 0, incident["culprit"]
 seen = datetime.datetime.fromisoformat(incident["died"]["last_seen"].replace("Z", "+00:00")).timestamp()
-print(incident["culprit"]["bytes"], round((int(sys.argv[2]) / 1e9 - seen) * 1000))
+assert seen >= float(sys.argv[2]) - 0.001, "last seen %.3f s before what the box had held already" % (float(sys.argv[2]) - seen)
 P
-    ) || fail "round $round: the incident"
-    [ "$sampled" -gt 0 ] || fail "round $round: nothing in it"
-    # Two ticks, and what a busy machine adds.
-    [ "$late" -lt 500 ] || fail "round $round: last seen $late ms before the kill"
-    [ "$late" -le "$behind" ] || behind=$late
     rm -rf out.d
 done
-echo "    $rounds kills: $begun times the box had been begun again by then; at most $behind ms behind"
-[ "$begun" -gt $((rounds / 4)) ] || fail "the box was hardly ever begun again: this test tests less than it says"
+echo "    $round kills: $begun times the box had been begun again by then"

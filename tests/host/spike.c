@@ -1,27 +1,19 @@
-/* spike TABLE SECONDS CACHE MS HOW: a host that dies of a spike. A table of TABLE MiB, SECONDS of calm, then a cache of CACHE MiB
- * filled within MS milliseconds,
- * and then HOW:
- *   kill    SIGKILL, at that very moment        stay    sleep until somebody ends it
+/* spike TABLE CACHE HOW: a host that dies of a spike. A table of TABLE MiB, and after a line of input a cache of CACHE MiB; then,
+ * after another line, HOW:
+ *   kill    SIGKILL          stay    sleep until somebody ends it
+ *   more    a cache of 1 GiB more, and sleep
  *   exit    exit(0)    _exit  _exit(0)    abort    exec PROGRAM …
- * It says "calm" and "full" as it comes to be so. */
+ * It says "calm" and "full" as it comes to be so. At the end of its input it does not wait. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { BLOCK = 64 << 10 };
 
 static void **blocks;
 static size_t count;
-
-static long long now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000ll + now.tv_nsec / 1000;
-}
 
 __attribute__((always_inline)) static inline void keep(size_t size)
 {
@@ -32,50 +24,51 @@ __attribute__((always_inline)) static inline void keep(size_t size)
     blocks[count++] = block;
 }
 
-__attribute__((noinline)) static void build_table(size_t bytes)
+/* (noipa: else the two are folded into one.) */
+__attribute__((noipa)) static void build_table(size_t bytes)
 {
     for (size_t at = 0; at < bytes; at += BLOCK)
         keep(BLOCK);
     __asm__ volatile(""); // no tail call: it stands in the stack
 }
 
-__attribute__((noinline)) static void fill_cache(size_t bytes, long long us)
+__attribute__((noipa)) static void fill_cache(size_t bytes)
 {
-    long long began = now_us();
-    for (size_t at = 0; at < bytes; at += BLOCK) {
+    for (size_t at = 0; at < bytes; at += BLOCK)
         keep(BLOCK);
-        while (us && now_us() - began < (long long)((double)at / (double)bytes * (double)us))
-            ; // evenly over the time
-    }
     __asm__ volatile("");
 }
 
-static void say(const char *word)
+static void say_and_wait(const char *word)
 {
     printf("%s\n", word);
     fflush(stdout);
+    for (char byte; read(0, &byte, 1) == 1 && byte != '\n';)
+        ;
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 6)
+    if (argc < 4)
         return 2;
-    size_t table = (size_t)atol(argv[1]) << 20, cache = (size_t)atol(argv[3]) << 20;
-    blocks = calloc((table + cache) / BLOCK + 1, sizeof *blocks);
+    size_t table = (size_t)atol(argv[1]) << 20, cache = (size_t)atol(argv[2]) << 20, more = (size_t)1 << 30;
+    const char *how = argv[3];
+    blocks = calloc((table + cache + more) / BLOCK + 1, sizeof *blocks);
     build_table(table);
-    say("calm");
-    usleep((useconds_t)(atof(argv[2]) * 1e6));
-    fill_cache(cache, atoll(argv[4]) * 1000);
-    if (strcmp(argv[5], "kill") == 0)
+    say_and_wait("calm");
+    fill_cache(cache);
+    say_and_wait("full");
+    if (strcmp(how, "kill") == 0)
         kill(getpid(), SIGKILL);
-    say("full");
-    if (strcmp(argv[5], "abort") == 0)
+    if (strcmp(how, "abort") == 0)
         abort();
-    if (strcmp(argv[5], "_exit") == 0)
+    if (strcmp(how, "_exit") == 0)
         _exit(0);
-    if (strcmp(argv[5], "exec") == 0)
-        execvp(argv[6], argv + 6);
-    if (strcmp(argv[5], "stay") == 0)
+    if (strcmp(how, "exec") == 0)
+        execvp(argv[4], argv + 4);
+    if (strcmp(how, "more") == 0)
+        fill_cache(more);
+    if (strcmp(how, "stay") == 0 || strcmp(how, "more") == 0)
         for (;;)
             pause();
     return 0;
