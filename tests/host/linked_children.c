@@ -8,6 +8,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* A child is watched from some time after its birth on. */
+static int capture_when_watched(const char *what)
+{
+    enum { TRIES = 6000, PAUSE_US = 10000 };
+    int result = -ESRCH;
+    if (strcmp(what, "works") != 0)
+        usleep(400000); // for what is not to come
+    for (int i = 0; i == 0 || (result == -ESRCH && strcmp(what, "works") == 0 && i < TRIES); i++) {
+        result = gumshoe_capture("by-child", GUMSHOE_HEAP);
+        usleep(PAUSE_US);
+    }
+    return result;
+}
+
 static void in_child(const char *what, const char *rules)
 {
     struct gumshoe_options own = {.size = sizeof own, .rules_json = rules, .dir = "its-own"};
@@ -21,8 +35,7 @@ static void in_child(const char *what, const char *rules)
         gumshoe_stop();
     if (!strcmp(what, "starts"))
         printf("starts %d\n", gumshoe_start(&own));
-    usleep(400000);
-    int result = gumshoe_capture("by-child", GUMSHOE_HEAP);
+    int result = capture_when_watched(what);
     printf("%s %s\n", what, result ? strerrorname_np(-result) : "0");
     exit(0); // by way of the library's end
 }

@@ -3,8 +3,8 @@
  *   linked_luck captures N            N captures; a line for each, then "done"
  *   linked_luck descriptors [PAUSE]   every descriptor is used up, and a thread tries again each PAUSE µs, as an accept loop
  *                                     does; or without a pause
- *   linked_luck parent SECONDS        captures once, and for SECONDS counts the SIGCHLDs that come and asks for children; then
- *                                     has one of its own, which it finds
+ *   linked_luck parent                captures once, and counts the SIGCHLDs that come and asks for children until its input
+ *                                     ends; then has one of its own, which it finds
  *   linked_luck steps                 a capture for each line of its input
  *   linked_luck latency N             serves requests for two seconds, and then while N captures are made: how long they took
  *   linked_luck leave N               N captures, then exit(0) at once
@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gumshoe/gumshoe.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -148,15 +149,15 @@ static void count(int number)
     signals++;
 }
 
-static int parent(int seconds)
+static int parent(void)
 {
-    time_t until = time(NULL) + seconds;
+    struct pollfd input = {.fd = 0, .events = POLLIN};
     int found = 0, calls_ended_early = 0, forks = 0;
     int secret = open("/dev/null", O_RDONLY); // without O_CLOEXEC: programs of the host's would inherit it
     if (signal(SIGCHLD, count) == SIG_ERR || signal(SIGUSR1, SIG_IGN) == SIG_ERR || secret < 0)
         return 2;
     captures(1);
-    while (time(NULL) <= until) {
+    while (poll(&input, 1, 0) == 0) {
         siginfo_t ended = {0};
         if (waitpid(-1, NULL, WNOHANG) != -1 || errno != ECHILD || waitid(P_ALL, 0, &ended, WEXITED) == 0)
             found++;
@@ -186,8 +187,8 @@ int main(int argc, char **argv)
         status = descriptors(argc == 3 ? (useconds_t)atoi(argv[2]) : 0);
     else if (argc == 3 && strcmp(argv[1], "latency") == 0)
         status = latency(atoi(argv[2]));
-    else if (argc == 3 && strcmp(argv[1], "parent") == 0)
-        status = parent(atoi(argv[2]));
+    else if (argc == 2 && strcmp(argv[1], "parent") == 0)
+        status = parent();
     else if (argc == 3 && strcmp(argv[1], "leave") == 0)
         exit(captures(atoi(argv[2])));
     gumshoe_stop();

@@ -1,9 +1,10 @@
 /* children.c - ways to be a child, and what daemons do to themselves before they begin to work.
- *   children [fork|twice|daemon] [closefrom|close|chroot|setuid|drop|seccomp|tsync] work|spin MILLISECONDS
- *   children execs N        N children that exec /bin/true at once, and one that stays. Into the file with-thread: how many of the
- *                           last N - 100 had a thread that they did not start
+ *   children [fork|twice|daemon] [closefrom|close|chroot|setuid|drop|seccomp|tsync] work|spin
+ *   children execs N        N children that exec /bin/true at once, and one that works. Into the file with-thread: how many of
+ *                           the last N - 100 had a thread that they did not start, and after how many milliseconds the slowest
+ *                           of all came to its exec
  *   children fds            a child that execs ls: which descriptors does it have?
- * Whoever works allocates all the while, and ends with status 7. Prints what of its own it finds changed at the end. */
+ * Whoever works allocates until there is a file "enough" in its directory, and ends with status 7. Prints what of its own it finds changed at the end. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -41,9 +42,10 @@ __attribute__((noinline)) void *grow_in_the_child(void)
     return block;
 }
 
-static void work(double milliseconds, int spin)
+static void work(int spin)
 {
-    for (double until = now() + milliseconds; now() < until;) {
+    enum { AT_MOST = 600000 }; // milliseconds, should the test have ended meanwhile
+    for (double until = now() + AT_MOST; now() < until && access("enough", F_OK) != 0;) {
         *(void *volatile *)grow_in_the_child() = NULL;
         if (!spin)
             usleep(2000);
@@ -129,35 +131,49 @@ static int threads(void)
     return stat("/proc/self/task", &status) == 0 ? (int)status.st_nlink - 2 : 0;
 }
 
-static void tell_with_thread(int count)
+struct execs { // shared by all children
+    int with_thread;
+    double slowest;
+};
+
+static void tell_of(const struct execs *execs)
 {
     FILE *out = fopen("with-thread", "w");
-    fprintf(out, "%d\n", count);
+    fprintf(out, "%d %.0f\n", execs->with_thread, execs->slowest);
     fclose(out);
+}
+
+static void exec_at_once(struct execs *shared, double born, int may_have_thread)
+{
+    shared->with_thread += !may_have_thread && threads() > 1;
+    double age = now() - born;
+    if (age > shared->slowest)
+        shared->slowest = age;
+    execl("/bin/true", "true", (char *)NULL);
+    _exit(1);
 }
 
 static int execs(int count)
 {
     enum { FIRST = 100 };
-    int wrong = 0, *with_thread = mmap(NULL, sizeof *with_thread, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct execs *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int wrong = 0;
     for (int i = 0; i < count; i++) {
         int status;
         if (i == FIRST)
             usleep(300000); // those have had the time to become something
+        double born = now();
         pid_t child = fork();
-        if (child == 0) {
-            *with_thread += i >= FIRST && threads() > 1;
-            execl("/bin/true", "true", (char *)NULL);
-            _exit(1);
-        }
+        if (child == 0)
+            exec_at_once(shared, born, i < FIRST);
         waitpid(child, &status, 0);
         wrong += status != 0;
     }
     printf("%d wrong\n", wrong);
-    tell_with_thread(*with_thread);
+    tell_of(shared);
     pid_t child = fork();
     if (child == 0)
-        work(500, 0);
+        work(0);
     return child == 0 ? 7 : end_of(child);
 }
 
@@ -177,7 +193,7 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc > 2 && !strcmp(argv[1], "execs")) return execs(atoi(argv[2]));
     if (argc > 1 && !strcmp(argv[1], "fds")) return list_descriptors();
-    usleep(200000); // the watch has begun
+    usleep(200000); // for the watch to have begun
     if (!strcmp(argv[at], "fork") || !strcmp(argv[at], "twice")) {
         int again = !strcmp(argv[at++], "twice");
         pid_t child = fork();
@@ -189,7 +205,7 @@ int main(int argc, char **argv)
         if (daemon(1, 1) != 0) return 1;
     }
     at += prepare(argv[at]);
-    work(atof(argv[at + 1]), !strcmp(argv[at], "spin"));
+    work(!strcmp(argv[at], "spin"));
     look_at_own_files();
     return 7;
 }

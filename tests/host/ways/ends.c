@@ -1,6 +1,8 @@
-/* ends.c - a host that works on two threads and then ends in one of many ways; or execs itself, or gets signals.
+/* ends.c - a host that works on two threads until its input ends, and then ends in one of many ways; or execs itself, or gets
+ * signals.
  *   ends WAY [COUNT] */
 #define _GNU_SOURCE
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -109,15 +111,16 @@ static void exec_in_children(int count)
     printf("%d bad\n", bad);
 }
 
-/* The program takes our signals for itself in the middle of it all: it is to get its own, and none of ours. */
+/* The program takes our signals for itself in the middle of it all: once that was noticed it is to get its own, and none of ours. */
 static void take_over(int count)
 {
     struct sigaction action = {.sa_handler = on_signal};
-    work(300);
     sigaction(SIGURG, &action, NULL);
     sigaction(SIGWINCH, &action, NULL);
-    work(1200); // by now it was noticed
-    handled = 0;
+    do {
+        handled = 0;
+        work(300);
+    } while (handled); // a timer's: one in a millisecond
     for (int i = 0; i < count; i++) {
         raise(SIGURG);
         work(10);
@@ -129,12 +132,13 @@ int main(int argc, char **argv)
 {
     const char *way = argc > 1 ? argv[1] : "";
     int count = argc > 2 ? atoi(argv[2]) : 0;
+    struct pollfd input = {.fd = 0, .events = POLLIN};
     pthread_t thread;
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (strcmp(way, "wait") != 0)
         pthread_create(&thread, NULL, work_on, NULL);
-    if (strcmp(way, "again") != 0 && strcmp(way, "wait") != 0)
-        work(700);
+    while (strcmp(way, "again") != 0 && strcmp(way, "wait") != 0 && poll(&input, 1, 0) == 0)
+        work(10);
     if (!strcmp(way, "exit")) atexit(at_exit), exit(3);
     if (!strcmp(way, "_exit")) _exit(4);
     if (!strcmp(way, "quick_exit")) at_quick_exit(at_exit), quick_exit(5);
