@@ -108,25 +108,27 @@ static void add_sample(struct gs_thread_dump *dump, struct gs_thread_seen *threa
         address[i] = stack->frames[i] - 1;
     thread->sample = dump->profile->sample_count;
     uint64_t hash = gs_hash_bytes(address, stack->depth * sizeof *address);
-    thread->stack = hash ^ (uint64_t)thread->state;
     snprintf(name, sizeof name, "(no answer: %s)", thread->deaf ? thread->deaf : gs_thread_state(thread->state));
+    thread->stack = hash ^ (uint64_t)thread->state;
+    if (stack->depth == 0) // one group for each reason
+        thread->stack ^= gs_hash_bytes(name, strlen(name));
     if (stack->depth == 0)
         gs_profile_add_named_sample(dump->profile, name, &one, label, labels);
     else
         add_stack(dump, hash, address, stack->depth, label, labels);
 }
 
-/* Have it look at its own stack, if it can. */
+/* Have it look at its own stack, if it can. Why it cannot is found out even when the dump's patience is at an end. */
 static void ask(struct gs_thread_dump *dump, int task, struct gs_thread_seen *thread, struct gs_thread_stack *stack)
 {
     bool stopped = thread->state == 'T' || thread->state == 't' || thread->state == 'Z';
-    if (!dump->signal || stopped || dump->waited_ns >= PATIENCE_NS)
+    if (!dump->signal || stopped)
         return;
     if (!gs_probe_may_be_asked(thread->tid))
         thread->deaf = "its stack is small";
     else if (gs_task_blocks(task, thread->tid, dump->signal)) // it would be left pending, and come out of a sigwait
         thread->deaf = "it blocks the signal";
-    if (thread->deaf)
+    if (thread->deaf || dump->waited_ns >= PATIENCE_NS)
         return;
     int64_t before_ns = gs_monotonic_ns();
     gs_probe_thread_stack(task, thread->tid, ANSWER_NS, stack);

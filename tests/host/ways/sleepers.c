@@ -23,6 +23,7 @@
 
 static _Atomic long interrupted;
 static _Atomic int asleep;
+static pid_t sleeper[64]; /* their threads; 0: one that works */
 static int quiet[2]; /* a pipe in which nothing ever comes */
 static sem_t never;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -134,11 +135,29 @@ static NOINLINE void at_work_deaf(void)
 /* How a thread comes to its sleep: through an own frame that calls by pointer. */
 static NOINLINE void *by_pointer(void *function)
 {
+    static _Atomic int begun;
+    int number = begun++;
     gumshoe_label_set("role", "sleeper");
+    if (function != (void *)at_work && function != (void *)at_work_deaf)
+        sleeper[number] = (pid_t)syscall(SYS_gettid);
     asleep++;
     ((void (*)(void))function)();
     END;
     return NULL;
+}
+
+static int all_sleep(void)
+{
+    for (int i = 0; i < asleep; i++) {
+        char path[64], state = 'S';
+        snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)sleeper[i]);
+        FILE *file = sleeper[i] ? fopen(path, "re") : NULL;
+        if (file && (fscanf(file, "%*d (%*[^)]) %c", &state) != 1 || fclose(file)))
+            return 0;
+        if (state != 'S')
+            return 0;
+    }
+    return 1;
 }
 
 int main(int argc, char **argv)
@@ -154,9 +173,8 @@ int main(int argc, char **argv)
         for (int n = 0; n < 3; n++)
             if (pthread_create(&thread, NULL, by_pointer, (void *)all[i]))
                 return 2;
-    while (asleep < 3 * (int)(sizeof all / sizeof *all))
+    while (asleep < 3 * (int)(sizeof all / sizeof *all) || !all_sleep())
         usleep(1000);
-    usleep(100000);
     interrupted = 0;
     for (int i = 0; i < atoi(argv[1]); i++)
         if (gumshoe_capture("dump", GUMSHOE_THREADS))
