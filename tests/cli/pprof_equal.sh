@@ -16,18 +16,24 @@ same() {
 }
 
 cat > grow.py <<'P'
-import json, re, time
+import json, re, sys, time
 kept = []
 for i in range(40):
     kept.append([str(j) * 20 for j in range(4000)])
     json.dumps(kept[-1]); re.compile("a%db*" % i)
     time.sleep(0.06)
+sys.stdin.read()
 P
 printf '{ "version": 1, "interval": "100ms", "heap": { "sample": "4KiB", "baseline": "1s" }, "rules": [
   { "name": "n", "every": "2s", "cooldown": "0s", "capture": ["heap", "threads"] } ] }' > r.json
-"$gumshoe" run --rules r.json --dir d -- python3 grow.py
-found=$(incident d)
-[ -s "$found/heap.base.pb.gz" ] || fail "no baseline"
+mkfifo input
+"$gumshoe" run --rules r.json --dir d -- python3 grow.py < input & host=$!; started=$host
+exec 3> input
+has_base() { [ -s "$(incident d)/heap.base.pb.gz" ]; }
+wait_until has_base
+exec 3>&-
+wait $host || fail "the host failed"
+found=$(dirname "$(ls d/2*/heap.base.pb.gz | tail -n 1)")
 
 cat > alloc.go <<'G'
 package main

@@ -137,16 +137,22 @@ equal "$(ask '.rules[0] | [.fired[].time] | tostring')" '[63.5]' # one second, o
 
 it "replays an incident's own history, with the limit it was judged by: what fired there fires here"
 cat > grow.py <<'PY'
-import time
+import sys, time
 kept = []
 for i in range(40):
     kept.append(bytearray(1 << 20))
     time.sleep(0.05)
+sys.stdin.read()
 PY
 live=$(rules live '{ "version": 1, "interval": "100ms", "rules": [
   { "name": "grown", "metric": "rss", "above": "30MiB", "capture": ["heap"] },
   { "name": "never", "metric": "rss", "above": "90%" } ] }')
-within_patience "$gumshoe" run --rules "$live" --dir "$tmp/incidents" -- python3 grow.py 2> run.err || fail "the run: $(cat run.err)"
+mkfifo input
+"$gumshoe" run --rules "$live" --dir "$tmp/incidents" -- python3 grow.py < input 2> run.err & host=$!; started="$started $host"
+exec 3> input
+wait_until has_incident "$tmp/incidents"
+exec 3>&-
+wait $host || fail "the run: $(cat run.err)"
 found=$(incident "$tmp/incidents")
 for history in "$found" "$found/" "$found/metrics.json"; do
     replay --rules "$live" --json "$history"
@@ -165,7 +171,7 @@ replay --rules "$live" --json older/metrics.json
 equal "$(ask '.history.limit')" null "a file alone"
 it "replays a black box: of a process that runs, and of one that was killed"
 quiet=$(rules quiet '{ "version": 1, "interval": "100ms", "rules": [ { "name": "never", "metric": "rss", "above": "99%" } ] }')
-(exec env GUMSHOE_RULES="$quiet" GUMSHOE_DIR="$tmp/boxes" LD_PRELOAD="$build/libgumshoe.so" python3 -c 'import time; k = [bytearray(40 << 20)]; time.sleep(60)') & started="$started $!"
+(exec env GUMSHOE_RULES="$quiet" GUMSHOE_DIR="$tmp/boxes" LD_PRELOAD="$build/libgumshoe.so" python3 -c 'import time; k = [bytearray(40 << 20)]; time.sleep(100000)') & started="$started $!"
 has_rows() { box=$(ls "$tmp"/boxes/.live/$1-*.box) && replay --rules "$live" --json "$box" && [ "$(ask .history.rows)" -gt 3 ] && [ "$(ask '.rules[0].fired | length')" = 1 ]; }
 wait_until has_rows $!
 kill -9 $!; wait $! 2> /dev/null || true

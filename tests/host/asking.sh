@@ -8,11 +8,10 @@ rules=$(rules ask '{"version": 1, "interval": "100ms", "rules": [
     {"name": "held", "metric": "threads", "above": 1, "for": "10m"}, {"name": "hourly", "every": "1h"}]}')
 cat > busy.py <<'P'
 import threading, time
-def wait(): time.sleep(1000)
+def wait(): time.sleep(100000)
 threads = [threading.Thread(target=wait, name="t%d" % i, daemon=True) for i in range(3)]
 for t in threads: t.start()
-end = time.time() + 60
-while time.time() < end:
+while True:
     sum(i * i for i in range(10000))
     time.sleep(0.001)
 P
@@ -41,8 +40,7 @@ path=$("$gumshoe" capture --kinds cpu,threads --seconds 1 "$pid") || fail "captu
 go tool pprof -top "$path/cpu.pb.gz" 2>/dev/null | grep -q 'Duration: 1s' || fail "$(go tool pprof -top "$path/cpu.pb.gz" 2>&1 | head -5)"
 it "answers others while one waits"
 "$gumshoe" capture --kinds cpu --seconds 3 "$pid" > slow & waiting=$!
-sleep 0.5
-equal "$("$gumshoe" status --json "$pid" | jq .under_way)" 1 "under way"
+wait_until status_of_watch "$pid" '.under_way == 1'
 wait $waiting || fail "the slow one"
 [ -s "$(cat slow)/cpu.pb.gz" ] || fail "no profile: $(cat slow)"
 it "refuses nonsense, in words"
@@ -58,7 +56,7 @@ import glob, json, socket, sys, time
 path = glob.glob("incidents/.live/*.sock")[0]
 def connect():
     s = socket.socket(socket.AF_UNIX)
-    s.settimeout(10)
+    s.settimeout(300)
     time.sleep(0.02) # the queue is short
     s.connect(path)
     return s
@@ -88,7 +86,7 @@ if [ "$(id -u)" = 0 ]; then
     cat > stranger.py <<'P'
 import socket, sys
 s = socket.socket(socket.AF_UNIX)
-s.settimeout(5)
+s.settimeout(300)
 s.connect(sys.argv[1])
 try:
     s.send(b'{"version":1,"command":"status"}\n')
@@ -106,7 +104,12 @@ left() { [ "$(ls incidents/.live | grep -c "^$1-.*sock")" = "$2" ]; }
 wait_until left $killed 1
 kill -9 $killed; wait $killed 2> /dev/null || true
 left $killed 1 || fail "it was removed by nobody"
-GUMSHOE_RULES=$rules GUMSHOE_DIR=$PWD/incidents LD_PRELOAD=$build/libgumshoe.so /usr/bin/python3 -c 'import time; time.sleep(1)'
+mkfifo input
+GUMSHOE_RULES=$rules GUMSHOE_DIR=$PWD/incidents LD_PRELOAD=$build/libgumshoe.so /usr/bin/python3 -c 'import sys; sys.stdin.read()' < input & next=$!; started="$started $next"
+exec 3> input
+wait_until left $killed 0
+exec 3>&-
+wait $next
 equal "$(find incidents/.live -name '*.sock')" "" "what is left"
 
 it "starts beside an agent that is stopped, and whose callers have filled its queue; who asks that one is told so"
@@ -149,8 +152,9 @@ kill -9 $beside $paused $callers; rm incidents/.live/*.sock
 
 it "captures the threads of a process without an agent, which lives on"
 /usr/bin/python3 busy.py & plain=$!; started="$started $plain"
-sleep 0.5
-path=$("$gumshoe" capture --dir foreign "$plain") || fail "capture of a stranger"
+# Its threads have begun, and sleep.
+begun() { path=$("$gumshoe" capture --dir foreign "$plain") && grep -q 'in clock_nanosleep\|in pselect6\|in select' "$path/threads.txt" && [ "$(sed -n 's/^threads: //p' "$path/threads.txt")" = 4 ]; }
+wait_until begun
 equal "$(jq -r '.complete, .pid, (.errors | length)' "$path/incident.json" | tr '\n' ' ')" "true $plain 0 " "the incident"
 go tool pprof -traces "$path/threads.pb.gz" 2>/dev/null | grep -q 'main\|_start' || fail "no stacks"
 equal "$(sed -n 's/^threads: //p' "$path/threads.txt")" 4 "threads"

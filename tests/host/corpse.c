@@ -1,5 +1,6 @@
 /* corpse.c - a host that ends in a core file: some memory that grew in grow_cache, a thread that waits in await_work, and an end in
- * take_order.   corpse abort | segv | wait   (wait: lives until it is told to end, so that a debugger may write the core) */
+ * take_order.   corpse abort | segv | wait   (wait: lives until it is told to end, so that a debugger may write the core)
+ * It says "calm" before it grows, which it does after a line of input, and then "ready". */
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -39,8 +40,12 @@ int main(int argc, char **argv)
 {
     pthread_t thread;
     pthread_create(&thread, NULL, await_work, NULL);
-    grow_cache(0, 160); /* 10 MiB, before the baseline of 3 s */
-    sleep(4);
+    free(malloc(100 << 20)); /* past the gap that was drawn before the rules were read */
+    grow_cache(0, 160);      /* 10 MiB */
+    puts("calm");
+    fflush(stdout);
+    for (char byte = 0; byte != '\n' && read(0, &byte, 1) == 1;)
+        ;
     grow_cache(160, 800); /* 40 MiB more */
     usleep(300000);
     puts("ready");

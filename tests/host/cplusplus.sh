@@ -4,12 +4,12 @@
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 lib=/usr/lib/$(gcc -print-multiarch)
-rules_file=$(rules r '{ "version": 1, "interval": "100ms", "heap": { "sample": "4KiB" }, "budget": "100%", "rules": [
+rules_file=$(rules r '{ "version": 1, "interval": "100ms", "heap": { "sample": "2KiB" }, "budget": "100%", "rules": [
     { "name": "look", "every": "1s", "capture": ["heap"] } ] }')
 
 # in_use FUNCTION: of the incident found.
 in_use() { go tool pprof -top -cum -nodefraction=0 -unit=B "$found/heap.pb.gz" 2>/dev/null | sed 's/(anonymous namespace):://' | awk -v name="$1" '$6 == name { printf "%.0f\n", $4 }'; }
-# near FUNCTION BYTES: within a tenth (2500 samples and more: 2 %).
+# near FUNCTION BYTES: within a tenth (3800 samples and more: a standard error of 1.3 %).
 near() {
     local bytes; bytes=$(in_use "$1")
     [ "${bytes:-0}" -gt $(($2 * 9 / 10)) ] && [ "${bytes:-0}" -lt $(($2 * 11 / 10)) ] || fail "$allocator: $1 holds $2 bytes, the profile says ${bytes:-nothing}"

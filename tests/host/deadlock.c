@@ -2,6 +2,7 @@
  * thread's end is waited for by the one whose mutex it wants. With "fine", nobody waits for each other, though many wait.
  * Then it sleeps, as such servers do, until its input ends. */
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,10 +13,12 @@
 
 static pthread_mutex_t accounts = PTHREAD_MUTEX_INITIALIZER, journal = PTHREAD_MUTEX_INITIALIZER;
 static pthread_barrier_t both;
+static sem_t taken; // by who is to hold it
 
 static NOINLINE void transfer_money(void)
 {
     pthread_mutex_lock(&accounts);
+    sem_post(&taken);
     pthread_barrier_wait(&both);
     pthread_mutex_lock(&journal);
     END;
@@ -46,6 +49,7 @@ static NOINLINE void close_shop(void)
 {
     pthread_t worker;
     pthread_mutex_lock(&accounts);
+    sem_post(&taken);
     pthread_create(&worker, NULL, run, (void *)wait_in_line);
     pthread_join(worker, NULL);
     END;
@@ -57,6 +61,7 @@ int main(int argc, char **argv)
     const char *mode = argc > 1 ? argv[1] : "mutexes";
     char byte;
     pthread_barrier_init(&both, NULL, 2);
+    sem_init(&taken, 0, 0);
     if (strcmp(mode, "mutexes") == 0) {
         pthread_create(&thread, NULL, run, (void *)transfer_money);
         pthread_create(&thread, NULL, run, (void *)write_audit);
@@ -64,8 +69,9 @@ int main(int argc, char **argv)
         pthread_create(&thread, NULL, run, (void *)close_shop);
     } else {
         pthread_mutex_lock(&accounts);
+        sem_post(&taken);
     }
-    usleep(200000); // until the mutexes are taken by those who are to hold them
+    sem_wait(&taken);
     for (int i = 0; i < 5; i++)
         pthread_create(&thread, NULL, run, (void *)wait_in_line);
     printf("ready\n");

@@ -3,18 +3,26 @@
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 rules=$(rules threads '{"version": 1, "interval": "50ms", "rules": [
-    {"name": "many", "metric": "threads", "above": 5, "for": "500ms", "capture": ["threads"]}]}')
+    {"name": "many", "metric": "threads", "above": 1000, "capture": ["threads"]}]}')
 
-# lock_up MODE: runs the host under watch until there is an incident; $dir is it.
+# all_sleep PID: each of its threads.
+all_sleep() { ! grep -L '^State:.S' /proc/"$1"/task/*/status | grep -q .; }
+# lock_up MODE: runs the host under watch until all its threads wait, and there is an incident; $dir is it.
 lock_up() {
     rm -rf incidents; mkfifo input
     "$gumshoe" run --rules "$rules" --dir incidents -- "$build/hosts/deadlock" "$1" < input > out &
     host=$!; started="$started $host"
     exec 3> input; rm input
+    wait_until has_watch incidents
+    pid=$(watched_in incidents)
+    wait_until grep -q ready out
+    wait_until all_sleep "$pid"
+    change_rules "$pid" "$rules" '.rules[0].above = 5'
     wait_until has_incident incidents
     exec 3>&-
     wait $host || fail "the host ended with $?"
     dir=$(incident incidents)
+    jq '.rules[0].above = 1000' "$rules" > changed && mv changed "$rules"
 }
 
 it "names both functions of a deadlock of two mutexes, first of all"

@@ -7,8 +7,13 @@ rules_file=$(rules family '{ "version": 1, "interval": "50ms", "heap": { "sample
     { "name": "every-second", "every": "1s", "capture": ["heap", "threads"], "cooldown": "0s" } ] }')
 
 it "gives the same blocks, the same refusals and the same errno"
-"$build/hosts/family" > plain
-"$gumshoe" run --rules "$rules_file" --dir d -- "$build/hosts/family" > watched
+"$build/hosts/family" < /dev/null > plain
+mkfifo input
+"$gumshoe" run --rules "$rules_file" --dir d -- "$build/hosts/family" < input > watched & host=$!; started=$host
+exec 3> input
+wait_until has_incident d
+exec 3>&-
+wait $host || fail "the host failed"
 diff plain watched || fail "< plain, > watched"
 it "tried every function, and got blocks as well as refusals"
 for name in malloc calloc realloc reallocarray posix_memalign aligned_alloc memalign valloc pvalloc free malloc_usable_size; do

@@ -16,13 +16,18 @@ __attribute__((noinline)) void import(void) { for (int i = 0; i < 300; i++) cach
 #else
 __attribute__((noinline)) void serve(void) { for (int i = 0; i < 300; i++) cache_put(200000); __asm__(""); }
 #endif
-int main(void) { serve(); sleep(1); return 0; }
+int main(void) { char byte; serve(); return read(0, &byte, 1) < 0; }
 C
 gcc -O1 leak.c -o leak; cp leak leak.full; gcc -O1 -DREBUILT leak.c -o leak.new; gcc -O1 -DREBUILT -DOTHER_PATH leak.c -o leak.other; strip -o leak.stripped leak
 high=$(rules high '{ "version": 1, "rules": [ { "name": "high", "metric": "heap_in_use", "above": "20MiB", "cooldown": "1h", "capture": ["heap"] } ] }')
+mkfifo input
 # fingerprint DIR PROGRAM: of the one incident that PROGRAM makes in a directory of its own; all of them in DIR.
 fingerprint() {
-    rm -rf one; "$gumshoe" run --rules "$high" --dir one -- "./$2"
+    rm -rf one; "$gumshoe" run --rules "$high" --dir one -- "./$2" < input & local host=$!
+    exec 3> input
+    wait_until has_incident one
+    exec 3>&-
+    wait $host || fail "$2 failed"
     jq -r '.fingerprint' "$(incident one)/incident.json"
     mkdir -p "$1"; mv one/2* "$1"
 }

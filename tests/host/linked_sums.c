@@ -116,9 +116,9 @@ static int in_child(void)
 
 int main(void)
 {
-    static const char rules[] =
-        "{\"version\": 1, \"interval\": \"100ms\", \"heap\": {\"sample\": \"1KiB\"}, \"rules\":"
-        " [{\"name\": \"never\", \"metric\": \"heap_in_use\", \"above\": \"1TiB\"}]}";
+    static const char rules[] = "{\"version\": 1, \"interval\": \"100ms\", \"heap\": {\"sample\": \"1KiB\"}, "
+                                "\"budget\": \"100%\", \"rules\":"
+                                " [{\"name\": \"never\", \"metric\": \"heap_in_use\", \"above\": \"1TiB\"}]}";
     struct gumshoe_options options = {.size = sizeof options, .rules_json = rules, .dir = "incidents"};
     if (gumshoe_start(&options) != 0 || pthread_key_create(&key, free_hoard) != 0)
         return 1;

@@ -13,7 +13,7 @@ server=$!
 started="$server"
 python3 - "$port" <<'P'
 import socket, sys, time
-for _ in range(100):
+for _ in range(3000):
     try:
         s = socket.create_connection(("127.0.0.1", int(sys.argv[1]))); break
     except OSError: time.sleep(0.1)

@@ -37,8 +37,13 @@ equal "$(go tool pprof -top -sample_index=alloc_objects heap.pb.gz 2>/dev/null |
 it "lives through a storm of it, with two threads that allocate and a capture every second that names what it saw"
 rules=$(rules storm '{"version": 1, "interval": "100ms", "heap": {"sample": "2KiB"}, "budget": "100%",
     "rules": [{"name": "again", "every": "1s", "cooldown": "0s", "capture": ["heap", "threads"]}], "incidents": {"max_per_hour": 0}}')
-GUMSHOE_RULES=$rules GUMSHOE_DIR=$PWD/incidents "$build/hosts/linked_reload" storm "${libraries[@]}" > storm.pb.gz
-[ "$(find incidents -name heap.pb.gz | wc -l)" -ge 2 ] || fail "the captures"
+mkfifo input
+GUMSHOE_RULES=$rules GUMSHOE_DIR=$PWD/incidents "$build/hosts/linked_reload" storm "${libraries[@]}" < input > storm.pb.gz & host=$!; started=$host
+exec 3> input
+captured_twice() { [ "$(find incidents -path '*/2*/heap.pb.gz' | wc -l)" -ge 2 ]; }
+wait_until captured_twice
+exec 3>&-
+wait $host || fail "the host failed"
 equal "$(go tool pprof -comments storm.pb.gz 2>/dev/null | grep -c 'was cut')" 0 "cut stacks"
 go tool pprof -traces -sample_index=alloc_objects storm.pb.gz > traces 2>/dev/null
 equal "$(astray)" 0 "stacks of allocate that do not lead to main"

@@ -3,12 +3,14 @@
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 rules_file=$(rules storm '{ "version": 1, "interval": "50ms", "rules": [
-    { "name": "storm", "metric": "threads", "above": 15, "for": "1s", "capture": ["threads", "threadcreate"] } ] }')
+    { "name": "storm", "metric": "threads", "above": 1000, "capture": ["threads", "threadcreate"] } ] }')
 mkfifo input
 "$gumshoe" run --rules "$rules_file" --dir d -- "$build/hosts/creator" < input > out &
 host=$!; started="$started $host"
 exec 3> input
 wait_until grep -q ready out
+wait_until has_watch d
+change_rules "$(watched_in d)" "$rules_file" '.rules[0].above = 15'
 wait_until has_incident d
 exec 3>&-
 wait $host || fail "the host failed"

@@ -5,7 +5,7 @@
 # 1.6 %, so that 10 % are six of them. Blocks of 1 MiB are 64 times the distance: each is sampled, and stands for itself.
 . "$(dirname "$0")/lib.sh"
 
-rules_file=$(rules truth '{ "version": 1, "interval": "100ms", "heap": { "sample": "16KiB" }, "rules": [
+rules_file=$(rules truth '{ "version": 1, "interval": "100ms", "heap": { "sample": "16KiB" }, "budget": "100%", "rules": [
     { "name": "every-second", "every": "1s", "capture": ["heap", "threads"], "cooldown": "0s" } ] }')
 
 # measure SIZE COUNT: run the host, take an incident after it has allocated, compare.

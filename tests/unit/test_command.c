@@ -22,6 +22,8 @@ static void count(int number)
     signals++;
 }
 
+enum { LONG_MS = 300000 }; // for what ends by itself
+
 /* Run SCRIPT for at most LIMIT_MS. This process gets no signal, and has no child afterwards. */
 static struct gs_command_end run(const char *script, int limit_ms)
 {
@@ -40,11 +42,11 @@ static struct gs_command_end run(const char *script, int limit_ms)
 static void its_end_is_told(void **state)
 {
     (void)state;
-    struct gs_command_end end = run("exit 0", 5000);
-    assert_true(!end.error && !end.too_long && end.status == 0 && end.took_ns > 0 && end.took_ns < GS_NS_PER_S);
-    end = run("exit 7", 5000);
+    struct gs_command_end end = run("exit 0", LONG_MS);
+    assert_true(!end.error && !end.too_long && end.status == 0 && end.took_ns > 0);
+    end = run("exit 7", LONG_MS);
     assert_true(!end.error && WIFEXITED(end.status) && WEXITSTATUS(end.status) == 7);
-    end = run("kill -SEGV $$", 5000);
+    end = run("kill -SEGV $$", LONG_MS);
     assert_true(!end.error && !end.too_long && WIFSIGNALED(end.status) && WTERMSIG(end.status) == SIGSEGV);
 }
 
@@ -65,11 +67,15 @@ static void what_cannot_be_run_is_told(void **state)
 static void it_is_made_to_end_in_time(void **state)
 {
     (void)state;
-    struct gs_command_end end = run("sleep 60", 100);
-    assert_true(end.too_long && WTERMSIG(end.status) == SIGTERM && end.took_ns < GS_NS_PER_S);
-    end = run("trap '' TERM; sleep 60 & wait; sleep 60", 100); // and its own children with it
+    struct gs_command_end end = run("sleep 1000", 100);
+    assert_true(end.too_long && WTERMSIG(end.status) == SIGTERM && end.took_ns >= 100 * GS_NS_PER_MS);
+    int limit_ms = 100;
+    do { // on a busy machine the limit may come before the trap
+        end = run("trap '' TERM; sleep 1000 & wait; sleep 1000", limit_ms); // and its own children with it
+        limit_ms *= 3;
+    } while (WTERMSIG(end.status) == SIGTERM && limit_ms < LONG_MS);
     assert_true(end.too_long && WTERMSIG(end.status) == SIGKILL);
-    assert_true(end.took_ns > GS_NS_PER_S && end.took_ns < 5 * GS_NS_PER_S);
+    assert_true(end.took_ns > GS_NS_PER_S); // of mercy
 }
 
 static void it_gets_nothing_of_ours(void **state)
@@ -90,7 +96,7 @@ static void it_gets_nothing_of_ours(void **state)
              // by the shell itself: while it waits for a program of its own it blocks signals
              " while read -r key value; do case $key in Sig[BI]*) test $value = 0000000000000000 || exit 5; esac; done < /proc/self/status &&"
              " test $(ps -o sid= -p $$) = $$", list, list, list);
-    struct gs_command_end end = run(script, 10000);
+    struct gs_command_end end = run(script, LONG_MS);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     signal(SIGPIPE, SIG_DFL);
     fclose(open_file);

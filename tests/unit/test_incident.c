@@ -429,7 +429,7 @@ static void one_rotates_at_a_time(void **state)
     if (holder == 0) {
         struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
         int lock = open(path(".lock"), O_RDWR);
-        alarm(10); // whatever becomes of the test
+        alarm(300); // whatever becomes of the test
         if (fcntl(lock, F_SETLK, &whole) == 0 && write(ready[1], "x", 1) == 1)
             pause();
         _exit(1);

@@ -546,7 +546,7 @@ static void what_is_planted_does_no_harm(void **state)
         snprintf(command, sizeof command, "rm -rf * .ledgers; touch .ledgers; f=$(cat ../name); %s%s",
                  strstr(plants[i], "chmod") ? "cp ../keep/* . && " : "", plants[i]);
         run(command);
-        alarm(20); // a FIFO would wait for a reader
+        alarm(300); // a FIFO would wait for a reader
         assert_int_equal(begin("hot", (struct gs_hour_limits){1, 1}, NOON + 2 * H), GS_HOUR_HAS_ROOM);
         gs_ledger_end(store, "hot", true, NOON + 2 * H);
         alarm(0);
