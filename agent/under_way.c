@@ -37,7 +37,7 @@ void gs_gathering_unlock(void)
     gs_lock_give(&gathering);
 }
 
-void gs_under_way_forget(void)
+void gs_under_way_after_fork(void)
 {
     memset(places, 0, sizeof places);
     cpu_ns = 0;

@@ -20,7 +20,7 @@ bool gs_under_way_needs(const struct gs_incident_scene *scene);
 /* NEW rules are in force instead of OLD: verdicts on those under way go to the rules of the same names. */
 void gs_under_way_renumber(const struct gs_rules *old, const struct gs_rules *new);
 uint64_t gs_under_way_cpu_ns(void); // CPU time of this thread that captures have taken so far
-void gs_under_way_forget(void);     // in a forked child: they are the parent's
+void gs_under_way_after_fork(void);     // in a forked child: they are the parent's
 
 /* One gatherer at a time: threads are asked through shared slots. Context: threads of ours. */
 void gs_gathering_lock(void);

@@ -12,6 +12,7 @@
  * Fork:   the child has a thread that sleeps until the child has grown (children.c), and then watches it with parts of its
  *         own (gs_parts_inherit). Nothing of the parent's is open in it. */
 #include "watcher.h"
+#include "after_fork.h"
 #include "after_incident.h"
 #include "base/clock.h"
 #include "base/held.h"
@@ -652,16 +653,7 @@ static void grow_up(void *unused)
 static void after_fork_in_child(void)
 {
     bool inherited = atomic_load(&w.inherited) || atomic_load(&w.running);
-    gs_held_new_table();
-    gs_memory_after_fork();
-    gs_probe_after_fork();
-    gs_cpu_after_fork();
-    gs_calls_after_fork();
-    gs_control_after_fork();
-    gs_under_way_forget();
-    gs_reload_after_fork();
-    gs_after_incident_after_fork();
-    gs_callback_after_fork();
+    gs_after_fork();
     w.box = NULL;
     gs_lock_after_fork(&w.gate);
     gs_own_thread_after_fork(&w.thread);
