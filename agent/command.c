@@ -46,10 +46,13 @@ static void default_signals(void)
         signal(number, SIG_DFL); // some cannot be changed
 }
 
+/* Descriptors 0, 1 and 2, in a table that is empty: /dev/null. Where that cannot be opened (it is not in this root, its mode or a
+ * policy forbids it) something that can neither be read nor written: no file that the program opens is to become its output. */
 static void open_nothing(void)
 {
-    while (open("/dev/null", O_RDWR) < 2 && errno != EMFILE && errno != ENOENT)
-        ; // 0, 1, 2: there is no other
+    for (int fd = 0; fd <= 2; fd++)
+        if (open("/dev/null", O_RDWR) < 0 && open("/", O_PATH) < 0)
+            return; // not even that: the program has none
 }
 
 static int become_program(void *of)

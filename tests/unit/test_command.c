@@ -3,6 +3,7 @@
 #include "command.h"
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -10,6 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -105,6 +109,48 @@ static void it_gets_nothing_of_ours(void **state)
     assert_int_equal(end.status, 0);
 }
 
+/* Where /dev/null cannot be opened the program runs all the same, and finds its first three descriptors taken: no file of its own
+ * becomes its standard output. Here /dev/null is a socket, in a mount namespace of a child of ours. */
+static int run_without_dev_null(void)
+{
+    char folder[] = "/tmp/gumshoe-test-XXXXXX", script[300];
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int spaces = geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER;
+    if (!mkdtemp(folder) || unshare(spaces) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+        return 77;
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/null", folder);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0 ||
+        mount(address.sun_path, "/dev/null", NULL, MS_BIND, NULL) != 0)
+        return 77;
+    snprintf(script, sizeof script,
+             "ls -l /proc/$$/fd > %s/list; test $(grep -c -- '[012] -> /$' %s/list) = 3 || exit 8; echo ignored; exit 7", folder, folder);
+    char *argv[] = {(char *)"sh", (char *)"-c", script, NULL}, *envp[] = {(char *)"PATH=/usr/bin:/bin", NULL};
+    struct gs_command command = {"/bin/sh", argv, envp, 60 * GS_NS_PER_S};
+    struct gs_command_end end;
+    gs_command_run(&command, &end);
+    snprintf(script, sizeof script, "rm -r %s", folder);
+    if (end.error || !WIFEXITED(end.status) || system(script) != 0)
+        return 99;
+    return WEXITSTATUS(end.status);
+}
+
+static void it_runs_where_dev_null_cannot_be_opened(void **state)
+{
+    int status;
+    (void)state;
+    pid_t pid = fork();
+    if (pid == 0) {
+        alarm(60);
+        _exit(run_without_dev_null());
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+        skip(); // no mount namespaces here
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -112,6 +158,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_run_is_told),
         cmocka_unit_test(it_is_made_to_end_in_time),
         cmocka_unit_test(it_gets_nothing_of_ours),
+        cmocka_unit_test(it_runs_where_dev_null_cannot_be_opened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
