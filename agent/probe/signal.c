@@ -5,21 +5,51 @@
  *
  * SIGURG, else SIGWINCH: to be ignored is what they do by default, so that one which is still pending over an exec, or comes
  * after we gave the signal back, harms nobody. One that the host has a handler for is not borrowed; a host that sets its
- * own while we have it keeps it.
- * Who:    borrowing and giving back: the watcher, or a host thread in gumshoe_write_profile, one at a time.
+ * own while we have it keeps it, also if it does so between two of our system calls.
+ * Who:    borrowing and giving back: the watcher and host threads in gumshoe_write_profile, in turn: who comes while another is
+ *         at it waits for a few system calls. Never in a signal handler, nor in malloc.
  * Bounds: on_signal keeps errno and does what its two users do: a walk. */
 #include "probe/inside.h"
 #include <errno.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-static const int candidates[] = {SIGURG, SIGWINCH};
+enum { CANDIDATES = 2 };
+static const int candidates[CANDIDATES] = {SIGURG, SIGWINCH};
 
 static struct {
     int number; // 0: none is borrowed
     unsigned users;
-    struct sigaction before;
+    struct sigaction
+        before[CANDIDATES]; // what each candidate did, from just before ours was put in its place
+    bool used[CANDIDATES];  // and ours may still be there
 } borrowed;
+
+/* ---- one at a time ------------------------------------------------------------------------------------------------ */
+
+enum { FREE, TAKEN, WAITED_FOR };
+static _Atomic uint32_t turn;
+
+static void take_turn(void)
+{
+    uint32_t seen = FREE;
+    if (atomic_compare_exchange_strong_explicit(&turn, &seen, TAKEN, memory_order_acquire,
+                                                memory_order_relaxed))
+        return;
+    while (atomic_exchange_explicit(&turn, WAITED_FOR, memory_order_acquire) != FREE)
+        syscall(SYS_futex, &turn, FUTEX_WAIT_PRIVATE, WAITED_FOR, NULL, NULL, 0);
+}
+
+static void give_turn(void)
+{
+    if (atomic_exchange_explicit(&turn, FREE, memory_order_release) == WAITED_FOR)
+        syscall(SYS_futex, &turn, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+/* ---- the handler ---------------------------------------------------------------------------------------------------- */
 
 struct gs_registers gs_registers_of(const ucontext_t *context)
 {
@@ -40,6 +70,8 @@ struct gs_registers gs_registers_of(const ucontext_t *context)
     return registers;
 }
 
+static _Atomic bool passed_by; // one came that was not meant for us
+
 /* Context: signal handler. */
 static void on_signal(int signal, siginfo_t *info, void *context)
 {
@@ -49,8 +81,12 @@ static void on_signal(int signal, siginfo_t *info, void *context)
         gs_cpu_on_timer(info, context);
     else if (info->si_code == SI_TKILL)
         gs_thread_stack_on_signal(context);
+    else
+        atomic_store_explicit(&passed_by, true, memory_order_relaxed);
     errno = kept;
 }
+
+/* ---- borrowing ------------------------------------------------------------------------------------------------------ */
 
 static bool is_ours(int number)
 {
@@ -58,30 +94,77 @@ static bool is_ours(int number)
     return sigaction(number, NULL, &now) == 0 && now.sa_sigaction == on_signal;
 }
 
-static bool try_borrow(int number)
+static bool has_handler(const struct sigaction *action)
+{
+    return (action->sa_flags & SA_SIGINFO) ||
+           (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
+}
+
+/* Put ACTION in the place of ours. What the host has set there meanwhile is newer, and stays; a signal of the host's that came
+ * to us in between is sent once more. */
+static void put_in_place_of_ours(int number, struct sigaction action)
+{
+    enum { PATIENCE = 100 }; // a host that changes its mind between any two system calls
+    struct sigaction there;
+    void (*expected)(int, siginfo_t *, void *) = on_signal;
+    for (int i = 0; i < PATIENCE; i++) {
+        if (sigaction(number, &action, &there) != 0 || there.sa_sigaction == expected)
+            break;
+        expected = action.sa_sigaction;
+        action = there;
+    }
+    if (atomic_exchange_explicit(&passed_by, false, memory_order_relaxed) && has_handler(&action))
+        syscall(SYS_kill, getpid(), number);
+}
+
+static bool try_borrow(int which)
 {
     struct sigaction ours = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
-    struct sigaction before;
+    struct sigaction there;
+    int number = candidates[which];
     sigfillset(&ours.sa_mask);
-    if (sigaction(number, NULL, &before) != 0 || (before.sa_flags & SA_SIGINFO) ||
-        (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) || sigaction(number, &ours, NULL) != 0)
+    if (sigaction(number, NULL, &borrowed.before[which]) != 0 || has_handler(&borrowed.before[which]))
         return false;
-    borrowed.number = number;
-    borrowed.before = before;
-    return true;
+    borrowed.used[which] = true;
+    atomic_store_explicit(&passed_by, false, memory_order_relaxed);
+    if (sigaction(number, &ours, &there) == 0) {
+        if (!has_handler(&there)) {
+            borrowed.before[which] = there;
+            borrowed.number = number;
+            return true;
+        }
+        put_in_place_of_ours(number, there); // the host has just set it
+    }
+    borrowed.used[which] = false;
+    return false;
+}
+
+/* Take ours away wherever it is. */
+static void give_all_back(void)
+{
+    for (int which = 0; which < CANDIDATES; which++) {
+        if (borrowed.used[which] && is_ours(candidates[which]))
+            put_in_place_of_ours(candidates[which], borrowed.before[which]);
+        borrowed.used[which] = false;
+    }
+    borrowed.number = 0;
 }
 
 int gs_signal_borrow(void)
 {
-    if (borrowed.users == 0)
-        for (size_t i = 0; i < sizeof candidates / sizeof *candidates && !borrowed.number; i++)
-            try_borrow(candidates[i]);
-    if (!borrowed.number || !is_ours(borrowed.number))
-        return 0;
-    borrowed.users++;
-    return borrowed.number;
+    take_turn();
+    for (int which = 0; which < CANDIDATES && borrowed.users == 0 && !borrowed.number; which++)
+        try_borrow(which);
+    int number = borrowed.number && is_ours(borrowed.number) ? borrowed.number : 0;
+    if (number)
+        borrowed.users++;
+    else if (borrowed.users == 0)
+        give_all_back();
+    give_turn();
+    return number;
 }
 
+/* For who has borrowed it. */
 bool gs_signal_still_ours(void)
 {
     return borrowed.number && is_ours(borrowed.number);
@@ -89,19 +172,18 @@ bool gs_signal_still_ours(void)
 
 void gs_signal_give_back(void)
 {
-    if (--borrowed.users > 0)
-        return;
-    if (is_ours(borrowed.number))
-        sigaction(borrowed.number, &borrowed.before, NULL);
-    borrowed.number = 0;
+    take_turn();
+    if (borrowed.users > 0 && --borrowed.users == 0)
+        give_all_back();
+    give_turn();
 }
 
+/* A thread that is not here may have been in the middle of it. */
 void gs_signal_after_fork(void)
 {
-    if (!borrowed.number)
-        return;
-    borrowed.users = 1;
-    gs_signal_give_back();
+    atomic_store_explicit(&turn, FREE, memory_order_relaxed);
+    borrowed.users = 0;
+    give_all_back();
 }
 
 int gs_probe_ask_begin(void)
