@@ -10,6 +10,7 @@
  * Bounds: 64 KiB of stack are looked at; an answer is waited for as long as the caller says; a thread that is
  *         stopped in the middle of its answer keeps its slot of REQUESTS until it goes on. */
 #include "probe/inside.h"
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -91,7 +92,8 @@ static char copy[(COPY_PAGES + 1) * PAGE] __attribute__((aligned(PAGE))); // the
 /* A page more of the sleeper's stack. */
 static bool copy_more(struct gs_reach *reach)
 {
-    if (reach->pages_left == 0 || !gs_probe_peek(getpid(), reach->high, (char *)reach->high + reach->shift, PAGE))
+    if (reach->pages_left == 0 ||
+        !gs_probe_peek(getpid(), reach->high, (char *)reach->high + reach->shift, PAGE))
         return false;
     reach->pages_left--;
     reach->high += PAGE;
@@ -104,7 +106,8 @@ static struct gs_reach copy_stack(uintptr_t sp)
     uintptr_t page = sp & -(uintptr_t)PAGE;
     struct iovec from[] = {{(void *)sp, page + PAGE - sp}, {(void *)(page + PAGE), PAGE}};
     struct iovec to = {copy + (sp - page), from[0].iov_len + PAGE};
-    ssize_t got = process_vm_readv(getpid(), &to, 1, from, 2, 0); // the pages in turn: what is not there ends it
+    ssize_t got =
+        process_vm_readv(getpid(), &to, 1, from, 2, 0); // the pages in turn: what is not there ends it
     struct gs_reach reach = {.low = sp,
                              .high = sp + (got > 0 ? (uintptr_t)got : 0),
                              .shift = (intptr_t)((uintptr_t)copy - page),
@@ -147,13 +150,31 @@ static bool take_asleep(int task, pid_t tid, struct gs_thread_stack *out)
 /* ---- asked ---------------------------------------------------------------------------------------------------- */
 
 enum request_state { FREE, ASKED, ANSWERING, ANSWERED };
+/* Who is asked and how far it is are one word: a thread whose signal comes late, when the request is somebody else's already,
+ * does not take that for its own. */
 struct request {
-    _Atomic uint32_t state;
-    _Atomic pid_t tid;
-    _Atomic bool slept_for; // the asker has gone to sleep: it is to be woken
+    _Atomic uint64_t who_state; // tid << 32 | state
+    _Atomic bool slept_for;     // the asker has gone to sleep: it is to be woken
     struct gs_thread_stack stack;
 };
 static struct request requests[REQUESTS];
+
+static uint64_t word_of(pid_t tid, enum request_state state)
+{
+    return (uint64_t)(uint32_t)tid << 32 | state;
+}
+
+static enum request_state state_of(uint64_t who_state)
+{
+    return (enum request_state)(uint32_t)who_state;
+}
+
+/* The half of the word that tells the state, as futex(2) wants it. */
+static const uint32_t *futex_of(const struct request *request)
+{
+    static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the state is the first half of the word");
+    return (const uint32_t *)(const void *)&request->who_state;
+}
 
 static void fill(struct request *request, const ucontext_t *context)
 {
@@ -170,25 +191,25 @@ void gs_thread_stack_on_signal(const void *context)
 {
     pid_t tid = (pid_t)syscall(SYS_gettid);
     for (int i = 0; i < REQUESTS; i++) {
-        uint32_t asked = ASKED;
-        if (atomic_load_explicit(&requests[i].tid, memory_order_acquire) != tid ||
-            !atomic_compare_exchange_strong_explicit(&requests[i].state, &asked, ANSWERING,
+        struct request *request = &requests[i];
+        uint64_t asked = word_of(tid, ASKED);
+        if (!atomic_compare_exchange_strong_explicit(&request->who_state, &asked, word_of(tid, ANSWERING),
                                                      memory_order_acquire, memory_order_relaxed))
             continue;
-        fill(&requests[i], context);
-        atomic_store_explicit(&requests[i].state, ANSWERED, memory_order_release);
+        fill(request, context);
+        atomic_store_explicit(&request->who_state, word_of(tid, ANSWERED), memory_order_release);
         atomic_thread_fence(memory_order_seq_cst);
-        if (atomic_load_explicit(&requests[i].slept_for, memory_order_relaxed))
-            syscall(SYS_futex, &requests[i].state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+        if (atomic_load_explicit(&request->slept_for, memory_order_relaxed))
+            syscall(SYS_futex, futex_of(request), FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
         break;
     }
 }
 
 /* Most answers come within microseconds. To be woken by the answering thread would cost it more than all the rest. */
-static void look_for_a_while(const struct request *request, uint32_t state)
+static void look_for_a_while(const struct request *request, uint64_t word)
 {
     enum { LOOKS = 2000 };
-    for (int i = 0; i < LOOKS && atomic_load_explicit(&request->state, memory_order_acquire) == state; i++)
+    for (int i = 0; i < LOOKS && atomic_load_explicit(&request->who_state, memory_order_acquire) == word; i++)
 #if defined(__x86_64__)
         __asm__ volatile("pause");
 #else
@@ -196,38 +217,40 @@ static void look_for_a_while(const struct request *request, uint32_t state)
 #endif
 }
 
-/* Wait until REQUEST leaves STATE or the time is up; returns its state then. */
-static uint32_t wait_while(struct request *request, uint32_t state, int64_t timeout_ns)
+/* Wait until REQUEST is no longer at WORD or the time is up; returns its word then. */
+static uint64_t wait_while(struct request *request, uint64_t word, int64_t timeout_ns)
 {
     struct timespec step = {.tv_nsec = 1000000};
-    look_for_a_while(request, state);
+    look_for_a_while(request, word);
     atomic_store_explicit(&request->slept_for, true, memory_order_seq_cst);
     for (int64_t waited = 0; waited < timeout_ns; waited += step.tv_nsec) {
-        uint32_t now = atomic_load_explicit(&request->state, memory_order_acquire);
-        if (now != state)
+        uint64_t now = atomic_load_explicit(&request->who_state, memory_order_acquire);
+        if (now != word)
             return now;
-        syscall(SYS_futex, &request->state, FUTEX_WAIT_PRIVATE, state, &step, NULL, 0);
+        syscall(SYS_futex, futex_of(request), FUTEX_WAIT_PRIVATE, state_of(word), &step, NULL, 0);
     }
-    return atomic_load_explicit(&request->state, memory_order_acquire);
+    return atomic_load_explicit(&request->who_state, memory_order_acquire);
 }
 
-/* Wait for the answer, or take the question back. */
-static bool await_answer(struct request *request, int64_t timeout_ns)
+/* Wait for the answer of TID, or take the question back. */
+static bool await_answer(struct request *request, pid_t tid, int64_t timeout_ns)
 {
-    uint32_t state = wait_while(request, ASKED, timeout_ns);
-    if (state == ASKED && atomic_compare_exchange_strong_explicit(&request->state, &state, FREE,
-                                                                  memory_order_acquire, memory_order_acquire))
+    uint64_t asked = word_of(tid, ASKED), answering = word_of(tid, ANSWERING);
+    uint64_t word = wait_while(request, asked, timeout_ns);
+    if (word == asked && atomic_compare_exchange_strong_explicit(&request->who_state, &word, FREE,
+                                                                 memory_order_acquire, memory_order_acquire))
         return false;
-    if (state == ANSWERING)
-        state = wait_while(request, ANSWERING, timeout_ns);
-    return state == ANSWERED;
+    if (word == answering)
+        word = wait_while(request, answering, timeout_ns);
+    return state_of(word) == ANSWERED;
 }
 
 /* A request that nobody is answering. One that was answered after its time was up is free again. */
 static struct request *free_request(void)
 {
     for (int i = 0; i < REQUESTS; i++) {
-        uint32_t state = atomic_load_explicit(&requests[i].state, memory_order_acquire);
+        enum request_state state =
+            state_of(atomic_load_explicit(&requests[i].who_state, memory_order_acquire));
         if (state == FREE || state == ANSWERED)
             return &requests[i];
     }
@@ -240,14 +263,13 @@ static bool take_asking(pid_t tid, int64_t timeout_ns, struct gs_thread_stack *o
     int number = request ? gs_signal_borrow() : 0;
     if (!number)
         return false;
-    atomic_store_explicit(&request->tid, tid, memory_order_relaxed);
     atomic_store_explicit(&request->slept_for, false, memory_order_relaxed);
-    atomic_store_explicit(&request->state, ASKED, memory_order_release);
+    atomic_store_explicit(&request->who_state, word_of(tid, ASKED), memory_order_release);
     bool answered = false;
     if (syscall(SYS_tgkill, getpid(), tid, number) == 0)
-        answered = await_answer(request, timeout_ns);
+        answered = await_answer(request, tid, timeout_ns);
     else
-        atomic_store_explicit(&request->state, FREE, memory_order_relaxed);
+        atomic_store_explicit(&request->who_state, FREE, memory_order_relaxed);
     if (answered && request->stack.depth >= out->depth) { // a walk that was cut is better than none
         out->how = request->stack.how;
         out->depth = request->stack.depth;
@@ -255,7 +277,7 @@ static bool take_asking(pid_t tid, int64_t timeout_ns, struct gs_thread_stack *o
         memcpy(out->frames, request->stack.frames, out->depth * sizeof *out->frames);
     }
     if (answered)
-        atomic_store_explicit(&request->state, FREE, memory_order_release);
+        atomic_store_explicit(&request->who_state, FREE, memory_order_release);
     gs_signal_give_back();
     return answered;
 }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <ucontext.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -207,6 +209,102 @@ static void the_signal_is_given_back(void **state)
     end(&worker);
 }
 
+/* ---- an answer that comes late ------------------------------------------------------------------------------------- */
+
+/* Two threads block the signal and look whether they were sent it. The first then does what the handler would do, an instruction
+ * at a time; after the STEP-th it stands still until its asker has given up and asks the second. */
+static struct {
+    int step, stepped;
+    _Atomic bool asked_second, over;
+    _Atomic pid_t first, second;
+} late;
+
+static bool is_sent_it(void)
+{
+    sigset_t pending;
+    sigpending(&pending);
+    return sigismember(&pending, SIGURG);
+}
+
+static void block_it(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGURG);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+static void on_step(int signal, siginfo_t *info, void *context)
+{
+    enum { TRAP_FLAG = 0x100 };
+    (void)signal, (void)info;
+    if (late.stepped++ < late.step)
+        return;
+    while (!late.asked_second)
+        sched_yield();
+    ((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
+}
+
+__attribute__((noinline)) static void answer_in_steps(void)
+{
+    ucontext_t context;
+    getcontext(&context);
+    __asm__ volatile("pushfq; orq $0x100, (%%rsp); popfq" ::: "memory", "cc");
+    gs_thread_stack_on_signal(&context);
+    __asm__ volatile("pushfq; andq $~0x100, (%%rsp); popfq" ::: "memory", "cc");
+}
+
+static void *first_thread(void *unused)
+{
+    block_it();
+    late.first = (pid_t)syscall(SYS_gettid);
+    while (!is_sent_it() && !late.over)
+        ;
+    answer_in_steps();
+    while (!late.over)
+        ;
+    return unused;
+}
+
+static void *second_thread(void *unused)
+{
+    block_it();
+    late.second = (pid_t)syscall(SYS_gettid);
+    while (!is_sent_it() && !late.over)
+        ;
+    late.asked_second = true;
+    while (!late.over)
+        ;
+    return unused;
+}
+
+/* The first answers before it is given up, or not at all: never for the second. */
+static void a_late_answer_is_not_taken_for_anothers(void **state)
+{
+    enum { STEPS = 80, MS = 1000000 };
+    struct sigaction stepping = {.sa_sigaction = on_step, .sa_flags = SA_SIGINFO}, before;
+    (void)state;
+    sigaction(SIGTRAP, &stepping, &before);
+    for (int step = 5; step < STEPS; step++) {
+        pthread_t first, second;
+        struct gs_thread_stack stack;
+        memset(&late, 0, sizeof late);
+        late.step = step;
+        assert_int_equal(pthread_create(&first, NULL, first_thread, NULL), 0);
+        assert_int_equal(pthread_create(&second, NULL, second_thread, NULL), 0);
+        while (!late.first || !late.second)
+            sched_yield();
+        gs_probe_thread_stack(task(), late.first, 5 * MS, &stack);
+        gs_probe_thread_stack(task(), late.second, 5 * MS, &stack);
+        assert_int_not_equal(stack.how,
+                             GS_THREAD_SIGNALED); // it blocks the signal: who answered is the first
+        late.asked_second = late.over = true;
+        pthread_join(first, NULL);
+        pthread_join(second, NULL);
+    }
+    sigaction(SIGTRAP, &before, NULL);
+}
+
 /* ---- a library on its way out ----------------------------------------------------------------------------------- */
 
 /* dlclose is in the middle of its work: the library's unwind data are unmapped, and it is still found by its addresses. The
@@ -283,6 +381,7 @@ int main(void)
         cmocka_unit_test(a_thread_that_is_gone_has_no_stack),
         cmocka_unit_test(the_hosts_own_handler_wins),
         cmocka_unit_test(the_signal_is_given_back),
+        cmocka_unit_test(a_late_answer_is_not_taken_for_anothers),
         cmocka_unit_test(a_library_that_goes_away_is_not_searched_in),
         cmocka_unit_test(a_library_that_goes_away_is_not_walked_into),
     };
