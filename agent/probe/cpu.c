@@ -285,4 +285,5 @@ void gs_probe_after_fork(void)
     gs_signal_after_fork();
     gs_mapped_after_fork();
     gs_roll_after_fork();
+    gs_walk_after_fork();
 }

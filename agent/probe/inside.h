@@ -53,6 +53,7 @@ struct gs_thread {
     uintptr_t stack_low, stack_high; // of its own stack: what is known to be readable
     int64_t second_due_ns;           // of its CPU time, where the timer does not know (cpu.c); 0: it does
     uint32_t labels;                 // the set that its samples carry; 0: none
+    uint32_t closing;                // libraries that it is closing just now, one inside another (walk.c)
     uint8_t which; // the process's first thread, or another (reach.c)
     bool ready;
     bool busy; // inside the sampler: an allocation made by us or by a signal handler is not sampled
@@ -197,6 +198,7 @@ struct gs_row gs_row_compile_unsure(uintptr_t pc);
 /* Around the closing of an object: no cached row is used or kept, and afterwards every row is forgotten. */
 void gs_walk_close_cache(void);
 void gs_walk_open_cache(void);
+void gs_walk_after_fork(void); // in the child
 
 /* The calling thread's stack as it may be read from SP upward (reach.c): page by page, each found to be readable
  * before it is touched; what is known of the thread's own stack is remembered. */

@@ -25,13 +25,30 @@ static _Atomic uint32_t closing; // libraries being closed just now: the cache i
 
 void gs_walk_close_cache(void)
 {
+    gs_thread.closing++;
     atomic_fetch_add_explicit(&closing, 1, memory_order_seq_cst);
+}
+
+static void change_age(void)
+{
+    atomic_fetch_add_explicit(&age, 0x9e3779b97f4a7c15u, memory_order_seq_cst);
 }
 
 void gs_walk_open_cache(void)
 {
-    atomic_fetch_add_explicit(&age, 0x9e3779b97f4a7c15u, memory_order_seq_cst);
+    change_age();
     atomic_fetch_sub_explicit(&closing, 1, memory_order_seq_cst);
+    gs_thread.closing--;
+}
+
+/* What other threads were closing nobody closes here; what this one is (a destructor that forks) it goes on with. */
+void gs_walk_after_fork(void)
+{
+    uint32_t mine = gs_thread.closing;
+    if (atomic_load_explicit(&closing, memory_order_relaxed) == mine)
+        return;
+    change_age();
+    atomic_store_explicit(&closing, mine, memory_order_relaxed);
 }
 
 /* cfa_offset: the low 32 bits, where one instruction fetches it; bp_offset and bx_offset in units of 8, 13 bits each; the
@@ -257,8 +274,8 @@ static __attribute__((noinline)) bool climb(struct gs_registers *r, const struct
 }
 
 /* The same, a frame at a time: bp is not known yet, or the cache is closed. */
-static bool climb_one(const struct gs_registers *r, const struct gs_reach *reach, uintptr_t *frames, uint32_t *depth,
-                      bool cached, uint64_t this_age, uint64_t *packed)
+static bool climb_one(const struct gs_registers *r, const struct gs_reach *reach, uintptr_t *frames,
+                      uint32_t *depth, bool cached, uint64_t this_age, uint64_t *packed)
 {
     uintptr_t past = r->pc + r->exact;
     frames[(*depth)++] = past;
@@ -275,7 +292,7 @@ uint32_t gs_walk(struct gs_registers *r, struct gs_reach *reach, uintptr_t *fram
     *cut = true;
     while (depth < max) {
         if (!(cached && r->bp_known ? climb(r, reach, frames, max, &depth, this_age, &packed)
-                                   : climb_one(r, reach, frames, &depth, cached, this_age, &packed)))
+                                    : climb_one(r, reach, frames, &depth, cached, this_age, &packed)))
             break;
         struct gs_row row = unpack(packed);
         bool outermost = row.kind == GS_ROW_END;

@@ -21,6 +21,10 @@ void gs_walk_open_cache(void)
     unw_flush_cache(unw_local_addr_space, 0, 0);
 }
 
+void gs_walk_after_fork(void)
+{
+}
+
 static void put_registers(const struct gs_registers *r, ucontext_t *uc)
 {
     memset(uc, 0, sizeof *uc);

@@ -2,6 +2,8 @@
  * C library's own tables are used, being the richest at hand; they are put right again after each round. */
 #include "probe/inside.h"
 #include <link.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 enum { PAGE = 4096, WORDS = 512 };
@@ -167,10 +171,99 @@ static void a_copy_says_the_same(void **state)
     assert_true(said_nothing < asked / 50);
 }
 
+/* ---- the cache --------------------------------------------------------------------------------------------------- */
+
+__attribute__((noinline)) static bool walks_to_the_end(void)
+{
+    struct gs_caller caller = {(uintptr_t)__builtin_return_address(0),
+                               (uintptr_t)__builtin_frame_address(0) + 16,
+                               *(uintptr_t *)__builtin_frame_address(0)};
+    struct gs_registers registers = {.pc = caller.pc, .sp = caller.sp, .bp = caller.bp, .bp_known = true};
+    struct gs_reach reach;
+    uintptr_t frames[GS_DEPTH_MAX];
+    bool cut;
+    gs_reach_own_stack(&reach, caller.sp);
+    gs_walk(&registers, &reach, frames, GS_DEPTH_MAX, &cut);
+    return !cut;
+}
+
+static bool found, found_again;
+
+__attribute__((noinline)) static int walk_while_comparing(const void *a, const void *b)
+{
+    (void)a, (void)b;
+    for (int i = 0; i < 2; i++) { // from one place, so that it is the same walk
+        bool *whole = i ? &found_again : &found;
+        uint8_t was = *tables.hdr;
+        *tables.hdr = i ? 0 : was;
+        *whole = walks_to_the_end();
+        *tables.hdr = was;
+    }
+    return 0;
+}
+
+/* A walk through the C library is made twice; the second time its tables are out of order. Is it whole all the same? */
+static bool rows_are_kept(void)
+{
+    int two[2] = {1, 2};
+    qsort(two, 2, sizeof *two, walk_while_comparing);
+    assert_true(found);
+    return found_again;
+}
+
+static _Atomic bool is_closing, may_open;
+
+static void *close_slowly(void *unused)
+{
+    gs_walk_close_cache();
+    is_closing = true;
+    while (!may_open)
+        sched_yield();
+    gs_walk_open_cache();
+    return unused;
+}
+
+/* The child of a fork: EXPECTED is what it finds of its cache before and after it has done its own closing to the end. */
+static int in_a_child(bool expected, bool closes_itself)
+{
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        gs_probe_after_fork();
+        bool right = rows_are_kept() == expected;
+        if (closes_itself)
+            gs_walk_open_cache();
+        _exit(right && rows_are_kept() ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+/* A thread of the parent's is in dlclose: in the child nobody is, and rows are kept. A destructor that forks is still in it. */
+static void a_child_keeps_rows_whatever_its_parent_was_closing(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    assert_true(rows_are_kept());
+    assert_int_equal(pthread_create(&thread, NULL, close_slowly, NULL), 0);
+    while (!is_closing)
+        sched_yield();
+    assert_false(rows_are_kept());
+    assert_int_equal(in_a_child(true, false), 0);
+    may_open = true;
+    pthread_join(thread, NULL);
+    assert_true(rows_are_kept());
+    gs_walk_close_cache();
+    assert_int_equal(in_a_child(false, true), 0);
+    gs_walk_open_cache();
+    assert_true(rows_are_kept());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_copy_says_the_same),
+        cmocka_unit_test(a_child_keeps_rows_whatever_its_parent_was_closing),
         cmocka_unit_test(damage_is_seen),
         cmocka_unit_test(a_damaged_table),
         cmocka_unit_test(damaged_entries),
