@@ -115,6 +115,8 @@ struct gs_live {
 bool gs_live_insert(const void *ptr, const struct gs_live *sample);
 /* Take the sample of PTR out, if there is one. */
 bool gs_live_take(const void *ptr, struct gs_live *sample);
+/* In the key of a block that the host has reported (note.c); its address is without. */
+#define GS_NOTED ((uintptr_t)1 << 63)
 /* The address that place AT of the tables holds; 0: none. */
 enum { GS_LIVE_PLACES = (1 << 11) + (1 << 16) + 2 * 32 };
 uintptr_t gs_live_address(size_t at);

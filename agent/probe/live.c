@@ -102,16 +102,22 @@ bool gs_live_take(const void *ptr, struct gs_live *sample)
     return true;
 }
 
-static_assert(GS_LIVE_PLACES == (1 << FEW_BITS) + (1 << MANY_BITS) + 2 * NEIGHBOURS, "every place of both tables");
+static_assert(GS_LIVE_PLACES == (1 << FEW_BITS) + (1 << MANY_BITS) + 2 * NEIGHBOURS,
+              "every place of both tables");
+
+static uintptr_t address_in(const struct table *table, size_t at)
+{
+    return atomic_load_explicit(&table->address[at], memory_order_relaxed) & ~GS_NOTED;
+}
 
 uintptr_t gs_live_address(size_t at)
 {
     const size_t in_few = (1 << FEW_BITS) + NEIGHBOURS;
     if (at < in_few)
-        return atomic_load_explicit(&few.address[at], memory_order_relaxed);
+        return address_in(&few, at);
     if (atomic_load_explicit(&many.used, memory_order_relaxed) == 0)
         return 0; // its pages were never touched: they stay so
-    return atomic_load_explicit(&many.address[at - in_few], memory_order_relaxed);
+    return address_in(&many, at - in_few);
 }
 
 /* 16 Ki samples are as many as anybody needs: the total's standard error is below 1 %. At 512 KiB they are 8 GiB of

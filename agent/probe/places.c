@@ -13,7 +13,7 @@ static _Atomic uintptr_t place[PLACES];
 
 void gs_place_note(const void *ptr)
 {
-    uintptr_t address = (uintptr_t)ptr;
+    uintptr_t address = (uintptr_t)ptr & ~GS_NOTED;
     _Atomic uintptr_t *at = &place[(address >> UNIT_SHIFT) % PLACES];
     uintptr_t there = atomic_load_explicit(at, memory_order_relaxed);
     if (there == 0 || (there ^ address) >> UNIT_SHIFT)

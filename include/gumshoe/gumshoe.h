@@ -94,7 +94,8 @@ GUMSHOE_API int gumshoe_write_profile(enum gumshoe_kind kind, int fd);
 GUMSHOE_API void gumshoe_on_incident(void (*callback)(const char *dir, void *user), void *user);
 
 /* For hosts with allocators or pools of their own: PTR now holds SIZE bytes / is given back. The block is
- * sampled like one of malloc's. Do not call it for blocks that malloc returned: they are counted already. */
+ * sampled like one of malloc's. Do not call it for blocks that malloc returned: they are counted already. A chunk that a
+ * pool has from malloc is one of those: it and the blocks noted inside it are counted each by itself, also at one address. */
 GUMSHOE_API void gumshoe_note_alloc(void *ptr, size_t size);
 GUMSHOE_API void gumshoe_note_free(void *ptr);
 

@@ -255,6 +255,53 @@ static void bad_and_too_many_gauges_are_refused_and_counted(void **state)
     assert_null(gs_probe_gauge_name(GS_GAUGES_MAX));
 }
 
+/* What malloc's hook does for a block at PTR. */
+__attribute__((noinline)) static void malloc_returns(void *ptr, size_t size)
+{
+    struct gs_caller caller = GS_CALLER();
+    if (gs_due(size))
+        gs_sampler_record(ptr, size, gs_sampler_begin(size), caller);
+}
+
+/* A pool: its chunk of 100 MiB comes from malloc, and its first block of 1 MiB begins where the chunk does. Each is counted, and
+ * given back, by itself, in whatever order. */
+static void a_noted_block_may_lie_where_mallocs_does(void **state)
+{
+    enum { MIB = 1 << 20 };
+    (void)state;
+    watch_every(16 << 10);
+    char *chunk = &block[16 * 300];
+    uint64_t before = gs_probe_heap_in_use();
+    malloc_returns(chunk, 100 * MIB);
+    assert_int_equal(gs_probe_heap_in_use() - before, 100 * MIB);
+    for (int turn = 0; turn < 3; turn++) {
+        gs_probe_note_alloc(chunk, MIB);
+        assert_int_equal(gs_probe_heap_in_use() - before, 101 * MIB);
+        gs_probe_note_free(chunk);
+        assert_int_equal(gs_probe_heap_in_use() - before, 100 * MIB);
+    }
+    gs_probe_note_alloc(chunk, MIB);
+    gs_sampler_forget(chunk); // the pool is destroyed with its block out
+    assert_int_equal(gs_probe_heap_in_use() - before, MIB);
+    gs_probe_note_free(chunk);
+    assert_int_equal(gs_probe_heap_in_use() - before, 0);
+}
+
+/* Where the heap is, is told by addresses that a program has. */
+static void a_noted_block_is_where_it_is(void **state)
+{
+    (void)state;
+    size_t at = 0, seen = 0;
+    uintptr_t address;
+    gs_probe_note_alloc(&block[16 * 301], 10 << 20);
+    while (gs_probe_block_next(&at, &address)) {
+        assert_true(address < (uintptr_t)1 << 56);
+        seen += address == (uintptr_t)&block[16 * 301];
+    }
+    assert_true(seen >= 1);
+    gs_probe_note_free(&block[16 * 301]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +319,8 @@ int main(void)
         cmocka_unit_test(a_crowded_table_widens_the_distance),
         cmocka_unit_test(the_governor_widens_the_distance),
         cmocka_unit_test(a_full_table_refuses), // last: it fills a filter counter or two for good
+        cmocka_unit_test(a_noted_block_may_lie_where_mallocs_does),
+        cmocka_unit_test(a_noted_block_is_where_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
