@@ -21,6 +21,13 @@ finish() {
 }
 trap finish EXIT
 
+# GUMSHOE_UNDER="valgrind …": the command runs under that. The programs that it starts do not.
+if [ -n "${GUMSHOE_UNDER:-}" ]; then
+    printf '#!/bin/sh\nexec %s %s "$@"\n' "$GUMSHOE_UNDER" "$gumshoe" > "$tmp/under"
+    chmod +x "$tmp/under"
+    gumshoe=$tmp/under
+fi
+
 it() { echo "  it $*"; }
 fail() { echo "FAILED: $*" >&2; exit 1; }
 equal() { [ "$1" = "$2" ] || fail "${3:-values}: wanted '$2', got '$1'"; }
