@@ -20,6 +20,8 @@
 #define HOT    __attribute__((aligned(64))) // one line of the instruction cache each
 #define CALLED static __attribute__((noinline))
 
+const bool gs_hooks_mark = true;
+
 /* ---- the real functions ------------------------------------------------------------------------------------- */
 
 static void *first_malloc(size_t size);

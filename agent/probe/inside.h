@@ -12,6 +12,7 @@
 /* ---- the program that libgumshoe.a is linked into (static.c, hooks_archive.c) --------------------------------- */
 
 extern const bool gs_archive_mark __attribute__((weak, visibility("hidden"))); // in the archive alone
+extern const bool gs_hooks_mark __attribute__((weak, visibility("hidden")));   // where there are hooks: in both libraries
 static inline bool gs_is_archive(void)
 {
     return &gs_archive_mark;

@@ -12,6 +12,8 @@ extern const char __asan_init[] __attribute__((weak)), __hwasan_init[] __attribu
 
 const char *gs_probe_cannot_serve(void)
 {
+    if (!&gs_hooks_mark) // nothing is taken over here
+        return NULL;
     return __asan_init     ? "this program runs under AddressSanitizer"
            : __hwasan_init ? "this program runs under HWAddressSanitizer"
            : __tsan_init   ? "this program runs under ThreadSanitizer"

@@ -89,8 +89,11 @@ GUMSHOE_API void gumshoe_gauge(const char *name, double value);
  * sampled (the program has handlers of its own for SIGURG and SIGWINCH), or the error of write(2). */
 GUMSHOE_API int gumshoe_write_profile(enum gumshoe_kind kind, int fd);
 
-/* Have CALLBACK(dir, user) called on the watcher's thread after each incident is complete on disk; DIR is
- * the incident folder's path, valid during the call. NULL takes it away. One callback at a time. */
+/* Have CALLBACK(dir, user) called after each incident is complete on disk; DIR is the incident folder's path, valid during
+ * the call. One callback at a time: it runs on a thread of its own that shares all of the program's, with every signal
+ * blocked, and may do what any thread may. Up to 8 incidents wait for it to return; of more the log says that it was
+ * not called. NULL takes it away, and returns when no call is under way, but for one that it is made from. A forked
+ * child has none, until it sets one. */
 GUMSHOE_API void gumshoe_on_incident(void (*callback)(const char *dir, void *user), void *user);
 
 /* For hosts with allocators or pools of their own: PTR now holds SIZE bytes / is given back. The block is

@@ -33,6 +33,9 @@ for rules in $quiet $busy; do
     equal $status 143 "status after SIGTERM"
 done
 
+it "forks in a signal handler that interrupted malloc"
+as_without handler
+
 it "leaves the numbers of new descriptors as they are, and is in no list of them"
 exec 3>&-; as_without numbers
 equal "$(cut -d' ' -f1 plain | head -n 1)" 3 "the first number"

@@ -4,6 +4,7 @@
  *   users        root becomes another user with keepcaps and capabilities; all threads of the process are told of
  *   often        1,000 times another effective user and back
  *   namespaces   a new user namespace, then the name that it has there
+ *   handler      forks 500 times in a signal handler that interrupts malloc
  *   numbers      the numbers that new descriptors get
  *   wait         sleeps until its standard input ends */
 #define _GNU_SOURCE
@@ -12,11 +13,14 @@
 #include <linux/capability.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 int capset(struct __user_cap_header_struct *, const struct __user_cap_data_struct *);
@@ -91,6 +95,40 @@ static void enter_namespace(void)
     usleep(300000);
 }
 
+static volatile sig_atomic_t children;
+
+/* Once, a while from now: a timer that runs on would fire again at the very place that the handler returns to. */
+static void set_timer(void)
+{
+    struct itimerval once = {.it_value.tv_usec = 200 + children * 7 % 300};
+    setitimer(ITIMER_REAL, &once, NULL);
+}
+
+static void fork_in_handler(int number)
+{
+    int status;
+    pid_t child = fork();
+    (void)number;
+    if (child == 0)
+        _exit(3);
+    if (child > 0 && waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 3)
+        children++;
+    if (children < 500)
+        set_timer();
+}
+
+static void allocate_and_fork(void)
+{
+    static void *block[64];
+    signal(SIGALRM, fork_in_handler);
+    set_timer();
+    for (unsigned i = 0; children < 500; i++) {
+        free(block[i % 64]);
+        block[i % 64] = malloc(2000 + i * 977 % 60000);
+    }
+    printf("%d children\n", (int)children);
+}
+
 static void print_numbers(void)
 {
     for (int i = 0; i < 5; i++)
@@ -108,6 +146,7 @@ int main(int argc, char **argv)
     else if (!strcmp(way, "users")) become_another();
     else if (!strcmp(way, "often")) change_often();
     else if (!strcmp(way, "namespaces")) enter_namespace();
+    else if (!strcmp(way, "handler")) allocate_and_fork();
     else if (!strcmp(way, "numbers")) print_numbers();
     else if (!strcmp(way, "wait")) while (read(0, &end, 1) > 0) ;
     else return 64;
