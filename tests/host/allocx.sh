@@ -108,13 +108,13 @@ mkfifo input
 "$gumshoe" run --rules "$rules_file" --dir behind -- ./churning < input > out &
 host=$!; started="$started $host"
 exec 3> input
-wait_for 60 grep -q churned out
-wait_for 60 has_incident behind
+wait_until grep -q churned out
+wait_until has_incident behind
 is_told() { "$gumshoe" status "$(sed -n 's/churned //p' out)" | grep -q 'heap_in_use.*not available: .*blocks are given back by calls that the library does not see'; }
-wait_for 60 is_told
+wait_until is_told
 before=$(find behind -maxdepth 1 -name '2*' | wc -l)
 another() { [ "$(find behind -maxdepth 1 -name '2*' | wc -l)" -gt $((before + 1)) ]; }
-wait_for 60 another
+wait_until another
 exec 3>&-
 wait $host || fail "the host failed"
 equal "$(find behind -maxdepth 1 -name '2*-heap-*' | wc -l)" 0 "incidents of the rule for the heap"

@@ -127,10 +127,10 @@ print("full", flush=True)
 time.sleep(600)
 P
 /usr/bin/python3 paused.py > full & paused=$!; started="$started $paused"
-wait_for 60 grep -q full full
+wait_until grep -q full full
 GUMSHOE_RULES=$rules GUMSHOE_DIR=$PWD/incidents LD_PRELOAD=$build/libgumshoe.so /usr/bin/python3 busy.py & beside=$!; started="$started $beside"
 asked() { "$gumshoe" status --json $beside > status.json; }
-wait_for 60 asked
+wait_until asked
 [ -S incidents/.live/1-1-1.sock ] || fail "the stopped one's socket was removed"
 kill -STOP $beside
 /usr/bin/python3 - "$(ls incidents/.live/$beside-*.sock)" <<'P' & callers=$!; started="$started $callers"
@@ -145,7 +145,7 @@ while True:
 open("../../queue", "w").close()
 time.sleep(600)
 P
-wait_for 60 test -e queue
+wait_until test -e queue
 status=0; timeout 60 "$gumshoe" status $beside 2> said || status=$?
 equal $status 3 "exit status"; grep -q "process $beside: Connection timed out" said || fail "$(cat said)"
 kill -9 $beside $paused $callers; rm incidents/.live/*.sock

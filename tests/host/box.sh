@@ -138,12 +138,12 @@ print("full", flush=True)
 time.sleep(600)
 P
 preloaded churned /usr/bin/python3 churn.py > out & host=$!; started="$started $host"
-wait_for 60 said full out
+wait_until said full out
 touch full
 is_written() { [ -n "$(find churned/.live -name "$host-*.box" -newer full)" ]; }
-wait_for 60 is_written
+wait_until is_written
 kill -9 $host; wait $host 2> /dev/null || true
-watched churned "$spike" 1 1.5 1 1 exit > out
+next_start churned 1
 equal "$(died churned)" 1 "incidents"
 churned=$(go tool pprof -top -sample_index=alloc_space -unit=B "$(incident churned)/heap.pb.gz" 2> /dev/null | sed -n 's/.*% of \([0-9]*\)B total.*/\1/p')
 [ "$churned" -gt $((1 << 45)) ] || fail "$churned bytes"

@@ -10,14 +10,14 @@ has() { [ "$(count "$1")" = "$2" ]; }
 live() { [ "$(find store/.live -name "1-*.$1" | wc -l)" = 6 ]; }
 preloaded "$build/hosts/containers" 6 /usr/bin/env LD_PRELOAD="$build/libgumshoe.so" "$build/hosts/spike" 5 600 1 1 stay > pids & all=$!; started=$all
 all_calm() { [ "$(grep -c calm pids)" = 6 ]; }
-if ! wait_for 60 all_calm 2> /dev/null; then
+if ! wait_until all_calm 2> /dev/null; then
     status=0; wait $all || status=$?
     [ $status = 77 ] && exit 77
 fi
 
 it "has a box and a socket for each"
-wait_for 60 live box
-wait_for 60 live sock
+wait_until live box
+wait_until live sock
 pids=$(grep -v calm pids); started="$started $pids"
 it "tells each one's status to who asks by the number that it has here"
 for pid in $pids; do
@@ -25,19 +25,19 @@ for pid in $pids; do
     equal "$(jq .pid status)" 1 "its own number"
 done
 it "lets each have its own cooldown"
-wait_for 60 has hot 6
+wait_until has hot 6
 
 it "makes an incident of each that was killed, by the next that starts there"
 kill -9 $pids
 wait $all || true
 preloaded LD_PRELOAD="$build/libgumshoe.so" "$build/hosts/spike" 1 600 1 1 stay > out & next=$!; started="$started $next"
-wait_for 60 has previous-run-died 6
+wait_until has previous-run-died 6
 equal "$(find store/.live -name '1-*' | wc -l)" 0 "what is left of them"
 equal "$(jq -r .died.process store/2*-previous-run-died-*/incident.json | sort -u | grep -c '^1-[0-9]*-[0-9]*$')" 6 "processes"
 it "leaves the box of a living one in another container alone"
 preloaded "$build/hosts/containers" 1 /usr/bin/env LD_PRELOAD="$build/libgumshoe.so" "$build/hosts/spike" 5 600 1 1 stay > pids & all=$!; started="$started $all"
 one() { ls store/.live/1-*.box; }
-wait_for 60 one
+wait_until one
 box=$(one)
 status=0; "$gumshoe" recover "$box" 2> err || status=$?
 equal $status 1 "exit status of recover"; grep -q 'its process runs' err || fail "$(cat err)"

@@ -86,7 +86,7 @@ field "$dir" '.notes[]' | grep -q 'rebuilt since it was mapped' || fail "nothing
 it "finds its way through a program whose segments share pages of its file, as lld and mold lay them"
 for linker in lld mold; do
     of=${running[$linker]}
-    wait_for 60 grep -q ready out.$linker
+    wait_until grep -q ready out.$linker
     gcore -o $linker $of > /dev/null 2>&1 || fail "gcore"
     rm -rf recovered; dir=$(recovered $linker.$of)
     for function in take_order main _start await_work; do grep -q " $function$" "$dir/threads.txt" || fail "$linker: no $function: $(cat "$dir/threads.txt")"; done

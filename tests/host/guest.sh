@@ -28,7 +28,7 @@ equal "$(timeout 60 "$gumshoe" run --rules "$busy" --dir d -- ./guest raw 100 2>
 it "does not keep a SIGTERM from a process whose main thread has left"
 for rules in $quiet $busy; do
     LD_PRELOAD=$build/libgumshoe.so GUMSHOE_RULES=$rules GUMSHOE_DIR=$tmp/d ./guest exit 60000 > /dev/null & pid=$!; started="$started $pid"
-    wait_for 60 sh -c "grep -q Z /proc/$pid/stat || grep -q 'State:.*Z' /proc/$pid/task/$pid/status"
+    wait_until sh -c "grep -q Z /proc/$pid/stat || grep -q 'State:.*Z' /proc/$pid/task/$pid/status"
     kill $pid; status=0; wait $pid || status=$?
     equal $status 143 "status after SIGTERM"
 done
@@ -42,9 +42,9 @@ equal "$(cut -d' ' -f1 plain | head -n 1)" 3 "the first number"
 mkfifo held
 LD_PRELOAD=$build/libgumshoe.so GUMSHOE_RULES=$busy GUMSHOE_DIR=$tmp/d2 ./guest wait <> held & host=$!; started="$started $host"
 ./guest wait <> held & plain=$!; started="$started $plain"
-wait_for 60 has_incident d2
+wait_until has_incident d2
 numbers_of() { ls "/proc/$1/fd" | tr '\n' ' '; }
-wait_for 60 sh -c "readlink /proc/$plain/exe | grep -q guest"
+wait_until sh -c "readlink /proc/$plain/exe | grep -q guest"
 equal "$(numbers_of "$host")" "$(numbers_of "$plain")" "descriptors of the host"
 "$gumshoe" status "$host" > /dev/null || fail "the agent is not found by its host's number"
 it "leaves a reader of the host's standard error its end"

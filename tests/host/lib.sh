@@ -43,9 +43,6 @@ wait_until() {
         sleep 0.1
     done
 }
-# wait_for SECONDS COMMAND…: the same, in tests that are not rewritten yet; SECONDS does not count.
-wait_for() { shift; wait_until "$@"; }
-
 # within_patience COMMAND…: COMMAND, killed when it has not ended by then.
 within_patience() { timeout -s KILL $patience "$@"; }
 

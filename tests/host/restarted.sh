@@ -11,9 +11,9 @@ has_box() { ls store/.live/$1-*.box; }
 # serve WORKERS: a server in the background, $server; it has a box and all of its workers.
 serve() {
     preloaded store "$build/hosts/prefork" "$1" 3 > out & server=$!; started="$started $server"
-    wait_for 60 grep -q serving out
+    wait_until grep -q serving out
     workers=$(grep -v serving out || true); started="$started $workers"
-    wait_for 60 has_box $server
+    wait_until has_box $server
 }
 die() { kill -9 $server; wait $server 2> /dev/null || true; }
 # The lock of those who make incidents of the dead, of either kind, is free.
@@ -28,12 +28,12 @@ is_free() { /usr/bin/python3 free.py; }
 it "makes an incident of the server that died, and its workers hold no lock of ours afterwards"
 serve 0; cp store/.live/$server-*.box by-hand.box; die
 serve 30
-wait_for 60 died 1
-wait_for 60 is_free
+wait_until died 1
+wait_until is_free
 it "makes one of the next, whose workers live on"
 die
 serve 30
-wait_for 60 died 2
+wait_until died 2
 for worker in $workers; do kill -0 $worker || fail "worker $worker is gone"; done
 it "makes one by hand, and one under gumshoe run"
 timeout 60 "$gumshoe" recover --dir store by-hand.box > by-hand || fail "recover: $?"
@@ -51,15 +51,15 @@ print("held", flush=True)
 time.sleep(600)
 P
 /usr/bin/python3 hold.py > held & holder=$!; started="$started $holder"
-wait_for 60 grep -q held held
+wait_until grep -q held held
 "$gumshoe" recover --dir store by-hand.box 2> patient & patient=$!
 "$gumshoe" recover --dir store by-hand.box 2> told & told=$!
 (run run) & runner=$!
 started="$started $patient $told $runner"
 waits="store: waiting up to 10 s while process $holder makes an incident of a process that died"
-wait_for 60 grep -q "$waits" told; kill -TERM $told
+wait_until grep -q "$waits" told; kill -TERM $told
 status=0; wait $told || status=$?; equal $status 143 "exit status of recover"
-wait_for 60 grep -q "$waits" run; kill -TERM $runner
+wait_until grep -q "$waits" run; kill -TERM $runner
 status=0; wait $runner || status=$?; equal $status 134 "exit status of run: the program's"
 grep -q "store: the black box stays: the next start makes an incident of it, or gumshoe recover store/.live/.*.box" run || fail "$(cat run)"
 status=0; wait $patient || status=$?; equal $status 3 "exit status of the patient one"
@@ -67,4 +67,4 @@ grep -q "store: process $holder still makes an incident: not waiting any longer"
 died 4 || fail "$(ls store)"
 kill -9 $holder
 serve 0
-wait_for 60 died 5
+wait_until died 5
