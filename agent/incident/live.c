@@ -279,38 +279,64 @@ void gs_live_remove(struct gs_store *store, const char *name)
         unlinkat(store_fd, path, 0);
 }
 
-/* Connect to socket NAME by way of the descriptors of one thread, PATH being its directory of them: its agent's store is one of
- * the directories that are open there. As connect_to. */
-static int connect_through(const char *path, const char *name)
+/* Connect to the socket NAME by the descriptor table TABLE, /proc/…/fd: the agent's store is one of the directories in it. -ENOENT:
+ * it is not; -EAGAIN: its queue stays full; another -errno: the table may not be read. */
+static int connect_by(const char *table, const char *name)
 {
-    int table = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -ENOENT;
     struct gs_dir dir;
-    if (table < 0)
+    int folder = open(table, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -ENOENT;
+    if (folder < 0)
         return -errno;
-    gs_dir_start(&dir, table);
+    gs_dir_start(&dir, folder);
     for (const char *entry; fd < 0 && fd != -EAGAIN && (entry = gs_dir_next(&dir));) {
-        char directory[96];
-        if (snprintf(directory, sizeof directory, "%s/%.16s/.live", path, entry) < (int)sizeof directory)
-            fd = connect_to(directory, name, PATIENCE_S);
+        char directory[400];
+        snprintf(directory, sizeof directory, "%.60s/%.200s/.live", table, entry);
+        fd = connect_to(directory, name, PATIENCE_S);
     }
-    close(table);
+    close(folder);
+    return fd >= 0 || fd == -EAGAIN ? fd : -ENOENT;
+}
+
+/* Is thread TID of process PID one of an agent's? */
+static bool is_agents(int pid, const char *tid)
+{
+    char path[60], *text;
+    size_t length;
+    snprintf(path, sizeof path, "/proc/%d/task/%.20s/comm", pid, tid);
+    if (gs_read_file(AT_FDCWD, path, 4096, &text, &length))
+        return false;
+    bool is = strncmp(text, "gumshoe", strlen("gumshoe")) == 0;
+    gs_free(text);
+    return is;
+}
+
+/* By the table of descriptors of the agent's own threads. A process may have thousands of others: theirs are not looked at. */
+static int connect_by_threads(int pid, const char *name)
+{
+    char path[60];
+    struct gs_dir dir;
+    snprintf(path, sizeof path, "/proc/%d/task", pid);
+    int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -ENOENT;
+    if (folder < 0)
+        return -errno;
+    gs_dir_start(&dir, folder);
+    for (const char *tid; fd < 0 && fd != -EAGAIN && (tid = gs_dir_next(&dir));)
+        if (is_agents(pid, tid)) {
+            snprintf(path, sizeof path, "/proc/%d/task/%.20s/fd", pid, tid);
+            fd = connect_by(path, name);
+        }
+    close(folder);
     return fd;
 }
 
 int gs_live_connect(int pid)
 {
-    char path[64], name[GS_LIVE_NAME];
-    snprintf(path, sizeof path, "/proc/%d/task", pid);
-    int tasks = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -ENOENT;
-    if (tasks < 0)
-        return -errno;
+    char path[40], name[GS_LIVE_NAME];
     socket_name(pid, name);
-    struct gs_dir dir;
-    gs_dir_start(&dir, tasks);
-    for (const char *task; fd < 0 && fd != -EAGAIN && (task = gs_dir_next(&dir));) { // the agent's threads have a table of their own
-        snprintf(path, sizeof path, "/proc/%d/task/%.16s/fd", pid, task);
-        fd = connect_through(path, name);
+    int fd = connect_by_threads(pid, name);
+    if (fd == -ENOENT) {
+        snprintf(path, sizeof path, "/proc/%d/fd", pid);
+        fd = connect_by(path, name);
     }
-    close(tasks);
-    return fd >= 0 ? fd : fd == -EAGAIN ? -ETIMEDOUT : -ENOENT;
+    return fd == -EAGAIN ? -ETIMEDOUT : fd;
 }

@@ -9,6 +9,8 @@
 #include "probe/inside.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -16,8 +18,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -788,6 +792,50 @@ static void names_are_read_back_or_refused(void **state)
     assert_true(gs_live_is_running(&id));
 }
 
+/* An agent's thread that shares no descriptor with its process, and listens. */
+static void *listen_apart(void *told)
+{
+    char name[GS_LIVE_NAME], why[200];
+    prctl(PR_SET_NAME, "gumshoe");
+    if (unshare(CLONE_FILES) != 0)
+        _exit(1);
+    struct gs_store *own = gs_store_open(dir, &(struct gs_store_limits){0}, why, sizeof why);
+    if (!own || gs_live_listen(own, name) < 0 || write(*(int *)told, "x", 1) != 1)
+        _exit(1);
+    for (;;)
+        pause();
+    return NULL;
+}
+
+static void an_agent_with_descriptors_of_its_own_is_found(void **state)
+{
+    int told[2];
+    char byte;
+    pthread_t thread;
+    (void)state;
+    assert_int_equal(pipe(told), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        close(store->held.fd);
+        if (pthread_create(&thread, NULL, listen_apart, &told[1]) != 0)
+            _exit(1);
+        for (;;)
+            pause();
+    }
+    close(told[1]);
+    assert_int_equal(read(told[0], &byte, 1), 1);
+    int fd = gs_live_connect((int)pid);
+    if (fd < 0)
+        fail_msg("%s", strerror(-fd));
+    close(fd);
+    close(told[0]);
+    assert_int_equal(gs_live_connect((int)getpid()), -ENOENT);
+    kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_int_equal(gs_live_connect((int)pid), -ENOENT);
+}
+
 static void rss_close_to_the_limit_speaks_of_the_oom_killer(void **state)
 {
     char how[GS_DEATH_TEXT];
@@ -860,6 +908,7 @@ int main(void)
         STORY(an_incident_that_was_made_is_not_made_again),
         STORY(deaths_that_look_alike_are_told_apart),
         cmocka_unit_test(names_are_read_back_or_refused),
+        STORY(an_agent_with_descriptors_of_its_own_is_found),
         STORY(rss_close_to_the_limit_speaks_of_the_oom_killer),
         STORY(the_fullest_table_fits),
     };
