@@ -36,9 +36,18 @@ serve 30
 wait_until died 2
 for worker in $workers; do kill -0 $worker || fail "worker $worker is gone"; done
 it "makes one by hand, and one under gumshoe run"
-timeout 60 "$gumshoe" recover --dir store by-hand.box > by-hand || fail "recover: $?"
-run() { exec "$gumshoe" run --rules "$rules" --dir store -- "$build/hosts/spike" 1 1 1 1 abort > /dev/null 2> "$1"; }
-status=0; (run err) || status=$?
+within_patience "$gumshoe" recover --dir store by-hand.box > by-hand || fail "recover: $?"
+mkfifo input
+# run ERRORS: gumshoe run, $runner, of a program that has its box there and aborts.
+run() {
+    "$gumshoe" run --rules "$rules" --dir store -- "$build/hosts/spike" 1 1 abort < input > /dev/null 2> "$1" & runner=$!; started="$started $runner"
+    exec 3> input
+    wait_until ends_in_a_box
+    exec 3>&-
+}
+ends_in_a_box() { local pid; pid=$(pgrep -P $runner) && has_box "$pid"; }
+run err
+status=0; wait $runner || status=$?
 equal $status 134 "exit status of run: $(cat err)"
 died 4 || fail "$(ls store)"
 
@@ -54,8 +63,8 @@ P
 wait_until grep -q held held
 "$gumshoe" recover --dir store by-hand.box 2> patient & patient=$!
 "$gumshoe" recover --dir store by-hand.box 2> told & told=$!
-(run run) & runner=$!
-started="$started $patient $told $runner"
+started="$started $patient $told"
+run run
 waits="store: waiting up to 10 s while process $holder makes an incident of a process that died"
 wait_until grep -q "$waits" told; kill -TERM $told
 status=0; wait $told || status=$?; equal $status 143 "exit status of recover"
