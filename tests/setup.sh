@@ -1,6 +1,7 @@
 #!/bin/sh
-# tests/setup.sh [build|test|hosts|bench|fuzz] - install what is missing to build gumshoe, to build and test it (the default), for
-# the other people's programs of tests/hosts, the benchmarks beside its peers, or to fuzz its readers.
+# tests/setup.sh [build|test|hosts|bench|fuzz|analyze] - install what is missing to build gumshoe, to build and test it (the
+# default), for the other people's programs of tests/hosts, for the benchmarks beside its peers, to fuzz its readers, or for the
+# presets of CMakePresets.json.
 # Debian 12; as root, or through sudo. Asks the network only when something is missing.
 set -eu
 
@@ -23,7 +24,8 @@ test) wanted="$build $test" ;;
 hosts) wanted="$build $test $hosts" ;;
 bench) wanted="$build $test $bench" ;;
 fuzz) wanted="$build $test libclang-rt-14-dev" ;;
-*) echo "usage: $0 [build|test|hosts|bench|fuzz]" >&2; exit 2 ;;
+analyze) wanted="$build $test cppcheck valgrind" ;;
+*) echo "usage: $0 [build|test|hosts|bench|fuzz|analyze]" >&2; exit 2 ;;
 esac
 
 missing=
