@@ -265,7 +265,7 @@ int gs_read_count_rate(const char *text, double *per_second, struct gs_unit_erro
 
 int gs_read_share_rate(const char *text, double *per_second, struct gs_unit_error *error)
 {
-    double percent;
+    double percent = 0;
     int failed = read_per_time(text, &share_rate_sort, &percent, error);
     if (!failed)
         *per_second = percent / 100;
@@ -276,7 +276,7 @@ int gs_read_share_rate(const char *text, double *per_second, struct gs_unit_erro
 static int read_real(const char *text, const struct sort *sort, struct decimal *number,
                      struct gs_unit_error *error)
 {
-    const char *rest;
+    const char *rest = text;
     int failed = read_decimal(text, sort, number, &rest, error);
     if (failed)
         return failed;

@@ -82,7 +82,8 @@ void gs_box_bytes(struct gs_box_out *out, const void *bytes, size_t length)
         out->error = out->error ? out->error : -EOVERFLOW;
         return;
     }
-    memcpy(out->buffer + out->filled, bytes, length);
+    if (length) // of no bytes there need be no address
+        memcpy(out->buffer + out->filled, bytes, length);
     out->filled += length;
 }
 
