@@ -184,7 +184,7 @@ void gs_under_way_go_on(struct gs_parts *parts, bool all)
             tell_progress(place, now_ns);
 }
 
-bool gs_under_way_recover(struct gs_parts *parts)
+enum gs_recovered gs_under_way_recover(struct gs_parts *parts)
 {
     char path[PATH_MAX];
     uint64_t began_ns = gs_thread_cpu_ns();
@@ -194,5 +194,5 @@ bool gs_under_way_recover(struct gs_parts *parts)
     cpu_ns += gs_thread_cpu_ns() - began_ns;
     if (made == 1)
         tell(parts, path);
-    return made == 1 || made == -EWOULDBLOCK;
+    return made == 1 ? GS_RECOVERED_ONE : made == -EWOULDBLOCK ? GS_RECOVERED_BUSY : GS_RECOVERED_ALL;
 }

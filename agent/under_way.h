@@ -13,8 +13,13 @@ void gs_under_way_begin(struct gs_parts *parts, const struct gs_incident_facts *
 /* See to those under way; ALL: end them all, ready or not. */
 void gs_under_way_go_on(struct gs_parts *parts, bool all);
 unsigned gs_under_way_count(void);
-/* The incident of one process that died in the store and has left its black box. True: there may be another. */
-bool gs_under_way_recover(struct gs_parts *parts);
+/* The incident of one process that died in the store and has left its black box. */
+enum gs_recovered {
+    GS_RECOVERED_ALL, // there is none
+    GS_RECOVERED_ONE, // there may be another
+    GS_RECOVERED_BUSY // another process is at it
+};
+enum gs_recovered gs_under_way_recover(struct gs_parts *parts);
 /* One of them still reads SCENE, and the rules and the history in it. */
 bool gs_under_way_needs(const struct gs_incident_scene *scene);
 /* NEW rules are in force instead of OLD: verdicts on those under way go to the rules of the same names. */

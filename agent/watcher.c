@@ -51,6 +51,7 @@
 enum { STACK_BYTES = 1 << 20, NICE = 5 };
 #define STOP_PATIENCE_NS GS_NS_PER_S
 #define FOLLOW_PATIENCE_NS (100 * GS_NS_PER_MS) /* for our threads to have the program's new credentials */
+#define DEAD_PAUSE_MAX_NS (60 * GS_NS_PER_S)
 #define LOOK_UP_AGAIN_NS (5 * GS_NS_PER_S)
 /* Calls that send our threads away more often than this in REST_NS: they stay away until there was none for so long. */
 enum { AWAY_MAX = 16 };
@@ -77,7 +78,7 @@ static struct {
     uint64_t file_limit;
     int64_t look_up_due_ns;
     struct gs_box *box; // NULL: there was no memory for it
-    bool dead_left;     // there may be boxes of those who died here before
+    int64_t dead_due_ns, dead_pause_ns; // when to look for boxes of those who died here before; INT64_MAX: there are none
     _Atomic int64_t cpu_duration_ns; // of a profile that the program asks for
 } w = {
     .gate.rank = GS_RANK_GATE,
@@ -302,8 +303,9 @@ static int64_t pause_ns(int64_t next_ns)
             look_ns = gs_rules_file_pause_ns(&w.parts.file, now_ns);
     if (look_ns < left_ns)
         left_ns = look_ns;
-    bool busy = gs_under_way_count() || w.dead_left;
-    return busy && left_ns > GS_CPU_POLL_NS ? GS_CPU_POLL_NS : left_ns;
+    if (w.dead_due_ns - now_ns < left_ns)
+        left_ns = w.dead_due_ns - now_ns;
+    return gs_under_way_count() && left_ns > GS_CPU_POLL_NS ? GS_CPU_POLL_NS : left_ns;
 }
 
 /* What the rules settle outside of the parts. */
@@ -339,13 +341,22 @@ static void follow_rules(int64_t *next_ns)
     *next_ns = gs_monotonic_ns() + w.parts.rules->interval_ns;
 }
 
+/* One of those who died here before becomes an incident. While another process makes incidents of the dead, ask less and less. */
+static void recover_dead(void)
+{
+    enum gs_recovered recovered = gs_under_way_recover(&w.parts);
+    int64_t longer_ns = 2 * w.dead_pause_ns > GS_NS_PER_S ? 2 * w.dead_pause_ns : GS_NS_PER_S;
+    w.dead_pause_ns = recovered != GS_RECOVERED_BUSY ? 0 : longer_ns < DEAD_PAUSE_MAX_NS ? longer_ns : DEAD_PAUSE_MAX_NS;
+    w.dead_due_ns = recovered == GS_RECOVERED_ALL ? INT64_MAX : gs_monotonic_ns() + w.dead_pause_ns;
+}
+
 /* Until the watch is to end, or this thread is. */
 static void go_round(void)
 {
     int64_t next_ns = gs_monotonic_ns() + w.parts.rules->interval_ns;
     tick(false);
     gs_ledger_note_due(w.parts.store, w.parts.judge, present());
-    w.dead_left = true;
+    w.dead_due_ns = w.dead_pause_ns = 0;
     while (!must_end()) {
         enum gs_wake woken = gs_probe_wait(pause_ns(next_ns));
         follow_credentials();
@@ -356,8 +367,8 @@ static void go_round(void)
             answer_calls();
         else if (woken == GS_WAKE_ALARM)
             alarmed();
-        if (w.dead_left)
-            w.dead_left = gs_under_way_recover(&w.parts);
+        if (gs_monotonic_ns() >= w.dead_due_ns)
+            recover_dead();
         follow_rules(&next_ns);
         int64_t now_ns = gs_monotonic_ns();
         if (now_ns < next_ns || must_end())
