@@ -4,21 +4,28 @@
  *   linked            ─▶ sampling goes on; the host calls gumshoe_start when it likes
  *   LD_PRELOAD        ─▶ the watcher starts, unless this is a program exec'ed in a child of the watched process
  *
- * GUMSHOE_PID names the process that is meant: `gumshoe run` sets it, and so does the first process of a bare
- * LD_PRELOAD, for those that inherit its environment. A wrapper that execs the server keeps its pid and is followed;
- * a program that a child execs has another and is not watched. So it can tell without reading the rules; where these say
- * "children": "all", the first process makes it GUMSHOE_PID=all. The environment is written to here alone, before main.
+ * As the watch begins, the library's name is taken out of LD_PRELOAD: the program sees the environment that it would have
+ * without us, and what its children exec is not loaded with a library that they may not be able to load (32-bit programs,
+ * other C libraries). A wrapper that execs the server keeps its pid and is followed: the hook of exec (probe/hooks_exec.c) puts
+ * the name back for this process alone, with GUMSHOE_PID, which says who is meant; `gumshoe run` sets that, too. Where the rules
+ * say "children": "all", both stay in the environment, as GUMSHOE_PID=all. The environment is written to here alone, before main.
  * Who: the main thread, in a constructor and in a destructor of the library. */
-#include "base/log.h"
+#include "base/mapping.h"
 #include "probe/probe.h"
 #include "watcher.h"
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+static char library[PATH_MAX]; // as LD_PRELOAD had it
+static pid_t watched;          // whose exec is followed
+static size_t ours_at_start;   // variables GUMSHOE_…
 
 /* Is FILE, LENGTH bytes of a path, our library? */
 static bool is_ours(const char *file, size_t length)
@@ -48,44 +55,123 @@ static bool meant(void)
     char mine[16];
     const char *pid = secure_getenv("GUMSHOE_PID");
     snprintf(mine, sizeof mine, "%d", (int)getpid());
-    if (!pid)
-        setenv("GUMSHOE_PID", mine, 1);
     return !pid || strcmp(pid, mine) == 0 || strcmp(pid, "all") == 0;
 }
 
-/* Take VARIABLE out of the environment where VALUE_IS_OURS says so, in place. Context: before main, when `environ` is still the
- * kernel's array: later it may be an array of the program's own (bash's), whose length the program keeps elsewhere. */
-static void drop_variable(const char *variable, bool (*value_is_ours)(const char *value))
+/* ---- the environment ------------------------------------------------------------------------------------------------------- */
+
+static bool is_variable(const char *entry, const char *name)
 {
-    size_t length = strlen(variable);
-    char **at = environ;
-    while (at && *at && (strncmp(*at, variable, length) != 0 || (*at)[length] != '='))
-        at++;
-    if (!at || !*at || !value_is_ours(*at + length + 1))
-        return;
-    do
-        at[0] = at[1];
-    while (*at++);
+    size_t length = strlen(name);
+    return strncmp(entry, name, length) == 0 && entry[length] == '=';
 }
 
-static bool is_our_library_alone(const char *list)
+/* The entry of variable NAME in ENVP; NULL: there is none. */
+static char *const *find_entry(char *const envp[], const char *name)
 {
-    return !strpbrk(list, ": ") && is_ours(list, strlen(list));
+    for (char *const *at = envp; at && *at; at++)
+        if (is_variable(*at, name))
+            return at;
+    return NULL;
 }
 
-static bool is_any(const char *value)
+/* Take variable NAME out of the environment, in place. Context: before main, when `environ` is still the kernel's array: later it
+ * may be an array of the program's own (bash's), whose length the program keeps elsewhere. */
+static void drop_variable(const char *name)
 {
-    (void)value;
-    return true;
+    char **at = (char **)find_entry(environ, name);
+    do {
+        if (at)
+            at[0] = at[1];
+    } while (at && *at++);
 }
 
-/* This program is not to be watched, nor are those that it starts: they are spared the loading of the library. Other files in
- * LD_PRELOAD are the user's: then it stays as it is. */
+/* Take our library out of LD_PRELOAD's list, and keep its name. The rest is the user's and stays. Context: as above. */
+static void drop_library(void)
+{
+    char *const *entry = find_entry(environ, "LD_PRELOAD");
+    char *at = entry ? strchr(*entry, '=') + 1 : NULL;
+    while (at && *at) {
+        size_t length = strcspn(at, ": "), behind = length + strspn(at + length, ": ");
+        if (!is_ours(at, length)) {
+            at += behind;
+            continue;
+        }
+        snprintf(library, sizeof library, "%.*s", (int)length, at);
+        memmove(at, at + behind, strlen(at + behind) + 1);
+    }
+    if (entry && (*entry)[strcspn(*entry, "=") + 1] == 0)
+        drop_variable("LD_PRELOAD");
+}
+
+/* This program is not to be watched, nor are those that it starts: they are spared the loading of the library. */
 static void stay_dormant(void)
 {
     gs_probe_stop();
-    drop_variable("LD_PRELOAD", is_our_library_alone);
-    drop_variable("GUMSHOE_PID", is_any);
+    drop_library();
+    drop_variable("GUMSHOE_PID");
+}
+
+/* ---- an exec ------------------------------------------------------------------------------------------------------------------ */
+
+/* How many variables of ours ENVP has: where it lacks some, the program is given an environment of its own, and is not ours. */
+static size_t count_ours(char *const envp[])
+{
+    size_t count = 0;
+    for (char *const *at = envp; at && *at; at++)
+        count += strncmp(*at, "GUMSHOE_", 8) == 0;
+    return count;
+}
+
+struct changed { // an environment of ours: one mapping
+    size_t size;
+    char preload[PATH_MAX + 4096], pid[32];
+    char *envp[];
+};
+
+/* ENVP, with our library in front of what LD_PRELOAD has, and with this process as the one that is meant. Context: host thread, in
+ * an exec: no malloc, no lock; a child passes on what it has. */
+static char *const *follow_exec(char *const envp[])
+{
+    size_t count = 0, kept = 0;
+    if (getpid() != watched || count_ours(envp) < ours_at_start)
+        return NULL;
+    while (envp && envp[count])
+        count++;
+    size_t size = sizeof(struct changed) + (count + 3) * sizeof *envp;
+    struct changed *changed = gs_mapping_new(size, 0);
+    if (changed == MAP_FAILED)
+        return NULL;
+    char *const *preload = find_entry(envp, "LD_PRELOAD");
+    int length = snprintf(changed->preload, sizeof changed->preload, "LD_PRELOAD=%s%s%s", library, preload ? ":" : "",
+                          preload ? *preload + sizeof "LD_PRELOAD" : "");
+    changed->size = size;
+    for (size_t i = 0; i < count; i++)
+        if (!is_variable(envp[i], "LD_PRELOAD") && !is_variable(envp[i], "GUMSHOE_PID"))
+            changed->envp[kept++] = envp[i];
+    snprintf(changed->pid, sizeof changed->pid, "GUMSHOE_PID=%d", (int)watched);
+    changed->envp[kept++] = changed->pid;
+    changed->envp[kept] = changed->preload;
+    if (length < (int)sizeof changed->preload)
+        return changed->envp;
+    gs_mapping_free(changed, size);
+    return NULL;
+}
+
+static void exec_failed(char *const *envp)
+{
+    struct changed *changed = (struct changed *)(void *)((char *)(uintptr_t)envp - offsetof(struct changed, envp));
+    gs_mapping_free(changed, changed->size);
+}
+
+/* The host and its children see nothing of the preload; what this process becomes by an exec is followed. */
+static void leave_environment(void)
+{
+    drop_library();
+    drop_variable("GUMSHOE_PID");
+    watched = getpid();
+    ours_at_start = count_ours(environ);
+    gs_probe_tell_exec(follow_exec, exec_failed);
 }
 
 __attribute__((constructor)) static void on_load(void)
@@ -101,6 +187,8 @@ __attribute__((constructor)) static void on_load(void)
         (void)gs_watcher_start(NULL); // it has logged what went wrong; the host goes on
         if (gs_watcher_children() == GS_CHILDREN_ALL)
             setenv("GUMSHOE_PID", "all", 1);
+        else
+            leave_environment();
     }
     errno = kept;
 }

@@ -1,4 +1,5 @@
-/* changes.c - who hears of the host's calls that change what a thread is; hooks_identity.c tells. Who: any thread. */
+/* changes.c - who hears of the host's calls that change what a thread is (hooks_identity.c tells), or the program that the process
+ * is (hooks_exec.c). Who: any thread; the latter is set once, before main. */
 #include "probe/inside.h"
 
 _Atomic(void (*)(enum gs_change)) gs_told_before, gs_told_after;
@@ -7,4 +8,13 @@ void gs_probe_tell_change(void (*before)(enum gs_change), void (*after)(enum gs_
 {
     atomic_store(&gs_told_before, before);
     atomic_store(&gs_told_after, after);
+}
+
+char *const *(*gs_told_exec)(char *const envp[]);
+void (*gs_told_exec_failed)(char *const *changed);
+
+void gs_probe_tell_exec(char *const *(*change)(char *const envp[]), void (*failed)(char *const *changed))
+{
+    gs_told_exec_failed = failed;
+    gs_told_exec = change;
 }

@@ -297,5 +297,8 @@ extern struct gs_drop_counters gs_drops;
 /* The alarm (wake.c): tell it where heap_in_use stands now. */
 void gs_alarm_check(uint64_t heap_in_use);
 
+/* Who hears of an exec (changes.c); NULL: nobody. */
+extern char *const *(*gs_told_exec)(char *const envp[]);
+extern void (*gs_told_exec_failed)(char *const *changed);
 /* Who hears of the host's calls that change what a thread is (changes.c). */
 extern _Atomic(void (*)(enum gs_change)) gs_told_before, gs_told_after;

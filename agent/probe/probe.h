@@ -177,6 +177,9 @@ void gs_probe_after_fork(void);   // in the child: nothing is sampled there by t
  * a child of vfork, whose memory is the parent's. */
 void gs_probe_tell_exit(void (*whom)(int status));
 
+/* Have CHANGE called before an exec: it may give another environment for the program than ENVP, which is given to FAILED if the
+ * exec fails; NULL: as it is. On a host thread, in a signal handler maybe, or in a child of vfork, whose memory is the parent's. */
+void gs_probe_tell_exec(char *const *(*change)(char *const envp[]), void (*failed)(char *const *changed));
 /* Have BEFORE and AFTER called around calls of the host's that change what a thread is: its users, groups and capabilities,
  * its namespaces, or its root directory. On a host thread, in a signal handler maybe, or in a child of vfork, whose memory is the parent's. */
 enum gs_change { GS_CHANGE_CREDENTIALS, GS_CHANGE_NAMESPACES, GS_CHANGE_ROOT };

@@ -11,7 +11,8 @@ exported() { nm -D --defined-only "$1" | awk '$2 != "A" && $3 !~ /@GUMSHOE_/ { p
 { sed -n 's/^GUMSHOE_API.*[ *]\(gumshoe_[a-z_]*\)(.*/\1/p' "$source_dir/include/gumshoe/gumshoe.h"
   echo gumshoe_anchor # for readers of core files
   printf '%s\n' malloc free calloc realloc reallocarray posix_memalign aligned_alloc memalign valloc pvalloc cfree malloc_usable_size pthread_create dlclose mmap mmap64 munmap mremap _exit _Exit; } | sort > wanted
-printf '%s\n' setuid seteuid setreuid setresuid setgid setegid setregid setresgid setgroups initgroups capset prctl unshare setns chroot > identity
+printf '%s\n' setuid seteuid setreuid setresuid setgid setegid setregid setresgid setgroups initgroups capset prctl unshare setns chroot \
+    execve execvpe fexecve execveat execv execvp execl execlp execle > identity
 nm -D --defined-only "$(g++ -print-file-name=libstdc++.so.6)" | sed -n 's/.* [TW] \(_Z\(n[wa]m\|d[la]P\)[^@]*\).*/\1/p' | sort > operators
 equal "$(wc -l < operators)" 20 "forms of new and delete in libstdc++"
 exported "$build/libgumshoe.so" | diff <(sort wanted operators identity) - || fail "exported names"
@@ -19,7 +20,7 @@ it "hides the names that only some allocators have"
 nm -D --defined-only "$build/libgumshoe.so" | sed -n 's/.* T \(.*\)@GUMSHOE_ALLOCATOR$/\1/p' | sort > hidden
 sed -n '/GUMSHOE_ALLOCATOR/,$ s/^ *\([a-z_]*\);.*/\1/p' "$source_dir/agent/versions.map" | sort | diff - hidden || fail "hidden names"
 equal "$(wc -l < hidden)" 7 "hidden names"
-it "shows the same names in the static library, but for C++ and for who the process is, and jansson's, zlib's and protobuf-c's in neither"
+it "shows the same names in the static library, but for C++, who the process is and what it becomes, and jansson's, zlib's and protobuf-c's in neither"
 nm "$build/libgumshoe.a" | awk '$2 ~ /^[TDBRVW]$/ { print $3 }' > archive
 grep -v '^__wrap_' archive | sort | diff wanted - || fail "names of libgumshoe.a"
 equal "$(sed -n 's/^__wrap_//p' archive | sort)" "$(grep -v '^gumshoe_' wanted)" "what ld's --wrap may ask for"

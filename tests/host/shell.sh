@@ -20,5 +20,21 @@ as_without 's=0; for i in $(seq 50); do x=$(echo $i | cat); s=$((s + x)); done; 
 unset LD_PRELOAD
 it "keeps the array that the shell exports in step with what it says"
 as_without 'export A=1; unset HOME; for i in 1 2 3; do x=$(env | grep -c "^A=\|^HOME="); echo $x; unset A; done'
-it "spares what its children exec the loading of the library"
-equal "$("$gumshoe" run --rules "$rules" --dir d -- bash -c '(env; true) | grep -c "^LD_PRELOAD=\|^GUMSHOE_PID="')" 0 "variables of ours in a child's child"
+it "shows the shell and what its children exec nothing of the preload"
+equal "$("$gumshoe" run --rules "$rules" --dir d -- bash -c 'echo "${LD_PRELOAD-none} ${GUMSHOE_PID-none}"; (env; true) | grep -c "^LD_PRELOAD=\|^GUMSHOE_PID="')" "none none
+0" "variables of ours"
+equal "$(LD_PRELOAD=libc.so.6 "$gumshoe" run --rules "$rules" --dir d -- bash -c 'echo $LD_PRELOAD; env | grep "^LD_PRELOAD="')" "libc.so.6
+LD_PRELOAD=libc.so.6" "the user's own LD_PRELOAD"
+it "follows the program that it becomes, by every member of the exec family"
+gcc -O1 -w "$source_dir/tests/host/ways/execs.c" -o execs
+for way in execve execv execvp execvpe execl execlp execle fexecve execveat; do
+    rm -f log
+    equal "$("$gumshoe" run --rules "$rules" --dir d -- ./execs $way a b)" "a b none" "$way"
+    equal "$(grep -c 'info: watching' log)" 2 "watches by $way"
+done
+equal "$("$gumshoe" run --rules "$rules" --dir d -- ./execs fails a b)" "ENOENT none" "an exec that fails"
+it "leaves a program alone that is given an environment of its own"
+rm -f log
+equal "$("$gumshoe" run --rules "$rules" --dir d -- env -i /bin/sh -c 'echo ${LD_PRELOAD-none}; exit 5'; echo $?)" "none
+5" "env -i"
+equal "$(grep -c 'info: watching' log)" 1 "watches"
