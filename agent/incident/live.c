@@ -217,19 +217,23 @@ static void sweep(int live, const char *directory)
     }
 }
 
+/* It gets its name when it listens: before, somebody who sweeps would take it for one that nobody listens at any more. */
 static int listen_at(const char *directory, int live, const char *name)
 {
     struct sockaddr_un address;
-    int fd = set_address(&address, directory, name) ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1,
+    char fresh[GS_LIVE_NAME + 8];
+    snprintf(fresh, sizeof fresh, "%s.new", name);
+    int fd = set_address(&address, directory, fresh) ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1,
         error = 0;
     if (fd < 0)
         return -EMFILE;
-    unlinkat(live, name, 0); // of a number that has come round
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || fchmodat(live, name, 0600, 0) != 0 ||
-        listen(fd, 8) != 0)
+    unlinkat(live, fresh, 0); // of a number that has come round
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || fchmodat(live, fresh, 0600, 0) != 0 ||
+        listen(fd, 8) != 0 || renameat(live, fresh, live, name) != 0)
         error = -errno;
     if (!error)
         return fd;
+    unlinkat(live, fresh, 0);
     close(fd);
     return error;
 }
