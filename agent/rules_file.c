@@ -139,7 +139,10 @@ static void refuse(struct gs_rules_file *file, const struct gs_errors *errors)
     char since[GS_TIME_TEXT];
     file->refused_ns = gs_realtime_ns();
     file->refused_errors = errors->count + errors->lost;
-    gs_error_format(&errors->item[0], file->refused, sizeof file->refused);
+    if (errors->count)
+        gs_error_format(&errors->item[0], file->refused, sizeof file->refused);
+    else // there was not even the memory to say so
+        snprintf(file->refused, sizeof file->refused, "out of memory");
     gs_log_errors(errors);
     gs_log(GS_LOG_ERROR, "the changed rules are refused: those of %s stay in force",
            gs_print_time(file->taken_ns, GS_TIME_ISO, since));

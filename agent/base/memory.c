@@ -1,10 +1,24 @@
 /* memory.c - what both kinds of memory share: growing arrays, strings, and the libraries pointed to it. */
 #include "base/memory.h"
+#include "base/json.h"
 #include <errno.h>
-#include <jansson.h>
 #include <protobuf-c/protobuf-c.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
+
+static _Atomic size_t failures;
+
+size_t gs_memory_failures(void)
+{
+    return atomic_load_explicit(&failures, memory_order_relaxed);
+}
+
+void *gs_memory_failed(void)
+{
+    atomic_fetch_add_explicit(&failures, 1, memory_order_relaxed);
+    return NULL;
+}
 
 char *gs_strndup(const char *text, size_t length)
 {
@@ -39,14 +53,9 @@ int gs_grow(void *items, size_t *capacity, size_t needed, size_t item_size)
     return 0;
 }
 
-static void *json_alloc(size_t size)
-{
-    return gs_alloc(size);
-}
-
 void gs_memory_for_json(void)
 {
-    json_set_alloc_funcs(json_alloc, gs_free);
+    json_set_alloc_funcs(gs_json_alloc, gs_json_free);
 }
 
 static void *protobuf_alloc(void *data, size_t size)

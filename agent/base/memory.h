@@ -22,6 +22,11 @@ char *gs_strndup(const char *text, size_t length) GS_CHECK_RESULT;
  * *CAPACITY. Returns 0 or -ENOMEM, which leaves the array as it was. */
 int gs_grow(void *items, size_t *capacity, size_t needed, size_t item_size) GS_CHECK_RESULT;
 
+/* How many allocations have failed by now, anybody's: what was made while this grew may lack something. */
+size_t gs_memory_failures(void);
+/* One more has: NULL. For memory_*.c. */
+void *gs_memory_failed(void);
+
 /* How many bytes are mapped for us now; 0 where malloc serves. */
 size_t gs_memory_mapped_bytes(void);
 

@@ -5,12 +5,14 @@
 
 void *gs_alloc(size_t size)
 {
-    return calloc(1, size ? size : 1);
+    void *ptr = calloc(1, size ? size : 1);
+    return ptr ? ptr : gs_memory_failed();
 }
 
 void *gs_realloc(void *ptr, size_t size)
 {
-    return realloc(ptr, size ? size : 1);
+    void *moved = realloc(ptr, size ? size : 1);
+    return moved ? moved : gs_memory_failed();
 }
 
 void gs_free(void *ptr)

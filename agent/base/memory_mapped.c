@@ -130,7 +130,7 @@ static void *alloc_large(size_t room)
     struct block *block = map(page_up(room));
     unlock();
     if (!block)
-        return NULL;
+        return gs_memory_failed();
     block->room = page_up(room);
     return (char *)block + HEADER;
 }
@@ -138,7 +138,7 @@ static void *alloc_large(size_t room)
 void *gs_alloc(size_t size)
 {
     if (size > PTRDIFF_MAX)
-        return NULL;
+        return gs_memory_failed();
     size_t room = size + HEADER;
     if (room > (size_t)1 << CLASS_MAX_SHIFT)
         return alloc_large(room); // fresh pages are zero
@@ -146,7 +146,7 @@ void *gs_alloc(size_t size)
     struct block *block = take(class_of(room));
     unlock();
     if (!block)
-        return NULL;
+        return gs_memory_failed();
     return memset((char *)block + HEADER, 0, size);
 }
 
@@ -204,7 +204,7 @@ void *gs_realloc(void *ptr, size_t size)
     if (!ptr)
         return gs_alloc(size);
     if (size > PTRDIFF_MAX)
-        return NULL;
+        return gs_memory_failed();
     struct block *block = block_of(ptr);
     size_t room = size + HEADER;
     if (room <= block->room)

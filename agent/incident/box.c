@@ -387,8 +387,18 @@ static void put_written(struct gs_box *box, const struct gs_incident_scene *scen
 
 /* ---- a write ----------------------------------------------------------------------------------------------------------------------- */
 
+/* What was written while allocations failed may lack something: that does not count. */
+static int finish(struct gs_box *box, const struct gs_incident_scene *scene, size_t failures)
+{
+    if (!box->out.error && gs_memory_failures() != failures)
+        box->out.error = -ENOMEM;
+    put_written(box, scene);
+    return gs_box_flush(&box->out);
+}
+
 static int append(struct gs_box *box, const struct gs_incident_scene *scene, enum gs_box_when when)
 {
+    size_t failures = gs_memory_failures();
     gs_box_out_start(&box->out, box->held.fd, box->size, box->chain);
     put_changed_stacks(box);
     put_new_maps(box);
@@ -396,12 +406,12 @@ static int append(struct gs_box *box, const struct gs_incident_scene *scene, enu
     put_new_sampling(box);
     if (when == GS_BOX_TICK)
         put_new_history(box, scene);
-    put_written(box, scene);
-    return gs_box_flush(&box->out);
+    return finish(box, scene, failures);
 }
 
 static int write_all(struct gs_box *box, const struct gs_incident_scene *scene, int fd)
 {
+    size_t failures = gs_memory_failures();
     gs_box_out_start(&box->out, fd, 0, 0);
     put_identity(box, scene);
     gs_box_long_text(&box->out, GS_BOX_RULES, scene->rules->text, scene->rules->text_length);
@@ -412,8 +422,7 @@ static int write_all(struct gs_box *box, const struct gs_incident_scene *scene, 
     gs_heap_sampling_now(&box->sampling);
     put_sampling(box);
     put_history(box, scene);
-    put_written(box, scene);
-    return gs_box_flush(&box->out);
+    return finish(box, scene, failures);
 }
 
 /* ---- an end without destructors ------------------------------------------------------------------------------------- */

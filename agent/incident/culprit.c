@@ -98,9 +98,12 @@ bool gs_culprit_find(struct gs_profile *profile, int sample_type, const char *ki
     int64_t total = 0;
     size_t count = 0;
     *out = (struct gs_culprit){.kind = kind};
-    if (gs_profile_stacks(profile, sample_type, &stacks))
+    if (gs_profile_stacks(profile, sample_type, &stacks)) {
+        profile->failed = true;
         return false;
+    }
     struct charge *charges = gs_alloc((stacks.count + 1) * sizeof *charges);
+    profile->failed |= !charges;
     for (size_t i = 0; charges && i < stacks.count; i++) {
         const struct gs_stack_row *row = &stacks.row[i];
         if (row->value <= 0 || row->depth == 0)

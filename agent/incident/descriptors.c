@@ -185,11 +185,12 @@ void gs_descriptors_write(struct gs_text *out)
     struct census census = {.group = gs_alloc(GROUPS * sizeof *census.group),
                             .directory = gs_descriptors_open(),
                             .process = gs_process_handle()};
+    out->failed |= !census.group;
     if (census.group && census.directory >= 0) {
         count_all(&census);
         write_census(&census, out);
-    } else {
-        gs_text_add(out, "the descriptors could not be read: %s\n", strerrordesc_np(census.directory < 0 ? -census.directory : ENOMEM));
+    } else if (census.directory < 0) {
+        gs_text_add(out, "the descriptors could not be read: %s\n", strerrordesc_np(-census.directory));
     }
     if (census.directory >= 0)
         close(census.directory);

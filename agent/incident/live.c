@@ -30,33 +30,33 @@ static void proc_path(int pid, const char *name, char out[40])
         snprintf(out, 40, "/proc/%d/%s", pid, name);
 }
 
+/* The first SIZE - 1 bytes of PATH; "" when it cannot be read. Without memory: a process whose start is not known for want of
+ * some would be taken for dead. */
+static void read_beginning(const char *path, char *out, size_t size)
+{
+    int fd = gs_openat(AT_FDCWD, path, O_RDONLY | O_NOCTTY, 0);
+    ssize_t got = fd < 0 ? 0 : read(fd, out, size - 1);
+    out[got > 0 ? got : 0] = 0;
+    if (fd >= 0)
+        gs_close(fd);
+}
+
 /* Field 22 of /proc/PID/stat. */
 unsigned long long gs_start_ticks(int pid)
 {
-    char path[40], *text;
-    size_t length;
-    unsigned long long time = 0;
+    char path[40], line[1024];
     proc_path(pid, "stat", path);
-    if (gs_read_file(AT_FDCWD, path, 4096, &text, &length))
-        return 0;
-    const char *at = strrchr(text, ')');
+    read_beginning(path, line, sizeof line);
+    const char *at = strrchr(line, ')');
     for (int field = 2; at && field < 22; field++)
         at = strchr(at + 1, ' ');
-    if (at)
-        time = strtoull(at, NULL, 10);
-    gs_free(text);
-    return time;
+    return at ? strtoull(at, NULL, 10) : 0;
 }
 
 void gs_boot_id(char out[GS_BOOT_ID])
 {
-    char *text;
-    size_t length;
-    out[0] = 0;
-    if (gs_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 4096, &text, &length))
-        return;
-    snprintf(out, GS_BOOT_ID, "%.*s", (int)strcspn(text, "\n"), text);
-    gs_free(text);
+    read_beginning("/proc/sys/kernel/random/boot_id", out, GS_BOOT_ID);
+    out[strcspn(out, "\n")] = 0;
 }
 
 /* The pid namespace of process PID, on this machine since it was started; 0: not known. */

@@ -228,7 +228,12 @@ static int turn(const struct box *box, int fd, int number, uint64_t max_per_hour
         unlinkat(box->live, box->name, 0);
         return 0;
     }
+    size_t failures = gs_memory_failures();
     struct gs_box_contents *contents = read_box(fd, why, sizeof why);
+    if (gs_memory_failures() != failures) { // that says nothing of the box
+        gs_box_contents_free(contents);
+        return -ENOMEM;
+    }
     if (!contents) {
         keep_aside(box, why);
         return 0;

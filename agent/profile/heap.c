@@ -158,6 +158,8 @@ int gs_gather_heap(const struct gs_gather *how, struct gs_gathered *out)
         return -ENOMEM;
     if (baseline) {
         out->base = profile_then(how, &sampling, baseline);
+        if (!out->base)
+            return -ENOMEM;
         out->base_age_ns = how->now_ns - baseline->time_ns;
     }
     return finish(how, &sampling, out);
@@ -190,6 +192,8 @@ int gs_gather_given_heap(const struct gs_gather *how, const struct gs_given_heap
         return -ENOMEM;
     if (given->base_age_ns)
         out->base = new_profile(how->reason, &given->sampling, then);
+    if (given->base_age_ns && !out->base)
+        return -ENOMEM;
     out->base_age_ns = given->base_age_ns;
     for (size_t i = 0; i < given->count; i++) {
         add_given(out->profile, &given->stack[i], given->stack[i].now);

@@ -49,7 +49,7 @@ void gs_profile_append_sample(struct gs_profile *profile, const struct gs_sample
 /* drop_frames, as pprof applies it: SAMPLE without the frames that it is to drop. The leaf of what is left is line
  * *LINE of location *FIRST (index into sample->location). */
 struct gs_prune;
-struct gs_prune *gs_prune_new(const struct gs_profile *profile); // NULL: nothing to drop, or no memory
+int gs_prune_new(const struct gs_profile *profile, struct gs_prune **out) GS_CHECK_RESULT; // 0 or -ENOMEM; NULL: nothing to drop
 void gs_prune_sample(const struct gs_prune *prune, const struct gs_profile *profile, const struct gs_sample *sample,
                      uint32_t *first, uint32_t *line);
 void gs_prune_free(struct gs_prune *prune);

@@ -285,6 +285,8 @@ void gs_profile_add_named_sample(struct gs_profile *profile, const char *name, c
                                  const struct gs_label_value *labels, uint32_t label_count)
 {
     struct gs_line line = {gs_profile_add_function(profile, name, name, "", 0), 0};
+    if (line.function == UINT32_MAX)
+        return;
     uint32_t location =
         gs_profile_add_location(profile, &(struct gs_location){.line_count = 1, .line = &line});
     gs_profile_append_sample(profile,

@@ -187,7 +187,9 @@ static char *utf8(const char *text)
 {
     struct gs_text printable = {0};
     gs_text_add_printable(&printable, text);
-    return printable.failed ? NULL : printable.bytes;
+    if (printable.failed)
+        gs_text_fini(&printable);
+    return printable.bytes;
 }
 
 static void write_strings(struct sink *sink, const struct gs_profile *p)

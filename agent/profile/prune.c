@@ -5,6 +5,7 @@
  * Source of the rule: the comment on drop_frames in pprof's profile.proto. */
 #include "base/memory.h"
 #include "profile/inside.h"
+#include <errno.h>
 #include <string.h>
 
 /* Does ALTERNATIVE (up to END) match the whole of NAME? */
@@ -56,18 +57,19 @@ struct gs_prune {
     uint32_t lines[1];
 }; // for each location: how many of its lines go, from the innermost
 
-struct gs_prune *gs_prune_new(const struct gs_profile *profile)
+int gs_prune_new(const struct gs_profile *profile, struct gs_prune **out)
 {
+    struct gs_prune *prune = *out = NULL;
     if (!*profile->drop_frames || !understood(profile->drop_frames))
-        return NULL;
-    struct gs_prune *prune = gs_alloc((profile->location_count + 1) * sizeof prune->lines[0]);
+        return 0;
+    prune = *out = gs_alloc((profile->location_count + 1) * sizeof prune->lines[0]);
     if (!prune)
-        return NULL;
+        return -ENOMEM;
     for (size_t i = 0; i < profile->location_count; i++)
         for (uint32_t l = 0; l < profile->location[i].line_count; l++)
             if (dropped(profile->drop_frames, profile->function[profile->location[i].line[l].function].name))
                 prune->lines[i] = l + 1;
-    return prune;
+    return 0;
 }
 
 void gs_prune_sample(const struct gs_prune *prune, const struct gs_profile *profile,

@@ -78,7 +78,7 @@ static uint32_t copy_location(struct gs_profile *to, const struct gs_profile *fr
         line[i].line = l->line[i].line;
     }
     copy.line = line;
-    return line ? gs_profile_add_location(to, &copy) : UINT32_MAX;
+    return to->failed ? UINT32_MAX : gs_profile_add_location(to, &copy);
 }
 
 /* The location of PROFILE that is the same as FROM's WANTED; UINT32_MAX when INDEX has none. */

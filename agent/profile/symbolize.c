@@ -50,6 +50,8 @@ static void name_location(struct gs_profile *profile, struct gs_location *locati
     if (!line)
         return;
     line->function = add_function(profile, &symbol, mapping->path);
+    if (line->function == UINT32_MAX)
+        return;
     location->line = line;
     location->line_count = 1;
     mapping->has_functions |= symbol.name != NULL;

@@ -104,6 +104,8 @@ static void add_sample(struct gs_thread_dump *dump, struct gs_thread_seen *threa
     uint32_t labels = labels_of(thread, label);
     uint64_t address[GS_DEPTH_MAX];
     char name[64];
+    if (dump->profile->failed) // nothing will be made of it
+        return;
     for (uint32_t i = 0; i < stack->depth; i++)
         address[i] = stack->frames[i] - 1;
     thread->sample = dump->profile->sample_count;
@@ -275,6 +277,7 @@ static size_t find_circle(struct gs_thread_dump *dump, size_t circle[GS_DEADLOCK
     }
     if (wait)
         length = gs_find_circle(wait, dump->count, circle, GS_DEADLOCK_MAX);
+    dump->profile->failed |= !wait;
     gs_free(wait);
     return length && still_stands(dump, circle, length) ? length : 0;
 }
@@ -352,7 +355,8 @@ static int gather(struct gs_thread_dump *dump, const struct gs_gather *how, stru
         find_deadlock(dump, &out->deadlock);
     if (dump->task >= 0)
         gs_close(dump->task);
-    gs_threads_text(dump, &out->deadlock, &out->text);
+    if (!profile->failed)
+        gs_threads_text(dump, &out->deadlock, &out->text);
     gs_free(dump->thread);
     return error ? error : profile->failed || out->text.failed ? -ENOMEM : 0;
 }

@@ -69,7 +69,9 @@ static uint32_t row_of_mapping(struct tally *tally, uint32_t mapping)
     char name[300] = "<unknown>";
     if (*path)
         snprintf(name, sizeof name, "[%s]", gs_base_name(path));
-    return row_named(tally, gs_profile_string((struct gs_profile *)tally->profile, name), "");
+    const char *kept = gs_profile_string((struct gs_profile *)tally->profile, name);
+    tally->failed |= !*kept;
+    return row_named(tally, kept, "");
 }
 
 static void count(struct tally *tally, uint32_t row, size_t sample, int64_t value, bool leaf)
@@ -113,8 +115,9 @@ static int by_flat(const void *a, const void *b)
 
 int gs_profile_top(const struct gs_profile *profile, int sample_type, struct gs_top *out)
 {
-    struct tally tally = {.profile = profile, .prune = gs_prune_new(profile), .out = out};
+    struct tally tally = {.profile = profile, .out = out};
     *out = (struct gs_top){0};
+    tally.failed = gs_prune_new(profile, &tally.prune) != 0;
     for (size_t i = 0; i < profile->sample_count && !tally.failed; i++) {
         int64_t value = profile->sample[i].value[sample_type];
         out->total = gs_sum(out->total, (int64_t)gs_magnitude(value));
