@@ -23,11 +23,8 @@ int gs_read_pid(const char *text)
 static int send_request(int fd, json_t *request)
 {
     struct gs_text line = {0};
-    char *text = json_dumps(request, JSON_COMPACT);
-    if (text)
-        gs_text_add(&line, "%s\n", text);
-    int error = text ? gs_write_all(fd, line.bytes, line.length) : -ENOMEM;
-    gs_free(text);
+    gs_json_print(request, JSON_COMPACT, &line);
+    int error = line.failed ? -ENOMEM : gs_write_all(fd, line.bytes, line.length);
     gs_text_fini(&line);
     return error;
 }
@@ -39,7 +36,8 @@ static json_t *exchange(int fd, json_t *request, int *error)
     *error = send_request(fd, request);
     if (!*error)
         *error = gs_read_all(fd, ANSWER_MAX, &text, &length);
-    json_t *answer = *error ? NULL : json_loadb(text, length, 0, NULL);
+    json_error_t why;
+    json_t *answer = *error ? NULL : gs_json_read(text, length, 0, &why);
     gs_free(text);
     if (!*error && !json_is_object(answer))
         *error = length ? -EPROTO : -ECONNRESET;
@@ -50,11 +48,13 @@ json_t *gs_ask_agent(int pid, json_t *request, int timeout_s, int *status)
 {
     int fd = gs_live_connect(pid), error = fd < 0 ? fd : 0;
     json_t *answer = NULL;
-    json_object_set_new(request, "version", json_integer(1));
+    if (json_object_set_new(request, "version", json_integer(1)) != 0)
+        error = -ENOMEM;
     if (fd >= 0) {
         struct timeval timeout = {.tv_sec = timeout_s};
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
-        answer = exchange(fd, request, &error);
+        if (!error)
+            answer = exchange(fd, request, &error);
         close(fd);
     }
     json_decref(request);

@@ -23,16 +23,16 @@ static bool is_kind(const char *name)
 /* "heap,cpu" as an array; NULL when one is unknown, with its name in *WRONG. */
 static json_t *read_kinds(char *list, const char **wrong)
 {
-    json_t *kinds = json_array();
+    struct gs_json kinds = gs_json_array();
     for (char *rest = list, *name; (name = strsep(&rest, ","));) {
         if (!is_kind(name)) {
             *wrong = name;
-            json_decref(kinds);
+            json_decref(kinds.json);
             return NULL;
         }
-        json_array_append_new(kinds, json_string(name));
+        gs_json_add(&kinds, json_string(name));
     }
-    return kinds;
+    return gs_json_take(&kinds);
 }
 
 struct wanted {
@@ -43,11 +43,10 @@ struct wanted {
 
 static int capture(int pid, const struct wanted *wanted)
 {
-    json_t *request = json_pack("{s:s, s:f}", "command", "capture", "seconds", wanted->seconds);
+    json_t *request = json_pack("{s:s, s:f, s:O*}", "command", "capture", "seconds", wanted->seconds, "kinds",
+                                wanted->kinds);
     char path[PATH_MAX];
     int status;
-    if (wanted->kinds)
-        json_object_set(request, "kinds", wanted->kinds);
     json_t *answer = gs_ask_agent(pid, request, SECONDS_MAX + MARGIN_SECONDS, &status);
     if (answer) {
         puts(json_string_value(json_object_get(answer, "incident")) ? json_string_value(json_object_get(answer, "incident"))

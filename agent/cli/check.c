@@ -43,21 +43,16 @@ static void print_error(const struct gs_error *error, const char *text, size_t l
     print_place(error, text, length);
 }
 
-static void add_json(json_t *list, const struct gs_error *error)
+static json_t *harmless(const char *text)
 {
-    json_t *item =
-        json_pack("{s:i, s:i, s:s}", "line", error->line, "column", error->col, "severity",
-                  gs_severity_name(error->severity));
-    const struct {
-        const char *key, *text;
-    } texts[] = {{"file", error->file}, {"message", error->text}, {"hint", error->hint}};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        struct gs_text harmless = {0};
-        gs_text_add_printable(&harmless, texts[i].text);
-        json_object_set_new(item, texts[i].key, json_string(harmless.bytes ? harmless.bytes : ""));
-        gs_text_fini(&harmless);
-    }
-    json_array_append_new(list, item);
+    return *text ? gs_json_printable(text) : json_string("");
+}
+
+static json_t *error_json(const struct gs_error *error)
+{
+    return json_pack("{s:i, s:i, s:s, s:o, s:o, s:o}", "line", error->line, "column", error->col, "severity",
+                     gs_severity_name(error->severity), "file", harmless(error->file), "message",
+                     harmless(error->text), "hint", harmless(error->hint));
 }
 
 static int read_text(const char *file, char **text, size_t *length)
@@ -75,12 +70,12 @@ static const char *why_unread(int error)
 }
 
 /* A file that cannot be read is an error of the whole file: the others are checked all the same. */
-static int unreadable(const char *file, int error, json_t *json)
+static int unreadable(const char *file, int error, struct gs_json *list)
 {
     struct gs_error whole = {.file = file};
     snprintf(whole.text, sizeof whole.text, "%s", why_unread(error));
-    if (json)
-        add_json(json, &whole);
+    if (list)
+        gs_json_add(list, error_json(&whole));
     else
         printf("%s: error: %s\n", file, whole.text);
     return GS_IO;
@@ -108,7 +103,8 @@ static bool is_schema(const char *file, const char *text, size_t length)
     size_t name = strlen(file);
     if (name < sizeof tail - 1 || strcmp(file + name - (sizeof tail - 1), tail) != 0)
         return false;
-    json_t *document = json_loadb(text, length, 0, NULL);
+    json_error_t why;
+    json_t *document = gs_json_read(text, length, 0, &why);
     const char *of = json_string_value(json_object_get(document, "$schema"));
     bool is = of && strstr(of, home);
     json_decref(document);
@@ -128,7 +124,7 @@ static void print_verdict(const char *file, const struct gs_rules *rules, const 
 }
 
 /* Check FILE; its errors and warnings go to JSON if there is one, else to standard output. */
-static int check(const char *file, json_t *json)
+static int check(const char *file, struct gs_json *list)
 {
     char *text;
     size_t length;
@@ -136,9 +132,9 @@ static int check(const char *file, json_t *json)
     const char *name = strcmp(file, "-") ? file : "(standard input)";
     int failed = read_text(file, &text, &length);
     if (failed)
-        return unreadable(name, failed, json);
+        return unreadable(name, failed, list);
     if (is_schema(file, text, length)) {
-        if (!json)
+        if (!list)
             printf("%s: passed over: a JSON Schema, for editors\n", name);
         gs_free(text);
         return GS_FINE;
@@ -147,12 +143,12 @@ static int check(const char *file, json_t *json)
     if (rules)
         advise(rules, &errors);
     for (size_t i = 0; i < errors.count; i++) {
-        if (json)
-            add_json(json, &errors.item[i]);
+        if (list)
+            gs_json_add(list, error_json(&errors.item[i]));
         else
             print_error(&errors.item[i], text, length);
     }
-    if (!json)
+    if (!list)
         print_verdict(name, rules, &errors);
     int status = rules ? GS_FINE : GS_NO;
     gs_rules_free(rules);
@@ -165,21 +161,23 @@ int gs_cmd_check(int argc, char **argv)
 {
     static const struct option known[] = {
         {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-    json_t *json = NULL;
+    bool as_json = false;
     int status = GS_FINE;
     for (int option; (option = getopt_long(argc, argv, "h", known, NULL)) != -1;)
         switch (option) {
-        case 'j': json = json ? json : json_array(); break;
+        case 'j': as_json = true; break;
         case 'h': gs_command_help("check"); return GS_FINE;
         default: return gs_usage("check", "see gumshoe check --help");
         }
     if (optind == argc)
         return gs_usage("check", "which file?");
+    struct gs_json list = gs_json_array();
     for (int i = optind; i < argc; i++) {
-        int one = check(argv[i], json);
+        int one = check(argv[i], as_json ? &list : NULL);
         status = one > status ? one : status; // unreadable is worse than wrong
     }
-    if (json && gs_print_json(json) != GS_FINE)
+    json_t *json = gs_json_take(&list);
+    if (as_json && gs_print_json(json) != GS_FINE)
         status = GS_IO;
     json_decref(json);
     return status;

@@ -2,10 +2,10 @@
  * The command may use stdio and malloc as it likes: it runs in a process of its own. */
 #pragma once
 #include "base/attributes.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "metrics/metrics.h"
 #include "rules/rules.h"
-#include <jansson.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>

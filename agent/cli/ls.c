@@ -87,15 +87,17 @@ static void print_table(const struct gs_incident_list *list)
 
 static int print_as_json(const struct gs_incident_list *list, const char *dir)
 {
-    json_t *all = json_array();
+    struct gs_json all = gs_json_array();
     for (size_t i = 0; i < list->count; i++) {
         char path[PATH_MAX];
+        json_t *json = list->entry[i].json;
         snprintf(path, sizeof path, "%s/%s", dir, list->entry[i].name);
-        json_object_set_new(list->entry[i].json, "dir", json_string(path));
-        json_array_append(all, list->entry[i].json);
+        gs_json_add(&all,
+                    json_object_set_new(json, "dir", gs_json_text(path)) == 0 ? json_incref(json) : NULL);
     }
-    int status = gs_print_json(all);
-    json_decref(all);
+    json_t *json = gs_json_take(&all);
+    int status = gs_print_json(json);
+    json_decref(json);
     return status;
 }
 

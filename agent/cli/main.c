@@ -77,7 +77,8 @@ void gs_print_harmless(const char *text, size_t length)
 
 int gs_print_json(const json_t *json)
 {
-    json_dumpf(json, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    if (json_dumpf(json, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY) != 0)
+        return gs_complain(GS_IO, "%s", json ? "the answer could not be written" : "out of memory");
     return putchar('\n') == EOF || fflush(stdout) == EOF ? GS_IO : GS_FINE;
 }
 

@@ -23,15 +23,15 @@ static json_t *number_or_null(double value)
 
 static json_t *firings_json(const struct gs_session *session, const struct gs_replayed *replayed)
 {
-    json_t *list = json_array();
+    struct gs_json list = gs_json_array();
     for (size_t i = 0; i < replayed->firing_count; i++) {
         const struct gs_firing *firing = &replayed->firing[i];
-        json_array_append_new(
-            list, json_pack("{s:o, s:s, s:o, s:o, s:s}", "time", moment_json(session, firing->time_ns),
-                            "condition", firing->condition, "value", number_or_null(firing->value), "line",
-                            number_or_null(firing->line), "reason", firing->reason));
+        gs_json_add(&list,
+                    json_pack("{s:o, s:s, s:o, s:o, s:s}", "time", moment_json(session, firing->time_ns),
+                              "condition", firing->condition, "value", number_or_null(firing->value), "line",
+                              number_or_null(firing->line), "reason", firing->reason));
     }
-    return list;
+    return gs_json_take(&list);
 }
 
 static json_t *closest_json(const struct gs_session *session, const struct gs_replayed *replayed)
@@ -44,67 +44,54 @@ static json_t *closest_json(const struct gs_session *session, const struct gs_re
 
 static json_t *missed_json(const struct gs_replayed *replayed)
 {
-    json_t *json = json_object();
+    struct gs_json json = gs_json_object();
     for (int i = 0; i < GS_OBSTACLES; i++)
         if (replayed->missed[i])
-            json_object_set_new(json, gs_obstacle_name((enum gs_obstacle)i),
-                                json_integer((json_int_t)replayed->missed[i]));
-    return json;
-}
-
-static json_t *file_json(const struct gs_tried *tried)
-{
-    struct gs_text name = {0};
-    gs_text_add_printable(&name, tried->rules->file);
-    json_t *json = json_string(name.bytes ? name.bytes : "");
-    gs_text_fini(&name);
-    return json;
+            gs_json_set(&json, gs_obstacle_name((enum gs_obstacle)i),
+                        json_integer((json_int_t)replayed->missed[i]));
+    return gs_json_take(&json);
 }
 
 static json_t *rule_json(const struct gs_session *session, const struct gs_tried *tried, size_t rule)
 {
     const struct gs_rule *the_rule = &tried->rules->rule[rule];
     const struct gs_replayed *replayed = &tried->replay->rule[rule];
-    json_t *json = json_pack("{s:o, s:s, s:s?, s:o, s:I, s:o, s:o}", "file", file_json(tried), "rule",
-                             the_rule->name, "metric", the_rule->metric, "fired",
-                             firings_json(session, replayed), "fired_count", (json_int_t)replayed->fired,
-                             "closest", closest_json(session, replayed), "missed", missed_json(replayed));
     char text[GS_HELD_BACK_TEXT];
-    json_object_set_new(json, "held_back",
-                        replayed->fired ? json_null() : json_string(gs_print_held_back(replayed, text)));
-    json_object_set_new(json, "held_back_by",
-                        replayed->fired ? json_null() : json_string(gs_obstacle_name(replayed->obstacle)));
-    return json;
+    return json_pack(
+        "{s:o, s:s, s:s?, s:o, s:I, s:o, s:o, s:s?, s:s?}", "file", gs_json_printable(tried->rules->file),
+        "rule", the_rule->name, "metric", the_rule->metric, "fired", firings_json(session, replayed),
+        "fired_count", (json_int_t)replayed->fired, "closest", closest_json(session, replayed), "missed",
+        missed_json(replayed), "held_back", replayed->fired ? NULL : gs_print_held_back(replayed, text),
+        "held_back_by", replayed->fired ? NULL : gs_obstacle_name(replayed->obstacle));
 }
 
 static json_t *notes_json(const struct gs_session *session)
 {
-    json_t *list = json_array();
+    struct gs_json list = gs_json_array();
     for (size_t i = 0; i < session->count; i++) {
         struct gs_notes notes = gs_replay_notes(session, &session->tried[i]);
         for (size_t k = 0; k < notes.count; k++)
-            json_array_append_new(list, json_sprintf("%s: %s", session->tried[i].rules->file, notes.text[k]));
+            gs_json_add(&list, json_sprintf("%s: %s", session->tried[i].rules->file, notes.text[k]));
     }
-    return list;
+    return gs_json_take(&list);
 }
 
 int gs_replay_print_json(const struct gs_session *session)
 {
     const struct gs_history *history = session->history;
     size_t last = gs_history_length(history) - 1;
-    json_t *rules = json_array();
+    struct gs_json rules = gs_json_array();
     for (size_t i = 0; i < session->count; i++)
         for (size_t k = 0; k < session->tried[i].rules->rule_count; k++)
-            json_array_append_new(rules, rule_json(session, &session->tried[i], k));
-    json_t *about = json_pack("{s:I, s:I, s:o, s:o, s:f}", "rows", (json_int_t)last + 1, "gaps",
-                              (json_int_t)session->tried[0].replay->gaps, "from",
-                              moment_json(session, gs_history_time(history, 0)), "to",
-                              moment_json(session, gs_history_time(history, last)), "interval_ms",
-                              (double)gs_history_interval_ns(history) / GS_NS_PER_MS);
-    json_object_set_new(about, "limit",
-                        session->limit_bytes ? json_integer((json_int_t)session->limit_bytes) : json_null());
-    json_t *json =
-        json_pack("{s:o, s:o, s:o}", "rules", rules, "history", about, "notes", notes_json(session));
+            gs_json_add(&rules, rule_json(session, &session->tried[i], k));
+    json_t *about = json_pack(
+        "{s:I, s:I, s:o, s:o, s:f, s:o}", "rows", (json_int_t)last + 1, "gaps",
+        (json_int_t)session->tried[0].replay->gaps, "from", moment_json(session, gs_history_time(history, 0)),
+        "to", moment_json(session, gs_history_time(history, last)), "interval_ms",
+        (double)gs_history_interval_ns(history) / GS_NS_PER_MS, "limit",
+        session->limit_bytes ? json_integer((json_int_t)session->limit_bytes) : json_null());
+    json_t *json = json_pack("{s:o, s:o, s:o}", "rules", gs_json_take(&rules), "history", about, "notes",
+                             notes_json(session));
     int status = gs_print_json(json);
     json_decref(json);
     return status;

@@ -62,6 +62,21 @@ static int print_summary(const char *path)
     return GS_FINE;
 }
 
+static void print_failures(const json_t *errors)
+{
+    size_t i;
+    const json_t *error;
+    puts("This incident is not complete:");
+    json_array_foreach(errors, i, error)
+    {
+        const char *text = json_string_value(error) ? json_string_value(error) : "";
+        fputs("  ", stdout);
+        gs_print_harmless(text, strlen(text));
+        putchar('\n');
+    }
+    putchar('\n');
+}
+
 static int show(const char *path, bool as_json)
 {
     char why[200];
@@ -70,11 +85,11 @@ static int show(const char *path, bool as_json)
         return gs_complain(GS_IO, "%s: %s", path, why);
     int status = GS_FINE;
     if (as_json) {
-        json_object_set_new(json, "dir", json_string(path));
-        status = gs_print_json(json);
+        bool placed = json_object_set_new(json, "dir", gs_json_text(path)) == 0;
+        status = gs_print_json(placed ? json : NULL);
     } else {
         if (!json_boolean_value(json_object_get(json, "complete")))
-            puts("This incident is not complete: the process ended while it was captured.\n");
+            print_failures(json_object_get(json, "errors"));
         status = print_summary(path);
     }
     json_decref(json);

@@ -210,22 +210,22 @@ static void print_rows(const struct gs_top *top, const struct gs_scale *scale)
 static int print_as_json(const struct gs_profile *profile, struct gs_top *top, int type,
                          const struct options *options)
 {
-    json_t *rows = json_array();
+    struct gs_json rows = gs_json_array();
     if (options->cum)
         qsort(top->row, top->count, sizeof *top->row, by_cum);
     for (size_t i = 0; i < top->count && (options->most <= 0 || i < (size_t)options->most); i++) {
         struct gs_text name = {0}, file = {0}; // JSON is UTF-8; a symbol need not be
         gs_text_add_printable(&name, top->row[i].function);
         gs_text_add_printable(&file, top->row[i].file);
-        json_array_append_new(rows,
-                              json_pack("{s:s, s:s, s:I, s:I}", "function", name.bytes ? name.bytes : "",
-                                        "file", file.bytes ? file.bytes : "", "flat",
-                                        (json_int_t)top->row[i].flat, "cum", (json_int_t)top->row[i].cum));
+        gs_json_add(&rows, json_pack("{s:s, s:s, s:I, s:I}", "function", name.bytes ? name.bytes : "", "file",
+                                     file.bytes ? file.bytes : "", "flat", (json_int_t)top->row[i].flat,
+                                     "cum", (json_int_t)top->row[i].cum));
         gs_text_fini(&name);
         gs_text_fini(&file);
     }
     json_t *json = json_pack("{s:s, s:s, s:I, s:o}", "sample_type", profile->sample_type[type].type, "unit",
-                             profile->sample_type[type].unit, "total", (json_int_t)top->total, "rows", rows);
+                             profile->sample_type[type].unit, "total", (json_int_t)top->total, "rows",
+                             gs_json_take(&rows));
     int status = json ? gs_print_json(json) : gs_complain(GS_IO, "the profile's sample types are not text");
     json_decref(json);
     return status;

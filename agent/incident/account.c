@@ -11,63 +11,57 @@ enum { STACKS_MAX = 200 };
 
 static json_t *parts_json(const uint64_t part[GS_PARTS])
 {
-    json_t *parts = json_object();
+    struct gs_json parts = gs_json_object();
     for (int i = 0; i < GS_PARTS; i++)
-        json_object_set_new(parts, gs_part_names[i], json_integer((json_int_t)part[i]));
-    return parts;
+        gs_json_set(&parts, gs_part_names[i], json_integer((json_int_t)part[i]));
+    return gs_json_take(&parts);
 }
 
 static json_t *frame_json(const struct gs_profile *profile, uint32_t location)
 {
     char room[300];
-    return gs_printable_json(gs_profile_frame_name(profile, location, room, sizeof room));
+    return gs_json_printable(gs_profile_frame_name(profile, location, room, sizeof room));
 }
 
 static json_t *stack_json(struct gs_profile *profile, const struct gs_stack_row *row)
 {
-    json_t *stack = json_array();
+    struct gs_json stack = gs_json_array();
     for (uint32_t i = 0; i < row->depth; i++)
-        json_array_append_new(stack, frame_json(profile, row->location[i]));
+        gs_json_add(&stack, frame_json(profile, row->location[i]));
     uint32_t own = gs_profile_own_frame(profile, row->location, row->depth);
     return json_pack("{s:I, s:o, s:o}", "bytes", (json_int_t)row->value, "function",
-                     frame_json(profile, row->location[own]), "stack", stack);
+                     frame_json(profile, row->location[own]), "stack", gs_json_take(&stack));
 }
 
 /* Who mapped the anonymous memory, the heaviest first. */
 static json_t *mappings_json(struct gs_profile *profile)
 {
     struct gs_stacks stacks;
-    json_t *list = json_array();
     if (gs_profile_stacks(profile, gs_profile_sample_type(profile, "anonymous"), &stacks))
-        return list;
+        return NULL;
+    struct gs_json list = gs_json_array();
     for (size_t i = 0; i < stacks.count && i < STACKS_MAX; i++)
         if (stacks.row[i].depth)
-            json_array_append_new(list, stack_json(profile, &stacks.row[i]));
+            gs_json_add(&list, stack_json(profile, &stacks.row[i]));
     gs_stacks_fini(&stacks);
-    return list;
+    return gs_json_take(&list);
 }
 
-static json_t *account_json(const struct gs_account *account)
+static json_t *baseline_json(const struct gs_account *account)
 {
-    json_t *json = json_pack("{s:i, s:I, s:I, s:o, s:o}", "version", 1, "rss", (json_int_t)account->rss,
-                             "counted", (json_int_t)account->counted, "parts", parts_json(account->part),
-                             "anonymous_by_stack", mappings_json(account->mappings));
-    json_object_set_new(json, "baseline",
-                        account->has_base
-                            ? json_pack("{s:f, s:o}", "age_s", (double)account->base_age_ns / 1e9, "parts",
-                                        parts_json(account->base))
-                            : json_null());
-    return json;
+    if (!account->has_base)
+        return json_null();
+    return json_pack("{s:f, s:o}", "age_s", (double)account->base_age_ns / 1e9, "parts",
+                     parts_json(account->base));
 }
 
 void gs_account_write(const struct gs_account *account, struct gs_text *out)
 {
-    json_t *json = account_json(account);
-    char *text = json_dumps(json, JSON_INDENT(2));
-    if (text)
-        gs_text_add(out, "%s\n", text);
-    out->failed |= !text;
-    gs_free(text);
+    json_t *json =
+        json_pack("{s:i, s:I, s:I, s:o, s:o, s:o}", "version", 1, "rss", (json_int_t)account->rss, "counted",
+                  (json_int_t)account->counted, "parts", parts_json(account->part), "anonymous_by_stack",
+                  mappings_json(account->mappings), "baseline", baseline_json(account));
+    gs_json_print(json, JSON_INDENT(2), out);
     json_decref(json);
 }
 

@@ -5,14 +5,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-void gs_incident_append(json_t *json, const char *key, const char *text)
+int gs_incident_append(json_t *json, const char *key, const char *text)
 {
-    json_t *list = json_object_get(json, key);
-    if (!json_is_array(list)) {
-        list = json_array();
-        json_object_set_new(json, key, list);
-    }
-    json_array_append_new(list, json_string(text));
+    if (!json_is_array(json_object_get(json, key)) && json_object_set_new(json, key, json_array()) != 0)
+        return -ENOMEM;
+    return json_array_append_new(json_object_get(json, key), gs_json_text(text)) != 0 ? -ENOMEM : 0;
 }
 
 static int amend(const struct gs_held *folder, enum gs_remark kind, const char *text)
@@ -21,8 +18,9 @@ static int amend(const struct gs_held *folder, enum gs_remark kind, const char *
     json_t *json = gs_incident_read(folder->fd, why, sizeof why);
     if (!json)
         return -EINVAL;
-    gs_incident_append(json, kind == GS_NOTE ? "notes" : "errors", text);
-    int error = gs_incident_replace_json(folder, json);
+    int error = gs_incident_append(json, kind == GS_NOTE ? "notes" : "errors", text);
+    if (!error)
+        error = gs_incident_replace_json(folder, json);
     json_decref(json);
     return error ? error : fsync(folder->fd) != 0 ? -errno : 0;
 }

@@ -2,10 +2,10 @@
  *
  *   begin   make folder ▶ incident.json (not complete) ▶ CPU samples begin ▶ maps ▶ threads ▶ heap ▶ memory account
  *     …     gs_cpu_poll, while the watch goes on
- *   end     CPU ▶ metrics, rules, maps ▶ summary ▶ incident.json (complete) ▶ publish ▶ rotate
+ *   end     CPU ▶ metrics, rules, maps ▶ summary ▶ incident.json ▶ publish ▶ rotate
  *
  * Evidence first: what changes fastest is taken first, and each file is safe on disk before the next begins. A part
- * that fails is said in "errors"; only the folder itself and incident.json can fail the incident.
+ * that fails is said in "errors", and the incident is not complete; only the folder itself and incident.json can fail it.
  * Who: the watcher. Memory: the profiles of this incident, given back at its end. */
 #include "base/clock.h"
 #include "base/log.h"
@@ -33,51 +33,59 @@ struct gs_incident {
     struct gs_account account;
     struct gs_profile *growth; // made from the heap and its base
     int64_t step_ns;           // when the present step began
+    size_t failures;           // gs_memory_failures then
     char exe[PATH_MAX], build_id[2 * GS_BUILD_ID_MAX + 1], path[PATH_MAX];
     struct utsname host;
 };
 
 /* ---- what is said of the capture itself ----------------------------------------------------------------------------- */
 
-static void say(json_t *list, const char *format, ...) GS_PRINTF(2, 3);
+static void say(struct gs_json *list, const char *format, ...) GS_PRINTF(2, 3);
 
-static void say(json_t *list, const char *format, ...)
+static void say(struct gs_json *list, const char *format, ...)
 {
     char line[512];
-    struct gs_text printable = {0};
     va_list args;
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    gs_text_add_printable(&printable, line);
-    if (printable.bytes)
-        json_array_append_new(list, json_string(printable.bytes));
-    gs_text_fini(&printable);
+    gs_json_add(list, gs_json_printable(line));
 }
 
 static void failed(struct gs_incident *c, const char *what, int error)
 {
     if (!error)
         return;
-    say(c->report.errors, "%s: %s", what, strerrordesc_np(-error));
+    say(&c->report.errors, "%s: %s", what, strerrordesc_np(-error));
     gs_log(GS_LOG_WARNING, "incident %s: %s: %s", c->folder.name, what, strerrordesc_np(-error));
 }
 
-/* The step that just ended was called NAME. */
+static void begin_step(struct gs_incident *c)
+{
+    c->step_ns = gs_monotonic_ns();
+    c->failures = gs_memory_failures();
+}
+
+/* The step that just ended was called NAME; the next begins. */
 static void end_step(struct gs_incident *c, const char *name)
 {
     int64_t now_ns = gs_monotonic_ns();
-    json_array_append_new(c->report.steps, json_pack("{s:s, s:f}", "name", name, "ms",
-                                                     (double)((now_ns - c->step_ns) / 1000) / 1000));
-    c->step_ns = now_ns;
+    if (gs_memory_failures() != c->failures) {
+        say(&c->report.errors, "%s: memory ran out: names and the like may be missing", name);
+        gs_log(GS_LOG_WARNING, "incident %s: %s: memory ran out", c->folder.name, name);
+    }
+    gs_json_add(&c->report.steps,
+                json_pack("{s:s, s:f}", "name", name, "ms", (double)((now_ns - c->step_ns) / 1000) / 1000));
+    begin_step(c);
 }
 
 /* Each line of NOTES on its own. */
 static void take_notes(struct gs_incident *c, const struct gs_text *notes)
 {
+    c->report.notes.failed |= notes->failed;
     for (const char *at = notes->bytes; at && *at;) {
         size_t length = strcspn(at, "\n");
-        say(c->report.notes, "%.*s", (int)length, at);
+        say(&c->report.notes, "%.*s", (int)length, at);
         at += length + (at[length] == '\n');
     }
 }
@@ -115,6 +123,7 @@ static void identify(struct gs_incident *c)
 
 static int begin(struct gs_incident *c, struct gs_store *store)
 {
+    begin_step(c);
     const struct gs_incident_facts *facts = c->report.facts;
     int error = gs_folder_make(store, facts->rule, c->report.pid, facts->triggered_ns, &c->folder);
     if (error)
@@ -176,6 +185,8 @@ static void gather(struct gs_incident *c, const struct gs_capture *kind, struct 
     int error = gather_kind(c, kind, &how, out);
     take_notes(c, &out->notes);
     failed(c, kind->name, error);
+    if (error == -ENOMEM) // it was cut anywhere: nothing is made of it
+        gs_gathered_fini(out);
     if (error && !out->profile)
         return;
     put_profile(c, kind->file, out->profile);
@@ -214,7 +225,7 @@ static void start_cpu(struct gs_incident *c)
     c->cpu = gs_cpu_open(duration_ns, why, sizeof why);
     if (c->cpu)
         return;
-    say(c->report.errors, "cpu: %s", why);
+    say(&c->report.errors, "cpu: %s", why);
     gs_log(GS_LOG_WARNING, "incident %s: cpu: %s", c->folder.name, why);
     c->facts.capture &= ~(unsigned)GS_CPU;
 }
@@ -295,11 +306,12 @@ static void put_context(struct gs_incident *c)
     if (c->maps)
         failed(c, "maps.txt", gs_folder_put(&c->folder, "maps.txt", c->maps->text, c->maps->text_length));
     for (size_t i = 0; i < scene->unavailable_count; i++)
-        say(c->report.notes, "metric not available: %s", scene->unavailable[i]);
+        say(&c->report.notes, "metric not available: %s", scene->unavailable[i]);
     for (size_t i = 0; remains && i < remains->note_count; i++)
-        say(c->report.notes, "%s", remains->note[i]);
+        say(&c->report.notes, "%s", remains->note[i]);
     if (scene->rules_refused)
-        say(c->report.notes, "the rules file has changed and was refused, the rules of before are in force: %s",
+        say(&c->report.notes,
+            "the rules file has changed and was refused, the rules of before are in force: %s",
             scene->rules_refused);
     end_step(c, "context");
 }
@@ -344,6 +356,17 @@ static void find_culprit(struct gs_incident *c)
         (void)gs_culprit_find(f->heap, gs_profile_sample_type(f->heap, "inuse_space"), "in_use", &f->culprit);
 }
 
+/* Memory did, while the profiles were looked through. */
+static bool ran_out(const struct gs_findings *f)
+{
+    const struct gs_profile *profiles[] = {f->heap, f->growth, f->threads, f->cpu,
+                                           f->account ? f->account->mappings : NULL};
+    for (size_t i = 0; i < sizeof profiles / sizeof *profiles; i++)
+        if (profiles[i] && profiles[i]->failed)
+            return true;
+    return false;
+}
+
 static void summarise(struct gs_incident *c)
 {
     struct gs_text summary = {0};
@@ -363,17 +386,35 @@ static void summarise(struct gs_incident *c)
         }
     }
     find_culprit(c);
+    if (ran_out(&c->report.findings)) {
+        c->report.findings.culprit = (struct gs_culprit){0};
+        failed(c, "the culprit", -ENOMEM);
+    }
     gs_summary_write(&c->report, &summary);
     put_text(c, "summary.txt", &summary);
     gs_text_fini(&summary);
     end_step(c, "summary");
 }
 
-static int finish(struct gs_incident *c)
+/* It is complete if nothing failed. */
+static int put_report(struct gs_incident *c)
 {
-    json_t *json = gs_incident_json(&c->report, c->folder.files, true);
+    bool complete = !c->report.errors.failed && json_array_size(c->report.errors.json) == 0;
+    json_t *json = gs_incident_json(&c->report, c->folder.files, complete);
     int error = gs_folder_put_json(&c->folder, json);
     json_decref(json);
+    return error;
+}
+
+static int finish(struct gs_incident *c)
+{
+    if (c->report.steps.failed || c->report.notes.failed || c->report.errors.failed)
+        failed(c, "what was to be said here", -ENOMEM);
+    int error = put_report(c);
+    if (error == -ENOMEM) { // perhaps there is some again
+        failed(c, "incident.json", error);
+        error = put_report(c);
+    }
     return error ? error : gs_folder_publish(&c->folder);
 }
 
@@ -388,9 +429,9 @@ static void incident_free(struct gs_incident *c)
     gs_profile_free(c->growth);
     gs_maps_free(c->own_maps);
     gs_folder_close(&c->folder);
-    json_decref(c->report.steps);
-    json_decref(c->report.notes);
-    json_decref(c->report.errors);
+    json_decref(c->report.steps.json);
+    json_decref(c->report.notes.json);
+    json_decref(c->report.errors.json);
     gs_free(c->texts);
     gs_free(c);
 }
@@ -421,7 +462,6 @@ static struct gs_incident *new_incident(struct gs_store *store, const struct gs_
         return NULL;
     c->store = store;
     c->folder.held.fd = -1;
-    c->step_ns = gs_monotonic_ns();
     c->report = (struct gs_report){
         .facts = &c->facts,
         .scene = scene,
@@ -432,11 +472,11 @@ static struct gs_incident *new_incident(struct gs_store *store, const struct gs_
         .pid = facts->remains ? facts->remains->pid
                : facts->given ? facts->given->pid
                               : (int)getpid(),
-        .steps = json_array(),
-        .notes = json_array(),
-        .errors = json_array(),
+        .steps = gs_json_array(),
+        .notes = gs_json_array(),
+        .errors = gs_json_array(),
     };
-    if (keep_facts(c, facts) && c->report.steps && c->report.notes && c->report.errors)
+    if (keep_facts(c, facts) && c->report.steps.json && c->report.notes.json && c->report.errors.json)
         return c;
     incident_free(c);
     return NULL;
@@ -468,7 +508,7 @@ bool gs_incident_is_ready(const struct gs_incident *c, int64_t now_ns)
 int gs_incident_end(struct gs_incident *c, char path[PATH_MAX])
 {
     if (!gs_incident_is_ready(c, gs_monotonic_ns()))
-        say(c->report.notes, "CPU: ended early: the watch was stopped, or too many captures were under way");
+        say(&c->report.notes, "CPU: ended early: the watch was stopped, or too many captures were under way");
     if (c->cpu)
         gather_cpu(c);
     put_context(c);

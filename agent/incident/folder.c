@@ -101,37 +101,37 @@ int gs_open_regular(int folderfd, const char *name)
     return -EINVAL;
 }
 
-static json_t *entry_of(int fd, const char *name)
+static int entry_of(int fd, const char *name, json_t **out)
 {
     unsigned char block[4096];
     uLong crc = crc32(0, NULL, 0);
     off_t size = 0;
     for (ssize_t got; (got = pread(fd, block, sizeof block, size)) != 0;) {
         if (got < 0)
-            return NULL;
+            return -errno;
         crc = crc32(crc, block, (uInt)got);
         size += got;
     }
     char hex[9];
     snprintf(hex, sizeof hex, "%08lx", crc);
-    return json_pack("{s:s, s:I, s:s}", "name", name, "size", (json_int_t)size, "crc32", hex);
+    *out = json_pack("{s:s, s:I, s:s}", "name", name, "size", (json_int_t)size, "crc32", hex);
+    return *out ? 0 : -ENOMEM;
 }
 
-json_t *gs_file_entry(int folderfd, const char *name)
+int gs_file_entry(int folderfd, const char *name, json_t **out)
 {
-    int fd = gs_open_regular(folderfd, name);
-    json_t *entry = fd < 0 ? NULL : entry_of(fd, name);
+    int fd = gs_open_regular(folderfd, name), error = fd < 0 ? fd : entry_of(fd, name, out);
     if (fd >= 0)
         gs_close(fd);
-    return entry;
+    return error;
 }
 
 int gs_folder_keep(struct gs_folder *folder, const char *name, int fd)
 {
-    int error = fsync(fd) != 0 ? -errno : 0;
-    json_t *entry = error ? NULL : entry_of(fd, name);
-    if (!error && (!entry || json_array_append_new(folder->files, entry) != 0))
-        error = -EIO;
+    json_t *entry;
+    int error = fsync(fd) != 0 ? -errno : entry_of(fd, name, &entry);
+    if (!error && json_array_append_new(folder->files, entry) != 0)
+        error = -ENOMEM;
     if (error) {
         gs_folder_discard(folder, name, fd);
         return error;
@@ -169,21 +169,19 @@ int gs_incident_replace_json(const struct gs_held *folder, const json_t *json)
     static const char fresh[] = "incident.json.new";
     if (!gs_is_held(folder, NULL))
         return -EBADF;
-    char *text = json_dumps(json, JSON_INDENT(2));
-    if (!text)
-        return -ENOMEM;
+    struct gs_text text = {0};
+    gs_json_print(json, JSON_INDENT(2), &text);
     unlinkat(folder->fd, fresh, 0); // of an attempt that failed
-    int fd = gs_openat(folder->fd, fresh, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-    int error = fd < 0 ? fd : gs_write_all(fd, text, strlen(text));
-    if (!error)
-        error = gs_write_all(fd, "\n", 1);
+    int fd =
+        text.failed ? -ENOMEM : gs_openat(folder->fd, fresh, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    int error = fd < 0 ? fd : gs_write_all(fd, text.bytes, text.length);
     if (!error && (fsync(fd) != 0 || renameat(folder->fd, fresh, folder->fd, "incident.json") != 0))
         error = -errno;
     if (fd >= 0)
         gs_close(fd);
     if (error)
         unlinkat(folder->fd, fresh, 0);
-    gs_free(text);
+    gs_text_fini(&text);
     return error;
 }
 

@@ -6,11 +6,11 @@
  * Opened by: the watcher, cli, tests.  Opens: base, metrics, rules, profile, symbol. */
 #pragma once
 #include "base/attributes.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "metrics/metrics.h"
 #include "profile/profile.h"
 #include "rules/rules.h"
-#include <jansson.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -106,7 +106,7 @@ struct gs_incident_scene {     // what does not change from one incident to the 
  * it is ready, it holds what there is by then. Several may be under way at once. FACTS are copied, SCENE is not.
  * begin gives NULL in *OUT and -errno when there is no folder; end 0, with the folder in PATH (PATH_MAX), or -errno: then what
  * could be saved is in a dot-folder, and the log says why. A part that fails (one profile, say) does not fail the incident:
- * its "errors" say so. Context: watcher. */
+ * it is not complete, and its "errors" say what it lacks. Context: watcher. */
 struct gs_incident;
 int gs_incident_begin(struct gs_store *store, const struct gs_incident_facts *facts,
                       const struct gs_incident_scene *scene, struct gs_incident **out) GS_CHECK_RESULT;

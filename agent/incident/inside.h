@@ -1,6 +1,7 @@
 /* incident/inside.h - what the files of incident/ share. */
 #pragma once
 #include "base/held.h"
+#include "base/json.h"
 #include "incident/incident.h"
 #include <sys/types.h>
 
@@ -36,10 +37,10 @@ void gs_store_sweep(struct gs_store *store);
 int gs_open_own_folder(int dirfd, const char *name);
 /* A file of folder FOLDERFD, opened to be read: no link is followed, only a regular file will do. -errno. */
 int gs_open_regular(int folderfd, const char *name);
-/* incident.json of the open folder, checked; NULL with a sentence in WHY. */
-json_t *gs_incident_read(int folderfd, char *why, size_t why_size);
-/* Append TEXT to the array KEY of an incident.json, made if there is none. */
-void gs_incident_append(json_t *json, const char *key, const char *text);
+/* incident.json of the open folder, checked; NULL with a sentence in WHY, and errno: ENOMEM when that is all that is wrong. */
+json_t *gs_incident_read(int folderfd, char *why, size_t why_size) GS_CHECK_RESULT;
+/* Append TEXT to the array KEY of an incident.json, made if there is none. 0 or -ENOMEM. */
+int gs_incident_append(json_t *json, const char *key, const char *text) GS_CHECK_RESULT;
 
 /* ---- processes that died (remains.c) ------------------------------------------------------------------------------------- */
 
@@ -73,8 +74,9 @@ int gs_live_open(struct gs_store *store) GS_CHECK_RESULT;
 /* Is there a control socket of the process called KEY in the open .live? Those of the dead are swept away at each start. */
 bool gs_live_lives(int live, const char *key);
 
-/* The ledger as text, and back. Reading takes what makes sense and passes over the rest; false: it is no ledger at all. */
-bool gs_ledger_parse(const char *text, size_t length, struct gs_ledger *out);
+/* The ledger as text, and back. Reading takes what makes sense and passes over the rest; -EBADMSG: it is no ledger at all;
+ * -ENOMEM. */
+int gs_ledger_parse(const char *text, size_t length, struct gs_ledger *out) GS_CHECK_RESULT;
 void gs_ledger_print(const struct gs_ledger *ledger, const char *program, struct gs_text *out);
 
 /* ---- one folder while it is made (folder.c) ------------------------------------------------------------------------ */
@@ -107,8 +109,8 @@ int gs_folder_publish(struct gs_folder *folder) GS_CHECK_RESULT;
 void gs_folder_close(struct gs_folder *folder);
 /* Where it is, as a path, in place of what OUT held; that stays when it cannot be told. */
 void gs_folder_path(const struct gs_folder *folder, char out[PATH_MAX]);
-/* {"name","size","crc32"} of a file of FOLDERFD; NULL when it cannot be read. */
-json_t *gs_file_entry(int folderfd, const char *name);
+/* {"name","size","crc32"} of a file of FOLDERFD, as incident.json has it. 0 or -errno. */
+int gs_file_entry(int folderfd, const char *name, json_t **out) GS_CHECK_RESULT;
 
 /* ---- what an incident says -------------------------------------------------------------------------------------------- */
 
@@ -126,7 +128,8 @@ struct gs_culprit {            // all zero: none found
     bool mapped;               // of memory that was mapped outside malloc
 };
 /* Who is to blame, by SAMPLE_TYPE of PROFILE: stacks are charged to their first frame that belongs to the program, and
- * the heaviest function is taken, with its heaviest stack. False when nothing is positive. KIND is borrowed. */
+ * the heaviest function is taken, with its heaviest stack. False when nothing is positive. KIND is borrowed. When memory runs out,
+ * here and below, the profile has failed, and what was found may be wrong. */
 bool gs_culprit_find(struct gs_profile *profile, int sample_type, const char *kind, struct gs_culprit *out);
 
 /* The deadlock's first thread: the function of the program's that waits, and its stack. */
@@ -161,9 +164,8 @@ struct gs_report {             // one incident while it is made: for summary.txt
     struct gs_findings findings;
     const char *exe, *build_id, *host, *folder;
     int pid;
-    json_t *steps, *notes, *errors;
+    struct gs_json steps, notes, errors; // lists
 };
 void gs_summary_write(const struct gs_report *report, struct gs_text *out);
-/* A name from a symbol table, which need not be UTF-8, as JSON. */
-json_t *gs_printable_json(const char *name);
-json_t *gs_incident_json(const struct gs_report *report, const json_t *files, bool complete);
+/* NULL: no memory. */
+json_t *gs_incident_json(const struct gs_report *report, const json_t *files, bool complete) GS_CHECK_RESULT;

@@ -5,86 +5,78 @@
 #include <stdio.h>
 #include <string.h>
 
-static json_t *text_or_null(const char *text)
-{
-    return text && *text ? json_string(text) : json_null();
-}
-
-static json_t *number_or_null(double value)
+static json_t *number(double value)
 {
     if (isnan(value) || isinf(value))
         return json_null();
     return value == (double)(int64_t)value ? json_integer((json_int_t)value) : json_real(value);
 }
 
-static json_t *time_of(int64_t realtime_ns)
+static json_t *number_unless_zero(int64_t value)
 {
-    char text[GS_TIME_TEXT];
-    return json_string(gs_print_time(realtime_ns, GS_TIME_ISO, text));
+    return value ? json_integer((json_int_t)value) : json_null();
 }
 
-json_t *gs_printable_json(const char *name)
+static json_t *stack_json(const struct gs_culprit *culprit)
 {
-    struct gs_text text = {0};
-    gs_text_add_printable(&text, name);
-    json_t *json = text_or_null(text.bytes);
-    gs_text_fini(&text);
-    return json;
+    struct gs_json stack = gs_json_array();
+    for (uint32_t i = 0; i < culprit->depth; i++)
+        gs_json_add(&stack, gs_json_printable(culprit->stack[i]));
+    return gs_json_take(&stack);
 }
 
 static json_t *culprit_json(const struct gs_culprit *culprit)
 {
     if (!culprit->function)
         return json_null();
-    json_t *stack = json_array();
-    for (uint32_t i = 0; i < culprit->depth; i++)
-        json_array_append_new(stack, gs_printable_json(culprit->stack[i]));
     bool counted = !strcmp(culprit->kind, "threads") || !strcmp(culprit->kind, "deadlock"),
          timed = !strcmp(culprit->kind, "cpu");
-    json_t *json = json_pack("{s:s, s:I, s:o, s:o}", "kind", culprit->kind,
-                             counted ? "count"
-                             : timed ? "nanoseconds"
-                                     : "bytes",
-                             (json_int_t)culprit->value, "share", json_real(culprit->share), "stack", stack);
-    json_object_set_new(json, "function", gs_printable_json(culprit->function));
-    json_object_set_new(json, "module", gs_printable_json(culprit->module));
-    json_object_set_new(json, "file",
-                        culprit->file && *culprit->file ? gs_printable_json(culprit->file) : json_null());
-    json_object_set_new(json, "line_number", culprit->line ? json_integer(culprit->line) : json_null());
-    return json;
+    const char *unit = counted ? "count" : timed ? "nanoseconds" : "bytes";
+    return json_pack("{s:s, s:I, s:f, s:o, s:o, s:o, s:o, s:o}", "kind", culprit->kind, unit,
+                     (json_int_t)culprit->value, "share", culprit->share, "stack", stack_json(culprit),
+                     "function", gs_json_printable(culprit->function), "module",
+                     gs_json_printable(culprit->module), "file", gs_json_printable(culprit->file),
+                     "line_number", number_unless_zero(culprit->line));
+}
+
+static json_t *deadlocked_json(const struct gs_deadlocked *thread)
+{
+    char lock[24] = "";
+    if (thread->lock)
+        snprintf(lock, sizeof lock, "%#llx", (unsigned long long)thread->lock);
+    return json_pack("{s:i, s:o, s:o, s:o, s:i}", "tid", thread->tid, "name", gs_json_printable(thread->name),
+                     "function", gs_json_printable(thread->function), "mutex", gs_json_text(lock), "held_by",
+                     thread->holder);
 }
 
 static json_t *deadlock_json(const struct gs_deadlock *deadlock)
 {
     if (!deadlock || !deadlock->count)
         return json_null();
-    json_t *list = json_array();
-    for (size_t i = 0; i < deadlock->count; i++) {
-        const struct gs_deadlocked *thread = &deadlock->thread[i];
-        char lock[24];
-        snprintf(lock, sizeof lock, "%#llx", (unsigned long long)thread->lock);
-        json_array_append_new(list, json_pack("{s:i, s:o, s:o, s:o, s:i}", "tid", thread->tid, "name",
-                                              gs_printable_json(thread->name), "function", gs_printable_json(thread->function),
-                                              "mutex", thread->lock ? json_string(lock) : json_null(), "held_by",
-                                              thread->holder));
-    }
-    return list;
+    struct gs_json list = gs_json_array();
+    for (size_t i = 0; i < deadlock->count; i++)
+        gs_json_add(&list, deadlocked_json(&deadlock->thread[i]));
+    return gs_json_take(&list);
 }
 
 static json_t *died_json(const struct gs_remains *remains)
 {
-    return json_pack("{s:o, s:o, s:o, s:o}", "how", gs_printable_json(remains->how), "signal",
-                     remains->signal ? json_integer(remains->signal) : json_null(), "last_seen",
-                     remains->last_seen_ns ? time_of(remains->last_seen_ns) : json_null(), "process",
-                     text_or_null(remains->process));
+    return json_pack("{s:o, s:o, s:o, s:o}", "how", gs_json_printable(remains->how), "signal",
+                     number_unless_zero(remains->signal), "last_seen", gs_json_time(remains->last_seen_ns),
+                     "process", gs_json_text(remains->process));
 }
 
 static json_t *labels_json(const struct gs_rules *rules)
 {
-    json_t *labels = json_object();
+    struct gs_json labels = gs_json_object();
     for (size_t i = 0; rules && i < rules->label_count; i++)
-        json_object_set_new(labels, rules->label[i].key, json_string(rules->label[i].value));
-    return labels;
+        gs_json_set(&labels, rules->label[i].key, json_string(rules->label[i].value));
+    return gs_json_take(&labels);
+}
+
+static json_t *baseline_age(const struct gs_findings *findings)
+{
+    return findings->growth ? json_real((double)findings->base_age_ns / (double)GS_NS_PER_S) : json_null();
 }
 
 json_t *gs_incident_json(const struct gs_report *report, const json_t *files, bool complete)
@@ -94,41 +86,39 @@ json_t *gs_incident_json(const struct gs_report *report, const json_t *files, bo
     const struct gs_culprit *culprit = &report->findings.culprit;
     const struct {
         const char *key;
-        json_t *value;
+        json_t *value; // NULL: no memory
     } pairs[] = {
         {"version", json_integer(1)},
         {"complete", json_boolean(complete)},
-        {"rule", json_string(facts->rule)},
-        {"why", text_or_null(facts->why)},
-        {"metric", text_or_null(facts->metric)},
-        {"condition", text_or_null(facts->condition)},
-        {"value", number_or_null(facts->value)},
-        {"line", number_or_null(facts->line)},
-        {"reason", gs_printable_json(facts->reason)},
-        {"triggered", time_of(facts->triggered_ns)},
+        {"rule", gs_json_text(facts->rule)},
+        {"why", gs_json_text(facts->why)},
+        {"metric", gs_json_text(facts->metric)},
+        {"condition", gs_json_text(facts->condition)},
+        {"value", number(facts->value)},
+        {"line", number(facts->line)},
+        {"reason", gs_json_printable(facts->reason)},
+        {"triggered", gs_json_time(facts->triggered_ns)},
         {"pid", json_integer(report->pid)},
-        {"exe", gs_printable_json(report->exe)},
-        {"build_id", text_or_null(report->build_id)},
-        {"host", gs_printable_json(report->host)},
-        {"started", scene->started_ns ? time_of(scene->started_ns) : json_null()},
-        {"limit", scene->limit_bytes ? json_integer((json_int_t)scene->limit_bytes) : json_null()},
-        {"limit_from", scene->limit_from ? gs_printable_json(scene->limit_from) : json_null()},
+        {"exe", gs_json_printable(report->exe)},
+        {"build_id", gs_json_text(report->build_id)},
+        {"host", gs_json_printable(report->host)},
+        {"started", gs_json_time(scene->started_ns)},
+        {"limit", number_unless_zero((int64_t)scene->limit_bytes)},
+        {"limit_from", gs_json_printable(scene->limit_from)},
         {"labels", labels_json(scene->rules)},
         {"culprit", culprit_json(culprit)},
         {"deadlock", deadlock_json(report->findings.deadlock)},
-        {"fingerprint", text_or_null(culprit->fingerprint)},
-        {"baseline_age_s", report->findings.growth
-                               ? json_real((double)report->findings.base_age_ns / (double)GS_NS_PER_S)
-                               : json_null()},
+        {"fingerprint", gs_json_text(culprit->fingerprint)},
+        {"baseline_age_s", baseline_age(&report->findings)},
         {"files", json_deep_copy(files)},
-        {"steps", json_deep_copy(report->steps)},
-        {"notes", json_deep_copy(report->notes)},
-        {"errors", json_deep_copy(report->errors)},
+        {"steps", json_deep_copy(report->steps.json)},
+        {"notes", json_deep_copy(report->notes.json)},
+        {"errors", json_deep_copy(report->errors.json)},
     };
-    json_t *json = json_object();
+    struct gs_json json = gs_json_object();
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
-        json_object_set_new(json, pairs[i].key, pairs[i].value);
+        gs_json_set(&json, pairs[i].key, pairs[i].value);
     if (facts->remains)
-        json_object_set_new(json, "died", died_json(facts->remains));
-    return json;
+        gs_json_set(&json, "died", died_json(facts->remains));
+    return gs_json_take(&json);
 }

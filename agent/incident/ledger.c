@@ -89,13 +89,12 @@ static int read_ledger(struct visit *visit, int64_t now_ns)
         error = gs_read_all(fd, TEXT_MAX, &text, &length);
     if (fd >= 0)
         gs_close(fd);
-    if (error == -ENOMEM)
-        return error;
     if (!error) {
-        if (!gs_ledger_parse(text, length, &visit->ledger))
-            error = -EBADMSG;
+        error = gs_ledger_parse(text, length, &visit->ledger);
         gs_free(text);
     }
+    if (error == -ENOMEM) // it stays as it is
+        return error;
     if (error && error != -ENOENT)
         gs_log(GS_LOG_WARNING, ".live/%s is begun anew: %s", visit->name, strerrordesc_np(-error));
     gs_ledger_tidy(&visit->ledger, now_ns);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "incident/inside.h"
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,68 +35,69 @@ static bool read_incident(const json_t *json, struct gs_ledger_incident *out)
     return true;
 }
 
-static void read_due(json_t *object, struct gs_ledger *out)
+/* 0 or -ENOMEM. */
+static int read_incidents(const json_t *list, struct gs_ledger *out)
+{
+    const json_t *item;
+    size_t i;
+    json_array_foreach(list, i, item)
+    {
+        struct gs_ledger_incident incident;
+        if (read_incident(item, &incident) && gs_ledger_add(out, &incident))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int read_due(json_t *object, struct gs_ledger *out)
 {
     const char *rule;
     json_t *time;
     json_object_foreach(object, rule, time)
     {
         struct gs_ledger_due due = {.due_ns = 0};
-        if (out->due_count == GS_LEDGER_MAX || !is_name(rule) || !read_time(time, &due.due_ns) ||
-            gs_grow(&out->due, &out->due_capacity, out->due_count + 1, sizeof *out->due))
+        if (out->due_count == GS_LEDGER_MAX || !is_name(rule) || !read_time(time, &due.due_ns))
             continue;
+        if (gs_grow(&out->due, &out->due_capacity, out->due_count + 1, sizeof *out->due))
+            return -ENOMEM;
         strcpy(due.rule, rule);
         out->due[out->due_count++] = due;
     }
+    return 0;
 }
 
-bool gs_ledger_parse(const char *text, size_t length, struct gs_ledger *out)
+int gs_ledger_parse(const char *text, size_t length, struct gs_ledger *out)
 {
-    json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
-    const json_t *item;
-    size_t i;
+    json_error_t why;
+    json_t *json = gs_json_read(text, length, JSON_REJECT_DUPLICATES, &why);
     *out = (struct gs_ledger){0};
-    bool good = json_integer_value(json_object_get(json, "version")) == 1;
-    json_array_foreach(good ? json_object_get(json, "incidents") : NULL, i, item)
-    {
-        struct gs_ledger_incident incident;
-        if (read_incident(item, &incident) && gs_ledger_add(out, &incident))
-            break; // no memory: those that were read will do
-    }
-    if (good)
-        read_due(json_object_get(json, "due"), out);
+    if (!json)
+        return json_error_code(&why) == json_error_out_of_memory ? -ENOMEM : -EBADMSG;
+    int error = json_integer_value(json_object_get(json, "version")) == 1 ? 0 : -EBADMSG;
+    if (!error)
+        error = read_incidents(json_object_get(json, "incidents"), out);
+    if (!error)
+        error = read_due(json_object_get(json, "due"), out);
     json_decref(json);
-    return good;
-}
-
-static json_t *time_or_null(int64_t realtime_ns)
-{
-    char text[GS_TIME_TEXT];
-    return realtime_ns ? json_string(gs_print_time(realtime_ns, GS_TIME_ISO, text)) : json_null();
+    return error;
 }
 
 static json_t *incident_json(const struct gs_ledger_incident *incident)
 {
     return json_pack("{s:s, s:s, s:o, s:o, s:o}", "rule", incident->rule, "process", incident->owner, "began",
-                     time_or_null(incident->began_ns), "ended", time_or_null(incident->ended_ns), "value",
-                     isfinite(incident->value) ? json_real(incident->value) : json_null());
+                     gs_json_time(incident->began_ns), "ended", gs_json_time(incident->ended_ns), "value",
+                     gs_json_real(incident->value));
 }
 
 void gs_ledger_print(const struct gs_ledger *ledger, const char *program, struct gs_text *out)
 {
-    json_t *incidents = json_array(), *due = json_object();
+    struct gs_json incidents = gs_json_array(), due = gs_json_object();
     for (size_t i = 0; i < ledger->count; i++)
-        json_array_append_new(incidents, incident_json(&ledger->incident[i]));
+        gs_json_add(&incidents, incident_json(&ledger->incident[i]));
     for (size_t i = 0; i < ledger->due_count; i++)
-        json_object_set_new(due, ledger->due[i].rule, time_or_null(ledger->due[i].due_ns));
-    json_t *path = json_string(program), // NULL: it is not UTF-8
-        *json = json_pack("{s:i, s:o, s:o, s:o}", "version", 1, "program", path ? path : json_null(),
-                          "incidents", incidents, "due", due);
-    char *text = json_dumps(json, JSON_INDENT(1));
-    if (text)
-        gs_text_add(out, "%s\n", text);
-    else
-        out->failed = true;
-    gs_free(text);
+        gs_json_set(&due, ledger->due[i].rule, gs_json_time(ledger->due[i].due_ns));
+    json_t *json = json_pack("{s:i, s:o, s:o, s:o}", "version", 1, "program", gs_json_text(program),
+                             "incidents", gs_json_take(&incidents), "due", gs_json_take(&due));
+    gs_json_print(json, JSON_INDENT(1), out);
     json_decref(json);
 }

@@ -51,19 +51,21 @@ json_t *gs_incident_read(int folderfd, char *why, size_t why_size)
     int failed = fd < 0 ? fd : gs_read_all(fd, JSON_BYTES_MAX, &text, &length);
     if (fd >= 0)
         gs_close(fd);
-    if (failed) {
+    json_t *json = failed ? NULL : gs_json_read(text, length, JSON_REJECT_DUPLICATES, &error);
+    if (!failed)
+        gs_free(text);
+    if (!failed && !json && json_error_code(&error) == json_error_out_of_memory)
+        failed = -ENOMEM;
+    if (failed)
         snprintf(why, why_size, "its incident.json cannot be read: %s", strerrordesc_np(-failed));
-        return NULL;
-    }
-    json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
-    gs_free(text);
-    if (!json)
+    else if (!json)
         snprintf(why, why_size, "its incident.json is damaged, line %d", error.line);
     else if (!well_formed(json, &wrong)) {
         snprintf(why, why_size, "%s", wrong);
         json_decref(json);
         json = NULL;
     }
+    errno = failed == -ENOMEM ? ENOMEM : EINVAL;
     return json;
 }
 

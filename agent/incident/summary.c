@@ -132,13 +132,22 @@ static void add_deadlock(struct gs_text *out, const struct gs_deadlock *deadlock
     }
 }
 
+/* False: there was no memory, and OUT is a failure. */
+static bool stacks_of(const struct gs_profile *profile, int type, struct gs_stacks *stacks,
+                      struct gs_text *out)
+{
+    bool taken = gs_profile_stacks(profile, type, stacks) == 0;
+    out->failed |= !taken;
+    return taken;
+}
+
 /* The heaviest stacks of PROFILE under TITLE; only what is positive. */
 static void add_stacks(struct gs_text *out, const struct gs_profile *profile, const char *title)
 {
     struct gs_stacks stacks;
     char size[GS_UNIT_TEXT];
     int type = gs_profile_sample_type(profile, "inuse_space");
-    if (type < 0 || gs_profile_stacks(profile, type, &stacks))
+    if (type < 0 || !stacks_of(profile, type, &stacks, out))
         return;
     int64_t positive = 0;
     for (size_t i = 0; i < stacks.count; i++)
@@ -168,8 +177,12 @@ static void add_functions(struct gs_text *out, const struct gs_profile *profile,
     struct gs_top top;
     char flat[GS_UNIT_TEXT], cum[GS_UNIT_TEXT];
     int type = gs_profile_sample_type(profile, type_name);
-    if (type < 0 || gs_profile_top(profile, type, &top))
+    if (type < 0)
         return;
+    if (gs_profile_top(profile, type, &top)) {
+        out->failed = true;
+        return;
+    }
     gs_text_add(out, "\n%s, %s in all\n        flat  flat%%         cum   cum%%\n", title, print(top.total, flat));
     for (size_t i = 0; i < top.count && i < FUNCTIONS && top.row[i].flat; i++) {
         gs_text_add(out, "  %10s", print(top.row[i].flat, flat));
@@ -186,7 +199,7 @@ static void add_functions(struct gs_text *out, const struct gs_profile *profile,
 static void add_threads(struct gs_text *out, const struct gs_profile *profile)
 {
     struct gs_stacks stacks;
-    if (gs_profile_stacks(profile, 0, &stacks))
+    if (!stacks_of(profile, 0, &stacks, out))
         return;
     gs_text_add(out, "\nThreads: %lld; threads.txt has every stack\n", (long long)stacks.total);
     for (size_t i = 0; i < stacks.count && i < STACKS; i++) {
@@ -199,9 +212,9 @@ static void add_threads(struct gs_text *out, const struct gs_profile *profile)
 static void add_creators(struct gs_text *out, const struct gs_profile *profile)
 {
     struct gs_stacks created, live;
-    if (gs_profile_stacks(profile, gs_profile_sample_type(profile, "threadcreate"), &created))
+    if (!stacks_of(profile, gs_profile_sample_type(profile, "threadcreate"), &created, out))
         return;
-    if (gs_profile_stacks(profile, gs_profile_sample_type(profile, "live_threads"), &live) == 0) {
+    if (stacks_of(profile, gs_profile_sample_type(profile, "live_threads"), &live, out)) {
         gs_text_add(out, "\nThreads created: %lld, of which %lld live; the living by who created them\n",
                     (long long)created.total, (long long)live.total);
         for (size_t i = 0; i < live.count && i < STACKS && live.row[i].value > 0; i++) {
@@ -251,7 +264,7 @@ void gs_summary_write(const struct gs_report *report, struct gs_text *out)
     if (findings->creators)
         add_creators(out, findings->creators);
     gs_text_add(out, "\n");
-    add_list(out, "note", report->notes);
-    add_list(out, "failed", report->errors);
+    add_list(out, "note", report->notes.json);
+    add_list(out, "failed", report->errors.json);
     gs_text_add(out, "read on: gumshoe top %s\n", report->folder);
 }

@@ -26,27 +26,28 @@ static bool maker_lives(int folder, const struct gs_folder_name *name)
     return started_ns && started_ns <= name->time_ns;
 }
 
-/* All that is in the folder, as incident.json lists it. */
+/* All that is in the folder, as incident.json lists it; NULL: no memory. What cannot be read is left out. */
 static json_t *files_of(int folderfd)
 {
     struct gs_dir dir;
-    json_t *files = json_array();
+    struct gs_json files = gs_json_array();
     gs_dir_start(&dir, folderfd);
-    for (const char *name; files && (name = gs_dir_next(&dir));)
+    for (const char *name; (name = gs_dir_next(&dir));)
         if (gs_is_incident_file(name) && strncmp(name, "incident.json", 13) != 0) {
-            json_t *entry = gs_file_entry(folderfd, name);
-            if (entry)
-                json_array_append_new(files, entry);
+            json_t *entry;
+            int error = gs_file_entry(folderfd, name, &entry);
+            if (!error || error == -ENOMEM)
+                gs_json_add(&files, error ? NULL : entry);
         }
-    return files;
+    return gs_json_take(&files);
 }
 
-/* What the folder's own incident.json says, or what its name does. */
+/* What the folder's own incident.json says, or what its name does; NULL: no memory. */
 static json_t *facts_of(int folderfd, const char *name, const struct gs_folder_name *parts)
 {
     char why[160], time[GS_FOLDER_NAME_MAX];
     json_t *json = gs_incident_read(folderfd, why, sizeof why);
-    if (json)
+    if (json || errno == ENOMEM)
         return json;
     snprintf(time, sizeof time, "%.4s-%.2s-%.2sT%.2s:%.2s:%.2s.%.3sZ", name, name + 4, name + 6, name + 9,
              name + 11, name + 13, name + 16);
@@ -58,12 +59,13 @@ static json_t *facts_of(int folderfd, const char *name, const struct gs_folder_n
 static int complete(struct gs_folder *folder, const struct gs_folder_name *parts)
 {
     json_t *json = facts_of(folder->held.fd, folder->name, parts);
-    if (!json)
-        return -ENOMEM;
-    json_object_set_new(json, "complete", json_false());
-    json_object_set_new(json, "files", files_of(folder->held.fd));
-    gs_incident_append(json, "errors", "the capture was cut short: what is here was safe on disk by then");
-    int error = gs_folder_put_json(folder, json);
+    int error = -ENOMEM;
+    if (json && json_object_set_new(json, "complete", json_false()) == 0 &&
+        json_object_set_new(json, "files", files_of(folder->held.fd)) == 0)
+        error = gs_incident_append(json, "errors",
+                                   "the capture was cut short: what is here was safe on disk by then");
+    if (!error)
+        error = gs_folder_put_json(folder, json);
     if (!error)
         error = gs_folder_publish(folder);
     json_decref(json);

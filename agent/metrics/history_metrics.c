@@ -7,10 +7,10 @@
  * Who:    gs_history_read. The bytes may come from anyone.
  * Bounds: VALUES_MAX values, counted before they are parsed: some 200 bytes each. */
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/sort.h"
 #include "metrics/inside.h"
-#include <jansson.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -69,7 +69,7 @@ static json_t *parse(struct document *document, const char *bytes, size_t length
         refuse(document, "more than %d values", VALUES_MAX);
         return NULL;
     }
-    json_t *json = json_loadb(bytes, length, JSON_REJECT_DUPLICATES, &error);
+    json_t *json = gs_json_read(bytes, length, JSON_REJECT_DUPLICATES, &error);
     if (!json)
         gs_errors_add(document->errors, GS_ERROR, document->file, error.line > 0 ? error.line : 0,
                       error.column, NULL, "%s", error.text);

@@ -158,7 +158,7 @@ json_t *gs_document_parse(struct gs_reader *reader)
     if (!check_bytes(reader))
         return NULL;
     json_error_t error;
-    json_t *document = json_loadb(reader->text, reader->length, JSON_DECODE_ANY, &error);
+    json_t *document = gs_json_read(reader->text, reader->length, JSON_DECODE_ANY, &error);
     if (!document) {
         refuse_syntax(reader, &error);
         return NULL;

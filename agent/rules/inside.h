@@ -7,8 +7,8 @@
  *                                   └─ window.c: the ticks before this one
  */
 #pragma once
+#include "base/json.h"
 #include "rules/rules.h"
-#include <jansson.h>
 
 /* ---- places in a document (locate.c) -------------------------------------------------------------------------
  * Where a value stands is told by its path: a chain of places on the readers' stacks, from the value up. */

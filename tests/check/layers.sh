@@ -23,6 +23,8 @@ caught "the agent that opens the command" watcher.c '#include "cli/cli.h"'
 it "catches whoever comes in by the window"
 caught "another folder's inside" incident/culprit.c '#include "profile/inside.h"'
 caught "a way around the door" incident/culprit.c '#  include "../profile/inside.h"'
+it "catches whoever goes to jansson past base/json.h"
+caught "another way to jansson" status.c '#include <jansson.h>'
 it "minds nothing else"
 "$layers" "$tmp" || fail "the copied tree is as clean as this one"
 it "does not take an empty tree for a clean one"

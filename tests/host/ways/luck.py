@@ -45,8 +45,10 @@ def whole(folder):
             fail("%s/%s is not what its index says" % (folder, entry["name"]))
     wanted = {"summary.txt", "heap.pb.gz", "threads.pb.gz", "threads.txt", "metrics.json", "rules.json", "maps.txt"}
     missing = wanted - {entry["name"] for entry in index["files"]}
-    if index["complete"] and missing and not index["errors"]:
-        fail("%s is complete, lacks %s, and does not say why" % (folder, missing))
+    if index["complete"] and (missing or index["errors"]):
+        fail("%s says it is complete, lacks %s, and says of it: %s" % (folder, missing, index["errors"]))
+    if not index["complete"] and not index["errors"]:
+        fail("%s is not complete and does not say why" % folder)
     return index
 
 
@@ -57,7 +59,12 @@ def look(store=None):
 
 
 def well(indexes):
-    return [name for name, index in indexes.items() if index["complete"] and not index["errors"]]
+    return [name for name, index in indexes.items() if index["complete"]]
+
+
+def captured(indexes):
+    """Those whose capture went on to its end, though a part of it may have failed."""
+    return [name for name, index in indexes.items() if not any("cut short" in error for error in index["errors"])]
 
 
 def dots():
@@ -148,7 +155,7 @@ def faults(call, error, stride):
             continue
         if results.count("ok") < 1 or len(well(now)) < 1 + len(before):
             fail("after", hit, "the next incident is not complete:", results, {n: i["errors"] for n, i in now.items()})
-        if results.count("ok") != len([n for n, i in now.items() if i["complete"]]) - len(before):
+        if results.count("ok") != len(captured(now)) - len(before):
             fail("after", hit, results, "does not fit", list(now))
         at += stride
     if run("captures", "1") != ["ok"] or dots():
@@ -311,7 +318,7 @@ def disk():
         after = look()
         lost += result != "ok"
         parts += sum(bool(index["errors"]) for name, index in after.items() if name not in now)
-        if result == "ok" and len([n for n, i in after.items() if n not in now and i["complete"]]) != 1:
+        if result == "ok" and len([n for n in captured(after) if n not in now]) != 1:
             fail("no new incident")
         for name in after:
             if name not in before:
