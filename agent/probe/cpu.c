@@ -203,9 +203,21 @@ bool gs_probe_cpu_is_watched(pid_t tid)
     return timer_of(tid) != NULL;
 }
 
+void gs_cpu_thread_leaves(pid_t tid)
+{
+    _Atomic uint64_t *place = timer_of(tid);
+    if (place)
+        end_timer(place);
+}
+
 bool gs_probe_cpu_watch(pid_t tid)
 {
-    return timer_of(tid) || arm(tid, false);
+    if (!timer_of(tid) && !arm(tid, false))
+        return false;
+    if (gs_probe_may_be_asked(tid))
+        return true;
+    gs_cpu_thread_leaves(tid); // it has left for a small stack meanwhile
+    return false;
 }
 
 void gs_probe_cpu_sweep(void)
@@ -238,9 +250,11 @@ void gs_cpu_on_timer(const siginfo_t *info, void *context)
     sample->count = 1 + (info->si_overrun > 0 ? (uint32_t)info->si_overrun : 0);
     sample->cpu_ns = sample->count * period;
     sample->labels = gs_thread.labels;
+    uintptr_t sp = registers.sp; // the walk changes them
     gs_reach_own_stack(&reach, registers.sp);
     sample->depth = gs_walk(&registers, &reach, sample->frames, GS_CPU_DEPTH_MAX, &sample->cut);
     gs_reach_remember(&reach);
+    gs_small_stack_notice(sp, &reach);
     atomic_store_explicit(&slot->state, ticket << 2 | READY, memory_order_release);
 }
 
@@ -286,4 +300,5 @@ void gs_probe_after_fork(void)
     gs_mapped_after_fork();
     gs_roll_after_fork();
     gs_walk_after_fork();
+    gs_small_stack_after_fork();
 }

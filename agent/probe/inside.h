@@ -56,6 +56,7 @@ struct gs_thread {
     uint32_t labels;                 // the set that its samples carry; 0: none
     uint32_t closing;                // libraries that it is closing just now, one inside another (walk.c)
     uint8_t which; // the process's first thread, or another (reach.c)
+    bool on_small_stack; // it was seen on one, at least once (small_stack.c)
     bool ready;
     bool busy; // inside the sampler: an allocation made by us or by a signal handler is not sampled
 };
@@ -209,6 +210,17 @@ void gs_reach_own_stack(struct gs_reach *reach, uintptr_t sp);
 /* The walk came out of a signal handler onto another stack, at SP: go on there, with the questions that are left. */
 void gs_reach_cross(struct gs_reach *reach, uintptr_t sp);
 void gs_reach_remember(struct gs_reach *reach);
+/* Is SP on the calling thread's own stack, as far as that is known? */
+bool gs_reach_is_on_own_stack(uintptr_t sp);
+
+/* ---- stacks without room for a signal (small_stack.c) ------------------------------------------------------------ */
+
+/* The calling thread goes on to a small stack of the program's own, for the first time or not: no signal is sent to it any
+ * more. errno is kept. */
+void gs_small_stack_enter(void);
+/* The same if SP, where the calling thread stands, is on such a stack; REACH is what a walk from there has found. */
+void gs_small_stack_notice(uintptr_t sp, const struct gs_reach *reach);
+void gs_small_stack_after_fork(void); // in the child
 
 /* ---- sampling (sampler.c) -------------------------------------------------------------------------------------------- */
 
@@ -256,6 +268,7 @@ static inline bool gs_is_small_stack(size_t size)
     return size && size < SMALL;
 }
 void gs_roll_label(pid_t tid, uint32_t labels); // and carries this set
+void gs_roll_small_stack(pid_t tid);            // and runs on stacks without room for a signal
 void gs_roll_after_fork(void);
 bool gs_thread_ended(pid_t pid, pid_t tid);
 
@@ -272,6 +285,8 @@ struct gs_registers gs_registers_of(const ucontext_t *context); // of what a han
 
 /* A thread begins, the calling one: its CPU time is sampled from here on, if anybody's is (cpu.c). */
 void gs_cpu_thread_begins(pid_t tid);
+/* The calling thread is not to be signalled any more. */
+void gs_cpu_thread_leaves(pid_t tid);
 
 /* The hooks of hooks_malloc.c, by names that say that they are meant. */
 void *gs_hooked_malloc(size_t size);

@@ -125,7 +125,8 @@ struct gs_thread_stack {
 /* Take the stack of thread TID of this process, TASK being a descriptor of /proc/self/task. At most TIMEOUT_NS for a signal's
  * answer; 0: no signal is sent. Context: watcher. */
 void gs_probe_thread_stack(int task, pid_t tid, int64_t timeout_ns, struct gs_thread_stack *out);
-/* False: thread TID was created with a stack so small that a signal might run over its end. */
+/* False: thread TID was created with a stack so small that a signal might run over its end, or was seen on one of the
+ * program's own. */
 bool gs_probe_may_be_asked(pid_t tid);
 /* Around a dump that may ask threads: the signal that they are asked by, borrowed until the end; 0: the host uses all that
  * we could. Without it gs_probe_thread_stack borrows it for each thread. */

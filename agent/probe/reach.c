@@ -113,3 +113,11 @@ void gs_reach_remember(struct gs_reach *reach)
     if (reach->low < t->stack_low && reach->high >= t->stack_low)
         t->stack_low = reach->low & ~(uintptr_t)(PAGE - 1);
 }
+
+bool gs_reach_is_on_own_stack(uintptr_t sp)
+{
+    uintptr_t first_end = &__libc_stack_end ? (uintptr_t)__libc_stack_end : 0;
+    if (sp >= gs_thread.stack_low && sp < gs_thread.stack_high)
+        return true;
+    return first_end && end_of_own_stack() == first_end && own_end(sp) == first_end; // it grows when it is used
+}

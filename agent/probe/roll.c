@@ -22,6 +22,7 @@ static struct line {
     _Atomic uintptr_t stack_top;
     _Atomic uint32_t labels;
     _Atomic uint32_t stack_kib; // as asked for; 0: not said
+    _Atomic bool on_small_stack;
 } roll[PLACES + NEIGHBOURS];
 
 bool gs_thread_ended(pid_t pid, pid_t tid)
@@ -49,8 +50,10 @@ static struct line *new_line(pid_t tid, uint32_t stack)
         pid_t owner = (pid_t)(there >> 32);
         if ((there == 0 || owner == tid || gs_thread_ended(pid, owner)) &&
             atomic_compare_exchange_strong_explicit(&roll[at].creator, &there, mine, memory_order_relaxed,
-                                                    memory_order_relaxed))
+                                                    memory_order_relaxed)) {
+            atomic_store_explicit(&roll[at].on_small_stack, false, memory_order_relaxed);
             return &roll[at];
+        }
     }
     return NULL;
 }
@@ -73,7 +76,8 @@ void gs_roll_add(pid_t tid, uint32_t stack, size_t stack_size)
     atomic_store_explicit(&line->stack_top, top_of_own_stack(), memory_order_relaxed);
 }
 
-void gs_roll_label(pid_t tid, uint32_t labels)
+/* The line of the calling thread TID, which nobody was seen to create if there is none yet. */
+static struct line *own_line(pid_t tid)
 {
     struct line *line = line_of(tid);
     if (!line) {
@@ -81,8 +85,21 @@ void gs_roll_label(pid_t tid, uint32_t labels)
         if (line)
             atomic_store_explicit(&line->stack_top, 0, memory_order_relaxed); // the first thread's is elsewhere
     }
+    return line;
+}
+
+void gs_roll_label(pid_t tid, uint32_t labels)
+{
+    struct line *line = own_line(tid);
     if (line)
         atomic_store_explicit(&line->labels, labels, memory_order_relaxed);
+}
+
+void gs_roll_small_stack(pid_t tid)
+{
+    struct line *line = own_line(tid);
+    if (line)
+        atomic_store_explicit(&line->on_small_stack, true, memory_order_seq_cst);
 }
 
 bool gs_probe_creator_of(pid_t tid, uint32_t *stack)
@@ -96,7 +113,8 @@ bool gs_probe_creator_of(pid_t tid, uint32_t *stack)
 bool gs_probe_may_be_asked(pid_t tid)
 {
     const struct line *line = line_of(tid);
-    return !line || !gs_is_small_stack((size_t)atomic_load_explicit(&line->stack_kib, memory_order_relaxed) << 10);
+    return !line || (!atomic_load_explicit(&line->on_small_stack, memory_order_seq_cst) &&
+                     !gs_is_small_stack((size_t)atomic_load_explicit(&line->stack_kib, memory_order_relaxed) << 10));
 }
 
 bool gs_probe_stack_of(pid_t tid, uintptr_t *top, size_t *size)

@@ -134,6 +134,7 @@ static uint32_t stack_of(struct gs_caller caller, struct gs_scratch *scratch)
     uint32_t frames = gs_walk(&registers, &reach, scratch->frames,
                               atomic_load_explicit(&depth, memory_order_relaxed), &cut);
     gs_reach_remember(&reach);
+    gs_small_stack_notice(caller.sp, &reach);
     if (cut)
         atomic_fetch_add_explicit(&gs_drops.stacks_cut, 1, memory_order_relaxed);
     return gs_stack_intern(scratch->frames, frames, cut, gs_thread.labels);

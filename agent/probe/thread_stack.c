@@ -180,10 +180,12 @@ static void fill(struct request *request, const ucontext_t *context)
 {
     struct gs_registers registers = gs_registers_of(context);
     struct gs_reach reach;
-    gs_reach_own_stack(&reach, registers.sp);
+    uintptr_t sp = registers.sp;
+    gs_reach_own_stack(&reach, sp);
     request->stack.depth =
         gs_walk(&registers, &reach, request->stack.frames, GS_DEPTH_MAX, &request->stack.cut);
     gs_reach_remember(&reach);
+    gs_small_stack_notice(sp, &reach);
     request->stack.how = GS_THREAD_SIGNALED;
 }
 
@@ -266,7 +268,7 @@ static bool take_asking(pid_t tid, int64_t timeout_ns, struct gs_thread_stack *o
     atomic_store_explicit(&request->slept_for, false, memory_order_relaxed);
     atomic_store_explicit(&request->who_state, word_of(tid, ASKED), memory_order_release);
     bool answered = false;
-    if (syscall(SYS_tgkill, getpid(), tid, number) == 0)
+    if (gs_probe_may_be_asked(tid) && syscall(SYS_tgkill, getpid(), tid, number) == 0)
         answered = await_answer(request, tid, timeout_ns);
     else
         atomic_store_explicit(&request->who_state, FREE, memory_order_relaxed);
