@@ -30,7 +30,8 @@ while :; do
     rm -rf "$tmp/d" "$tmp/log"
     cd - > /dev/null
     tests/hosts/run.sh "$build"
-    tests/hosts/run.sh --busy --all "$build"
+    tests/hosts/run.sh --busy "$build"
+    tests/hosts/run.sh --all "$build"
     seed=$((seed + 1))
     [ "$(date +%s)" -lt "$until" ] || break
 done

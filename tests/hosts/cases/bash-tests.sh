@@ -1,5 +1,5 @@
 # bash's own tests, from Debian's source package: each test's output, under the bash that is installed.
-# needs: bash apt-get make
+# needs: bash apt-get
 . "$HOSTS_LIB"
 cd varies
 mkdir -p lists/partial cache/archives/partial
@@ -13,15 +13,19 @@ fi
 unset APT_CONFIG
 tar -xf $kept/bash_*.orig.tar.* && cd bash-*/ 2> /dev/null || { tar -xf bash-*.tar.* && cd bash-*/; }
 [ -d tests ] || skip "the source package has no tests"
-cc -o tests/recho support/recho.c && cc -o tests/zecho support/zecho.c && cc -o tests/printenv support/printenv.c && cc -o tests/xcase support/xcase.c
 cd tests
+# The helpers that the tests call; theirs need a configured source tree.
+printf '#!/bin/sh\ni=0; for a in "$@"; do i=$((i + 1)); printf "argv[%%d] = <%%s>\\n" $i "$a"; done\n' > recho
+printf '#!/bin/sh\nprintf "%%s\\n" "$*"\n' > zecho
+printf '#!/bin/sh\nif [ "$1" = -u ]; then tr a-z A-Z; else tr A-Z a-z; fi\n' > xcase
+chmod +x recho zecho xcase
 export THIS_SH=$(command -v bash) BUILD_DIR=$PWD PATH=.:$PATH
-for run in run-arith run-array run-array2 run-assoc run-braces run-case run-casemod run-comsub run-comsub-eof run-comsub-posix run-cond run-coproc \
-    run-cprint run-dynvar run-errors run-exp-tests run-exportfunc run-extglob run-func run-getopts run-glob-test run-heredoc run-herestr run-ifs \
-    run-invert run-invocation run-iquote run-jobs run-lastpipe run-mapfile run-more-exp run-nameref run-new-exp run-nquote run-parser run-posixexp \
-    run-posixpat run-posixpipe run-precedence run-printf run-procsub run-quote run-read run-redir run-rhs-exp run-set-e run-set-x run-shopt run-strip \
-    run-test run-tilde run-trap run-type run-varenv; do
-    [ -e $run ] || continue
-    echo "== $run"
-    timeout 120 host bash $run 2>&1 | grep -vE 'warning:|[0-9]{4,}' # process numbers, and words to whoever reads the differences
+for part in arith array array2 assoc braces case casemod comsub comsub-eof comsub-posix cond coproc cprint dynvar errors exp exportfunc extglob func getopts \
+    glob heredoc herestr ifs invert invocation iquote jobs lastpipe mapfile more-exp nameref new-exp nquote parser posixexp posixpat posixpipe precedence \
+    printf procsub quote read redir rhs-exp set-e set-x shopt strip test tilde trap type varenv; do
+    file=$(ls ./$part.tests ./$part ./$part.sub 2> /dev/null | head -n 1)
+    [ -n "$file" ] || continue
+    echo "== $part"
+    timeout 30 host bash $file 2>&1 < /dev/null | sed -E 's/[0-9]{4,}/N/g' # process numbers
+    echo "status ${PIPESTATUS[0]}"
 done
