@@ -15,9 +15,9 @@ ulimit -c 0
 mkfifo input
 # in_the_middle ARGUMENT…: the host under watch, told to go on when a CPU profile is being taken; what it said and how it ended in
 # "got".
-is_captured() { ls -d incidents/.2*-busy-*; }
+is_captured() { grep -q 'rule busy: CPU time is being sampled' log; }
 in_the_middle() {
-    rm -rf incidents/.2*
+    rm -f log
     outcome watched "$@" < input > got 2> /dev/null & local host=$!; started="$started $host"
     exec 3> input
     wait_until is_captured
