@@ -50,11 +50,12 @@
 
 enum { STACK_BYTES = 1 << 20, NICE = 5 };
 #define STOP_PATIENCE_NS GS_NS_PER_S
-#define FOLLOW_PATIENCE_NS (100 * GS_NS_PER_MS) /* for our threads to have the program's new credentials */
+#define FOLLOW_PATIENCE_NS (20 * GS_NS_PER_MS) /* for our threads to have the program's new credentials */
 #define DEAD_PAUSE_MAX_NS (60 * GS_NS_PER_S)
 #define LOOK_UP_AGAIN_NS (5 * GS_NS_PER_S)
-/* Calls that send our threads away more often than this in REST_NS: they stay away until there was none for so long. */
-enum { AWAY_MAX = 16 };
+/* Calls that change what a thread is, more often than this in REST_NS: they do not wait for our threads to follow, and those that
+ * want a process of one thread do not find ours again until there was none for so long. */
+enum { CHANGES_MAX = 16 };
 #define REST_NS GS_NS_PER_S
 
 static struct {
@@ -68,8 +69,9 @@ static struct {
     _Atomic bool store_opened;        // by that thread
     _Atomic uint32_t followed;        // changes of credentials
     _Atomic pid_t pid;                // of the process that all this is of: a child of vfork has our memory, too
-    int64_t away_since_ns;
-    unsigned away_calls, away_depth;
+    _Atomic int64_t changes_since_ns;
+    _Atomic unsigned changes;
+    unsigned away_depth;
     bool fork_known;
     _Atomic enum gs_children children;
     struct gs_parts parts;
@@ -532,15 +534,15 @@ static void bring_back_after_rest(void)
     gs_lock_give(&w.gate);
 }
 
-/* Count this call; true: they come so often that the thread is not to come back for each. Holds the gate. */
+/* Count this call; true: they come so often that none is to cost the host more than it must. */
 static bool come_often(void)
 {
     int64_t now_ns = gs_monotonic_ns();
-    if (now_ns - w.away_since_ns > REST_NS) {
-        w.away_since_ns = now_ns;
-        w.away_calls = 0;
+    if (now_ns - atomic_load(&w.changes_since_ns) > REST_NS) {
+        atomic_store(&w.changes_since_ns, now_ns);
+        atomic_store(&w.changes, 0);
     }
-    return ++w.away_calls > AWAY_MAX;
+    return atomic_fetch_add(&w.changes, 1) >= CHANGES_MAX;
 }
 
 /* The thread of a young child opens the store where it stood for its parent: the child is about to go to another root. */
@@ -601,9 +603,10 @@ static void lead_thread(void)
     int64_t until_ns = gs_monotonic_ns() + FOLLOW_PATIENCE_NS;
     gs_event_signal(&w.woken);
     gs_probe_wake();
+    bool often = come_often();
     for (uint32_t seen; seen = gs_event_seen(&w.told), (int32_t)(atomic_load(&w.followed) - change) < 0;) {
         int64_t left_ns = until_ns - gs_monotonic_ns();
-        if (left_ns <= 0 || !gs_own_thread_runs(&w.thread))
+        if (often || left_ns <= 0 || !gs_own_thread_runs(&w.thread))
             break;
         gs_event_wait(&w.told, seen, left_ns);
     }
