@@ -34,6 +34,7 @@ struct place {
     _Atomic uint64_t hash;    // 0: free
     _Atomic int64_t since_ns; // when `young` began to count
     _Atomic uint32_t young, old, grown;
+    _Atomic uint32_t born; // all of them, for the one in LUCKY
 };
 struct page {
     struct place place[PLACES + NEIGHBOURS];
@@ -81,6 +82,7 @@ static void count_birth(struct place *place)
         atomic_compare_exchange_strong(&place->since_ns, &since_ns, now_ns))
         atomic_fetch_add(&place->old, atomic_exchange(&place->young, 0));
     atomic_fetch_add(&place->young, 1);
+    atomic_fetch_add(&place->born, 1);
 }
 
 bool gs_children_may_work(void)
@@ -90,7 +92,7 @@ bool gs_children_may_work(void)
         return true;
     count_birth(born_at);
     return atomic_load(&born_at->grown) > 0 || atomic_load(&born_at->old) < EARLY ||
-           atomic_load(&born_at->young) % LUCKY == 0;
+           atomic_load(&born_at->born) % LUCKY == 0;
 }
 
 void gs_children_grown(void)

@@ -54,12 +54,14 @@ static void leave_raw(void)
     syscall(SYS_exit, 7);
 }
 
-/* The lines of each thread's status that say who it is, each different set once: so one set, if all are the same. */
+/* The lines of each thread's status that say who it is, each different set once: one set, as soon as all are the same. */
 static void print_identities(void)
 {
     fflush(stdout);
-    (void)!system("for t in /proc/$PPID/task/*/status; do grep -E '^(Uid|Gid|Groups|Cap(Inh|Prm|Eff|Bnd)|NoNewPrivs)' $t | md5sum; "
-                  "done | sort -u | wc -l; grep -E '^(Uid|Gid|CapPrm)' /proc/$PPID/status");
+    (void)!system("sets() { for t in /proc/$PPID/task/*/status; do "
+                  "grep -E '^(Uid|Gid|Groups|Cap(Inh|Prm|Eff|Bnd)|NoNewPrivs)' $t | md5sum; done | sort -u | wc -l; }; "
+                  "for i in $(seq 600); do [ $(sets) = 1 ] && break; sleep 0.1; done; sets; "
+                  "grep -E '^(Uid|Gid|CapPrm)' /proc/$PPID/status");
 }
 
 static void become_another(void)
