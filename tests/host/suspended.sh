@@ -35,5 +35,5 @@ python3 - "$path/metrics.json" "$stopped" "$went_on" <<'P' || fail "$(head -c 60
 import json, sys
 stopped, went_on = map(float, sys.argv[2:])
 times = [t for t, v in json.load(open(sys.argv[1]))["series"]["cpu"]]
-sys.exit(not (times[0] < stopped and times[-1] > went_on) or any(stopped < t < went_on for t in times))
+sys.exit(not (times[0] < stopped and times[-1] > went_on) or any(stopped + 0.001 < t < went_on - 0.001 for t in times)) # times are in whole milliseconds
 P
