@@ -1,8 +1,8 @@
 #!/bin/bash
 # tests/soak.sh [MINUTES]: the repetitions that are too long for tests/run.sh, on a build that is there. Ends early at the first thing
 # that is not so. At least once through, then over again, with other moments, until MINUTES (0) are over:
-#   each system call and each allocation failing at every turn; 200 kills in the middle of a capture, and 200 of a write of the black box; two
-#   processes at one directory for a minute;
+#   each system call and each allocation failing at every turn; 200 kills in the middle of a capture, and 200 of a write of the
+#   black box; two processes at one directory for a minute;
 #   other people's programs (tests/hosts), as they are watched, under captures all the time, with their children watched as well;
 #   what a capture costs a host that serves requests meanwhile (figures, no judgement).
 set -euo pipefail
