@@ -44,7 +44,7 @@ it "watches an ordinary program, without a word"
 gcc say.c -o program
 "$gumshoe" run --rules "$rules_file" --dir d -- ./program > out 2> err || equal $? 9
 equal "$(cat out err)" "as itself
-preload set"
+preload not set"
 grep -q watching: log || fail "not watched"
 it "says so of static programs, and lets what they exec be watched"
 for kind in -static -static-pie; do
@@ -72,7 +72,7 @@ for compiler in gcc clang; do
     if built $compiler -fsanitize=undefined say.c; then
         "$gumshoe" run --rules "$rules_file" --dir d -- ./program > out 2> err || equal $? 9
         equal "$(cat out err)" "as itself
-preload set"
+preload not set"
         grep -q watching: log || fail "not watched"
     fi
 done

@@ -25,5 +25,5 @@ witness() {
     cat $proc/limits
     readlink $proc/cwd
     for fd in $(ls $proc/fd | sort -n); do echo "fd $fd $(readlink $proc/fd/$fd | sed 's/:\[[0-9]*\]$//')"; done
-    tr '\0' '\n' < $proc/environ | grep . | grep -vE '^(LD_PRELOAD|GUMSHOE_[A-Z]*|HOSTS_WATCHED)=' | sort
+    tr '\0' '\n' < $proc/environ | grep . | grep -vE '^(LD_PRELOAD|GUMSHOE_[A-Z]*|HOSTS_WATCHED)=|libgumshoe.so' | sort # the last: what is left where LD_PRELOAD stood
 }
