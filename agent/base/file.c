@@ -15,11 +15,6 @@ int gs_openat(int dirfd, const char *path, int flags, mode_t mode)
     return fd < 0 ? -errno : fd;
 }
 
-void gs_close(int fd)
-{
-    close(fd);
-}
-
 int gs_read_all(int fd, size_t max, char **bytes, size_t *length)
 {
     char *text = NULL;
@@ -59,7 +54,7 @@ int gs_read_file(int dirfd, const char *path, size_t max, char **bytes, size_t *
                                           : -EINVAL;
     if (!error)
         error = gs_read_all(fd, max, bytes, length);
-    gs_close(fd);
+    close(fd);
     return error;
 }
 

@@ -7,7 +7,6 @@
 
 /* openat(2), close-on-exec. The descriptor, or -errno. */
 int gs_openat(int dirfd, const char *path, int flags, mode_t mode) GS_CHECK_RESULT;
-void gs_close(int fd);
 
 /* All of FD from its present offset, at most MAX bytes (-EFBIG beyond), NUL-terminated beyond *LENGTH.
  * The caller frees *BYTES with gs_free. */

@@ -493,7 +493,7 @@ static int begin_again(struct gs_box *box, const struct gs_incident_scene *scene
             box->held = held;
         gs_release(error ? &held : &old);
     }
-    gs_close(live);
+    close(live);
     if (!error)
         box->began = gs_box_out_size(&box->out);
     return error;

@@ -54,7 +54,7 @@ static int make_dot_folder(int store, const char *name, struct gs_held *out)
     if (!error)
         error = gs_hold(out, fd);
     else if (fd >= 0)
-        gs_close(fd);
+        close(fd);
     if (error)
         unlinkat(store, dot, AT_REMOVEDIR);
     return error;
@@ -97,7 +97,7 @@ int gs_open_regular(int folderfd, const char *name)
         return fd;
     if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
         return fd;
-    gs_close(fd);
+    close(fd);
     return -EINVAL;
 }
 
@@ -122,7 +122,7 @@ int gs_file_entry(int folderfd, const char *name, json_t **out)
 {
     int fd = gs_open_regular(folderfd, name), error = fd < 0 ? fd : entry_of(fd, name, out);
     if (fd >= 0)
-        gs_close(fd);
+        close(fd);
     return error;
 }
 
@@ -136,13 +136,13 @@ int gs_folder_keep(struct gs_folder *folder, const char *name, int fd)
         gs_folder_discard(folder, name, fd);
         return error;
     }
-    gs_close(fd);
+    close(fd);
     return 0;
 }
 
 void gs_folder_discard(struct gs_folder *folder, const char *name, int fd)
 {
-    gs_close(fd);
+    close(fd);
     if (gs_is_held(&folder->held, NULL))
         unlinkat(folder->held.fd, name, 0);
 }
@@ -178,7 +178,7 @@ int gs_incident_replace_json(const struct gs_held *folder, const json_t *json)
     if (!error && (fsync(fd) != 0 || renameat(folder->fd, fresh, folder->fd, "incident.json") != 0))
         error = -errno;
     if (fd >= 0)
-        gs_close(fd);
+        close(fd);
     if (error)
         unlinkat(folder->fd, fresh, 0);
     gs_text_fini(&text);
@@ -216,7 +216,7 @@ int gs_folder_publish(struct gs_folder *folder)
     if (!error && fsync(parent) != 0)
         gs_log(GS_LOG_WARNING, "incident %s: its name may not outlive a crash of the machine: %s",
                folder->name, strerrordesc_np(errno));
-    gs_close(parent);
+    close(parent);
     return error;
 }
 
@@ -238,7 +238,7 @@ void gs_folder_close(struct gs_folder *folder)
     snprintf(dot, sizeof dot, ".%s", folder->name);
     if (parent >= 0) {
         unlinkat(parent, dot, AT_REMOVEDIR); // if there is nothing in it
-        gs_close(parent);
+        close(parent);
     }
     gs_release(&folder->held);
     json_decref(folder->files);

@@ -75,7 +75,7 @@ static int take_lock(int live)
         nanosleep(&pause, NULL);
     }
     if (lock >= 0)
-        gs_close(lock);
+        close(lock);
     return error;
 }
 
@@ -88,7 +88,7 @@ static int read_ledger(struct visit *visit, int64_t now_ns)
     if (!error)
         error = gs_read_all(fd, TEXT_MAX, &text, &length);
     if (fd >= 0)
-        gs_close(fd);
+        close(fd);
     if (!error) {
         error = gs_ledger_parse(text, length, &visit->ledger);
         gs_free(text);
@@ -110,8 +110,8 @@ static void leave(struct visit *visit)
 {
     gs_ledger_fini(&visit->ledger);
     flock(visit->lock, LOCK_UN); // a child that was forked meanwhile has it open as well
-    gs_close(visit->lock);
-    gs_close(visit->live);
+    close(visit->lock);
+    close(visit->live);
 }
 
 static int enter(struct gs_store *store, int64_t now_ns, struct visit *visit)
@@ -125,7 +125,7 @@ static int enter(struct gs_store *store, int64_t now_ns, struct visit *visit)
     visit->lock = take_lock(visit->live);
     int error = visit->lock < 0 ? visit->lock : read_ledger(visit, now_ns);
     if (visit->lock < 0)
-        gs_close(visit->live);
+        close(visit->live);
     else if (error)
         leave(visit);
     return error;
@@ -141,7 +141,7 @@ static int put_back(const struct visit *visit)
     int fd = text.failed ? -ENOMEM : gs_openat(visit->live, fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
     int error = fd < 0 ? fd : gs_write_all(fd, text.bytes, text.length);
     if (fd >= 0)
-        gs_close(fd);
+        close(fd);
     if (!error && renameat(visit->live, fresh, visit->live, visit->name) != 0)
         error = -errno;
     if (error)

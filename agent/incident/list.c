@@ -50,7 +50,7 @@ json_t *gs_incident_read(int folderfd, char *why, size_t why_size)
     int fd = gs_open_regular(folderfd, "incident.json");
     int failed = fd < 0 ? fd : gs_read_all(fd, JSON_BYTES_MAX, &text, &length);
     if (fd >= 0)
-        gs_close(fd);
+        close(fd);
     json_t *json = failed ? NULL : gs_json_read(text, length, JSON_REJECT_DUPLICATES, &error);
     if (!failed)
         gs_free(text);
@@ -77,7 +77,7 @@ json_t *gs_incident_load(const char *path, char *why, size_t why_size)
         return NULL;
     }
     json_t *json = gs_incident_read(fd, why, why_size);
-    gs_close(fd);
+    close(fd);
     return json;
 }
 
@@ -87,9 +87,9 @@ int gs_incident_read_file(const char *path, const char *name, size_t max, char *
     int fd = folder < 0 ? folder : gs_open_regular(folder, name);
     int error = fd < 0 ? fd : gs_read_all(fd, max, bytes, length);
     if (fd >= 0)
-        gs_close(fd);
+        close(fd);
     if (folder >= 0)
-        gs_close(folder);
+        close(folder);
     return error;
 }
 
@@ -131,13 +131,13 @@ int gs_incident_list(const char *path, struct gs_incident_list *out)
         int folder = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         json_t *json = folder < 0 ? NULL : gs_incident_read(folder, why, sizeof why);
         if (folder >= 0)
-            gs_close(folder);
+            close(folder);
         if (json)
             error = add_entry(out, &capacity, name, json);
         else
             out->unreadable++;
     }
-    gs_close(fd);
+    close(fd);
     gs_sort(out->entry, out->count, sizeof *out->entry, by_name);
     if (error)
         gs_incident_list_fini(out);

@@ -38,7 +38,7 @@ static void read_beginning(const char *path, char *out, size_t size)
     ssize_t got = fd < 0 ? 0 : read(fd, out, size - 1);
     out[got > 0 ? got : 0] = 0;
     if (fd >= 0)
-        gs_close(fd);
+        close(fd);
 }
 
 /* Field 22 of /proc/PID/stat. */
@@ -255,7 +255,7 @@ int gs_live_open(struct gs_store *store)
         error = -EPERM;
     if (!error)
         return live;
-    gs_close(live);
+    close(live);
     return error;
 }
 
@@ -270,7 +270,7 @@ int gs_live_listen(struct gs_store *store, char name[GS_LIVE_NAME])
     sweep(live, directory);
     socket_name((int)getpid(), name);
     int listener = listen_at(directory, live, name);
-    gs_close(live);
+    close(live);
     return listener;
 }
 

@@ -66,7 +66,7 @@ static int open_box(int live, const char *name)
     if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == geteuid() &&
         status.st_nlink == 1)
         return fd;
-    gs_close(fd);
+    close(fd);
     return -EPERM;
 }
 
@@ -164,7 +164,7 @@ static bool folder_is_of(int store, const char *name, const struct gs_remains *r
     json_t *json = gs_incident_read(folder, why, sizeof why);
     bool is = json && is_of(json, remains);
     json_decref(json);
-    gs_close(folder);
+    close(folder);
     return is;
 }
 
@@ -256,7 +256,7 @@ static int try_box(const struct box *box, int number, uint64_t max_per_hour, cha
         return 0;
     bool dead = gs_box_lock(fd) && still_bears(box->live, box->name, fd);
     int made = dead ? turn(box, fd, number, max_per_hour, path) : 0;
-    gs_close(fd);
+    close(fd);
     return made;
 }
 
@@ -288,8 +288,8 @@ int gs_recover_next(struct gs_store *store, uint64_t max_per_hour, char path[PAT
     for (size_t i = 0; i < count && made == 0; i++)
         made = try_box(&(struct box){store, live, names[i]}, 0, max_per_hour, path);
     if (live >= 0)
-        gs_close(live);
-    gs_close(lock);
+        close(live);
+    close(lock);
     return live < 0 ? live : made;
 }
 
@@ -300,7 +300,7 @@ static int turn_child(struct gs_store *store, int live, const char *file, int nu
     if (lock < 0)
         return lock;
     int made = try_box(&(struct box){store, live, file}, number, 0, path);
-    gs_close(lock);
+    close(lock);
     return made;
 }
 
@@ -315,7 +315,7 @@ int gs_recover_child(struct gs_store *store, const char *name, int status, char 
         made = turn_child(store, live, file, WTERMSIG(status), path);
     else
         unlinkat(live, file, 0);
-    gs_close(live);
+    close(live);
     gs_live_remove(store, strcat(strcpy(file, name), ".sock")); // nobody answers it any more
     return made;
 }

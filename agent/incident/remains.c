@@ -19,7 +19,7 @@ static int open_lock(struct gs_store *store)
     if (live < 0)
         return live;
     int lock = gs_openat(live, ".lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600);
-    gs_close(live);
+    close(live);
     return lock;
 }
 
@@ -32,7 +32,7 @@ int gs_died_lock(struct gs_store *store)
     if (lock < 0 || fcntl(lock, F_SETLK, &whole) == 0)
         return lock;
     int error = errno == EACCES ? -EWOULDBLOCK : -errno;
-    gs_close(lock);
+    close(lock);
     return error;
 }
 
@@ -42,7 +42,7 @@ int gs_recovering_pid(struct gs_store *store)
     int lock = open_lock(store);
     bool held = lock >= 0 && fcntl(lock, F_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
     if (lock >= 0)
-        gs_close(lock);
+        close(lock);
     return held && whole.l_pid > 0 ? whole.l_pid : 0;
 }
 
@@ -106,6 +106,6 @@ int gs_incident_of_remains(struct gs_store *store, const struct gs_remains *rema
     if (lock < 0)
         return lock;
     int error = gs_remains_write(store, remains, path);
-    gs_close(lock);
+    close(lock);
     return error;
 }

@@ -32,7 +32,7 @@ int gs_open_own_folder(int dirfd, const char *name)
         return folder;
     if (fstat(folder, &status) == 0 && status.st_uid == geteuid() && !(status.st_mode & 022))
         return folder;
-    gs_close(folder);
+    close(folder);
     return -EPERM;
 }
 
@@ -71,7 +71,7 @@ int gs_folder_remove(int dirfd, const char *name)
         unlink_all(folder);
         error = unlinkat(dirfd, gone, AT_REMOVEDIR) != 0 ? -errno : 0;
     }
-    gs_close(folder);
+    close(folder);
     return error;
 }
 
@@ -109,7 +109,7 @@ static int add(struct stock *stock, int dirfd, const char *name, const struct gs
     if (folder < 0)
         return 0; // another user's, or gone meanwhile
     uint64_t bytes = bytes_in(folder);
-    gs_close(folder);
+    close(folder);
     if (gs_grow(&stock->at, &stock->capacity, stock->count + 1, sizeof *stock->at))
         return -ENOMEM;
     struct standing *standing = &stock->at[stock->count++];
@@ -138,7 +138,7 @@ static void read_index(struct standing *standing, struct stock *stock, int dirfd
     int folder = gs_open_own_folder(dirfd, standing->name);
     json_t *json = folder < 0 ? NULL : gs_incident_read(folder, why, sizeof why);
     if (folder >= 0)
-        gs_close(folder);
+        close(folder);
     standing->stays = json == NULL;
     if (!json) {
         stock->bytes -= standing->bytes;
@@ -256,7 +256,7 @@ static int take_lock(int fd)
         (lock >= 0 && fstat(lock, &status) == 0 &&
          (status.st_uid != geteuid() || !S_ISREG(status.st_mode)))) {
         if (lock >= 0)
-            gs_close(lock);
+            close(lock);
         return gs_openat(fd, ".", O_RDONLY | O_DIRECTORY, 0);
     }
     for (int i = 0; lock >= 0 && i < TRIES; i++) {
@@ -266,7 +266,7 @@ static int take_lock(int fd)
     }
     if (lock < 0)
         return lock;
-    gs_close(lock);
+    close(lock);
     return -EBUSY;
 }
 
@@ -276,6 +276,6 @@ size_t gs_store_rotate(struct gs_store *store)
     if (lock < 0)
         return 0; // somebody else is at it, or the store is gone: the next incident tries again
     size_t removed = rotate(store);
-    gs_close(lock);
+    close(lock);
     return removed;
 }

@@ -20,6 +20,7 @@
 #include <link.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define INCIDENT_NS (1 * GS_NS_PER_S)
 #define BASELINE_NS (GS_NS_PER_S / 4)
@@ -90,7 +91,7 @@ static int claim_for_threads(struct gs_survey *survey)
     gs_dir_start(&dir, task);
     for (const char *name; !error && (name = gs_dir_next(&dir));)
         error = claim_for_thread(survey, task, (pid_t)strtol(name, NULL, 10));
-    gs_close(task);
+    close(task);
     return error;
 }
 
@@ -172,7 +173,7 @@ static void count(struct reading *r, int64_t budget_ns)
     if (!r->error)
         gs_survey_count(survey, r->resident.all);
     if (!r->error)
-        gs_close(survey->source.fd);
+        close(survey->source.fd);
     if (!r->error)
         r->error = survey->source.error;
     read_resident(&r->resident);

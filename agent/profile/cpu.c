@@ -185,7 +185,7 @@ static void look_through_threads(int64_t now_ns)
         if (tid > 0 && !gs_probe_is_own_thread(tid))
             look_at(task, tid);
     }
-    gs_close(task);
+    close(task);
     gs_probe_cpu_sweep();
 }
 

@@ -15,7 +15,7 @@ static void read_start(int task, pid_t tid, const char *name, char *out, size_t 
     int fd = gs_openat(task, path, O_RDONLY, 0);
     ssize_t length = fd < 0 ? 0 : read(fd, out, size - 1);
     if (fd >= 0)
-        gs_close(fd);
+        close(fd);
     out[length > 0 ? length : 0] = 0;
 }
 

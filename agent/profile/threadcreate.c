@@ -32,7 +32,7 @@ static int count_living(struct census *census)
         else
             census->strangers++;
     }
-    gs_close(task);
+    close(task);
     return 0;
 }
 

@@ -354,7 +354,7 @@ static int gather(struct gs_thread_dump *dump, const struct gs_gather *how, stru
     if (!profile->failed)
         find_deadlock(dump, &out->deadlock);
     if (dump->task >= 0)
-        gs_close(dump->task);
+        close(dump->task);
     if (!profile->failed)
         gs_threads_text(dump, &out->deadlock, &out->text);
     gs_free(dump->thread);

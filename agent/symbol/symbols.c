@@ -66,7 +66,7 @@ static void add_note(struct gs_symbols *symbols, const char *path, const char *w
 static void close_file(struct file *file)
 {
     if (file->image.fd >= 0)
-        gs_close(file->image.fd);
+        close(file->image.fd);
     gs_free(file->segment);
     *file = (struct file){.image.fd = -1};
 }
