@@ -178,7 +178,9 @@ void gs_callback_tell(const char *path)
         snprintf(c.path[c.count++], PATH_MAX, "%s", path);
     gs_lock_give(&c.lock);
     if (wanted && !room)
-        gs_log(GS_LOG_WARNING, "gumshoe_on_incident: the function was not called for %s: it has not returned from others", path);
+        gs_log(GS_LOG_WARNING,
+               "gumshoe_on_incident: the function was not called for %s: it has not returned from others",
+               path);
     gs_event_signal(&c.changed);
 }
 

@@ -109,7 +109,8 @@ bool gs_children_meant(const struct gs_rules *rules)
     ssize_t length = readlink("/proc/self/exe", exe, sizeof exe - 1);
     exe[length > 0 ? length : 0] = 0;
     for (size_t i = 0; i < rules->only_count; i++)
-        if (!strcmp(rules->only[i], gs_base_name(exe)) || !strcmp(rules->only[i], program_invocation_short_name))
+        if (!strcmp(rules->only[i], gs_base_name(exe)) ||
+            !strcmp(rules->only[i], program_invocation_short_name))
             return true;
     return rules->only_count == 0;
 }

@@ -87,7 +87,8 @@ static bool is_same_field(const char *a, const char *b, const char *name)
 
 static bool is_same(const char *a, const char *b)
 {
-    static const char *const what[] = {"Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "NoNewPrivs"};
+    static const char *const what[] = {"Uid",    "Gid",    "Groups", "CapInh",
+                                       "CapPrm", "CapEff", "CapBnd", "NoNewPrivs"};
     bool same = true;
     for (size_t i = 0; i < sizeof what / sizeof *what; i++)
         same &= is_same_field(a, b, what[i]);
@@ -130,11 +131,13 @@ static int set_users(const char *status)
 
 static int set_capabilities(const char *status)
 {
-    uint64_t effective = mask(status, "CapEff"), permitted = mask(status, "CapPrm"), inheritable = mask(status, "CapInh");
+    uint64_t effective = mask(status, "CapEff"), permitted = mask(status, "CapPrm"),
+             inheritable = mask(status, "CapInh");
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[2];
     for (int half = 0; half < 2; half++)
-        data[half] = (struct __user_cap_data_struct){(uint32_t)(effective >> 32 * half), (uint32_t)(permitted >> 32 * half),
+        data[half] = (struct __user_cap_data_struct){(uint32_t)(effective >> 32 * half),
+                                                     (uint32_t)(permitted >> 32 * half),
                                                      (uint32_t)(inheritable >> 32 * half)};
     return syscall(SYS_capset, &header, data) != 0 ? -errno : 0;
 }
@@ -175,7 +178,8 @@ bool gs_credentials_follow(void)
     bool others = !theirs || !ours || !is_same(theirs, ours);
     int error = !theirs || !ours ? -ESRCH : others ? adopt(theirs, ours) : 0;
     if (error)
-        gs_log(GS_LOG_WARNING, "the program has changed its credentials, and the agent's thread could not do the same: %s",
+        gs_log(GS_LOG_WARNING,
+               "the program has changed its credentials, and the agent's thread could not do the same: %s",
                strerrordesc_np(-error));
     gs_free(theirs);
     gs_free(ours);

@@ -91,7 +91,8 @@ static bool enter(enum gs_own_table table)
 {
     bool entered = table == GS_TABLE_CREATORS || enter_own_table();
     enum way unknown = UNKNOWN;
-    if (table != GS_TABLE_CREATORS && atomic_compare_exchange_strong(&way, &unknown, entered ? UNSHARED : COPIED))
+    if (table != GS_TABLE_CREATORS &&
+        atomic_compare_exchange_strong(&way, &unknown, entered ? UNSHARED : COPIED))
         gs_event_signal(&way_found);
     if (entered && table == GS_TABLE_FRESH)
         gs_held_new_table();

@@ -26,9 +26,9 @@
 enum {
     MODULES = 128,
     PAGE = 4096,
-    CONTROL = 4096,       // bytes: glibc's struct pthread has 2,304
-    SPARE_MODULES = 128,  // numbers for modules that are loaded later
-    FAR = 64 << 10,       // a block farther away is not at a fixed distance: it was allocated by itself
+    CONTROL = 4096,      // bytes: glibc's struct pthread has 2,304
+    SPARE_MODULES = 128, // numbers for modules that are loaded later
+    FAR = 64 << 10,      // a block farther away is not at a fixed distance: it was allocated by itself
     STACK_GUARD = 0x28,
     POINTER_GUARD = 0x30, // both from the thread pointer, on x86-64
 };
@@ -52,7 +52,7 @@ static struct {
     size_t count, highest;
     size_t below, above; // bytes that the blocks take on each side of the thread pointer
     uintptr_t stack_guard, pointer_guard;
-    size_t generation;   // of the loader's list of modules
+    size_t generation; // of the loader's list of modules
 } tls;
 
 static char *thread_pointer(void)
@@ -163,8 +163,9 @@ void *gs_own_tls_make(void *at)
         memcpy(pointer + tls.module[i].distance, tls.module[i].image, tls.module[i].image_size);
 #if defined(__x86_64__)
     void *self = pointer;
-    memcpy(pointer, &self, sizeof self);                     // the control block's own address
-    memcpy(pointer + 2 * sizeof self, &self, sizeof self);   // pthread_self() of a thread that is none of the library's
+    memcpy(pointer, &self, sizeof self); // the control block's own address
+    memcpy(pointer + 2 * sizeof self, &self,
+           sizeof self); // pthread_self() of a thread that is none of the library's
     memcpy(pointer + STACK_GUARD, &tls.stack_guard, sizeof tls.stack_guard);
     memcpy(pointer + POINTER_GUARD, &tls.pointer_guard, sizeof tls.pointer_guard);
 #endif

@@ -143,8 +143,8 @@ static char *const *follow_exec(char *const envp[])
     if (changed == MAP_FAILED)
         return NULL;
     char *const *preload = find_entry(envp, "LD_PRELOAD");
-    int length = snprintf(changed->preload, sizeof changed->preload, "LD_PRELOAD=%s%s%s", library, preload ? ":" : "",
-                          preload ? *preload + sizeof "LD_PRELOAD" : "");
+    int length = snprintf(changed->preload, sizeof changed->preload, "LD_PRELOAD=%s%s%s", library,
+                          preload ? ":" : "", preload ? *preload + sizeof "LD_PRELOAD" : "");
     changed->size = size;
     for (size_t i = 0; i < count; i++)
         if (!is_variable(envp[i], "LD_PRELOAD") && !is_variable(envp[i], "GUMSHOE_PID"))
@@ -160,7 +160,8 @@ static char *const *follow_exec(char *const envp[])
 
 static void exec_failed(char *const *envp)
 {
-    struct changed *changed = (struct changed *)(void *)((char *)(uintptr_t)envp - offsetof(struct changed, envp));
+    struct changed *changed =
+        (struct changed *)(void *)((char *)(uintptr_t)envp - offsetof(struct changed, envp));
     gs_mapping_free(changed, changed->size);
 }
 

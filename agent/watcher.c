@@ -49,10 +49,10 @@
 #include <unistd.h>
 
 enum { STACK_BYTES = 1 << 20, NICE = 5 };
-#define STOP_PATIENCE_NS GS_NS_PER_S
+#define STOP_PATIENCE_NS   GS_NS_PER_S
 #define FOLLOW_PATIENCE_NS (20 * GS_NS_PER_MS) /* for our threads to have the program's new credentials */
-#define DEAD_PAUSE_MAX_NS (60 * GS_NS_PER_S)
-#define LOOK_UP_AGAIN_NS (5 * GS_NS_PER_S)
+#define DEAD_PAUSE_MAX_NS  (60 * GS_NS_PER_S)
+#define LOOK_UP_AGAIN_NS   (5 * GS_NS_PER_S)
 /* Calls that change what a thread is, more often than this in REST_NS: they do not wait for our threads to follow, and those that
  * want a process of one thread do not find ours again until there was none for so long. */
 enum { CHANGES_MAX = 16 };
@@ -64,11 +64,11 @@ static struct {
     struct gs_event told;             // the thread has said something: how it started, what it has followed
     _Atomic bool running;             // there is a watch, if perhaps sent away
     _Atomic bool stopping, sent_away; // asks the thread to end: for good, or for a while
-    _Atomic bool inherited;           // this is a fork's child, not watched yet, and `parts` are still the parent's
-    struct gs_event woken;            // for the thread of such a child
-    _Atomic bool store_opened;        // by that thread
-    _Atomic uint32_t followed;        // changes of credentials
-    _Atomic pid_t pid;                // of the process that all this is of: a child of vfork has our memory, too
+    _Atomic bool inherited;    // this is a fork's child, not watched yet, and `parts` are still the parent's
+    struct gs_event woken;     // for the thread of such a child
+    _Atomic bool store_opened; // by that thread
+    _Atomic uint32_t followed; // changes of credentials
+    _Atomic pid_t pid;         // of the process that all this is of: a child of vfork has our memory, too
     _Atomic int64_t changes_since_ns;
     _Atomic unsigned changes;
     unsigned away_depth;
@@ -80,7 +80,8 @@ static struct {
     uint64_t file_limit;
     int64_t look_up_due_ns;
     struct gs_box *box; // NULL: there was no memory for it
-    int64_t dead_due_ns, dead_pause_ns; // when to look for boxes of those who died here before; INT64_MAX: there are none
+    int64_t dead_due_ns,
+        dead_pause_ns; // when to look for boxes of those who died here before; INT64_MAX: there are none
     _Atomic int64_t cpu_duration_ns; // of a profile that the program asks for
 } w = {
     .gate.rank = GS_RANK_GATE,
@@ -348,7 +349,9 @@ static void recover_dead(void)
 {
     enum gs_recovered recovered = gs_under_way_recover(&w.parts);
     int64_t longer_ns = 2 * w.dead_pause_ns > GS_NS_PER_S ? 2 * w.dead_pause_ns : GS_NS_PER_S;
-    w.dead_pause_ns = recovered != GS_RECOVERED_BUSY ? 0 : longer_ns < DEAD_PAUSE_MAX_NS ? longer_ns : DEAD_PAUSE_MAX_NS;
+    w.dead_pause_ns = recovered != GS_RECOVERED_BUSY  ? 0
+                      : longer_ns < DEAD_PAUSE_MAX_NS ? longer_ns
+                                                      : DEAD_PAUSE_MAX_NS;
     w.dead_due_ns = recovered == GS_RECOVERED_ALL ? INT64_MAX : gs_monotonic_ns() + w.dead_pause_ns;
 }
 
@@ -414,7 +417,8 @@ static void watch(bool anew)
     settle_in();
     w.governor = (struct gs_governor){.before = cost_so_far()};
     go_by_rules();
-    gs_control_start(w.parts.store); // which sweeps away the sockets of the dead: those who have one count as alive
+    gs_control_start(
+        w.parts.store); // which sweeps away the sockets of the dead: those who have one count as alive
     if (anew)
         recall();
     go_round();
@@ -549,7 +553,8 @@ static bool come_often(void)
 static void wait_for_store(void)
 {
     int64_t until_ns = gs_monotonic_ns() + FOLLOW_PATIENCE_NS;
-    for (uint32_t seen; seen = gs_event_seen(&w.told), !atomic_load(&w.store_opened) && gs_own_thread_runs(&w.thread);) {
+    for (uint32_t seen;
+         seen = gs_event_seen(&w.told), !atomic_load(&w.store_opened) && gs_own_thread_runs(&w.thread);) {
         int64_t left_ns = until_ns - gs_monotonic_ns();
         if (left_ns <= 0)
             break;
@@ -563,7 +568,8 @@ static void send_away(void)
         return;
     w.away_depth++;
     if (gs_own_thread_runs(&w.thread) && !end_thread(&w.sent_away))
-        gs_log(GS_LOG_WARNING, "a capture is under way while the program changes its namespaces: the kernel may refuse that");
+        gs_log(GS_LOG_WARNING,
+               "a capture is under way while the program changes its namespaces: the kernel may refuse that");
     gs_lock_give(&w.gate);
 }
 
@@ -630,7 +636,8 @@ static bool take_over(void)
 {
     int error = gs_parts_inherit(&w.parts);
     atomic_store(&w.running, error == 0);
-    atomic_store(&w.inherited, false); // after that: a child that is forked just now finds the one or the other
+    atomic_store(&w.inherited,
+                 false); // after that: a child that is forked just now finds the one or the other
     if (error)
         gs_parts_drop(&w.parts);
     else
@@ -644,7 +651,8 @@ static void grow_up(void *unused)
     char why[256];
     (void)unused;
     int64_t until_ns = gs_monotonic_ns() + GS_CHILD_GROWN_NS;
-    (void)!gs_store_open_again(w.parts.store, why, sizeof why); // before the child goes to another root; tried again below
+    (void)!gs_store_open_again(w.parts.store, why,
+                               sizeof why); // before the child goes to another root; tried again below
     atomic_store(&w.store_opened, true);
     gs_event_signal(&w.told);
     for (int64_t left_ns; !must_end() && (left_ns = until_ns - gs_monotonic_ns()) > 0;) {

@@ -47,7 +47,8 @@ static int print(const struct gs_profile *profile, struct order *order)
 {
     int fd = memfd_create("gumshoe", MFD_CLOEXEC), error = fd < 0 ? -errno : gs_profile_write(profile, fd);
     if (!error)
-        error = lseek(fd, 0, SEEK_SET) < 0 ? -errno : gs_read_all(fd, PROFILE_MAX, &order->bytes, &order->length);
+        error =
+            lseek(fd, 0, SEEK_SET) < 0 ? -errno : gs_read_all(fd, PROFILE_MAX, &order->bytes, &order->length);
     if (fd >= 0)
         close(fd);
     return error;

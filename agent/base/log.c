@@ -72,10 +72,12 @@ void gs_log_to(const char *where)
 /* A copy of the descriptor 2 that the process's first thread has; where the kernel gives none, what it is of, opened anew. */
 static int copy_stderr(void)
 {
-    int process = gs_process_handle(), fd = process < 0 ? process : gs_process_copy_descriptor(process, STDERR_FILENO);
+    int process = gs_process_handle(),
+        fd = process < 0 ? process : gs_process_copy_descriptor(process, STDERR_FILENO);
     if (process >= 0)
         close(process);
-    return fd >= 0 ? fd : gs_openat(AT_FDCWD, "/proc/self/fd/2", O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK, 0);
+    return fd >= 0 ? fd
+                   : gs_openat(AT_FDCWD, "/proc/self/fd/2", O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK, 0);
 }
 
 static bool takes_a_line(int fd)

@@ -123,12 +123,12 @@ static void take_arguments(const char *first, va_list more, char **argv)
 
 /* The arguments that follow FIRST as an array ARGV in this function's frame, and MORE behind them. (A macro, because the array is
  * to live as long as that frame: these may be called where there is no malloc.) */
-#define ARGUMENTS(first, argv, more)                    \
-    va_list more;                                       \
-    va_start(more, first);                              \
-    char *argv[count_arguments(first, more) + 2];       \
-    va_end(more);                                       \
-    va_start(more, first);                              \
+#define ARGUMENTS(first, argv, more)              \
+    va_list more;                                 \
+    va_start(more, first);                        \
+    char *argv[count_arguments(first, more) + 2]; \
+    va_end(more);                                 \
+    va_start(more, first);                        \
     take_arguments(first, more, argv)
 
 HOOK int execl(const char *path, const char *first, ...)

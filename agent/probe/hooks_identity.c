@@ -42,18 +42,18 @@ static void *find(_Atomic(void *) *slot, const char *name)
 
 /* Call the real function of the hook that this stands in, with its arguments, and tell of it on both sides. (A macro, because
  * it takes the type and the name of that function.) */
-#define AROUND(change, name, ...)                          \
-    static _Atomic(void *) slot;                           \
-    __typeof__(&name) real;                                \
-    void *found = find(&slot, #name);                      \
-    memcpy(&real, &found, sizeof real);                    \
-    if (!real) {                                           \
-        errno = ENOSYS;                                    \
-        return -1;                                         \
-    }                                                      \
-    tell(&gs_told_before, change);                            \
-    int result = real(__VA_ARGS__);                        \
-    tell(&gs_told_after, change);                             \
+#define AROUND(change, name, ...)       \
+    static _Atomic(void *) slot;        \
+    __typeof__(&name) real;             \
+    void *found = find(&slot, #name);   \
+    memcpy(&real, &found, sizeof real); \
+    if (!real) {                        \
+        errno = ENOSYS;                 \
+        return -1;                      \
+    }                                   \
+    tell(&gs_told_before, change);      \
+    int result = real(__VA_ARGS__);     \
+    tell(&gs_told_after, change);       \
     return result
 
 HOOK int setuid(uid_t user)
