@@ -12,9 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { PATIENCE_S = 5 }; // of the command, with an agent whose queue is full
@@ -217,25 +219,35 @@ static void sweep(int live, const char *directory)
     }
 }
 
-/* It gets its name when it listens: before, somebody who sweeps would take it for one that nobody listens at any more. */
 static int listen_at(const char *directory, int live, const char *name)
 {
     struct sockaddr_un address;
-    char fresh[GS_LIVE_NAME + 8];
-    snprintf(fresh, sizeof fresh, "%s.new", name);
-    int fd = set_address(&address, directory, fresh) ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1,
+    int fd = set_address(&address, directory, name) ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1,
         error = 0;
     if (fd < 0)
         return -EMFILE;
-    unlinkat(live, fresh, 0); // of a number that has come round
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || fchmodat(live, fresh, 0600, 0) != 0 ||
-        listen(fd, 8) != 0 || renameat(live, fresh, live, name) != 0)
+    unlinkat(live, name, 0); // of a number that has come round
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || fchmodat(live, name, 0600, 0) != 0 ||
+        listen(fd, 8) != 0)
         error = -errno;
     if (!error)
         return fd;
-    unlinkat(live, fresh, 0);
     close(fd);
     return error;
+}
+
+/* A socket that has its name and does not listen yet looks like a dead process's. So who makes one, and who removes those of the dead,
+ * holds the lock of the directory LIVE. False: another has held it for too long; it may have been stopped. */
+static bool lock_sockets(int live)
+{
+    enum { TRIES = 20 };
+    const struct timespec moment = {.tv_nsec = 5000000};
+    for (int i = 0; i < TRIES; i++) {
+        if (flock(live, LOCK_EX | LOCK_NB) == 0)
+            return true;
+        nanosleep(&moment, NULL);
+    }
+    return false;
 }
 
 int gs_live_open(struct gs_store *store)
@@ -267,9 +279,13 @@ int gs_live_listen(struct gs_store *store, char name[GS_LIVE_NAME])
         return live;
     snprintf(directory, sizeof directory, "/proc/thread-self/fd/%d",
              live); // a socket's path is short; ours need not be
-    sweep(live, directory);
+    bool locked = lock_sockets(live);
+    if (locked)
+        sweep(live, directory);
     socket_name((int)getpid(), name);
     int listener = listen_at(directory, live, name);
+    if (locked)
+        flock(live, LOCK_UN);
     close(live);
     return listener;
 }

@@ -210,6 +210,33 @@ void gs_cpu_thread_leaves(pid_t tid)
         end_timer(place);
 }
 
+/* Take back the signal that the timer of the calling thread had sent and that it has blocked since. One of the host's is sent to it
+ * again. */
+static void take_back(void)
+{
+    const struct timespec now = {0};
+    uint64_t ours = (uint64_t)1 << (signal_number - 1);
+    siginfo_t info;
+    if (syscall(SYS_rt_sigtimedwait, &ours, &info, &now, sizeof ours) == signal_number &&
+        (info.si_code != SI_TIMER || info.si_value.sival_ptr != ring))
+        syscall(SYS_kill, getpid(), signal_number);
+}
+
+void gs_cpu_thread_blocks(const sigset_t *set)
+{
+    uint64_t mask;
+    if (GS_LIKELY(atomic_load_explicit(&period_ns, memory_order_relaxed) == 0))
+        return;
+    memcpy(&mask, set, sizeof mask); // the kernel's part of it
+    int kept = errno;
+    _Atomic uint64_t *place = mask >> (signal_number - 1) & 1 ? timer_of((pid_t)syscall(SYS_gettid)) : NULL;
+    if (place) {
+        end_timer(place);
+        take_back();
+    }
+    errno = kept;
+}
+
 bool gs_probe_cpu_watch(pid_t tid)
 {
     if (!timer_of(tid) && !arm(tid, false))

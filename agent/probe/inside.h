@@ -287,6 +287,8 @@ struct gs_registers gs_registers_of(const ucontext_t *context); // of what a han
 void gs_cpu_thread_begins(pid_t tid);
 /* The calling thread is not to be signalled any more. */
 void gs_cpu_thread_leaves(pid_t tid);
+/* The calling thread blocks the signals in SET: if ours is one of them, it is not sampled any more, and finds none of ours. */
+void gs_cpu_thread_blocks(const sigset_t *set);
 
 /* The hooks of hooks_malloc.c, by names that say that they are meant. */
 void *gs_hooked_malloc(size_t size);
