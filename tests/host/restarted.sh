@@ -10,6 +10,7 @@ died() { [ "$(find store -maxdepth 1 -name '2*-previous-run-died-*' | wc -l)" = 
 has_box() { ls store/.live/$1-*.box; }
 # serve WORKERS: a server in the background, $server; it has a box and all of its workers.
 serve() {
+    rm -f out # of the one before: its list is not this one's
     preloaded store "$build/hosts/prefork" "$1" 3 > out & server=$!; started="$started $server"
     wait_until grep -q serving out
     workers=$(grep -v serving out || true); started="$started $workers"
