@@ -97,7 +97,7 @@ next_start ended
 equal "$(died ended)" 0 "incidents"
 equal "$(ls ended/.live | grep -c box || true)" 0 "boxes"
 
-"$gumshoe" run --rules "$rules" --dir ended -- "$spike" 1 1 stay < /dev/null > out & runner=$!; started="$started $runner"
+rm -f out; "$gumshoe" run --rules "$rules" --dir ended -- "$spike" 1 1 stay < /dev/null > out & runner=$!; started="$started $runner"
 wait_until said full out
 wait_until has_box ended
 kill -TERM $runner; status=0; wait $runner || status=$?
@@ -137,7 +137,7 @@ for _ in range(9000): # of 4 GiB each, which nobody touches
 print("full", flush=True)
 time.sleep(600)
 P
-preloaded churned /usr/bin/python3 churn.py > out & host=$!; started="$started $host"
+rm -f out; preloaded churned /usr/bin/python3 churn.py > out & host=$!; started="$started $host"
 wait_until said full out
 touch full
 is_written() { [ -n "$(find churned/.live -name "$host-*.box" -newer full)" ]; }
@@ -207,7 +207,7 @@ status=0; "$gumshoe" recover 2> err || status=$?
 equal $status 2 "exit status without one"
 
 it "knows a program that execs another in its own process for the same one"
-preloaded exec "$spike" 1 1 exec "$spike" 2 1 exit < input > out & host=$!; started="$started $host"
+rm -f out; preloaded exec "$spike" 1 1 exec "$spike" 2 1 exit < input > out & host=$!; started="$started $host"
 exec 3> input
 wait_until has_box exec
 echo >&3
@@ -232,7 +232,7 @@ if cgroup_of 209715200; then
     trap 'code=$?; set +e; kill -9 $(cat "$group/cgroup.procs") 2> /dev/null; sleep 0.2; rmdir "$group"; (exit $code); finish' EXIT
     it "tells who killed it, where it was the OOM killer: seen to end, and found afterwards"
     enter='echo $$ > "$0/cgroup.procs"; exec "$@"'
-    sh -c "$enter" "$group" "$gumshoe" run --rules "$rules" --dir oom -- "$spike" 20 140 more < input > out & runner=$!; started="$started $runner"
+    rm -f out; sh -c "$enter" "$group" "$gumshoe" run --rules "$rules" --dir oom -- "$spike" 20 140 more < input > out & runner=$!; started="$started $runner"
     exec 3> input
     echo >&3
     wait_until said full out
@@ -247,7 +247,7 @@ if cgroup_of 209715200; then
     total=$(heap_bytes "$found")
     # 160 MiB, and what was seen of the rest; a standard error of 1.5 %
     [ "$total" -gt $((140 * 1048576)) ] || fail "the box has $total bytes of 160 MiB and more"
-    preloaded oom2 sh -c "$enter" "$group" "$spike" 20 1 more < input > out 2> /dev/null & host=$!; started="$started $host"
+    rm -f out; preloaded oom2 sh -c "$enter" "$group" "$spike" 20 1 more < input > out 2> /dev/null & host=$!; started="$started $host"
     exec 3> input
     wait_until said calm out
     wait_until has_box oom2 $host-
