@@ -1,5 +1,6 @@
 # A master with a pool of forked workers.
 # needs: /usr/sbin/php-fpm8.2 cgi-fcgi
+# varies: s|^\[[0-9].*[0-9]\] NOTICE|NOTICE|
 . "$HOSTS_LIB"
 echo '<?php $a = range(1, 100000); echo array_sum($a), " ", strlen(str_repeat("x", 1 << 20)), "\n";' > varies/a.php
 cat > varies/conf <<END
