@@ -36,7 +36,7 @@ cp "$corpse" elsewhere; cp "$corpse" moved; ./moved wait < input > out3 & moved=
 started="$abort $segv $watched $bare $moved"
 declare -A running
 for linker in lld mold; do
-    gcc -O2 -pthread -fuse-ld=$linker "$source_dir/tests/host/corpse.c" -o corpse.$linker
+    gcc -O2 -fno-builtin -pthread -fuse-ld=$linker "$source_dir/tests/host/corpse.c" -o corpse.$linker
     ./corpse.$linker wait < input > out.$linker & running[$linker]=$!
     started="$started $!"
 done
