@@ -45,10 +45,10 @@ def contents(folder, entry):
 
 
 def shape(value):
-    """What stays the same from one incident to the next: the keys, and how many there are of a list."""
+    """What stays the same from one document to the next: the keys, and how many there are of a list."""
     if isinstance(value, dict):
         return {key: shape(inner) for key, inner in value.items()}
-    return [shape(inner) for inner in value] if isinstance(value, list) else type(value) in (int, float) and "number" or value and "text"
+    return [shape(inner) for inner in value] if isinstance(value, list) else "value"
 
 
 def says(index, files):
