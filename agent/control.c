@@ -11,6 +11,7 @@
  *         dropped. The watcher never waits for a client. */
 #include "control.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/kinds.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -140,7 +141,8 @@ static bool read_capture(struct client *client, const json_t *request, struct gs
 
 static void take_request(struct client *client)
 {
-    json_t *request = json_loadb(client->request, client->length, JSON_REJECT_DUPLICATES, NULL);
+    json_error_t error;
+    json_t *request = gs_json_read(client->request, client->length, JSON_REJECT_DUPLICATES, &error);
     const char *command = json_string_value(json_object_get(request, "command"));
     struct gs_call call = {.kind = GS_CALL_STATUS};
     bool good = json_integer_value(json_object_get(request, "version")) == 1 && command;
