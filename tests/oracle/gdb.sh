@@ -16,7 +16,7 @@ same() {
 }
 cat > busy.py <<'P'
 import decimal, functools, json, re
-for i in range(300):
+for i in range(3000): # more than is looked at: it is ended then
     json.loads(json.dumps({"a": [re.sub("b", str(j), "abc") for j in range(30)]}, indent=1))
     sorted((str(decimal.Decimal(j) / 7) for j in range(50)), key=functools.cmp_to_key(lambda a, b: len(a) - len(b)))
     re.compile("(a|b%d)*c+" % i)
@@ -25,6 +25,6 @@ same python3 100 10 /usr/bin/python3 busy.py
 printf '#include <regex>\n#include <map>\nint main() { std::map<int, std::regex> m; m[1] = std::regex("a+"); }\n' > source.cc
 g++ -E -o source.ii source.cc
 same cc1plus 100 150 "$(g++ -print-prog-name=cc1plus)" -fpreprocessed -quiet -O2 -o source.s source.ii
-seq 3000 | sed 's/.*/x[&]=$((& * 7)); y=${x[&]\/\/7\/seven}; case $y in *seven*) z+=("$y");; esac/' > busy.bash
+seq 12000 | sed 's/.*/x[&]=$((& * 7)); y=${x[&]\/\/7\/seven}; case $y in *seven*) z+=("$y");; esac/' > busy.bash
 same bash 40 20 /bin/bash busy.bash
 same operators 40 2 "$build/hosts/operators"
