@@ -108,18 +108,14 @@ static void start_thread(void)
 
 /* ---- host threads -------------------------------------------------------------------------------------------------------- */
 
-/* Wait until no call is under way, for TIMEOUT_NS at most. Not from within a call. */
-static void wait_for_call(int64_t timeout_ns)
+/* No call is under way, but for one that this is asked from. */
+static bool is_quiet(const void *unused)
 {
-    for (int64_t until_ns = gs_monotonic_ns() + timeout_ns; gs_monotonic_ns() < until_ns;) {
-        uint32_t seen = gs_event_seen(&c.changed);
-        gs_lock_take(&c.lock);
-        bool calling = c.calling && !pthread_equal(c.thread, pthread_self());
-        gs_lock_give(&c.lock);
-        if (!calling)
-            return;
-        gs_event_wait(&c.changed, seen, until_ns - gs_monotonic_ns());
-    }
+    (void)unused;
+    gs_lock_take(&c.lock);
+    bool quiet = !c.calling || pthread_equal(c.thread, pthread_self());
+    gs_lock_give(&c.lock);
+    return quiet;
 }
 
 void gs_callback_set(void (*function)(const char *dir, void *user), void *user)
@@ -133,7 +129,7 @@ void gs_callback_set(void (*function)(const char *dir, void *user), void *user)
         start_thread();
     gs_lock_give(&c.lock);
     if (!function)
-        wait_for_call(INT64_MAX / 2);
+        (void)gs_event_wait_until(&c.changed, is_quiet, NULL, INT64_MAX / 2);
 }
 
 /* The thread, if it is to be waited for, has been told to end. */
@@ -155,7 +151,7 @@ void gs_callback_leave(void)
 {
     pthread_t thread;
     if (c.function)
-        wait_for_call(LEAVE_PATIENCE_NS);
+        (void)gs_event_wait_until(&c.changed, is_quiet, NULL, LEAVE_PATIENCE_NS);
     if (ask_to_leave(&thread))
         pthread_join(thread, NULL);
 }

@@ -1,6 +1,5 @@
 /* calls.c - slots between those who ask and the watcher. Who: any thread of the program's but in a hook; the watcher. */
 #include "calls.h"
-#include "base/clock.h"
 #include "base/lock.h"
 #include "probe/probe.h"
 #include <errno.h>
@@ -31,8 +30,9 @@ struct gs_call *gs_call_post(const struct gs_call *call)
     return slot;
 }
 
-static bool is_done(const struct gs_call *call)
+static bool is_done(const void *of)
 {
+    const struct gs_call *call = of;
     gs_lock_take(&c.lock);
     bool done = call->state == GS_CALL_DONE;
     gs_lock_give(&c.lock);
@@ -41,15 +41,7 @@ static bool is_done(const struct gs_call *call)
 
 bool gs_call_wait(struct gs_call *call, int64_t timeout_ns)
 {
-    int64_t until_ns = gs_monotonic_ns() + timeout_ns;
-    for (;;) {
-        uint32_t seen = gs_event_seen(&c.done);
-        bool done = is_done(call);
-        int64_t left_ns = until_ns - gs_monotonic_ns();
-        if (done || left_ns <= 0)
-            return done;
-        gs_event_wait(&c.done, seen, left_ns);
-    }
+    return gs_event_wait_until(&c.done, is_done, call, timeout_ns);
 }
 
 void gs_call_forget(struct gs_call *call)

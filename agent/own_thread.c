@@ -142,14 +142,16 @@ int gs_own_thread_start_again(struct gs_own_thread *thread)
     return error;
 }
 
+static bool is_way_known(const void *unused)
+{
+    (void)unused;
+    return atomic_load(&way) != UNKNOWN;
+}
+
 /* The first thread: wait until it is known how it has its table. Where it was refused one, it has ended: then again. */
 static int find_way(struct gs_own_thread *thread)
 {
-    while (atomic_load(&way) == UNKNOWN) {
-        uint32_t seen = gs_event_seen(&way_found);
-        if (atomic_load(&way) == UNKNOWN)
-            gs_event_wait(&way_found, seen, GS_NS_PER_S);
-    }
+    (void)gs_event_wait_until(&way_found, is_way_known, NULL, INT64_MAX / 2);
     if (atomic_load(&way) == UNSHARED)
         return 0;
     while (!gs_own_thread_join(thread, GS_NS_PER_S))

@@ -495,14 +495,19 @@ static void begin_and_watch(void *of)
         watch(true);
 }
 
+static bool has_begun(const void *of)
+{
+    const struct beginning *beginning = of;
+    return atomic_load(&beginning->told);
+}
+
 static int start(const struct gumshoe_options *options)
 {
     struct beginning beginning = {.options = options};
     int error = start_thread(begin_and_watch, &beginning);
     if (error)
         return gs_refuse_start(options->error, error, "", "the watcher's thread could not be created");
-    for (uint32_t seen; seen = gs_event_seen(&w.told), !atomic_load(&beginning.told);)
-        gs_event_wait(&w.told, seen, GS_NS_PER_S);
+    (void)gs_event_wait_until(&w.told, has_begun, &beginning, INT64_MAX / 2);
     if (beginning.error)
         (void)gs_own_thread_join(&w.thread, STOP_PATIENCE_NS);
     return beginning.error;
@@ -549,17 +554,11 @@ static bool come_often(void)
     return atomic_fetch_add(&w.changes, 1) >= CHANGES_MAX;
 }
 
-/* The thread of a young child opens the store where it stood for its parent: the child is about to go to another root. */
-static void wait_for_store(void)
+/* The thread of a young child has opened the store where it stood for its parent, or has ended. */
+static bool has_opened_store(const void *unused)
 {
-    int64_t until_ns = gs_monotonic_ns() + FOLLOW_PATIENCE_NS;
-    for (uint32_t seen;
-         seen = gs_event_seen(&w.told), !atomic_load(&w.store_opened) && gs_own_thread_runs(&w.thread);) {
-        int64_t left_ns = until_ns - gs_monotonic_ns();
-        if (left_ns <= 0)
-            break;
-        gs_event_wait(&w.told, seen, left_ns);
-    }
+    (void)unused;
+    return atomic_load(&w.store_opened) || !gs_own_thread_runs(&w.thread);
 }
 
 static void send_away(void)
@@ -578,8 +577,8 @@ static void before_change(enum gs_change change)
     if (!is_ours() || gs_own_thread_is_me())
         return;
     if (change == GS_CHANGE_ROOT) {
-        if (atomic_load(&w.inherited))
-            wait_for_store();
+        if (atomic_load(&w.inherited)) // its thread opens the store before the child goes to another root
+            (void)gs_event_wait_until(&w.told, has_opened_store, NULL, FOLLOW_PATIENCE_NS);
         return;
     }
     gs_callback_leave();
@@ -599,6 +598,13 @@ static void return_thread(void)
     gs_lock_give(&w.gate);
 }
 
+/* The watcher has followed the change of credentials of the number at OF, or has ended. */
+static bool has_followed(const void *of)
+{
+    const uint32_t *change = of;
+    return (int32_t)(atomic_load(&w.followed) - *change) >= 0 || !gs_own_thread_runs(&w.thread);
+}
+
 /* Have our threads do as the calling one has done. Where it is done often, the watcher does so in its own time. */
 static void lead_thread(void)
 {
@@ -606,16 +612,10 @@ static void lead_thread(void)
     if (!gs_own_thread_runs(&w.thread))
         return;
     uint32_t change = gs_credentials_changes();
-    int64_t until_ns = gs_monotonic_ns() + FOLLOW_PATIENCE_NS;
     gs_event_signal(&w.woken);
     gs_probe_wake();
-    bool often = come_often();
-    for (uint32_t seen; seen = gs_event_seen(&w.told), (int32_t)(atomic_load(&w.followed) - change) < 0;) {
-        int64_t left_ns = until_ns - gs_monotonic_ns();
-        if (often || left_ns <= 0 || !gs_own_thread_runs(&w.thread))
-            break;
-        gs_event_wait(&w.told, seen, left_ns);
-    }
+    if (!come_often())
+        (void)gs_event_wait_until(&w.told, has_followed, &change, FOLLOW_PATIENCE_NS);
 }
 
 static void after_change(enum gs_change change)

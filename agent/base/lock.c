@@ -118,3 +118,16 @@ bool gs_event_wait(struct gs_event *event, uint32_t seen, int64_t timeout_ns)
         sleep_on(&event->count, seen, left_ns);
     return atomic_load(&event->count) != seen;
 }
+
+bool gs_event_wait_until(struct gs_event *event, bool (*is_so)(const void *of), const void *of, int64_t timeout_ns)
+{
+    int64_t until_ns = gs_monotonic_ns() + timeout_ns;
+    for (;;) {
+        uint32_t seen = gs_event_seen(event);
+        bool so = is_so(of);
+        int64_t left_ns = until_ns - gs_monotonic_ns();
+        if (so || left_ns <= 0)
+            return so;
+        gs_event_wait(event, seen, left_ns);
+    }
+}

@@ -44,3 +44,5 @@ static inline uint32_t gs_event_seen(const struct gs_event *event)
 void gs_event_signal(struct gs_event *event);
 /* Sleep until EVENT has been signalled since it was SEEN, or for TIMEOUT_NS; true: it has. */
 bool gs_event_wait(struct gs_event *event, uint32_t seen, int64_t timeout_ns);
+/* Sleep until IS_SO(OF), which is asked anew each time that EVENT has been signalled, or for TIMEOUT_NS; true: it is so. */
+bool gs_event_wait_until(struct gs_event *event, bool (*is_so)(const void *of), const void *of, int64_t timeout_ns);

@@ -7,7 +7,6 @@
  * Who: host threads, in signal handlers too. Bounds: the first switch of a thread to a small stack costs two or three system
  * calls, all others a comparison. */
 #include "probe/inside.h"
-#include <dlfcn.h>
 #include <string.h>
 #include <ucontext.h>
 
@@ -22,15 +21,15 @@ static function real_swap, real_set;
 
 static __attribute__((constructor)) void resolve(void)
 {
-    real_swap = dlsym(RTLD_NEXT, "swapcontext");
-    real_set = dlsym(RTLD_NEXT, "setcontext");
+    real_swap = gs_next_object_has("swapcontext");
+    real_set = gs_next_object_has("setcontext");
 }
 
 static function leave_for(const ucontext_t *to, function real, const char *name)
 {
     if (gs_is_small_stack(to->uc_stack.ss_size))
         gs_small_stack_enter();
-    return real ? real : dlsym(RTLD_NEXT, name);
+    return real ? real : gs_next_object_has(name);
 }
 
 /* Called by the hooks below: where to jump to. */

@@ -6,7 +6,6 @@
  * too: those of vfork with our memory. Whoever is told sees to that.
  * In libgumshoe.so alone. Who: host threads, in signal handlers and in children of vfork. */
 #include "probe/inside.h"
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
@@ -23,7 +22,7 @@ static struct {
 
 static void find(void *slot, const char *name)
 {
-    void *found = dlsym(RTLD_NEXT, name);
+    void *found = gs_next_object_has(name);
     memcpy(slot, &found, sizeof found);
 }
 

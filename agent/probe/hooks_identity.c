@@ -8,7 +8,6 @@
  * In libgumshoe.so alone: in a static program nothing else has most of these names.
  * Who: host threads, in signal handlers too: setuid(3) may be called there. Bounds: who is told sees to that. */
 #include "probe/inside.h"
-#include <dlfcn.h>
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
@@ -34,7 +33,7 @@ static void *find(_Atomic(void *) *slot, const char *name)
 {
     void *found = atomic_load_explicit(slot, memory_order_acquire);
     if (!found) {
-        found = dlsym(RTLD_NEXT, name);
+        found = gs_next_object_has(name);
         atomic_store_explicit(slot, found, memory_order_release);
     }
     return found;

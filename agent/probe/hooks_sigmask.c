@@ -5,7 +5,6 @@
  * A thread that blocks it is not sampled: the watcher finds it, and the profile says so (profile/cpu.c).
  * In libgumshoe.so alone. Who: host threads, in signal handlers too. Bounds: where no CPU time is sampled, a load. */
 #include "probe/inside.h"
-#include <dlfcn.h>
 #include <errno.h>
 #include <string.h>
 
@@ -17,7 +16,7 @@ static mask_function *real_pthread_sigmask, *real_sigprocmask;
 
 static void find(mask_function **slot, const char *name)
 {
-    void *found = dlsym(RTLD_NEXT, name);
+    void *found = gs_next_object_has(name);
     memcpy(slot, &found, sizeof found);
 }
 

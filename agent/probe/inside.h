@@ -41,7 +41,10 @@ struct gs_hooked {
 bool gs_is_hook_in_force(const struct gs_hooked *hook);
 /* Set where malloc or one of its kin is somebody else's in this way (hooks_malloc.c): the heap is not seen. */
 extern _Atomic bool gs_heap_is_anothers;
-/* The real function; NULL: there is none. Context: host thread; may allocate, which comes back to the hooks. */
+/* The function NAME of the next object that has it; NULL: none has. Context: host thread; may allocate, which comes back to the
+ * hooks. */
+void *gs_next_object_has(const char *name);
+/* The real function; NULL: there is none. Context: as above. */
 void *gs_real_function(const struct gs_hooked *hook);
 
 /* ---- a thread's own state (thread.c) ---------------------------------------------------------------------

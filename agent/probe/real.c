@@ -14,7 +14,7 @@
 #pragma weak dlsym // a static program does without, and without the linker's warning about it
 
 /* dlsym is declared not to call back into the hooks. It does, through malloc: so nothing may stay in registers over it. */
-static void *next_object_has(const char *name)
+void *gs_next_object_has(const char *name)
 {
     __asm__ volatile("" ::: "memory");
     void *found = dlsym ? dlsym(RTLD_NEXT, name) : NULL;
@@ -34,5 +34,5 @@ void *gs_real_function(const struct gs_hooked *hook)
         return hook->wrapped;
     if (!gs_is_hook_in_force(hook))
         return hook->in_force;
-    return gs_program_is_static() ? hook->second_name : next_object_has(hook->name);
+    return gs_program_is_static() ? hook->second_name : gs_next_object_has(hook->name);
 }
