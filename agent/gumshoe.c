@@ -1,8 +1,8 @@
 /* gumshoe.c - the public calls: each hands over to the part that does it. */
 #include "gumshoe/gumshoe.h"
-#include "callback.h"
+#include "host/callback.h"
 #include "probe/probe.h"
-#include "watcher.h"
+#include "watch/watch.h"
 
 int gumshoe_start(const struct gumshoe_options *options)
 {

@@ -6,13 +6,13 @@
  *
  * As the watch begins, the library's name is taken out of LD_PRELOAD: the program sees the environment that it would have
  * without us, and what its children exec is not loaded with a library that they may not be able to load (32-bit programs,
- * other C libraries). A wrapper that execs the server keeps its pid and is followed: the hook of exec (probe/hooks_exec.c) puts
+ * other C libraries). A wrapper that execs the server keeps its pid and is followed: the hook of exec (probe/hooks/exec.c) puts
  * the name back for this process alone, with GUMSHOE_PID, which says who is meant; `gumshoe run` sets that, too. Where the rules
  * say "children": "all", both stay in the environment, as GUMSHOE_PID=all. The environment is written to here alone, before main.
  * Who: the main thread, in a constructor and in a destructor of the library. */
-#include "base/mapping.h"
 #include "probe/probe.h"
-#include "watcher.h"
+#include "sys/mapping.h"
+#include "watch/watch.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdbool.h>

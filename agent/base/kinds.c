@@ -1,13 +1,16 @@
-/* kinds.c - the kinds of evidence that this build can capture. profile/captures.c says how each is taken. */
+/* kinds.c - the kinds of evidence that this build can capture. gather/captures.c says how each is gathered. */
 #include "base/kinds.h"
 
-const struct gs_kind_name gs_kinds[] = {
-    {"threads", GS_THREADS}, // first: where everybody stands changes within microseconds
-    {"threadcreate", GS_THREADCREATE},
-    {"heap", GS_HEAP},
-    {"cpu", GS_CPU}, // last: it takes its time
-    {NULL, 0},
+// clang-format off
+const struct gs_kind_entry gs_kinds[] = {
+    // first: where everybody stands changes within microseconds
+    {"threads",      GS_THREADS,      "threads.pb.gz",      NULL,              "threads.txt"},
+    {"threadcreate", GS_THREADCREATE, "threadcreate.pb.gz", NULL,              NULL},
+    {"heap",         GS_HEAP,         "heap.pb.gz",         "heap.base.pb.gz", NULL},
+    {"cpu",          GS_CPU,          "cpu.pb.gz",          NULL,              NULL}, // last: it takes its time
+    {NULL,           0,               NULL,                 NULL,              NULL},
 };
+// clang-format on
 
 size_t gs_kind_count(void)
 {

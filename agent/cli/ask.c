@@ -1,8 +1,8 @@
 /* ask.c - the command's side of control.c: one line of JSON there, one document back. */
-#include "base/file.h"
 #include "base/memory.h"
 #include "cli/cli.h"
-#include "incident/incident.h"
+#include "store/store.h"
+#include "sys/file.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -14,7 +14,7 @@ enum { SECONDS_MAX = 3600, MARGIN_SECONDS = 60 };
 
 static bool is_kind(const char *name)
 {
-    for (const struct gs_kind_name *kind = gs_kinds; kind->name; kind++)
+    for (const struct gs_kind_entry *kind = gs_kinds; kind->name; kind++)
         if (strcmp(kind->name, name) == 0)
             return true;
     return false;

@@ -1,10 +1,10 @@
 /* check.c - `gumshoe check`: every error of every rules file, with its place, the line, and a caret; of files without
  * errors, what they say in vain on this machine. */
-#include "base/file.h"
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "metrics/metrics.h"
 #include "rules/rules.h"
+#include "sys/file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>

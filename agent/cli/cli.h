@@ -4,7 +4,8 @@
 #include "base/attributes.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "metrics/metrics.h"
+#include "history/history.h"
+#include "reader/reader.h"
 #include "rules/rules.h"
 #include <limits.h>
 #include <stdbool.h>
@@ -72,6 +73,9 @@ bool gs_is_box_file(int fd);
 /* The incident of the process whose black box is the file BOX, in DIR (NULL: in the store that it stands in, else where commands
  * look); its folder into PATH. Returns an exit status (recover_box.c). */
 int gs_recover_box(const char *box, const char *dir, char path[]);
+/* The incident of the core file CORE_PATH in the store DIR; its folder into PATH. EXE: the main program's file, if it is not where
+ * it was; NULL. Returns an exit status (recover_core.c). */
+int gs_recover_core(const char *core_path, const char *exe, const char *dir, char path[]);
 /* Call it while what makes an incident of the dead in STORE, the directory DIR, returns -EWOULDBLOCK: true after a short pause, to
  * be tried again; false once another process has kept it too long. It says what is waited for (recover_wait.c). */
 struct gs_store;

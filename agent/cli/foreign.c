@@ -6,11 +6,15 @@
  * early (EINTR), as under any debugger. It is let go again whatever happens: the kernel detaches when we end.
  * Bounds: THREADS_MAX threads; a thread that does not stop within STOP_NS is listed without a stack. */
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/memory.h"
-#include "base/process.h"
+#include "box/box.h"
 #include "cli/cli.h"
+#include "gather/gather.h"
 #include "incident/incident.h"
+#include "rules/rules.h"
+#include "store/store.h"
+#include "sys/file.h"
+#include "sys/process.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <libunwind-ptrace.h>

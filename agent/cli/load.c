@@ -1,8 +1,12 @@
 /* load.c - rules and histories out of files, for the commands that try the one on the other. */
-#include "base/file.h"
 #include "base/memory.h"
+#include "box/box.h"
 #include "cli/cli.h"
-#include "incident/incident.h"
+#include "history/history.h"
+#include "reader/reader.h"
+#include "rules/rules.h"
+#include "store/store.h"
+#include "sys/file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

@@ -1,7 +1,8 @@
 /* ls.c - `gumshoe ls`: the incidents of a directory; those of one cause (the same rule and fingerprint) on one line. */
 #include "base/units.h"
 #include "cli/cli.h"
-#include "incident/incident.h"
+#include "metrics/metrics.h"
+#include "store/store.h"
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>

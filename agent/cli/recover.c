@@ -1,7 +1,8 @@
 /* recover.c - `gumshoe recover`: what is left of a process that died becomes an incident. */
 #include "cli/cli.h"
-#include "cli/core.h"
 #include "incident/incident.h"
+#include "reader/reader.h"
+#include "store/store.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>

@@ -1,8 +1,8 @@
 /* recover_box.c - `gumshoe recover BOX`: a black box that no agent will come across, made into an incident by hand. */
-#include "base/file.h"
 #include "base/memory.h"
+#include "box/box.h"
 #include "cli/cli.h"
-#include "incident/incident.h"
+#include "sys/file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

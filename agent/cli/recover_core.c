@@ -4,10 +4,12 @@
  *        ├─▶ heap (the anchor)   ──┼──▶ remains ──▶ incident
  *        └─▶ mapped files          ┘ */
 #include "base/memory.h"
+#include "box/box.h"
 #include "base/text.h"
 #include "cli/cli.h"
-#include "cli/core.h"
-#include "incident/incident.h"
+#include "gather/gather.h"
+#include "reader/reader.h"
+#include "symbol/symbol.h"
 #include <elf.h>
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* replay.c - `gumshoe replay`: rules tried on what was recorded. When would each have fired, and what held back those that
- * would not? The judge is the watcher's own (rules/replay.c); here are its options and its files. */
+ * would not? The judge is the watcher's own (reader/replay.c); here are its options and its files. */
 #include "cli/replay.h"
 #include <getopt.h>
 #include <stdlib.h>

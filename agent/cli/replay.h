@@ -1,13 +1,14 @@
 /* replay.h - what the files of `gumshoe replay` share.
  *
- *   replay.c  options, files ──▶ gs_session ──rules/replay.c──▶ a gs_replay for each file ──▶ replay_text.c, replay_json.c
+ *   replay.c  options, files ──▶ gs_session ──reader/replay.c──▶ a gs_replay for each file ──▶ replay_text.c, replay_json.c
  *                                                                          └──▶ replay_expect.c ──▶ exit status
  */
 #pragma once
 #include "base/clock.h"
 #include "base/units.h"
 #include "cli/cli.h"
-#include "metrics/metrics.h"
+#include "history/history.h"
+#include "reader/reader.h"
 #include "rules/rules.h"
 
 enum { GS_RULES_FILES_MAX = 16, GS_EXPECTATIONS_MAX = 64, GS_HELD_BACK_TEXT = 256 };

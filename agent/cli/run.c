@@ -6,11 +6,12 @@
  *
  * What the program prints is its own: everything said here goes to stderr. */
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "incident/incident.h"
 #include "rules/rules.h"
+#include "store/store.h"
+#include "sys/file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>

@@ -1,7 +1,7 @@
 /* show.c - `gumshoe show`: one incident's summary, as it was written when it happened. */
 #include "base/memory.h"
 #include "cli/cli.h"
-#include "incident/incident.h"
+#include "store/store.h"
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>

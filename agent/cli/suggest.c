@@ -1,9 +1,9 @@
-/* suggest.c - `gumshoe suggest`: rules fitted to a history (rules/suggest.c), as a file ready for use on standard output; what
+/* suggest.c - `gumshoe suggest`: rules fitted to a history (reader/suggest.c), as a file ready for use on standard output; what
  * was left out, and why, on standard error. */
 #include "base/units.h"
 #include "cli/cli.h"
-#include "metrics/metrics.h"
-#include "rules/rules.h"
+#include "history/history.h"
+#include "reader/reader.h"
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>

@@ -1,9 +1,10 @@
 /* top.c - `gumshoe top`: flat and cum by function, laid out as `go tool pprof -top` lays them out, so that one can be
  * read for the other. */
-#include "base/file.h"
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "profile/profile.h"
+#include "reader/reader.h"
+#include "sys/file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>

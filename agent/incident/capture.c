@@ -8,9 +8,16 @@
  * that fails is said in "errors", and the incident is not complete; only the folder itself and incident.json can fail it.
  * Who: the watcher. Memory: the profiles of this incident, given back at its end. */
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/memory.h"
+#include "box/box.h"
+#include "gather/gather.h"
+#include "history/history.h"
 #include "incident/inside.h"
+#include "profile/profile.h"
+#include "rules/rules.h"
+#include "store/store.h"
+#include "symbol/symbol.h"
+#include "sys/log.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -157,12 +164,12 @@ static void put_text(struct gs_incident *c, const char *name, const struct gs_te
 }
 
 /* Out of the process itself, or out of what somebody has read of it. */
-static int gather_kind(const struct gs_incident *c, const struct gs_capture *kind,
+static int gather_kind(const struct gs_incident *c, const struct gs_kind_entry *kind,
                        const struct gs_gather *how, struct gs_gathered *out)
 {
     if (c->facts.remains && kind->kind == GS_HEAP)
         return gs_gather_given_heap(how, c->facts.remains->heap, out);
-    return c->facts.given ? gs_gather_given(how, c->facts.given, out) : kind->gather(how, out);
+    return c->facts.given ? gs_gather_given(how, c->facts.given, out) : gs_gather(kind->kind, how, out);
 }
 
 static struct gs_gather gathering(const struct gs_incident *c)
@@ -179,7 +186,7 @@ static struct gs_gather gathering(const struct gs_incident *c)
     };
 }
 
-static void gather(struct gs_incident *c, const struct gs_capture *kind, struct gs_gathered *out)
+static void gather(struct gs_incident *c, const struct gs_kind_entry *kind, struct gs_gathered *out)
 {
     struct gs_gather how = gathering(c);
     int error = gather_kind(c, kind, &how, out);
@@ -199,10 +206,10 @@ static void gather(struct gs_incident *c, const struct gs_capture *kind, struct 
 /* The kinds that are asked for: those that take time, or those that do not. */
 static void gather_all(struct gs_incident *c, bool over_time)
 {
-    for (size_t i = 0; c->maps && gs_captures[i].name && i < KINDS_MAX; i++)
-        if (c->report.facts->capture & gs_captures[i].kind && (gs_captures[i].kind == GS_CPU) == over_time) {
-            gather(c, &gs_captures[i], &c->gathered[i]);
-            end_step(c, gs_captures[i].name);
+    for (size_t i = 0; c->maps && gs_kinds[i].name && i < KINDS_MAX; i++)
+        if (c->report.facts->capture & gs_kinds[i].kind && (gs_kinds[i].kind == GS_CPU) == over_time) {
+            gather(c, &gs_kinds[i], &c->gathered[i]);
+            end_step(c, gs_kinds[i].name);
         }
 }
 
@@ -370,16 +377,16 @@ static bool ran_out(const struct gs_findings *f)
 static void summarise(struct gs_incident *c)
 {
     struct gs_text summary = {0};
-    for (size_t i = 0; gs_captures[i].name && i < KINDS_MAX; i++) {
-        if (gs_captures[i].kind == GS_THREADS) {
+    for (size_t i = 0; gs_kinds[i].name && i < KINDS_MAX; i++) {
+        if (gs_kinds[i].kind == GS_THREADS) {
             c->report.findings.threads = c->gathered[i].profile;
             c->report.findings.deadlock = &c->gathered[i].deadlock;
         }
-        if (gs_captures[i].kind == GS_CPU)
+        if (gs_kinds[i].kind == GS_CPU)
             c->report.findings.cpu = c->gathered[i].profile;
-        if (gs_captures[i].kind == GS_THREADCREATE)
+        if (gs_kinds[i].kind == GS_THREADCREATE)
             c->report.findings.creators = c->gathered[i].profile;
-        if (gs_captures[i].kind == GS_HEAP && c->gathered[i].profile) {
+        if (gs_kinds[i].kind == GS_HEAP && c->gathered[i].profile) {
             c->report.findings.heap = c->gathered[i].profile;
             c->report.findings.base_age_ns = c->gathered[i].base_age_ns;
             c->report.findings.growth = growth_of(c, &c->gathered[i]);

@@ -7,7 +7,9 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/sort.h"
+#include "gather/gather.h"
 #include "incident/inside.h"
+#include "profile/profile.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -4,11 +4,12 @@
  *
  * Sockets by what they connect: of the two ports the lower one is the service. Counts and names, never contents.
  * Who: the watcher. Bounds: GROUPS kinds of target; those beyond are counted together; SHOWN are written. */
-#include "base/file.h"
 #include "base/memory.h"
-#include "base/process.h"
 #include "base/sort.h"
 #include "incident/inside.h"
+#include "metrics/metrics.h"
+#include "sys/file.h"
+#include "sys/process.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,9 @@
 /* json.c - incident.json: what a machine reads of an incident. The keys are fixed (docs/formats.md). */
 #include "base/clock.h"
+#include "box/box.h"
+#include "gather/gather.h"
 #include "incident/inside.h"
+#include "rules/rules.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

@@ -9,10 +9,12 @@
  * is removed after its incident is safe on disk, and one that was killed between the two is found to be made already.
  * Who: the watcher, as it starts; gumshoe run, as its child ends. Bounds: AT_ONCE boxes at a time; BAD_KEPT kept aside. */
 #include "base/clock.h"
-#include "base/file.h"
-#include "base/log.h"
 #include "base/memory.h"
-#include "incident/box.h"
+#include "box/box.h"
+#include "incident/inside.h"
+#include "store/store.h"
+#include "sys/file.h"
+#include "sys/log.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -28,18 +30,6 @@ enum { AT_ONCE = 64, BAD_KEPT = 8 };
     (300 * GS_NS_PER_S) // a box of another machine's start that was not written for so long is a dead one
 
 /* ---- whose a box is ----------------------------------------------------------------------------------------------------- */
-
-bool gs_box_lock(int fd)
-{
-    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    return fcntl(fd, F_SETLK, &whole) == 0 || (errno != EACCES && errno != EAGAIN);
-}
-
-bool gs_box_is_locked(int fd)
-{
-    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    return fcntl(fd, F_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
-}
 
 /* Could NAME in .live be a dead process's? Cheap: nothing is opened. */
 static bool is_candidate(const char *name, const char *tail)

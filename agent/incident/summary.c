@@ -1,7 +1,11 @@
 /* summary.c - summary.txt: what a person reads at three in the morning. What fired and why; who is to blame; what grew;
  * what holds; what the threads did; what is missing. About twenty lines, 100 columns. Context: watcher. */
 #include "base/clock.h"
+#include "box/box.h"
+#include "gather/gather.h"
 #include "incident/inside.h"
+#include "profile/profile.h"
+#include "symbol/symbol.h"
 #include <stdio.h>
 #include <string.h>
 

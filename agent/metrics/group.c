@@ -8,10 +8,10 @@
  * container's own group, is all there is to see.
  * Who: gs_memory_limit, and at start the readers of cpu and memory_pressure. Files that are missing on the
  * way are the callers' to pass over. */
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "metrics/inside.h"
+#include "sys/file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

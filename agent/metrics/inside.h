@@ -4,7 +4,7 @@
  *       └──────▶ sources   statm, stat (parsed once a tick), fd/, memory.pressure, the groups' CPU quotas:
  *                          each a kept descriptor, opened once and proven to be ours before each use */
 #pragma once
-#include "base/held.h"
+#include "sys/owned_fd.h"
 #include "metrics/metrics.h"
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -54,7 +54,7 @@ char *gs_join_path(const char *root, const char *path) GS_CHECK_RESULT; // ROOT 
 
 /* ---- the watch (watch.c) ------------------------------------------------------------------------------- */
 
-enum { GS_METRIC_NAME = 48, GS_QUOTA_LEVELS = 16, GS_GAUGE_PREFIX = sizeof "gauge:" - 1 };
+enum { GS_QUOTA_LEVELS = 16, GS_GAUGE_PREFIX = sizeof "gauge:" - 1 };
 
 struct gs_rate { // what a growing counter needs to become a rate
     bool known;
@@ -130,24 +130,3 @@ const struct gs_process *gs_process_now(struct gs_watch *watch, struct gs_slot *
 enum { GS_CROWD = 200 };
 int gs_process_open_threads(struct gs_watch *watch) GS_CHECK_RESULT;
 bool gs_process_is_crowded(struct gs_watch *watch);
-
-/* ---- histories (history.c draws them) ------------------------------------------------------------------ */
-
-enum { GS_HISTORY_PARTS = 3, GS_HISTORY_METRICS_MAX = 4096 };
-
-struct gs_history_shape {      // from the finest part to the coarsest; rows 0: there is no such part
-    struct { size_t rows; int64_t step_ns; } part[GS_HISTORY_PARTS]; // step_ns: of the first part, the interval
-};
-/* A history of that shape. NULL when memory is out. */
-struct gs_history *gs_history_shaped(const char *const *names, size_t count, const struct gs_history_shape *shape)
-    GS_CHECK_RESULT;
-/* Add a row as it stood in a file, speaking for STEP_NS. */
-void gs_history_put(struct gs_history *history, int64_t time_ns, int64_t step_ns, const double *values);
-/* The first of the ticks that were added after SERIAL (the length when there are none); SIZE_MAX when they are no longer
- * there one by one, or SERIAL is none of this history's. */
-size_t gs_history_since(const struct gs_history *history, uint64_t serial);
-
-/* The readers of one form each (history_csv.c, history_metrics.c); as gs_history_read. */
-struct gs_history *gs_history_read_csv(const char *bytes, size_t length, const char *file, struct gs_errors *errors);
-struct gs_history *gs_history_read_metrics(const char *bytes, size_t length, const char *file,
-                                           struct gs_history_about *about, struct gs_errors *errors);

@@ -5,9 +5,9 @@
  *   machine     MemTotal
  *
  * Who: the watcher at start, the command. */
-#include "base/file.h"
 #include "base/memory.h"
 #include "metrics/inside.h"
+#include "sys/file.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* metrics/metrics.h - the door of metrics/: where each number comes from, and its history.
+/* metrics/metrics.h - the door of metrics/: where each number comes from, read once a tick.
  * Opened by: rules (names and units only), incident, the watcher, cli, tests.  Opens: base, probe. */
 #pragma once
 #include "base/attributes.h"
@@ -11,6 +11,7 @@
 /* ---- what there is (a table: metrics/table.c) --------------------------------------------------------- */
 
 enum gs_share { GS_OF_NOTHING, GS_OF_MEMORY_LIMIT, GS_OF_FILE_LIMIT, GS_SHARES }; // what "80%" as a threshold is a share of
+enum { GS_METRIC_NAME = 48 }; // a name's bytes, with the 0: "gauge:NAME" is the longest
 struct gs_reader; // how a metric is read; metrics/inside.h
 
 struct gs_metric {
@@ -65,70 +66,3 @@ void gs_watch_read(struct gs_watch *watch, int64_t now_ns, double *values);
 /* Why metric INDEX cannot be had here ("no memory.pressure in this kernel"); NULL when it can. As of the last
  * reading (gs_watch_new makes one): a reason goes when the metric comes. Borrowed until the next reading. */
 const char *gs_watch_unavailable(const struct gs_watch *watch, size_t index);
-
-/* ---- history -------------------------------------------------------------------------------------------- */
-
-/* The last hours tick by tick, and before them coarser steps; or a whole one that was read out of a file. Rows, oldest
- * first, of one time and one value a metric each. A row speaks for the time before it: its step. What a step is in the
- * coarser parts, and what it keeps: metrics/history.c. */
-struct gs_history;
-
-/* An empty history of the COUNT metrics NAMES (copied), for ticks INTERVAL_NS apart. Memory is touched as it fills.
- * NULL when memory is out. */
-struct gs_history *gs_history_new(const char *const *names, size_t count, int64_t interval_ns) GS_CHECK_RESULT;
-void gs_history_free(struct gs_history *history);
-/* Add a tick at REALTIME_NS; VALUES as gs_watch_read gave them (NAN: missing). No allocation. */
-void gs_history_add(struct gs_history *history, int64_t realtime_ns, const double *values);
-/* Row AT of gs_history_length. */
-size_t gs_history_length(const struct gs_history *history);
-int64_t gs_history_time(const struct gs_history *history, size_t at);
-int64_t gs_history_step_ns(const struct gs_history *history, size_t at); // the time before it that it speaks for, at most
-double gs_history_value(const struct gs_history *history, size_t at, size_t metric);
-size_t gs_history_metric_count(const struct gs_history *history);
-const char *gs_history_metric_name(const struct gs_history *history, size_t metric);
-int64_t gs_history_interval_ns(const struct gs_history *history);
-/* Which metric of HISTORY is called NAME; SIZE_MAX: none. */
-size_t gs_history_find(const struct gs_history *history, const char *name);
-/* Take over from OLD the rows of those metrics that both know (rules were reloaded). */
-void gs_history_adopt(struct gs_history *history, const struct gs_history *old);
-
-/* What stands in a history's file beside the rows. */
-struct gs_history_about {
-    int pid;                   // 0: not said
-    uint64_t limit_bytes;      // of the process's memory; 0: not said
-    int64_t triggered_ns;      // CLOCK_REALTIME; written, not read back
-    bool plain_seconds;        // times are seconds of any origin, not moments (CSV)
-};
-struct gs_text;
-/* metrics.json of an incident: {"version":1,"interval_ms",…,"series":{…},"triggered"} (docs/formats.md). Missing values
- * are left out. */
-void gs_history_write_json(const struct gs_history *history, const struct gs_history_about *about, struct gs_text *out);
-
-/* Read a history that may come from anywhere: LENGTH bytes of metrics.json, of CSV ("time,rss,gauge:queue", seconds of any
- * origin, an empty field where a value is missing), or of packs (below); FILE names it in messages. Times of its rows
- * only grow. NULL with every error in *ERRORS, in file order, up to the first 1000. Takes at most some twenty times LENGTH,
- * and of metrics.json, 2,000,000 values at most. Context: CLI (the C locale is taken for granted). */
-enum { GS_HISTORY_BYTES_MAX = 64 << 20 }; // a file larger than this is not worth a try
-struct gs_history *gs_history_read(const char *bytes, size_t length, const char *file, struct gs_history_about *about,
-                                   struct gs_errors *errors);
-
-/* ---- history, packed ------------------------------------------------------------------------------------ */
-
-/* The binary form for the black box (docs/formats.md): a few bytes a row, no checksum of its own. Packs follow upon
- * each other: one that begins has the names and forgets what came before it, one that goes on has rows alone. So a box
- * need not be written anew each second:
- *
- *   size = gs_history_pack(h, 0, room, …)         everything: begins        some 13 bytes a row of three metrics
- *   mark = gs_history_serial(h)
- *   size = gs_history_pack(h, mark, behind it, …) the ticks since: goes on  some 30 bytes for one tick
- *   mark = gs_history_serial(h) … until the room is full; then everything again, elsewhere
- *
- * How many ticks were ever added. */
-uint64_t gs_history_serial(const struct gs_history *history);
-/* Pack what came after SERIAL (0: everything) into OUT. When ROOM is short the oldest rows are left out. Returns the
- * bytes written; 0 when there is nothing to say, or no room to say anything. What came after SERIAL and is no longer
- * there tick by tick makes it pack everything, which begins. No allocation; time grows with the rows packed. */
-size_t gs_history_pack(const struct gs_history *history, uint64_t serial, void *out, size_t room);
-/* The history in LENGTH BYTES of packs, one behind the other, from anywhere. NULL with a sentence in WHY when they are
- * none, or cut, or spoilt, or memory is out: it takes at most some ten times LENGTH. */
-struct gs_history *gs_history_unpack(const void *bytes, size_t length, char *why, size_t why_size);

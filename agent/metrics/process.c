@@ -8,9 +8,9 @@
  *
  * Who: the watcher, each tick. Bounds: where many descriptors must be counted, once in COUNT_AGAIN_NS. */
 #include "base/clock.h"
-#include "base/file.h"
 #include "metrics/inside.h"
 #include "probe/probe.h"
+#include "sys/file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>

@@ -205,7 +205,7 @@ uint64_t gs_probe_labels_refused(void);
 /* ---- the anchor: where the tables are, for those who read them out of a core file ------------------------- */
 
 #define GS_ANCHOR_MAGIC "gumshoe anchor"
-enum { GS_ANCHOR_VERSION = 1 };  // of all that is reached from the anchor: changes when any of it does
+enum { GS_ANCHOR_VERSION = 2 };  // of all that is reached from the anchor: changes when any of it does
 struct gs_stack_entry {          // a stack, as it lies in the table
     uint64_t hash;
     uint32_t first_frame, labels;

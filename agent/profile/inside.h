@@ -1,16 +1,7 @@
 /* profile/inside.h - what the files of the profile model share. */
 #pragma once
+#include "base/index.h"
 #include "profile/profile.h"
-
-/* A set of numbered things, found by hash: the caller compares. Open addressing, grows at half full. */
-struct gs_index { uint32_t *slot; size_t size, used; }; // slot: number + 1; size: a power of two
-/* Look for HASH: calls back through *AT, which starts at SIZE_MAX. Returns the next candidate's number, or UINT32_MAX
- * when there is none left; then gs_index_add may put a new one in. */
-uint32_t gs_index_next(const struct gs_index *index, uint64_t hash, size_t *at);
-/* Add NUMBER under HASH; HASH_OF gives the hashes of those that are in already, when the table grows. 0 or -ENOMEM. */
-int gs_index_add(struct gs_index *index, uint64_t hash, uint32_t number,
-                 uint64_t (*hash_of)(const void *of, uint32_t number), const void *of) GS_CHECK_RESULT;
-void gs_index_fini(struct gs_index *index);
 
 /* A + B; a hostile profile's values may add up to more than there are numbers, and then begin anew, as in Go. */
 static inline int64_t gs_sum(int64_t a, int64_t b)
@@ -36,15 +27,6 @@ struct gs_profile_pool {
 void *gs_profile_room(struct gs_profile *profile, size_t size);
 /* The number of TEXT in PROFILE's string table, added if new; 0 for "" and when memory is out. */
 uint32_t gs_profile_string_number(struct gs_profile *profile, const char *text);
-
-/* Appenders: the number of the new (or equal old) one; UINT32_MAX, and failed set, when memory is out. Strings are
- * copied. */
-uint32_t gs_profile_add_function(struct gs_profile *profile, const char *name, const char *system_name,
-                                 const char *file, int64_t start_line);
-uint32_t gs_profile_add_mapping(struct gs_profile *profile, const struct gs_profile_mapping *mapping);
-uint32_t gs_profile_add_location(struct gs_profile *profile, const struct gs_location *location); // never merged
-/* A sample of locations that exist; everything is copied. */
-void gs_profile_append_sample(struct gs_profile *profile, const struct gs_sample *sample);
 
 /* drop_frames, as pprof applies it: SAMPLE without the frames that it is to drop. The leaf of what is left is line
  * *LINE of location *FIRST (index into sample->location). */

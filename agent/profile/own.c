@@ -1,6 +1,7 @@
 /* own.c - which frame of a stack is the program's own: where it calls into the C library, its allocator, its runtime.
  * Context: watcher, CLI. */
 #include "profile/inside.h"
+#include "symbol/symbol.h"
 
 static const char *path_of(const struct gs_profile *profile, uint32_t location)
 {

@@ -5,10 +5,10 @@
  *
  * Protobuf messages concatenate: a stream of small ones is one profile, so memory does not grow with it.
  * Who: the watcher; a host thread in gumshoe_write_profile (hence nothing large on the stack); the CLI. */
-#include "base/file.h"
 #include "base/memory.h"
 #include "profile.pb-c.h"
 #include "profile/inside.h"
+#include "sys/file.h"
 #include <errno.h>
 #include <zlib.h>
 

@@ -6,6 +6,7 @@
  */
 #include "base/memory.h"
 #include "profile/inside.h"
+#include "symbol/symbol.h"
 #include <limits.h>
 #include <stdio.h>
 

@@ -7,6 +7,7 @@
  *
  * What the machine has is told by the caller: pure, like everything in this folder.
  * Who: gumshoe check; the watcher at its start. Bounds: those of the rules. */
+#include "metrics/metrics.h"
 #include "rules/inside.h"
 #include <math.h>
 #include <stdarg.h>

@@ -5,6 +5,7 @@
  * A word in braces is always one of the table's: a brace before anything else (JSON, say) is a brace.
  * Who: read.c; the watcher, to fill the words in. Bounds: ARGUMENTS_MAX of GS_TEXT_MAX bytes each. */
 #include "base/text.h"
+#include "metrics/metrics.h"
 #include "rules/inside.h"
 #include <stdio.h>
 #include <string.h>

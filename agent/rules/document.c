@@ -5,6 +5,7 @@
  * Each stage refuses what would trip the next: jansson parses by recursion, up to 2048 levels, on a watcher's
  * small stack. One error is reported up to jansson, since what follows bad syntax is guesswork.
  * Who: read.c. Bounds: GS_RULES_TEXT_MAX bytes, GS_NESTING_MAX levels. */
+#include "metrics/metrics.h"
 #include "rules/inside.h"
 #include <stdio.h>
 #include <string.h>

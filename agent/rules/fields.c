@@ -3,6 +3,7 @@
  *   { "interval", gs_field_duration, offsetof(…), 10 ms, 1 h }   a row says all that the loop must know
  *
  * Who: read.c, rule.c and the conditions, each with a table of its own. */
+#include "metrics/metrics.h"
 #include "rules/inside.h"
 #include <math.h>
 #include <stdio.h>

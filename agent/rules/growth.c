@@ -6,6 +6,7 @@
  * A single spike, or a quarter of the ticks gone wrong, does not move it; a step does if it is as high as rate × over. All pairs of n points are n²/2 slopes, so
  * there are GS_SLOPE_POINTS_MAX of them at most: a window of time holds no more, each the mean of some ticks in a row; of
  * a window of more ticks than that, so many are looked at, evenly chosen, with the first and the last. */
+#include "metrics/metrics.h"
 #include "rules/inside.h"
 #include <math.h>
 #include <stdio.h>

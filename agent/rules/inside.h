@@ -8,6 +8,7 @@
  */
 #pragma once
 #include "base/json.h"
+#include "base/numbers.h"
 #include "rules/rules.h"
 
 /* ---- places in a document (locate.c) -------------------------------------------------------------------------
@@ -18,12 +19,12 @@ struct gs_place {
     const char *key;           // of an object's member; NULL for an array's element
     size_t index;              // of an array's element
 };
-enum gs_part { GS_THE_VALUE, GS_THE_KEY };
+enum gs_document_part { GS_THE_VALUE, GS_THE_KEY };
 struct gs_position { int line, col; };
 
 /* The offset of PLACE's value (or of its key) in TEXT, which is valid JSON. Of duplicate keys the last counts, as
  * in jansson. A place that is not there gives that of the nearest one above it. */
-size_t gs_locate(const char *text, size_t length, const struct gs_place *place, enum gs_part part);
+size_t gs_locate(const char *text, size_t length, const struct gs_place *place, enum gs_document_part part);
 struct gs_position gs_position_at(const char *text, size_t offset);
 
 /* The start of the token (a string, a number, a bracket…) that holds the byte at OFFSET, in any text. */
@@ -57,7 +58,7 @@ struct gs_reader {
 };
 
 /* Report an error at PLACE; HINT may be NULL. */
-void gs_refuse(struct gs_reader *reader, const struct gs_place *place, enum gs_part part, const char *hint,
+void gs_refuse(struct gs_reader *reader, const struct gs_place *place, enum gs_document_part part, const char *hint,
                const char *format, ...) GS_PRINTF(5, 6);
 /* The same at an offset of the text, and without any place. */
 void gs_refuse_at(struct gs_reader *reader, size_t offset, const char *hint, const char *format, ...)
@@ -211,8 +212,6 @@ void gs_window_adopt(struct gs_window *window, const struct gs_window *old);
 void gs_window_explain(const struct gs_window *window, int64_t now_ns, char *out, size_t size);
 /* "10 ticks", "30 m". */
 const char *gs_print_span(struct gs_span over, char out[GS_UNIT_TEXT]);
-/* How much of the time since the last tick a tick may speak for: a late one leaves a gap behind it. */
-int64_t gs_tick_stands_for(int64_t since_last_ns, int64_t step_ns);
 
 /* ---- advice (advice.c): rules that are right, and surely not meant ------------------------------------------------------- */
 
@@ -311,34 +310,8 @@ GS_ADVISE(jitter);
 GS_ADVISE(growth);
 GS_ADVISE(unusual);
 
-/* fmax and fmin are libm's, which we do without. */
-static inline double gs_larger(double a, double b)
-{
-    return a > b ? a : b;
-}
-static inline double gs_smaller(double a, double b)
-{
-    return a < b ? a : b;
-}
 /* " for 10 s" where the rule has to hold, else "". */
 const char *gs_print_held(const struct gs_sight *sight, char out[GS_UNIT_TEXT]);
-/* The median of COUNT values, which it reorders; count > 0. */
-double gs_median(double *value, size_t count);
-
-/* ---- figures of a history (figures.c) ---------------------------------------------------------------------------------------- */
-
-struct gs_figures {            // of one metric, in its unit
-    size_t count;              // values; 0: nothing else is set
-    int64_t from_ns, to_ns;
-    double least, median, high, most; // high: what it is at most for 99 % of the time
-    double spread;             // 1.4826 × MAD: a deviation that outliers cannot fake
-    double quiet_hour, busy_hour; // medians by the hour of the day (UTC), the least and the most; NAN: less than two days
-    double jump;               // over the mean of a window before it, what one row in a thousand exceeds; NAN: no window is full
-    double slope, slope_spread; // a second, of windows: the median, and how far they stray; NAN: no window is full
-};
-/* Of METRIC, by its number in HISTORY. 0 or -ENOMEM. */
-int gs_figures_of(const struct gs_history *history, size_t metric, int64_t slope_window_ns, int64_t jump_window_ns,
-                  struct gs_figures *out) GS_CHECK_RESULT;
 
 /* ---- what judging remembers (judge.c, adopt.c, state.c) ------------------------------------------------------------------- */
 

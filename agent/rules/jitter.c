@@ -3,6 +3,7 @@
  *   value ≥ min   and   value − mean > rise × |mean|   and   value − mean > by
  *
  * The value itself is not in the mean: who asks for 25 % gets 25 %, whatever the window's length. */
+#include "metrics/metrics.h"
 #include "rules/inside.h"
 #include <math.h>
 #include <stdio.h>

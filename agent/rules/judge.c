@@ -9,6 +9,7 @@
  * A missing value is a gap: it neither holds nor breaks a hold, and no window gets it.
  * Who: the watcher once a tick, replay. Nothing is allocated here after gs_judge_new. */
 #include "base/memory.h"
+#include "metrics/metrics.h"
 #include "rules/inside.h"
 #include <math.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
  *              leak  812-99301  10:00   10:00   4e8
  *              leak  977-99877  10:12   -       4.1e8          it died in the capture, or is in it
  *
- * Who: incident/ledger.c, and tests. Bounds: GS_LEDGER_MAX incidents. Pure. */
+ * Who: store/ledger.c, and tests. Bounds: GS_LEDGER_MAX incidents. Pure. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "rules/inside.h"

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/sort.h"
+#include "metrics/metrics.h"
 #include "rules/inside.h"
 #include <string.h>
 
@@ -228,7 +229,7 @@ static struct entry find(const char *text, const char *end, const struct gs_plac
     return find_in(parent.value, end, place, parent);
 }
 
-size_t gs_locate(const char *text, size_t length, const struct gs_place *place, enum gs_part part)
+size_t gs_locate(const char *text, size_t length, const struct gs_place *place, enum gs_document_part part)
 {
     struct entry entry = find(text, text + length, place);
     return (size_t)((part == GS_THE_KEY ? entry.key : entry.value) - text);

@@ -5,6 +5,7 @@
  * Everything that the rules point to hangs on one list and goes with them.
  * Who: the watcher at start and at a reload, the CLI. Bounds: RULES_MAX rules, LABELS_MAX labels. */
 #include "base/memory.h"
+#include "metrics/metrics.h"
 #include "rules/inside.h"
 #include <stdio.h>
 #include <string.h>

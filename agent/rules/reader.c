@@ -2,6 +2,7 @@
  *
  *   rules ──▶ kept ──▶ kept ──▶ … one list of blocks: freeing the rules is walking it.  Who: read.c and below. */
 #include "base/memory.h"
+#include "metrics/metrics.h"
 #include "rules/inside.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,7 +23,7 @@ static void add(struct gs_reader *reader, struct gs_position position, const cha
     gs_errors_add(reader->errors, GS_ERROR, reader->file, position.line, position.col, hint, "%s", text);
 }
 
-void gs_refuse(struct gs_reader *reader, const struct gs_place *place, enum gs_part part, const char *hint,
+void gs_refuse(struct gs_reader *reader, const struct gs_place *place, enum gs_document_part part, const char *hint,
                const char *format, ...)
 {
     if (list_is_full(reader))

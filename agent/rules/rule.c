@@ -3,6 +3,7 @@
  * The metric is read before the rest, wherever it stands: what "above" may say depends on it. Conditions are read
  * in the order of their table, which is the order in which they are judged.
  * Who: read.c. */
+#include "metrics/metrics.h"
 #include "rules/inside.h"
 #include <math.h>
 #include <stdio.h>

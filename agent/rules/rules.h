@@ -137,7 +137,7 @@ struct gs_rule_state {
 };
 void gs_judge_state(const struct gs_judge *judge, size_t rule, int64_t now_ns, struct gs_rule_state *out);
 
-/* ---- replay ------------------------------------------------------------------------------------------------ */
+/* ---- what stands in the way (obstacle.c) ------------------------------------------------------------------- */
 
 /* What stands between a rule and an incident, from the furthest to the nearest. */
 enum gs_obstacle {
@@ -160,46 +160,25 @@ enum gs_obstacle {
  * "unless_above", "unless", "max_per_hour", "incidents.max_per_hour". */
 const char *gs_obstacle_name(enum gs_obstacle obstacle);
 
-struct gs_firing {
-    int64_t time_ns;         // as the history has it
-    const char *condition;
-    double value, line;      // NAN: none
-    char reason[240];
-};
-struct gs_column {           // of a plot: what a stretch of time saw
-    double low, high, line;  // NAN: nothing
-    bool fired;
-};
-enum { GS_FIRINGS_MAX = 1000 };
-struct gs_replayed {         // one rule
-    struct gs_firing *firing; // the first GS_FIRINGS_MAX of them
-    size_t firing_count;
-    uint64_t fired;
-    /* Of one that never fired: the moment at which it came closest, and what still stood in its way. */
+struct gs_obstruction {      // of a rule that did not fire at the judge's last tick: its condition that is nearest to firing
     enum gs_obstacle obstacle;
-    int64_t time_ns;
-    double value, line;      // NAN: none
-    char held_back[200];
-    /* Whether it fired or not: how often a condition held for long enough, and this alone stood in the way. */
-    uint64_t missed[GS_OBSTACLES];
-    struct gs_column *column;
+    double nearness;         // of two moments with one obstacle the one with the larger figure was closer
+    double value, line;      // in the metric's unit; NAN: none
+    bool anew;               // the condition was quiet before, or goes by the clock
 };
-struct gs_replay {
-    size_t rows, gaps;
-    bool counts_ticks;       // some window is given in ticks, for which rows are taken
-    size_t rule_count, column_count;
-    struct gs_replayed rule[]; // as in the rules
-};
-/* Judge every row of HISTORY as a tick of RULES, with the judge of the watcher. An incident takes no time. A row speaks
- * for its own step, whatever the rules' interval. NULL when memory is out. Context: CLI (pure). */
-struct gs_replay *gs_replay_run(const struct gs_rules *rules, const struct gs_history *history, uint64_t limit_bytes,
-                                size_t columns) GS_CHECK_RESULT;
-void gs_replay_free(struct gs_replay *replay);
+/* MISSING: the rule's metric had no value at that tick, which was at NOW_NS and speaks for STEP_NS: conditions that ask for
+ * it are left out, and GS_NO_METRIC is found when there are no others. */
+struct gs_obstruction gs_judge_obstruction(const struct gs_judge *judge, size_t rule, bool missing, int64_t now_ns,
+                                           int64_t step_ns);
+/* How much of the time since the last tick a tick may speak for: a late one leaves a gap behind it. */
+int64_t gs_tick_stands_for(int64_t since_last_ns, int64_t step_ns);
+/* Some window of RULES is given in ticks, not in time. */
+bool gs_rules_count_ticks(const struct gs_rules *rules);
 
 /* ---- what outlives the process ----------------------------------------------------------------------------- */
 
 /* The incidents of a program: those of this process, of its siblings and of its predecessors. Cooldowns, "again", "every" and
- * max_per_hour go by it after a restart, so that a crash loop does not fill the disk (incident/ledger.c keeps it on disk).
+ * max_per_hour go by it after a restart, so that a crash loop does not fill the disk (store/ledger.c keeps it on disk).
  * All times are CLOCK_REALTIME: the monotonic clock begins anew with the machine. */
 enum { GS_LEDGER_MAX = 1500, GS_LEDGER_OWNER = 40 };
 struct gs_ledger_incident {
@@ -237,16 +216,3 @@ struct gs_hour_limits gs_judge_hour_limits(const struct gs_judge *judge, size_t 
 /* RULE fired, but may not have its incident: ROOM says whose hour is full, until UNTIL_NS of the judge's clock. It is as if it
  * had been held back. */
 void gs_judge_incident_denied(struct gs_judge *judge, size_t rule, enum gs_hour_room room, int64_t until_ns);
-
-/* ---- suggestions ---------------------------------------------------------------------------------------- */
-
-enum { GS_SUGGEST_ROWS_LEAST = 60 }; // and an hour
-struct gs_suggest_wish {
-    uint64_t per_week;       // incidents, at most, on that history; of less than a week: in all of it
-    uint64_t limit_bytes;    // what shares of memory are shares of; 0: unknown
-};
-/* A rules file fitted to HISTORY, into OUT: the same for the same, replayed on it with no more incidents than wished for. NOTES
- * gets a line for each thing that was left out. 0; -ENODATA: there is nothing to fit to (NOTES says why); or -ENOMEM.
- * Context: CLI (pure). */
-int gs_suggest(const struct gs_history *history, const struct gs_suggest_wish *wish, struct gs_text *out,
-               struct gs_text *notes) GS_CHECK_RESULT;

@@ -6,6 +6,7 @@
  *   500       a number  on all others
  *
  * Who: the readers and judges of rules/. */
+#include "metrics/metrics.h"
 #include "rules/inside.h"
 #include <math.h>
 #include <stdio.h>

@@ -5,6 +5,7 @@
  *
  * 1.4826 makes the MAD of a normal distribution its standard deviation. A window in which nothing varied has a MAD
  * of nothing, so the MAD is at least 1 % of the median, and at least FLOOR of the metric's unit. */
+#include "metrics/metrics.h"
 #include "rules/inside.h"
 #include <math.h>
 #include <stdio.h>

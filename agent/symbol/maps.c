@@ -6,9 +6,9 @@
  *   └ …
  *
  * Who: the watcher (itself, and processes that died), the CLI (others). Bounds: 16 MiB of text. */
-#include "base/file.h"
 #include "base/memory.h"
 #include "symbol/inside.h"
+#include "sys/file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

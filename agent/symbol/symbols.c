@@ -7,12 +7,12 @@
  * An address that no symbol is known to reach gets no name, never that of the closest symbol below it.
  * Symbols are never sorted: there may be a million of them for a hundred addresses.
  * Who: the watcher, the CLI. Bounds: one file's tables at a time. Names are kept as long as the gs_symbols. */
-#include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/sort.h"
 #include "base/text.h"
 #include "symbol/inside.h"
+#include "sys/file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

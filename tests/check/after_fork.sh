@@ -18,7 +18,7 @@ it "knows of every one, and of none that is not there"
 diff <(remembering "${objects[@]}" | sort -u) <(sed '/^#/d; s/ .*//' "$allow" | sort) || fail "files above are missing in $allow (<), or too many (>)"
 it "finds the row of each that is said to have one"
 sed -n 's/^[^#].* row \([a-z_]*\).*/\1/p' "$allow" | sort -u | while read -r module; do
-    grep -qE "^ *\{ \"$module\", " "$source_dir/agent/after_fork.c" || fail "agent/after_fork.c has no row \"$module\""
+    grep -qE "^ *\{ \"$module\", " "$source_dir/agent/watch/after_fork.c" || fail "agent/watch/after_fork.c has no row \"$module\""
 done
 it "sees a variable where there is one (this check can fail)"
 mkdir -p "$tmp/x.dir/agent"

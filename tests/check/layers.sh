@@ -14,19 +14,22 @@ caught() {
     equal "$(cat "$tmp/said")" "agent/$2:1:$3" "what is said of $1"
     cp "$tmp/before" "$tmp/agent/$2"
 }
-cp -r "$source_dir/agent" "$tmp/agent"
+cp -r "$source_dir/agent" "$source_dir/CONTRIBUTING.md" "$tmp"
 it "catches evidence that flows backwards"
-caught "a folder below that opens one above" probe/walk.c '#include "metrics/metrics.h"'
+caught "a folder below that opens one above" probe/unwind/walk.c '#include "metrics/metrics.h"'
 caught "the rules that read an incident" rules/judge.c '#include "incident/incident.h"'
 caught "the shelf that opens a folder" base/text.c '#include "profile/profile.h"'
-caught "the agent that opens the command" watcher.c '#include "cli/cli.h"'
+caught "the library that opens the command" watch/watch.c '#include "reader/reader.h"'
+caught "the way in that opens the command" gumshoe.c '#include "cli/cli.h"'
 it "catches whoever comes in by the window"
 caught "another folder's inside" incident/culprit.c '#include "profile/inside.h"'
 caught "a way around the door" incident/culprit.c '#  include "../profile/inside.h"'
 it "catches whoever goes to jansson past base/json.h"
-caught "another way to jansson" status.c '#include <jansson.h>'
+caught "another way to jansson" watch/status.c '#include <jansson.h>'
 it "minds nothing else"
 "$layers" "$tmp" || fail "the copied tree is as clean as this one"
 it "does not take an empty tree for a clean one"
-mkdir -p "$tmp/nothing/agent"
+mkdir -p "$tmp/nothing/agent" && cp "$source_dir/CONTRIBUTING.md" "$tmp/nothing"
 ! "$layers" "$tmp/nothing" || fail "nothing was checked, and it said yes"
+cp -r "$source_dir/agent" "$tmp/nothing" && echo > "$tmp/nothing/CONTRIBUTING.md"
+! "$layers" "$tmp/nothing" 2> /dev/null || fail "there is no plan, and it said yes"

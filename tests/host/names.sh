@@ -19,7 +19,7 @@ equal "$(wc -l < operators)" 20 "forms of new and delete in libstdc++"
 exported "$build/libgumshoe.so" | diff <(sort wanted operators identity) - || fail "exported names"
 it "hides the names that only some allocators have"
 nm -D --defined-only "$build/libgumshoe.so" | sed -n 's/.* T \(.*\)@GUMSHOE_ALLOCATOR$/\1/p' | sort > hidden
-sed -n '/GUMSHOE_ALLOCATOR/,$ s/^ *\([a-z_]*\);.*/\1/p' "$source_dir/agent/versions.map" | sort | diff - hidden || fail "hidden names"
+sed -n '/GUMSHOE_ALLOCATOR/,$ s/^ *\([a-z_]*\);.*/\1/p' "$source_dir/agent/packaging/versions.map" | sort | diff - hidden || fail "hidden names"
 equal "$(wc -l < hidden)" 7 "hidden names"
 it "shows the same names in the static library, but for C++, who the process is and what it becomes, and jansson's, zlib's and protobuf-c's in neither"
 nm "$build/libgumshoe.a" | awk '$2 ~ /^[TDBRVW]$/ { print $3 }' > archive

@@ -1,6 +1,7 @@
 /* The memory account, over maps and pages that are made up: every sum is worked out by hand. */
 #include "base/clock.h"
-#include "profile/account.h"
+#include "account/account.h"
+#include "account/inside.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>

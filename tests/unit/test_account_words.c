@@ -1,8 +1,9 @@
 /* What the memory account says to people and machines: which part grew, whether that is a leak, and who is to blame. */
 #include "base/clock.h"
 #include "base/memory.h"
+#include "account/account.h"
 #include "incident/inside.h"
-#include "profile/inside.h"
+#include "profile/profile.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

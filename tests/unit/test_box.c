@@ -1,10 +1,18 @@
 /* The black box: what was written is read back; cut short anywhere, the last write that was whole counts; spoilt or made up by
  * somebody, it is refused or read, and nothing else. */
-#include "incident/box.h"
+#include "box/box.h"
+#include "box/inside.h"
+#include "gather/gather.h"
+#include "history/history.h"
+#include "incident/incident.h"
+#include "probe/probe.h"
+#include "rules/rules.h"
+#include "store/inside.h"
+#include "symbol/symbol.h"
 #include "base/clock.h"
-#include "base/held.h"
-#include "base/file.h"
-#include "base/log.h"
+#include "sys/owned_fd.h"
+#include "sys/file.h"
+#include "sys/log.h"
 #include "base/memory.h"
 #include "probe/inside.h"
 #include <errno.h>
@@ -50,7 +58,7 @@ static int in_a_fresh_store(void **state)
     scene = (struct gs_incident_scene){
         .rules = gs_rules_read(rules_text, sizeof rules_text - 1, "rules", &errors),
         .history = gs_history_new(names, 1, SECOND),
-        .baselines = gs_baselines_new(),
+        .baselines = gs_baselines_new(NULL),
         .limit_bytes = MiB(512),
         .limit_from = "cgroup /x/memory.max",
         .start_ns = gs_monotonic_ns(),

@@ -1,9 +1,9 @@
 /* Clocks that stand oddly: the epoch's first moment, 2038 and what comes after, machines that have been up for a century,
  * clocks that jump, counters that wrap, values that flap. All clocks are the test's own. */
 #include "base/clock.h"
-#include "incident/inside.h"
 #include "metrics/inside.h"
 #include "rules/rules.h"
+#include "store/store.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* The governor, as a host would meet it: a budget of 1 % of a CPU, a second a tick. */
-#include "governor.h"
+#include "watch/governor.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* test_history.c - the ring of ticks, and metrics.json as other programs read it. */
 #include "base/clock.h"
 #include "base/text.h"
-#include "metrics/inside.h"
+#include "history/history.h"
 #include <fcntl.h>
 #include <jansson.h>
 #include <locale.h>

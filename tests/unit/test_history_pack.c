@@ -1,6 +1,6 @@
 /* test_history_pack.c - a history packed for the black box, and what comes out of packs from anywhere. */
 #include "base/clock.h"
-#include "metrics/inside.h"
+#include "history/history.h"
 #include <float.h>
 #include <math.h>
 #include <setjmp.h>

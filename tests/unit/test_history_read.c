@@ -2,7 +2,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "metrics/metrics.h"
+#include "history/history.h"
+#include "reader/reader.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
  * A small history: three ticks, two steps of 4 s, one step of 8 s. */
 #include "base/clock.h"
 #include "base/text.h"
-#include "metrics/inside.h"
+#include "history/history.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

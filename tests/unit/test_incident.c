@@ -1,9 +1,10 @@
 /* The store and what is in it: hostile directories, rotation, folders that a death left half made, the culprit, and
  * what reading back makes of damaged and hostile incidents. */
 #include "incident/inside.h"
-#include "profile/inside.h"
+#include "profile/profile.h"
+#include "store/inside.h"
 #include "base/clock.h"
-#include "base/held.h"
+#include "sys/owned_fd.h"
 #include "base/memory.h"
 #include <dirent.h>
 #include <errno.h>

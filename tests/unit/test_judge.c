@@ -1,4 +1,5 @@
 /* Rules judged tick by tick. Time is a number that the test sets: one tick a second, from zero. */
+#include "metrics/metrics.h"
 #include "rules/rules.h"
 #include "base/clock.h"
 #include "base/memory.h"

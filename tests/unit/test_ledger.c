@@ -1,9 +1,11 @@
 /* What rules remember beyond the life of a process: the judge's side with clocks that the test sets, and the file in a store,
  * shared with siblings that live and predecessors that do not, spoilt, planted, and written when nothing can be. */
 #include "base/clock.h"
-#include "base/log.h"
+#include "sys/log.h"
 #include "base/memory.h"
-#include "incident/inside.h"
+#include "rules/rules.h"
+#include "store/inside.h"
+#include "store/store.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>

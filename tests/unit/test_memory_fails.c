@@ -1,12 +1,16 @@
 /* Memory runs out in the middle: each allocation fails once, under sanitizers, in what reads and writes documents. */
 #include "base/clock.h"
-#include "base/file.h"
+#include "sys/file.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "host/ways/failing_memory.h"
+#include "box/box.h"
+#include "history/history.h"
 #include "incident/incident.h"
-#include "probe/inside.h"
+#include "probe/probe.h"
 #include "rules/rules.h"
+#include "store/store.h"
+#include "probe/inside.h"
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>

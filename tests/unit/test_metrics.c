@@ -3,7 +3,7 @@
  * Machines that stand still are under fixtures/machines; those that change while a story goes on are built in
  * a directory of their own (struct machine). Some stories are told of this very process and machine. */
 #include "base/clock.h"
-#include "base/held.h"
+#include "sys/owned_fd.h"
 #include "metrics/metrics.h"
 #include "probe/probe.h"
 #include <dirent.h>

@@ -1,7 +1,8 @@
 /* The profile model: written and read back it is the same; hostile bytes get an answer; flat, cum and growth are those of
  * pprof's definitions, by hand. */
-#include "profile/inside.h"
-#include "base/file.h"
+#include "profile/profile.h"
+#include "reader/reader.h"
+#include "sys/file.h"
 #include "base/memory.h"
 #include <fcntl.h>
 #include <setjmp.h>

@@ -1,7 +1,14 @@
 /* What is left of a process that died becomes an incident like any other, and says how it died. */
+#include "gather/gather.h"
+#include "history/history.h"
+#include "incident/incident.h"
 #include "incident/inside.h"
+#include "profile/profile.h"
+#include "reader/reader.h"
+#include "store/store.h"
+#include "symbol/symbol.h"
 #include "base/clock.h"
-#include "base/file.h"
+#include "sys/file.h"
 #include "base/memory.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,8 @@
  * Rows are 10 s apart from 0 on, unless a story says otherwise. */
 #include "base/clock.h"
 #include "base/memory.h"
-#include "metrics/inside.h"
+#include "history/history.h"
+#include "reader/reader.h"
 #include "rules/rules.h"
 #include <math.h>
 #include <setjmp.h>

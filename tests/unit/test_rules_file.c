@@ -1,8 +1,8 @@
 /* The rules file as it is followed: real files, and a clock that the test sets. */
 #include "base/clock.h"
-#include "base/log.h"
+#include "sys/log.h"
 #include "base/memory.h"
-#include "rules_file.h"
+#include "watch/rules_file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>

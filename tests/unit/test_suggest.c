@@ -2,7 +2,9 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "rules/inside.h"
+#include "history/history.h"
+#include "reader/inside.h"
+#include "reader/reader.h"
 #include <errno.h>
 #include <math.h>
 #include <setjmp.h>

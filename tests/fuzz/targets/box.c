@@ -2,7 +2,10 @@
  * gathered into profiles. */
 #include "base/memory.h"
 #include "fuzz.h"
-#include "incident/box.h"
+#include "box/box.h"
+#include "box/inside.h"
+#include "gather/gather.h"
+#include "symbol/symbol.h"
 #include <string.h>
 #include <zlib.h>
 

@@ -1,5 +1,5 @@
 /* A core file: its headers and notes, and memory read out of it all over. */
-#include "cli/core.h"
+#include "reader/reader.h"
 #include "base/memory.h"
 #include "fuzz.h"
 #include <string.h>

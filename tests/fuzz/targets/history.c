@@ -3,7 +3,8 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "fuzz.h"
-#include "metrics/metrics.h"
+#include "history/history.h"
+#include "reader/reader.h"
 #include "rules/rules.h"
 #include <string.h>
 

@@ -1,7 +1,9 @@
 /* incident.json, as gumshoe ls and show read it; its bytes are the folder's name as well. */
 #include "base/memory.h"
 #include "fuzz.h"
-#include "incident/inside.h"
+#include "rules/rules.h"
+#include "store/inside.h"
+#include "store/store.h"
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>

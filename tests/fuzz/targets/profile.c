@@ -1,5 +1,6 @@
 /* A pprof profile: read; if it is one, everything that the commands work out of it, and written again. */
 #include "profile/profile.h"
+#include "reader/reader.h"
 #include "base/memory.h"
 #include "fuzz.h"
 #include <fcntl.h>

@@ -1,0 +1,359 @@
+/* survey.c - whose memory is it: the areas of the memory map, cut by who claims what, and the pages that are resident there.
+ *
+ *   maps    │ file │ [heap] │      anonymous            │ ---p │     anonymous      │ [stack]
+ *   claims             │agent│    │mmap│  │mmap: heap│             │stack│
+ *   parts   │files │ heap   │anon.│    │  heap ◀── blocks of the heap lie in it │…
+ *
+ * What is the heap's: [heap]; arenas of glibc, by their shape; every anonymous area in which the sampler has seen a block,
+ * but for what others claim there; and of what was mapped by mmap, what holds such a block (an allocator of the program's).
+ * Pages of a file that were written to, and so are copies of our own, are anonymous; as the kernel counts them.
+ * Context: any (pure), but for the reads of the pagemap. */
+#include "account/inside.h"
+#include "base/memory.h"
+#include "base/sort.h"
+#include "symbol/symbol.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ARENA      (64ull << 20) // what glibc's arenas are aligned to and reserve
+#define LARGE_AREA (1ull << 30)
+enum { DEVICES_MAX = 128 };
+
+/* ---- the map ------------------------------------------------------------------------------------------------------ */
+
+struct device {
+    unsigned major, minor;
+    enum gs_area_kind kind;
+};
+struct devices {
+    struct device device[DEVICES_MAX];
+    size_t count;
+};
+
+static enum gs_area_kind kind_of_file_system(const char *type)
+{
+    static const struct {
+        const char *type;
+        enum gs_area_kind kind;
+    } known[] = {
+        {"tmpfs ", GS_AREA_SHARED}, {"devtmpfs ", GS_AREA_SHARED}, {"hugetlbfs ", GS_AREA_UNCOUNTED}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strncmp(type, known[i].type, strlen(known[i].type)) == 0)
+            return known[i].kind;
+    return GS_AREA_FILE;
+}
+
+/* "36 35 0:31 / /dev/shm rw - tmpfs tmpfs rw": the devices whose files are memory. */
+static void find_devices(const char *mounts, struct devices *out)
+{
+    for (const char *line = mounts; line && *line; line = strchr(line, '\n'), line += line != NULL) {
+        struct device device;
+        const char *type = strstr(line, " - "), *end = strchr(line, '\n');
+        if (!type || (end && type > end) || sscanf(line, "%*u %*u %u:%u", &device.major, &device.minor) != 2)
+            continue;
+        device.kind = kind_of_file_system(type + 3);
+        if (device.kind != GS_AREA_FILE && out->count < DEVICES_MAX)
+            out->device[out->count++] = device;
+    }
+}
+
+static bool begins(const struct gs_maps_line *line, const char *with)
+{
+    size_t length = strlen(with);
+    return line->path_length >= length && memcmp(line->path, with, length) == 0;
+}
+
+static enum gs_area_kind kind_of(const struct gs_maps_line *line, const struct devices *devices)
+{
+    static const struct {
+        const char *path;
+        enum gs_area_kind kind;
+    } known[] = {
+        {"[heap]", GS_AREA_HEAP},
+        {"[stack", GS_AREA_STACK},
+        {"[anon_shmem:", GS_AREA_SHARED},
+        {"[anon", GS_AREA_ANONYMOUS},
+        {"[vvar", GS_AREA_UNCOUNTED},
+        {"[vsyscall", GS_AREA_UNCOUNTED},
+        {"/anon_hugepage", GS_AREA_UNCOUNTED},
+        {"/memfd:", GS_AREA_SHARED},
+        {"/SYSV", GS_AREA_SHARED},
+        {"/dev/shm/", GS_AREA_SHARED},
+        {"/dev/zero", GS_AREA_SHARED},
+    };
+    if (line->path_length == 0)
+        return GS_AREA_ANONYMOUS;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (begins(line, known[i].path))
+            return known[i].kind;
+    for (size_t i = 0; i < devices->count; i++)
+        if (devices->device[i].major == line->major && devices->device[i].minor == line->minor)
+            return devices->device[i].kind;
+    return GS_AREA_FILE;
+}
+
+static bool is_closed(const struct gs_area *area)
+{
+    return !area->line.readable && !area->line.writable && !area->line.executable;
+}
+
+/* Open memory from a multiple of 64 MiB on, closed from there to the next: how glibc keeps what threads allocate. */
+static bool is_arena(const struct gs_area *area, const struct gs_area *next)
+{
+    return area->kind == GS_AREA_ANONYMOUS && area->line.writable && area->line.start % ARENA == 0 &&
+           next->kind == GS_AREA_ANONYMOUS && is_closed(next) && next->line.start == area->line.end &&
+           next->line.end % ARENA == 0;
+}
+
+int gs_survey_map(struct gs_survey *survey, const char *maps, size_t length, const char *mounts)
+{
+    struct devices devices = {0};
+    struct gs_maps_line line;
+    find_devices(mounts, &devices);
+    for (size_t at = 0; gs_maps_next_line(maps, length, &at, &line);) {
+        if (gs_grow(&survey->area, &survey->area_capacity, survey->areas + 1, sizeof *survey->area))
+            return -ENOMEM;
+        survey->area[survey->areas++] = (struct gs_area){line, kind_of(&line, &devices)};
+    }
+    for (size_t i = 0; i + 1 < survey->areas; i++)
+        if (is_arena(&survey->area[i], &survey->area[i + 1]))
+            survey->area[i].kind = GS_AREA_HEAP;
+    return 0;
+}
+
+struct gs_area *gs_survey_area(const struct gs_survey *survey, uint64_t address)
+{
+    size_t low = 0, high = survey->areas;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (survey->area[middle].line.end <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < survey->areas && survey->area[low].line.start <= address ? &survey->area[low] : NULL;
+}
+
+/* ---- claims ------------------------------------------------------------------------------------------------------- */
+
+int gs_survey_claim(struct gs_survey *survey, enum gs_claimant who, uint64_t start, uint64_t end,
+                    uint32_t stack)
+{
+    static const enum gs_part part[] = {GS_AGENT, GS_STACKS, GS_ANONYMOUS};
+    struct gs_claims *claims = &survey->claims[who];
+    if (gs_grow(&claims->claim, &claims->capacity, claims->count + 1, sizeof *claims->claim))
+        return -ENOMEM;
+    claims->claim[claims->count++] =
+        (struct gs_claim){.start = start, .end = end, .part = part[who], .stack = stack};
+    return 0;
+}
+
+int gs_survey_thread(struct gs_survey *survey, enum gs_claimant who, uint64_t top, uint64_t size, uint64_t sp)
+{
+    enum {
+        BELOW = 8 << 20,
+        ABOVE = 1 << 20
+    }; // of an sp whose stack has no known end: it may share its area with others
+    const struct gs_area *area = gs_survey_area(survey, top ? top - 1 : sp);
+    if (!area || area->kind != GS_AREA_ANONYMOUS)
+        return 0; // the first thread's is called [stack]; of other kinds, what the map says is truer
+    uint64_t start = area->line.start, end = top ? top : area->line.end;
+    if (!top && end - sp > ABOVE)
+        end = sp + ABOVE;
+    if (!top)
+        size = end - sp + BELOW;
+    if (size && end - start > size)
+        start = end - size;
+    return gs_survey_claim(survey, who, start, end, 0);
+}
+
+static int by_start(const void *a, const void *b)
+{
+    const struct gs_claim *x = a, *y = b;
+    return (x->start > y->start) - (x->start < y->start);
+}
+
+void gs_survey_settle_claims(struct gs_survey *survey)
+{
+    for (int who = 0; who < GS_CLAIMANTS; who++) {
+        struct gs_claims *claims = &survey->claims[who];
+        gs_sort(claims->claim, claims->count, sizeof *claims->claim, by_start);
+        for (size_t i = 0; i + 1 < claims->count; i++) // read at different moments: they may overlap
+            if (claims->claim[i].end > claims->claim[i + 1].start)
+                claims->claim[i].end = claims->claim[i + 1].start;
+    }
+}
+
+/* The first claim that ends behind ADDRESS; NULL: none does. */
+static struct gs_claim *claim_behind(const struct gs_claims *claims, uint64_t address)
+{
+    size_t low = 0, high = claims->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (claims->claim[middle].end <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < claims->count ? &claims->claim[low] : NULL;
+}
+
+/* Who claims ADDRESS of AREA; NULL: nobody. *END: up to where that holds. Only the agent claims other than anonymous areas. */
+static struct gs_claim *owner_of(const struct gs_survey *survey, const struct gs_area *area, uint64_t address,
+                                 uint64_t *end)
+{
+    bool anonymous = area->kind == GS_AREA_ANONYMOUS || area->kind == GS_AREA_HEAP;
+    *end = area->line.end;
+    for (int who = 0; who < GS_CLAIMANTS; who++) {
+        struct gs_claim *claim =
+            anonymous || who == GS_CLAIM_AGENT ? claim_behind(&survey->claims[who], address) : NULL;
+        if (!claim)
+            continue;
+        uint64_t border = claim->start > address ? claim->start : claim->end;
+        if (border < *end)
+            *end = border;
+        if (claim->start <= address)
+            return claim;
+    }
+    return NULL;
+}
+
+void gs_survey_block(struct gs_survey *survey, uint64_t address)
+{
+    struct gs_area *area = gs_survey_area(survey, address);
+    uint64_t end;
+    if (!area || area->kind != GS_AREA_ANONYMOUS)
+        return;
+    struct gs_claim *claim = owner_of(survey, area, address, &end);
+    if (!claim)
+        area->kind = GS_AREA_HEAP;
+    else if (claim->part == GS_ANONYMOUS)
+        claim->part = GS_HEAP_KEPT;
+}
+
+/* ---- counting ------------------------------------------------------------------------------------------------------ */
+
+static void credit(struct gs_survey *survey, enum gs_part part, uint64_t pages, uint64_t doubtful)
+{
+    survey->pages[part] += pages;
+    survey->doubtful[part] += doubtful;
+}
+
+static void share_out(struct gs_survey *survey, const struct gs_area *area, struct gs_claim *owner,
+                      const struct gs_page_counts *counts)
+{
+    static const enum gs_part part[] = {
+        [GS_AREA_ANONYMOUS] = GS_ANONYMOUS, [GS_AREA_HEAP] = GS_HEAP_KEPT, [GS_AREA_STACK] = GS_STACKS};
+    bool of_file = area->kind == GS_AREA_FILE || area->kind == GS_AREA_SHARED;
+    if (owner) {
+        owner->pages += counts->anonymous;
+        owner->doubtful += counts->doubtful;
+        survey->agent_files += of_file ? counts->file : 0;
+        credit(survey, owner->part, counts->anonymous + (of_file ? counts->file : 0), counts->doubtful);
+    } else if (of_file) {
+        credit(survey, area->kind == GS_AREA_FILE ? GS_FILES : GS_SHARED, counts->file, 0);
+        if (!area->line.shared) // what is present there and of no file is a device's
+            credit(survey, GS_ANONYMOUS, counts->anonymous, counts->doubtful);
+    } else {
+        credit(survey, part[area->kind], counts->anonymous, counts->doubtful);
+    }
+}
+
+static void count_area(struct gs_survey *survey, const struct gs_area *area)
+{
+    for (uint64_t at = area->line.start, end; at < area->line.end; at = end) {
+        struct gs_claim *owner = owner_of(survey, area, at, &end);
+        struct gs_page_counts counts = {0};
+        gs_pages_count(&survey->source, at, end, &counts);
+        share_out(survey, area, owner, &counts);
+    }
+}
+
+/* What is quickly read comes first, what seldom holds anything last. */
+enum turn { TURN_SMALL, TURN_LARGE, TURN_CLOSED, TURNS };
+
+static enum turn turn_of(const struct gs_area *area)
+{
+    if (is_closed(area))
+        return TURN_CLOSED;
+    return area->line.end - area->line.start > LARGE_AREA ? TURN_LARGE : TURN_SMALL;
+}
+
+/* Is so much missing of RESIDENT that closed areas must hold it? Pages come and go meanwhile: a hundredth is not much. */
+static bool falls_short(const struct gs_survey *survey, uint64_t resident)
+{
+    enum { LITTLE = 1 << 19 };
+    uint64_t found = 0;
+    for (int part = 0; part < GS_PARTS; part++)
+        found += survey->pages[part] * GS_PAGE;
+    return found + resident / 100 + LITTLE < resident;
+}
+
+void gs_survey_count(struct gs_survey *survey, uint64_t resident)
+{
+    for (int turn = 0; turn < TURNS; turn++) {
+        if (turn == TURN_CLOSED && !falls_short(survey, resident))
+            return;
+        for (size_t i = 0; i < survey->areas; i++)
+            if (survey->area[i].kind != GS_AREA_UNCOUNTED && turn_of(&survey->area[i]) == (enum turn)turn)
+                count_area(survey, &survey->area[i]);
+    }
+}
+
+/* ---- sums ---------------------------------------------------------------------------------------------------------- */
+
+struct gs_resident gs_resident_read(const char *status)
+{
+    struct gs_resident resident = {0};
+    const struct {
+        const char *name;
+        uint64_t *bytes;
+    } rows[] = {{"\nVmRSS:", &resident.all},
+                {"\nRssAnon:", &resident.anonymous},
+                {"\nRssFile:", &resident.file},
+                {"\nRssShmem:", &resident.shared}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *at = strstr(status, rows[i].name);
+        unsigned long long kib;
+        if (at && sscanf(at + strlen(rows[i].name), "%llu kB", &kib) == 1)
+            *rows[i].bytes = kib << 10;
+    }
+    return resident;
+}
+
+/* The share of the doubtful pages that are not there: as many as were found beyond what the kernel counts. */
+static double share_of_none(const struct gs_survey *survey, const struct gs_resident *resident)
+{
+    uint64_t anonymous = 0, doubtful = 0, counted = resident->anonymous / GS_PAGE;
+    for (int part = 0; part < GS_PARTS; part++) {
+        anonymous += part == GS_FILES || part == GS_SHARED ? 0 : survey->pages[part];
+        doubtful += survey->doubtful[part];
+    }
+    anonymous -= survey->agent_files;
+    if (anonymous <= counted || doubtful == 0 || !resident->anonymous)
+        return 0;
+    return anonymous - counted < doubtful ? (double)(anonymous - counted) / (double)doubtful : 1;
+}
+
+void gs_survey_sum(struct gs_survey *survey, uint64_t live, const struct gs_resident *resident,
+                   uint64_t part[GS_PARTS])
+{
+    double none = share_of_none(survey, resident);
+    for (int i = 0; i < GS_PARTS; i++)
+        part[i] = (survey->pages[i] - (uint64_t)((double)survey->doubtful[i] * none)) * GS_PAGE;
+    for (size_t i = 0; i < survey->claims[GS_CLAIM_MAPPED].count; i++) {
+        struct gs_claim *claim = &survey->claims[GS_CLAIM_MAPPED].claim[i];
+        claim->pages -= (uint64_t)((double)claim->doubtful * none);
+    }
+    part[GS_HEAP_LIVE] = live < part[GS_HEAP_KEPT] ? live : part[GS_HEAP_KEPT];
+    part[GS_HEAP_KEPT] -= part[GS_HEAP_LIVE];
+}
+
+void gs_survey_fini(struct gs_survey *survey)
+{
+    for (int who = 0; who < GS_CLAIMANTS; who++)
+        gs_free(survey->claims[who].claim);
+    gs_free(survey->area);
+    *survey = (struct gs_survey){0};
+}

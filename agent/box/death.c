@@ -1,0 +1,93 @@
+/* death.c - how the process of a black box died, as far as anything still tells.
+ *
+ *   gumshoe run saw it end      ──▶ the signal
+ *   the group's oom_kill count  ──▶ grown since the last write: the OOM killer
+ *   the last rss and the limit  ──▶ close to it: probably the OOM killer
+ *   the machine's boot id       ──▶ another: it was started anew meanwhile
+ *
+ * Who: the watcher, the command. */
+#include "box/inside.h"
+#include "history/history.h"
+#include "metrics/metrics.h"
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static const double CLOSE_TO_LIMIT = 0.9;
+
+/* The last value of NAME that was seen; NAN: none. */
+static double last_value(const struct gs_history *history, const char *name)
+{
+    size_t metric = history ? gs_history_find(history, name) : SIZE_MAX;
+    size_t at = metric == SIZE_MAX ? 0 : gs_history_length(history);
+    while (at-- > 0)
+        if (!isnan(gs_history_value(history, at, metric)))
+            return gs_history_value(history, at, metric);
+    return NAN;
+}
+
+/* The box may come from anybody: no other file is opened for it. */
+static bool may_be_read(const char *oom_file)
+{
+    char own[256];
+    return (strncmp(oom_file, "/sys/fs/cgroup/", strlen("/sys/fs/cgroup/")) == 0 &&
+            !strstr(oom_file, "/../")) ||
+           (gs_oom_file("", own, sizeof own) && strcmp(own, oom_file) == 0);
+}
+
+static bool oom_killer_has_struck(const struct gs_box_contents *contents)
+{
+    return contents->oom_kills >= 0 && may_be_read(contents->oom_file) &&
+           gs_oom_kills(contents->oom_file) > contents->oom_kills;
+}
+
+/* "the OOM killer: its group's oom_kill count has grown", or probably so; false: nothing speaks for it. */
+static bool blame_oom_killer(const struct gs_box_contents *contents, char *out, size_t size)
+{
+    double rss = last_value(contents->history, "rss"), limit = (double)contents->remains.limit_bytes;
+    char seen[GS_UNIT_TEXT], most[GS_UNIT_TEXT];
+    if (oom_killer_has_struck(contents)) {
+        snprintf(out, size, "the OOM killer: the oom_kill count in %.120s has grown", contents->oom_file);
+        return true;
+    }
+    if (!(rss >= CLOSE_TO_LIMIT * limit) || limit == 0)
+        return false;
+    snprintf(out, size, "probably the OOM killer: rss was %.0f %% of the limit (%s of %s)", 100 * rss / limit,
+             gs_print_size(rss, seen), gs_print_size(limit, most));
+    return true;
+}
+
+static void tell_signal(const struct gs_box_contents *contents, int number, char out[GS_DEATH_TEXT])
+{
+    const char *name = sigabbrev_np(number);
+    char killer[GS_DEATH_TEXT - 40];
+    int length = snprintf(out, GS_DEATH_TEXT, "killed by signal %d%s%s%s", number, name ? " (SIG" : "",
+                          name ? name : "", name ? ")" : "");
+    if (number == SIGKILL && blame_oom_killer(contents, killer, sizeof killer))
+        snprintf(out + length, GS_DEATH_TEXT - (size_t)length, ", %s", killer);
+}
+
+void gs_tell_death(const struct gs_box_contents *contents, int number, char out[GS_DEATH_TEXT])
+{
+    char boot[GS_BOOT_ID];
+    gs_boot_id(boot);
+    if (number)
+        tell_signal(contents, number, out);
+    else if (strcmp(boot, contents->boot_id) != 0)
+        snprintf(out, GS_DEATH_TEXT, "unknown: the machine was started anew since, or is another");
+    else if (!blame_oom_killer(contents, out, GS_DEATH_TEXT))
+        snprintf(out, GS_DEATH_TEXT,
+                 "unknown: it ended without stopping the watch (a signal, or _exit)");
+}
+
+const struct gs_remains *gs_box_remains(struct gs_box_contents *contents)
+{
+    char boot[GS_BOOT_ID];
+    gs_boot_id(boot);
+    if (strcmp(boot, contents->boot_id) == 0 && gs_live_is_running(&contents->id))
+        return NULL;
+    gs_tell_death(contents, 0, contents->how);
+    contents->remains.how = contents->how;
+    return &contents->remains;
+}

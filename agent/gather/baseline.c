@@ -1,0 +1,144 @@
+/* baseline.c - what every stack held at some moments past, so that an incident can say what grew.
+ *
+ *   taken every FIRST_AGE; kept so that ages double:   now │ 10m │ 20m │ 40m │ 80m … oldest
+ *
+ * Between any two kept neighbours a third is dropped once the older is at most twice as old as the younger: so for
+ * every age there is a baseline at least that old and not much more than twice as old.
+ * Who:    the watcher, once a tick; the heap's gatherer reads.
+ *         What somebody else attaches to each (the memory account) is taken along.
+ * Bounds: BASELINES of them, each 32 bytes for each stack known then. */
+#include "base/memory.h"
+#include "gather/inside.h"
+#include <string.h>
+
+enum { BASELINES = 16 };
+
+struct gs_baselines {
+    struct gs_baseline kept[BASELINES]; // youngest first
+    unsigned count;
+    int64_t first_age_ns;
+    const struct gs_attachment *attachment; // NULL: nothing is attached
+};
+
+struct gs_baselines *gs_baselines_new(const struct gs_attachment *attachment)
+{
+    struct gs_baselines *baselines = gs_alloc(sizeof *baselines);
+    if (baselines)
+        baselines->attachment = attachment;
+    return baselines;
+}
+
+static void baseline_fini(const struct gs_baselines *baselines, struct gs_baseline *baseline)
+{
+    gs_free(baseline->counts);
+    if (baseline->attached)
+        baselines->attachment->free(baseline->attached);
+}
+
+void gs_baselines_free(struct gs_baselines *baselines)
+{
+    if (!baselines)
+        return;
+    for (unsigned i = 0; i < baselines->count; i++)
+        baseline_fini(baselines, &baselines->kept[i]);
+    gs_free(baselines);
+}
+
+static bool take(const struct gs_baselines *baselines, struct gs_baseline *out, int64_t now_ns)
+{
+    uint32_t count = gs_probe_stack_count();
+    struct gs_heap_counts *counts = gs_alloc(count * sizeof *counts);
+    if (!counts)
+        return false;
+    for (uint32_t stack = 0; stack < count; stack++)
+        counts[stack] = gs_probe_stack_counts(stack);
+    *out = (struct gs_baseline){.time_ns = now_ns, .count = count, .counts = counts};
+    if (baselines->attachment)
+        out->attached = baselines->attachment->take(baselines->count ? baselines->kept[0].attached : NULL);
+    return true;
+}
+
+static void drop(struct gs_baselines *baselines, unsigned at)
+{
+    baseline_fini(baselines, &baselines->kept[at]);
+    baselines->count--;
+    memmove(&baselines->kept[at], &baselines->kept[at + 1],
+            (baselines->count - at) * sizeof baselines->kept[0]);
+}
+
+/* Drop those that stand between two neighbours of less than double age; the youngest and the oldest stay. */
+static void thin(struct gs_baselines *baselines, int64_t now_ns)
+{
+    for (unsigned at = 1; at + 1 < baselines->count;) {
+        int64_t younger = now_ns - baselines->kept[at - 1].time_ns,
+                older = now_ns - baselines->kept[at + 1].time_ns;
+        if (at > 1 && older <= 2 * younger)
+            drop(baselines, at);
+        else
+            at++;
+    }
+    if (baselines->count == BASELINES) // 2^13 times the first age: the second oldest makes room
+        drop(baselines, BASELINES - 2);
+}
+
+bool gs_baselines_due(const struct gs_baselines *baselines, int64_t start_ns, int64_t first_age_ns, int64_t now_ns)
+{
+    int64_t last_ns = baselines->count ? baselines->kept[0].time_ns : start_ns;
+    return first_age_ns > 0 && now_ns - last_ns >= first_age_ns;
+}
+
+void gs_baselines_tick(struct gs_baselines *baselines, int64_t start_ns, int64_t first_age_ns, int64_t now_ns)
+{
+    baselines->first_age_ns = first_age_ns;
+    if (!gs_baselines_due(baselines, start_ns, first_age_ns, now_ns))
+        return;
+    thin(baselines, now_ns);
+    struct gs_baseline fresh;
+    if (!take(baselines, &fresh, now_ns))
+        return;
+    memmove(&baselines->kept[1], &baselines->kept[0], baselines->count * sizeof baselines->kept[0]);
+    baselines->kept[0] = fresh;
+    baselines->count++;
+}
+
+const struct gs_baseline *gs_baselines_find(const struct gs_baselines *baselines, int64_t now_ns,
+                                            int64_t window_ns)
+{
+    if (!baselines || baselines->count == 0)
+        return NULL;
+    int64_t age_ns = window_ns > baselines->first_age_ns ? window_ns : baselines->first_age_ns;
+    for (unsigned i = 0; i < baselines->count; i++)
+        if (now_ns - baselines->kept[i].time_ns >= age_ns)
+            return &baselines->kept[i];
+    return &baselines->kept[baselines->count - 1];
+}
+
+const void *gs_baselines_attached(const struct gs_baselines *baselines, int64_t now_ns, int64_t window_ns, int64_t *time_ns)
+{
+    const struct gs_baseline *found = gs_baselines_find(baselines, now_ns, window_ns);
+    if (!found)
+        return NULL;
+    *time_ns = found->time_ns;
+    return found->attached;
+}
+
+bool gs_baselines_read(const struct gs_memory *memory, uint64_t at, int64_t now_ns, struct gs_baseline *out)
+{
+    struct gs_baselines there;
+    const struct gs_baseline *found =
+        memory->read(memory, at, &there, sizeof there) && there.count <= BASELINES ? gs_baselines_find(&there, now_ns, 0) : NULL;
+    if (!found || found->count > GS_STACKS_MAX)
+        return false;
+    struct gs_heap_counts *counts = gs_alloc((found->count + 1) * sizeof *counts);
+    if (!counts || !memory->read(memory, (uint64_t)(uintptr_t)found->counts, counts, found->count * sizeof *counts)) {
+        gs_free(counts);
+        return false;
+    }
+    *out = (struct gs_baseline){.time_ns = found->time_ns, .count = found->count, .counts = counts};
+    return true;
+}
+
+const struct gs_baseline *gs_baselines_at(const struct gs_baselines *baselines, unsigned at)
+{
+    return baselines && at < baselines->count ? &baselines->kept[at] : NULL;
+}

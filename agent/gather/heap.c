@@ -1,0 +1,205 @@
+/* heap.c - the heap profile: stacks and what they hold, now and as of a baseline.
+ *
+ *   the probe's stacks, the baselines ──▶ moment now, moment then ──┐
+ *   a box's or a core file's          ──▶ moment now, moment then ──┴▶ profiles ▶ what was left out ▶ names
+ *
+ * Numbers are what the samples stand for: alloc_* since the process started, inuse_* what is live. The sum of
+ * inuse_space is the metric heap_in_use. Who: the watcher, or a host thread in gumshoe_write_profile. */
+#include "base/clock.h"
+#include "base/units.h"
+#include "gather/inside.h"
+#include "profile/profile.h"
+#include <errno.h>
+#include <inttypes.h>
+
+/* Frames that pprof is to drop: the allocation functions themselves. */
+static const char drop_frames[] =
+    "malloc|calloc|realloc|reallocarray|posix_memalign|aligned_alloc|memalign|valloc|"
+    "pvalloc|gumshoe_note_alloc|operator new.*";
+
+/* What the stacks held at one moment. */
+struct moment {
+    int64_t time_ns, duration_ns; // CLOCK_REALTIME; since the watch's start
+};
+
+static void add_stack(struct gs_profile *profile, uint32_t stack, struct gs_heap_counts counts)
+{
+    int64_t values[GS_HEAP_VALUES];
+    gs_heap_values(counts, values);
+    if (values[GS_ALLOC_OBJECTS])
+        gs_add_probe_stack(profile, stack, values);
+}
+
+static struct gs_profile *new_profile(const char *reason, const struct gs_heap_sampling *sampling,
+                                      struct moment moment)
+{
+    struct gs_profile *profile = gs_profile_new();
+    if (!profile)
+        return NULL;
+    gs_profile_add_sample_type(profile, "alloc_objects", "count");
+    gs_profile_add_sample_type(profile, "alloc_space", "bytes");
+    gs_profile_add_sample_type(profile, "inuse_objects", "count");
+    gs_profile_add_sample_type(profile, "inuse_space", "bytes");
+    profile->default_sample_type = GS_INUSE_SPACE;
+    profile->period_type =
+        (struct gs_value_type){gs_profile_string(profile, "space"), gs_profile_string(profile, "bytes")};
+    profile->period = (int64_t)sampling->bytes;
+    profile->drop_frames = gs_profile_string(profile, drop_frames);
+    profile->time_ns = moment.time_ns;
+    profile->duration_ns = moment.duration_ns;
+    gs_profile_add_comment(profile, "%s", reason);
+    return profile;
+}
+
+/* ---- what was left out ------------------------------------------------------------------------------------------------ */
+
+/* As lines of NOTES and as comments of PROFILE. */
+static void tell_drops(struct gs_profile *profile, const struct gs_heap_sampling *sampling,
+                       struct gs_text *notes)
+{
+    const struct {
+        uint64_t count;
+        const char *what;
+    } told[] = {
+        {sampling->samples_dropped,
+         "heap samples were dropped: the table of live samples was full in their neighbourhood"},
+        {sampling->stacks_full,
+         "heap samples are charged to \"(table full)\": there were too many distinct stacks"},
+        {sampling->labels_refused,
+         "labels were refused: too long, more than 8 on one thread, or too many distinct ones"},
+        {sampling->stacks_cut,
+         "heap samples have a stack that was cut: too deep, or no way to unwind further"},
+    };
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+        if (told[i].count) {
+            gs_profile_add_comment(profile, "%" PRIu64 " %s", told[i].count, told[i].what);
+            gs_text_add(notes, "%" PRIu64 " %s\n", told[i].count, told[i].what);
+        }
+}
+
+/* Why the distance is wider than the rules ask for, if it is. */
+static void tell_widening(struct gs_profile *profile, const struct gs_heap_sampling *sampling,
+                          struct gs_text *notes)
+{
+    char asked[GS_UNIT_TEXT], now[GS_UNIT_TEXT];
+    if (sampling->bytes == sampling->asked_bytes)
+        return;
+    gs_print_size((double)sampling->asked_bytes, asked);
+    gs_print_size((double)sampling->bytes, now);
+    const char *why = !sampling->for_crowding ? "the agent keeps within its budget"
+                      : !sampling->for_budget ? "there are very many live samples"
+                                              : "of the budget, and of very many live samples";
+    gs_profile_add_comment(profile, "sampled every %s instead of %s: %s", now, asked, why);
+    gs_text_add(notes, "sampled every %s instead of %s: %s\n", now, asked, why);
+}
+
+/* The profiles of OUT hold all their stacks. */
+static int finish(const struct gs_gather *how, const struct gs_heap_sampling *sampling,
+                  struct gs_gathered *out)
+{
+    tell_drops(out->profile, sampling, &out->notes);
+    tell_widening(out->profile, sampling, &out->notes);
+    if (!sampling->hooks_seen)
+        gs_text_add(&out->notes,
+                    "the heap profile is empty: this program brings an allocator of its own, which "
+                    "the library does not see\n");
+    gs_profile_symbolize(out->profile, how->maps);
+    if (out->base)
+        gs_profile_symbolize(out->base, how->maps);
+    return out->profile->failed || (out->base && out->base->failed) ? -ENOMEM : 0;
+}
+
+/* ---- this process's ---------------------------------------------------------------------------------------------------- */
+
+void gs_heap_sampling_now(struct gs_heap_sampling *out)
+{
+    struct gs_sampling sampling = gs_probe_sampling();
+    struct gs_probe_drops drops = gs_probe_drops();
+    *out = (struct gs_heap_sampling){
+        .asked_bytes = sampling.asked_bytes,
+        .bytes = sampling.bytes,
+        .for_budget = sampling.for_budget,
+        .for_crowding = sampling.for_crowding,
+        .samples_dropped = drops.samples,
+        .stacks_full = drops.stacks_full,
+        .stacks_cut = drops.stacks_cut,
+        .labels_refused = gs_probe_labels_refused(),
+        .hooks_seen = gs_probe_hooks_seen(),
+    };
+}
+
+static struct gs_profile *profile_now(const struct gs_gather *how, const struct gs_heap_sampling *sampling)
+{
+    struct moment now = {gs_realtime_ns(), how->now_ns - how->start_ns};
+    struct gs_profile *profile = new_profile(how->reason, sampling, now);
+    uint32_t count = gs_probe_stack_count();
+    for (uint32_t stack = 0; profile && stack < count; stack++)
+        add_stack(profile, stack, gs_probe_stack_counts(stack));
+    return profile;
+}
+
+static struct gs_profile *profile_then(const struct gs_gather *how, const struct gs_heap_sampling *sampling,
+                                       const struct gs_baseline *baseline)
+{
+    struct moment then = {gs_realtime_ns() - (how->now_ns - baseline->time_ns),
+                          baseline->time_ns - how->start_ns};
+    struct gs_profile *profile = new_profile(how->reason, sampling, then);
+    for (uint32_t stack = 0; profile && stack < baseline->count; stack++)
+        add_stack(profile, stack, baseline->counts[stack]);
+    return profile;
+}
+
+int gs_gather_heap(const struct gs_gather *how, struct gs_gathered *out)
+{
+    const struct gs_baseline *baseline = gs_baselines_find(how->baselines, how->now_ns, how->window_ns);
+    struct gs_heap_sampling sampling;
+    gs_heap_sampling_now(&sampling);
+    out->profile = profile_now(how, &sampling);
+    if (!out->profile)
+        return -ENOMEM;
+    if (baseline) {
+        out->base = profile_then(how, &sampling, baseline);
+        if (!out->base)
+            return -ENOMEM;
+        out->base_age_ns = how->now_ns - baseline->time_ns;
+    }
+    return finish(how, &sampling, out);
+}
+
+/* ---- another's ---------------------------------------------------------------------------------------------------------- */
+
+static void add_given(struct gs_profile *profile, const struct gs_given_stack *stack, const int64_t *values)
+{
+    uint64_t address[GS_SAMPLE_DEPTH_MAX];
+    if (!values[GS_ALLOC_OBJECTS])
+        return;
+    if (stack->depth == 0) {
+        gs_profile_add_named_sample(profile, GS_TABLE_FULL, values, NULL, 0);
+        return;
+    }
+    uint32_t depth = stack->depth < GS_SAMPLE_DEPTH_MAX ? stack->depth : GS_SAMPLE_DEPTH_MAX;
+    for (uint32_t i = 0; i < depth; i++)
+        address[i] = stack->frame[i] - 1;
+    gs_profile_add_sample(profile, address, depth, values, stack->label, stack->label_count);
+}
+
+int gs_gather_given_heap(const struct gs_gather *how, const struct gs_given_heap *given,
+                         struct gs_gathered *out)
+{
+    struct moment now = {given->time_ns, given->duration_ns},
+                  then = {given->time_ns - given->base_age_ns, given->duration_ns - given->base_age_ns};
+    out->profile = new_profile(how->reason, &given->sampling, now);
+    if (!out->profile)
+        return -ENOMEM;
+    if (given->base_age_ns)
+        out->base = new_profile(how->reason, &given->sampling, then);
+    if (given->base_age_ns && !out->base)
+        return -ENOMEM;
+    out->base_age_ns = given->base_age_ns;
+    for (size_t i = 0; i < given->count; i++) {
+        add_given(out->profile, &given->stack[i], given->stack[i].now);
+        if (out->base)
+            add_given(out->base, &given->stack[i], given->stack[i].then);
+    }
+    return finish(how, &given->sampling, out);
+}

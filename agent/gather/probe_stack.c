@@ -1,0 +1,28 @@
+/* probe_stack.c - one of the probe's stacks as a sample of a profile. */
+#include "gather/inside.h"
+#include "profile/profile.h"
+
+uint32_t gs_probe_label_values(uint32_t set, struct gs_label_value out[GS_LABELS_MAX])
+{
+    struct gs_probe_label label[GS_LABELS_MAX];
+    uint32_t count = gs_probe_labels(set, label);
+    for (uint32_t i = 0; i < count; i++)
+        out[i] = (struct gs_label_value){.key = label[i].key, .text = label[i].value};
+    return count;
+}
+
+void gs_add_probe_stack(struct gs_profile *profile, uint32_t stack, const int64_t *values)
+{
+    uint64_t address[GS_DEPTH_MAX];
+    struct gs_label_value label[GS_LABELS_MAX];
+    uint32_t depth;
+    bool cut;
+    const uintptr_t *frames = gs_probe_stack_frames(stack, &depth, &cut);
+    if (depth == 0) {
+        gs_profile_add_named_sample(profile, GS_TABLE_FULL, values, NULL, 0);
+        return;
+    }
+    for (uint32_t i = 0; i < depth; i++)
+        address[i] = frames[i] - 1;
+    gs_profile_add_sample(profile, address, depth, values, label, gs_probe_label_values(gs_probe_stack_labels(stack), label));
+}

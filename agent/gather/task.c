@@ -1,0 +1,34 @@
+/* task.c - what /proc says of one thread of this process. Who: the watcher, or a host thread in gumshoe_write_profile. */
+#include "base/text.h"
+#include "gather/inside.h"
+#include "sys/file.h"
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void read_start(int task, pid_t tid, const char *name, char *out, size_t size)
+{
+    char path[64];
+    snprintf(path, sizeof path, "%d/%s", (int)tid, name);
+    int fd = gs_openat(task, path, O_RDONLY, 0);
+    ssize_t length = fd < 0 ? 0 : read(fd, out, size - 1);
+    if (fd >= 0)
+        close(fd);
+    out[length > 0 ? length : 0] = 0;
+}
+
+void gs_task_line(int task, pid_t tid, const char *name, char *out, size_t size)
+{
+    read_start(task, tid, name, out, size);
+    out[strcspn(out, "\n")] = 0;
+}
+
+bool gs_task_blocks(int task, pid_t tid, int signal)
+{
+    char status[4096];
+    read_start(task, tid, "status", status, sizeof status);
+    const char *mask = strstr(status, "\nSigBlk:\t");
+    return mask && strtoull(mask + sizeof "\nSigBlk:\t" - 1, NULL, 16) >> (signal - 1) & 1;
+}

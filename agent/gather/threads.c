@@ -1,0 +1,383 @@
+/* threads.c - the stack, name and state of every thread, as a profile and as text.
+ *
+ *   /proc/self/task ──▶ thread { tid, name, state, wait channel, how } ─┬▶ threads.pb.gz: a sample each, with labels
+ *        gs_probe_thread_stack ──▶ frames, system call ──────────────────┼▶ threads.txt: threads_text.c
+ *        locks.c ──▶ who waits for whom ─────────────────────────────────┴▶ a deadlock, looked at twice
+ *
+ * Who:    the watcher, or a host thread in gumshoe_write_profile. The watcher's own thread is left out (gs_probe_is_own_thread).
+ * Bounds: a thread that does not answer costs ANSWER_NS, all of them together PATIENCE_NS: from then on threads that
+ *         run are listed without a stack. One that blocks the signal, or is stopped, is not asked at all. */
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/memory.h"
+#include "base/sort.h"
+#include "gather/inside.h"
+#include "gather/threads.h"
+#include "profile/profile.h"
+#include "sys/file.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define ANSWER_NS   (20 * GS_NS_PER_MS)
+#define PATIENCE_NS (500 * GS_NS_PER_MS)
+
+/* ---- one thread ----------------------------------------------------------------------------------------------- */
+
+/* Name and state, out of one line: "TID (NAME) STATE …", where a name may hold anything. False: it has ended. */
+static bool read_stat(int task, pid_t tid, struct gs_thread_seen *out)
+{
+    char line[256];
+    gs_task_line(task, tid, "stat", line, sizeof line);
+    const char *name = strchr(line, '('), *end = strrchr(line, ')');
+    if (!name || !end || end[1] != ' ' || !end[2])
+        return false;
+    snprintf(out->name, sizeof out->name, "%.*s", (int)(end - name - 1), name + 1);
+    out->state = end[2];
+    return true;
+}
+
+const char *gs_thread_state(char state)
+{
+    // clang-format off
+    switch (state) {
+    case 'R': return "running";
+    case 'S': return "sleeping";
+    case 'D': return "uninterruptible";
+    case 'T': return "stopped";
+    case 't': return "traced";
+    case 'Z': return "zombie";
+    case 'X': return "dead";
+    case 'I': return "idle";
+    default: return "unknown";
+    }
+    // clang-format on
+}
+
+static uint32_t labels_of(const struct gs_thread_seen *thread, struct gs_label_value *out)
+{
+    const char *call = gs_call_name(thread->call);
+    uint32_t count = gs_probe_label_values(gs_probe_labels_of(thread->tid), out);
+    out[count++] = (struct gs_label_value){"tid", NULL, thread->tid, ""};
+    out[count++] = (struct gs_label_value){"name", thread->name, 0, NULL};
+    out[count++] = (struct gs_label_value){"state", gs_thread_state(thread->state), 0, NULL};
+    if (thread->channel[0])
+        out[count++] = (struct gs_label_value){"wchan", thread->channel, 0, NULL};
+    if (call)
+        out[count++] = (struct gs_label_value){"call", call, 0, NULL};
+    if (thread->waits.holder)
+        out[count++] = (struct gs_label_value){"waits_for", NULL, thread->waits.holder, ""};
+    return count;
+}
+
+/* Add a sample of the stack ADDRESS[0..DEPTH), whose hash is HASH. Most threads stand as another one stands: then its
+ * locations are taken as they are. */
+static void add_stack(struct gs_thread_dump *dump, uint64_t hash, const uint64_t *address, uint32_t depth,
+                      const struct gs_label_value *label, uint32_t labels)
+{
+    const int64_t one = 1;
+    struct gs_profile *profile = dump->profile;
+    size_t *known = &dump->known[hash % GS_KNOWN_STACKS]; // sample + 1
+    const struct gs_sample *like = *known ? &profile->sample[*known - 1] : NULL;
+    bool same = like && like->depth == depth;
+    for (uint32_t i = 0; same && i < depth; i++)
+        same = profile->location[like->location[i]].address == address[i];
+    if (same) {
+        gs_profile_append_sample(profile, &(struct gs_sample){.location = like->location,
+                                                              .value = &one,
+                                                              .label = label,
+                                                              .depth = depth,
+                                                              .label_count = labels});
+        return;
+    }
+    *known = profile->sample_count + 1;
+    gs_profile_add_sample(profile, address, depth, &one, label, labels);
+}
+
+static void add_sample(struct gs_thread_dump *dump, struct gs_thread_seen *thread, const struct gs_thread_stack *stack)
+{
+    const int64_t one = 1;
+    struct gs_label_value label[GS_LABELS_MAX + 6];
+    uint32_t labels = labels_of(thread, label);
+    uint64_t address[GS_DEPTH_MAX];
+    char name[64];
+    if (dump->profile->failed) // nothing will be made of it
+        return;
+    for (uint32_t i = 0; i < stack->depth; i++)
+        address[i] = stack->frames[i] - 1;
+    thread->sample = dump->profile->sample_count;
+    uint64_t hash = gs_hash_bytes(address, stack->depth * sizeof *address);
+    snprintf(name, sizeof name, "(no answer: %s)", thread->deaf ? thread->deaf : gs_thread_state(thread->state));
+    thread->stack = hash ^ (uint64_t)thread->state;
+    if (stack->depth == 0) // one group for each reason
+        thread->stack ^= gs_hash_bytes(name, strlen(name));
+    if (stack->depth == 0)
+        gs_profile_add_named_sample(dump->profile, name, &one, label, labels);
+    else
+        add_stack(dump, hash, address, stack->depth, label, labels);
+}
+
+/* Have it look at its own stack, if it can. Why it cannot is found out even when the dump's patience is at an end. */
+static void ask(struct gs_thread_dump *dump, int task, struct gs_thread_seen *thread, struct gs_thread_stack *stack)
+{
+    bool stopped = thread->state == 'T' || thread->state == 't' || thread->state == 'Z';
+    if (!dump->signal || stopped)
+        return;
+    if (!gs_probe_may_be_asked(thread->tid))
+        thread->deaf = "its stack is small";
+    else if (gs_task_blocks(task, thread->tid, dump->signal)) // it would be left pending, and come out of a sigwait
+        thread->deaf = "it blocks the signal";
+    if (thread->deaf || dump->waited_ns >= PATIENCE_NS)
+        return;
+    int64_t before_ns = gs_monotonic_ns();
+    gs_probe_thread_stack(task, thread->tid, ANSWER_NS, stack);
+    if (stack->how == GS_THREAD_UNREACHED)
+        dump->waited_ns += gs_monotonic_ns() - before_ns;
+}
+
+/* THREAD, the dump's next, was found to stand as STACK says. */
+static void keep_thread(struct gs_thread_dump *dump, struct gs_thread_seen *thread, const struct gs_thread_stack *stack)
+{
+    thread->how = stack->how;
+    thread->cut = stack->cut;
+    thread->call = stack->call;
+    thread->futex = stack->call == SYS_futex ? stack->argument[0] : 0;
+    if (!gs_waits_for(dump->pid, stack, &thread->waits))
+        thread->waits = (struct gs_wait){0};
+    thread->waits.tid = thread->tid;
+    add_sample(dump, thread, stack);
+    dump->count++;
+}
+
+/* Calls that sleep in one way, in one place of the kernel's: what holds of one thread there holds of all. */
+static bool sleeps_in_one_way(int call)
+{
+    return call == SYS_futex || call == SYS_clock_nanosleep || call == SYS_epoll_pwait
+#ifdef SYS_epoll_wait
+           || call == SYS_epoll_wait || call == SYS_pause
+#endif
+        ;
+}
+
+static void read_channel(int task, struct gs_thread_seen *thread)
+{
+    gs_task_line(task, thread->tid, "wchan", thread->channel, sizeof thread->channel);
+    if (strcmp(thread->channel, "0") == 0)
+        thread->channel[0] = 0;
+}
+
+/* Name, state and wait channel of THREAD, which stands as STACK says. "stat" alone costs as much as its stack does: of threads
+ * that sleep in one of those calls it is not read, and their channel is read once. False: the thread has ended. */
+static bool read_state(struct gs_thread_dump *dump, int task, struct gs_thread_seen *thread,
+                       const struct gs_thread_stack *stack)
+{
+    if (stack->how != GS_THREAD_ASLEEP || !sleeps_in_one_way(stack->call)) {
+        read_channel(task, thread);
+        return read_stat(task, thread->tid, thread);
+    }
+    thread->state = 'S';
+    gs_task_line(task, thread->tid, "comm", thread->name, sizeof thread->name);
+    if (dump->channel_call != stack->call) {
+        read_channel(task, thread);
+        memcpy(dump->channel, thread->channel, sizeof dump->channel);
+        dump->channel_call = stack->call;
+    }
+    memcpy(thread->channel, dump->channel, sizeof thread->channel);
+    return true;
+}
+
+static int take_thread(struct gs_thread_dump *dump, int task, pid_t tid)
+{
+    if (gs_grow(&dump->thread, &dump->capacity, dump->count + 1, sizeof *dump->thread))
+        return -ENOMEM;
+    struct gs_thread_seen *thread = &dump->thread[dump->count];
+    struct gs_thread_stack *stack = &dump->stack;
+    *thread = (struct gs_thread_seen){.tid = tid};
+    gs_probe_thread_stack(task, tid, 0, stack); // where it stands, if it sleeps
+    if (!read_state(dump, task, thread, stack))
+        return 0;
+    if (stack->how == GS_THREAD_UNREACHED || stack->cut)
+        ask(dump, task, thread, stack);
+    if (stack->how == GS_THREAD_UNREACHED && !read_stat(task, tid, thread))
+        return 0; // it ended while we looked
+    keep_thread(dump, thread, stack);
+    return 0;
+}
+
+static int take_all(struct gs_thread_dump *dump)
+{
+    int task = gs_openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY, 0), error = 0;
+    if (task < 0)
+        return task;
+    struct gs_dir dir;
+    dump->task = task;
+    gs_dir_start(&dir, task);
+    dump->signal = gs_probe_ask_begin();
+    for (const char *name; !error && (name = gs_dir_next(&dir));) {
+        pid_t tid = (pid_t)strtol(name, NULL, 10);
+        if (tid > 0 && !gs_probe_is_own_thread(tid))
+            error = take_thread(dump, task, tid);
+    }
+    if (dump->signal)
+        gs_probe_ask_end();
+    return error;
+}
+
+/* ---- deadlocks ------------------------------------------------------------------------------------------------------ */
+
+static int by_tid(const void *a, const void *b)
+{
+    const struct gs_thread_seen *x = a, *y = b;
+    return (x->tid > y->tid) - (x->tid < y->tid);
+}
+
+/* Is TID one of the threads, which are sorted by it? */
+static bool is_known(const struct gs_thread_dump *dump, int tid)
+{
+    size_t low = 0, high = dump->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (dump->thread[middle].tid < tid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < dump->count && dump->thread[low].tid == tid;
+}
+
+/* Every thread of the circle stands where it stood: what was read at different moments is true at one. */
+static bool still_stands(struct gs_thread_dump *dump, const size_t *circle, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        const struct gs_wait *seen = &dump->thread[circle[i]].waits;
+        struct gs_wait now;
+        if (dump->given)
+            continue; // they stood still all the while
+        gs_probe_thread_stack(dump->task, seen->tid, 0, &dump->stack);
+        if (dump->stack.how != GS_THREAD_ASLEEP || !gs_waits_for(dump->pid, &dump->stack, &now) || now.lock != seen->lock ||
+            now.holder != seen->holder)
+            return false;
+    }
+    return true;
+}
+
+/* A circle of threads that wait for each other; the threads are sorted by tid. */
+static size_t find_circle(struct gs_thread_dump *dump, size_t circle[GS_DEADLOCK_MAX])
+{
+    struct gs_wait *wait = gs_alloc((dump->count + 1) * sizeof *wait);
+    size_t length = 0;
+    for (size_t i = 0; wait && i < dump->count; i++) {
+        struct gs_wait *mine = &dump->thread[i].waits;
+        if (mine->holder && !is_known(dump, mine->holder))
+            mine->holder = 0; // no thread of ours: not what we took it for
+        wait[i] = *mine;
+    }
+    if (wait)
+        length = gs_find_circle(wait, dump->count, circle, GS_DEADLOCK_MAX);
+    dump->profile->failed |= !wait;
+    gs_free(wait);
+    return length && still_stands(dump, circle, length) ? length : 0;
+}
+
+static void find_deadlock(struct gs_thread_dump *dump, struct gs_deadlock *out)
+{
+    size_t circle[GS_DEADLOCK_MAX], length = find_circle(dump, circle);
+    char room[300];
+    for (size_t i = 0; i < length; i++) {
+        const struct gs_thread_seen *thread = &dump->thread[circle[i]];
+        const struct gs_sample *sample = &dump->profile->sample[thread->sample];
+        uint32_t own = gs_profile_own_frame(dump->profile, sample->location, sample->depth);
+        const char *function = gs_profile_frame_name(dump->profile, sample->location[own], room, sizeof room);
+        out->thread[i] = (struct gs_deadlocked){
+            .tid = thread->tid,
+            .holder = thread->waits.holder,
+            .lock = thread->waits.lock,
+            .name = gs_profile_string(dump->profile, thread->name),
+            .function = gs_profile_string(dump->profile, function),
+            .sample = thread->sample,
+        };
+    }
+    out->count = length;
+}
+
+/* ---- the whole --------------------------------------------------------------------------------------------------------- */
+
+static void tell_unreached(struct gs_thread_dump *dump, struct gs_text *notes)
+{
+    size_t unreached = 0;
+    for (size_t i = 0; i < dump->count; i++)
+        unreached += dump->thread[i].how == GS_THREAD_UNREACHED;
+    if (unreached == 0)
+        return;
+    gs_profile_add_comment(dump->profile, "%zu threads did not answer: no stack", unreached);
+    gs_text_add(notes, "%zu threads did not answer: no stack; threads.txt says why\n", unreached);
+}
+
+/* Threads of another process. */
+static int take_given(struct gs_thread_dump *dump)
+{
+    for (size_t i = 0; i < dump->given->count; i++) {
+        const struct gs_given_thread *given = &dump->given->thread[i];
+        if (gs_grow(&dump->thread, &dump->capacity, dump->count + 1, sizeof *dump->thread))
+            return -ENOMEM;
+        struct gs_thread_seen *thread = &dump->thread[dump->count];
+        *thread = (struct gs_thread_seen){.tid = given->tid, .state = given->state};
+        snprintf(thread->name, sizeof thread->name, "%s", given->name);
+        snprintf(thread->channel, sizeof thread->channel, "%s", given->channel);
+        dump->stack.how = given->depth ? GS_THREAD_ASLEEP : GS_THREAD_UNREACHED;
+        dump->stack.call = given->call;
+        dump->stack.depth = given->depth;
+        dump->stack.cut = given->cut;
+        memcpy(dump->stack.argument, given->argument, sizeof given->argument);
+        memcpy(dump->stack.frames, given->frames, sizeof given->frames);
+        keep_thread(dump, thread, &dump->stack);
+    }
+    return 0;
+}
+
+static int gather(struct gs_thread_dump *dump, const struct gs_gather *how, struct gs_gathered *out)
+{
+    struct gs_profile *profile = dump->profile = out->profile;
+    gs_profile_add_sample_type(profile, "threads", "count");
+    profile->period_type = (struct gs_value_type){gs_profile_string(profile, "threads"),
+                                                  gs_profile_string(profile, "count")};
+    profile->period = 1;
+    profile->time_ns = gs_realtime_ns();
+    gs_profile_add_comment(profile, "%s", how->reason);
+    int error = dump->given ? take_given(dump) : take_all(dump);
+    tell_unreached(dump, &out->notes);
+    gs_profile_symbolize(profile, how->maps);
+    gs_sort(dump->thread, dump->count, sizeof *dump->thread, by_tid);
+    if (!profile->failed)
+        find_deadlock(dump, &out->deadlock);
+    if (dump->task >= 0)
+        close(dump->task);
+    if (!profile->failed)
+        gs_threads_text(dump, &out->deadlock, &out->text);
+    gs_free(dump->thread);
+    return error ? error : profile->failed || out->text.failed ? -ENOMEM : 0;
+}
+
+int gs_gather_given(const struct gs_gather *how, const struct gs_given_threads *given, struct gs_gathered *out)
+{
+    struct gs_thread_dump *dump = gs_alloc(sizeof *dump);
+    out->profile = gs_profile_new();
+    int error = -ENOMEM;
+    if (dump && out->profile) {
+        dump->given = given;
+        dump->task = dump->channel_call = -1;
+        dump->pid = given ? given->pid : getpid();
+        error = gather(dump, how, out);
+    }
+    gs_free(dump);
+    return error;
+}
+
+int gs_gather_threads(const struct gs_gather *how, struct gs_gathered *out)
+{
+    return gs_gather_given(how, NULL, out);
+}

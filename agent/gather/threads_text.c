@@ -1,0 +1,150 @@
+/* threads_text.c - threads.txt: equal stacks together, the largest group first, like the dump of goroutines that Go people
+ * know; a deadlock before all else. Context: as threads.c. */
+#include "base/memory.h"
+#include "base/sort.h"
+#include "gather/threads.h"
+#include <string.h>
+
+enum { NAMED = 16 }; // threads of a group that are named, and whose waits are told
+
+static int by_stack(const void *a, const void *b)
+{
+    const struct gs_thread_seen *x = a, *y = b;
+    if (x->stack != y->stack)
+        return x->stack < y->stack ? -1 : 1;
+    return (x->tid > y->tid) - (x->tid < y->tid);
+}
+
+struct group {
+    size_t first, count;
+};
+
+static int by_size(const void *a, const void *b)
+{
+    const struct group *x = a, *y = b;
+    if (x->count != y->count)
+        return x->count > y->count ? -1 : 1;
+    return (x->first > y->first) - (x->first < y->first);
+}
+
+static const struct gs_thread_seen *find(const struct gs_thread_dump *dump, int tid)
+{
+    for (size_t i = 0; i < dump->count; i++)
+        if (dump->thread[i].tid == tid)
+            return &dump->thread[i];
+    return NULL;
+}
+
+/* "name/tid", the tid alone where there is no such thread. */
+static void add_thread(struct gs_text *out, const struct gs_thread_dump *dump, int tid)
+{
+    const struct gs_thread_seen *thread = find(dump, tid);
+    gs_text_add_printable(out, thread ? thread->name : "");
+    gs_text_add(out, "/%d", tid);
+}
+
+static void add_wait(struct gs_text *out, const struct gs_thread_dump *dump, uint64_t lock, int holder)
+{
+    if (lock)
+        gs_text_add(out, "waits for mutex %#llx, held by ", (unsigned long long)lock);
+    else
+        gs_text_add(out, "waits for the end of ");
+    add_thread(out, dump, holder);
+}
+
+/* What the threads of a group share, for its first line. */
+static void add_state(struct gs_text *out, const struct gs_thread_seen *thread)
+{
+    const char *call = gs_call_name(thread->call);
+    gs_text_add(out, ", %s", gs_thread_state(thread->state));
+    if (call)
+        gs_text_add(out, " in %s", call);
+    if (thread->channel[0])
+        gs_text_add(out, call ? " (%s)" : " in %s", thread->channel);
+}
+
+static void add_members(struct gs_text *out, const struct gs_thread_dump *dump, struct group group)
+{
+    const struct gs_thread_seen *thread = &dump->thread[group.first];
+    for (size_t i = 0; i < group.count && i < NAMED; i++) {
+        gs_text_add(out, " ");
+        add_thread(out, dump, thread[i].tid);
+        if (thread[i].futex)
+            gs_text_add(out, "@%#llx", (unsigned long long)thread[i].futex);
+    }
+    gs_text_add(out, group.count > NAMED ? " and %zu more\n" : "\n", group.count - NAMED);
+    for (size_t i = 0; i < group.count && i < NAMED; i++) {
+        if (!thread[i].waits.holder)
+            continue;
+        gs_text_add(out, "    # ");
+        add_thread(out, dump, thread[i].tid);
+        gs_text_add(out, " ");
+        add_wait(out, dump, thread[i].waits.lock, thread[i].waits.holder);
+        gs_text_add(out, "\n");
+    }
+}
+
+static void add_frames(struct gs_text *out, const struct gs_profile *profile, const struct gs_sample *sample)
+{
+    for (uint32_t i = 0; i < sample->depth; i++) {
+        char name[512];
+        uint32_t location = sample->location[i];
+        gs_text_add(out, "    %#18llx  ", (unsigned long long)profile->location[location].address);
+        gs_text_add_printable(out, gs_profile_frame_name(profile, location, name, sizeof name));
+        gs_text_add(out, "\n");
+    }
+}
+
+static void add_group(struct gs_text *out, const struct gs_thread_dump *dump, struct group group)
+{
+    const struct gs_thread_seen *thread = &dump->thread[group.first];
+    gs_text_add(out, "%zu %s", group.count, group.count == 1 ? "thread" : "threads");
+    add_state(out, thread);
+    gs_text_add(out, ":");
+    add_members(out, dump, group);
+    add_frames(out, dump->profile, &dump->profile->sample[thread->sample]);
+    if (thread->cut && thread->how != GS_THREAD_UNREACHED)
+        gs_text_add(out, "    (cut: no way to unwind further)\n");
+    gs_text_add(out, "\n");
+}
+
+static void add_deadlock(struct gs_text *out, const struct gs_thread_dump *dump, const struct gs_deadlock *deadlock)
+{
+    if (deadlock->count == 0)
+        return;
+    gs_text_add(out, "DEADLOCK: %zu %s\n", deadlock->count,
+                deadlock->count == 1 ? "thread waits for itself" : "threads wait for each other");
+    for (size_t i = 0; i < deadlock->count; i++) {
+        const struct gs_deadlocked *thread = &deadlock->thread[i];
+        gs_text_add(out, "    ");
+        add_thread(out, dump, thread->tid);
+        gs_text_add(out, " in ");
+        gs_text_add_printable(out, thread->function);
+        gs_text_add(out, " ");
+        add_wait(out, dump, thread->lock, thread->holder);
+        gs_text_add(out, "\n");
+    }
+    gs_text_add(out, "\n");
+}
+
+void gs_threads_text(struct gs_thread_dump *dump, const struct gs_deadlock *deadlock, struct gs_text *out)
+{
+    struct group *groups = gs_alloc((dump->count + 1) * sizeof *groups);
+    size_t count = 0;
+    gs_text_add(out, "threads: %zu\n\n", dump->count);
+    add_deadlock(out, dump, deadlock);
+    if (!groups) {
+        out->failed = true;
+        return;
+    }
+    gs_sort(dump->thread, dump->count, sizeof *dump->thread, by_stack);
+    for (size_t i = 0; i < dump->count; i++) {
+        if (i == 0 || dump->thread[i].stack != dump->thread[i - 1].stack)
+            groups[count++] = (struct group){.first = i};
+        groups[count - 1].count++;
+    }
+    gs_sort(groups, count, sizeof *groups, by_size);
+    for (size_t i = 0; i < count; i++)
+        add_group(out, dump, groups[i]);
+    gs_free(groups);
+}

@@ -1,0 +1,371 @@
+/* pack.c - a history in few bytes, for the black box, and back.
+ *
+ *   pack   "gsh" version │ kind │ length (of the pack) │ rows │ interval, metrics, names (of one that begins) │ row …
+ *          4 bytes         1      4, little endian        4      numbers; a name is its length and its bytes
+ *   row    time: the step's surprise, and whether the step is another │ [step] │ one code a metric
+ *   code   0 as before   1 missing   n·4 + 2 a whole number, by its difference   3 and 8 bytes: any other
+ *
+ * Numbers are LEB128; differences are zigzagged and taken to the row before, of which there is none at a pack's start.
+ * A tick that comes in time with metrics that stand still takes a byte for each of them and one for itself.
+ * Who:    the box packs, on the watcher, at every tick: no allocation. Unpacking reads what may have been written by
+ *         anyone: every length is checked before it is believed. */
+#include "base/clock.h"
+#include "base/memory.h"
+#include "history/inside.h"
+#include "metrics/metrics.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { FIXED = 13, VERSION = 1, BEGINS = 0, GOES_ON = 1, SAME = 0, MISSING = 1, WHOLE = 2, ANY = 3 };
+static const char magic[] = {'g', 's', 'h', VERSION};
+
+static uint64_t zigzag(int64_t number)
+{
+    return (uint64_t)number << 1 ^ (number < 0 ? UINT64_MAX : 0);
+}
+
+static int64_t unzigzag(uint64_t number)
+{
+    return (int64_t)(number >> 1 ^ (number & 1 ? UINT64_MAX : 0));
+}
+
+/* Whole numbers up to 2^53 are taken as such; -0 is not one of them. */
+static bool is_whole(double value)
+{
+    return fabs(value) <= 0x1p53 && value == (double)(int64_t)value && !(value == 0 && signbit(value));
+}
+
+static int64_t base_of(double before)
+{
+    return is_whole(before) ? (int64_t)before : 0;
+}
+
+static bool same_bits(double a, double b)
+{
+    return memcmp(&a, &b, sizeof a) == 0;
+}
+
+static int64_t floor_ms(int64_t ns)
+{
+    return ns / GS_NS_PER_MS - (ns % GS_NS_PER_MS < 0);
+}
+
+/* ---- packing ------------------------------------------------------------------------------------------------- */
+
+struct sink { // what is written beyond ROOM is only counted
+    unsigned char *at;
+    size_t size, room;
+};
+
+static void put(struct sink *sink, const void *bytes, size_t length)
+{
+    if (sink->size <= sink->room && length <= sink->room - sink->size)
+        memcpy(sink->at + sink->size, bytes, length);
+    sink->size += length;
+}
+
+static void put_number(struct sink *sink, uint64_t number)
+{
+    do {
+        unsigned char byte = (unsigned char)((number & 0x7f) | (number > 0x7f ? 0x80 : 0));
+        put(sink, &byte, 1);
+    } while (number >>= 7);
+}
+
+static void put_u32(struct sink *sink, size_t number)
+{
+    for (int i = 0; i < 4; i++)
+        put(sink, &(unsigned char){(unsigned char)(number >> 8 * i)}, 1);
+}
+
+static void put_any(struct sink *sink, double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    put_number(sink, ANY);
+    put_u32(sink, (size_t)bits & UINT32_MAX);
+    put_u32(sink, bits >> 32);
+}
+
+static void put_value(struct sink *sink, double value, double before)
+{
+    if (same_bits(value, before) || (isnan(value) && isnan(before)))
+        put_number(sink, SAME);
+    else if (isnan(value))
+        put_number(sink, MISSING);
+    else if (is_whole(value))
+        put_number(sink, zigzag((int64_t)value - base_of(before)) << 2 | WHOLE);
+    else
+        put_any(sink, value);
+}
+
+/* Row AT, as it follows the one before it; or as the FIRST of a pack. */
+static void put_row(struct sink *sink, const struct gs_history *history, size_t at, bool first)
+{
+    int64_t step_ms = gs_history_step_ns(history, at) / GS_NS_PER_MS,
+            time_ms = floor_ms(gs_history_time(history, at));
+    int64_t step_before = first ? 0 : gs_history_step_ns(history, at - 1) / GS_NS_PER_MS;
+    int64_t time_before = first ? 0 : floor_ms(gs_history_time(history, at - 1));
+    put_number(sink, zigzag(time_ms - time_before - step_ms) << 1 | (step_ms == step_before ? 0u : 1u));
+    if (step_ms != step_before)
+        put_number(sink, (uint64_t)step_ms);
+    for (size_t i = 0; i < gs_history_metric_count(history); i++)
+        put_value(sink, gs_history_value(history, at, i), first ? NAN : gs_history_value(history, at - 1, i));
+}
+
+static size_t row_size(const struct gs_history *history, size_t at, bool first)
+{
+    struct sink counter = {0};
+    put_row(&counter, history, at, first);
+    return counter.size;
+}
+
+static void put_names(struct sink *sink, const struct gs_history *history)
+{
+    put_number(sink, (uint64_t)gs_history_interval_ns(history));
+    put_number(sink, gs_history_metric_count(history));
+    for (size_t i = 0; i < gs_history_metric_count(history); i++) {
+        const char *name = gs_history_metric_name(history, i);
+        put_number(sink, strlen(name));
+        put(sink, name, strlen(name));
+    }
+}
+
+/* The oldest row from FROM on with which all the younger ones fit into ROOM; *SIZE gets what they take. */
+static size_t oldest_that_fits(const struct gs_history *history, size_t from, size_t room, size_t *size)
+{
+    size_t at = gs_history_length(history), behind = 0;
+    *size = 0;
+    while (at > from) {
+        size_t whole = behind + row_size(history, at - 1, true);
+        if (whole > room)
+            break;
+        *size = whole;
+        at--;
+        behind += row_size(history, at, at == 0);
+    }
+    return at;
+}
+
+size_t gs_history_pack(const struct gs_history *history, uint64_t serial, void *out, size_t room)
+{
+    size_t length = gs_history_length(history), from = gs_history_since(history, serial), rows_size;
+    bool begins = from == SIZE_MAX;
+    struct sink names = {0}, sink = {.at = out, .room = room};
+    if (begins)
+        put_names(&names, history);
+    size_t ahead = FIXED + names.size;
+    if (from == length || ahead > room)
+        return 0;
+    size_t most = room < UINT32_MAX ? room : UINT32_MAX;
+    size_t first = oldest_that_fits(history, begins ? 0 : from, most - ahead, &rows_size);
+    put(&sink, magic, sizeof magic);
+    put(&sink, &(unsigned char){begins ? BEGINS : GOES_ON}, 1);
+    put_u32(&sink, ahead + rows_size);
+    put_u32(&sink, length - first);
+    if (begins)
+        put_names(&sink, history);
+    for (size_t at = first; at < length; at++)
+        put_row(&sink, history, at, at == first);
+    return sink.size;
+}
+
+/* ---- unpacking ----------------------------------------------------------------------------------------------- */
+
+struct source {
+    const unsigned char *at, *end;
+    bool bad; // something was cut, or said what cannot be; numbers are 0 from here on
+};
+
+static uint64_t get_number(struct source *source)
+{
+    uint64_t number = 0;
+    for (unsigned shift = 0; source->at < source->end && shift < 64; shift += 7) {
+        unsigned char byte = *source->at++;
+        if (shift == 63 && byte > 1)
+            break;
+        number |= (uint64_t)(byte & 0x7f) << shift;
+        if (!(byte & 0x80))
+            return number;
+    }
+    source->bad = true;
+    return 0;
+}
+
+static uint32_t get_u32(struct source *source)
+{
+    uint32_t number = 0;
+    if (source->end - source->at < 4) {
+        source->bad = true;
+        return 0;
+    }
+    for (int i = 0; i < 4; i++)
+        number |= (uint32_t)*source->at++ << 8 * i;
+    return number;
+}
+
+struct pack { // one, its header read
+    bool begins;
+    uint32_t rows;
+    struct source rest; // behind the fixed part
+};
+
+/* The pack at SOURCE, which is stepped over it. */
+static bool get_pack(struct source *source, struct pack *out)
+{
+    struct source head = *source;
+    if (source->end - source->at < FIXED || memcmp(source->at, magic, sizeof magic) != 0 ||
+        source->at[sizeof magic] > GOES_ON)
+        return false;
+    out->begins = source->at[sizeof magic] == BEGINS;
+    head.at += sizeof magic + 1;
+    size_t length = get_u32(&head);
+    out->rows = get_u32(&head);
+    if (length < FIXED || length > (size_t)(source->end - source->at))
+        return false;
+    out->rest = (struct source){.at = head.at, .end = source->at + length};
+    source->at += length;
+    return true;
+}
+
+/* The last pack that begins, stepped to in *SOURCE; and how many rows it and those behind it have. */
+static bool find_beginning(struct source *source, size_t *rows)
+{
+    struct source at = *source, beginning = {0};
+    *rows = 0;
+    while (at.at < at.end) {
+        struct source this = at;
+        struct pack pack;
+        if (!get_pack(&at, &pack))
+            return false;
+        if (pack.begins) {
+            beginning = this;
+            *rows = 0;
+        }
+        *rows += pack.rows;
+    }
+    *source = beginning;
+    return beginning.at;
+}
+
+/* The names of COUNT metrics, each NUL-terminated, into one block that the caller frees; NULL when they are bad. */
+static char *get_names(struct source *source, size_t count)
+{
+    char *names = gs_alloc(count * GS_METRIC_NAME + 1);
+    for (size_t i = 0; names && i < count; i++) {
+        uint64_t length = get_number(source);
+        if (source->bad || length == 0 || length >= GS_METRIC_NAME ||
+            length > (size_t)(source->end - source->at) || memchr(source->at, 0, length)) {
+            gs_free(names);
+            return NULL;
+        }
+        memcpy(names + i * GS_METRIC_NAME, source->at, length);
+        source->at += length;
+    }
+    return names;
+}
+
+/* A history for ROWS rows of the metrics that the pack at SOURCE names. A row takes a byte for each metric and one for
+ * its time, at least: LENGTH is what there is of them. */
+static struct gs_history *begin(struct source *source, size_t rows, size_t length)
+{
+    uint64_t interval_ns = get_number(source), count = get_number(source);
+    if (source->bad || interval_ns == 0 || interval_ns > INT64_MAX || count > GS_HISTORY_METRICS_MAX ||
+        rows > length / (count + 1))
+        return NULL;
+    char *names = get_names(source, count);
+    const char **name = gs_alloc(count * sizeof *name + 1);
+    struct gs_history *history = NULL;
+    for (size_t i = 0; names && name && i < count; i++)
+        name[i] = names + i * GS_METRIC_NAME;
+    if (names && name)
+        history = gs_history_shaped(name, count, &(struct gs_history_shape){{{rows, (int64_t)interval_ns}}});
+    gs_free(names);
+    gs_free(name);
+    return history;
+}
+
+static double get_any(struct source *source)
+{
+    uint64_t low = get_u32(source), bits = (uint64_t)get_u32(source) << 32 | low;
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static double get_value(struct source *source, double before)
+{
+    uint64_t code = get_number(source);
+    int64_t whole;
+    switch (code & 3) {
+    case WHOLE:
+        if (__builtin_add_overflow(unzigzag(code >> 2), base_of(before), &whole) || !is_whole((double)whole))
+            source->bad = true;
+        return (double)whole;
+    case ANY: return get_any(source);
+    case MISSING: return NAN;
+    default: return before;
+    }
+}
+
+struct row { // the one before
+    int64_t time_ms, step_ms;
+    double *value;
+};
+
+/* The next row, as it follows *ROW, into *ROW. */
+static void get_row(struct source *source, size_t count, struct row *row)
+{
+    uint64_t code = get_number(source);
+    if (code & 1)
+        row->step_ms = (int64_t)(get_number(source) & UINT32_MAX);
+    if (__builtin_add_overflow(row->time_ms, unzigzag(code >> 1), &row->time_ms) ||
+        __builtin_add_overflow(row->time_ms, row->step_ms, &row->time_ms) ||
+        row->time_ms > INT64_MAX / GS_NS_PER_MS || row->time_ms < INT64_MIN / GS_NS_PER_MS)
+        source->bad = true;
+    for (size_t i = 0; i < count && !source->bad; i++)
+        row->value[i] = get_value(source, row->value[i]);
+}
+
+static bool get_rows(struct pack *pack, struct gs_history *history, double *values)
+{
+    size_t count = gs_history_metric_count(history);
+    struct row row = {.value = values};
+    for (size_t i = 0; i < count; i++)
+        values[i] = NAN;
+    for (uint32_t i = 0; i < pack->rows && !pack->rest.bad; i++) {
+        get_row(&pack->rest, count, &row);
+        if (!pack->rest.bad)
+            gs_history_put(history, row.time_ms * GS_NS_PER_MS, row.step_ms * GS_NS_PER_MS, values);
+    }
+    return !pack->rest.bad && pack->rest.at == pack->rest.end;
+}
+
+static struct gs_history *refuse(struct gs_history *history, const char *reason, char *why, size_t why_size)
+{
+    gs_history_free(history);
+    snprintf(why, why_size, "%s", reason);
+    return NULL;
+}
+
+struct gs_history *gs_history_unpack(const void *bytes, size_t length, char *why, size_t why_size)
+{
+    struct source source = {.at = bytes, .end = (const unsigned char *)bytes + length};
+    struct pack pack = {0};
+    size_t rows;
+    if (!find_beginning(&source, &rows))
+        return refuse(NULL, "this is no packed history, or it is cut", why, why_size);
+    bool good = get_pack(&source, &pack);
+    struct gs_history *history = good ? begin(&pack.rest, rows, length) : NULL;
+    if (!history)
+        return refuse(NULL, "the packed history's metrics cannot be read, or there is no memory for it", why,
+                      why_size);
+    size_t count = gs_history_metric_count(history);
+    double *values = gs_alloc(count * sizeof *values + 1);
+    good = values && get_rows(&pack, history, values);
+    while (good && source.at < source.end)
+        good = get_pack(&source, &pack) && get_rows(&pack, history, values);
+    gs_free(values);
+    return good ? history : refuse(history, "the packed history is spoilt", why, why_size);
+}

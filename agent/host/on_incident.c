@@ -1,0 +1,403 @@
+/* on_incident.c - on_incident, from the complete folder to what came of it.
+ *
+ *   begin ──▶ job: WAITING ──▶ RUNNING (gs_command_run, on the runner thread) ──▶ ENDED ──▶ go_on: log, incident.json
+ *
+ * Who: the watcher; the runner, which takes jobs and touches nothing else. Bounds: JOBS_MAX at once; LIMIT for each. */
+#include "host/on_incident.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "host/credentials.h"
+#include "host/own_thread.h"
+#include "host/spawn.h"
+#include "metrics/metrics.h"
+#include "probe/probe.h"
+#include "rules/rules.h"
+#include "store/store.h"
+#include "sys/lock.h"
+#include "sys/log.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { JOBS_MAX = 8, ARGUMENTS_MAX = 64, WORDS_MAX = 9 + 64, STACK_BYTES = 128 << 10 };
+#define LIMIT_NS         (30 * GS_NS_PER_S)
+#define STOP_PATIENCE_NS (300 * GS_NS_PER_MS)
+
+struct job {
+    enum { WAITING, RUNNING, ENDED } state;
+    char path[PATH_MAX];    // of the incident
+    char program[PATH_MAX]; // as found
+    char *argv[ARGUMENTS_MAX + 1];
+    struct gs_command_end end;
+};
+
+static struct {
+    struct gs_lock lock;
+    struct gs_event work; // there is some, or the watch is over
+    struct gs_own_thread thread;
+    unsigned watch;            // counts them: a runner that outlives its watch ends by itself
+    struct job *job[JOBS_MAX]; // in the order of the incidents
+    size_t count;
+} a = {.lock.rank = GS_RANK_JOBS};
+static char **environment; // never changes once kept
+
+static void job_free(struct job *job)
+{
+    for (size_t i = 0; job && job->argv[i]; i++)
+        gs_free(job->argv[i]);
+    gs_free(job);
+}
+
+/* ---- the environment --------------------------------------------------------------------------------------------------- */
+
+static bool is_inherited(const char *variable)
+{
+    return strncmp(variable, "LD_PRELOAD=", 11) != 0 && strncmp(variable, "GUMSHOE_", 8) != 0;
+}
+
+void gs_after_incident_prepare(void)
+{
+    size_t count = 0, kept = 0;
+    while (environ && environ[count])
+        count++;
+    if (environment || !(environment = gs_alloc((count + 1) * sizeof *environment)))
+        return;
+    for (size_t i = 0; i < count && environ[i]; i++)
+        if (is_inherited(environ[i]) && (environment[kept] = gs_strdup(environ[i])))
+            kept++;
+    environment[kept] = NULL;
+}
+
+static const char *search_path(void)
+{
+    for (char **variable = environment; variable && *variable; variable++)
+        if (strncmp(*variable, "PATH=", 5) == 0)
+            return *variable + 5;
+    return "/usr/local/bin:/usr/bin:/bin";
+}
+
+/* As a shell finds it: a name without a slash in PATH's directories. What is not found is left for exec to say. */
+static void find_program(const char *name, char out[PATH_MAX])
+{
+    struct stat status;
+    for (const char *at = search_path(); !strchr(name, '/') && *at; at += *at == ':') {
+        size_t length = strcspn(at, ":");
+        snprintf(out, PATH_MAX, "%.*s/%s", (int)length, at, name);
+        if (length && stat(out, &status) == 0 && S_ISREG(status.st_mode) && access(out, X_OK) == 0)
+            return;
+        at += length;
+    }
+    snprintf(out, PATH_MAX, "%s", name);
+}
+
+/* ---- the runner ---------------------------------------------------------------------------------------------------------- */
+
+/* The next job that waits, taken; NULL: there is none. */
+static struct job *take_waiting(void)
+{
+    struct job *next = NULL;
+    gs_lock_take(&a.lock);
+    for (size_t i = 0; i < a.count && !next; i++)
+        if (a.job[i]->state == WAITING)
+            next = a.job[i];
+    if (next)
+        next->state = RUNNING;
+    gs_lock_give(&a.lock);
+    return next;
+}
+
+static bool is_over(unsigned watch)
+{
+    gs_lock_take(&a.lock);
+    bool over = watch != a.watch;
+    gs_lock_give(&a.lock);
+    return over;
+}
+
+/* The next job, as soon as there is one; NULL when the watch is over. */
+static struct job *next_job(unsigned watch)
+{
+    for (;;) {
+        uint32_t seen = gs_event_seen(&a.work);
+        (void)gs_credentials_follow();
+        if (is_over(watch))
+            return NULL;
+        struct job *next = take_waiting();
+        if (next)
+            return next;
+        gs_event_wait(&a.work, seen, INT64_MAX / 2);
+    }
+}
+
+/* JOB has ended: the watcher's to write down, unless its watch is over. */
+static void hand_back(struct job *job, unsigned watch)
+{
+    gs_lock_take(&a.lock);
+    bool stray = watch != a.watch;
+    job->state = ENDED;
+    gs_lock_give(&a.lock);
+    if (stray)
+        job_free(job);
+    else
+        gs_probe_wake();
+}
+
+static void run_jobs(void *watch_number)
+{
+    unsigned watch = (unsigned)(uintptr_t)watch_number;
+    for (struct job *job; (job = next_job(watch));) {
+        struct gs_command command = {job->program, job->argv, environment, LIMIT_NS};
+        gs_command_run(&command, &job->end);
+        hand_back(job, watch);
+    }
+}
+
+void gs_after_incident_expect(const struct gs_rules *rules)
+{
+    if (!rules->on_incident || gs_own_thread_runs(&a.thread))
+        return;
+    const struct gs_own_start start = {"gumshoe-run", run_jobs, (void *)(uintptr_t)a.watch, STACK_BYTES,
+                                       GS_TABLE_CREATORS};
+    int error = gs_own_thread_start(&a.thread, &start);
+    if (error)
+        gs_log(GS_LOG_WARNING, "on_incident: no thread for it: %s", strerrordesc_np(-error));
+}
+
+/* ---- the watcher: what came of it ---------------------------------------------------------------------------------------- */
+
+static void write_down(const char *path, enum gs_remark kind, const char *text)
+{
+    gs_log(kind == GS_NOTE ? GS_LOG_INFO : GS_LOG_ERROR, "%s", text);
+    int error = gs_incident_amend(path, kind, text);
+    if (error)
+        gs_log(GS_LOG_WARNING, "%s/incident.json does not say so: %s", path, strerrordesc_np(-error));
+}
+
+static void say_end(const struct job *job)
+{
+    char text[512], took[GS_UNIT_TEXT];
+    const struct gs_command_end *end = &job->end;
+    const char *program = job->argv[0];
+    gs_print_duration(end->took_ns / GS_NS_PER_MS * GS_NS_PER_MS, took);
+    if (end->error)
+        snprintf(text, sizeof text, "on_incident: %.200s could not be run: %s", program,
+                 strerrordesc_np(end->error));
+    else if (end->too_long)
+        snprintf(text, sizeof text, "on_incident: %.200s was ended: it was not done after %d s", program,
+                 (int)(LIMIT_NS / GS_NS_PER_S));
+    else if (WIFSIGNALED(end->status))
+        snprintf(text, sizeof text, "on_incident: %.200s was killed by signal %d (%s) after %s", program,
+                 WTERMSIG(end->status), sigdescr_np(WTERMSIG(end->status)), took);
+    else if (WEXITSTATUS(end->status))
+        snprintf(text, sizeof text, "on_incident: %.200s failed with exit status %d after %s", program,
+                 WEXITSTATUS(end->status), took);
+    else
+        snprintf(text, sizeof text, "on_incident: %.200s was done after %s", program, took);
+    bool well = !end->error && !end->too_long && end->status == 0;
+    write_down(job->path, well ? GS_NOTE : GS_FAILURE, text);
+}
+
+/* Take the first job that has ended off the list. */
+static struct job *take_ended(void)
+{
+    struct job *ended = NULL;
+    gs_lock_take(&a.lock);
+    for (size_t i = 0; i < a.count; i++)
+        if (ended)
+            a.job[i - 1] = a.job[i];
+        else if (a.job[i]->state == ENDED)
+            ended = a.job[i];
+    a.count -= ended != NULL;
+    gs_lock_give(&a.lock);
+    return ended;
+}
+
+void gs_after_incident_go_on(void)
+{
+    for (struct job *job; (job = take_ended()); job_free(job))
+        say_end(job);
+}
+
+/* ---- the watcher: a new job ------------------------------------------------------------------------------------------------ */
+
+static const char *text_of(const json_t *json, const char *key)
+{
+    const char *text = json_string_value(json_object_get(json, key));
+    return text ? text : "";
+}
+
+struct words {
+    struct gs_word word[WORDS_MAX];
+    size_t count;
+    char value[GS_UNIT_TEXT], line[GS_UNIT_TEXT], pid[16], label[64][280];
+};
+
+static void add_word(struct words *words, const char *name, const char *means)
+{
+    if (words->count < WORDS_MAX)
+        words->word[words->count++] = (struct gs_word){name, means};
+}
+
+/* The number KEY of an incident, as people read it. */
+static const char *number_of(const json_t *json, const char *key, char out[GS_UNIT_TEXT])
+{
+    const struct gs_metric *metric = gs_metric_find(text_of(json, "metric"));
+    const json_t *number = json_object_get(json, key);
+    out[0] = 0;
+    if (json_is_number(number))
+        gs_print_value(json_number_value(number), metric ? metric->unit : GS_COUNT, out);
+    return out;
+}
+
+/* What the words in braces mean for the incident JSON in folder PATH. */
+static void find_words(const json_t *json, const char *path, struct words *out)
+{
+    static const char *const texts[] = {"rule", "reason", "metric", "condition", "host"};
+    const char *key;
+    json_t *value;
+    size_t labels = 0;
+    add_word(out, "dir", path);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        add_word(out, texts[i], text_of(json, texts[i]));
+    add_word(out, "value", number_of(json, "value", out->value));
+    add_word(out, "line", number_of(json, "line", out->line));
+    snprintf(out->pid, sizeof out->pid, "%d", (int)json_integer_value(json_object_get(json, "pid")));
+    add_word(out, "pid", out->pid);
+    json_object_foreach(json_object_get(json, "labels"), key, value)
+    {
+        if (labels == sizeof out->label / sizeof *out->label)
+            break;
+        snprintf(out->label[labels], sizeof *out->label, "label:%s", key);
+        add_word(out, out->label[labels++], json_string_value(value) ? json_string_value(value) : "");
+    }
+}
+
+static bool fill_arguments(struct job *job, const struct gs_rules *rules, const struct words *words)
+{
+    for (size_t i = 0; rules->on_incident[i]; i++) {
+        struct gs_text text = {0};
+        gs_command_fill(rules->on_incident[i], words->word, words->count, &text);
+        if (text.failed) {
+            gs_text_fini(&text);
+            return false;
+        }
+        job->argv[i] = text.bytes ? text.bytes : gs_strdup("");
+        if (!job->argv[i])
+            return false;
+    }
+    return true;
+}
+
+static struct job *new_job(const struct gs_rules *rules, const char *path)
+{
+    char why[160];
+    struct job *job = gs_alloc(sizeof *job);
+    struct words *words = gs_alloc(sizeof *words);
+    json_t *json = gs_incident_load(path, why, sizeof why);
+    bool good = job && words && json;
+    if (good) {
+        snprintf(job->path, sizeof job->path, "%s", path);
+        find_words(json, path, words);
+        good = fill_arguments(job, rules, words);
+    }
+    if (good)
+        find_program(job->argv[0], job->program);
+    json_decref(json);
+    gs_free(words);
+    if (good)
+        return job;
+    job_free(job);
+    return NULL;
+}
+
+/* A place for JOB; false: there is none. */
+static bool post(struct job *job)
+{
+    gs_lock_take(&a.lock);
+    bool room = a.count < JOBS_MAX;
+    if (room)
+        a.job[a.count++] = job;
+    gs_lock_give(&a.lock);
+    gs_event_signal(&a.work);
+    return room;
+}
+
+void gs_after_incident_begin(const struct gs_rules *rules, const char *path)
+{
+    char text[160];
+    if (!rules || !rules->on_incident)
+        return;
+    if (!gs_own_thread_runs(&a.thread)) {
+        write_down(path, GS_FAILURE, "on_incident: not run: there was no thread for it");
+        return;
+    }
+    struct job *job = new_job(rules, path);
+    if (!job) {
+        write_down(path, GS_FAILURE,
+                   "on_incident: not run: out of memory, or the incident could not be read back");
+    } else if (!post(job)) {
+        snprintf(text, sizeof text, "on_incident: not run: %d others have not ended", JOBS_MAX);
+        write_down(path, GS_FAILURE, text);
+        job_free(job);
+    }
+}
+
+/* ---- the end --------------------------------------------------------------------------------------------------------------- */
+
+static bool all_ended(void)
+{
+    bool ended = true;
+    gs_lock_take(&a.lock);
+    for (size_t i = 0; i < a.count; i++)
+        ended &= a.job[i]->state == ENDED;
+    gs_lock_give(&a.lock);
+    return ended;
+}
+
+/* What runs is the runner's to free from here on. */
+static void give_up(void)
+{
+    gs_lock_take(&a.lock);
+    a.watch++;
+    for (size_t i = 0; i < a.count; i++) {
+        if (a.job[i]->state == WAITING)
+            write_down(a.job[i]->path, GS_FAILURE,
+                       "on_incident: not run: the watch had ended before its turn came");
+        if (a.job[i]->state != RUNNING)
+            job_free(a.job[i]);
+    }
+    a.count = 0;
+    gs_lock_give(&a.lock);
+    gs_event_signal(&a.work);
+}
+
+void gs_after_incident_wake(void)
+{
+    gs_event_signal(&a.work);
+}
+
+void gs_after_incident_stop(void)
+{
+    const struct timespec moment = {.tv_nsec = 5 * GS_NS_PER_MS};
+    int64_t until_ns = gs_monotonic_ns() + STOP_PATIENCE_NS;
+    while (!all_ended() && gs_monotonic_ns() < until_ns)
+        nanosleep(&moment, NULL);
+    gs_after_incident_go_on();
+    give_up();
+    (void)gs_own_thread_join(&a.thread, 50 * GS_NS_PER_MS); // else it ends with its program
+}
+
+void gs_after_incident_after_fork(void)
+{
+    gs_lock_after_fork(&a.lock);
+    gs_own_thread_after_fork(&a.thread);
+    a.count = 0;
+    a.watch++;
+}

@@ -1,0 +1,179 @@
+/* own_tls.c - thread-local storage, laid out as the C library lays it out, in memory of our own.
+ *
+ *   x86-64   [ blocks of the modules, at fixed distances below ][ thread pointer: control block ][ table of modules ]
+ *   aarch64  [ control block below ][ thread pointer: 16 bytes ][ blocks of the modules, at fixed distances above ][ table ]
+ *
+ *   block              the module's PT_TLS image as it stands in memory, relocated, then zeroes
+ *   distance           from the thread pointer, the same in every thread: taken from the thread that asks
+ *   control block      the thread pointer itself, the guards of stack and pointers, and zeroes: as a thread's that runs alone
+ *   table of modules   module number ──▶ block, for code that looks its block up (__tls_get_addr)
+ *
+ * The code that our threads run needs of all this what the C library's own functions need: errno, the locale, the guards.
+ * The locale is "C", whatever the
+ * host has set: it may change that at any time. What a thread of pthread_create has besides (cancellation, robust mutexes, a cache of malloc's, restartable sequences) none
+ * of them uses: tests/check/agent_symbols.sh lists what the agent may call.
+ * Source: "ELF Handling For Thread-Local Storage" (Drepper); the x86-64 ABI supplement: the thread pointer stands at its own
+ * address, the stack guard 0x28 above it; glibc's sysdeps/x86_64/nptl/tls.h for the pointer guard (0x30) and the table.
+ * Bounds: MODULES; a module beyond them, or one that is loaded later, has no block. */
+#include "host/own_tls.h"
+#include <errno.h>
+#include <link.h>
+#include <locale.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+enum {
+    MODULES = 128,
+    PAGE = 4096,
+    CONTROL = 4096,      // bytes: glibc's struct pthread has 2,304
+    SPARE_MODULES = 128, // numbers for modules that are loaded later
+    FAR = 64 << 10,      // a block farther away is not at a fixed distance: it was allocated by itself
+    STACK_GUARD = 0x28,
+    POINTER_GUARD = 0x30, // both from the thread pointer, on x86-64
+};
+#define NO_BLOCK ((void *)-1) // the C library's mark for a block that is allocated when it is asked for
+
+union slot { // of the table of modules
+    size_t number;
+    struct {
+        void *block, *to_free;
+    } module;
+};
+
+static struct {
+    bool learned;
+    locale_t locale;
+    struct module {
+        size_t number, size, image_size;
+        const void *image;
+        ptrdiff_t distance; // of its block from the thread pointer
+    } module[MODULES];
+    size_t count, highest;
+    size_t below, above; // bytes that the blocks take on each side of the thread pointer
+    uintptr_t stack_guard, pointer_guard;
+    size_t generation; // of the loader's list of modules
+} tls;
+
+static char *thread_pointer(void)
+{
+    return __builtin_thread_pointer();
+}
+
+static size_t page_up(size_t size)
+{
+    return (size + PAGE - 1) & ~(size_t)(PAGE - 1);
+}
+
+/* The table of the calling thread, or of the one that is being made: a pointer at a fixed place. */
+static union slot **table_of(char *pointer)
+{
+#if defined(__x86_64__)
+    return (union slot **)(void *)(pointer + sizeof(void *));
+#else
+    return (union slot **)(void *)pointer;
+#endif
+}
+
+static int learn_module(struct dl_phdr_info *info, size_t size, void *unused)
+{
+    (void)size;
+    (void)unused;
+    if (info->dlpi_tls_modid > tls.highest)
+        tls.highest = info->dlpi_tls_modid;
+    ptrdiff_t distance = (char *)info->dlpi_tls_data - thread_pointer();
+    if (!info->dlpi_tls_data || distance > FAR || distance < -FAR || tls.count == MODULES)
+        return 0;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+        if (header->p_type != PT_TLS)
+            continue;
+        tls.module[tls.count++] = (struct module){
+            .number = info->dlpi_tls_modid,
+            .size = header->p_memsz,
+            .image_size = header->p_filesz,
+            .image = (const void *)(info->dlpi_addr + header->p_vaddr),
+            .distance = distance,
+        };
+        if (distance < 0 && (size_t)-distance > tls.below)
+            tls.below = (size_t)-distance;
+        if (distance >= 0 && (size_t)distance + header->p_memsz > tls.above)
+            tls.above = (size_t)distance + header->p_memsz;
+    }
+    return 0;
+}
+
+int gs_own_tls_learn(void)
+{
+    if (tls.learned)
+        return 0;
+#if defined(__x86_64__)
+    memcpy(&tls.stack_guard, thread_pointer() + STACK_GUARD, sizeof tls.stack_guard);
+    memcpy(&tls.pointer_guard, thread_pointer() + POINTER_GUARD, sizeof tls.pointer_guard);
+#elif !defined(__aarch64__)
+    return -ENOTSUP;
+#endif
+    tls.locale = newlocale(LC_ALL_MASK, "C", NULL); // the C library's own, which it never changes
+    tls.generation = (*table_of(thread_pointer()))[0].number;
+    dl_iterate_phdr(learn_module, NULL);
+    tls.learned = tls.count > 0; // the C library's own, at least
+    return tls.learned ? 0 : -ENOTSUP;
+}
+
+static size_t table_size(void)
+{
+    return (2 + tls.highest + SPARE_MODULES) * sizeof(union slot);
+}
+
+/* What lies below the thread pointer, and from it upward. */
+static size_t size_below(void)
+{
+    return page_up(tls.below + CONTROL);
+}
+
+static size_t size_above(void)
+{
+    return page_up(tls.above + CONTROL) + page_up(table_size());
+}
+
+size_t gs_own_tls_size(void)
+{
+    return PAGE + size_below() + size_above();
+}
+
+/* The table, in the memory at AT: its length stands in front of it, and the list's generation in its first place. */
+static union slot *make_table(char *at, char *pointer)
+{
+    union slot *slot = (union slot *)(void *)at, *table = slot + 1;
+    size_t length = tls.highest + SPARE_MODULES;
+    slot->number = length;
+    table[0].number = tls.generation;
+    for (size_t i = 1; i <= length; i++)
+        table[i].module.block = NO_BLOCK;
+    for (size_t i = 0; i < tls.count; i++)
+        table[tls.module[i].number].module.block = pointer + tls.module[i].distance;
+    return table;
+}
+
+void *gs_own_tls_make(void *at)
+{
+    char *pointer = (char *)page_up((uintptr_t)at) + size_below();
+    memset(at, 0, gs_own_tls_size());
+    for (size_t i = 0; i < tls.count; i++)
+        memcpy(pointer + tls.module[i].distance, tls.module[i].image, tls.module[i].image_size);
+#if defined(__x86_64__)
+    void *self = pointer;
+    memcpy(pointer, &self, sizeof self); // the control block's own address
+    memcpy(pointer + 2 * sizeof self, &self,
+           sizeof self); // pthread_self() of a thread that is none of the library's
+    memcpy(pointer + STACK_GUARD, &tls.stack_guard, sizeof tls.stack_guard);
+    memcpy(pointer + POINTER_GUARD, &tls.pointer_guard, sizeof tls.pointer_guard);
+#endif
+    *table_of(pointer) = make_table(pointer + page_up(tls.above + CONTROL), pointer);
+    return pointer;
+}
+
+void gs_own_tls_begin(void)
+{
+    uselocale(tls.locale);
+}

@@ -1,0 +1,114 @@
+/* post_mortem.c - the incident of a process that died: what is left of it, told as if it had been captured.
+ *
+ *   box or core file ──▶ struct gs_remains ──▶ facts and scene ──▶ capture.c, as for the living
+ *
+ * Who: the watcher, of boxes that it finds; the command, of boxes and core files. */
+#include "base/clock.h"
+#include "box/box.h"
+#include "incident/inside.h"
+#include "rules/rules.h"
+#include "store/store.h"
+#include "sys/file.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int open_lock(struct gs_store *store)
+{
+    int live = gs_live_open(store);
+    if (live < 0)
+        return live;
+    int lock = gs_openat(live, ".lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600);
+    close(live);
+    return lock;
+}
+
+/* The lock is this process's own (fcntl), as in rotate.c: with flock, each child that the host forks meanwhile would hold it
+ * for as long as the child lives. */
+int gs_died_lock(struct gs_store *store)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int lock = open_lock(store);
+    if (lock < 0 || fcntl(lock, F_SETLK, &whole) == 0)
+        return lock;
+    int error = errno == EACCES ? -EWOULDBLOCK : -errno;
+    close(lock);
+    return error;
+}
+
+int gs_recovering_pid(struct gs_store *store)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int lock = open_lock(store);
+    bool held = lock >= 0 && fcntl(lock, F_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
+    if (lock >= 0)
+        close(lock);
+    return held && whole.l_pid > 0 ? whole.l_pid : 0;
+}
+
+static unsigned kinds_of(const struct gs_remains *remains)
+{
+    return (remains->heap ? GS_HEAP : 0u) | (remains->threads ? GS_THREADS : 0u);
+}
+
+/* The rules, for their labels and their interval; NULL when they are of another version, or none. */
+static struct gs_rules *read_rules(const struct gs_remains *remains)
+{
+    struct gs_errors errors = {0};
+    struct gs_rules *rules =
+        remains->rules ? gs_rules_read(remains->rules, remains->rules_length, "rules.json", &errors) : NULL;
+    gs_errors_fini(&errors);
+    return rules;
+}
+
+static int make(struct gs_store *store, const struct gs_incident_facts *facts,
+                const struct gs_incident_scene *scene, char path[PATH_MAX])
+{
+    struct gs_incident *incident;
+    int error = gs_incident_begin(store, facts, scene, &incident);
+    return error ? error : gs_incident_end(incident, path);
+}
+
+int gs_remains_write(struct gs_store *store, const struct gs_remains *remains, char path[PATH_MAX])
+{
+    struct gs_text reason = {0};
+    struct gs_rules *rules = read_rules(remains);
+    gs_text_add_printable(&reason, *remains->exe ? gs_base_name(remains->exe) : "the process");
+    gs_text_add(&reason, ", pid %d, died: ", remains->pid);
+    gs_text_add_printable(&reason, remains->how);
+    struct gs_incident_facts facts = {
+        .rule = GS_DIED_RULE,
+        .condition = "died",
+        .reason = reason.bytes,
+        .value = NAN,
+        .line = NAN,
+        .capture = kinds_of(remains),
+        .triggered_ns = remains->last_seen_ns ? remains->last_seen_ns : gs_realtime_ns(),
+        .given = remains->threads,
+        .remains = remains,
+    };
+    struct gs_incident_scene scene = {
+        .rules = rules,
+        .history = remains->history,
+        .limit_bytes = remains->limit_bytes,
+        .limit_from = remains->limit_from,
+        .started_ns = remains->started_ns,
+    };
+    int error = reason.failed ? -ENOMEM : make(store, &facts, &scene, path);
+    gs_rules_free(rules);
+    gs_text_fini(&reason);
+    return error;
+}
+
+int gs_incident_of_remains(struct gs_store *store, const struct gs_remains *remains, char path[PATH_MAX])
+{
+    int lock = gs_died_lock(store);
+    if (lock < 0)
+        return lock;
+    int error = gs_remains_write(store, remains, path);
+    close(lock);
+    return error;
+}

@@ -1,0 +1,48 @@
+/* dlclose.c - dlclose, taken over so that no cached row outlives its library.
+ *
+ *   dlclose ──▶ the cache is closed ──▶ the real dlclose: destructors run, the library goes ──▶ every row forgotten,
+ *                                                                                               the cache opens
+ *
+ * Another library may come to lie at the same addresses at once. Between the two steps walks work their rows out afresh
+ * and keep none: a destructor's malloc would else bring rows back that are about to be wrong.
+ * What the C library closes for itself (modules of iconv) does not come by here.
+ * Who: host threads. */
+#include "probe/inside.h"
+#include <dlfcn.h>
+#include <string.h>
+
+#define HOOK __attribute__((visibility("default")))
+
+typedef int close_function(void *);
+
+GS_HOOK(dlclose, __dlclose);
+
+/* A static program that has no dlclose but ours: the library stays, which dlclose may decide. */
+static int close_nothing(void *library)
+{
+    (void)library;
+    return 0;
+}
+
+static close_function *real_close(void)
+{
+    static _Atomic(close_function *) real;
+    close_function *found = atomic_load_explicit(&real, memory_order_acquire);
+    if (!found) {
+        void *symbol = gs_real_function(GS_HOOKED(dlclose, __dlclose));
+        found = close_nothing;
+        if (symbol)
+            memcpy(&found, &symbol, sizeof found);
+        atomic_store_explicit(&real, found, memory_order_release);
+    }
+    return found;
+}
+
+HOOK int dlclose(void *library)
+{
+    close_function *real = real_close();
+    gs_walk_close_cache();
+    int error = real(library);
+    gs_walk_open_cache();
+    return error;
+}

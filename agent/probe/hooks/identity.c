@@ -1,0 +1,164 @@
+/* identity.c - calls that change what a thread is, taken over so that the agent's threads are not in their way.
+ *
+ *   setuid and its kin, capset, some of prctl  ──▶ the real call ──▶ after: the agent's threads follow
+ *   unshare, setns                             ──▶ before: the agent's threads end ──▶ the real call ──▶ after: they come back
+ *
+ * The kernel refuses a process of two threads a new user namespace, and users and capabilities are a thread's own. A program
+ * that makes the system calls by itself is not seen.
+ * In libgumshoe.so alone: in a static program nothing else has most of these names.
+ * Who: host threads, in signal handlers too: setuid(3) may be called there. Bounds: who is told sees to that. */
+#include "probe/inside.h"
+#include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define HOOK __attribute__((visibility("default")))
+
+static void tell(_Atomic(void (*)(enum gs_change)) *whom, enum gs_change change)
+{
+    void (*listener)(enum gs_change) = atomic_load(whom);
+    int kept = errno;
+    if (listener)
+        listener(change);
+    errno = kept;
+}
+
+/* The real function NAME into SLOT, found once. */
+static void *find(_Atomic(void *) *slot, const char *name)
+{
+    void *found = atomic_load_explicit(slot, memory_order_acquire);
+    if (!found) {
+        found = gs_next_object_has(name);
+        atomic_store_explicit(slot, found, memory_order_release);
+    }
+    return found;
+}
+
+/* Call the real function of the hook that this stands in, with its arguments, and tell of it on both sides. (A macro, because
+ * it takes the type and the name of that function.) */
+#define AROUND(change, name, ...)       \
+    static _Atomic(void *) slot;        \
+    __typeof__(&name) real;             \
+    void *found = find(&slot, #name);   \
+    memcpy(&real, &found, sizeof real); \
+    if (!real) {                        \
+        errno = ENOSYS;                 \
+        return -1;                      \
+    }                                   \
+    tell(&gs_told_before, change);      \
+    int result = real(__VA_ARGS__);     \
+    tell(&gs_told_after, change);       \
+    return result
+
+HOOK int setuid(uid_t user)
+{
+    AROUND(GS_CHANGE_CREDENTIALS, setuid, user);
+}
+
+HOOK int seteuid(uid_t user)
+{
+    AROUND(GS_CHANGE_CREDENTIALS, seteuid, user);
+}
+
+HOOK int setreuid(uid_t real_user, uid_t effective)
+{
+    AROUND(GS_CHANGE_CREDENTIALS, setreuid, real_user, effective);
+}
+
+HOOK int setresuid(uid_t real_user, uid_t effective, uid_t saved)
+{
+    AROUND(GS_CHANGE_CREDENTIALS, setresuid, real_user, effective, saved);
+}
+
+HOOK int setgid(gid_t group)
+{
+    AROUND(GS_CHANGE_CREDENTIALS, setgid, group);
+}
+
+HOOK int setegid(gid_t group)
+{
+    AROUND(GS_CHANGE_CREDENTIALS, setegid, group);
+}
+
+HOOK int setregid(gid_t real_group, gid_t effective)
+{
+    AROUND(GS_CHANGE_CREDENTIALS, setregid, real_group, effective);
+}
+
+HOOK int setresgid(gid_t real_group, gid_t effective, gid_t saved)
+{
+    AROUND(GS_CHANGE_CREDENTIALS, setresgid, real_group, effective, saved);
+}
+
+HOOK int setgroups(size_t count, const gid_t *groups)
+{
+    AROUND(GS_CHANGE_CREDENTIALS, setgroups, count, groups);
+}
+
+HOOK int initgroups(const char *user, gid_t group)
+{
+    AROUND(GS_CHANGE_CREDENTIALS, initgroups, user, group);
+}
+
+HOOK int unshare(int what)
+{
+    AROUND(GS_CHANGE_NAMESPACES, unshare, what);
+}
+
+HOOK int setns(int fd, int kind)
+{
+    AROUND(GS_CHANGE_NAMESPACES, setns, fd, kind);
+}
+
+HOOK int chroot(const char *path)
+{
+    AROUND(GS_CHANGE_ROOT, chroot, path);
+}
+
+/* Declared by libcap's header, and in no header of the C library. */
+int capset(struct __user_cap_header_struct *header, const struct __user_cap_data_struct *data);
+HOOK int capset(struct __user_cap_header_struct *header, const struct __user_cap_data_struct *data)
+{
+    AROUND(GS_CHANGE_CREDENTIALS, capset, header, data);
+}
+
+static bool changes_credentials(int option)
+{
+    return option == PR_SET_KEEPCAPS || option == PR_SET_SECUREBITS || option == PR_CAPBSET_DROP ||
+           option == PR_SET_NO_NEW_PRIVS;
+}
+
+/* As the C library has it: four more words, whatever was passed. */
+static int real_prctl(int option, const unsigned long *word)
+{
+    static _Atomic(void *) slot;
+    int (*real)(int, ...);
+    void *found = find(&slot, "prctl");
+    memcpy(&real, &found, sizeof real);
+    if (real)
+        return real(option, word[0], word[1], word[2], word[3]);
+    errno = ENOSYS;
+    return -1;
+}
+
+HOOK int prctl(int option, ...)
+{
+    unsigned long word[4];
+    va_list args;
+    va_start(args, option);
+    for (int i = 0; i < 4; i++)
+        word[i] = va_arg(args, unsigned long);
+    va_end(args);
+    bool change = changes_credentials(option);
+    if (change)
+        tell(&gs_told_before, GS_CHANGE_CREDENTIALS);
+    int result = real_prctl(option, word);
+    if (change)
+        tell(&gs_told_after, GS_CHANGE_CREDENTIALS);
+    return result;
+}

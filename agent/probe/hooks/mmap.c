@@ -1,0 +1,140 @@
+/* mmap.c - mmap, munmap and mremap, taken over to remember who maps large anonymous memory.
+ *
+ *   mmap    anonymous, private, 64 KiB or more ──▶ the real one ──▶ walk, intern ──▶ mapped.c
+ *           all others ──▶ the real one           (two comparisons more)
+ *   munmap, mremap ──▶ mapped.c: what goes away is forgotten ──▶ the real one
+ *
+ * What the C library maps for itself (its malloc, threads' stacks, files of the loader) does not come by here. What we map
+ * for ourselves does not either (base/mapping.h).
+ * The real functions are looked up as the library is loaded; before that, and while they are looked up, the kernel is
+ * asked directly.
+ * Who: host threads, perhaps in their signal handlers. errno is the real call's. */
+#include "probe/inside.h"
+#include <stdarg.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define HOOK   __attribute__((visibility("default")))
+#define CALLED static __attribute__((noinline))
+
+enum { LARGE = 64 << 10, PAGE = 4096 };
+
+/* ---- the real functions ------------------------------------------------------------------------------------- */
+
+typedef void *map_function(void *, size_t, int, int, int, off_t);
+typedef int unmap_function(void *, size_t);
+typedef void *remap_function(void *, size_t, size_t, int, ...);
+
+static void *kernel_map(void *at, size_t length, int protection, int flags, int fd, off_t offset)
+{
+    return (void *)syscall(SYS_mmap, at, length, protection, flags, fd, offset);
+}
+
+static int kernel_unmap(void *at, size_t length)
+{
+    return (int)syscall(SYS_munmap, at, length);
+}
+
+static void *kernel_remap(void *at, size_t old_length, size_t length, int flags, ...)
+{
+    va_list more;
+    va_start(more, flags);
+    void *target = va_arg(more, void *); // the hook always passes one
+    va_end(more);
+    return (void *)syscall(SYS_mremap, at, old_length, length, flags, target);
+}
+
+static struct {
+    map_function *map;
+    unmap_function *unmap;
+    remap_function *remap;
+} real = {kernel_map, kernel_unmap, kernel_remap};
+
+GS_HOOK(mmap, __mmap);
+GS_HOOK(munmap, __munmap);
+GS_HOOK(mremap, __mremap);
+
+static void resolve_one(void *slot, const struct gs_hooked *hook)
+{
+    void *found = gs_real_function(hook);
+    if (found)
+        memcpy(slot, &found, sizeof found);
+}
+
+static __attribute__((constructor)) void resolve(void)
+{
+    resolve_one(&real.map, GS_HOOKED(mmap, __mmap));
+    resolve_one(&real.unmap, GS_HOOKED(munmap, __munmap));
+    resolve_one(&real.remap, GS_HOOKED(mremap, __mremap));
+}
+
+/* ---- remembered ---------------------------------------------------------------------------------------------- */
+
+static uintptr_t end_of(const void *at, size_t length)
+{
+    return (uintptr_t)at + ((length + PAGE - 1) & ~(size_t)(PAGE - 1));
+}
+
+CALLED void *remembered_map(void *at, size_t length, int protection, int flags, int fd, off_t offset)
+{
+    struct gs_caller caller = GS_CALLER();
+    void *mapped = real.map(at, length, protection, flags, fd, offset);
+    uint32_t stack;
+    if (mapped != MAP_FAILED && gs_sampler_stack(caller, &stack))
+        gs_mapped_add((uintptr_t)mapped, end_of(mapped, length), stack);
+    return mapped;
+}
+
+/* A mapping that lies where another was: of that, nothing is true any more. */
+static void *map_over(void *at, size_t length, int protection, int flags, int fd, off_t offset)
+{
+    void *mapped = real.map(at, length, protection, flags, fd, offset);
+    if (mapped != MAP_FAILED)
+        gs_mapped_forget((uintptr_t)mapped, end_of(mapped, length));
+    return mapped;
+}
+
+/* ---- the hooks ------------------------------------------------------------------------------------------------- */
+
+HOOK void *mmap(void *at, size_t length, int protection, int flags, int fd, off_t offset)
+{
+    bool private_anonymous = (flags & (MAP_TYPE | MAP_ANONYMOUS)) == (MAP_PRIVATE | MAP_ANONYMOUS);
+    if (private_anonymous && length >= LARGE && !(flags & MAP_HUGETLB)) // huge pages do not count as resident
+        return remembered_map(at, length, protection, flags, fd, offset);
+    if (flags & MAP_FIXED)
+        return map_over(at, length, protection, flags, fd, offset);
+    return real.map(at, length, protection, flags, fd, offset);
+}
+
+HOOK void *mmap64(void *at, size_t length, int protection, int flags, int fd, off_t offset)
+    __attribute__((alias("mmap")));
+
+HOOK int munmap(void *at, size_t length)
+{
+    gs_mapped_forget((uintptr_t)at,
+                     end_of(at, length)); // should it fail, which it hardly can, a record is lost
+    return real.unmap(at, length);
+}
+
+HOOK void *mremap(void *at, size_t old_length, size_t length, int flags, ...)
+{
+    void *target = NULL;
+    if (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) {
+        va_list more;
+        va_start(more, flags);
+        target = va_arg(more, void *);
+        va_end(more);
+    }
+    uint32_t stack;
+    bool known = gs_mapped_stack((uintptr_t)at, &stack);
+    if (known && !(flags & MREMAP_DONTUNMAP))
+        gs_mapped_forget((uintptr_t)at, end_of(at, old_length));
+    void *moved = real.remap(at, old_length, length, flags, target);
+    if (known && moved != MAP_FAILED)
+        gs_mapped_add((uintptr_t)moved, end_of(moved, length), stack);
+    else if (known && !(flags & MREMAP_DONTUNMAP))
+        gs_mapped_add((uintptr_t)at, end_of(at, old_length), stack);
+    return moved;
+}

@@ -1,0 +1,38 @@
+/* next_function.c - where the functions are that our hooks stand before.
+ *
+ *   preloaded, or linked as libgumshoe.so   ──▶ dlsym(RTLD_NEXT): the next object that has the name
+ *   libgumshoe.a in a program with a loader ──▶ the same
+ *   libgumshoe.a in a static program        ──▶ the second name that the C library's archive has for each
+ *
+ * In libgumshoe.a our names are weak: an allocator of the program's own, a static one (jemalloc, tcmalloc) or a sanitizer's
+ * keeps its names, and one of our hooks that is left among them passes on to it. A static program that is linked with
+ * ld's --wrap (docs/gumshoe.1, "STATIC PROGRAMS") comes by our hooks all the same: what was wrapped is the real function then.
+ * Who: host threads, at the first call of a hook. */
+#include "probe/inside.h"
+#include <dlfcn.h>
+
+#pragma weak dlsym // a static program does without, and without the linker's warning about it
+
+/* dlsym is declared not to call back into the hooks. It does, through malloc: so nothing may stay in registers over it. */
+void *gs_next_object_has(const char *name)
+{
+    __asm__ volatile("" ::: "memory");
+    void *found = dlsym ? dlsym(RTLD_NEXT, name) : NULL;
+    __asm__ volatile("" ::: "memory");
+    return found;
+}
+
+/* Where there is a loader, --wrap does not change what shared libraries call. */
+bool gs_is_hook_in_force(const struct gs_hooked *hook)
+{
+    return !gs_is_archive() || hook->in_force == hook->ours || (hook->wrapped && gs_program_is_static());
+}
+
+void *gs_real_function(const struct gs_hooked *hook)
+{
+    if (hook->wrapped && hook->wrapped != hook->ours)
+        return hook->wrapped;
+    if (!gs_is_hook_in_force(hook))
+        return hook->in_force;
+    return gs_program_is_static() ? hook->second_name : gs_next_object_has(hook->name);
+}

@@ -1,0 +1,106 @@
+/* thread.c - pthread_create, taken over to remember who asked for each thread.
+ *
+ *   host: pthread_create ──▶ walk, intern ──▶ the real one, with begin() in place of the host's routine
+ *   new thread: begin() ──▶ roll.c, cpu.c ──▶ jumps to the host's routine: no frame of ours stays on its stack
+ *
+ * Threads that the C library makes for itself (thrd_create, timers, aio) do not come by here.
+ * Who: host threads. Bounds: STARTS threads between creation and first instruction; more are created all the same,
+ *      and only counted. */
+#include "probe/inside.h"
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define HOOK __attribute__((visibility("default")))
+
+typedef int create_function(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+typedef void *routine_function(void *);
+
+enum { STARTS = 256 };
+static struct start {
+    _Atomic bool taken;
+    uint32_t stack;
+    size_t stack_size; // as asked for; 0: not said
+    routine_function *routine;
+    void *argument;
+} starts[STARTS];
+
+static struct start *take_start(void)
+{
+    for (unsigned i = 0; i < STARTS; i++) {
+        bool taken = false;
+        if (atomic_compare_exchange_strong_explicit(&starts[i].taken, &taken, true, memory_order_acquire,
+                                                    memory_order_relaxed))
+            return &starts[i];
+    }
+    return NULL;
+}
+
+static void give_start(struct start *start)
+{
+    atomic_store_explicit(&start->taken, false, memory_order_release);
+}
+
+static void *begin(void *given)
+{
+    struct start *start = given;
+    routine_function *routine = start->routine;
+    void *argument = start->argument;
+    pid_t tid = (pid_t)syscall(SYS_gettid);
+    size_t stack_size = start->stack_size;
+    gs_roll_add(tid, start->stack, stack_size);
+    give_start(start);
+    if (!gs_is_small_stack(stack_size))
+        gs_cpu_thread_begins(tid);
+    return routine(argument);
+}
+
+GS_HOOK(pthread_create, __pthread_create_2_1);
+
+static create_function *real_create(void)
+{
+    static _Atomic(create_function *) real;
+    create_function *found = atomic_load_explicit(&real, memory_order_acquire);
+    if (!found) {
+        void *symbol = gs_real_function(GS_HOOKED(pthread_create, __pthread_create_2_1));
+        memcpy(&found, &symbol, sizeof found);
+        atomic_store_explicit(&real, found, memory_order_release);
+    }
+    return found;
+}
+
+static size_t stack_size_of(const pthread_attr_t *attributes)
+{
+    size_t size;
+    return attributes && pthread_attr_getstacksize(attributes, &size) == 0 ? size : 0;
+}
+
+static int create_known(uint32_t stack, pthread_t *thread, const pthread_attr_t *attributes,
+                        routine_function *routine, void *argument)
+{
+    struct start *start = take_start();
+    if (!start)
+        return real_create()(thread, attributes, routine, argument);
+    start->stack = stack;
+    start->stack_size = stack_size_of(attributes);
+    start->routine = routine;
+    start->argument = argument;
+    int error = real_create()(thread, attributes, begin, start);
+    if (error)
+        give_start(start);
+    return error;
+}
+
+HOOK int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, routine_function *routine,
+                        void *argument)
+{
+    uint32_t stack;
+    if (!gs_sampler_stack(GS_CALLER(), &stack))
+        return real_create()(thread, attributes, routine, argument);
+    int error = create_known(stack, thread, attributes, routine, argument);
+    if (!error)
+        gs_stack_count_thread(stack);
+    return error;
+}

@@ -1,0 +1,222 @@
+/* core_threads.c - the stacks in a core file, by libunwind-coredump.
+ *
+ *   core ──▶ child: registers from _UCD_…, memory and unwind tables from gs_core_read, unw_step ──▶ shared memory ──▶ us
+ *
+ * libunwind trusts its input, and a core file may hold anything: so it works in a child of ours, which may crash or go astray
+ * without taking the incident along. libunwind 1.6's own reader of mapped files takes a mapping's start for the file's: memory is
+ * read by ours, and the tables are found in it.
+ * Bounds: PATIENCE_S for all threads together. */
+#include "reader/reader.h"
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libunwind-coredump.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { PATIENCE_S = 60, SEGMENTS_MAX = 64 };
+
+/* libunwind's, for those who bring unwind tables along; no header has it. */
+extern int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t space, unw_word_t pc, unw_dyn_info_t *table,
+                                              unw_proc_info_t *out, int need_unwind_info, void *of);
+
+struct walk { // what libunwind hands back to our accessors
+    const struct gs_core *core;
+    struct UCD_info *info;
+};
+
+struct walked { // shared with the child
+    struct gs_given_thread thread[0];
+};
+
+/* ---- the unwind table of the image that an address lies in ------------------------------------------------------------- */
+
+struct image {
+    uint64_t bias;         // what is added to the file's addresses
+    uint64_t start, end;   // of its segments
+    uint64_t frame_header; // .eh_frame_hdr
+};
+
+static bool read_image(const struct gs_core *core, uint64_t base, struct image *out)
+{
+    Elf64_Ehdr header;
+    Elf64_Phdr segment[SEGMENTS_MAX];
+    if (!base || !gs_core_read(core, base, &header, sizeof header) ||
+        memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_phnum > SEGMENTS_MAX ||
+        !gs_core_read(core, base + header.e_phoff, segment, header.e_phnum * sizeof *segment))
+        return false;
+    *out = (struct image){.start = UINT64_MAX};
+    uint64_t first = UINT64_MAX;
+    for (int i = 0; i < header.e_phnum; i++)
+        if (segment[i].p_type == PT_LOAD && segment[i].p_vaddr < first)
+            first = segment[i].p_vaddr & ~(uint64_t)4095;
+    out->bias = base - first;
+    for (int i = 0; i < header.e_phnum; i++) {
+        uint64_t start = out->bias + segment[i].p_vaddr, end = start + segment[i].p_memsz;
+        if (segment[i].p_type == PT_GNU_EH_FRAME)
+            out->frame_header = start;
+        if (segment[i].p_type == PT_LOAD && start < out->start)
+            out->start = start;
+        if (segment[i].p_type == PT_LOAD && end > out->end)
+            out->end = end;
+    }
+    return out->frame_header != 0;
+}
+
+/* .eh_frame_hdr as every linker writes it: version 1, the table's entries relative to its start, four bytes each. */
+static bool find_table(const struct gs_core *core, uint64_t pc, unw_dyn_info_t *out)
+{
+    struct {
+        uint8_t version, frame_encoding, count_encoding, table_encoding;
+        uint32_t frame, count;
+    } header;
+    struct image image;
+    if (!read_image(core, gs_core_image(core, pc), &image) ||
+        !gs_core_read(core, image.frame_header, &header, sizeof header) || header.version != 1 ||
+        header.count_encoding != 0x03 || header.table_encoding != 0x3b)
+        return false;
+    *out = (unw_dyn_info_t){
+        .start_ip = image.start, .end_ip = image.end, .format = UNW_INFO_FORMAT_REMOTE_TABLE};
+    out->u.rti.segbase = image.frame_header;
+    out->u.rti.table_data = image.frame_header + sizeof header;
+    out->u.rti.table_len = (unw_word_t)header.count * 8 / sizeof(unw_word_t);
+    return true;
+}
+
+/* ---- what libunwind asks for ---------------------------------------------------------------------------------------------- */
+
+static int find_proc_info(unw_addr_space_t space, unw_word_t pc, unw_proc_info_t *out, int need_unwind_info,
+                          void *of)
+{
+    const struct walk *walk = of;
+    unw_dyn_info_t table;
+    if (!find_table(walk->core, pc, &table))
+        return -UNW_ENOINFO;
+    return UNW_OBJ(dwarf_search_unwind_table)(space, pc, &table, out, need_unwind_info, of);
+}
+
+static int access_mem(unw_addr_space_t space, unw_word_t at, unw_word_t *value, int write, void *of)
+{
+    const struct walk *walk = of;
+    (void)space;
+    return !write && gs_core_read(walk->core, at, value, sizeof *value) ? 0 : -UNW_EINVAL;
+}
+
+static int access_reg(unw_addr_space_t space, unw_regnum_t number, unw_word_t *value, int write, void *of)
+{
+    return _UCD_access_reg(space, number, value, write, ((const struct walk *)of)->info);
+}
+
+static int no_dynamic_tables(unw_addr_space_t space, unw_word_t *list, void *of)
+{
+    (void)space, (void)list, (void)of;
+    return -UNW_ENOINFO;
+}
+
+static void put_nothing(unw_addr_space_t space, unw_proc_info_t *info, void *of)
+{
+    (void)space, (void)info, (void)of;
+}
+
+static unw_accessors_t accessors = {
+    .find_proc_info = find_proc_info,
+    .put_unwind_info = put_nothing,
+    .get_dyn_info_list_addr = no_dynamic_tables,
+    .access_mem = access_mem,
+    .access_reg = access_reg,
+};
+
+/* ---- the child ------------------------------------------------------------------------------------------------------------- */
+
+static void walk_one(unw_addr_space_t space, struct walk *walk, struct gs_given_thread *thread)
+{
+    unw_cursor_t cursor;
+    unw_word_t pc;
+    bool exact = true;
+    int more = 1;
+    if (unw_init_remote(&cursor, space, walk) != 0)
+        return;
+    for (; more > 0 && thread->depth < GS_GIVEN_DEPTH; more = unw_step(&cursor)) {
+        if (unw_get_reg(&cursor, UNW_REG_IP, &pc) != 0 || pc == 0)
+            break;
+        thread->frames[thread->depth++] = (uintptr_t)pc + exact;
+        exact = unw_is_signal_frame(&cursor) > 0;
+    }
+    thread->cut = more != 0;
+}
+
+static void walk_all(const struct gs_core *core, struct walked *out)
+{
+    struct rlimit no_core = {0, 0};
+    setrlimit(RLIMIT_CORE, &no_core);
+    alarm(PATIENCE_S);
+    struct walk walk = {core, _UCD_create(core->path)};
+    unw_addr_space_t space = unw_create_addr_space(&accessors, 0);
+    if (!space || !walk.info)
+        _exit(1);
+    unw_set_caching_policy(space, UNW_CACHE_GLOBAL);
+    int count = _UCD_get_num_threads(walk.info);
+    for (int i = 0; i < count && (size_t)i < core->thread_count; i++) {
+        _UCD_select_thread(walk.info, i);
+        walk_one(space, &walk, &out->thread[i]);
+    }
+    _exit(0);
+}
+
+static int in_a_child(const struct gs_core *core, struct walked *out)
+{
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        int quiet = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        dup2(quiet, STDERR_FILENO); // libunwind's words are for its makers
+        walk_all(core, out);
+    }
+    if (child < 0)
+        return -errno;
+    while (waitpid(child, &status, 0) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return 0;
+}
+
+/* ---- the parent -------------------------------------------------------------------------------------------------------------- */
+
+static void take(const struct gs_core *core, const struct walked *walked, struct gs_given_thread *thread,
+                 struct gs_text *notes)
+{
+    size_t without = 0;
+    for (size_t i = 0; i < core->thread_count; i++) {
+        thread[i] = (struct gs_given_thread){
+            .tid = core->tid[i], .call = -1, .state = '?', .cut = walked->thread[i].cut};
+        if (core->tid[i] == core->pid)
+            memcpy(thread[i].name, core->program, sizeof core->program);
+        thread[i].depth = walked->thread[i].depth <= GS_GIVEN_DEPTH ? walked->thread[i].depth
+                                                                    : 0; // the child may have erred
+        memcpy(thread[i].frames, walked->thread[i].frames, thread[i].depth * sizeof thread[i].frames[0]);
+        without += thread[i].depth == 0;
+    }
+    if (core->threads_left_out)
+        gs_text_add(notes, "%zu threads more are in the core, and left out\n", core->threads_left_out);
+    if (without)
+        gs_text_add(notes,
+                    "%zu of %zu threads have no stack: libunwind could not read them out of the core\n",
+                    without, core->thread_count);
+}
+
+int gs_core_threads(const struct gs_core *core, struct gs_given_thread *thread, struct gs_text *notes)
+{
+    size_t size = core->thread_count * sizeof *thread;
+    struct walked *walked = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (walked == MAP_FAILED)
+        return -errno;
+    int error = in_a_child(core, walked);
+    if (!error)
+        take(core, walked, thread, notes);
+    munmap(walked, size);
+    return error;
+}

@@ -1,0 +1,41 @@
+/* history.c - a history out of a file: which of the forms it is shows in its first bytes.
+ * Who: replay, suggest. */
+#include "history/history.h"
+#include "reader/inside.h"
+#include <string.h>
+
+static size_t blanks(const char *bytes, size_t length)
+{
+    size_t at = 0;
+    while (at < length && strchr(" \t\r\n", bytes[at]) && bytes[at])
+        at++;
+    return at;
+}
+
+static struct gs_history *read_packed(const char *bytes, size_t length, const char *file,
+                                      struct gs_errors *errors)
+{
+    char why[160];
+    struct gs_history *history = gs_history_unpack(bytes, length, why, sizeof why);
+    if (!history)
+        gs_errors_add(errors, GS_ERROR, file, 0, 0, NULL, "%s", why);
+    return history;
+}
+
+struct gs_history *gs_history_read(const char *bytes, size_t length, const char *file,
+                                   struct gs_history_about *about, struct gs_errors *errors)
+{
+    static const char magic[] = {'g', 's', 'h', 1};
+    *about = (struct gs_history_about){.triggered_ns = INT64_MIN};
+    size_t start = blanks(bytes, length);
+    if (start == length) {
+        gs_errors_add(errors, GS_ERROR, file, 0, 0, NULL, "the file is empty");
+        return NULL;
+    }
+    if (bytes[start] == '{')
+        return gs_history_read_metrics(bytes, length, file, about, errors);
+    if (length >= sizeof magic && memcmp(bytes, magic, sizeof magic) == 0)
+        return read_packed(bytes, length, file, errors);
+    about->plain_seconds = true;
+    return gs_history_read_csv(bytes, length, file, errors);
+}

@@ -1,0 +1,263 @@
+/* replay.c - a recorded history judged as if it were happening: when would each rule have fired, and if it would not,
+ * what stood in its way?
+ *
+ *   row ──▶ tick ──gs_judge_tick──▶ fired? ──yes──▶ a firing; its incident is over at once
+ *                                      └────no───▶ the obstacle: metric · over · limit · every · line · for · again ·
+ *                                                  cooldown · unless … It is kept when it is nearer to an incident than
+ *                                                  what was kept, or as near, and the value nearer to its line
+ *
+ * The judge's clock is one of its own that starts at 0 and goes on as the rows' times do; where those go back (a clock was
+ * set), by the row's step.
+ * Who:    gumshoe replay, suggest. Pure.
+ * Bounds: GS_FIRINGS_MAX firings of each rule are kept, all are counted. */
+#include "base/memory.h"
+#include "history/history.h"
+#include "reader/inside.h"
+#include "rules/rules.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CLOCK_MAX (INT64_MAX / 4) // far enough from the end for every cooldown to be added
+
+struct run { // one replay, while it goes on
+    const struct gs_rules *rules;
+    const struct gs_history *history;
+    struct gs_judge *judge;
+    struct gs_replay *replay;
+    struct gs_verdict *verdict;
+    double *value;
+    size_t *column_of;     // of each of the rules' metrics in the history; SIZE_MAX: none
+    struct course *course; // of each rule
+    int64_t clock_ns, total_ns;
+};
+
+struct course {                // what is kept of a rule from row to row
+    enum gs_obstacle obstacle; // at the last row that could tell
+    bool fired;                // at this row
+    double nearness;           // of the closest: as measure() says
+};
+
+/* ---- keeping it ------------------------------------------------------------------------------------------------- */
+
+static void keep_closest(struct run *run, size_t rule, const struct gs_obstruction *now, size_t row)
+{
+    struct gs_replayed *replayed = &run->replay->rule[rule];
+    struct course *course = &run->course[rule];
+    struct gs_rule_state state;
+    bool closer = now->obstacle > replayed->obstacle ||
+                  (now->obstacle == replayed->obstacle && now->nearness > course->nearness);
+    if (replayed->fired || !closer)
+        return;
+    gs_judge_state(run->judge, rule, run->clock_ns, &state);
+    course->nearness = now->nearness;
+    replayed->obstacle = now->obstacle;
+    replayed->time_ns = gs_history_time(run->history, row);
+    replayed->value = now->value;
+    replayed->line = now->line;
+    snprintf(replayed->held_back, sizeof replayed->held_back, "%s", state.reason);
+}
+
+/* Count the obstacle once each time that it begins to be all that is in the way of a condition which was quiet before. */
+static void count_missed(struct run *run, size_t rule, const struct gs_obstruction *now)
+{
+    struct course *course = &run->course[rule];
+    if (now->obstacle > GS_NO_QUIET && now->obstacle != course->obstacle && now->anew)
+        run->replay->rule[rule].missed[now->obstacle]++;
+    course->obstacle = now->obstacle;
+}
+
+static bool add_firing(struct run *run, const struct gs_verdict *verdict, size_t row)
+{
+    struct gs_replayed *replayed = &run->replay->rule[verdict->rule];
+    replayed->fired++;
+    if (replayed->firing_count == GS_FIRINGS_MAX)
+        return true;
+    size_t capacity = replayed->firing_count; // grown in doubles: it is full when it is a power of two
+    if ((capacity & (capacity - 1)) == 0) {
+        struct gs_firing *more = gs_realloc(replayed->firing, (capacity ? 2 * capacity : 1) * sizeof *more);
+        if (!more)
+            return false;
+        replayed->firing = more;
+    }
+    struct gs_firing *firing = &replayed->firing[replayed->firing_count++];
+    *firing = (struct gs_firing){.time_ns = gs_history_time(run->history, row),
+                                 .condition = verdict->condition,
+                                 .value = verdict->value,
+                                 .line = verdict->line};
+    snprintf(firing->reason, sizeof firing->reason, "%s", verdict->reason);
+    return true;
+}
+
+/* The line to draw: of the condition that is spoken of, NAN when it has none. */
+static void plot(struct run *run, size_t rule, double value)
+{
+    struct gs_replay *replay = run->replay;
+    if (!replay->column_count)
+        return;
+    double share = run->total_ns ? (double)run->clock_ns / (double)run->total_ns : 0;
+    size_t at = (size_t)(share * (double)replay->column_count);
+    struct gs_column *column =
+        &replay->rule[rule].column[at < replay->column_count ? at : replay->column_count - 1];
+    struct gs_rule_state state;
+    gs_judge_state(run->judge, rule, run->clock_ns, &state);
+    double line = state.line;
+    if (isfinite(value) && !(value >= column->low))
+        column->low = value;
+    if (isfinite(value) && !(value <= column->high))
+        column->high = value;
+    if (isfinite(line))
+        column->line = line;
+    column->fired |= run->course[rule].fired;
+}
+
+static void look_at_rule(struct run *run, size_t rule, size_t row)
+{
+    const struct gs_rule *the_rule = &run->rules->rule[rule];
+    double value = the_rule->metric ? run->value[the_rule->metric_index] : NAN;
+    bool missing = the_rule->metric && !isfinite(value);
+    plot(run, rule, value);
+    if (run->course[rule].fired) {
+        run->course[rule].obstacle = GS_NO_OBSTACLE;
+        return;
+    }
+    struct gs_obstruction now =
+        gs_judge_obstruction(run->judge, rule, missing, run->clock_ns, gs_history_step_ns(run->history, row));
+    if (now.obstacle == GS_NO_METRIC)
+        return;
+    count_missed(run, rule, &now);
+    keep_closest(run, rule, &now, row);
+}
+
+/* ---- row by row ------------------------------------------------------------------------------------------------- */
+
+/* How long after the row before ROW comes: its step where the clock was set back. */
+static int64_t since_row_before(const struct gs_history *history, size_t row)
+{
+    int64_t since_ns;
+    bool absurd =
+        __builtin_sub_overflow(gs_history_time(history, row), gs_history_time(history, row - 1), &since_ns);
+    return absurd || since_ns <= 0 ? gs_history_step_ns(history, row) : since_ns;
+}
+
+static int64_t later(int64_t clock_ns, int64_t since_ns)
+{
+    return since_ns > CLOCK_MAX - clock_ns ? CLOCK_MAX : clock_ns + since_ns;
+}
+
+static bool judge_row(struct run *run, size_t row)
+{
+    int64_t step_ns = gs_history_step_ns(run->history, row);
+    for (size_t i = 0; i < run->rules->metric_count; i++)
+        run->value[i] =
+            run->column_of[i] == SIZE_MAX ? NAN : gs_history_value(run->history, row, run->column_of[i]);
+    for (size_t i = 0; i < run->rules->rule_count; i++)
+        run->course[i].fired = false;
+    const struct gs_tick tick = {.time_ns = run->clock_ns, .value = run->value, .step_ns = step_ns};
+    size_t fired = gs_judge_tick(run->judge, &tick, run->verdict);
+    for (size_t i = 0; i < fired; i++) {
+        run->course[run->verdict[i].rule].fired = true;
+        gs_judge_incident_over(run->judge, run->verdict[i].rule, run->clock_ns);
+        if (!add_firing(run, &run->verdict[i], row))
+            return false;
+    }
+    for (size_t i = 0; i < run->rules->rule_count; i++)
+        look_at_rule(run, i, row);
+    return true;
+}
+
+/* Of a rule whose metric was never seen nothing was kept. */
+static void say_what_is_missing(const struct gs_rule *rule, const struct gs_history *history,
+                                struct gs_replayed *replayed)
+{
+    bool known = rule->metric && gs_history_find(history, rule->metric) != SIZE_MAX;
+    if (replayed->fired || replayed->obstacle != GS_NO_METRIC)
+        return;
+    snprintf(replayed->held_back, sizeof replayed->held_back,
+             known ? "%s has no value in this history" : "%s is not in this history", rule->metric);
+}
+
+static bool judge_rows(struct run *run)
+{
+    size_t rows = run->replay->rows;
+    for (size_t row = 1; row < rows; row++) {
+        int64_t since_ns = since_row_before(run->history, row),
+                step_ns = gs_history_step_ns(run->history, row);
+        run->total_ns = later(run->total_ns, since_ns);
+        run->replay->gaps += gs_tick_stands_for(since_ns, step_ns) < since_ns;
+    }
+    for (size_t row = 0; row < rows; row++) {
+        run->clock_ns = row ? later(run->clock_ns, since_row_before(run->history, row)) : 0;
+        if (!judge_row(run, row))
+            return false;
+    }
+    for (size_t i = 0; i < run->rules->rule_count; i++)
+        say_what_is_missing(&run->rules->rule[i], run->history, &run->replay->rule[i]);
+    return true;
+}
+
+/* ---- making and dropping one -------------------------------------------------------------------------------------- */
+
+static bool make_replay(struct run *run, size_t columns)
+{
+    size_t rules = run->rules->rule_count;
+    run->replay = gs_alloc(sizeof *run->replay + rules * sizeof *run->replay->rule);
+    if (!run->replay)
+        return false;
+    run->replay->rows = gs_history_length(run->history);
+    run->replay->rule_count = rules;
+    run->replay->column_count = columns;
+    run->replay->counts_ticks = gs_rules_count_ticks(run->rules);
+    for (size_t i = 0; i < rules; i++) {
+        struct gs_replayed *replayed = &run->replay->rule[i];
+        replayed->value = replayed->line = NAN;
+        replayed->column = gs_alloc(columns * sizeof *replayed->column + 1);
+        if (!replayed->column)
+            return false;
+        for (size_t k = 0; k < columns; k++)
+            replayed->column[k] = (struct gs_column){NAN, NAN, NAN, false};
+    }
+    return true;
+}
+
+static bool make_run(struct run *run, uint64_t limit_bytes)
+{
+    size_t rules = run->rules->rule_count, metrics = run->rules->metric_count;
+    run->judge = gs_judge_new(run->rules, limit_bytes);
+    run->verdict = gs_alloc(rules * sizeof *run->verdict + 1);
+    run->value = gs_alloc(metrics * sizeof *run->value + 1);
+    run->column_of = gs_alloc(metrics * sizeof *run->column_of + 1);
+    run->course = gs_alloc(rules * sizeof *run->course + 1);
+    if (!run->judge || !run->verdict || !run->value || !run->column_of || !run->course)
+        return false;
+    for (size_t i = 0; i < metrics; i++)
+        run->column_of[i] = gs_history_find(run->history, run->rules->metric[i]);
+    return true;
+}
+
+struct gs_replay *gs_replay_run(const struct gs_rules *rules, const struct gs_history *history,
+                                uint64_t limit_bytes, size_t columns)
+{
+    struct run run = {.rules = rules, .history = history};
+    bool good = make_replay(&run, columns) && make_run(&run, limit_bytes) && judge_rows(&run);
+    gs_judge_free(run.judge);
+    gs_free(run.verdict);
+    gs_free(run.value);
+    gs_free(run.column_of);
+    gs_free(run.course);
+    if (good)
+        return run.replay;
+    gs_replay_free(run.replay);
+    return NULL;
+}
+
+void gs_replay_free(struct gs_replay *replay)
+{
+    if (!replay)
+        return;
+    for (size_t i = 0; i < replay->rule_count; i++) {
+        gs_free(replay->rule[i].firing);
+        gs_free(replay->rule[i].column);
+    }
+    gs_free(replay);
+}

@@ -1,0 +1,37 @@
+/* amend.c - what is added to an incident.json afterwards: by a sweep, and by what ran after the incident.
+ * Whole or not at all: a new file takes the old one's place. Who: the watcher. */
+#include "store/inside.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+int gs_incident_append(json_t *json, const char *key, const char *text)
+{
+    if (!json_is_array(json_object_get(json, key)) && json_object_set_new(json, key, json_array()) != 0)
+        return -ENOMEM;
+    return json_array_append_new(json_object_get(json, key), gs_json_text(text)) != 0 ? -ENOMEM : 0;
+}
+
+static int amend(const struct gs_held *folder, enum gs_remark kind, const char *text)
+{
+    char why[160];
+    json_t *json = gs_incident_read(folder->fd, why, sizeof why);
+    if (!json)
+        return -EINVAL;
+    int error = gs_incident_append(json, kind == GS_NOTE ? "notes" : "errors", text);
+    if (!error)
+        error = gs_incident_replace_json(folder, json);
+    json_decref(json);
+    return error ? error : fsync(folder->fd) != 0 ? -errno : 0;
+}
+
+int gs_incident_amend(const char *path, enum gs_remark kind, const char *text)
+{
+    struct gs_held folder;
+    int fd = gs_open_own_folder(AT_FDCWD, path), error = fd < 0 ? fd : gs_hold(&folder, fd);
+    if (error)
+        return error;
+    error = amend(&folder, kind, text);
+    gs_release(&folder);
+    return error;
+}

@@ -1,0 +1,155 @@
+/* list.c - incidents read back. What is read may have been written by anybody: folders and files are opened without
+ * following links, sizes are bounded, and an incident.json without the keys that DESIGN fixes is none.
+ * Who: the CLI; rotation, on the watcher. */
+#include "base/memory.h"
+#include "base/sort.h"
+#include "store/inside.h"
+#include "sys/file.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { JSON_BYTES_MAX = 4 << 20 };
+
+/* The keys that readers rely on, and what they must be. */
+static bool well_formed(const json_t *json, const char **why)
+{
+    static const struct {
+        const char *key;
+        bool text, or_null;
+    } keys[] = {
+        {"rule", true, false},     {"reason", true, false},     {"triggered", true, false},
+        {"condition", true, true}, {"metric", true, true},      {"exe", true, true},
+        {"host", true, true},      {"fingerprint", true, true},
+    };
+    int64_t time_ns;
+    *why = "its incident.json is not an object of version 1";
+    if (!json_is_object(json) || json_integer_value(json_object_get(json, "version")) != 1)
+        return false;
+    *why = "its incident.json lacks \"complete\"";
+    if (!json_is_boolean(json_object_get(json, "complete")))
+        return false;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const json_t *value = json_object_get(json, keys[i].key);
+        *why = "a key of its incident.json is missing or of the wrong type";
+        if (!json_is_string(value) && !(keys[i].or_null && (!value || json_is_null(value))))
+            return false;
+    }
+    *why = "its time of trigger is not a time";
+    return gs_time_read(json_string_value(json_object_get(json, "triggered")), &time_ns);
+}
+
+json_t *gs_incident_read(int folderfd, char *why, size_t why_size)
+{
+    char *text = NULL;
+    size_t length = 0;
+    const char *wrong = NULL;
+    json_error_t error;
+    int fd = gs_open_regular(folderfd, "incident.json");
+    int failed = fd < 0 ? fd : gs_read_all(fd, JSON_BYTES_MAX, &text, &length);
+    if (fd >= 0)
+        close(fd);
+    json_t *json = failed ? NULL : gs_json_read(text, length, JSON_REJECT_DUPLICATES, &error);
+    if (!failed)
+        gs_free(text);
+    if (!failed && !json && json_error_code(&error) == json_error_out_of_memory)
+        failed = -ENOMEM;
+    if (failed)
+        snprintf(why, why_size, "its incident.json cannot be read: %s", strerrordesc_np(-failed));
+    else if (!json)
+        snprintf(why, why_size, "its incident.json is damaged, line %d", error.line);
+    else if (!well_formed(json, &wrong)) {
+        snprintf(why, why_size, "%s", wrong);
+        json_decref(json);
+        json = NULL;
+    }
+    errno = failed == -ENOMEM ? ENOMEM : EINVAL;
+    return json;
+}
+
+json_t *gs_incident_load(const char *path, char *why, size_t why_size)
+{
+    int fd = gs_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    if (fd < 0) {
+        snprintf(why, why_size, "%s", strerrordesc_np(-fd));
+        return NULL;
+    }
+    json_t *json = gs_incident_read(fd, why, why_size);
+    close(fd);
+    return json;
+}
+
+int gs_incident_read_file(const char *path, const char *name, size_t max, char **bytes, size_t *length)
+{
+    int folder = gs_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    int fd = folder < 0 ? folder : gs_open_regular(folder, name);
+    int error = fd < 0 ? fd : gs_read_all(fd, max, bytes, length);
+    if (fd >= 0)
+        close(fd);
+    if (folder >= 0)
+        close(folder);
+    return error;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct gs_incident_entry *x = a, *y = b;
+    return strcmp(x->name, y->name); // names begin with the time
+}
+
+static int add_entry(struct gs_incident_list *list, size_t *capacity, const char *name, json_t *json)
+{
+    char *copy = gs_strdup(name);
+    if (!copy || gs_grow(&list->entry, capacity, list->count + 1, sizeof *list->entry)) {
+        gs_free(copy);
+        json_decref(json);
+        return -ENOMEM;
+    }
+    struct gs_incident_entry *entry = &list->entry[list->count++];
+    *entry = (struct gs_incident_entry){.name = copy, .json = json};
+    (void)gs_time_read(json_string_value(json_object_get(json, "triggered")),
+                       &entry->triggered_ns); // was checked
+    return 0;
+}
+
+int gs_incident_list(const char *path, struct gs_incident_list *out)
+{
+    struct gs_folder_name parts;
+    struct gs_dir dir;
+    size_t capacity = 0;
+    char why[160];
+    int error = 0, fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    *out = (struct gs_incident_list){0};
+    if (fd < 0)
+        return -errno;
+    gs_dir_start(&dir, fd);
+    for (const char *name; !error && (name = gs_dir_next(&dir));) {
+        if (!gs_folder_name_read(name, &parts))
+            continue;
+        int folder = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        json_t *json = folder < 0 ? NULL : gs_incident_read(folder, why, sizeof why);
+        if (folder >= 0)
+            close(folder);
+        if (json)
+            error = add_entry(out, &capacity, name, json);
+        else
+            out->unreadable++;
+    }
+    close(fd);
+    gs_sort(out->entry, out->count, sizeof *out->entry, by_name);
+    if (error)
+        gs_incident_list_fini(out);
+    return error;
+}
+
+void gs_incident_list_fini(struct gs_incident_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        gs_free(list->entry[i].name);
+        json_decref(list->entry[i].json);
+    }
+    gs_free(list->entry);
+    *list = (struct gs_incident_list){0};
+}

@@ -1,0 +1,362 @@
+/* live.c - DIR/.live: what a running agent leaves there for others to find it by. <pid>-<start time>-<namespace>.sock is its
+ * control socket, .box its black box (box.c, recover.c). The start time (of /proc/PID/stat, in clock ticks since boot) tells one
+ * process from the next of its number; the namespace, a hash of the pid namespace and of the machine's boot, tells containers
+ * apart, in each of which a process may be number 1 and start in the same tick.
+ * Who: the watcher, the command. */
+#include "base/hash.h"
+#include "base/memory.h"
+#include "store/inside.h"
+#include "sys/file.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PATIENCE_S = 5 }; // of the command, with an agent whose queue is full
+
+/* ---- who a process is -------------------------------------------------------------------------------------------------- */
+
+/* /proc/PID/NAME. Of this process /proc/self: a container may see another /proc than its own, with another process of its number. */
+static void proc_path(int pid, const char *name, char out[40])
+{
+    if (pid == (int)getpid())
+        snprintf(out, 40, "/proc/self/%s", name);
+    else
+        snprintf(out, 40, "/proc/%d/%s", pid, name);
+}
+
+/* The first SIZE - 1 bytes of PATH; "" when it cannot be read. Without memory: a process whose start is not known for want of
+ * some would be taken for dead. */
+static void read_beginning(const char *path, char *out, size_t size)
+{
+    int fd = gs_openat(AT_FDCWD, path, O_RDONLY | O_NOCTTY, 0);
+    ssize_t got = fd < 0 ? 0 : read(fd, out, size - 1);
+    out[got > 0 ? got : 0] = 0;
+    if (fd >= 0)
+        close(fd);
+}
+
+/* Field 22 of /proc/PID/stat. */
+unsigned long long gs_start_ticks(int pid)
+{
+    char path[40], line[1024];
+    proc_path(pid, "stat", path);
+    read_beginning(path, line, sizeof line);
+    const char *at = strrchr(line, ')');
+    for (int field = 2; at && field < 22; field++)
+        at = strchr(at + 1, ' ');
+    return at ? strtoull(at, NULL, 10) : 0;
+}
+
+void gs_boot_id(char out[GS_BOOT_ID])
+{
+    read_beginning("/proc/sys/kernel/random/boot_id", out, GS_BOOT_ID);
+    out[strcspn(out, "\n")] = 0;
+}
+
+/* The pid namespace of process PID, on this machine since it was started; 0: not known. */
+static uint32_t namespace_of(int pid)
+{
+    char path[40], text[64 + GS_BOOT_ID];
+    proc_path(pid, "ns/pid", path);
+    ssize_t length = readlink(path, text, 64);
+    if (length <= 0)
+        return 0;
+    gs_boot_id(text + length);
+    uint64_t hash = gs_hash_bytes(text, (size_t)length + strlen(text + length));
+    return (uint32_t)hash ? (uint32_t)hash : 1;
+}
+
+/* The number that process PID has for itself, inside its own container. */
+static int own_number(int pid)
+{
+    char path[40], *text;
+    size_t length;
+    int own = pid;
+    if (pid == (int)getpid())
+        return pid;
+    proc_path(pid, "status", path);
+    if (gs_read_file(AT_FDCWD, path, 1 << 14, &text, &length))
+        return pid;
+    char *line = strstr(text, "\nNSpid:");
+    if (line) {
+        line += 1;
+        line[strcspn(line, "\n")] = 0;
+        const char *last = strrchr(line, '\t');
+        own = last ? atoi(last) : pid;
+    }
+    gs_free(text);
+    return own;
+}
+
+bool gs_live_id(int pid, struct gs_live_id *out)
+{
+    *out = (struct gs_live_id){own_number(pid), namespace_of(pid), gs_start_ticks(pid)};
+    return out->start_ticks != 0;
+}
+
+void gs_live_id_print(const struct gs_live_id *id, char out[GS_LIVE_NAME])
+{
+    snprintf(out, GS_LIVE_NAME, "%d-%llu-%u", id->pid, id->start_ticks, id->namespace);
+}
+
+/* A number of digits alone, at most MAX; *END is behind it. */
+static bool read_number(const char *text, unsigned long long max, unsigned long long *out, const char **end)
+{
+    char *behind;
+    if (*text < '0' || *text > '9')
+        return false;
+    errno = 0;
+    *out = strtoull(text, &behind, 10);
+    *end = behind;
+    return errno == 0 && *out <= max;
+}
+
+bool gs_live_id_read(const char *name, const char *tail, struct gs_live_id *out)
+{
+    unsigned long long pid, start, namespace = 0;
+    const char *at;
+    if (!read_number(name, INT32_MAX, &pid, &at) || pid == 0 || *at != '-' ||
+        !read_number(at + 1, ULLONG_MAX, &start, &at))
+        return false;
+    if (*at == '-' && !read_number(at + 1, UINT32_MAX, &namespace, &at)) // an earlier version's has none
+        return false;
+    *out = (struct gs_live_id){(int)pid, (uint32_t) namespace, start};
+    return strcmp(at, tail) == 0;
+}
+
+bool gs_live_is_running(const struct gs_live_id *id)
+{
+    uint32_t ours = namespace_of((int)getpid());
+    if (id->namespace && ours && id->namespace != ours)
+        return false; // as far as we see: its number means nothing here
+    return id->start_ticks ? gs_start_ticks(id->pid) == id->start_ticks
+                           : id->pid == (int)getpid(); // its process saw no /proc
+}
+
+bool gs_live_name(int pid, char name[GS_LIVE_NAME])
+{
+    struct gs_live_id id;
+    bool known = gs_live_id(pid, &id);
+    gs_live_id_print(&id, name);
+    return known;
+}
+
+static void socket_name(int pid, char name[GS_LIVE_NAME])
+{
+    (void)gs_live_name(pid, name);
+    strcat(name, ".sock"); // three numbers leave room for it
+}
+
+bool gs_live_lives(int live, const char *key)
+{
+    char name[GS_LIVE_NAME];
+    struct stat status;
+    if (!*key || key[strspn(key, "0123456789-")])
+        return false;
+    snprintf(name, sizeof name, "%s.sock", key);
+    return fstatat(live, name, &status, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* ---- sockets --------------------------------------------------------------------------------------------------------------- */
+
+static bool set_address(struct sockaddr_un *address, const char *directory, const char *name)
+{
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    return snprintf(address->sun_path, sizeof address->sun_path, "%s/%s", directory, name) <
+           (int)sizeof address->sun_path;
+}
+
+/* Connect to the socket NAME in DIRECTORY, and wait for at most TIMEOUT_S while its queue is full: -EAGAIN when it stays so, or
+ * another -errno. */
+static int connect_to(const char *directory, const char *name, int timeout_s)
+{
+    struct sockaddr_un address;
+    struct timeval timeout = {.tv_sec = timeout_s};
+    if (!set_address(&address, directory, name))
+        return -ENAMETOOLONG;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (timeout_s ? 0 : SOCK_NONBLOCK), 0), error = 0;
+    if (fd < 0)
+        return -errno;
+    if (timeout_s && setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) != 0)
+        error = -errno;
+    if (!error && connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
+        error = -errno;
+    if (!error)
+        return fd;
+    close(fd);
+    return error;
+}
+
+/* Is NAME that of a process which we see alive? Then its agent is not woken to ask. */
+static bool maker_lives(const char *name)
+{
+    struct gs_live_id id;
+    return gs_live_id_read(name, ".sock", &id) && gs_live_is_running(&id);
+}
+
+/* Remove sockets that nobody listens at any more. One whose queue is full is of a process that is stopped: it is not waited for. */
+static void sweep(int live, const char *directory)
+{
+    struct gs_dir dir;
+    gs_dir_start(&dir, live);
+    for (const char *name; (name = gs_dir_next(&dir));) {
+        size_t length = strlen(name);
+        if (length < 5 || strcmp(name + length - 5, ".sock") != 0 || maker_lives(name))
+            continue;
+        int fd = connect_to(directory, name, 0);
+        if (fd >= 0)
+            close(fd);
+        else if (fd == -ECONNREFUSED)
+            unlinkat(live, name, 0);
+    }
+}
+
+static int listen_at(const char *directory, int live, const char *name)
+{
+    struct sockaddr_un address;
+    int fd = set_address(&address, directory, name) ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1,
+        error = 0;
+    if (fd < 0)
+        return -EMFILE;
+    unlinkat(live, name, 0); // of a number that has come round
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || fchmodat(live, name, 0600, 0) != 0 ||
+        listen(fd, 8) != 0)
+        error = -errno;
+    if (!error)
+        return fd;
+    close(fd);
+    return error;
+}
+
+/* A socket that has its name and does not listen yet looks like a dead process's. So who makes one, and who removes those of the dead,
+ * holds the lock of the directory LIVE. False: another has held it for too long; it may have been stopped. */
+static bool lock_sockets(int live)
+{
+    enum { TRIES = 20 };
+    const struct timespec moment = {.tv_nsec = 5000000};
+    for (int i = 0; i < TRIES; i++) {
+        if (flock(live, LOCK_EX | LOCK_NB) == 0)
+            return true;
+        nanosleep(&moment, NULL);
+    }
+    return false;
+}
+
+int gs_live_open(struct gs_store *store)
+{
+    struct stat status;
+    int store_fd = gs_store_fd(store), error = 0;
+    if (store_fd < 0)
+        return store_fd;
+    if (mkdirat(store_fd, ".live", 0700) != 0 && errno != EEXIST)
+        return -errno;
+    int live = gs_openat(store_fd, ".live", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    if (live < 0)
+        return live;
+    if (fstat(live, &status) != 0)
+        error = -errno;
+    else if (status.st_uid != geteuid() || status.st_mode & (S_IWGRP | S_IWOTH))
+        error = -EPERM;
+    if (!error)
+        return live;
+    close(live);
+    return error;
+}
+
+int gs_live_listen(struct gs_store *store, char name[GS_LIVE_NAME])
+{
+    char directory[32];
+    int live = gs_live_open(store);
+    if (live < 0)
+        return live;
+    snprintf(directory, sizeof directory, "/proc/thread-self/fd/%d",
+             live); // a socket's path is short; ours need not be
+    bool locked = lock_sockets(live);
+    if (locked)
+        sweep(live, directory);
+    socket_name((int)getpid(), name);
+    int listener = listen_at(directory, live, name);
+    if (locked)
+        flock(live, LOCK_UN);
+    close(live);
+    return listener;
+}
+
+void gs_live_remove(struct gs_store *store, const char *name)
+{
+    char path[GS_LIVE_NAME + 8];
+    int store_fd = gs_store_fd(store);
+    snprintf(path, sizeof path, ".live/%s", name);
+    if (store_fd >= 0)
+        unlinkat(store_fd, path, 0);
+}
+
+/* Connect to the socket NAME by the descriptor table TABLE, /proc/…/fd: the agent's store is one of the directories in it. -ENOENT:
+ * it is not; -EAGAIN: its queue stays full; another -errno: the table may not be read. */
+static int connect_by(const char *table, const char *name)
+{
+    struct gs_dir dir;
+    int folder = open(table, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -ENOENT;
+    if (folder < 0)
+        return -errno;
+    gs_dir_start(&dir, folder);
+    for (const char *entry; fd < 0 && fd != -EAGAIN && (entry = gs_dir_next(&dir));) {
+        char directory[400];
+        snprintf(directory, sizeof directory, "%.60s/%.200s/.live", table, entry);
+        fd = connect_to(directory, name, PATIENCE_S);
+    }
+    close(folder);
+    return fd >= 0 || fd == -EAGAIN ? fd : -ENOENT;
+}
+
+/* Is thread TID of process PID one of an agent's? */
+static bool is_agents(int pid, const char *tid)
+{
+    char path[60], *text;
+    size_t length;
+    snprintf(path, sizeof path, "/proc/%d/task/%.20s/comm", pid, tid);
+    if (gs_read_file(AT_FDCWD, path, 4096, &text, &length))
+        return false;
+    bool is = strncmp(text, "gumshoe", strlen("gumshoe")) == 0;
+    gs_free(text);
+    return is;
+}
+
+/* By the table of descriptors of the agent's own threads. A process may have thousands of others: theirs are not looked at. */
+static int connect_by_threads(int pid, const char *name)
+{
+    char path[60];
+    struct gs_dir dir;
+    snprintf(path, sizeof path, "/proc/%d/task", pid);
+    int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -ENOENT;
+    if (folder < 0)
+        return -errno;
+    gs_dir_start(&dir, folder);
+    for (const char *tid; fd < 0 && fd != -EAGAIN && (tid = gs_dir_next(&dir));)
+        if (is_agents(pid, tid)) {
+            snprintf(path, sizeof path, "/proc/%d/task/%.20s/fd", pid, tid);
+            fd = connect_by(path, name);
+        }
+    close(folder);
+    return fd;
+}
+
+int gs_live_connect(int pid)
+{
+    char path[40], name[GS_LIVE_NAME];
+    socket_name(pid, name);
+    int fd = connect_by_threads(pid, name);
+    if (fd == -ENOENT) {
+        snprintf(path, sizeof path, "/proc/%d/fd", pid);
+        fd = connect_by(path, name);
+    }
+    return fd == -EAGAIN ? -ETIMEDOUT : fd;
+}

@@ -1,0 +1,111 @@
+/* name.c - an incident folder's name, and the files that may stand in it. Context: any (pure). */
+#include "base/clock.h"
+#include "rules/rules.h"
+#include "store/inside.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* Digits FROM to TO of TEXT as a number; -1 if they are not digits. */
+static int digits(const char *text, int from, int to)
+{
+    int value = 0;
+    for (int i = from; i < to; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return -1;
+        value = value * 10 + (text[i] - '0');
+    }
+    return value;
+}
+
+/* Days from 1970-01-01 to the date; years counted from March, so that the leap day comes last. */
+static int64_t days_of(int year, int month, int day)
+{
+    int64_t y = month > 2 ? year : year - 1, m = month > 2 ? month - 3 : month + 9;
+    return y * 365 + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719468;
+}
+
+/* Copy TEXT without its punctuation: "20261124T030509123Z". */
+static bool compact(const char *text, char out[20])
+{
+    size_t length = 0;
+    for (; *text && length < 19; text++)
+        if (*text != '-' && *text != ':' && *text != '.')
+            out[length++] = *text;
+    out[length] = 0;
+    return length == 19 && *text == 0 && out[8] == 'T' && out[18] == 'Z';
+}
+
+bool gs_time_read(const char *text, int64_t *realtime_ns)
+{
+    enum { YEAR_MAX = 2261 }; // the last whole year of 64 bits of nanoseconds
+    char t[20];
+    if (strnlen(text, 32) > 24 || !compact(text, t))
+        return false;
+    int year = digits(t, 0, 4), month = digits(t, 4, 6), day = digits(t, 6, 8), hour = digits(t, 9, 11);
+    int minute = digits(t, 11, 13), second = digits(t, 13, 15), ms = digits(t, 15, 18);
+    if (year < 1970 || year > YEAR_MAX || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 || hour > 23 ||
+        minute < 0 || minute > 59 || second < 0 || second > 60 || ms < 0)
+        return false;
+    int64_t seconds = days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
+    *realtime_ns = seconds * GS_NS_PER_S + ms * GS_NS_PER_MS;
+    return true;
+}
+
+static bool number_at(const char *text, int *value, const char **end)
+{
+    enum { DIGITS_MAX = 9 }; // an int holds them
+    *value = 0;
+    *end = text;
+    for (; **end >= '0' && **end <= '9' && *end - text < DIGITS_MAX; ++*end)
+        *value = *value * 10 + (**end - '0');
+    return *end > text && (**end < '0' || **end > '9');
+}
+
+/* <pid> or <pid>-<n>: what may follow the rule. */
+static bool tail(const char *text, int *pid)
+{
+    const char *end;
+    int n;
+    if (!number_at(text, pid, &end))
+        return false;
+    return *end == 0 || (*end == '-' && number_at(end + 1, &n, &end) && *end == 0);
+}
+
+bool gs_folder_name_read(const char *name, struct gs_folder_name *out)
+{
+    enum { TIME = 20 }; // 20261124T030509.123Z
+    char time[TIME + 1];
+    if (strlen(name) <= TIME + 3 || name[TIME] != '-')
+        return false;
+    memcpy(time, name, TIME);
+    time[TIME] = 0;
+    if (!gs_time_read(time, &out->time_ns))
+        return false;
+    const char *rule = name + TIME + 1;
+    for (const char *at = strchr(rule, '-'); at;
+         at = strchr(at + 1, '-')) { // a rule's name may hold dashes, too
+        size_t length = (size_t)(at - rule);
+        if (length == 0 || length > GS_RULE_NAME_MAX || !tail(at + 1, &out->pid))
+            continue;
+        if (strspn(rule, "abcdefghijklmnopqrstuvwxyz0123456789._-") < length)
+            return false;
+        memcpy(out->rule, rule, length);
+        out->rule[length] = 0;
+        return true;
+    }
+    return false;
+}
+
+bool gs_is_incident_file(const char *name)
+{
+    static const char *const fixed[] = {"incident.json", "incident.json.new", "summary.txt", "metrics.json",
+                                        "rules.json",    "maps.txt",          "memory.json", "fds.txt"};
+    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+        if (strcmp(name, fixed[i]) == 0)
+            return true;
+    for (const struct gs_kind_entry *kind = gs_kinds; kind->name; kind++)
+        if (strcmp(name, kind->file) == 0 || (kind->base_file && strcmp(name, kind->base_file) == 0) ||
+            (kind->text_file && strcmp(name, kind->text_file) == 0))
+            return true;
+    return false;
+}

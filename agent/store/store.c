@@ -1,0 +1,200 @@
+/* store.c - the directory that incidents live in: opened once, checked, and used through its descriptor alone.
+ * Who: the watcher. */
+#include "base/memory.h"
+#include "store/inside.h"
+#include "sys/file.h"
+#include "sys/log.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Make DIR and its missing parents, 0700 each. */
+static int make_directories(const char *dir)
+{
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s", dir) >= (int)sizeof path)
+        return -ENAMETOOLONG;
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = 0;
+        if (mkdir(path, 0700) != 0 && errno != EEXIST)
+            return -errno;
+        *slash = '/';
+    }
+    return mkdir(path, 0700) != 0 && errno != EEXIST ? -errno : 0;
+}
+
+/* Why FD, a directory, cannot be trusted with evidence; NULL when it can. */
+static const char *distrust(int fd, struct stat *status)
+{
+    if (fstat(fd, status) != 0)
+        return "it cannot be looked at";
+    if (status->st_uid != geteuid()) {
+        errno = EPERM;
+        return "it belongs to another user: choose a directory of this process's own user";
+    }
+    if ((status->st_mode & 022) && !(status->st_mode & S_ISVTX)) {
+        errno = EPERM;
+        return "others may write in it: chmod go-w it, or choose another";
+    }
+    if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) != 0)
+        return "this process may not write in it";
+    return NULL;
+}
+
+/* The absolute path of FD's directory. */
+static void find_path(int fd, const char *given, char out[PATH_MAX])
+{
+    char link[32];
+    snprintf(link, sizeof link, "/proc/thread-self/fd/%d", fd);
+    ssize_t length = readlink(link, out, PATH_MAX - 1);
+    if (length > 0)
+        out[length] = 0;
+    else
+        snprintf(out, PATH_MAX, "%s", given);
+}
+
+static int refuse(int error, const char *reason, char *why, size_t why_size)
+{
+    snprintf(why, why_size, "the incident directory is refused: %s", reason);
+    errno = error;
+    return -1;
+}
+
+/* Open DIR, made if missing, and see that it can be trusted. The descriptor; -1 with errno, and a sentence in WHY. */
+static int open_checked(const char *dir, char *why, size_t why_size)
+{
+    struct stat status;
+    int error = *dir ? make_directories(dir) : -ENOENT;
+    if (error)
+        return refuse(-error, strerrordesc_np(-error), why, why_size);
+    int fd = gs_openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    if (fd < 0)
+        return refuse(-fd,
+                      fd == -ENOTDIR || fd == -ELOOP ? "it is not a directory, or a symbolic link"
+                                                     : strerrordesc_np(-fd),
+                      why, why_size);
+    const char *reason = distrust(fd, &status);
+    if (!reason)
+        return fd;
+    error = errno;
+    close(fd);
+    return refuse(error, reason, why, why_size);
+}
+
+/* Keep FD, the directory at PATH, in place of what was. */
+static int settle(struct gs_store *store, int fd, const char *path)
+{
+    find_path(fd, path, store->path);
+    gs_release(&store->held);
+    return gs_hold(&store->held, fd);
+}
+
+struct gs_store *gs_store_open(const char *dir, const struct gs_store_limits *limits, char *why,
+                               size_t why_size)
+{
+    int fd = open_checked(dir, why, why_size);
+    if (fd < 0)
+        return NULL;
+    struct gs_store *store = gs_alloc(sizeof *store);
+    if (!store) {
+        close(fd);
+        refuse(ENOMEM, strerrordesc_np(ENOMEM), why, why_size);
+        return NULL;
+    }
+    store->held.fd = -1;
+    store->limits = *limits;
+    int error = settle(store, fd, dir);
+    if (error) {
+        gs_free(store);
+        refuse(-error, strerrordesc_np(-error), why, why_size);
+        return NULL;
+    }
+    strcpy(store->home, store->path);
+    gs_store_sweep(store);
+    return store;
+}
+
+void gs_store_limit(struct gs_store *store, const struct gs_store_limits *limits)
+{
+    store->limits = *limits;
+}
+
+void gs_store_close(struct gs_store *store)
+{
+    if (!store)
+        return;
+    gs_release(&store->held);
+    gs_free(store);
+}
+
+int gs_store_open_again(struct gs_store *store, char *why, size_t why_size)
+{
+    struct stat status;
+    if (gs_is_held(&store->held, &status) && status.st_nlink) {
+        const char *reason = distrust(store->held.fd, &status);
+        return reason ? (refuse(errno, reason, why, why_size), -errno) : 0;
+    }
+    int fd = open_checked(store->home, why, why_size);
+    return fd < 0 ? -errno : settle(store, fd, store->home);
+}
+
+void gs_store_say_if_closed(struct gs_store *store)
+{
+    struct stat status;
+    const char *reason = gs_is_held(&store->held, NULL) ? distrust(store->held.fd, &status) : NULL;
+    if (reason && !store->closed)
+        gs_log(GS_LOG_WARNING, "the process has other credentials now, and incidents cannot be written to %s: %s",
+               store->path, reason);
+    store->closed = reason != NULL;
+}
+
+const char *gs_store_path(const struct gs_store *store)
+{
+    return store->path;
+}
+
+/* The store's place has been taken by something that cannot be trusted, or the store was moved away: what we hold is still
+ * ours, and the evidence goes where it went. Said once. */
+static int stay(struct gs_store *store, const char *why)
+{
+    find_path(store->held.fd, store->path, store->path);
+    if (!store->adrift)
+        gs_log(GS_LOG_WARNING, "%s is not the incident directory any more; incidents go on to %s%s%s",
+               store->home, store->path, *why ? ": " : "", why);
+    store->adrift = true;
+    return store->held.fd;
+}
+
+/* Go to what stands in the store's place now. */
+static int go_home(struct gs_store *store, bool removed)
+{
+    char why[256];
+    int fd = open_checked(store->home, why, sizeof why),
+        error = fd < 0 ? -errno : settle(store, fd, store->home);
+    if (error) {
+        if (fd < 0 && !removed)
+            return stay(store, why);
+        gs_log(GS_LOG_ERROR, "%s: %s", store->home, fd < 0 ? why : strerrordesc_np(-error));
+        return error;
+    }
+    store->adrift = false;
+    gs_log(GS_LOG_WARNING, "%s was replaced, removed or closed: it was opened anew", store->home);
+    gs_store_sweep(store);
+    return store->held.fd;
+}
+
+int gs_store_fd(struct gs_store *store)
+{
+    struct stat held, there;
+    bool removed = !gs_is_held(&store->held, &held) || held.st_nlink == 0;
+    if (!removed && fstatat(AT_FDCWD, store->home, &there, AT_SYMLINK_NOFOLLOW) != 0)
+        return stay(store, ""); // moved away, or the host has another root by now
+    if (!removed && there.st_dev == held.st_dev && there.st_ino == held.st_ino) {
+        store->adrift = false;
+        return store->held.fd;
+    }
+    return go_home(store, removed);
+}

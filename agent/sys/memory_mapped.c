@@ -1,0 +1,253 @@
+/* memory_mapped.c - the library's memory: our own mappings, never the host's malloc.
+ *
+ *   a block:   [ size class or mapped length | 16 bytes ] [ what the caller got, 16-byte aligned … ]
+ *   ≤ 64 KiB:  a class of powers of two; free blocks of a class form a list; new ones are cut from a chunk
+ *   larger:    a mapping of its own, given back with munmap, grown with mremap
+ *   when mmap fails: out of the reserve (reserve.c)
+ *
+ * Who:    the watcher, and public calls on host threads (gumshoe_start); never a hook. One lock, held for a few
+ *         instructions or one mmap.
+ * Fork:   the parent's watcher may hold the lock at that moment, with a list half changed: the child forgets
+ *         lists and chunk (gs_memory_after_fork) and cuts new ones.
+ * Bounds: chunks are kept for reuse: as much as the largest capture needed in small blocks. Of the mappings GS_RANGES_MAX
+ *         are known by their place (gs_memory_ranges); any more serve as well, and count as the host's. */
+#include "base/memory.h"
+#include "sys/address_reserve.h"
+#include "sys/mapping.h"
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+
+enum {
+    HEADER = 16,
+    CLASS_MIN_SHIFT = 5,  // 32 bytes, header included
+    CLASS_MAX_SHIFT = 16, // 64 KiB
+    CLASSES = CLASS_MAX_SHIFT - CLASS_MIN_SHIFT + 1,
+    CHUNK = 1 << 18,
+};
+
+struct block {
+    size_t room;        // bytes of the block, header included
+    struct block *next; // while free
+};
+
+static struct block *free_list[CLASSES];
+static char *chunk_at, *chunk_end;
+static struct gs_memory_range range[GS_RANGES_MAX]; // end 0: free
+static size_t ranges;                        // all behind are free
+static _Atomic size_t mapped_bytes;
+static atomic_flag taken = ATOMIC_FLAG_INIT;
+
+static void lock(void)
+{
+    while (atomic_flag_test_and_set_explicit(&taken, memory_order_acquire))
+        sched_yield();
+}
+
+static void unlock(void)
+{
+    atomic_flag_clear_explicit(&taken, memory_order_release);
+}
+
+/* The range that begins at START, 0 for a free place, becomes NOW. Holds the lock. */
+static void change_range(uintptr_t start, struct gs_memory_range now)
+{
+    size_t i = 0;
+    while (i < ranges && range[i].start != start)
+        i++;
+    if (i == ranges && (start || ranges == GS_RANGES_MAX))
+        return;
+    range[i] = now;
+    if (i == ranges)
+        ranges++;
+}
+
+/* Holds the lock. */
+static void *map(size_t size)
+{
+    void *at = gs_mapping_new(size, 0);
+    if (at == MAP_FAILED)
+        at = gs_reserve_take(size);
+    else
+        change_range(0, (struct gs_memory_range){(uintptr_t)at, (uintptr_t)at + size});
+    if (at)
+        atomic_fetch_add_explicit(&mapped_bytes, size, memory_order_relaxed);
+    return at;
+}
+
+static void unmap(void *at, size_t size)
+{
+    lock();
+    if (gs_reserve_holds(at)) {
+        gs_reserve_give(at, size);
+    } else {
+        change_range((uintptr_t)at, (struct gs_memory_range){0, 0});
+        gs_mapping_free(at, size);
+    }
+    unlock();
+    atomic_fetch_sub_explicit(&mapped_bytes, size, memory_order_relaxed);
+}
+
+static size_t page_up(size_t size)
+{
+    return (size + 4095) & ~(size_t)4095;
+}
+
+static unsigned class_of(size_t room)
+{
+    unsigned shift = CLASS_MIN_SHIFT;
+    while (((size_t)1 << shift) < room)
+        shift++;
+    return shift - CLASS_MIN_SHIFT;
+}
+
+/* A block of class CLASS: from its list, else from the chunk, else from a new chunk. Holds the lock. */
+static struct block *take(unsigned class)
+{
+    struct block *block = free_list[class];
+    if (block) {
+        free_list[class] = block->next;
+        return block;
+    }
+    size_t room = (size_t)1 << (class + CLASS_MIN_SHIFT);
+    if ((size_t)(chunk_end - chunk_at) < room) {
+        char *chunk = map(CHUNK); // what is left of the old chunk is forgotten: less than one block
+        if (!chunk)
+            return NULL;
+        chunk_at = chunk;
+        chunk_end = chunk + CHUNK;
+    }
+    block = (struct block *)(void *)chunk_at;
+    chunk_at += room;
+    block->room = room;
+    return block;
+}
+
+static void *alloc_large(size_t room)
+{
+    lock();
+    struct block *block = map(page_up(room));
+    unlock();
+    if (!block)
+        return gs_memory_failed();
+    block->room = page_up(room);
+    return (char *)block + HEADER;
+}
+
+void *gs_alloc(size_t size)
+{
+    if (size > PTRDIFF_MAX)
+        return gs_memory_failed();
+    size_t room = size + HEADER;
+    if (room > (size_t)1 << CLASS_MAX_SHIFT)
+        return alloc_large(room); // fresh pages are zero
+    lock();
+    struct block *block = take(class_of(room));
+    unlock();
+    if (!block)
+        return gs_memory_failed();
+    return memset((char *)block + HEADER, 0, size);
+}
+
+static struct block *block_of(void *ptr)
+{
+    return (struct block *)(void *)((char *)ptr - HEADER);
+}
+
+void gs_free(void *ptr)
+{
+    if (!ptr)
+        return;
+    struct block *block = block_of(ptr);
+    size_t room = block->room;
+    if (room > (size_t)1 << CLASS_MAX_SHIFT) {
+        unmap(block, room);
+        return;
+    }
+    unsigned class = class_of(room);
+    lock();
+    block->next = free_list[class];
+    free_list[class] = block;
+    unlock();
+}
+
+static void *copy_larger(struct block *block, size_t room)
+{
+    char *moved = alloc_large(room);
+    if (!moved)
+        return NULL;
+    memcpy(moved, (char *)block + HEADER, block->room - HEADER);
+    unmap(block, block->room);
+    return moved;
+}
+
+static void *grow_large(struct block *block, size_t room)
+{
+    size_t old = block->room;
+    struct block *moved = MAP_FAILED;
+    lock();
+    if (!gs_reserve_holds(block))
+        moved = gs_mapping_resize(block, old, page_up(room));
+    if (moved != MAP_FAILED)
+        change_range((uintptr_t)block, (struct gs_memory_range){(uintptr_t)moved, (uintptr_t)moved + page_up(room)});
+    unlock();
+    if (moved == MAP_FAILED)
+        return copy_larger(block, room);
+    atomic_fetch_add_explicit(&mapped_bytes, page_up(room) - old, memory_order_relaxed);
+    moved->room = page_up(room);
+    return (char *)moved + HEADER;
+}
+
+void *gs_realloc(void *ptr, size_t size)
+{
+    if (!ptr)
+        return gs_alloc(size);
+    if (size > PTRDIFF_MAX)
+        return gs_memory_failed();
+    struct block *block = block_of(ptr);
+    size_t room = size + HEADER;
+    if (room <= block->room)
+        return ptr;
+    if (block->room > (size_t)1 << CLASS_MAX_SHIFT)
+        return grow_large(block, room);
+    void *moved = gs_alloc(size);
+    if (!moved)
+        return NULL;
+    memcpy(moved, ptr, block->room - HEADER);
+    gs_free(ptr);
+    return moved;
+}
+
+size_t gs_memory_mapped_bytes(void)
+{
+    return atomic_load_explicit(&mapped_bytes, memory_order_relaxed);
+}
+
+size_t gs_memory_ranges(struct gs_memory_range *out, size_t max)
+{
+    size_t count = 0;
+    lock();
+    struct gs_memory_range reserve = gs_reserve_range();
+    if (reserve.start && count < max)
+        out[count++] = reserve;
+    for (size_t i = 0; i < ranges && count < max; i++)
+        if (range[i].end)
+            out[count++] = range[i];
+    unlock();
+    return count;
+}
+
+void gs_memory_put_by(void)
+{
+    lock();
+    gs_reserve_open();
+    unlock();
+}
+
+void gs_memory_after_fork(void)
+{
+    memset(free_list, 0, sizeof free_list);
+    chunk_at = chunk_end = NULL;
+    unlock();
+}

@@ -1,0 +1,41 @@
+/* after_fork.c - one row a module that remembers something: what is held by a thread of the parent's, is under way there, or is
+ * open there, counts for nothing in the child.
+ *
+ * A file with variables of its own stands in tests/check/after_fork.allow, with its row here or the reason why it needs none:
+ * tests/check/after_fork.sh holds the list to the objects. */
+#include "watch/after_fork.h"
+#include "base/memory.h"
+#include "gather/gather.h"
+#include "host/callback.h"
+#include "host/on_incident.h"
+#include "probe/probe.h"
+#include "sys/owned_fd.h"
+#include "watch/active_captures.h"
+#include "watch/control.h"
+#include "watch/reload.h"
+#include "watch/requests.h"
+#include <stddef.h>
+
+static const struct {
+    const char *module;
+    void (*reset)(void);
+} modules[] = {
+    // clang-format off
+    { "held",           gs_held_new_table },    // first: nothing that follows may close a number of the host's
+    { "memory",         gs_memory_after_fork },
+    { "probe",          gs_probe_after_fork },
+    { "cpu",            gs_cpu_after_fork },
+    { "calls",          gs_calls_after_fork },
+    { "control",        gs_control_after_fork },
+    { "under_way",      gs_under_way_after_fork },
+    { "reload",         gs_reload_after_fork },
+    { "after_incident", gs_after_incident_after_fork },
+    { "callback",       gs_callback_after_fork },
+    // clang-format on
+};
+
+void gs_after_fork(void)
+{
+    for (size_t i = 0; i < sizeof modules / sizeof *modules; i++)
+        modules[i].reset();
+}

@@ -1,0 +1,308 @@
+/* control.c - answers those who ask through the socket in DIR/.live.
+ *
+ *   connect ──▶ is it our own user, or root? ──▶ one line of JSON ──▶ calls.c ──▶ the watcher ──▶ the answer, end
+ *
+ *   {"version":1, "command":"status"}                                         {"version":1, "metrics":[…], "rules":[…]}
+ *   {"version":1, "command":"capture", "kinds":["cpu"], "seconds":5}          {"version":1, "incident":"/var/…"}
+ *                                                                             {"version":1, "error":"…"}
+ *
+ * Who:    a thread of our own, with all signals blocked, asleep in poll(2) but when it is asked.
+ * Bounds: CLIENTS at a time; a request of REQUEST_MAX bytes within PATIENCE_NS; an answer that is not taken within that time is
+ *         dropped. The watcher never waits for a client. */
+#include "watch/control.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/kinds.h"
+#include "base/memory.h"
+#include "host/credentials.h"
+#include "host/own_thread.h"
+#include "sys/log.h"
+#include "watch/requests.h"
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { CLIENTS = 8, LISTENER = CLIENTS, WOKEN,  REQUEST_MAX = 4096, STACK_BYTES = 256 << 10, SECONDS_MAX = 3600 };
+#define PATIENCE_NS (2 * GS_NS_PER_S)
+#define LOOK_MS     50 /* how often a call that is under way is looked at */
+
+struct client {
+    int fd; // -1: free
+    int64_t until_ns;
+    struct gs_call *call; // NULL: the request is still being read, or the answer written
+    char request[REQUEST_MAX];
+    size_t length;
+    struct gs_text answer;
+    size_t written;
+};
+
+static struct {
+    struct gs_own_thread thread;
+    struct gs_store *store;
+    char name[GS_LIVE_NAME];
+    int listener; // -1: there is none
+    int woken;    // an eventfd: something is to be looked at
+    _Atomic bool stopping;
+    struct client client[CLIENTS];
+} control = {.listener = -1};
+
+/* ---- clients --------------------------------------------------------------------------------------------------------- */
+
+static void drop(struct client *client)
+{
+    close(client->fd);
+    gs_text_fini(&client->answer);
+    client->fd = -1;
+}
+
+static void reply(struct client *client, json_t *json)
+{
+    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    if (text)
+        gs_text_add(&client->answer, "%s\n", text);
+    gs_free(text);
+    json_decref(json);
+    client->until_ns = gs_monotonic_ns() + PATIENCE_NS;
+}
+
+static void refuse(struct client *client, const char *format, ...) GS_PRINTF(2, 3);
+
+static void refuse(struct client *client, const char *format, ...)
+{
+    char why[200];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(why, sizeof why, format, args);
+    va_end(args);
+    reply(client, json_pack("{s:i, s:s}", "version", 1, "error", why));
+}
+
+static bool may_ask(int fd)
+{
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 && (peer.uid == geteuid() || peer.uid == 0);
+}
+
+static void take_client(void)
+{
+    int fd = accept4(control.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0)
+        return;
+    for (struct client *client = control.client; may_ask(fd) && client < control.client + CLIENTS; client++)
+        if (client->fd < 0) {
+            *client = (struct client){.fd = fd, .until_ns = gs_monotonic_ns() + PATIENCE_NS};
+            return;
+        }
+    close(fd);
+}
+
+/* ---- requests ----------------------------------------------------------------------------------------------------------- */
+
+/* The kinds in LIST; 0 when one is unknown. */
+static unsigned kinds_of(const json_t *list)
+{
+    unsigned kinds = list ? 0 : GS_HEAP | GS_THREADS;
+    size_t i;
+    const json_t *item;
+    json_array_foreach(list, i, item)
+    {
+        const struct gs_kind_entry *kind = gs_kinds;
+        while (kind->name && strcmp(kind->name, json_is_string(item) ? json_string_value(item) : "") != 0)
+            kind++;
+        if (!kind->name)
+            return 0;
+        kinds |= kind->kind;
+    }
+    return kinds;
+}
+
+static bool read_capture(struct client *client, const json_t *request, struct gs_call *call)
+{
+    double seconds = json_number_value(json_object_get(request, "seconds"));
+    call->kind = GS_CALL_CAPTURE;
+    call->kinds = kinds_of(json_object_get(request, "kinds"));
+    call->cpu_ns = (int64_t)(seconds * 1e9);
+    snprintf(call->reason, sizeof call->reason, "asked");
+    snprintf(call->asker, sizeof call->asker, "asked for from outside (gumshoe capture)");
+    if (!call->kinds)
+        refuse(client, "\"kinds\" names what this agent cannot capture");
+    else if (!(seconds >= 0 && seconds <= SECONDS_MAX))
+        refuse(client, "\"seconds\" may be 0 to %d", SECONDS_MAX);
+    else
+        return true;
+    return false;
+}
+
+static void take_request(struct client *client)
+{
+    json_error_t error;
+    json_t *request = gs_json_read(client->request, client->length, JSON_REJECT_DUPLICATES, &error);
+    const char *command = json_string_value(json_object_get(request, "command"));
+    struct gs_call call = {.kind = GS_CALL_STATUS};
+    bool good = json_integer_value(json_object_get(request, "version")) == 1 && command;
+    if (!good)
+        refuse(client, "not a request of version 1");
+    else if (strcmp(command, "status") != 0 && strcmp(command, "capture") != 0)
+        refuse(client, "unknown command");
+    else if (strcmp(command, "status") == 0 || read_capture(client, request, &call)) {
+        client->call = gs_call_post(&call);
+        if (!client->call)
+            refuse(client, "too many captures are under way");
+    }
+    json_decref(request);
+}
+
+static void read_request(struct client *client)
+{
+    ssize_t got = recv(client->fd, client->request + client->length, sizeof client->request - client->length, 0);
+    if (got <= 0) {
+        if (got == 0 || (errno != EAGAIN && errno != EINTR))
+            drop(client);
+        return;
+    }
+    client->length += (size_t)got;
+    if (memchr(client->request, '\n', client->length))
+        take_request(client);
+    else if (client->length == sizeof client->request)
+        refuse(client, "the request is longer than %d bytes", REQUEST_MAX);
+}
+
+/* ---- answers ------------------------------------------------------------------------------------------------------------ */
+
+static void take_answer(struct client *client)
+{
+    struct gs_call *call = client->call;
+    if (call->result)
+        refuse(client, "%s", strerrordesc_np(-call->result));
+    else if (call->kind == GS_CALL_STATUS) {
+        client->answer = call->text;
+        call->text = (struct gs_text){0};
+        client->until_ns = gs_monotonic_ns() + PATIENCE_NS;
+    } else
+        reply(client, json_pack("{s:i, s:s}", "version", 1, "incident", call->path));
+    client->call = NULL;
+    gs_call_forget(call);
+}
+
+static void write_answer(struct client *client)
+{
+    ssize_t sent = send(client->fd, client->answer.bytes + client->written, client->answer.length - client->written,
+                        MSG_NOSIGNAL);
+    if (sent > 0)
+        client->written += (size_t)sent;
+    if (client->written == client->answer.length || (sent < 0 && errno != EAGAIN && errno != EINTR))
+        drop(client);
+}
+
+static void serve(struct client *client, short events)
+{
+    if (client->call && gs_call_wait(client->call, 0))
+        take_answer(client);
+    if (!client->call && client->answer.length)
+        write_answer(client);
+    else if (!client->call && events & (POLLIN | POLLHUP | POLLERR))
+        read_request(client);
+    if (client->fd >= 0 && !client->call && gs_monotonic_ns() > client->until_ns)
+        drop(client);
+}
+
+/* ---- the thread ----------------------------------------------------------------------------------------------------------- */
+
+/* What to wait for: the listener, and those clients that are being read or written to. Returns how long to wait, in ms. */
+static int list_descriptors(struct pollfd fds[CLIENTS + 2])
+{
+    int timeout = -1;
+    fds[LISTENER] = (struct pollfd){.fd = control.listener, .events = POLLIN};
+    fds[WOKEN] = (struct pollfd){.fd = control.woken, .events = POLLIN};
+    for (int i = 0; i < CLIENTS; i++) {
+        struct client *client = &control.client[i];
+        fds[i] = (struct pollfd){.fd = client->call ? -1 : client->fd,
+                                 .events = client->answer.length ? POLLOUT : POLLIN};
+        if (client->fd >= 0)
+            timeout = LOOK_MS;
+    }
+    return timeout;
+}
+
+static void answer_all(void *unused)
+{
+    struct pollfd fds[CLIENTS + 2];
+    uint64_t count;
+    (void)unused;
+    while (!atomic_load(&control.stopping)) {
+        if (poll(fds, CLIENTS + 2, list_descriptors(fds)) < 0 && errno != EINTR)
+            break;
+        if (fds[WOKEN].revents & POLLIN)
+            (void)!read(control.woken, &count, sizeof count);
+        (void)gs_credentials_follow();
+        for (int i = 0; i < CLIENTS; i++)
+            if (control.client[i].fd >= 0)
+                serve(&control.client[i], fds[i].revents);
+        if (fds[LISTENER].revents & POLLIN)
+            take_client();
+    }
+}
+
+void gs_control_wake(void)
+{
+    const uint64_t one = 1;
+    if (control.listener >= 0)
+        (void)!write(control.woken, &one, sizeof one);
+}
+
+static void close_listener(void)
+{
+    close(control.woken);
+    close(control.listener);
+    control.listener = -1;
+    gs_live_remove(control.store, control.name);
+}
+
+void gs_control_start(struct gs_store *store)
+{
+    const struct gs_own_start start = {"gumshoe-ask", answer_all, NULL, STACK_BYTES, GS_TABLE_CREATORS};
+    for (int i = 0; i < CLIENTS; i++)
+        control.client[i] = (struct client){.fd = -1};
+    control.store = store;
+    control.stopping = false;
+    control.woken = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    control.listener = gs_live_listen(store, control.name);
+    if (control.listener < 0) {
+        gs_log(GS_LOG_WARNING, "no control socket in %s/.live: %s", gs_store_path(store), strerrordesc_np(-control.listener));
+        close(control.woken);
+        return;
+    }
+    if (gs_own_thread_start(&control.thread, &start) == 0)
+        return;
+    gs_log(GS_LOG_WARNING, "no thread for the control socket");
+    close_listener();
+}
+
+void gs_control_stop(void)
+{
+    if (control.listener < 0)
+        return;
+    atomic_store(&control.stopping, true);
+    gs_control_wake();
+    bool ended = gs_own_thread_join(&control.thread, GS_NS_PER_S);
+    close_listener();
+    for (struct client *client = control.client; ended && client < control.client + CLIENTS; client++)
+        if (client->fd >= 0) {
+            close(client->fd);
+            gs_text_fini(&client->answer);
+            if (client->call)
+                gs_call_forget(client->call); // the watcher has refused it before
+        }
+}
+
+void gs_control_after_fork(void)
+{
+    gs_own_thread_after_fork(&control.thread);
+    control.listener = -1;
+}

@@ -1,0 +1,30 @@
+/* governor.c - widens the sampling distance while the agent costs more than its budget, and takes it back slowly.
+ *
+ *   cost of a period  > budget                                  ──▶ one doubling more: sampling costs half
+ *                     < budget / 4, QUIET_PERIODS in a row      ──▶ one less: it would cost half the budget at most
+ *
+ * Only sampling can be made cheaper: where it is a small part of what is spent, widening would cost evidence and
+ * save nothing. */
+#include "watch/governor.h"
+
+enum { PERIOD_NS = 1000000000, QUIET_PERIODS = 30, DOUBLINGS_MAX = 12 };
+static const double WORTH_SAVING = 0.1; // of the budget
+
+unsigned gs_governor_tick(struct gs_governor *governor, const struct gs_cost *cost)
+{
+    int64_t period_ns = cost->time_ns - governor->before.time_ns;
+    if (governor->budget <= 0 || (governor->before.time_ns && period_ns < PERIOD_NS))
+        return governor->doublings;
+    double sampling = (double)(cost->sampling_ns - governor->before.sampling_ns) / (double)period_ns,
+           watching = (double)(cost->watching_ns - governor->before.watching_ns) / (double)period_ns;
+    governor->before = *cost;
+    governor->quiet_periods = sampling + watching < governor->budget / 4 ? governor->quiet_periods + 1 : 0;
+    if (sampling + watching > governor->budget && sampling > WORTH_SAVING * governor->budget &&
+        governor->doublings < DOUBLINGS_MAX) {
+        governor->doublings++;
+    } else if (governor->quiet_periods >= QUIET_PERIODS && governor->doublings > 0) {
+        governor->doublings--;
+        governor->quiet_periods = 0;
+    }
+    return governor->doublings;
+}

@@ -1,0 +1,11 @@
+/* reload.h - a changed rules file is taken while the watch goes on. Context: watcher. */
+#pragma once
+#include "watch/settings.h"
+
+/* Look whether the rules file has changed, when it is time to. True: PARTS go by new rules now. What they remember is kept:
+ * windows, holds, cooldowns, history, baselines; and so are old rules, as long as an incident under way began with them. */
+bool gs_reload_look(struct gs_parts *parts, int64_t now_ns);
+/* incidents.dir of the rules in force where that is not where incidents go, because it has changed since the start; else NULL. */
+const char *gs_reload_other_dir(const struct gs_parts *parts);
+void gs_reload_drop(void);       // old rules, after the last incident
+void gs_reload_after_fork(void); // in the child: they are the parent's
