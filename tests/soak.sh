@@ -8,8 +8,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 build=$PWD/build
-luck=$PWD/tests/host/ways/luck.py
-host=$build/hosts/linked_luck
+inject=$PWD/tests/host/ways/fault_injection.py
+host=$build/hosts/linked_fault_injection
 [ -x "$host" ] || { echo "build it first: tests/run.sh" >&2; exit 2; }
 until=$(($(date +%s) + ${1:-0} * 60))
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/gumshoe-soak-XXXXXX")
@@ -24,9 +24,9 @@ while :; do
     GUMSHOE_ROUNDS=200 GUMSHOE_SEED=$seed tests/host/box_kills.sh "$build"
     cd "$tmp"
     export GUMSHOE_DIR=$tmp/d GUMSHOE_LOG=$tmp/log
-    GUMSHOE_RULES=$(rules 50) python3 "$luck" "$host" kills 200 "$seed"
-    GUMSHOE_RULES=$(rules 3) python3 "$luck" "$host" two 60
-    GUMSHOE_RULES=$(rules 50) python3 "$luck" "$host" latency 100
+    GUMSHOE_RULES=$(rules 50) python3 "$inject" "$host" kills 200 "$seed"
+    GUMSHOE_RULES=$(rules 3) python3 "$inject" "$host" two 60
+    GUMSHOE_RULES=$(rules 50) python3 "$inject" "$host" latency 100
     rm -rf "$tmp/d" "$tmp/log"
     cd - > /dev/null
     tests/hosts/run.sh "$build"

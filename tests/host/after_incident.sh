@@ -2,7 +2,7 @@
 # on_incident: a program runs after each incident, and the host notices nothing of it, however it ends.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
-host=$build/hosts/linked_luck
+host=$build/hosts/linked_fault_injection
 export GUMSHOE_DIR=$tmp/d
 
 # after SCRIPT: rules whose incidents run it by a shell, with the words as its arguments.

@@ -5,11 +5,11 @@
 cd "$tmp"
 gcc -shared -fPIC -O1 "$source_dir/tests/host/ways/fail.c" -o fail.so
 export GUMSHOE_DIR=$tmp/d
-export GUMSHOE_RULES=$(rules luck '{ "version": 1, "heap": { "sample": "16KiB" },
+export GUMSHOE_RULES=$(rules faults '{ "version": 1, "heap": { "sample": "16KiB" },
   "rules": [ { "name": "never", "metric": "rss", "above": "80%" } ] }')
 fails() {
     it "survives $1 when it fails with $2"
-    python3 "$source_dir/tests/host/ways/luck.py" "$build/hosts/linked_luck" faults "$1" "$2" "${GUMSHOE_STRIDE:-$3}" || fail "$1"
+    python3 "$source_dir/tests/host/ways/fault_injection.py" "$build/hosts/linked_fault_injection" faults "$1" "$2" "${GUMSHOE_STRIDE:-$3}" || fail "$1"
 }
 fails openat EIO 2
 fails openat EMFILE 5

@@ -1,4 +1,4 @@
-"""luck.py HOST WHAT ARGUMENT…: bad luck for linked_luck, in the present directory, and what must hold after it.
+"""fault_injection.py HOST WHAT ARGUMENT…: faults injected into linked_fault_injection, in the present directory, and what must hold after it.
 
  faults CALL ERRNO STRIDE   the Nth CALL of the agent's fails, for every STRIDEth N until a run has none that many
  kills COUNT SEED           SIGKILL at a random moment of a capture, COUNT times
@@ -28,7 +28,7 @@ def fail(words, *more):
 # ---- what must hold ------------------------------------------------------------------------------------------------------
 def is_incident(name):
     """One of a capture. Those of boxes (previous-run-died) have tests of their own."""
-    return name[:2] == "20" and "Z-luck-" in name
+    return name[:2] == "20" and "Z-faults-" in name
 
 
 def read(path):
@@ -205,7 +205,7 @@ def two(seconds):
     keep, most = 3, 0
     shutil.rmtree(STORE, ignore_errors=True)
     os.makedirs(STORE, 0o700)
-    foreign = ["notes.txt", "20200101T000000.000Z-luck-1.txt", ".hidden", "backup/x", "20200101T000000.000Z-luck-1/mine"]
+    foreign = ["notes.txt", "20200101T000000.000Z-faults-1.txt", ".hidden", "backup/x", "20200101T000000.000Z-faults-1/mine"]
     for name in foreign:
         os.makedirs(os.path.dirname("%s/%s" % (STORE, name)), exist_ok=True)
         with open("%s/%s" % (STORE, name), "w") as file:

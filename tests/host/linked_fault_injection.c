@@ -1,13 +1,12 @@
-/* linked_luck.c - a host whose luck is out: captures one after the other while things around it go wrong, and says what each
- * came to.
- *   linked_luck captures N            N captures; a line for each, then "done"
- *   linked_luck descriptors [PAUSE]   every descriptor is used up, and a thread tries again each PAUSE µs, as an accept loop
- *                                     does; or without a pause
- *   linked_luck parent                captures once, and counts the SIGCHLDs that come and asks for children until its input
+/* linked_fault_injection.c - captures one after the other while things around it go wrong, and says what each came to.
+ *   linked_fault_injection captures N            N captures; a line for each, then "done"
+ *   linked_fault_injection descriptors [PAUSE]   every descriptor is used up, and a thread tries again each PAUSE µs, as an accept loop
+ *                                                does; or without a pause
+ *   linked_fault_injection parent                captures once, and counts the SIGCHLDs that come and asks for children until its input
  *                                     ends; then has one of its own, which it finds
- *   linked_luck steps                 a capture for each line of its input
- *   linked_luck latency N             serves requests for two seconds, and then while N captures are made: how long they took
- *   linked_luck leave N               N captures, then exit(0) at once
+ *   linked_fault_injection steps                 a capture for each line of its input
+ *   linked_fault_injection latency N             serves requests for two seconds, and then while N captures are made: how long they took
+ *   linked_fault_injection leave N               N captures, then exit(0) at once
  * Rules and directory: GUMSHOE_RULES and GUMSHOE_DIR. */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,7 +43,7 @@ static const char *name_of(int result)
 static int captures(int count)
 {
     for (int i = 0; i < count; i++)
-        printf("capture %s\n", name_of(gumshoe_capture("luck", GUMSHOE_HEAP | GUMSHOE_THREADS)));
+        printf("capture %s\n", name_of(gumshoe_capture("faults", GUMSHOE_HEAP | GUMSHOE_THREADS)));
     return 0;
 }
 
@@ -122,7 +121,7 @@ static void serve_during(const char *what, int count)
     atomic_store(&over, false);
     pthread_create(&thread, NULL, serve, NULL);
     for (int i = 0; i < count; i++)
-        if (gumshoe_capture("luck", GUMSHOE_HEAP | GUMSHOE_THREADS))
+        if (gumshoe_capture("faults", GUMSHOE_HEAP | GUMSHOE_THREADS))
             exit(4);
     if (count == 0)
         sleep(2);
