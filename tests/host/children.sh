@@ -5,7 +5,7 @@
 cd "$tmp"
 mkdir jail
 gcc -O1 -w "$source_dir/tests/host/ways/children.c" -o children
-ticking='"interval": "50ms", "heap": { "sample": "16KiB" }, "incidents": { "max_per_hour": 0 },
+ticking='"interval": "50ms", "heap": { "sample": "16KiB" }, "incidents": { "max_per_hour": 0, "keep": 0 },
     "rules": [ { "name": "tick", "metric": "heap_in_use", "above": "16KiB", "again": "always", "cooldown": "300ms", "capture": ["heap", "threads"] } ]'
 forks=$(rules forks "{ \"version\": 1, $ticking }")
 all=$(rules all "{ \"version\": 1, \"children\": \"all\", $ticking }")

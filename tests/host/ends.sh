@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 gcc -O1 -w "$source_dir/tests/host/ways/ends.c" -o ends -pthread
-rules=$(rules ends '{"version": 1, "interval": "100ms", "cpu": {"rate": "1000Hz", "duration": "1h", "before": "1s"}, "incidents": {"max_per_hour": 0},
+rules=$(rules ends '{"version": 1, "interval": "100ms", "cpu": {"rate": "1000Hz", "duration": "1h", "before": "1s"}, "incidents": {"max_per_hour": 0, "keep": 0},
     "rules": [{"name": "busy", "metric": "cpu", "above": "1%", "cooldown": "0s", "again": "always", "capture": ["cpu"]},
               {"name": "dumps", "every": "1s", "cooldown": "0s", "capture": ["threads", "heap"]}]}')
 watched() { within_patience env GUMSHOE_RULES="$rules" GUMSHOE_DIR="$PWD/incidents" LD_PRELOAD="$build/libgumshoe.so" ./ends "$@"; }

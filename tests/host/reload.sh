@@ -36,7 +36,7 @@ equal "$(go tool pprof -top -sample_index=alloc_objects heap.pb.gz 2>/dev/null |
 
 it "lives through a storm of it, with two threads that allocate and a capture every second that names what it saw"
 rules=$(rules storm '{"version": 1, "interval": "100ms", "heap": {"sample": "2KiB"}, "budget": "100%",
-    "rules": [{"name": "again", "every": "1s", "cooldown": "0s", "capture": ["heap", "threads"]}], "incidents": {"max_per_hour": 0}}')
+    "rules": [{"name": "again", "every": "1s", "cooldown": "0s", "capture": ["heap", "threads"]}], "incidents": {"max_per_hour": 0, "keep": 0}}')
 mkfifo input
 GUMSHOE_RULES=$rules GUMSHOE_DIR=$PWD/incidents "$build/hosts/linked_reload" storm "${libraries[@]}" < input > storm.pb.gz & host=$!; started=$host
 exec 3> input

@@ -3,7 +3,7 @@
 # workers outlive the next death as well. Whoever else makes incidents of the dead in that store goes on.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
-rules=$(rules quiet '{"version": 1, "interval": "200ms", "incidents": {"max_per_hour": 0},
+rules=$(rules quiet '{"version": 1, "interval": "200ms", "incidents": {"max_per_hour": 0, "keep": 0},
     "rules": [{"name": "rss-high", "metric": "rss", "above": "99%", "for": "1h"}]}')
 preloaded() { exec env GUMSHOE_RULES="$rules" GUMSHOE_DIR="$1" LD_PRELOAD="$build/libgumshoe.so" "${@:2}"; }
 died() { [ "$(find store -maxdepth 1 -name '2*-previous-run-died-*' | wc -l)" = "$1" ]; }

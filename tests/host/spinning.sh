@@ -2,7 +2,7 @@
 # Incidents about CPU time and descriptors: the watch goes on while CPU time is sampled, and an early end keeps what there is.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
-rules=$(rules spin '{"version": 1, "interval": "100ms", "cpu": {"duration": "5s", "before": "2s"}, "incidents": {"max_per_hour": 0}, "rules": [
+rules=$(rules spin '{"version": 1, "interval": "100ms", "cpu": {"duration": "5s", "before": "2s"}, "incidents": {"max_per_hour": 0, "keep": 0}, "rules": [
     {"name": "spin", "metric": "cpu", "above": "2%", "for": "300ms"},
     {"name": "often", "every": "1s", "cooldown": "0s", "capture": ["threads"]},
     {"name": "leak", "metric": "fds", "above": 300, "capture": ["threads"]}]}')
