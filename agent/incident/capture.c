@@ -1,138 +1,69 @@
 /* capture.c - one incident, from the trigger to the folder.
  *
- *   begin   make folder ▶ incident.json (not complete) ▶ CPU samples begin ▶ maps ▶ threads ▶ heap ▶ memory account
+ *   begin   choose the source ▶ make folder ▶ maps ▶ incident.json (not complete) ▶ CPU samples begin
+ *           ▶ threads ▶ heap ▶ descriptors ▶ memory account
  *     …     gs_cpu_poll, while the watch goes on
- *   end     CPU ▶ metrics, rules, maps ▶ summary ▶ incident.json ▶ publish ▶ rotate
+ *   end     CPU ▶ metrics, rules, maps ▶ findings ▶ summary ▶ incident.json ▶ publish ▶ rotate
  *
- * Evidence first: what changes fastest is taken first, and each file is safe on disk before the next begins. A part
+ * The evidence is that of this process, of another one, or of one that died: the source knows which (source.h), and nothing here
+ * asks. Evidence first: what changes fastest is taken first, and each file is safe on disk before the next begins. A part
  * that fails is said in "errors", and the incident is not complete; only the folder itself and incident.json can fail it.
- * Who: the watcher. Memory: the profiles of this incident, given back at its end. */
+ * Who: the watcher, the command. Memory: the profiles of this incident, given back at its end. */
 #include "base/clock.h"
 #include "base/memory.h"
-#include "box/box.h"
 #include "gather/gather.h"
 #include "history/history.h"
-#include "incident/inside.h"
+#include "incident/source.h"
 #include "profile/profile.h"
 #include "rules/rules.h"
 #include "store/store.h"
 #include "symbol/symbol.h"
-#include "sys/log.h"
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
-#include <unistd.h>
-
-enum { KINDS_MAX = 8 };
 
 struct gs_incident {
     struct gs_store *store;
     struct gs_incident_facts facts; // its texts are kept in `texts`
     char *texts;
+    const struct gs_incident_source *source;
+    struct gs_incident_process process; // as the source describes it
     struct gs_folder folder;
     struct gs_report report;
     struct gs_cpu_session *cpu;
-    const struct gs_maps *maps;
-    struct gs_maps *own_maps; // the same, unless they are of what is left of a process
-    struct gs_gathered gathered[KINDS_MAX];
+    const struct gs_maps *maps; // NULL: they could not be read
+    struct gs_maps *owned_maps; // the same if we free them; NULL if they are the source's
+    struct gs_gathered gathered[GS_INCIDENT_KINDS_MAX]; // in the order of gs_kinds
     struct gs_account account;
-    struct gs_profile *growth; // made from the heap and its base
-    int64_t step_ns;           // when the present step began
-    size_t failures;           // gs_memory_failures then
-    char exe[PATH_MAX], build_id[2 * GS_BUILD_ID_MAX + 1], path[PATH_MAX];
-    struct utsname host;
+    char build_id[2 * GS_BUILD_ID_MAX + 1], path[PATH_MAX];
 };
-
-/* ---- what is said of the capture itself ----------------------------------------------------------------------------- */
-
-static void say(struct gs_json *list, const char *format, ...) GS_PRINTF(2, 3);
-
-static void say(struct gs_json *list, const char *format, ...)
-{
-    char line[512];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    gs_json_add(list, gs_json_printable(line));
-}
-
-static void failed(struct gs_incident *c, const char *what, int error)
-{
-    if (!error)
-        return;
-    say(&c->report.errors, "%s: %s", what, strerrordesc_np(-error));
-    gs_log(GS_LOG_WARNING, "incident %s: %s: %s", c->folder.name, what, strerrordesc_np(-error));
-}
-
-static void begin_step(struct gs_incident *c)
-{
-    c->step_ns = gs_monotonic_ns();
-    c->failures = gs_memory_failures();
-}
-
-/* The step that just ended was called NAME; the next begins. */
-static void end_step(struct gs_incident *c, const char *name)
-{
-    int64_t now_ns = gs_monotonic_ns();
-    if (gs_memory_failures() != c->failures) {
-        say(&c->report.errors, "%s: memory ran out: names and the like may be missing", name);
-        gs_log(GS_LOG_WARNING, "incident %s: %s: memory ran out", c->folder.name, name);
-    }
-    gs_json_add(&c->report.steps,
-                json_pack("{s:s, s:f}", "name", name, "ms", (double)((now_ns - c->step_ns) / 1000) / 1000));
-    begin_step(c);
-}
-
-/* Each line of NOTES on its own. */
-static void take_notes(struct gs_incident *c, const struct gs_text *notes)
-{
-    c->report.notes.failed |= notes->failed;
-    for (const char *at = notes->bytes; at && *at;) {
-        size_t length = strcspn(at, "\n");
-        say(&c->report.notes, "%.*s", (int)length, at);
-        at += length + (at[length] == '\n');
-    }
-}
 
 /* ---- the steps --------------------------------------------------------------------------------------------------------- */
 
-static void keep_maps(struct gs_incident *c, struct gs_maps *maps)
+/* The memory map as it is now; that of before goes. On failure, which errno tells, that of before stays. */
+static void read_maps(struct gs_incident *c)
 {
+    struct gs_maps *owned = NULL;
+    const struct gs_maps *maps = c->source->read_maps(&c->facts, &owned);
     if (!maps)
         return;
-    gs_maps_free(c->own_maps);
-    c->maps = c->own_maps = maps;
+    gs_maps_free(c->owned_maps);
+    c->owned_maps = owned;
+    c->maps = maps;
 }
 
-/* Which program of which machine it is of. */
 static void identify(struct gs_incident *c)
 {
-    const struct gs_remains *remains = c->facts.remains;
-    char exe[32];
-    if (remains) {
-        snprintf(c->exe, sizeof c->exe, "%s", remains->exe);
-        snprintf(c->host.nodename, sizeof c->host.nodename, "%s", remains->host);
-        c->maps = remains->maps;
-    } else {
-        snprintf(exe, sizeof exe, "/proc/%d/exe", c->report.pid);
-        ssize_t length = readlink(exe, c->exe, sizeof c->exe - 1);
-        c->exe[length > 0 ? length : 0] = 0;
-        uname(&c->host);
-        keep_maps(c, gs_maps_read(c->facts.given ? c->report.pid : 0));
-        failed(c, "the memory map", c->maps ? 0 : -errno);
-    }
+    read_maps(c);
+    gs_incident_add_error(&c->report, "the memory map", c->maps ? 0 : -errno);
     if (c->maps && c->maps->main != SIZE_MAX)
         gs_build_id_hex(&c->maps->mapping[c->maps->main], c->build_id);
 }
 
 static int begin(struct gs_incident *c, struct gs_store *store)
 {
-    begin_step(c);
-    const struct gs_incident_facts *facts = c->report.facts;
-    int error = gs_folder_make(store, facts->rule, c->report.pid, facts->triggered_ns, &c->folder);
+    gs_incident_begin_step(&c->report);
+    int error = gs_folder_make(store, c->facts.rule, c->process.pid, c->facts.triggered_ns, &c->folder);
     if (error)
         return error;
     snprintf(c->path, sizeof c->path, "%s/%s", gs_store_path(store), c->folder.name);
@@ -153,23 +84,15 @@ static void put_profile(struct gs_incident *c, const char *name, const struct gs
         else
             error = gs_folder_keep(&c->folder, name, fd);
     }
-    failed(c, name, error < 0 ? error : 0);
+    gs_incident_add_error(&c->report, name, error < 0 ? error : 0);
 }
 
 static void put_text(struct gs_incident *c, const char *name, const struct gs_text *text)
 {
-    failed(c, name,
-           text->failed ? -ENOMEM
-                        : gs_folder_put(&c->folder, name, text->bytes ? text->bytes : "", text->length));
-}
-
-/* Out of the process itself, or out of what somebody has read of it. */
-static int gather_kind(const struct gs_incident *c, const struct gs_kind_entry *kind,
-                       const struct gs_gather *how, struct gs_gathered *out)
-{
-    if (c->facts.remains && kind->kind == GS_HEAP)
-        return gs_gather_given_heap(how, c->facts.remains->heap, out);
-    return c->facts.given ? gs_gather_given(how, c->facts.given, out) : gs_gather(kind->kind, how, out);
+    gs_incident_add_error(
+        &c->report, name,
+        text->failed ? -ENOMEM
+                     : gs_folder_put(&c->folder, name, text->bytes ? text->bytes : "", text->length));
 }
 
 static struct gs_gather gathering(const struct gs_incident *c)
@@ -189,9 +112,9 @@ static struct gs_gather gathering(const struct gs_incident *c)
 static void gather(struct gs_incident *c, const struct gs_kind_entry *kind, struct gs_gathered *out)
 {
     struct gs_gather how = gathering(c);
-    int error = gather_kind(c, kind, &how, out);
-    take_notes(c, &out->notes);
-    failed(c, kind->name, error);
+    int error = c->source->gather(&c->facts, kind->kind, &how, out);
+    gs_incident_add_notes(&c->report, &out->notes);
+    gs_incident_add_error(&c->report, kind->name, error);
     if (error == -ENOMEM) // it was cut anywhere: nothing is made of it
         gs_gathered_fini(out);
     if (error && !out->profile)
@@ -206,23 +129,24 @@ static void gather(struct gs_incident *c, const struct gs_kind_entry *kind, stru
 /* The kinds that are asked for: those that take time, or those that do not. */
 static void gather_all(struct gs_incident *c, bool over_time)
 {
-    for (size_t i = 0; c->maps && gs_kinds[i].name && i < KINDS_MAX; i++)
+    for (size_t i = 0; c->maps && gs_kinds[i].name && i < GS_INCIDENT_KINDS_MAX; i++)
         if (c->report.facts->capture & gs_kinds[i].kind && (gs_kinds[i].kind == GS_CPU) == over_time) {
             gather(c, &gs_kinds[i], &c->gathered[i]);
-            end_step(c, gs_kinds[i].name);
+            gs_incident_end_step(&c->report, gs_kinds[i].name);
         }
 }
 
 /* By the memory map as it is now: libraries may have come since the trigger. */
 static void gather_cpu(struct gs_incident *c)
 {
-    keep_maps(c, gs_maps_read(0));
+    read_maps(c);
     gather_all(c, true);
     if (c->maps)
         c->cpu = NULL; // gathered, which has closed it
 }
 
-/* Before all else is gathered, so that the profile begins with the trigger. */
+/* Before all else is gathered, so that the profile begins with the trigger. Only this process has CPU time to sample: other sources
+ * do not name it among their kinds. */
 static void start_cpu(struct gs_incident *c)
 {
     char why[160];
@@ -232,50 +156,39 @@ static void start_cpu(struct gs_incident *c)
     c->cpu = gs_cpu_open(duration_ns, why, sizeof why);
     if (c->cpu)
         return;
-    say(&c->report.errors, "cpu: %s", why);
-    gs_log(GS_LOG_WARNING, "incident %s: cpu: %s", c->folder.name, why);
+    gs_incident_add_failure(&c->report, "cpu", why);
     c->facts.capture &= ~(unsigned)GS_CPU;
 }
 
 static void put_descriptors(struct gs_incident *c)
 {
     struct gs_text text = {0};
-    if (!c->facts.metric || strcmp(c->facts.metric, "fds") != 0)
+    if (!c->source->write_descriptors || !c->facts.metric || strcmp(c->facts.metric, "fds") != 0)
         return;
-    gs_descriptors_write(&text);
+    c->source->write_descriptors(&text);
     put_text(c, "fds.txt", &text);
     gs_text_fini(&text);
-    end_step(c, "descriptors");
-}
-
-static const char *const about_resident[] = {"rss", "memory_pressure", "major_faults", NULL}; // metrics
-
-static bool is_about(const struct gs_incident *c, const char *const *metrics)
-{
-    for (; c->facts.metric && *metrics; metrics++)
-        if (strcmp(c->facts.metric, *metrics) == 0)
-            return true;
-    return false;
+    gs_incident_end_step(&c->report, "descriptors");
 }
 
 /* What the resident memory is for: where the heap was captured, or memory is what it is about. */
 static void put_account(struct gs_incident *c)
 {
-    bool ours = !c->facts.given && !c->facts.remains;
-    if (!ours || !c->maps || !(c->facts.capture & GS_HEAP || is_about(c, about_resident)))
+    bool wanted = c->facts.capture & GS_HEAP || gs_incident_is_about_resident(&c->facts);
+    if (!c->source->take_account || !c->maps || !wanted)
         return;
     struct gs_gather how = gathering(c);
     struct gs_text text = {0};
-    int error = gs_account_take(&how, &c->account);
-    take_notes(c, &c->account.notes);
-    failed(c, "memory.json", error);
+    int error = c->source->take_account(&how, &c->account);
+    gs_incident_add_notes(&c->report, &c->account.notes);
+    gs_incident_add_error(&c->report, "memory.json", error);
     if (!error) {
         c->report.findings.account = &c->account;
         gs_account_write(&c->account, &text);
         put_text(c, "memory.json", &text);
     }
     gs_text_fini(&text);
-    end_step(c, "account");
+    gs_incident_end_step(&c->report, "account");
 }
 
 static void put_history(struct gs_incident *c)
@@ -284,7 +197,7 @@ static void put_history(struct gs_incident *c)
     struct gs_text metrics = {0};
     if (!scene->history)
         return;
-    const struct gs_history_about about = {.pid = c->report.pid,
+    const struct gs_history_about about = {.pid = c->process.pid,
                                            .limit_bytes = scene->limit_bytes,
                                            .triggered_ns = c->report.facts->triggered_ns};
     gs_history_write_json(scene->history, &about, &metrics);
@@ -292,115 +205,41 @@ static void put_history(struct gs_incident *c)
     gs_text_fini(&metrics);
 }
 
-/* As they were in force; those of a process that died may be of another version than ours. */
 static void put_rules(struct gs_incident *c)
 {
-    const struct gs_remains *remains = c->facts.remains;
-    const struct gs_rules *rules = c->report.scene->rules;
-    if (remains && remains->rules)
-        failed(c, "rules.json",
-               gs_folder_put(&c->folder, "rules.json", remains->rules, remains->rules_length));
-    else if (!remains && !c->facts.given)
-        failed(c, "rules.json", gs_folder_put(&c->folder, "rules.json", rules->text, rules->text_length));
+    if (c->process.rules)
+        gs_incident_add_error(
+            &c->report, "rules.json",
+            gs_folder_put(&c->folder, "rules.json", c->process.rules, c->process.rules_length));
 }
 
 static void put_context(struct gs_incident *c)
 {
     const struct gs_incident_scene *scene = c->report.scene;
-    const struct gs_remains *remains = c->facts.remains;
     put_history(c);
     put_rules(c);
     if (c->maps)
-        failed(c, "maps.txt", gs_folder_put(&c->folder, "maps.txt", c->maps->text, c->maps->text_length));
+        gs_incident_add_error(&c->report, "maps.txt",
+                              gs_folder_put(&c->folder, "maps.txt", c->maps->text, c->maps->text_length));
     for (size_t i = 0; i < scene->unavailable_count; i++)
-        say(&c->report.notes, "metric not available: %s", scene->unavailable[i]);
-    for (size_t i = 0; remains && i < remains->note_count; i++)
-        say(&c->report.notes, "%s", remains->note[i]);
+        gs_incident_add_note(&c->report, "metric not available: %s", scene->unavailable[i]);
+    for (size_t i = 0; i < c->process.note_count; i++)
+        gs_incident_add_note(&c->report, "%s", c->process.note[i]);
     if (scene->rules_refused)
-        say(&c->report.notes,
-            "the rules file has changed and was refused, the rules of before are in force: %s",
+        gs_incident_add_note(
+            &c->report, "the rules file has changed and was refused, the rules of before are in force: %s",
             scene->rules_refused);
-    end_step(c, "context");
-}
-
-/* What the heap gained since its base: the base itself, turned round and the heap added. The heap stays as it is. */
-static struct gs_profile *growth_of(struct gs_incident *c, struct gs_gathered *heap)
-{
-    struct gs_profile *growth = heap->base;
-    if (!growth)
-        return NULL;
-    heap->base = NULL; // ours from here on; it is on disk
-    c->growth = growth;
-    int error = gs_profile_subtract(growth, heap->profile); // what shrank is positive: so all is turned round
-    failed(c, "growth", error);
-    for (size_t i = 0; i < growth->sample_count; i++)
-        for (unsigned v = 0; v < growth->sample_type_count; v++)
-            ((int64_t *)growth->sample[i].value)[v] = -growth->sample[i].value[v];
-    return error ? NULL : growth;
-}
-
-/* The one who is to blame, by what the rule is about; else by what there is. */
-static void find_culprit(struct gs_incident *c)
-{
-    static const char *const heap[] = {"heap_in_use", "heap_alloc_rate", NULL}, *const cpu[] = {"cpu", NULL},
-                             *const threads[] = {"threads", NULL};
-    struct gs_findings *f = &c->report.findings;
-    bool about_memory = is_about(c, about_resident) || is_about(c, heap);
-    if (f->threads && c->facts.given && c->facts.given->died &&
-        gs_culprit_of_thread(f->threads, c->facts.given->died, &f->culprit))
-        return;
-    if (f->account && is_about(c, about_resident) && gs_culprit_of_mappings(f->account, &f->culprit))
-        return;
-    if (f->deadlock && f->deadlock->count && !about_memory)
-        gs_culprit_of_deadlock(f->threads, f->deadlock, &f->culprit);
-    else if (f->cpu && (is_about(c, cpu) || !f->heap) && gs_culprit_find(f->cpu, 1, "cpu", &f->culprit))
-        return;
-    else if (f->threads && (is_about(c, threads) || !f->heap))
-        (void)gs_culprit_find(f->threads, 0, "threads", &f->culprit);
-    else if (f->heap &&
-             !(f->growth && gs_culprit_find(f->growth, gs_profile_sample_type(f->growth, "inuse_space"),
-                                            "growth", &f->culprit)))
-        (void)gs_culprit_find(f->heap, gs_profile_sample_type(f->heap, "inuse_space"), "in_use", &f->culprit);
-}
-
-/* Memory did, while the profiles were looked through. */
-static bool ran_out(const struct gs_findings *f)
-{
-    const struct gs_profile *profiles[] = {f->heap, f->growth, f->threads, f->cpu,
-                                           f->account ? f->account->mappings : NULL};
-    for (size_t i = 0; i < sizeof profiles / sizeof *profiles; i++)
-        if (profiles[i] && profiles[i]->failed)
-            return true;
-    return false;
+    gs_incident_end_step(&c->report, "context");
 }
 
 static void summarise(struct gs_incident *c)
 {
     struct gs_text summary = {0};
-    for (size_t i = 0; gs_kinds[i].name && i < KINDS_MAX; i++) {
-        if (gs_kinds[i].kind == GS_THREADS) {
-            c->report.findings.threads = c->gathered[i].profile;
-            c->report.findings.deadlock = &c->gathered[i].deadlock;
-        }
-        if (gs_kinds[i].kind == GS_CPU)
-            c->report.findings.cpu = c->gathered[i].profile;
-        if (gs_kinds[i].kind == GS_THREADCREATE)
-            c->report.findings.creators = c->gathered[i].profile;
-        if (gs_kinds[i].kind == GS_HEAP && c->gathered[i].profile) {
-            c->report.findings.heap = c->gathered[i].profile;
-            c->report.findings.base_age_ns = c->gathered[i].base_age_ns;
-            c->report.findings.growth = growth_of(c, &c->gathered[i]);
-        }
-    }
-    find_culprit(c);
-    if (ran_out(&c->report.findings)) {
-        c->report.findings.culprit = (struct gs_culprit){0};
-        failed(c, "the culprit", -ENOMEM);
-    }
+    gs_incident_find(&c->report, c->gathered);
     gs_summary_write(&c->report, &summary);
     put_text(c, "summary.txt", &summary);
     gs_text_fini(&summary);
-    end_step(c, "summary");
+    gs_incident_end_step(&c->report, "summary");
 }
 
 /* It is complete if nothing failed. */
@@ -416,10 +255,10 @@ static int put_report(struct gs_incident *c)
 static int finish(struct gs_incident *c)
 {
     if (c->report.steps.failed || c->report.notes.failed || c->report.errors.failed)
-        failed(c, "what was to be said here", -ENOMEM);
+        gs_incident_add_error(&c->report, "what was to be said here", -ENOMEM);
     int error = put_report(c);
     if (error == -ENOMEM) { // perhaps there is some again
-        failed(c, "incident.json", error);
+        gs_incident_add_error(&c->report, "incident.json", error);
         error = put_report(c);
     }
     return error ? error : gs_folder_publish(&c->folder);
@@ -430,11 +269,10 @@ static int finish(struct gs_incident *c)
 static void incident_free(struct gs_incident *c)
 {
     gs_cpu_abandon(c->cpu);
-    for (size_t i = 0; i < KINDS_MAX; i++)
+    for (size_t i = 0; i < GS_INCIDENT_KINDS_MAX; i++)
         gs_gathered_fini(&c->gathered[i]);
     gs_account_fini(&c->account);
-    gs_profile_free(c->growth);
-    gs_maps_free(c->own_maps);
+    gs_maps_free(c->owned_maps);
     gs_folder_close(&c->folder);
     json_decref(c->report.steps.json);
     json_decref(c->report.notes.json);
@@ -446,7 +284,8 @@ static void incident_free(struct gs_incident *c)
 /* Copy FACTS, the texts in it one behind the other. */
 static bool keep_facts(struct gs_incident *c, const struct gs_incident_facts *facts)
 {
-    const char **text[] = {&c->facts.rule, &c->facts.why, &c->facts.metric, &c->facts.condition, &c->facts.reason};
+    const char **text[] = {&c->facts.rule, &c->facts.why, &c->facts.metric, &c->facts.condition,
+                           &c->facts.reason};
     size_t length = 0;
     c->facts = *facts;
     for (size_t i = 0; i < sizeof text / sizeof *text; i++)
@@ -461,6 +300,14 @@ static bool keep_facts(struct gs_incident *c, const struct gs_incident_facts *fa
     return at != NULL;
 }
 
+/* What is asked for that the source does not have is not captured. */
+static void choose_source(struct gs_incident *c)
+{
+    c->source = gs_incident_choose_source(&c->facts);
+    c->source->describe(&c->facts, c->report.scene, &c->process);
+    c->facts.capture &= c->process.kinds;
+}
+
 static struct gs_incident *new_incident(struct gs_store *store, const struct gs_incident_facts *facts,
                                         const struct gs_incident_scene *scene)
 {
@@ -472,19 +319,17 @@ static struct gs_incident *new_incident(struct gs_store *store, const struct gs_
     c->report = (struct gs_report){
         .facts = &c->facts,
         .scene = scene,
-        .exe = c->exe,
+        .process = &c->process,
         .build_id = c->build_id,
-        .host = c->host.nodename,
         .folder = c->path,
-        .pid = facts->remains ? facts->remains->pid
-               : facts->given ? facts->given->pid
-                              : (int)getpid(),
         .steps = gs_json_array(),
         .notes = gs_json_array(),
         .errors = gs_json_array(),
     };
-    if (keep_facts(c, facts) && c->report.steps.json && c->report.notes.json && c->report.errors.json)
+    if (keep_facts(c, facts) && c->report.steps.json && c->report.notes.json && c->report.errors.json) {
+        choose_source(c);
         return c;
+    }
     incident_free(c);
     return NULL;
 }
@@ -515,7 +360,8 @@ bool gs_incident_is_ready(const struct gs_incident *c, int64_t now_ns)
 int gs_incident_end(struct gs_incident *c, char path[PATH_MAX])
 {
     if (!gs_incident_is_ready(c, gs_monotonic_ns()))
-        say(&c->report.notes, "CPU: ended early: the watch was stopped, or too many captures were under way");
+        gs_incident_add_note(&c->report,
+                             "CPU: ended early: the watch was stopped, or too many captures were under way");
     if (c->cpu)
         gather_cpu(c);
     put_context(c);

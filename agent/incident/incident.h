@@ -28,8 +28,9 @@ struct gs_incident_facts {     // what is known when it fires; borrowed
     unsigned capture;          // an or of enum gs_kind
     int64_t cpu_ns;            // how long CPU time is sampled; 0: as the rules say
     int64_t triggered_ns;      // CLOCK_REALTIME
-    const struct gs_given_threads *given; // the threads of another process, which the incident is of; NULL: of this one
-    const struct gs_remains *remains;     // what is left of the process that the incident is of; NULL: it lives
+    /* Whose incident it is: at most one is not NULL; both NULL: of this process. */
+    const struct gs_given_threads *given; // of another process that lives: its threads, which the caller has read
+    const struct gs_remains *remains;     // of a process that died: what is left of it
 };
 /* One incident, in two halves, because CPU time takes its time: begin captures all that is to be had at once; then
  * gs_cpu_poll is to be called until the incident is ready; end captures the rest and gives the folder its name. Ended before

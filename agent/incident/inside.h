@@ -59,14 +59,51 @@ struct gs_findings {           // what the profiles of one incident say; borrowe
     const struct gs_account *account; // NULL: not taken
     struct gs_culprit culprit;
 };
+struct gs_incident_process {   // the process that an incident is of, as the source of its evidence describes it (source.h)
+    int pid;
+    unsigned kinds;            // the kinds of evidence that the source has: an or of enum gs_kind
+    char exe[PATH_MAX], host[HOST_NAME_MAX + 1]; // "": not known
+    const char *rules;         // the text of the rules that were in force; NULL: there were none
+    size_t rules_length;
+    const char *const *note;   // what the source wants to be said: note_count sentences
+    size_t note_count;
+    int died_tid;              // the thread that its end came from; 0: there is none, or it is not known
+    const struct gs_remains *death; // how it died; NULL: it lives
+};
 struct gs_report {             // one incident while it is made: for summary.txt and incident.json
     const struct gs_incident_facts *facts;
     const struct gs_incident_scene *scene;
+    const struct gs_incident_process *process;
     struct gs_findings findings;
-    const char *exe, *build_id, *host, *folder;
-    int pid;
+    const char *build_id, *folder; // folder: its path
     struct gs_json steps, notes, errors; // lists
+    int64_t step_ns;           // when the present step began, CLOCK_MONOTONIC
+    size_t step_failures;      // gs_memory_failures then
 };
 void gs_summary_write(const struct gs_report *report, struct gs_text *out);
 /* NULL: no memory. */
 json_t *gs_incident_json(const struct gs_report *report, const json_t *files, bool complete) GS_CHECK_RESULT;
+
+/* ---- what it says of its own making (report.c) ------------------------------------------------------------------------ */
+
+/* One sentence into the notes. */
+void gs_incident_add_note(struct gs_report *report, const char *format, ...) GS_PRINTF(2, 3);
+/* Each line of NOTES on its own. */
+void gs_incident_add_notes(struct gs_report *report, const struct gs_text *notes);
+/* WHAT is missing or incomplete, because of WHY: into the errors, and the log. The incident is not complete any more. */
+void gs_incident_add_failure(struct gs_report *report, const char *what, const char *why);
+/* The same with the words of ERROR, a -errno. 0: it does nothing. */
+void gs_incident_add_error(struct gs_report *report, const char *what, int error);
+/* The first step begins. */
+void gs_incident_begin_step(struct gs_report *report);
+/* The step that just ended was called NAME; the next begins. */
+void gs_incident_end_step(struct gs_report *report, const char *name);
+
+/* ---- what the profiles say (findings.c) ------------------------------------------------------------------------------- */
+
+enum { GS_INCIDENT_KINDS_MAX = 8 };
+/* The findings out of what was gathered, in the order of gs_kinds. A baseline is changed in place: it becomes the growth. What fails is
+ * in the report's errors. */
+void gs_incident_find(struct gs_report *report, const struct gs_gathered gathered[GS_INCIDENT_KINDS_MAX]);
+/* Is the rule's metric one of resident memory? */
+bool gs_incident_is_about_resident(const struct gs_incident_facts *facts);

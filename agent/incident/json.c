@@ -101,10 +101,10 @@ json_t *gs_incident_json(const struct gs_report *report, const json_t *files, bo
         {"line", number(facts->line)},
         {"reason", gs_json_printable(facts->reason)},
         {"triggered", gs_json_time(facts->triggered_ns)},
-        {"pid", json_integer(report->pid)},
-        {"exe", gs_json_printable(report->exe)},
+        {"pid", json_integer(report->process->pid)},
+        {"exe", gs_json_printable(report->process->exe)},
         {"build_id", gs_json_text(report->build_id)},
-        {"host", gs_json_printable(report->host)},
+        {"host", gs_json_printable(report->process->host)},
         {"started", gs_json_time(scene->started_ns)},
         {"limit", number_unless_zero((int64_t)scene->limit_bytes)},
         {"limit_from", gs_json_printable(scene->limit_from)},
@@ -121,7 +121,7 @@ json_t *gs_incident_json(const struct gs_report *report, const json_t *files, bo
     struct gs_json json = gs_json_object();
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
         gs_json_set(&json, pairs[i].key, pairs[i].value);
-    if (facts->remains)
-        gs_json_set(&json, "died", died_json(facts->remains));
+    if (report->process->death)
+        gs_json_set(&json, "died", died_json(report->process->death));
     return gs_json_take(&json);
 }

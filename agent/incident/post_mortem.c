@@ -49,11 +49,6 @@ int gs_recovering_pid(struct gs_store *store)
     return held && whole.l_pid > 0 ? whole.l_pid : 0;
 }
 
-static unsigned kinds_of(const struct gs_remains *remains)
-{
-    return (remains->heap ? GS_HEAP : 0u) | (remains->threads ? GS_THREADS : 0u);
-}
-
 /* The rules, for their labels and their interval; NULL when they are of another version, or none. */
 static struct gs_rules *read_rules(const struct gs_remains *remains)
 {
@@ -85,9 +80,8 @@ int gs_remains_write(struct gs_store *store, const struct gs_remains *remains, c
         .reason = reason.bytes,
         .value = NAN,
         .line = NAN,
-        .capture = kinds_of(remains),
+        .capture = GS_HEAP | GS_THREADS, // as far as they are there
         .triggered_ns = remains->last_seen_ns ? remains->last_seen_ns : gs_realtime_ns(),
-        .given = remains->threads,
         .remains = remains,
     };
     struct gs_incident_scene scene = {

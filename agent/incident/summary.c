@@ -78,9 +78,9 @@ static void add_headline(const struct gs_report *report, struct gs_text *out)
         gs_text_add(out, "\n");
     }
     gs_text_add(out, "%s  ", gs_print_time(facts->triggered_ns, GS_TIME_ISO, time));
-    gs_text_add_printable(out, gs_base_name(report->exe));
-    gs_text_add(out, ", pid %d on ", report->pid);
-    gs_text_add_printable(out, report->host);
+    gs_text_add_printable(out, gs_base_name(report->process->exe));
+    gs_text_add(out, ", pid %d on ", report->process->pid);
+    gs_text_add_printable(out, report->process->host);
     if (scene->started_ns)
         gs_text_add(out, ", up %s", gs_print_duration(facts->triggered_ns - scene->started_ns, age));
     if (scene->limit_bytes)
@@ -113,7 +113,8 @@ static void add_culprit(const struct gs_report *report, struct gs_text *out)
     else if (strcmp(culprit->kind, "growth") == 0)
         gs_text_add(out, ": %s more than %s ago, %s of all growth%s\n", amount,
                     gs_print_duration(culprit->mapped ? report->findings.account->base_age_ns
-                                                      : report->findings.base_age_ns, age),
+                                                      : report->findings.base_age_ns,
+                                      age),
                     share, culprit->mapped ? " of what is mapped outside malloc" : "");
     else
         gs_text_add(out, ": holds %s, %s of %s\n", amount, share,
@@ -130,8 +131,9 @@ static void add_deadlock(struct gs_text *out, const struct gs_deadlock *deadlock
         gs_text_add_printable(out, thread->name);
         gs_text_add(out, "/%d in ", thread->tid);
         gs_text_add_printable(out, thread->function);
-        gs_text_add(out, thread->lock ? " waits for mutex %#llx, which thread %d holds\n"
-                                      : " waits for the end of thread%.0llu %d\n",
+        gs_text_add(out,
+                    thread->lock ? " waits for mutex %#llx, which thread %d holds\n"
+                                 : " waits for the end of thread%.0llu %d\n",
                     (unsigned long long)thread->lock, thread->holder);
     }
 }
@@ -187,7 +189,8 @@ static void add_functions(struct gs_text *out, const struct gs_profile *profile,
         out->failed = true;
         return;
     }
-    gs_text_add(out, "\n%s, %s in all\n        flat  flat%%         cum   cum%%\n", title, print(top.total, flat));
+    gs_text_add(out, "\n%s, %s in all\n        flat  flat%%         cum   cum%%\n", title,
+                print(top.total, flat));
     for (size_t i = 0; i < top.count && i < FUNCTIONS && top.row[i].flat; i++) {
         gs_text_add(out, "  %10s", print(top.row[i].flat, flat));
         add_share(out, top.row[i].flat, top.total);

@@ -1,0 +1,33 @@
+/* source_other_process.c - evidence of another process that lives and has no agent: its threads, as the caller has read them by
+ * ptrace (cli/foreign.c), and its memory map. Its heap, its CPU time and its rules are not known. Context: CLI. */
+#include "gather/gather.h"
+#include "incident/source.h"
+#include "symbol/symbol.h"
+
+static void describe(const struct gs_incident_facts *facts, const struct gs_incident_scene *scene,
+                     struct gs_incident_process *out)
+{
+    (void)scene; // its rules are ours: the other process has none
+    gs_incident_describe_living(facts->given->pid, out);
+    out->kinds = GS_THREADS;
+    out->died_tid = facts->given->died;
+}
+
+static const struct gs_maps *read_maps(const struct gs_incident_facts *facts, struct gs_maps **owned)
+{
+    return *owned = gs_maps_read(facts->given->pid);
+}
+
+/* KIND is GS_THREADS: `describe` names no other. */
+static int gather(const struct gs_incident_facts *facts, enum gs_kind kind, const struct gs_gather *how,
+                  struct gs_gathered *out)
+{
+    (void)kind;
+    return gs_gather_given(how, facts->given, out);
+}
+
+const struct gs_incident_source gs_incident_source_other_process = {
+    .describe = describe,
+    .read_maps = read_maps,
+    .gather = gather,
+};
