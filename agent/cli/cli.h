@@ -81,7 +81,8 @@ int gs_recover_core(const char *core_path, const char *exe, const char *dir, cha
 struct gs_store;
 struct gs_recover_wait { struct gs_store *store; const char *dir; int64_t began_ns; bool told; };
 bool gs_recover_wait(struct gs_recover_wait *wait);
-/* The incident of REMAINS, which were read from FILE, in the store DIR; its folder into PATH. Returns an exit status (recover.c). */
+/* The incident of REMAINS, which were read from FILE, in the store DIR; its folder into PATH. Returns an exit status
+ * (recover_write.c). */
 struct gs_remains;
 int gs_write_remains(const char *file, const struct gs_remains *remains, const char *dir, char path[]);
 

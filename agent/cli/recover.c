@@ -1,8 +1,6 @@
 /* recover.c - `gumshoe recover`: what is left of a process that died becomes an incident. */
 #include "cli/cli.h"
-#include "incident/incident.h"
 #include "reader/reader.h"
-#include "store/store.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -11,24 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-int gs_write_remains(const char *file, const struct gs_remains *remains, const char *dir, char path[])
-{
-    char why[256];
-    struct gs_store *store = gs_store_open(dir, &(struct gs_store_limits){0}, why, sizeof why);
-    if (!store)
-        return gs_complain(GS_IO, "%s: %s", dir, why);
-    struct gs_recover_wait wait = {.store = store, .dir = dir};
-    int error = gs_incident_of_remains(store, remains, path);
-    while (error == -EWOULDBLOCK && gs_recover_wait(&wait))
-        error = gs_incident_of_remains(store, remains, path);
-    gs_store_close(store);
-    if (error == -EWOULDBLOCK)
-        return GS_IO; // which was told
-    if (error)
-        return gs_complain(GS_IO, "%s: the incident could not be written: %s", file, strerrordesc_np(-error));
-    return GS_FINE;
-}
 
 static int recover(const char *remains, const char *exe, const char *dir)
 {

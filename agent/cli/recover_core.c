@@ -4,8 +4,8 @@
  *        ├─▶ heap (the anchor)   ──┼──▶ remains ──▶ incident
  *        └─▶ mapped files          ┘ */
 #include "base/memory.h"
-#include "box/box.h"
 #include "base/text.h"
+#include "box/box.h"
 #include "cli/cli.h"
 #include "gather/gather.h"
 #include "reader/reader.h"
