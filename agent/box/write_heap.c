@@ -1,0 +1,184 @@
+/* write_heap.c - the heap's part of a black box: what each stack holds, now and at its baselines, and how the heap is sampled.
+ *
+ *   a box begins   older baseline: all stacks │ younger one: stacks that differ │ now: stacks that differ
+ *   it goes on     the stacks that have counted since the last write │ a baseline, if one was taken
+ *
+ * A stack's frames and labels are written when it is met for the first time in a box (gs_box.known), its values each time.
+ * Who: the watcher. Bounds: a box begins with BEGIN_MAX bytes of stacks at most; those that do not fit are counted. */
+#include "base/clock.h"
+#include "box/write.h"
+#include "gather/gather.h"
+#include <string.h>
+
+enum {
+    ENTRY_MAX = 8 << 10, // bytes of one stack: 256 frames, 8 labels
+    BEGIN_MAX = GS_BOX_BYTES_MAX / 2,
+};
+
+/* ---- one stack ------------------------------------------------------------------------------------------------------- */
+
+static bool is_known(const struct gs_box *box, uint32_t stack)
+{
+    return box->known[stack / GS_HEAP_GROUP] >> stack % GS_HEAP_GROUP & 1;
+}
+
+static void put_frames(struct gs_box *box, uint32_t number)
+{
+    struct gs_box_out *out = &box->out;
+    struct gs_label_value label[GS_HEAP_LABELS_MAX];
+    struct gs_given_stack stack;
+    uint64_t before = 0;
+    gs_heap_stack_read(number, label, &stack);
+    gs_box_look_for_libraries(box, &stack);
+    gs_box_number(out, stack.depth);
+    for (uint32_t i = 0; i < stack.depth; i++) {
+        gs_box_signed(out, (int64_t)(stack.frame[i] - before));
+        before = stack.frame[i];
+    }
+    gs_box_number(out, stack.label_count);
+    for (uint32_t i = 0; i < stack.label_count; i++) {
+        gs_box_text(out, label[i].key);
+        gs_box_text(out, label[i].text);
+    }
+    box->known[number / GS_HEAP_GROUP] |= (uint64_t)1 << number % GS_HEAP_GROUP;
+}
+
+/* One more, in a record of stacks that has begun. */
+static void put_stack(struct gs_box *box, uint32_t stack, const int64_t *values)
+{
+    struct gs_box_out *out = &box->out;
+    bool new = !is_known(box, stack);
+    if (gs_box_room(out) < ENTRY_MAX) {
+        gs_box_end(out);
+        gs_box_begin(out, GS_BOX_STACKS);
+    }
+    gs_box_number(out, (uint64_t)stack * 2 + new);
+    if (new)
+        put_frames(box, stack);
+    for (int i = 0; i < GS_HEAP_VALUES; i++)
+        gs_box_signed(out, values[i]);
+}
+
+/* ---- many of them ------------------------------------------------------------------------------------------------------ */
+
+/* Those that have counted something since the last write. */
+void gs_box_put_changed_stacks(struct gs_box *box)
+{
+    uint32_t groups = (gs_heap_stack_count() + GS_HEAP_GROUP - 1) / GS_HEAP_GROUP;
+    bool any = false;
+    for (uint32_t group = 0; group < groups; group++)
+        for (uint64_t bits = gs_heap_stacks_changed(group); bits; bits &= bits - 1) {
+            uint32_t stack = group * GS_HEAP_GROUP + (uint32_t)__builtin_ctzll(bits);
+            int64_t values[GS_HEAP_VALUES];
+            if (!any)
+                gs_box_begin(&box->out, GS_BOX_STACKS);
+            any = true;
+            gs_heap_stack_values(stack, values);
+            put_stack(box, stack, values);
+        }
+    if (any)
+        gs_box_end(&box->out);
+}
+
+/* What STACK held at baseline number AT; at -1: holds now. */
+static void values_at(const struct gs_incident_scene *scene, int at, uint32_t stack, int64_t *values)
+{
+    if (at < 0)
+        gs_heap_stack_values(stack, values);
+    else
+        gs_baseline_values(scene->baselines, (unsigned)at, stack, values);
+}
+
+/* All stacks as of baseline AT (-1: now), but for those that were the same one step earlier, which is in the box already. */
+static void put_all_stacks(struct gs_box *box, const struct gs_incident_scene *scene, int at, int oldest)
+{
+    uint32_t count = gs_heap_stack_count();
+    gs_box_begin(&box->out, GS_BOX_STACKS);
+    for (uint32_t stack = 0; stack < count; stack++) {
+        int64_t values[GS_HEAP_VALUES], before[GS_HEAP_VALUES] = {0};
+        values_at(scene, at, stack, values);
+        if (at < oldest)
+            values_at(scene, at + 1, stack, before);
+        if (memcmp(values, before, sizeof values) == 0)
+            continue;
+        if (gs_box_out_size(&box->out) < BEGIN_MAX)
+            put_stack(box, stack, values);
+        else
+            box->left_out += at < 0;
+    }
+    gs_box_end(&box->out);
+}
+
+static void put_baseline(struct gs_box *box, int64_t taken_ns)
+{
+    gs_box_begin(&box->out, GS_BOX_BASELINE);
+    gs_box_number(&box->out, (uint64_t)(gs_realtime_ns() - (gs_monotonic_ns() - taken_ns)));
+    gs_box_end(&box->out);
+}
+
+/* A baseline was taken since the last write: what is in the box by here is it, but for what has counted in these microseconds. */
+void gs_box_put_new_baseline(struct gs_box *box, const struct gs_incident_scene *scene)
+{
+    int64_t taken_ns = gs_baseline_time_ns(scene->baselines, 0);
+    if (taken_ns == box->baseline_ns)
+        return;
+    box->baseline_ns = taken_ns;
+    put_baseline(box, taken_ns);
+}
+
+/* The two youngest baselines, and what is held now. */
+void gs_box_put_heap(struct gs_box *box, const struct gs_incident_scene *scene)
+{
+    int oldest = gs_baseline_time_ns(scene->baselines, 1)   ? 1
+                 : gs_baseline_time_ns(scene->baselines, 0) ? 0
+                                                            : -1;
+    memset(box->known, 0, sizeof box->known);
+    box->left_out = 0;
+    for (uint32_t group = 0; group < GS_BOX_STACKS_MAX / GS_HEAP_GROUP; group++)
+        (void)gs_heap_stacks_changed(group); // all are written: before they are read, so that none is missed
+    for (int at = oldest; at >= -1; at--) {
+        put_all_stacks(box, scene, at, oldest);
+        if (at >= 0)
+            put_baseline(box, gs_baseline_time_ns(scene->baselines, (unsigned)at));
+    }
+    box->baseline_ns = gs_baseline_time_ns(scene->baselines, 0);
+}
+
+/* ---- how it is sampled ----------------------------------------------------------------------------------------------- */
+
+static void put_sampling(struct gs_box *box)
+{
+    struct gs_box_out *out = &box->out;
+    const struct gs_heap_sampling *s = &box->sampling;
+    const uint64_t number[] = {s->asked_bytes,     s->bytes,       s->for_budget, s->for_crowding,
+                               s->samples_dropped, s->stacks_full, s->stacks_cut, s->labels_refused,
+                               s->hooks_seen,      box->left_out};
+    gs_box_begin(out, GS_BOX_SAMPLING);
+    for (size_t i = 0; i < sizeof number / sizeof *number; i++)
+        gs_box_number(out, number[i]);
+    gs_box_end(out);
+}
+
+static bool same_sampling(const struct gs_heap_sampling *a, const struct gs_heap_sampling *b)
+{
+    return a->asked_bytes == b->asked_bytes && a->bytes == b->bytes && a->for_budget == b->for_budget &&
+           a->for_crowding == b->for_crowding && a->samples_dropped == b->samples_dropped &&
+           a->stacks_full == b->stacks_full && a->stacks_cut == b->stacks_cut &&
+           a->labels_refused == b->labels_refused && a->hooks_seen == b->hooks_seen;
+}
+
+void gs_box_put_new_sampling(struct gs_box *box)
+{
+    struct gs_heap_sampling now;
+    gs_heap_sampling_now(&now);
+    if (same_sampling(&now, &box->sampling))
+        return;
+    box->sampling = now;
+    put_sampling(box);
+}
+
+void gs_box_put_sampling(struct gs_box *box)
+{
+    gs_heap_sampling_now(&box->sampling);
+    put_sampling(box);
+}
