@@ -3,8 +3,9 @@
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 corpse=$build/hosts/corpse
-file=$(rules r '{ "version": 1, "interval": "100ms", "heap": { "sample": "16KiB", "baseline": "1h" }, "budget": "100%", "rules": [
-  { "name": "never", "metric": "heap_in_use", "above": "1TiB" } ] }')
+# A rules file for each host: what one of them is told to change, another would take late, for a change of its own.
+for host in abort segv wait; do rules $host '{ "version": 1, "interval": "100ms", "heap": { "sample": "16KiB", "baseline": "1h" }, "budget": "100%", "rules": [
+  { "name": "never", "metric": "heap_in_use", "above": "1TiB" } ] }' > /dev/null; done
 
 # recovered CORE: the folder that the command made of it.
 recovered() { "$gumshoe" recover --dir recovered "$1" > said || fail "recover: status $?"; tail -n 1 said; }
@@ -26,11 +27,11 @@ as_it_was() {
 }
 
 # All that take their time begin together. dies HOW: a host with an agent that ends in a core file, in a directory of its own.
-dies() { mkdir "$1" && cd "$1" && ulimit -c unlimited && GUMSHOE_DIR=$tmp/d GUMSHOE_RULES=$file LD_PRELOAD=$build/libgumshoe.so exec "$corpse" "$1" > out 2>&1; }
+dies() { mkdir "$1" && cd "$1" && ulimit -c unlimited && GUMSHOE_DIR=$tmp/d GUMSHOE_RULES=$tmp/$1.json LD_PRELOAD=$build/libgumshoe.so exec "$corpse" "$1" > out 2>&1; }
 mkfifo input
 (dies abort) < input & abort=$!
 (dies segv) < input & segv=$!
-GUMSHOE_DIR=$tmp/d GUMSHOE_RULES=$file LD_PRELOAD=$build/libgumshoe.so "$corpse" wait < input > out & watched=$!
+GUMSHOE_DIR=$tmp/d GUMSHOE_RULES=$tmp/wait.json LD_PRELOAD=$build/libgumshoe.so "$corpse" wait < input > out & watched=$!
 "$corpse" wait < input > out2 & bare=$!
 cp "$corpse" elsewhere; cp "$corpse" moved; ./moved wait < input > out3 & moved=$!
 started="$abort $segv $watched $bare $moved"
@@ -42,7 +43,7 @@ for linker in lld mold; do
 done
 exec 3> input
 for out in abort/out segv/out out out2 out3 out.lld out.mold; do wait_until grep -q calm $out; done
-for pid in $abort $segv $watched; do take_baseline $pid "$file"; done
+take_baseline $abort abort.json; take_baseline $segv segv.json; take_baseline $watched wait.json
 printf '\n\n\n\n\n\n\n' >&3 # one for each
 
 it "makes one of a debugger's core file, of a process that lives on; what grew is to blame"
