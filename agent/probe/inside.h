@@ -314,6 +314,11 @@ struct gs_drop_counters {
 };
 extern struct gs_drop_counters gs_drops;
 
+/* What the samples of the whole heap stand for (totals.c): BYTES more are allocated, in use from now on (returns what is in use
+ * with them); BYTES are in use no more. */
+uint64_t gs_totals_add(uint64_t bytes);
+void gs_totals_take_off(uint64_t bytes);
+
 /* The alarm (wake.c): tell it where heap_in_use stands now. */
 void gs_alarm_check(uint64_t heap_in_use);
 

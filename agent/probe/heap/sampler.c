@@ -23,7 +23,6 @@ enum {
 
 static _Atomic uint64_t distance = DEFAULT_DISTANCE; // 0: off
 static _Atomic uint32_t depth = DEFAULT_DEPTH;
-static _Atomic uint64_t heap_in_use, heap_allocated;
 static _Atomic bool hooks_seen;
 _Atomic bool gs_heap_is_anothers;
 static _Atomic unsigned widened;
@@ -48,16 +47,6 @@ void gs_probe_stop(void)
 bool gs_probe_hooks_seen(void)
 {
     return atomic_load_explicit(&hooks_seen, memory_order_relaxed) && !gs_heap_is_anothers;
-}
-
-uint64_t gs_probe_heap_in_use(void)
-{
-    return atomic_load_explicit(&heap_in_use, memory_order_relaxed);
-}
-
-uint64_t gs_probe_heap_allocated(void)
-{
-    return atomic_load_explicit(&heap_allocated, memory_order_relaxed);
 }
 
 void gs_probe_widen(unsigned doublings)
@@ -155,14 +144,14 @@ static void record(const void *ptr, struct gs_live live, struct gs_caller caller
     }
     gs_place_note(ptr);
     gs_stack_count_alloc(live.stack, live.objects, live.bytes);
-    atomic_fetch_add_explicit(&heap_allocated, live.bytes, memory_order_relaxed);
-    gs_alarm_check(atomic_fetch_add_explicit(&heap_in_use, live.bytes, memory_order_relaxed) + live.bytes);
+    gs_alarm_check(gs_totals_add(live.bytes));
 }
 
 bool gs_sampler_stack(struct gs_caller caller, uint32_t *stack)
 {
     struct gs_scratch *scratch =
-        atomic_load_explicit(&distance, memory_order_relaxed) && !gs_probe_cannot_serve() ? gs_scratch_take() : NULL;
+        atomic_load_explicit(&distance, memory_order_relaxed) && !gs_probe_cannot_serve() ? gs_scratch_take()
+                                                                                          : NULL;
     if (!scratch)
         return false;
     int kept = errno;
@@ -214,7 +203,8 @@ static void tell_waiting(void)
     void (*whom)(void) = atomic_load_explicit(&waiting, memory_order_acquire);
     if (GS_LIKELY(!whom) || (int64_t)now_ns() < waiting_due_ns)
         return;
-    if (atomic_compare_exchange_strong_explicit(&waiting, &whom, NULL, memory_order_acq_rel, memory_order_relaxed))
+    if (atomic_compare_exchange_strong_explicit(&waiting, &whom, NULL, memory_order_acq_rel,
+                                                memory_order_relaxed))
         whom();
 }
 
@@ -239,7 +229,7 @@ void gs_sampler_record(const void *ptr, size_t size, uint64_t drawn_with, struct
 void gs_sampler_let_go(const struct gs_live *held)
 {
     gs_stack_count_free(held->stack, held->objects, held->bytes);
-    atomic_fetch_sub_explicit(&heap_in_use, held->bytes, memory_order_relaxed);
+    gs_totals_take_off(held->bytes);
 }
 
 void gs_sampler_forget(const void *ptr)

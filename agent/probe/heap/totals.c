@@ -1,0 +1,30 @@
+/* totals.c - how much the samples of the whole heap stand for: in use now, and allocated since the start, in bytes.
+ *
+ *   sampler.c ──adds and takes off──▶ in_use, allocated ──▶ the watcher, and wake.c for its alarm
+ *
+ * in_use is the sum over the stacks' inuse_space (stacks.c).
+ * Who: host threads, at sampled allocations and at their frees; the watcher reads at any time. */
+#include "probe/inside.h"
+
+static _Atomic uint64_t in_use, allocated;
+
+uint64_t gs_totals_add(uint64_t bytes)
+{
+    atomic_fetch_add_explicit(&allocated, bytes, memory_order_relaxed);
+    return atomic_fetch_add_explicit(&in_use, bytes, memory_order_relaxed) + bytes;
+}
+
+void gs_totals_take_off(uint64_t bytes)
+{
+    atomic_fetch_sub_explicit(&in_use, bytes, memory_order_relaxed);
+}
+
+uint64_t gs_probe_heap_in_use(void)
+{
+    return atomic_load_explicit(&in_use, memory_order_relaxed);
+}
+
+uint64_t gs_probe_heap_allocated(void)
+{
+    return atomic_load_explicit(&allocated, memory_order_relaxed);
+}
