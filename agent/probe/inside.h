@@ -223,6 +223,9 @@ bool gs_reach_is_on_own_stack(uintptr_t sp);
 void gs_small_stack_enter(void);
 /* The same if SP, where the calling thread stands, is on such a stack; REACH is what a walk from there has found. */
 void gs_small_stack_notice(uintptr_t sp, const struct gs_reach *reach);
+/* Have WHOM called with each thread that is marked so from now on, on that thread, in a signal handler maybe. For one listener:
+ * cpu.c, which ends the thread's timer. For good, also in the child of a fork. */
+void gs_small_stack_tell(void (*whom)(pid_t tid));
 void gs_small_stack_after_fork(void); // in the child
 
 /* ---- sampling (sampler.c) -------------------------------------------------------------------------------------------- */
@@ -277,21 +280,25 @@ bool gs_thread_ended(pid_t pid, pid_t tid);
 
 /* ---- signals (signal.c), and what they are for ------------------------------------------------------------------------- */
 
+/* Who has sent the borrowed signal, and so whose it is: a CPU timer (cpu.c), or a request by tgkill (thread_stack.c). */
+enum gs_signal_sender { GS_SIGNAL_TIMER, GS_SIGNAL_REQUEST, GS_SIGNAL_SENDERS };
+/* Called in the signal handler, on any host thread: no lock, no allocation, bounded; errno is kept by the caller. */
+typedef void gs_signal_handler(const siginfo_t *info, const ucontext_t *context);
+/* Have HANDLER called for signals from SENDER, for good, also in the child of a fork. To be called before gs_signal_borrow by
+ * whoever has signals sent; any number of times with the same HANDLER. Context: any but a signal handler. */
+void gs_signal_set_handler(enum gs_signal_sender sender, gs_signal_handler *handler);
 int gs_signal_borrow(void); // its number; 0: the host uses all that we could. Give each back that was borrowed
 void gs_signal_give_back(void);
 bool gs_signal_still_ours(void);
 void gs_signal_after_fork(void);
-/* Context: signal handler. */
-void gs_cpu_on_timer(const siginfo_t *info, void *context);
-void gs_thread_stack_on_signal(const void *context);
 struct gs_registers gs_registers_of(const ucontext_t *context); // of what a handler interrupted
+gs_signal_handler gs_thread_stack_on_signal;
 
 /* A thread begins, the calling one: its CPU time is sampled from here on, if anybody's is (cpu.c). */
 void gs_cpu_thread_begins(pid_t tid);
-/* The calling thread is not to be signalled any more. */
-void gs_cpu_thread_leaves(pid_t tid);
 /* The calling thread blocks the signals in SET: if ours is one of them, it is not sampled any more, and finds none of ours. */
 void gs_cpu_thread_blocks(const sigset_t *set);
+void gs_cpu_timers_after_fork(void);
 
 /* The hooks of hooks_malloc.c, by names that say that they are meant. */
 void *gs_hooked_malloc(size_t size);

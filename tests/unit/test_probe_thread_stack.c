@@ -250,7 +250,7 @@ __attribute__((noinline)) static void answer_in_steps(void)
     ucontext_t context;
     getcontext(&context);
     __asm__ volatile("pushfq; orq $0x100, (%%rsp); popfq" ::: "memory", "cc");
-    gs_thread_stack_on_signal(&context);
+    gs_thread_stack_on_signal(NULL, &context);
     __asm__ volatile("pushfq; andq $~0x100, (%%rsp); popfq" ::: "memory", "cc");
 }
 

@@ -1,6 +1,6 @@
 /* cpu.c - where CPU time goes: a timer on each thread's own CPU clock, whose signal has the thread look at its stack.
  *
- *   thread begins (hooks_thread.c)      ──▶ timer ──▶ signal ──▶ gs_cpu_on_timer: walk ──▶ ring[4096] ──▶ the watcher
+ *   thread begins (hooks_thread.c)      ──▶ timer ──▶ signal ──▶ on_timer: walk ──▶ ring[4096] ──▶ the watcher
  *   threads there are (the watcher asks)──▶   │
  *                                             └ on the thread's CPU clock, so that all threads weigh the same
  *
@@ -13,7 +13,7 @@
  * is C / period, for C of a tick or more. Several expiries within one tick come as one signal that says how many it stands
  * for (si_overrun).
  *
- * Who:    arming, reading: the watcher; new threads arm themselves; gs_cpu_on_timer is in the signal handler.
+ * Who:    arming, reading: the watcher; new threads arm themselves; on_timer is in the signal handler.
  * Bounds: .bss: PLACES timers, SLOTS samples. When nobody reads, the oldest samples give way: that is what "the seconds
  *         before" are made of. */
 #include "probe/inside.h"
@@ -62,7 +62,8 @@ bool gs_probe_cpu_next(struct gs_cpu_sample *out, bool last)
         uint64_t state = atomic_load_explicit(&slot->state, memory_order_acquire);
         if (state == (tail << 2 | READY)) {
             memcpy(out, &slot->sample, offsetof(struct gs_cpu_sample, frames));
-            memcpy(out->frames, slot->sample.frames, out->depth % (GS_CPU_DEPTH_MAX + 1) * sizeof *out->frames);
+            memcpy(out->frames, slot->sample.frames,
+                   out->depth % (GS_CPU_DEPTH_MAX + 1) * sizeof *out->frames);
             atomic_thread_fence(memory_order_acquire);
             if (atomic_load_explicit(&slot->state, memory_order_relaxed) == state) {
                 tail++;
@@ -109,8 +110,8 @@ static _Atomic uint64_t *place_for(pid_t tid)
     for (size_t at = (size_t)tid % PLACES, end = at + NEIGHBOURS; at < end; at++) {
         uint64_t none = 0;
         atomic_store_explicit(&timers_used, true, memory_order_relaxed);
-        if (atomic_compare_exchange_strong_explicit(&timer[at], &none, (uint64_t)tid << 32, memory_order_acquire,
-                                                    memory_order_relaxed))
+        if (atomic_compare_exchange_strong_explicit(&timer[at], &none, (uint64_t)tid << 32,
+                                                    memory_order_acquire, memory_order_relaxed))
             return &timer[at];
     }
     return NULL;
@@ -203,7 +204,8 @@ bool gs_probe_cpu_is_watched(pid_t tid)
     return timer_of(tid) != NULL;
 }
 
-void gs_cpu_thread_leaves(pid_t tid)
+/* Thread TID is not to be signalled any more. Context: host thread, signal handler, watcher. */
+static void end_timer_of(pid_t tid)
 {
     _Atomic uint64_t *place = timer_of(tid);
     if (place)
@@ -243,7 +245,7 @@ bool gs_probe_cpu_watch(pid_t tid)
         return false;
     if (gs_probe_may_be_asked(tid))
         return true;
-    gs_cpu_thread_leaves(tid); // it has left for a small stack meanwhile
+    end_timer_of(tid); // it has left for a small stack meanwhile
     return false;
 }
 
@@ -259,7 +261,7 @@ void gs_probe_cpu_sweep(void)
 
 /* ---- in the handler ------------------------------------------------------------------------------------------------ */
 
-void gs_cpu_on_timer(const siginfo_t *info, void *context)
+static void on_timer(const siginfo_t *info, const ucontext_t *context)
 {
     int64_t period = atomic_load_explicit(&period_ns, memory_order_relaxed);
     uint64_t ticket;
@@ -289,6 +291,8 @@ void gs_cpu_on_timer(const siginfo_t *info, void *context)
 
 bool gs_probe_cpu_start(int64_t period)
 {
+    gs_signal_set_handler(GS_SIGNAL_TIMER, on_timer);
+    gs_small_stack_tell(end_timer_of);
     signal_number = gs_signal_borrow();
     if (!signal_number)
         return false;
@@ -316,16 +320,10 @@ void gs_probe_cpu_stop(void)
     gs_signal_give_back();
 }
 
-void gs_probe_after_fork(void)
+void gs_cpu_timers_after_fork(void)
 {
     atomic_store_explicit(&period_ns, 0, memory_order_relaxed);
     for (size_t at = 0; timers_used && at < PLACES + NEIGHBOURS; at++) // a child inherits no timers
         if (atomic_load_explicit(&timer[at], memory_order_relaxed))
             atomic_store_explicit(&timer[at], 0, memory_order_relaxed); // what is not written is not copied
-    gs_scratch_after_fork();
-    gs_signal_after_fork();
-    gs_mapped_after_fork();
-    gs_roll_after_fork();
-    gs_walk_after_fork();
-    gs_small_stack_after_fork();
 }

@@ -1,14 +1,19 @@
 /* signal.c - the one signal of the host's that we borrow, to have a thread look at its own stack.
  *
- *   borrowed ──▶ on_signal, on any host thread ─┬─ sent by tgkill      ──▶ thread_stack.c answers
- *                                               └─ sent by a CPU timer ──▶ cpu.c takes a sample
+ *   borrowed ──▶ on_signal, on any host thread ─┬─ sent by tgkill      ──▶ handlers[GS_SIGNAL_REQUEST]  (thread_stack.c's)
+ *                                               └─ sent by a CPU timer ──▶ handlers[GS_SIGNAL_TIMER]    (cpu.c's)
  *
- * SIGURG, else SIGWINCH: to be ignored is what they do by default, so that one which is still pending over an exec, or comes
- * after we gave the signal back, harms nobody. One that the host has a handler for is not borrowed; a host that sets its
- * own while we have it keeps it, also if it does so between two of our system calls.
- * Who:    borrowing and giving back: the watcher and host threads in gumshoe_write_profile, in turn: who comes while another is
- *         at it waits for a few system calls. Never in a signal handler, nor in malloc.
- * Bounds: on_signal keeps errno and does what its two users do: a walk. */
+ * The files that use the signal set their handler here before they borrow it, so this file calls none of them by name.
+ *
+ * SIGURG, else SIGWINCH: both are ignored by default, so a signal that is still pending over an exec, or that arrives after we
+ * gave the signal back, harms nobody. A signal that the host has a handler for is not borrowed. A host that sets its own handler
+ * while we have the signal keeps it, even if it does so between two of our system calls.
+ *
+ * Several may borrow at the same time (a capture of CPU time and a dump of threads); they share the one signal, and the last to
+ * give it back restores what the host had.
+ * Who:    borrowing and giving back: the watcher, and host threads in gumshoe_write_profile. Who comes while another is
+ *         inside waits for a few system calls. Never in a signal handler, nor in malloc.
+ * Bounds: on_signal keeps errno; beyond that it costs what the handler costs: a walk. */
 #include "probe/inside.h"
 #include <errno.h>
 #include <linux/futex.h>
@@ -28,8 +33,9 @@ static struct {
     bool used[CANDIDATES];  // and ours may still be there
 } borrowed;
 
-/* ---- one at a time ------------------------------------------------------------------------------------------------ */
+/* ---- a lock over `borrowed` -------------------------------------------------------------------------------------------- */
 
+/* Held for the few system calls that change `borrowed`, not for as long as the signal is borrowed. */
 enum { FREE, TAKEN, WAITED_FOR };
 static _Atomic uint32_t turn;
 
@@ -70,6 +76,21 @@ struct gs_registers gs_registers_of(const ucontext_t *context)
     return registers;
 }
 
+static _Atomic(gs_signal_handler *) handlers[GS_SIGNAL_SENDERS];
+
+void gs_signal_set_handler(enum gs_signal_sender sender, gs_signal_handler *handler)
+{
+    atomic_store_explicit(&handlers[sender], handler, memory_order_release);
+}
+
+/* No handler is set: nothing of ours has had such a signal sent, so it is ignored. */
+static void handle(enum gs_signal_sender sender, const siginfo_t *info, const ucontext_t *context)
+{
+    gs_signal_handler *handler = atomic_load_explicit(&handlers[sender], memory_order_acquire);
+    if (handler)
+        handler(info, context);
+}
+
 static _Atomic bool passed_by; // one came that was not meant for us
 
 /* Context: signal handler. */
@@ -78,9 +99,9 @@ static void on_signal(int signal, siginfo_t *info, void *context)
     int kept = errno;
     (void)signal;
     if (info->si_code == SI_TIMER)
-        gs_cpu_on_timer(info, context);
+        handle(GS_SIGNAL_TIMER, info, context);
     else if (info->si_code == SI_TKILL)
-        gs_thread_stack_on_signal(context);
+        handle(GS_SIGNAL_REQUEST, info, context);
     else
         atomic_store_explicit(&passed_by, true, memory_order_relaxed);
     errno = kept;
@@ -184,14 +205,4 @@ void gs_signal_after_fork(void)
     atomic_store_explicit(&turn, FREE, memory_order_relaxed);
     borrowed.users = 0;
     give_all_back();
-}
-
-int gs_probe_ask_begin(void)
-{
-    return gs_signal_borrow();
-}
-
-void gs_probe_ask_end(void)
-{
-    gs_signal_give_back();
 }

@@ -17,15 +17,30 @@
 
 enum { PAGE = 4096, PAGES = 12 }; // 48 KiB
 
+static _Atomic(void (*)(pid_t tid)) told;
+
+void gs_small_stack_tell(void (*whom)(pid_t tid))
+{
+    atomic_store_explicit(&told, whom, memory_order_seq_cst);
+}
+
+/* First the mark, then the listener. cpu.c goes the other way, listener, timer, mark (gs_probe_cpu_watch), so that one of the two
+ * ends a timer that is being armed at this moment. */
+static void mark(pid_t tid)
+{
+    gs_roll_small_stack(tid);
+    void (*whom)(pid_t) = atomic_load_explicit(&told, memory_order_seq_cst);
+    if (whom)
+        whom(tid);
+}
+
 void gs_small_stack_enter(void)
 {
     if (gs_thread.on_small_stack)
         return;
     int kept = errno;
-    pid_t tid = (pid_t)syscall(SYS_gettid);
     gs_thread.on_small_stack = true;
-    gs_roll_small_stack(tid);
-    gs_cpu_thread_leaves(tid);
+    mark((pid_t)syscall(SYS_gettid));
     errno = kept;
 }
 

@@ -189,8 +189,9 @@ static void fill(struct request *request, const ucontext_t *context)
     request->stack.how = GS_THREAD_SIGNALED;
 }
 
-void gs_thread_stack_on_signal(const void *context)
+void gs_thread_stack_on_signal(const siginfo_t *info, const ucontext_t *context)
 {
+    (void)info;
     pid_t tid = (pid_t)syscall(SYS_gettid);
     for (int i = 0; i < REQUESTS; i++) {
         struct request *request = &requests[i];
@@ -259,10 +260,17 @@ static struct request *free_request(void)
     return NULL;
 }
 
+/* Borrow the signal with our handler in place: it is set before the first request can be sent. */
+static int borrow_signal(void)
+{
+    gs_signal_set_handler(GS_SIGNAL_REQUEST, gs_thread_stack_on_signal);
+    return gs_signal_borrow();
+}
+
 static bool take_asking(pid_t tid, int64_t timeout_ns, struct gs_thread_stack *out)
 {
     struct request *request = free_request();
-    int number = request ? gs_signal_borrow() : 0;
+    int number = request ? borrow_signal() : 0;
     if (!number)
         return false;
     atomic_store_explicit(&request->slept_for, false, memory_order_relaxed);
@@ -293,4 +301,14 @@ void gs_probe_thread_stack(int task, pid_t tid, int64_t timeout_ns, struct gs_th
     if ((take_asleep(task, tid, out) && !out->cut) || timeout_ns == 0)
         return;
     take_asking(tid, timeout_ns, out);
+}
+
+int gs_probe_ask_begin(void)
+{
+    return borrow_signal();
+}
+
+void gs_probe_ask_end(void)
+{
+    gs_signal_give_back();
 }
