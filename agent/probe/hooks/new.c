@@ -17,7 +17,7 @@
 #include <link.h>
 #include <string.h>
 
-#pragma weak _dl_find_object // see rows.c
+#pragma weak _dl_find_object // see unwind/frame_entry.c
 
 #define HOOK   __attribute__((visibility("default")))
 #define CALLED static __attribute__((noinline))

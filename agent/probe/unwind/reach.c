@@ -19,8 +19,8 @@
 
 enum { PAGE = 4096, PAGES_A_WALK = 64, OWN_STACK_MAX = 64 << 20, NEAR_END = 16 * PAGE };
 
-extern void *__libc_stack_end
-    __attribute__((weak)); // of the loader: where main's stack begins (weak: see rows.c)
+/* Of the loader: where main's stack begins. Weak as _dl_find_object is (frame_entry.c). */
+extern void *__libc_stack_end __attribute__((weak));
 
 static bool readable(uintptr_t at)
 {
@@ -119,5 +119,6 @@ bool gs_reach_is_on_own_stack(uintptr_t sp)
     uintptr_t first_end = &__libc_stack_end ? (uintptr_t)__libc_stack_end : 0;
     if (sp >= gs_thread.stack_low && sp < gs_thread.stack_high)
         return true;
-    return first_end && end_of_own_stack() == first_end && own_end(sp) == first_end; // it grows when it is used
+    return first_end && end_of_own_stack() == first_end &&
+           own_end(sp) == first_end; // it grows when it is used
 }

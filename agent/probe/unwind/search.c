@@ -126,8 +126,8 @@ void gs_search_on(const struct gs_registers *at, struct gs_reach *reach, struct 
     uintptr_t inside = at->pc + at->exact - 1;
     struct gs_row row = gs_row_compile_unsure(inside);
     struct function function;
-    if (at->bp_known || (row.kind != GS_ROW_BP && row.kind != GS_ROW_BP_DEREF) || out->depth == GS_DEPTH_MAX ||
-        !gs_row_function(inside, &function.start, &function.end))
+    if (at->bp_known || (row.kind != GS_ROW_BP && row.kind != GS_ROW_BP_DEREF) ||
+        out->depth == GS_DEPTH_MAX || !gs_row_function(inside, &function.start, &function.end))
         return;
     uintptr_t word, bp = (at->sp + 7) & -(uintptr_t)8;
     for (; gs_reach_load(reach, bp, &word); bp += 8)

@@ -219,62 +219,79 @@ bool gs_walk_step(struct gs_row row, struct gs_registers *r, struct gs_reach *re
     return false;
 }
 
-/* Up by the frames that need no more than CFA = sp or bp + n in memory known to be readable: nearly all. What changes from
- * frame to frame stays in the machine's registers: the long way (gs_walk_step) is out of this loop's sight,
- * which is why this is not to be inlined.
- * True: *R stands on a frame, the last in FRAMES, that takes the long way by *PACKED. False: MAX frames. */
-static __attribute__((noinline)) bool climb(struct gs_registers *r, const struct gs_reach *reach,
-                                            uintptr_t *frames, uint32_t max, uint32_t *depth,
-                                            uint64_t this_age, uint64_t *packed)
+/* What changes from frame to frame. */
+struct fast_registers {
+    uintptr_t pc, sp, bp, bx, past; // past: one past an address inside the call
+    bool bx_known;
+};
+
+/* One frame up by ROW, over the stack that is known to be readable: up to HIGH, found at address + SHIFT. False: this frame
+ * needs more than CFA = sp or bp + n in that memory. Inlined, so that *AT stays in the machine's registers. */
+static inline __attribute__((always_inline)) bool step_fast(struct fast_registers *at, uint64_t row,
+                                                            uintptr_t high, uintptr_t shift)
 {
-    uintptr_t pc = r->pc, sp = r->sp, bp = r->bp, past = pc + r->exact; // one past an address inside the call
+    unsigned kind = (unsigned)(row >> 58); // and what becomes of bp
+    if (kind != SP_BP_SAME && kind != SP_BP_SAVED && kind != BP_BP_SAVED)
+        return false;
+    uintptr_t base = at->sp;
+    if (kind == BP_BP_SAVED) {
+        __asm__ volatile(
+            ""); // a branch, which is predicted, and no conditional move, which would wait for both
+        base = at->bp;
+    }
+    uintptr_t cfa = base + (uintptr_t)(intptr_t)(int32_t)row;
+    if (cfa <= at->sp || cfa > high || cfa & 7)
+        return false;
+    uintptr_t above = *(const uintptr_t *)(cfa - 8 + shift);
+    if (above == 0)
+        return false;
+    uintptr_t bp_at = cfa + (uintptr_t)bp_offset_of(row), bx_at = cfa + (uintptr_t)bx_offset_of(row);
+    if (kind != SP_BP_SAME && bp_at >= cfa)
+        return false;
+    if (row & ANY_BX) {
+        if (bx_at < at->sp || bx_at >= cfa)
+            return false;
+        at->bx = *(const uintptr_t *)(bx_at + shift);
+        at->bx_known = true;
+    }
+    if (kind != SP_BP_SAME && bp_at >= at->sp) // else see restore()
+        at->bp = *(const uintptr_t *)(bp_at + shift);
+    at->pc = at->past = above;
+    at->sp = cfa;
+    return true;
+}
+
+/* Up by the frames that step_fast can do: nearly all. Not to be inlined: beside gs_walk_step the compiler would keep less of
+ * this loop in registers.
+ * True: *R is at a frame, the last in FRAMES, that gs_walk_step is to do with the row *PACKED. False: MAX frames. */
+static __attribute__((noinline)) bool walk_fast(struct gs_registers *r, const struct gs_reach *reach,
+                                                uintptr_t *frames, uint32_t max, uint32_t *depth,
+                                                uint64_t this_age, uint64_t *packed)
+{
+    struct fast_registers at = {r->pc, r->sp, r->bp, r->bx, r->pc + r->exact, r->bx_known};
     const uintptr_t high = reach->high, shift = (uintptr_t)reach->shift;
     uint32_t count = *depth;
-    uintptr_t bx = r->bx;
     uint64_t row = 0;
-    bool stands = false, bx_known = r->bx_known;
-    while (count < max) {
-        frames[count++] = past;
-        row = row_for(past, this_age, reach);
-        unsigned kind = (unsigned)(row >> 58); // and what becomes of bp
-        stands = true;
-        if (kind != SP_BP_SAME && kind != SP_BP_SAVED && kind != BP_BP_SAVED)
-            break;
-        uintptr_t base = sp;
-        if (kind == BP_BP_SAVED) {
-            __asm__ volatile(""); // a branch, which is foretold, and no choice, which would wait for both
-            base = bp;
-        }
-        uintptr_t cfa = base + (uintptr_t)(intptr_t)(int32_t)row;
-        if (cfa <= sp || cfa > high || cfa & 7)
-            break;
-        uintptr_t above = *(const uintptr_t *)(cfa - 8 + shift);
-        if (above == 0)
-            break;
-        uintptr_t bp_at = cfa + (uintptr_t)bp_offset_of(row), bx_at = cfa + (uintptr_t)bx_offset_of(row);
-        if (kind != SP_BP_SAME && bp_at >= cfa)
-            break;
-        if (row & ANY_BX) {
-            if (bx_at < sp || bx_at >= cfa)
-                break;
-            bx = *(const uintptr_t *)(bx_at + shift);
-            bx_known = true;
-        }
-        if (kind != SP_BP_SAME && bp_at >= sp) // else see restore()
-            bp = *(const uintptr_t *)(bp_at + shift);
-        pc = past = above;
-        sp = cfa;
-        stands = false;
+    bool stands = false;
+    while (count < max && !stands) {
+        frames[count++] = at.past;
+        row = row_for(at.past, this_age, reach);
+        stands = !step_fast(&at, row, high, shift);
     }
-    *r = (struct gs_registers){
-        .pc = pc, .sp = sp, .bp = bp, .bx = bx, .bp_known = true, .bx_known = bx_known, .exact = past != pc};
+    *r = (struct gs_registers){.pc = at.pc,
+                               .sp = at.sp,
+                               .bp = at.bp,
+                               .bx = at.bx,
+                               .bp_known = true,
+                               .bx_known = at.bx_known,
+                               .exact = at.past != at.pc};
     *depth = count;
     *packed = row;
     return stands;
 }
 
-/* The same, a frame at a time: bp is not known yet, or the cache is closed. */
-static bool climb_one(const struct gs_registers *r, const struct gs_reach *reach, uintptr_t *frames,
+/* As walk_fast, but the frame that *R is at alone: where bp is not known yet, or the cache is closed. */
+static bool add_frame(const struct gs_registers *r, const struct gs_reach *reach, uintptr_t *frames,
                       uint32_t *depth, bool cached, uint64_t this_age, uint64_t *packed)
 {
     uintptr_t past = r->pc + r->exact;
@@ -291,8 +308,8 @@ uint32_t gs_walk(struct gs_registers *r, struct gs_reach *reach, uintptr_t *fram
     uint64_t this_age = atomic_load_explicit(&age, memory_order_acquire);
     *cut = true;
     while (depth < max) {
-        if (!(cached && r->bp_known ? climb(r, reach, frames, max, &depth, this_age, &packed)
-                                    : climb_one(r, reach, frames, &depth, cached, this_age, &packed)))
+        if (!(cached && r->bp_known ? walk_fast(r, reach, frames, max, &depth, this_age, &packed)
+                                    : add_frame(r, reach, frames, &depth, cached, this_age, &packed)))
             break;
         struct gs_row row = unpack(packed);
         bool outermost = row.kind == GS_ROW_END;

@@ -1,6 +1,6 @@
-/* walk_libunwind.c - the walk by libunwind, in place of walk.c and rows.c: cmake -DGUMSHOE_UNWINDER=libunwind.
+/* walk_libunwind.c - the walk by libunwind, in place of walk.c, rows.c and what they use: cmake -DGUMSHOE_UNWINDER=libunwind.
  *
- * For machines whose registers rows.c does not know, and as the measured alternative (docs/unwinding.md): a hundred times
+ * For machines whose registers dwarf.h does not know, and as the measured alternative (docs/unwinding.md): a hundred times
  * slower, with locks (so the one file here that tests/check/probe_symbols.sh lets off), and the library then needs
  * libunwind, whose _Unwind_* and backtrace take the host's over.
  * Of another thread's stack, which is read as a copy, it finds the first frame only: that thread is asked by a signal.

@@ -1,0 +1,99 @@
+/* unwind/dwarf.h - reading .eh_frame: what cursor.c, frame_entry.c, expression.c and rows.c share.
+ *
+ *   pc ──frame_entry.c──▶ struct gs_frame_entry (what FDE and CIE say) ──rows.c: run the programs──▶ struct gs_row
+ *                                                                          └─▶ expression.c: where a rule is an expression
+ *
+ * Tables are read in place, or from copies where their object may be unmapped meanwhile; a cursor hides which.
+ * Who: host threads on a cache miss, the watcher. No lock, no allocation, bounded by the lengths in the tables.
+ * Format: Linux Standard Base, "Exception Frames"; DWARF 4, sections 2.5 and 6.4. */
+#pragma once
+#include "probe/inside.h"
+#include <string.h>
+
+/* DWARF's numbers of the registers that are followed, on x86-64. */
+enum { GS_REG_BX = 3, GS_REG_BP = 6, GS_REG_SP = 7, GS_REG_PC = 16 };
+
+/* ---- bytes, read in order (cursor.c) ------------------------------------------------------------------------- */
+
+/* Where the next byte is. Reading beyond END sets BAD, moves to END and gives 0, so that a caller may look at BAD once, after
+ * several reads. */
+struct gs_cursor {
+    const uint8_t *at, *end;
+    intptr_t shift; // what is read is a copy, of what lies at its address + shift; 0: it is no copy
+    bool cut;       // the copy ends before what it is of does
+    bool bad;
+};
+
+/* The next BYTES bytes (at most 8) as a number. */
+static inline uint64_t gs_cursor_take(struct gs_cursor *c, size_t bytes)
+{
+    uint64_t value = 0;
+    if ((size_t)(c->end - c->at) < bytes) {
+        c->bad = true;
+        c->at = c->end;
+        return 0;
+    }
+    memcpy(&value, c->at, bytes);
+    c->at += bytes;
+    return value;
+}
+
+/* A number in 7 bits a byte, lowest bits first: unsigned, and signed. Bits beyond 64 are dropped. */
+static inline uint64_t gs_cursor_take_uleb(struct gs_cursor *c)
+{
+    uint64_t value = 0;
+    for (unsigned shift = 0;; shift += 7) {
+        uint64_t byte = gs_cursor_take(c, 1);
+        if (shift < 64)
+            value |= (byte & 0x7f) << shift;
+        if (!(byte & 0x80))
+            return value;
+    }
+}
+int64_t gs_cursor_take_sleb(struct gs_cursor *c);
+/* The lowest BYTES bytes of VALUE as a signed number. */
+int64_t gs_sign_extend(uint64_t value, size_t bytes);
+/* A pointer in one of the encodings DW_EH_PE_*; 0 where it is omitted. */
+uintptr_t gs_cursor_take_encoded(struct gs_cursor *c, uint8_t encoding);
+
+/* ---- what the tables say of an address (frame_entry.c) ------------------------------------------------------------ */
+
+/* Room for the copies of what an object that may be unmapped says of one address. A longer program is followed as far as it was
+ * copied. */
+enum { GS_ENTRY_COPY_ROOM = 256 };
+struct gs_entry_copies {
+    uint8_t fde[GS_ENTRY_COPY_ROOM], cie[GS_ENTRY_COPY_ROOM];
+};
+
+struct gs_frame_entry { // what an FDE and its CIE say
+    uint64_t code_align;
+    int64_t data_align;
+    uint8_t encoding;                 // of pointers in the program
+    bool augmented, signal;           // signal: it is the kernel's signal frame
+    uintptr_t start, length;          // of the code
+    struct gs_cursor initial, program; // the CIE's program, and the FDE's, which goes on from there
+};
+
+enum gs_entry_found {
+    GS_ENTRY_FOUND,
+    GS_ENTRY_NONE,    // no unwind data cover this address
+    GS_ENTRY_STRANGE, // they are damaged, or of a kind that we do not know
+};
+/* Find and read the entry that covers PC, into *OUT. COPIES: where copies are made if the object of PC may be unmapped meanwhile;
+ * the caller keeps them as long as it uses *OUT. NULL: a thread stands in the object, which stays, and is read in place.
+ * errno is kept only without COPIES. */
+enum gs_entry_found gs_frame_entry_find(uintptr_t pc, struct gs_entry_copies *copies, struct gs_frame_entry *out);
+
+/* ---- expressions (expression.c) ----------------------------------------------------------------------------------- */
+
+struct gs_expression {
+    const uint8_t *at;
+    uint32_t length;
+};
+struct gs_term { // base + value, or *(base + value)
+    enum { GS_TERM_CONSTANT, GS_TERM_SP, GS_TERM_BP, GS_TERM_BX } base;
+    bool loaded;
+    int64_t value;
+};
+/* The term that EXPRESSION stands for, at PC. False: it is none, or uses what we do not follow. */
+bool gs_expression_evaluate(const struct gs_expression *expression, uintptr_t pc, struct gs_term *out);
