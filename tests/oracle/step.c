@@ -14,7 +14,7 @@
  *   lost      libunwind does not arrive at the program's outermost frame, as ours may: on the landing pad of an
  *             exception, while the C++ runtime overwrites the registers that it is about to load, and beyond the first
  *             frame of a makecontext stack. Then it is no oracle. */
-#include "probe/inside.h"
+#include "probe/unwind/inside.h"
 #include "victims.h"
 #define UNW_LOCAL_ONLY
 #include <dlfcn.h>

@@ -14,7 +14,7 @@
 #include "sys/file.h"
 #include "sys/log.h"
 #include "base/memory.h"
-#include "probe/inside.h"
+#include "probe/heap/inside.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

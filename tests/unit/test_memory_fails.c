@@ -10,7 +10,7 @@
 #include "probe/probe.h"
 #include "rules/rules.h"
 #include "store/store.h"
-#include "probe/inside.h"
+#include "probe/heap/inside.h"
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>

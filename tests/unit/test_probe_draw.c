@@ -1,6 +1,6 @@
 /* The draw: gaps are exponential, a sample's weight undoes the size's bias, and both are right to many digits although
  * no libm is used. */
-#include "probe/inside.h"
+#include "probe/heap/inside.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* What a host maps outside malloc, and takes away again: in whole, in part, many at once. Addresses are made up. */
-#include "probe/inside.h"
+#include "probe/heap/inside.h"
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>

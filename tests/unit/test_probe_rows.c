@@ -1,6 +1,6 @@
 /* Unwind data that are damaged, at random: an answer for every address all the same, and walks that stay in bounds. The
  * C library's own tables are used, being the richest at hand; they are put right again after each round. */
-#include "probe/inside.h"
+#include "probe/unwind/inside.h"
 #include <link.h>
 #include <pthread.h>
 #include <sched.h>

@@ -1,6 +1,6 @@
 /* The sampler as a host's pool would use it: blocks come and go, and the estimate follows. Blocks are addresses of one
  * array: their bytes are never touched. */
-#include "probe/inside.h"
+#include "probe/heap/inside.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* The signal that is borrowed from the host: whoever borrows it at the same time, it is given back once and as it was; and what
  * the host sets for itself, at whatever moment, stays. */
-#include "probe/inside.h"
+#include "probe/threads/inside.h"
 #include <dlfcn.h>
 #include <pthread.h>
 #include <setjmp.h>

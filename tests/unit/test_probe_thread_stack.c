@@ -1,6 +1,6 @@
 /* The stack of another thread: asleep in a system call it is read without being woken; running it is asked; not there
  * or deaf it is given up in time. */
-#include "probe/inside.h"
+#include "probe/threads/inside.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* The walk against libunwind, frame by frame: in plain recursion, in functions with a frame of variable size, through
  * the C library, out of signal handlers, on signal stacks, on small stacks, on coroutines. */
-#include "probe/inside.h"
+#include "probe/unwind/inside.h"
 #define UNW_LOCAL_ONLY
 #include <libunwind.h>
 #include <limits.h>

@@ -5,7 +5,7 @@
  * What an allocator keeps after everything was freed is known to be its by this, whichever allocator it is.
  * Who:    host threads note; the watcher reads. A race loses an address, of which there are many.
  * Bounds: .bss, touched as the heap spreads. */
-#include "probe/inside.h"
+#include "probe/heap/inside.h"
 
 enum { UNIT_SHIFT = 21, PLACES = 4096 };
 

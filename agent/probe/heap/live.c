@@ -13,7 +13,7 @@
  * Bounds: fixed tables in .bss, touched as they fill. As they fill the sampler widens its distance (gs_live_crowding),
  *         so that they last for any heap. A filter counter that reaches 255 stays there: from then on these frees look
  *         into the tables, none is lost. */
-#include "probe/inside.h"
+#include "probe/heap/inside.h"
 #include <assert.h>
 
 enum { FEW_BITS = 11, MANY_BITS = 16, NEIGHBOURS = 32, SATURATED = 255 };

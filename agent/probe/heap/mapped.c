@@ -10,7 +10,7 @@
  *         it, at the same instant: one looks again, PATIENCE times.
  * Bounds: RECORDS, all looked at by each call, a nanosecond each: a fraction of what the system call takes. Mappings that find no place, and
  *         changes that lose patience, are counted. */
-#include "probe/inside.h"
+#include "probe/heap/inside.h"
 
 enum { RECORDS = 1024, PATIENCE = 1000 };
 #define CHANGING ((uintptr_t)1)

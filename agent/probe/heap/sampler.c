@@ -8,7 +8,7 @@
  * sample is weighed with the distance its gap was drawn with, so changes leave the estimates unbiased.
  * Who:    host threads, inside malloc and free. A thread inside here (busy) that allocates again - a signal handler's
  *         malloc - is served without being sampled. */
-#include "probe/inside.h"
+#include "probe/heap/inside.h"
 #include <errno.h>
 #include <time.h>
 

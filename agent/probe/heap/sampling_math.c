@@ -1,6 +1,6 @@
 /* sampling_math.c - when the next sample is due, and what a sample stands for. libm is not for host threads (and not among
  * what the library needs), so the two functions are worked out here, to better than 1e-9. Context: any (pure). */
-#include "probe/inside.h"
+#include "probe/heap/inside.h"
 #include <string.h>
 
 static const double LN2 = 0.693147180559945309417;

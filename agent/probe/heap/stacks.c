@@ -10,7 +10,7 @@
  * Who:    host threads add and count; the watcher reads at any time, also while they count.
  * Bounds: .bss. When entries or frames run out, samples are charged to stack 0, "(table full)", and counted.
  *         Two threads that meet the same new stack at once may use up two entries; one is never counted on. */
-#include "probe/inside.h"
+#include "probe/heap/inside.h"
 #include <string.h>
 
 enum { SLOT_BITS = 17, SLOTS = 1 << SLOT_BITS, PROBES = 64, FRAMES = 1 << 20 };

@@ -4,7 +4,7 @@
  *
  * in_use is the sum over the stacks' inuse_space (stacks.c).
  * Who: host threads, at sampled allocations and at their frees; the watcher reads at any time. */
-#include "probe/inside.h"
+#include "probe/heap/inside.h"
 
 static _Atomic uint64_t in_use, allocated;
 

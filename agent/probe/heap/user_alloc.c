@@ -3,7 +3,7 @@
  * A pool's first block often lies where the chunk does that malloc returned: two blocks at one address. So a noted block is
  * kept under an address that no block of malloc's can have, one bit beyond what programs are given.
  * Who: host threads. */
-#include "probe/inside.h"
+#include "probe/heap/inside.h"
 
 static void *key_of(void *ptr)
 {

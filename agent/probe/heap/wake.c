@@ -5,7 +5,7 @@
  * An alarm is one shot, and a call has somebody waiting: both at once are told one after the other.
  * Who:    the watcher waits (alone); host threads wake it with one exchange and, once for each alarm, one futex
  *         call, which does not block. */
-#include "probe/inside.h"
+#include "probe/heap/inside.h"
 #include <errno.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>

@@ -6,7 +6,7 @@
  * that libgumshoe.a is linked into keeps it among its undefined names, unless it is linked with --gc-sections.
  * Static programs: the real functions are in archive members that nothing else may ask for; what refers to them here is in
  * the shared C library as well. */
-#include "probe/inside.h"
+#include "probe/hooks/inside.h"
 #include <threads.h>
 
 const bool gs_archive_mark = true;

@@ -6,7 +6,7 @@
  * In libgumshoe.so alone: a static program has no second name for these.
  * Who: host threads, in signal handlers too. Bounds: the first switch of a thread to a small stack costs two or three system
  * calls, all others a comparison. */
-#include "probe/inside.h"
+#include "probe/hooks/inside.h"
 #include <string.h>
 #include <ucontext.h>
 

@@ -7,7 +7,7 @@
  * and keep none: a destructor's malloc would else bring rows back that are about to be wrong.
  * What the C library closes for itself (modules of iconv) does not come by here.
  * Who: host threads. */
-#include "probe/inside.h"
+#include "probe/hooks/inside.h"
 #include <dlfcn.h>
 #include <string.h>
 

@@ -5,7 +5,7 @@
  * So the preload need not stand in the environment that the host sees and hands to its children. Children pass through here,
  * too: those of vfork with our memory. Whoever is told sees to that.
  * In libgumshoe.so alone. Who: host threads, in signal handlers and in children of vfork. */
-#include "probe/inside.h"
+#include "probe/hooks/inside.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>

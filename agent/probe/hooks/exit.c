@@ -6,7 +6,7 @@
  * black box it would look like one that was killed. The C library's own calls (exit, quick_exit) do not come by here.
  * Who: host threads, in signal handlers as well, and in children of vfork, which share our memory: whoever is told must see
  * to that. */
-#include "probe/inside.h"
+#include "probe/hooks/inside.h"
 #include <sys/syscall.h>
 #include <unistd.h>
 

@@ -7,7 +7,7 @@
  * that makes the system calls by itself is not seen.
  * In libgumshoe.so alone: in a static program nothing else has most of these names.
  * Who: host threads, in signal handlers too: setuid(3) may be called there. Bounds: who is told sees to that. */
-#include "probe/inside.h"
+#include "probe/hooks/inside.h"
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>

@@ -18,7 +18,7 @@
  * Blocks in an arena that the caller names (MALLOCX_ARENA) are not counted: such an arena may be emptied as a whole, and
  * what it held would stay counted.
  * Who:    host threads; show_names once, from the loader, before any constructor. */
-#include "probe/inside.h"
+#include "probe/hooks/inside.h"
 #include <elf.h>
 #include <link.h>
 #include <string.h>

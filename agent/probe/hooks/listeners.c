@@ -1,6 +1,6 @@
 /* changes.c - who hears of the host's calls that change what a thread is (hooks_identity.c tells), or the program that the process
  * is (hooks_exec.c). Who: any thread; the latter is set once, before main. */
-#include "probe/inside.h"
+#include "probe/hooks/inside.h"
 
 _Atomic(void (*)(enum gs_change)) gs_told_before, gs_told_after;
 

@@ -10,7 +10,7 @@
  * of it.
  * Leaf:   the sampled functions are tail-called by the hooks, so their return address is the host's call.
  * Who:    host threads, from the first instruction of the process to the last. */
-#include "probe/inside.h"
+#include "probe/hooks/inside.h"
 #include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>

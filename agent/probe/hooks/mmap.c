@@ -9,7 +9,7 @@
  * The real functions are looked up as the library is loaded; before that, and while they are looked up, the kernel is
  * asked directly.
  * Who: host threads, perhaps in their signal handlers. errno is the real call's. */
-#include "probe/inside.h"
+#include "probe/hooks/inside.h"
 #include <stdarg.h>
 #include <string.h>
 #include <sys/mman.h>

@@ -11,7 +11,7 @@
  * which all are passed on in registers, so one shape serves them all. In the shared library alone: in a static one
  * these names would keep libstdc++'s own out of the program.
  * Who:    host threads. The first call takes the loader's lock, as a first call through the PLT may. */
-#include "probe/inside.h"
+#include "probe/hooks/inside.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <link.h>

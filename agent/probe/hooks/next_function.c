@@ -8,7 +8,7 @@
  * keeps its names, and one of our hooks that is left among them passes on to it. A static program that is linked with
  * ld's --wrap (docs/gumshoe.1, "STATIC PROGRAMS") comes by our hooks all the same: what was wrapped is the real function then.
  * Who: host threads, at the first call of a hook. */
-#include "probe/inside.h"
+#include "probe/hooks/inside.h"
 #include <dlfcn.h>
 
 #pragma weak dlsym // a static program does without, and without the linker's warning about it

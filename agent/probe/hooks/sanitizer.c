@@ -4,7 +4,7 @@
  * created alone: a thread of ours would crash in their malloc, and our hooks would hide blocks from them. So there we step back:
  * hooks pass on, nothing is sampled, no watcher starts. UndefinedBehaviorSanitizer takes nothing over and is not among them.
  * Who: host threads, at samples and at the start. */
-#include "probe/inside.h"
+#include "probe/hooks/inside.h"
 
 extern const char __asan_init[] __attribute__((weak)), __hwasan_init[] __attribute__((weak)),
     __tsan_init[] __attribute__((weak)), __msan_init[] __attribute__((weak)),

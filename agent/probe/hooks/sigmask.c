@@ -4,7 +4,7 @@
  *
  * A thread that blocks it is not sampled: the watcher finds it, and the profile says so (gather/cpu.c).
  * In libgumshoe.so alone. Who: host threads, in signal handlers too. Bounds: where no CPU time is sampled, a load. */
-#include "probe/inside.h"
+#include "probe/hooks/inside.h"
 #include <errno.h>
 #include <string.h>
 

@@ -6,7 +6,7 @@
  * Threads that the C library makes for itself (thrd_create, timers, aio) do not come by here.
  * Who: host threads. Bounds: STARTS threads between creation and first instruction; more are created all the same,
  *      and only counted. */
-#include "probe/inside.h"
+#include "probe/hooks/inside.h"
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>

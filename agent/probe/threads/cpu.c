@@ -16,7 +16,7 @@
  * Who:    arming, reading: the watcher; new threads arm themselves; on_timer is in the signal handler.
  * Bounds: .bss: PLACES timers, SLOTS samples. When nobody reads, the oldest samples give way: that is what "the seconds
  *         before" are made of. */
-#include "probe/inside.h"
+#include "probe/threads/inside.h"
 #include <errno.h>
 #include <signal.h>
 #include <string.h>

@@ -7,7 +7,7 @@
  * Who:    host threads add; the watcher reads at any time.
  * Bounds: tables in .bss. A label that finds no room is refused and counted: it is for a few hundred tenants or
  *         request kinds, not for request ids. */
-#include "probe/inside.h"
+#include "probe/threads/inside.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/syscall.h>

@@ -14,7 +14,7 @@
  * Who:    borrowing and giving back: the watcher, and host threads in gumshoe_write_profile. Who comes while another is
  *         inside waits for a few system calls. Never in a signal handler, nor in malloc.
  * Bounds: on_signal keeps errno; beyond that it costs what the handler costs: a walk. */
-#include "probe/inside.h"
+#include "probe/threads/inside.h"
 #include <errno.h>
 #include <linux/futex.h>
 #include <signal.h>

@@ -9,7 +9,7 @@
  * switches stacks in its own assembler is first seen when it allocates there (docs/limits.md).
  * Who: host threads, in malloc and in the signal handler. Bounds: a system call for each sample on a stack that is not the
  * thread's own, until it is marked. */
-#include "probe/inside.h"
+#include "probe/threads/inside.h"
 #include <errno.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>

@@ -9,7 +9,7 @@
  * Who:    gs_probe_thread_stack on the watcher; gs_thread_stack_on_signal in the signal handler, on any host thread.
  * Bounds: 64 KiB of stack are looked at; an answer is waited for as long as the caller says; a thread that is
  *         stopped in the middle of its answer keeps its slot of REQUESTS until it goes on. */
-#include "probe/inside.h"
+#include "probe/threads/inside.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>

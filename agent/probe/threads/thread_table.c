@@ -9,7 +9,7 @@
  * kernel gives out again overwrites itself.
  * Who:    threads write their own line; the watcher reads at any time.
  * Bounds: .bss; with more than 32 Ki threads alive some are not found, which the profile says. */
-#include "probe/inside.h"
+#include "probe/threads/inside.h"
 #include <errno.h>
 #include <sys/syscall.h>
 #include <unistd.h>

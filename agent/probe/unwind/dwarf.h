@@ -7,7 +7,7 @@
  * Who: host threads on a cache miss, the watcher. No lock, no allocation, bounded by the lengths in the tables.
  * Format: Linux Standard Base, "Exception Frames"; DWARF 4, sections 2.5 and 6.4. */
 #pragma once
-#include "probe/inside.h"
+#include "probe/unwind/inside.h"
 #include <string.h>
 
 /* DWARF's numbers of the registers that are followed, on x86-64. */

@@ -12,7 +12,7 @@
  *                                                        or __libc_stack_end on the main thread
  * Who:    host threads, in the sampler and in the signal handler.
  * Bounds: at most PAGES_A_WALK questions in one walk; a walk that needs more is cut. */
-#include "probe/inside.h"
+#include "probe/unwind/inside.h"
 #include <errno.h>
 #include <sys/syscall.h>
 #include <unistd.h>

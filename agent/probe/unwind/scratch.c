@@ -2,7 +2,7 @@
  *
  * Who:    host threads, also in signal handlers; the watcher. Taken with one compare-and-swap, never waited for.
  * Bounds: as many as threads can sample at the same instant, and more; when all are taken the sample is dropped. */
-#include "probe/inside.h"
+#include "probe/unwind/inside.h"
 
 enum { SCRATCHES = 64 };
 

@@ -13,7 +13,7 @@
  *
  * A word may be left over from a library that another thread is closing: nothing that it leads to is read in place.
  * Who: the watcher, over a copy. Bounds: the pages that the copy may have. */
-#include "probe/inside.h"
+#include "probe/unwind/inside.h"
 #include <string.h>
 #include <unistd.h>
 

@@ -12,7 +12,7 @@
  * other threads, unwind data are read with care (reach->unsure).
  * Who:    host threads in malloc and in the signal handler; the watcher over copies of other threads' stacks.
  * Bounds: reads only what gs_reach allows; each step must move up the stack; at most MAX frames. */
-#include "probe/inside.h"
+#include "probe/unwind/inside.h"
 
 enum { CACHE_BITS = 13 };
 
@@ -114,31 +114,16 @@ enum {
 };
 #define ANY_BX ((uint64_t)0x1fff << 45) // bx was saved, or is lost
 
-/* The word at address AT, if the walk may read it. */
-static inline bool load(struct gs_reach *reach, uintptr_t at, uintptr_t *value)
-{
-    if (GS_UNLIKELY(at & 7 || at < reach->low))
-        return false;
-    while (GS_UNLIKELY(at + 8 > reach->high))
-        if (!reach->grow || at >= reach->end || !reach->grow(reach))
-            return false;
-    *value = *(const uintptr_t *)(at + (uintptr_t)reach->shift);
-    return true;
-}
-
-bool gs_reach_load(struct gs_reach *reach, uintptr_t at, uintptr_t *value)
-{
-    return load(reach, at, value);
-}
-
 /* The kernel's frame below a signal handler: sp points at its struct ucontext, whose registers begin after uc_flags,
  * uc_link and uc_stack. */
 static bool step_signal(struct gs_registers *r, struct gs_reach *reach)
 {
     enum { GREGS = 40, RBP = 10, RBX = 11, RSP = 15, RIP = 16 };
     uintptr_t sp, pc, bp, bx;
-    if (!load(reach, r->sp + GREGS + 8 * RIP, &pc) || !load(reach, r->sp + GREGS + 8 * RSP, &sp) ||
-        !load(reach, r->sp + GREGS + 8 * RBP, &bp) || !load(reach, r->sp + GREGS + 8 * RBX, &bx))
+    if (!gs_reach_load(reach, r->sp + GREGS + 8 * RIP, &pc) ||
+        !gs_reach_load(reach, r->sp + GREGS + 8 * RSP, &sp) ||
+        !gs_reach_load(reach, r->sp + GREGS + 8 * RBP, &bp) ||
+        !gs_reach_load(reach, r->sp + GREGS + 8 * RBX, &bx))
         return false;
     if (sp < r->sp ||
         sp >= reach->high) { // the handler ran on a signal stack: what it interrupted is elsewhere
@@ -158,27 +143,27 @@ static bool cfa_of(struct gs_row row, const struct gs_registers *r, struct gs_re
         return false;
     *cfa = (by_bp ? r->bp : by_bx ? r->bx : r->sp) + (uintptr_t)(intptr_t)row.cfa_offset;
     if (row.kind == GS_ROW_SP_DEREF || row.kind == GS_ROW_BP_DEREF)
-        return load(reach, *cfa, cfa);
+        return gs_reach_load(reach, *cfa, cfa);
     return true;
 }
 
 /* A saved register's place below SP is one that the epilogue has just read: the register has its value already. */
 static bool restore(struct gs_reach *reach, uintptr_t at, uintptr_t sp, uintptr_t *value)
 {
-    return at < sp || load(reach, at, value);
+    return at < sp || gs_reach_load(reach, at, value);
 }
 
 static bool step_row(struct gs_row row, struct gs_registers *r, struct gs_reach *reach)
 {
     struct gs_registers up = *r;
     uintptr_t cfa;
-    if (!cfa_of(row, r, reach, &cfa) || cfa <= r->sp || !load(reach, cfa - 8, &up.pc))
+    if (!cfa_of(row, r, reach, &cfa) || cfa <= r->sp || !gs_reach_load(reach, cfa - 8, &up.pc))
         return false;
     uintptr_t bp_at = (row.bp == GS_BP_AT_CFA ? cfa : r->bp) + (uintptr_t)(intptr_t)row.bp_offset;
     if (row.bp == GS_BP_AT_CFA)
         up.bp_known = (r->bp_known || bp_at >= r->sp) && restore(reach, bp_at, r->sp, &up.bp);
     else if (row.bp == GS_BP_AT_BP)
-        up.bp_known = r->bp_known && load(reach, bp_at, &up.bp);
+        up.bp_known = r->bp_known && gs_reach_load(reach, bp_at, &up.bp);
     else if (row.bp == GS_BP_LOST)
         up.bp_known = false;
     uintptr_t bx_at = cfa + (uintptr_t)(intptr_t)row.bx_offset;
@@ -195,8 +180,8 @@ static bool step_row(struct gs_row row, struct gs_registers *r, struct gs_reach 
 static bool step_frame_pointer(struct gs_registers *r, struct gs_reach *reach)
 {
     uintptr_t pc, bp;
-    if (!r->bp_known || r->bp < r->sp || !load(reach, r->bp, &bp) || !load(reach, r->bp + 8, &pc) ||
-        bp <= r->bp)
+    if (!r->bp_known || r->bp < r->sp || !gs_reach_load(reach, r->bp, &bp) ||
+        !gs_reach_load(reach, r->bp + 8, &pc) || bp <= r->bp)
         return false;
     *r = (struct gs_registers){.pc = pc, .sp = r->bp + 16, .bp = bp, .bp_known = true};
     reach->unsure = true; // bp may have been anything

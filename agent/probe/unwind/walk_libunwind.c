@@ -5,7 +5,7 @@
  * libunwind, whose _Unwind_* and backtrace take the host's over.
  * Of another thread's stack, which is read as a copy, it finds the first frame only: that thread is asked by a signal.
  * Who: as walk.c. Bounds: libunwind checks what it reads; 3 KiB of stack. */
-#include "probe/inside.h"
+#include "probe/unwind/inside.h"
 #include <errno.h>
 #include <string.h>
 #include <ucontext.h>
