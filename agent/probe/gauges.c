@@ -1,9 +1,12 @@
-/* gauges.c - the host's own numbers.
+/* gauges.c - the host's own numbers, by name.
  *
- *   name ──hash──▶ place[64] { claimed, ready, name, value }     (never freed: a place found stays found)
+ *   name ──compared with one after the other──▶ gauge[64] { state, name, value }
+ *   state: 0 empty ──CAS──▶ 1 being named ──release──▶ 2 ready      (never freed, so the first empty one ends the search)
  *
- * Who:    any host thread, also signal handlers; the watcher reads. After a name's first call: a comparison of
- *         names and one store. */
+ * Two threads that set a new name at the same instant may both take a place for it: the first of the two is the one that is
+ * found from then on.
+ * Who:    any host thread, also in signal handlers; the watcher reads.
+ * Bounds: 64 comparisons of names and one store. Names beyond 64, and malformed ones, are refused and counted. */
 #include "probe/inside.h"
 #include <string.h>
 

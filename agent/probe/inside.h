@@ -145,8 +145,7 @@ struct gs_reach {
  * 1 KiB more for a frame that is not in the cache. */
 uint32_t gs_walk(struct gs_registers *registers, struct gs_reach *reach, uintptr_t *frames, uint32_t max,
                  bool *cut);
-/* The walk of a copied stack ended at *REGISTERS for want of rbp: search for it, and go on (search.c). Context: watcher, or a
- * host thread in gumshoe_write_profile. */
+/* The walk of a copied stack ended at *REGISTERS for want of rbp: search for it, and go on (search.c). Context: watcher. */
 void gs_search_on(const struct gs_registers *registers, struct gs_reach *reach, struct gs_thread_stack *out);
 /* Around the closing of an object: no cached row is used or kept, and afterwards every row is forgotten. */
 void gs_walk_close_cache(void);

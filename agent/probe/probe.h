@@ -8,7 +8,9 @@
  * Code in this folder does not allocate, does not block, takes no lock, keeps errno, and is bounded: on a
  * host thread it may run inside malloc, inside the host's signal handlers, or on a stack of 16 KiB. It leans
  * on nobody: only the names in tests/check/probe.allow.
- * Opened by: metrics, profile, the agent's own files. Opens: nothing. */
+ * "Context: watcher" means a thread of the agent's: the watcher, or the one that gumshoe_write_profile starts. Those two take
+ * turns at stacks (the lock of watch/active_captures.c) and at CPU time (that of gather/cpu.c).
+ * Opened by: metrics, gather, account, host, watch, the two ways in. Opens: nothing. */
 #pragma once
 #include <pthread.h>
 #include <stdatomic.h>
@@ -45,7 +47,7 @@ const char *gs_probe_cannot_serve(void);
 uint64_t gs_probe_heap_in_use(void);
 uint64_t gs_probe_heap_allocated(void); // since the start; only grows
 
-/* The distance in force is the one that was set, doubled for the budget (gs_probe_widen, the governor's wish) and so that
+/* The distance in force is the one that was set, doubled for the budget (gs_probe_widen, which watch/governor.c decides) and so that
  * the tables of live samples never fill. Estimates stay unbiased. */
 struct gs_sampling {
     uint64_t asked_bytes, bytes;          // as set; in force now
@@ -172,7 +174,7 @@ void gs_probe_cpu_stop(void);
 enum { GS_CPU_KEPT = 4096 };
 bool gs_probe_cpu_next(struct gs_cpu_sample *out, bool last);
 uint64_t gs_probe_cpu_lost(void); // samples that were overwritten unread, or found no room
-void gs_probe_after_fork(void);   // in the child: nothing is sampled there by timers
+void gs_probe_after_fork(void);   // in the child: after_fork.c
 
 /* Have WHOM called before _exit or _Exit ends the process, with its status: on a host thread, in a signal handler maybe, or in
  * a child of vfork, whose memory is the parent's. */
@@ -227,7 +229,7 @@ struct gs_anchor {
     struct gs_probe_drops drops;
     uint64_t labels_refused;
     bool hooks_seen;
-    const void *baselines;       // struct gs_baselines of profile/
+    const void *baselines;       // struct gs_baselines of gather/
     int64_t start_ns, tick_ns, tick_realtime_ns; // CLOCK_MONOTONIC, CLOCK_MONOTONIC, CLOCK_REALTIME
 };
 extern struct gs_anchor gumshoe_anchor __attribute__((visibility("default")));

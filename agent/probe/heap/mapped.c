@@ -8,8 +8,8 @@
  * Who:    host threads, around their system calls: before munmap and after mmap, so that addresses which are used again
  *         at once never meet their old record. Two threads meet in one record only when they unmap two parts of it, or join
  *         it, at the same instant: one looks again, PATIENCE times.
- * Bounds: RECORDS, all looked at by each call, a nanosecond each: a fraction of what the system call takes. Mappings that find no place, and
- *         changes that lose patience, are counted. */
+ * Bounds: RECORDS, all looked at by each call, a nanosecond each: a fraction of what the system call takes. Mappings that find
+ *         no place, and changes that are given up after PATIENCE looks, are counted. */
 #include "probe/heap/inside.h"
 
 enum { RECORDS = 1024, PATIENCE = 1000 };

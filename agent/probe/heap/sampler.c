@@ -1,7 +1,7 @@
 /* sampler.c - the slow half of the hooks: draws the gaps, takes the samples, undoes them at free.
  *
  *   countdown used up ──▶ gs_sampler_begin: arm again ──▶ real malloc ──▶ gs_sampler_record:
- *                         weigh ▶ walk ▶ intern the stack ▶ count ▶ insert into live ▶ alarm?
+ *                         weigh ▶ walk ▶ intern the stack ▶ insert into live ▶ count ▶ alarm?
  *
  * Sampling runs from the process's first allocation at the default distance, so that what a server builds up before
  * it calls gumshoe_start is known too; gs_probe_start changes the distance, gs_probe_stop ends the drawing. Each

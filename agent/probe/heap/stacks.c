@@ -33,7 +33,8 @@ static uint64_t hash_of(const uintptr_t *from, uint32_t depth, uint32_t labels)
     return h;
 }
 
-static bool same(const struct gs_stack_entry *e, uint64_t hash, const uintptr_t *from, uint32_t depth, uint32_t labels)
+static bool same(const struct gs_stack_entry *e, uint64_t hash, const uintptr_t *from, uint32_t depth,
+                 uint32_t labels)
 {
     uint32_t live = atomic_load_explicit(&e->depth_live, memory_order_acquire);
     return (live & 1) && e->hash == hash && live >> 2 == depth && e->labels == labels &&

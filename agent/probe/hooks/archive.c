@@ -2,8 +2,8 @@
  *
  * Static allocators: ours is the first malloc that the linker meets, so it would leave an allocator's archive that is named after
  * us out, without a word. The names below are asked for instead, so that it comes in; being strong, its malloc is the program's
- * then, and ours gives way (real.c). A name that nobody has does no harm in a program: nothing refers to it. A shared library
- * that libgumshoe.a is linked into keeps it among its undefined names, unless it is linked with --gc-sections.
+ * then, and ours gives way (next_function.c). A name that nobody has does no harm in a program: nothing refers to it. A shared
+ * library that libgumshoe.a is linked into keeps it among its undefined names, unless it is linked with --gc-sections.
  * Static programs: the real functions are in archive members that nothing else may ask for; what refers to them here is in
  * the shared C library as well. */
 #include "probe/hooks/inside.h"

@@ -16,7 +16,7 @@
 
 typedef void *function;
 
-/* Found as the library is loaded, like those of hooks_mmap.c: a switch may be made in a signal handler. */
+/* Found as the library is loaded, like those of mmap.c: a switch may be made in a signal handler. */
 static function real_swap, real_set;
 
 static __attribute__((constructor)) void resolve(void)

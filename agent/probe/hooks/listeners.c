@@ -1,5 +1,6 @@
-/* changes.c - who hears of the host's calls that change what a thread is (hooks_identity.c tells), or the program that the process
- * is (hooks_exec.c). Who: any thread; the latter is set once, before main. */
+/* listeners.c - who hears of the host's calls that change what a thread is (identity.c tells), or that run another program
+ * (exec.c). In the command there are no hooks, so nobody tells.
+ * Who: any thread sets the first; the second is set once, before main. */
 #include "probe/hooks/inside.h"
 
 _Atomic(void (*)(enum gs_change)) gs_told_before, gs_told_after;

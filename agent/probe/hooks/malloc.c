@@ -4,7 +4,7 @@
  *                 └─ due ──▶ sampled_malloc ──▶ the real malloc ──▶ gs_sampler_record
  *   free(ptr)     ──filter says never──▶ the real free                     (a load and a branch)
  *
- * The real functions are found (real.c) at the first call of any of them: that may be before our constructor, from
+ * The real functions are found (next_function.c) at the first call of any of them: that may be before our constructor, from
  * the loader itself. What dlsym allocates meanwhile comes from a small arena (early blocks). An early block may be
  * freed or realloc'ed at any later time: its filter counter is raised so that the fast path of free() need not know
  * of it.
@@ -364,7 +364,7 @@ HOOK size_t malloc_usable_size(void *ptr)
     return is_early(ptr) ? early_size(ptr) : real.usable_size(ptr);
 }
 
-/* ---- for hooks_new.c -------------------------------------------------------------------------------------------------- */
+/* ---- for new.c -------------------------------------------------------------------------------------------------- */
 
 void *gs_hooked_malloc(size_t size)
 {

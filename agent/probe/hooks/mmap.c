@@ -5,7 +5,7 @@
  *   munmap, mremap ──▶ mapped.c: what goes away is forgotten ──▶ the real one
  *
  * What the C library maps for itself (its malloc, threads' stacks, files of the loader) does not come by here. What we map
- * for ourselves does not either (base/mapping.h).
+ * for ourselves does not either (sys/mapping.h).
  * The real functions are looked up as the library is loaded; before that, and while they are looked up, the kernel is
  * asked directly.
  * Who: host threads, perhaps in their signal handlers. errno is the real call's. */

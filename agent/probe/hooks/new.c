@@ -1,6 +1,6 @@
 /* new.c - C++'s operator new and delete, where the allocator below brings its own.
  *
- *   new ──▶ libstdc++'s ──▶ malloc           seen by hooks_malloc.c: passed through
+ *   new ──▶ libstdc++'s ──▶ malloc           seen by malloc.c: passed through
  *   new ──▶ tcmalloc's or jemalloc's own     never comes by malloc: counted down and sampled here
  *
  * Which of the two it is, one block of each form tells: allocated with the real operator, it moves the thread's

@@ -1,7 +1,7 @@
 /* thread.c - pthread_create, taken over to remember who asked for each thread.
  *
  *   host: pthread_create ──▶ walk, intern ──▶ the real one, with begin() in place of the host's routine
- *   new thread: begin() ──▶ roll.c, cpu.c ──▶ jumps to the host's routine: no frame of ours stays on its stack
+ *   new thread: begin() ──▶ thread_table.c, cpu.c ──▶ jumps to the host's routine: no frame of ours stays on its stack
  *
  * Threads that the C library makes for itself (thrd_create, timers, aio) do not come by here.
  * Who: host threads. Bounds: STARTS threads between creation and first instruction; more are created all the same,

@@ -1,6 +1,6 @@
 /* cpu.c - where CPU time goes: a timer on each thread's own CPU clock, whose signal has the thread look at its stack.
  *
- *   thread begins (hooks_thread.c)      ──▶ timer ──▶ signal ──▶ on_timer: walk ──▶ ring[4096] ──▶ the watcher
+ *   thread begins (hooks/thread.c)      ──▶ timer ──▶ signal ──▶ on_timer: walk ──▶ ring[4096] ──▶ the watcher
  *   threads there are (the watcher asks)──▶   │
  *                                             └ on the thread's CPU clock, so that all threads weigh the same
  *
@@ -13,7 +13,8 @@
  * is C / period, for C of a tick or more. Several expiries within one tick come as one signal that says how many it stands
  * for (si_overrun).
  *
- * Who:    arming, reading: the watcher; new threads arm themselves; on_timer is in the signal handler.
+ * Who:    starting, stopping, reading: the watcher, or the thread that gumshoe_write_profile starts, one at a time (the lock of
+ *         gather/cpu.c). New threads arm their own timer. on_timer runs in the signal handler, on any host thread.
  * Bounds: .bss: PLACES timers, SLOTS samples. When nobody reads, the oldest samples give way: that is what "the seconds
  *         before" are made of. */
 #include "probe/threads/inside.h"
@@ -35,7 +36,7 @@ struct slot {
 };
 static struct slot ring[SLOTS];
 static _Atomic uint64_t head, lost;
-static uint64_t tail; // the watcher's
+static uint64_t tail; // of who reads: one thread at a time (the lock of gather/cpu.c)
 
 /* A slot to write a sample into; NULL when an older writer still stands in it (its thread was stopped). */
 static struct slot *take_slot(uint64_t *ticket)

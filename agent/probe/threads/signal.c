@@ -11,8 +11,8 @@
  *
  * Several may borrow at the same time (a capture of CPU time and a dump of threads); they share the one signal, and the last to
  * give it back restores what the host had.
- * Who:    borrowing and giving back: the watcher, and host threads in gumshoe_write_profile. Who comes while another is
- *         inside waits for a few system calls. Never in a signal handler, nor in malloc.
+ * Who:    borrowing and giving back: the watcher and the thread that gumshoe_write_profile starts, perhaps at the same time: the
+ *         later waits for a few system calls. Never in a signal handler, nor in malloc.
  * Bounds: on_signal keeps errno; beyond that it costs what the handler costs: a walk. */
 #include "probe/threads/inside.h"
 #include <errno.h>

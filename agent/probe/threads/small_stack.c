@@ -1,7 +1,7 @@
 /* small_stack.c - threads that a signal might harm, because they run on stacks of the program's own that have no room for it.
  *
- *   swapcontext to a stack below 48 KiB (hooks_context.c) ─┐
- *   a sample, or a signal, that finds the thread on one   ─┴▶ marked, for good: asked by no signal, its CPU timer ends
+ *   swapcontext to a stack below 48 KiB (hooks/context.c) ─┐
+ *   a sample, or a signal, that finds the thread on one   ─┴▶ marked, for good: it is sent no signal, and cpu.c is told
  *
  * The kernel puts a signal's frame onto the stack that a thread is running on: 3 to 11 KiB with the vector registers that it has to
  * save. Below a stack of 16 KiB of which 12 are in use lies a guard page, or somebody else's memory. Where a running thread stands

@@ -6,7 +6,8 @@
  * A thread asleep in a system call is read without being woken: it sees no EINTR. The copy is made by
  * process_vm_readv, which answers an error where a plain read would kill us: the thread may end meanwhile. A frame that
  * is found by rbp, which /proc does not tell, is searched for (search.c).
- * Who:    gs_probe_thread_stack on the watcher; gs_thread_stack_on_signal in the signal handler, on any host thread.
+ * Who:    gs_probe_thread_stack: the watcher, for incidents, or the thread that gumshoe_write_profile starts, one at a time (the
+ *         lock of watch/active_captures.c). gs_thread_stack_on_signal: in the signal handler, on any host thread.
  * Bounds: 64 KiB of stack are looked at; an answer is waited for as long as the caller says; a thread that is
  *         stopped in the middle of its answer keeps its slot of REQUESTS until it goes on. */
 #include "probe/threads/inside.h"
@@ -87,7 +88,8 @@ bool gs_probe_peek(pid_t pid, uintptr_t at, void *out, size_t length)
     return process_vm_readv(pid, &to, 1, &from, 1, 0) == (ssize_t)length;
 }
 
-static char copy[(COPY_PAGES + 1) * PAGE] __attribute__((aligned(PAGE))); // the watcher alone comes here
+/* One for all callers: they come one at a time, see "Who" above. */
+static char copy[(COPY_PAGES + 1) * PAGE] __attribute__((aligned(PAGE)));
 
 /* A page more of the sleeper's stack. */
 static bool copy_more(struct gs_reach *reach)

@@ -1,12 +1,12 @@
-/* thread_table.c - what is known of each thread: which stack created it, which labels it carries.
+/* thread_table.c - what is known of each thread: which stack created it, which labels it carries, whether it may be signalled.
  *
- *   pthread_create ──▶ hooks_thread.c: walk, intern ──▶ the new thread, before its first own instruction: tid ──▶ stack
+ *   pthread_create ──▶ hooks/thread.c: walk, intern ──▶ the new thread, before its first own instruction: tid ──▶ stack
  *   gumshoe_label_set ──▶ labels.c ──▶ tid ──▶ set
  *
  *   roll[32 Ki]       by tid, one of NEIGHBOURS places; a place whose thread has ended is given away
  *
- * Nobody is told of a thread's end: who counts the living asks /proc for them and looks each up here. A number that the
- * kernel gives out again overwrites itself.
+ * Nothing tells of a thread's end: who counts living threads lists them from /proc and looks each up here. When the kernel gives
+ * a thread's number to a new one, the new one overwrites the line.
  * Who:    threads write their own line; the watcher reads at any time.
  * Bounds: .bss; with more than 32 Ki threads alive some are not found, which the profile says. */
 #include "probe/threads/inside.h"
@@ -83,7 +83,8 @@ static struct line *own_line(pid_t tid)
     if (!line) {
         line = new_line(tid, NOBODY);
         if (line)
-            atomic_store_explicit(&line->stack_top, 0, memory_order_relaxed); // the first thread's is elsewhere
+            atomic_store_explicit(&line->stack_top, 0,
+                                  memory_order_relaxed); // the first thread's is elsewhere
     }
     return line;
 }
@@ -113,8 +114,9 @@ bool gs_probe_creator_of(pid_t tid, uint32_t *stack)
 bool gs_probe_may_be_asked(pid_t tid)
 {
     const struct line *line = line_of(tid);
-    return !line || (!atomic_load_explicit(&line->on_small_stack, memory_order_seq_cst) &&
-                     !gs_is_small_stack((size_t)atomic_load_explicit(&line->stack_kib, memory_order_relaxed) << 10));
+    return !line ||
+           (!atomic_load_explicit(&line->on_small_stack, memory_order_seq_cst) &&
+            !gs_is_small_stack((size_t)atomic_load_explicit(&line->stack_kib, memory_order_relaxed) << 10));
 }
 
 bool gs_probe_stack_of(pid_t tid, uintptr_t *top, size_t *size)
@@ -143,7 +145,8 @@ static void note_own(pid_t tid)
     for (int i = 0; i < OWN_MAX; i++) {
         pid_t there = atomic_load_explicit(&own[i], memory_order_relaxed);
         if ((there == 0 || there == tid || gs_thread_ended(pid, there)) &&
-            atomic_compare_exchange_strong_explicit(&own[i], &there, tid, memory_order_relaxed, memory_order_relaxed))
+            atomic_compare_exchange_strong_explicit(&own[i], &there, tid, memory_order_relaxed,
+                                                    memory_order_relaxed))
             return;
     }
 }
@@ -153,7 +156,8 @@ static void forget_own(pid_t tid)
 {
     for (int i = 0; i < OWN_MAX; i++) {
         pid_t mine = tid;
-        atomic_compare_exchange_strong_explicit(&own[i], &mine, 0, memory_order_relaxed, memory_order_relaxed);
+        atomic_compare_exchange_strong_explicit(&own[i], &mine, 0, memory_order_relaxed,
+                                                memory_order_relaxed);
     }
 }
 

@@ -5,7 +5,7 @@
  *
  * The cache is shared by all threads without a lock: an entry is two words, and a reader that meets halves of two
  * writers sees it in the check word, so that a race costs a row and never a wrong one. Closing an object changes the
- * age, which every check word carries: rows of what was there before match no more (hooks_dlclose.c). A walk reads the
+ * age, which every check word carries: rows of what was there before match no more (hooks/dlclose.c). A walk reads the
  * age once, at its start: what it stands on is not closed meanwhile.
  * Where there is no unwind data (code made at run time) the chain of frame pointers is followed, as long as it rises. What
  * it leads to is a guess, perhaps left over from a library that is just being closed: from there on, and over the stacks of
