@@ -24,6 +24,7 @@ caught "the way in that opens the command" gumshoe.c '#include "cli/cli.h"'
 it "catches whoever comes in by the window"
 caught "another folder's inside" incident/culprit.c '#include "profile/inside.h"'
 caught "a way around the door" incident/culprit.c '#  include "../profile/inside.h"'
+caught "a folder of the probe that looks inside another" probe/hooks/mmap.c '#include "probe/heap/inside.h"'
 it "catches whoever goes to jansson past base/json.h"
 caught "another way to jansson" watch/status.c '#include <jansson.h>'
 it "minds nothing else"
