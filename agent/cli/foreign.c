@@ -215,6 +215,7 @@ int gs_capture_foreign(int pid, const char *dir, char path[])
     struct gs_store *store = gs_store_open(dir, &(struct gs_store_limits){0}, why, sizeof why);
     if (!store)
         return gs_complain(GS_IO, "%s: %s", dir, why);
+    gs_store_sweep(store);
     int64_t triggered_ns = gs_realtime_ns();
     int error = read_stacks(&all), status = GS_FINE;
     let_go(&all); // before anything is named or written

@@ -12,6 +12,7 @@ int gs_write_remains(const char *file, const struct gs_remains *remains, const c
     struct gs_store *store = gs_store_open(dir, &(struct gs_store_limits){0}, why, sizeof why);
     if (!store)
         return gs_complain(GS_IO, "%s: %s", dir, why);
+    gs_store_sweep(store);
     struct gs_recover_wait wait = {.store = store, .dir = dir};
     int error = gs_incident_of_remains(store, remains, path);
     while (error == -EWOULDBLOCK && gs_recover_wait(&wait))

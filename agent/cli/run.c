@@ -185,6 +185,8 @@ static void see_to_box(const char *dir, const struct gs_store_limits *limits, co
     if (snprintf(path, sizeof path, "%s/.live/%s.box", dir, name) >= (int)sizeof path || access(path, F_OK) != 0)
         return;
     struct gs_store *store = gs_store_open(dir, limits, why, sizeof why);
+    if (store)
+        gs_store_sweep(store);
     bool asked = WIFSIGNALED(status) && WTERMSIG(status) == asked_to_stop;
     int made = store ? recover_child(store, dir, name, asked ? 0 : status) : 0;
     if (!store)

@@ -89,18 +89,6 @@ int gs_folder_create(struct gs_folder *folder, const char *name)
     return gs_openat(folder->held.fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 }
 
-int gs_open_regular(int folderfd, const char *name)
-{
-    struct stat status;
-    int fd = gs_openat(folderfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
-    if (fd < 0)
-        return fd;
-    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
-        return fd;
-    close(fd);
-    return -EINVAL;
-}
-
 static int entry_of(int fd, const char *name, json_t **out)
 {
     unsigned char block[4096];

@@ -13,7 +13,7 @@ struct gs_store {
 
 /* Is NAME a file that an incident of ours may hold? */
 bool gs_is_incident_file(const char *name);
-/* Remove folder NAME of DIRFD if it holds nothing but files of ours; 0 or -errno (-ENOTEMPTY: there is more in it). */
+/* Remove folder NAME of DIRFD (own_folder.c) if it holds nothing but files of ours; 0 or -errno (-ENOTEMPTY: there is more in it). */
 int gs_folder_remove(int dirfd, const char *name);
 /* Append TEXT to the array KEY of an incident.json, made if there is none. 0 or -ENOMEM. */
 int gs_incident_append(json_t *json, const char *key, const char *text) GS_CHECK_RESULT;

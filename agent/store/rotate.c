@@ -1,9 +1,9 @@
 /* rotate.c - remove what the limits no longer allow, oldest first.
  *
  *   look: names, ages, bytes ▶ beyond a limit? ▶ read rules and values ▶ protect, for each rule, its newest and its highest
- *   ▶ remove: rename to .gone-<name>, unlink, rmdir
+ *   ▶ remove (own_folder.c)
  *
- * A crash in the middle leaves a .gone- folder, never half an incident under a complete name; the next sweep ends it.
+ * A crash in the middle never leaves half an incident under a complete name.
  * Several processes may share the store: one at a time rotates, under a lock on `.lock`, and none waits long for it. That
  * lock is a process's own (fcntl): one of flock would live on in a child that the host forks meanwhile.
  * Folders of other users, in a directory that is shared, are neither counted nor touched.
@@ -22,59 +22,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-/* ---- one folder ------------------------------------------------------------------------------------------------- */
-
-int gs_open_own_folder(int dirfd, const char *name)
-{
-    struct stat status;
-    int folder = gs_openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-    if (folder < 0)
-        return folder;
-    if (fstat(folder, &status) == 0 && status.st_uid == geteuid() && !(status.st_mode & 022))
-        return folder;
-    close(folder);
-    return -EPERM;
-}
-
-static bool only_ours(int folderfd)
-{
-    struct gs_dir dir;
-    gs_dir_start(&dir, folderfd);
-    for (const char *name; (name = gs_dir_next(&dir));)
-        if (!gs_is_incident_file(name))
-            return false;
-    return true;
-}
-
-static void unlink_all(int folderfd)
-{
-    struct gs_dir dir;
-    gs_dir_start(&dir, folderfd);
-    for (const char *name; (name = gs_dir_next(&dir));)
-        if (gs_is_incident_file(name))
-            unlinkat(folderfd, name, 0);
-}
-
-int gs_folder_remove(int dirfd, const char *name)
-{
-    char gone[GS_FOLDER_NAME_MAX + 8];
-    int folder = gs_open_own_folder(dirfd, name), error = 0;
-    if (folder < 0)
-        return folder;
-    bool already = strncmp(name, ".gone-", 6) == 0;
-    snprintf(gone, sizeof gone, already ? "%s" : ".gone-%s", name);
-    if (!only_ours(folder))
-        error = -ENOTEMPTY; // somebody keeps something of theirs in it
-    else if (!already && renameat(dirfd, name, dirfd, gone) != 0)
-        error = -errno;
-    if (!error) {
-        unlink_all(folder);
-        error = unlinkat(dirfd, gone, AT_REMOVEDIR) != 0 ? -errno : 0;
-    }
-    close(folder);
-    return error;
-}
 
 /* ---- what there is --------------------------------------------------------------------------------------------------- */
 

@@ -113,7 +113,6 @@ struct gs_store *gs_store_open(const char *dir, const struct gs_store_limits *li
         return NULL;
     }
     strcpy(store->home, store->path);
-    gs_store_sweep(store);
     return store;
 }
 
@@ -146,7 +145,8 @@ void gs_store_say_if_closed(struct gs_store *store)
     struct stat status;
     const char *reason = gs_is_held(&store->held, NULL) ? distrust(store->held.fd, &status) : NULL;
     if (reason && !store->closed)
-        gs_log(GS_LOG_WARNING, "the process has other credentials now, and incidents cannot be written to %s: %s",
+        gs_log(GS_LOG_WARNING,
+               "the process has other credentials now, and incidents cannot be written to %s: %s",
                store->path, reason);
     store->closed = reason != NULL;
 }
@@ -182,7 +182,6 @@ static int go_home(struct gs_store *store, bool removed)
     }
     store->adrift = false;
     gs_log(GS_LOG_WARNING, "%s was replaced, removed or closed: it was opened anew", store->home);
-    gs_store_sweep(store);
     return store->held.fd;
 }
 

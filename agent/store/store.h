@@ -1,6 +1,6 @@
 /* store/store.h - the door of store/: the directory of incidents, its folders, its ledger, and which agents are live.
  *
- *   gs_store_open ──▶ gs_folder_make: .dot-folder ▶ each file fsync'ed ▶ incident.json ▶ gs_folder_publish: rename ▶ rotate
+ *   gs_store_open, gs_store_sweep ──▶ gs_folder_make: .dot-folder ▶ each file fsync'ed ▶ incident.json ▶ gs_folder_publish: rename ▶ rotate
  *                                                        gs_incident_list, gs_incident_load ◀── cli
  *
  * Opened by: box, incident, host, watch, reader, cli, tests.  Opens: base, sys, rules. */
@@ -24,8 +24,8 @@ struct gs_store_limits { uint64_t keep, max_bytes; int64_t max_age_ns; }; // 0: 
 
 /* Open DIR, made (0700, parents too) if missing. Refused, with a sentence in WHY: not a directory, a symbolic
  * link in its last part, somebody else's, writable by others without the sticky bit, not writable.
- * Dot-folders that nobody works in are completed as "complete": false, or removed when empty.
- * NULL with errno. Context: watcher. */
+ * What dead processes left in it stays as it is: whoever will write there calls gs_store_sweep next.
+ * NULL with errno. Context: watcher, CLI. */
 struct gs_store *gs_store_open(const char *dir, const struct gs_store_limits *limits, char *why, size_t why_size);
 void gs_store_limit(struct gs_store *store, const struct gs_store_limits *limits); // others, from now on
 void gs_store_close(struct gs_store *store);
@@ -41,9 +41,12 @@ const char *gs_store_path(const struct gs_store *store);       // absolute
 size_t gs_store_rotate(struct gs_store *store);
 /* The store's descriptor. Opened anew if the host closed it, if it was removed, or if another directory that can be trusted
  * stands in its place; where it was moved away, or its place was taken by something else, what we hold stays in use.
+ * What stands in a directory that was opened anew is swept as the next incident ends, like all else.
  * -errno when there is none to be had. */
 int gs_store_fd(struct gs_store *store);
-/* Complete or remove what dead processes left behind. */
+/* See to what dead processes left behind: dot-folders that nobody works in are completed as "complete": false, or removed when
+ * empty or of a rule that can make them again; what rotation was removing is removed. What fails is logged, and tried again by
+ * the next sweep. Called after gs_store_open, and after each incident. Context: watcher, CLI. */
 void gs_store_sweep(struct gs_store *store);
 
 /* ---- one folder while it is made (folder.c) ------------------------------------------------------------------------ */

@@ -2,7 +2,8 @@
  * incident that says it is not complete; an empty one, and one that rotation was removing, go.
  * An incident of a process that died, half made, goes as well: what it was made of (a box, a core file) is still there, and
  * will be made into one again.
- * Who: the watcher, as it opens the store and after each incident (a disk that was full may have room again). */
+ * Who: the watcher and the CLI, when they have opened the store and after each incident (a disk that was full may have room
+ * again). */
 #include "store/inside.h"
 #include "sys/file.h"
 #include "sys/log.h"

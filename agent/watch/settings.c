@@ -94,7 +94,10 @@ static int open_store(struct gs_parts *parts, const struct gumshoe_options *opti
     if (!dir)
         return gs_refuse_start(options->error, -ENOMEM, "", "no memory for the incident directory's name");
     parts->store = gs_store_open(dir, &limits, why, sizeof why);
-    return parts->store ? 0 : gs_refuse_start(options->error, errno ? -errno : -EIO, dir, why);
+    if (!parts->store)
+        return gs_refuse_start(options->error, errno ? -errno : -EIO, dir, why);
+    gs_store_sweep(parts->store);
+    return 0;
 }
 
 /* This program is not one of "only". That is worth a word, but not for each of the many that "all" reaches. */

@@ -68,6 +68,7 @@ static struct gs_store *open_store(const struct gs_store_limits *limits)
     struct gs_store *store = gs_store_open(dir, limits, why, sizeof why);
     if (!store)
         fail_msg("%s", why);
+    gs_store_sweep(store);
     return store;
 }
 

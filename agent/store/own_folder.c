@@ -1,0 +1,78 @@
+/* own_folder.c - opening and removing what stands in the store, without trusting it: no link is followed, a folder must be this
+ * user's own, a file must be a regular one, and a folder that holds anything but files of ours is not removed.
+ *
+ *   removing:   <name>/ ── rename ▶ .gone-<name>/ ── unlink each file, rmdir
+ *
+ * A crash in between leaves a .gone- folder, which the next sweep removes.
+ * Who: the watcher, the CLI. */
+#include "store/inside.h"
+#include "sys/file.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int gs_open_own_folder(int dirfd, const char *name)
+{
+    struct stat status;
+    int folder = gs_openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    if (folder < 0)
+        return folder;
+    if (fstat(folder, &status) == 0 && status.st_uid == geteuid() && !(status.st_mode & 022))
+        return folder;
+    close(folder);
+    return -EPERM;
+}
+
+int gs_open_regular(int folderfd, const char *name)
+{
+    struct stat status;
+    int fd = gs_openat(folderfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
+    if (fd < 0)
+        return fd;
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
+        return fd;
+    close(fd);
+    return -EINVAL;
+}
+
+static bool only_ours(int folderfd)
+{
+    struct gs_dir dir;
+    gs_dir_start(&dir, folderfd);
+    for (const char *name; (name = gs_dir_next(&dir));)
+        if (!gs_is_incident_file(name))
+            return false;
+    return true;
+}
+
+static void unlink_all(int folderfd)
+{
+    struct gs_dir dir;
+    gs_dir_start(&dir, folderfd);
+    for (const char *name; (name = gs_dir_next(&dir));)
+        if (gs_is_incident_file(name))
+            unlinkat(folderfd, name, 0);
+}
+
+int gs_folder_remove(int dirfd, const char *name)
+{
+    char gone[GS_FOLDER_NAME_MAX + 8];
+    int folder = gs_open_own_folder(dirfd, name), error = 0;
+    if (folder < 0)
+        return folder;
+    bool already = strncmp(name, ".gone-", 6) == 0;
+    snprintf(gone, sizeof gone, already ? "%s" : ".gone-%s", name);
+    if (!only_ours(folder))
+        error = -ENOTEMPTY; // somebody keeps something of theirs in it
+    else if (!already && renameat(dirfd, name, dirfd, gone) != 0)
+        error = -errno;
+    if (!error) {
+        unlink_all(folder);
+        error = unlinkat(dirfd, gone, AT_REMOVEDIR) != 0 ? -errno : 0;
+    }
+    close(folder);
+    return error;
+}
