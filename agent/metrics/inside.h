@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-/* ---- kept descriptors (kept.c) ------------------------------------------------------------------------- */
+/* ---- kept descriptors (source_file.c) ------------------------------------------------------------------ */
 
 /* A file of /proc or /sys that stays open. A host may close every descriptor it did not open (daemons do) and
  * be given the same number for a file of its own: device and inode tell. All zero: nothing kept. */
@@ -52,7 +52,7 @@ bool gs_group_up(struct gs_group *group); // false at the mount point
 char *gs_group_path(const struct gs_group *group, const char *root, const char *file) GS_CHECK_RESULT;
 char *gs_join_path(const char *root, const char *path) GS_CHECK_RESULT; // ROOT and PATH; likewise
 
-/* ---- the watch (watch.c) ------------------------------------------------------------------------------- */
+/* ---- the watch (set.c) --------------------------------------------------------------------------------- */
 
 enum { GS_QUOTA_LEVELS = 16, GS_GAUGE_PREFIX = sizeof "gauge:" - 1 };
 
@@ -112,6 +112,8 @@ struct gs_reader {
 };
 extern const struct gs_reader gs_reader_rss, gs_reader_threads, gs_reader_major_faults, gs_reader_descriptors,
     gs_reader_cpu, gs_reader_pressure, gs_reader_heap_in_use, gs_reader_heap_alloc_rate, gs_reader_gauge;
+
+/* ---- what readers share (reading.c, process.c) ---------------------------------------------------------- */
 
 /* Keep ROOT's file PATH in *KEPT unless it is kept already. 0 or -ENOMEM. */
 int gs_watch_keep(struct gs_watch *watch, struct gs_kept *kept, const char *path) GS_CHECK_RESULT;
