@@ -31,4 +31,5 @@ unsigned gs_elf_loaded_build_id(const struct gs_image *image, const Elf64_Phdr *
  * file's own. False: MAPPING can be of none of these segments. */
 bool gs_elf_bias(const Elf64_Phdr *segment, size_t count, const struct gs_maps *maps,
                  const struct gs_mapping *mapping, uint64_t *bias) GS_CHECK_RESULT;
+/* A and B show parts of one file (maps_line.c). */
 bool gs_maps_same_file(const struct gs_maps_line *a, const struct gs_maps_line *b);
