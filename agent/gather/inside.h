@@ -29,6 +29,8 @@ size_t gs_find_circle(const struct gs_wait *wait, size_t count, size_t out[], si
 
 /* Does thread TID block SIGNAL? */
 bool gs_task_blocks(int task, pid_t tid, int signal);
+/* "sleeping", of the letter STATE that /proc has for a thread's state. */
+const char *gs_thread_state(char state);
 
 /* COUNTS as a profile has them: whole objects. */
 void gs_heap_values(struct gs_heap_counts counts, int64_t values[GS_HEAP_VALUES]);

@@ -32,3 +32,20 @@ bool gs_task_blocks(int task, pid_t tid, int signal)
     const char *mask = strstr(status, "\nSigBlk:\t");
     return mask && strtoull(mask + sizeof "\nSigBlk:\t" - 1, NULL, 16) >> (signal - 1) & 1;
 }
+
+const char *gs_thread_state(char state)
+{
+    // clang-format off
+    switch (state) {
+    case 'R': return "running";
+    case 'S': return "sleeping";
+    case 'D': return "uninterruptible";
+    case 'T': return "stopped";
+    case 't': return "traced";
+    case 'Z': return "zombie";
+    case 'X': return "dead";
+    case 'I': return "idle";
+    default: return "unknown";
+    }
+    // clang-format on
+}

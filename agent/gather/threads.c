@@ -7,12 +7,12 @@
  * Who:    the watcher, or a host thread in gumshoe_write_profile. The watcher's own thread is left out (gs_probe_is_own_thread).
  * Bounds: a thread that does not answer costs ANSWER_NS, all of them together PATIENCE_NS: from then on threads that
  *         run are listed without a stack. One that blocks the signal, or is stopped, is not asked at all. */
+#include "gather/threads.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/sort.h"
 #include "gather/inside.h"
-#include "gather/threads.h"
 #include "profile/profile.h"
 #include "sys/file.h"
 #include <errno.h>
@@ -39,23 +39,6 @@ static bool read_stat(int task, pid_t tid, struct gs_thread_seen *out)
     snprintf(out->name, sizeof out->name, "%.*s", (int)(end - name - 1), name + 1);
     out->state = end[2];
     return true;
-}
-
-const char *gs_thread_state(char state)
-{
-    // clang-format off
-    switch (state) {
-    case 'R': return "running";
-    case 'S': return "sleeping";
-    case 'D': return "uninterruptible";
-    case 'T': return "stopped";
-    case 't': return "traced";
-    case 'Z': return "zombie";
-    case 'X': return "dead";
-    case 'I': return "idle";
-    default: return "unknown";
-    }
-    // clang-format on
 }
 
 static uint32_t labels_of(const struct gs_thread_seen *thread, struct gs_label_value *out)
@@ -98,7 +81,8 @@ static void add_stack(struct gs_thread_dump *dump, uint64_t hash, const uint64_t
     gs_profile_add_sample(profile, address, depth, &one, label, labels);
 }
 
-static void add_sample(struct gs_thread_dump *dump, struct gs_thread_seen *thread, const struct gs_thread_stack *stack)
+static void add_sample(struct gs_thread_dump *dump, struct gs_thread_seen *thread,
+                       const struct gs_thread_stack *stack)
 {
     const int64_t one = 1;
     struct gs_label_value label[GS_LABELS_MAX + 6];
@@ -111,7 +95,8 @@ static void add_sample(struct gs_thread_dump *dump, struct gs_thread_seen *threa
         address[i] = stack->frames[i] - 1;
     thread->sample = dump->profile->sample_count;
     uint64_t hash = gs_hash_bytes(address, stack->depth * sizeof *address);
-    snprintf(name, sizeof name, "(no answer: %s)", thread->deaf ? thread->deaf : gs_thread_state(thread->state));
+    snprintf(name, sizeof name, "(no answer: %s)",
+             thread->deaf ? thread->deaf : gs_thread_state(thread->state));
     thread->stack = hash ^ (uint64_t)thread->state;
     if (stack->depth == 0) // one group for each reason
         thread->stack ^= gs_hash_bytes(name, strlen(name));
@@ -122,14 +107,16 @@ static void add_sample(struct gs_thread_dump *dump, struct gs_thread_seen *threa
 }
 
 /* Have it look at its own stack, if it can. Why it cannot is found out even when the dump's patience is at an end. */
-static void ask(struct gs_thread_dump *dump, int task, struct gs_thread_seen *thread, struct gs_thread_stack *stack)
+static void ask(struct gs_thread_dump *dump, int task, struct gs_thread_seen *thread,
+                struct gs_thread_stack *stack)
 {
     bool stopped = thread->state == 'T' || thread->state == 't' || thread->state == 'Z';
     if (!dump->signal || stopped)
         return;
     if (!gs_probe_may_be_asked(thread->tid))
         thread->deaf = "its stack is small";
-    else if (gs_task_blocks(task, thread->tid, dump->signal)) // it would be left pending, and come out of a sigwait
+    else if (gs_task_blocks(task, thread->tid,
+                            dump->signal)) // it would be left pending, and come out of a sigwait
         thread->deaf = "it blocks the signal";
     if (thread->deaf || dump->waited_ns >= PATIENCE_NS)
         return;
@@ -140,7 +127,8 @@ static void ask(struct gs_thread_dump *dump, int task, struct gs_thread_seen *th
 }
 
 /* THREAD, the dump's next, was found to stand as STACK says. */
-static void keep_thread(struct gs_thread_dump *dump, struct gs_thread_seen *thread, const struct gs_thread_stack *stack)
+static void keep_thread(struct gs_thread_dump *dump, struct gs_thread_seen *thread,
+                        const struct gs_thread_stack *stack)
 {
     thread->how = stack->how;
     thread->cut = stack->cut;
@@ -258,8 +246,8 @@ static bool still_stands(struct gs_thread_dump *dump, const size_t *circle, size
         if (dump->given)
             continue; // they stood still all the while
         gs_probe_thread_stack(dump->task, seen->tid, 0, &dump->stack);
-        if (dump->stack.how != GS_THREAD_ASLEEP || !gs_waits_for(dump->pid, &dump->stack, &now) || now.lock != seen->lock ||
-            now.holder != seen->holder)
+        if (dump->stack.how != GS_THREAD_ASLEEP || !gs_waits_for(dump->pid, &dump->stack, &now) ||
+            now.lock != seen->lock || now.holder != seen->holder)
             return false;
     }
     return true;
@@ -343,8 +331,8 @@ static int gather(struct gs_thread_dump *dump, const struct gs_gather *how, stru
 {
     struct gs_profile *profile = dump->profile = out->profile;
     gs_profile_add_sample_type(profile, "threads", "count");
-    profile->period_type = (struct gs_value_type){gs_profile_string(profile, "threads"),
-                                                  gs_profile_string(profile, "count")};
+    profile->period_type =
+        (struct gs_value_type){gs_profile_string(profile, "threads"), gs_profile_string(profile, "count")};
     profile->period = 1;
     profile->time_ns = gs_realtime_ns();
     gs_profile_add_comment(profile, "%s", how->reason);
@@ -362,7 +350,8 @@ static int gather(struct gs_thread_dump *dump, const struct gs_gather *how, stru
     return error ? error : profile->failed || out->text.failed ? -ENOMEM : 0;
 }
 
-int gs_gather_given(const struct gs_gather *how, const struct gs_given_threads *given, struct gs_gathered *out)
+int gs_gather_given(const struct gs_gather *how, const struct gs_given_threads *given,
+                    struct gs_gathered *out)
 {
     struct gs_thread_dump *dump = gs_alloc(sizeof *dump);
     out->profile = gs_profile_new();

@@ -1,4 +1,4 @@
-/* profile/threads.h - what threads.c and threads_text.c share: one dump of all threads. */
+/* gather/threads.h - what threads.c and threads_text.c share: one dump of all threads. */
 #pragma once
 #include "gather/inside.h"
 #include "profile/profile.h"
@@ -32,6 +32,5 @@ struct gs_thread_dump {
     struct gs_thread_stack stack; // room to work in
 };
 
-const char *gs_thread_state(char state); // "sleeping", of /proc's letter
 /* threads.txt. Sorts the threads by stack. */
 void gs_threads_text(struct gs_thread_dump *dump, const struct gs_deadlock *deadlock, struct gs_text *out);
