@@ -93,7 +93,7 @@ struct spare {
 /* Of the thread that reads. A thread's own, and there from its beginning: none waits for another, and a fork leaves none taken. */
 static __thread struct spare *spare __attribute__((tls_model("initial-exec")));
 
-void *gs_json_alloc(size_t size)
+static void *alloc(size_t size)
 {
     enum { ALIGN = 16 };
     void *at = gs_alloc(size);
@@ -108,11 +108,16 @@ void *gs_json_alloc(size_t size)
     return at;
 }
 
-void gs_json_free(void *ptr)
+static void release(void *ptr)
 {
     uintptr_t at = (uintptr_t)ptr;
     if (!spare || at - (uintptr_t)spare->bytes >= spare->room)
         gs_free(ptr);
+}
+
+void gs_memory_for_json(void)
+{
+    json_set_alloc_funcs(alloc, release);
 }
 
 json_t *gs_json_read(const char *text, size_t length, size_t flags, json_error_t *error)

@@ -37,6 +37,5 @@ void gs_json_print(const json_t *json, size_t flags, struct gs_text *out);
  * jansson alone would give a cut text, or run over its end. */
 json_t *gs_json_read(const char *text, size_t length, size_t flags, json_error_t *error) GS_CHECK_RESULT;
 
-/* jansson's allocator where gs_memory_for_json was called. */
-void *gs_json_alloc(size_t size);
-void  gs_json_free(void *ptr);
+/* Point the process's (in the library: our own, hidden) jansson at base/memory.h. Once, before the first json call. */
+void gs_memory_for_json(void);

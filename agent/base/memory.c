@@ -1,6 +1,5 @@
-/* memory.c - what both kinds of memory share: growing arrays, strings, and the libraries pointed to it. */
+/* memory.c - what both kinds of memory share: growing arrays, strings, and the allocators of zlib and protobuf-c. */
 #include "base/memory.h"
-#include "base/json.h"
 #include <errno.h>
 #include <protobuf-c/protobuf-c.h>
 #include <stdatomic.h>
@@ -51,11 +50,6 @@ int gs_grow(void *items, size_t *capacity, size_t needed, size_t item_size)
     memcpy(items, &grown, sizeof grown);
     *capacity = room;
     return 0;
-}
-
-void gs_memory_for_json(void)
-{
-    json_set_alloc_funcs(gs_json_alloc, gs_json_free);
 }
 
 static void *protobuf_alloc(void *data, size_t size)

@@ -3,7 +3,7 @@
  * The agent's watcher must finish a capture when the host's malloc returns NULL or lies in ruins, so it never
  * calls malloc: in the library these calls are served from mappings of our own (memory_mapped.c). The
  * command and the unit tests link memory_malloc.c instead, so that sanitizers and valgrind see every block.
- * jansson, zlib and protobuf-c are pointed here too (gs_memory_for_json, gs_memory_for_protobuf).
+ * jansson, zlib and protobuf-c are pointed here too (gs_memory_for_json of json.h, gs_memory_for_protobuf).
  * Context: watcher, CLI; any thread may call (a lock of our own). Never a host thread inside a hook. */
 #pragma once
 #include "base/attributes.h"
@@ -41,8 +41,6 @@ void gs_memory_put_by(void);
 /* In the child of a fork, before anything else here: what another thread was doing is forgotten. */
 void gs_memory_after_fork(void);
 
-/* Point the process's (our own, hidden) jansson here. Once, before the first json call. */
-void gs_memory_for_json(void);
 /* The allocator to hand to protobuf-c. */
 struct ProtobufCAllocator *gs_memory_for_protobuf(void);
 /* zlib's zalloc and zfree; opaque is not used. */

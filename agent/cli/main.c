@@ -1,6 +1,6 @@
 /* main.c - the command `gumshoe`: finds the sub-command and hands over. */
 #include "base/errors.h"
-#include "base/memory.h"
+#include "base/json.h"
 #include "cli/cli.h"
 #include "gumshoe/gumshoe.h"
 #include <stdarg.h>

@@ -2,7 +2,7 @@
  * speaks of it, before it is too late; and nobody is called for nothing. Prints one line a server.
  *
  * usage: defaults [SEEDS [FIRST]] */
-#include "base/memory.h"
+#include "base/json.h"
 #include "histories.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* documents.c - every ready-made document of rules/ against histories with and without its fault, with some seeds each: in the
  * one the rule that is meant fires once the fault is there, in the other all are silent. Prints one line a pair. */
-#include "base/memory.h"
+#include "base/json.h"
 #include "histories.h"
 #include <dirent.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* test_history_read.c - histories out of files that anyone may have written. */
 #include "base/clock.h"
-#include "base/memory.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "history/history.h"
 #include "reader/reader.h"

@@ -2,7 +2,7 @@
 #include "metrics/metrics.h"
 #include "rules/rules.h"
 #include "base/clock.h"
-#include "base/memory.h"
+#include "base/json.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

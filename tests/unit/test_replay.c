@@ -1,7 +1,7 @@
 /* test_replay.c - rules tried on histories: when they would have fired, and what held back the others.
  * Rows are 10 s apart from 0 on, unless a story says otherwise. */
 #include "base/clock.h"
-#include "base/memory.h"
+#include "base/json.h"
 #include "history/history.h"
 #include "reader/reader.h"
 #include "rules/rules.h"

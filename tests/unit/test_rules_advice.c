@@ -1,7 +1,7 @@
 /* Rules that are right, and surely not meant: what gumshoe warns of, where, and what it is silent about.
  * The machine of these stories has a memory limit of 512 MiB. */
 #include "rules/rules.h"
-#include "base/memory.h"
+#include "base/json.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

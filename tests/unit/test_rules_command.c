@@ -1,5 +1,5 @@
 /* What on_incident's words become: those of the incident, and nothing else. There is no shell, so nothing is quoted. */
-#include "base/memory.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "rules/rules.h"
 #include <setjmp.h>

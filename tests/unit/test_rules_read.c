@@ -1,7 +1,7 @@
 /* What a person writes into a rules file, and what gumshoe answers: every error at its place, with a way out. */
 #include "rules/rules.h"
 #include "base/clock.h"
-#include "base/memory.h"
+#include "base/json.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* test_suggest.c - figures of a history, and rules fitted to it. Rows are a minute apart. */
 #include "base/clock.h"
-#include "base/memory.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "history/history.h"
 #include "reader/inside.h"

@@ -1,6 +1,6 @@
 /* A black box. As it is, and with the checksums that it should have: else nothing would come past them. What was read can be
  * gathered into profiles. */
-#include "base/memory.h"
+#include "base/json.h"
 #include "fuzz.h"
 #include "box/box.h"
 #include "box/inside.h"

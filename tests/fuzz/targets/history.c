@@ -1,6 +1,6 @@
 /* A history: metrics.json, CSV, or packs. What was read is packed again, and reads as the same; and rules with every
  * condition are tried on it. */
-#include "base/memory.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "fuzz.h"
 #include "history/history.h"

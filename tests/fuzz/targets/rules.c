@@ -1,6 +1,6 @@
 /* A rules file: read; if it is one, advised upon and judged over a few odd ticks. */
 #include "rules/rules.h"
-#include "base/memory.h"
+#include "base/json.h"
 #include "fuzz.h"
 #include <math.h>
 #include <string.h>
