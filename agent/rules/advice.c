@@ -43,42 +43,7 @@ void gs_advise_unknown(const struct gs_advisor *advisor, enum gs_share share, co
                   "\"%s\" is a share of the memory limit, which is unknown here", place->key);
 }
 
-/* ---- ranges -------------------------------------------------------------------------------------------------------- */
-
-struct gs_range gs_range_above(double line)
-{
-    return (struct gs_range){.from = line, .to = INFINITY, .without_from = true};
-}
-
-struct gs_range gs_range_below(double line)
-{
-    return (struct gs_range){.from = -INFINITY, .to = line, .without_to = true};
-}
-
-struct gs_range gs_range_from(double least)
-{
-    return (struct gs_range){.from = least, .to = INFINITY};
-}
-
-/* LOW ends before HIGH begins. False when a line is unknown, like everything below. */
-static bool ends_before(const struct gs_range *low, const struct gs_range *high)
-{
-    return low->to < high->from || (low->to == high->from && (low->without_to || high->without_from));
-}
-
-static bool apart(const struct gs_range *a, const struct gs_range *b)
-{
-    return ends_before(a, b) || ends_before(b, a);
-}
-
-static bool lies_within(const struct gs_range *inner, const struct gs_range *outer)
-{
-    bool low = outer->from < inner->from ||
-               (outer->from == inner->from && (inner->without_from || !outer->without_from));
-    bool high =
-        outer->to > inner->to || (outer->to == inner->to && (inner->without_to || !outer->without_to));
-    return low && high;
-}
+/* ---- what the metric can be ---------------------------------------------------------------------------------------------- */
 
 struct gs_range gs_reach_of(const struct gs_advisor *advisor, const struct gs_metric *metric)
 {
@@ -117,12 +82,12 @@ static void check_reach(const struct gs_advisor *advisor, const struct gs_condit
     const char *name = advisor->rule->metric;
     struct gs_range reach = gs_reach_of(advisor, gs_metric_find(name));
     bool looks_at_one_tick = !condition->over.ticks && !condition->over.ns,
-         too_high = ends_before(&reach, range);
+         too_high = gs_range_ends_before(&reach, range);
     char text[128];
-    if (apart(range, &reach))
+    if (gs_range_is_apart(range, &reach))
         gs_advise(advisor, place, too_high ? memory_hint(name) : NULL, "\"%s\" cannot be reached: %s",
                   place->key, print_reach(advisor, name, too_high, text));
-    else if (looks_at_one_tick && lies_within(&reach, range))
+    else if (looks_at_one_tick && gs_range_lies_within(&reach, range))
         gs_advise(advisor, place, NULL, "\"%s\" always holds: %s", place->key,
                   print_reach(advisor, name, condition->kind->downward, text));
 }
@@ -148,9 +113,10 @@ static void check_against_conditions(const struct gs_advisor *advisor, const str
             continue;
         }
         const char *key = NULL;
-        struct gs_range range = condition->kind->range(condition, gs_limit_of(advisor, advisor->rule->share), &key);
-        ever |= !apart(&range, &hold->range);
-        if (lies_within(&range, &hold->range))
+        struct gs_range range =
+            condition->kind->range(condition, gs_limit_of(advisor, advisor->rule->share), &key);
+        ever |= !gs_range_is_apart(&range, &hold->range);
+        if (gs_range_lies_within(&range, &hold->range))
             gs_advise(advisor, hold->place, NULL,
                       "\"%s\" holds the rule back wherever \"%s\" holds: it cannot fire", hold->what,
                       condition->kind->name);
@@ -163,12 +129,12 @@ static void check_against_conditions(const struct gs_advisor *advisor, const str
 static void check_hold(const struct gs_advisor *advisor, const struct hold *hold)
 {
     struct gs_range reach = gs_reach_of(advisor, gs_metric_find(hold->metric));
-    bool too_high = ends_before(&reach, &hold->range);
+    bool too_high = gs_range_ends_before(&reach, &hold->range);
     char text[128];
-    if (apart(&reach, &hold->range))
+    if (gs_range_is_apart(&reach, &hold->range))
         gs_advise(advisor, hold->place, NULL, "\"%s\" never holds the rule back: %s", hold->what,
                   print_reach(advisor, hold->metric, too_high, text));
-    else if (lies_within(&reach, &hold->range))
+    else if (gs_range_lies_within(&reach, &hold->range))
         gs_advise(advisor, hold->place, NULL, "\"%s\" always holds the rule back: %s", hold->what,
                   print_reach(advisor, hold->metric, isinf(hold->range.from), text));
     else if (advisor->rule->metric && strcmp(hold->metric, advisor->rule->metric) == 0)
@@ -187,7 +153,8 @@ static void check_unavailable(const struct gs_advisor *advisor, size_t metric, c
 static void check_holds(const struct gs_advisor *advisor)
 {
     const struct gs_hold_off *off = advisor->rule->hold_off;
-    uint64_t limit = gs_limit_of(advisor, advisor->rule->share), others = gs_limit_of(advisor, off->unless.share);
+    uint64_t limit = gs_limit_of(advisor, advisor->rule->share),
+             others = gs_limit_of(advisor, off->unless.share);
     struct gs_place unless_above = {.up = advisor->place, .key = "unless_above"};
     struct gs_place unless = {.up = advisor->place, .key = "unless"};
     struct gs_place above = {.up = &unless, .key = "above"}, below = {.up = &unless, .key = "below"};
@@ -196,13 +163,16 @@ static void check_holds(const struct gs_advisor *advisor)
         enum gs_share share;
         struct hold hold;
     } holds[] = {
-        {&off->unless_above, advisor->rule->share,
+        {&off->unless_above,
+         advisor->rule->share,
          {"unless_above", &unless_above, advisor->rule->metric,
           gs_range_above(gs_threshold_line(&off->unless_above, limit))}},
-        {&off->unless.above, off->unless.share,
+        {&off->unless.above,
+         off->unless.share,
          {"unless", &above, off->unless.metric,
           gs_range_above(gs_threshold_line(&off->unless.above, others))}},
-        {&off->unless.below, off->unless.share,
+        {&off->unless.below,
+         off->unless.share,
          {"unless", &below, off->unless.metric,
           gs_range_below(gs_threshold_line(&off->unless.below, others))}},
     };
@@ -231,7 +201,7 @@ static void check_shadow(const struct gs_advisor *advisor, const struct gs_condi
         if (other->over.ticks || other->over.ns || !other->kind->range)
             continue;
         struct gs_range others = other->kind->range(other, gs_limit_of(advisor, advisor->rule->share), &key);
-        if (lies_within(range, &others))
+        if (gs_range_lies_within(range, &others))
             gs_advise(advisor, place, NULL, "\"%s\" looks only at values at which \"%s\" holds already",
                       condition->kind->name, other->kind->name);
     }
@@ -258,7 +228,8 @@ static void check_condition(const struct gs_advisor *advisor, const struct gs_co
     if (!condition->kind->range)
         return;
     const char *key = NULL;
-    struct gs_range range = condition->kind->range(condition, gs_limit_of(advisor, advisor->rule->share), &key);
+    struct gs_range range =
+        condition->kind->range(condition, gs_limit_of(advisor, advisor->rule->share), &key);
     struct gs_place member = {.up = &place, .key = key};
     const struct gs_place *line = key ? &member : &place;
     if (isnan(range.from) || isnan(range.to))

@@ -11,6 +11,29 @@
 #include "base/numbers.h"
 #include "rules/rules.h"
 
+/* ---- tokens of a JSON text (tokens.c) --------------------------------------------------------------------------- */
+
+/* The start of the token (a string, a number, a bracket…) that holds the byte at OFFSET, in any text. */
+size_t gs_token_start(const char *text, size_t length, size_t offset);
+/* The offset of the first bracket that stands deeper than MAX levels, or LENGTH; in any text. */
+size_t gs_too_deep(const char *text, size_t length, unsigned max);
+
+/* AT past blanks, and past the commas and colons that part values. */
+const char *gs_rules_skip_separators(const char *at, const char *end);
+/* AT is a string's opening quote: past its closing one. */
+const char *gs_rules_skip_string(const char *at, const char *end);
+struct gs_document_entry {
+    const char *key, *value;   // of an array's element: both the value
+};
+/* The next entry of an array, or of an object (HAS_KEYS), into ENTRY; *AT is behind its opening bracket or behind the entry
+ * before. False: there is none. */
+bool gs_rules_next_entry(const char **at, const char *end, bool has_keys, struct gs_document_entry *entry);
+/* Of valid strings, each by its opening quote; an escape is the same as what it stands for. Does AT spell WORD? Are A and B the
+ * same? A hash that is equal for those that are. */
+bool gs_rules_spells(const char *at, const char *word);
+bool gs_rules_same_string(const char *a, const char *b);
+uint64_t gs_rules_hash_string(const char *at);
+
 /* ---- places in a document (locate.c) -------------------------------------------------------------------------
  * Where a value stands is told by its path: a chain of places on the readers' stacks, from the value up. */
 
@@ -27,13 +50,8 @@ struct gs_position { int line, col; };
 size_t gs_locate(const char *text, size_t length, const struct gs_place *place, enum gs_document_part part);
 struct gs_position gs_position_at(const char *text, size_t offset);
 
-/* The start of the token (a string, a number, a bracket…) that holds the byte at OFFSET, in any text. */
-size_t gs_token_start(const char *text, size_t length, size_t offset);
-/* The offset of the first bracket that stands deeper than MAX levels, or LENGTH; in any text. */
-size_t gs_too_deep(const char *text, size_t length, unsigned max);
-
 struct gs_reader;
-/* Report every key that stands twice in its object. TEXT is valid JSON, not deeper than GS_NESTING_MAX. */
+/* Report every key that stands twice in its object. TEXT is valid JSON, not deeper than GS_NESTING_MAX (duplicates.c). */
 enum { GS_NESTING_MAX = 32 };
 void gs_report_duplicates(struct gs_reader *reader);
 
@@ -125,7 +143,7 @@ void gs_refuse_type(struct gs_reader *reader, const json_t *value, const struct 
                     const char *expected);
 /* The metric that VALUE names, or NULL with the error told. */
 const struct gs_metric *gs_read_metric(struct gs_reader *reader, const json_t *value, const struct gs_place *place);
-/* Its number in the reader's list. */
+/* The number of metric NAME in the reader's list, which it is added to when it is not there; there is room (reader.c). */
 size_t gs_metric_number(struct gs_reader *reader, const char *name);
 /* "on_incident". */
 void gs_read_command(struct gs_reader *reader, const json_t *value, const struct gs_place *place, struct gs_rules *rules);
@@ -210,10 +228,8 @@ int64_t gs_window_reach(const struct gs_window *window, int64_t now_ns);        
 void gs_window_adopt(struct gs_window *window, const struct gs_window *old);
 /* "window 6 of 10", or that gaps fill it. */
 void gs_window_explain(const struct gs_window *window, int64_t now_ns, char *out, size_t size);
-/* "10 ticks", "30 m". */
-const char *gs_print_span(struct gs_span over, char out[GS_UNIT_TEXT]);
 
-/* ---- advice (advice.c): rules that are right, and surely not meant ------------------------------------------------------- */
+/* ---- ranges (range.c) ------------------------------------------------------------------------------------------------------ */
 
 struct gs_range {              // of values; both ends are in it, unless it is without them
     double from, to;           // NAN: unknown
@@ -222,6 +238,12 @@ struct gs_range {              // of values; both ends are in it, unless it is w
 struct gs_range gs_range_above(double line);
 struct gs_range gs_range_below(double line);
 struct gs_range gs_range_from(double least);
+/* False when an end that decides is unknown. */
+bool gs_range_ends_before(const struct gs_range *low, const struct gs_range *high); // no value of LOW reaches the first of HIGH
+bool gs_range_is_apart(const struct gs_range *a, const struct gs_range *b);          // they have no value in common
+bool gs_range_lies_within(const struct gs_range *inner, const struct gs_range *outer);
+
+/* ---- advice (advice.c): rules that are right, and surely not meant ------------------------------------------------------- */
 
 struct gs_advisor {            // one rule under advice
     const struct gs_rules *rules;
@@ -310,7 +332,8 @@ GS_ADVISE(jitter);
 GS_ADVISE(growth);
 GS_ADVISE(unusual);
 
-/* " for 10 s" where the rule has to hold, else "". */
+/* Words of reasons (explain.c): "10 ticks", "30 m"; " for 10 s" where the rule has to hold, else "". */
+const char *gs_print_span(struct gs_span over, char out[GS_UNIT_TEXT]);
 const char *gs_print_held(const struct gs_sight *sight, char out[GS_UNIT_TEXT]);
 
 /* ---- what judging remembers (judge.c, adopt.c, state.c) ------------------------------------------------------------------- */

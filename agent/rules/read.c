@@ -249,16 +249,6 @@ static void read_command(struct gs_reader *reader, const json_t *document, const
 
 /* ---- the rules --------------------------------------------------------------------------------------------------------------- */
 
-size_t gs_metric_number(struct gs_reader *reader, const char *name)
-{
-    size_t at = 0;
-    while (at < reader->metric_count && strcmp(reader->metric[at], name) != 0)
-        at++;
-    if (at == reader->metric_count)
-        reader->metric[reader->metric_count++] = name;
-    return at;
-}
-
 static void check_name(struct gs_reader *reader, const struct gs_rule *rule, size_t at,
                        const struct gs_place *the_rules)
 {

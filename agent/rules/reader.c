@@ -1,4 +1,5 @@
-/* reader.c - what every part of the reading leans on: errors at their places, and memory that the rules keep.
+/* reader.c - what every part of the reading leans on: errors at their places, memory that the rules keep, and the metrics that
+ * were named so far.
  *
  *   rules ──▶ kept ──▶ kept ──▶ … one list of blocks: freeing the rules is walking it.  Who: read.c and below. */
 #include "base/memory.h"
@@ -23,8 +24,8 @@ static void add(struct gs_reader *reader, struct gs_position position, const cha
     gs_errors_add(reader->errors, GS_ERROR, reader->file, position.line, position.col, hint, "%s", text);
 }
 
-void gs_refuse(struct gs_reader *reader, const struct gs_place *place, enum gs_document_part part, const char *hint,
-               const char *format, ...)
+void gs_refuse(struct gs_reader *reader, const struct gs_place *place, enum gs_document_part part,
+               const char *hint, const char *format, ...)
 {
     if (list_is_full(reader))
         return;
@@ -75,6 +76,16 @@ const char *gs_keep_text(struct gs_reader *reader, const char *text)
     size_t size = strlen(text) + 1;
     char *copy = gs_keep(reader, size);
     return copy ? memcpy(copy, text, size) : NULL;
+}
+
+size_t gs_metric_number(struct gs_reader *reader, const char *name)
+{
+    size_t at = 0;
+    while (at < reader->metric_count && strcmp(reader->metric[at], name) != 0)
+        at++;
+    if (at == reader->metric_count)
+        reader->metric[reader->metric_count++] = name;
+    return at;
 }
 
 void gs_kept_free(struct gs_kept *kept)

@@ -4,15 +4,6 @@
 #include <math.h>
 #include <stdio.h>
 
-const char *gs_print_held(const struct gs_sight *sight, char out[GS_UNIT_TEXT])
-{
-    char time[GS_UNIT_TEXT];
-    out[0] = 0;
-    if (sight->held_ns > 0)
-        snprintf(out, GS_UNIT_TEXT, " for %.26s", gs_print_duration(sight->held_ns, time));
-    return out;
-}
-
 size_t gs_judge_nearest(const struct gs_rule *rule, const struct gs_record *record)
 {
     size_t nearest = 0;
@@ -36,12 +27,12 @@ static bool explain_held_back(const struct gs_judge *judge, size_t rule, char *o
     const struct gs_hold_off *hold_off = the_rule->hold_off;
     char value[GS_UNIT_TEXT], line[GS_LINE_TEXT];
     switch (record->held_back) {
-    case GS_NOT_HELD_BACK:
-        return false;
+    case GS_NOT_HELD_BACK: return false;
     case GS_BY_UNLESS_ABOVE:
-        snprintf(out, size, "held back: value %s is above %s (unless_above)",
-                 gs_print_value(record->value, the_rule->unit, value),
-                 gs_print_threshold(&hold_off->unless_above, the_rule->unit, judge->limit[the_rule->share], line));
+        snprintf(
+            out, size, "held back: value %s is above %s (unless_above)",
+            gs_print_value(record->value, the_rule->unit, value),
+            gs_print_threshold(&hold_off->unless_above, the_rule->unit, judge->limit[the_rule->share], line));
         break;
     case GS_BY_UNLESS:
         snprintf(out, size, "held back: %.60s is %s (unless)", hold_off->unless.metric,

@@ -153,14 +153,6 @@ void gs_window_adopt(struct gs_window *window, const struct gs_window *old)
     window->began_ns = window->over.ns > old->over.ns ? point_at(old, 0)->first_ns : old->began_ns;
 }
 
-const char *gs_print_span(struct gs_span over, char out[GS_UNIT_TEXT])
-{
-    if (over.ns)
-        return gs_print_duration(over.ns, out);
-    snprintf(out, GS_UNIT_TEXT, "%u tick%s", over.ticks, over.ticks == 1 ? "" : "s");
-    return out;
-}
-
 void gs_window_explain(const struct gs_window *window, int64_t now_ns, char *out, size_t size)
 {
     char have[GS_UNIT_TEXT], want[GS_UNIT_TEXT];

@@ -1,0 +1,42 @@
+/* range.c - ranges of values: where a condition can hold, what a metric can be.
+ *
+ *   above 80     ( 80 ───────▶        without its lower end        rss of 512 MiB   [ 4 KiB ──── 512 MiB ]
+ *
+ * Where an end is unknown (NAN), nothing is said of the range: every question is answered with false.
+ * Who: advice.c, the conditions. Context: any (pure). */
+#include "rules/inside.h"
+#include <math.h>
+
+struct gs_range gs_range_above(double line)
+{
+    return (struct gs_range){.from = line, .to = INFINITY, .without_from = true};
+}
+
+struct gs_range gs_range_below(double line)
+{
+    return (struct gs_range){.from = -INFINITY, .to = line, .without_to = true};
+}
+
+struct gs_range gs_range_from(double least)
+{
+    return (struct gs_range){.from = least, .to = INFINITY};
+}
+
+bool gs_range_ends_before(const struct gs_range *low, const struct gs_range *high)
+{
+    return low->to < high->from || (low->to == high->from && (low->without_to || high->without_from));
+}
+
+bool gs_range_is_apart(const struct gs_range *a, const struct gs_range *b)
+{
+    return gs_range_ends_before(a, b) || gs_range_ends_before(b, a);
+}
+
+bool gs_range_lies_within(const struct gs_range *inner, const struct gs_range *outer)
+{
+    bool low = outer->from < inner->from ||
+               (outer->from == inner->from && (inner->without_from || !outer->without_from));
+    bool high =
+        outer->to > inner->to || (outer->to == inner->to && (inner->without_to || !outer->without_to));
+    return low && high;
+}
