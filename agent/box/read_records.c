@@ -8,6 +8,7 @@
  * memory that is out sets `no_memory`: then reading ends.
  * Who: read.c, and contents.c for the last values. Bounds: the tables have the writer's. */
 #include "base/memory.h"
+#include "base/varint.h"
 #include "box/read.h"
 #include "gather/gather.h"
 #include "profile/profile.h"
@@ -21,17 +22,9 @@ enum { LABEL_MAX = 1 << 10, DEPTH_MAX = 1024, HISTORY_MAX = 8 << 20, TEXT_MAX = 
 
 static uint64_t number(struct gs_box_reader *r)
 {
-    uint64_t value = 0;
-    for (unsigned shift = 0; r->at < r->end && shift < 64; shift += 7) {
-        unsigned char byte = *r->at++;
-        if (shift == 63 && byte > 1)
-            break;
-        value |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80))
-            return value;
-    }
-    r->bad = true;
-    return 0;
+    uint64_t value;
+    r->bad |= !gs_varint_read(&r->at, r->end, &value);
+    return value;
 }
 
 static uint64_t number_up_to(struct gs_box_reader *r, uint64_t max)
@@ -43,8 +36,7 @@ static uint64_t number_up_to(struct gs_box_reader *r, uint64_t max)
 
 static int64_t signed_number(struct gs_box_reader *r)
 {
-    uint64_t value = number(r);
-    return (int64_t)(value >> 1 ^ (value & 1 ? UINT64_MAX : 0));
+    return gs_varint_unzigzag(number(r));
 }
 
 /* LENGTH bytes; NULL when they are not there. */

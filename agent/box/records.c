@@ -7,6 +7,7 @@
  * anything. A write that fails is a number. What a killed process has written is the kernel's: no sync is needed for it
  * to be read; a power cut costs what had not reached the disk, some thirty seconds, and the checksums find the end.
  * Who: the watcher. Bounds: the buffer. */
+#include "base/varint.h"
 #include "box/inside.h"
 #include <errno.h>
 #include <string.h>
@@ -89,17 +90,13 @@ void gs_box_bytes(struct gs_box_out *out, const void *bytes, size_t length)
 
 void gs_box_number(struct gs_box_out *out, uint64_t number)
 {
-    unsigned char byte[10];
-    size_t length = 0;
-    do
-        byte[length++] = (unsigned char)((number & 0x7f) | (number > 0x7f ? 0x80 : 0));
-    while (number >>= 7);
-    gs_box_bytes(out, byte, length);
+    unsigned char byte[GS_VARINT_MAX];
+    gs_box_bytes(out, byte, gs_varint_write(number, byte));
 }
 
 void gs_box_signed(struct gs_box_out *out, int64_t number)
 {
-    gs_box_number(out, (uint64_t)number << 1 ^ (number < 0 ? UINT64_MAX : 0));
+    gs_box_number(out, gs_varint_zigzag(number));
 }
 
 void gs_box_text(struct gs_box_out *out, const char *text)

@@ -11,6 +11,7 @@
  *         anyone: every length is checked before it is believed. */
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/varint.h"
 #include "history/inside.h"
 #include "metrics/metrics.h"
 #include <math.h>
@@ -19,16 +20,6 @@
 
 enum { FIXED = 13, VERSION = 1, BEGINS = 0, GOES_ON = 1, SAME = 0, MISSING = 1, WHOLE = 2, ANY = 3 };
 static const char magic[] = {'g', 's', 'h', VERSION};
-
-static uint64_t zigzag(int64_t number)
-{
-    return (uint64_t)number << 1 ^ (number < 0 ? UINT64_MAX : 0);
-}
-
-static int64_t unzigzag(uint64_t number)
-{
-    return (int64_t)(number >> 1 ^ (number & 1 ? UINT64_MAX : 0));
-}
 
 /* Whole numbers up to 2^53 are taken as such; -0 is not one of them. */
 static bool is_whole(double value)
@@ -67,10 +58,8 @@ static void put(struct sink *sink, const void *bytes, size_t length)
 
 static void put_number(struct sink *sink, uint64_t number)
 {
-    do {
-        unsigned char byte = (unsigned char)((number & 0x7f) | (number > 0x7f ? 0x80 : 0));
-        put(sink, &byte, 1);
-    } while (number >>= 7);
+    unsigned char byte[GS_VARINT_MAX];
+    put(sink, byte, gs_varint_write(number, byte));
 }
 
 static void put_u32(struct sink *sink, size_t number)
@@ -95,7 +84,7 @@ static void put_value(struct sink *sink, double value, double before)
     else if (isnan(value))
         put_number(sink, MISSING);
     else if (is_whole(value))
-        put_number(sink, zigzag((int64_t)value - base_of(before)) << 2 | WHOLE);
+        put_number(sink, gs_varint_zigzag((int64_t)value - base_of(before)) << 2 | WHOLE);
     else
         put_any(sink, value);
 }
@@ -107,7 +96,8 @@ static void put_row(struct sink *sink, const struct gs_history *history, size_t 
             time_ms = floor_ms(gs_history_time(history, at));
     int64_t step_before = first ? 0 : gs_history_step_ns(history, at - 1) / GS_NS_PER_MS;
     int64_t time_before = first ? 0 : floor_ms(gs_history_time(history, at - 1));
-    put_number(sink, zigzag(time_ms - time_before - step_ms) << 1 | (step_ms == step_before ? 0u : 1u));
+    put_number(sink,
+               gs_varint_zigzag(time_ms - time_before - step_ms) << 1 | (step_ms == step_before ? 0u : 1u));
     if (step_ms != step_before)
         put_number(sink, (uint64_t)step_ms);
     for (size_t i = 0; i < gs_history_metric_count(history); i++)
@@ -180,17 +170,9 @@ struct source {
 
 static uint64_t get_number(struct source *source)
 {
-    uint64_t number = 0;
-    for (unsigned shift = 0; source->at < source->end && shift < 64; shift += 7) {
-        unsigned char byte = *source->at++;
-        if (shift == 63 && byte > 1)
-            break;
-        number |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80))
-            return number;
-    }
-    source->bad = true;
-    return 0;
+    uint64_t number;
+    source->bad |= !gs_varint_read(&source->at, source->end, &number);
+    return number;
 }
 
 static uint32_t get_u32(struct source *source)
@@ -300,7 +282,8 @@ static double get_value(struct source *source, double before)
     int64_t whole;
     switch (code & 3) {
     case WHOLE:
-        if (__builtin_add_overflow(unzigzag(code >> 2), base_of(before), &whole) || !is_whole((double)whole))
+        if (__builtin_add_overflow(gs_varint_unzigzag(code >> 2), base_of(before), &whole) ||
+            !is_whole((double)whole))
             source->bad = true;
         return (double)whole;
     case ANY: return get_any(source);
@@ -320,7 +303,7 @@ static void get_row(struct source *source, size_t count, struct row *row)
     uint64_t code = get_number(source);
     if (code & 1)
         row->step_ms = (int64_t)(get_number(source) & UINT32_MAX);
-    if (__builtin_add_overflow(row->time_ms, unzigzag(code >> 1), &row->time_ms) ||
+    if (__builtin_add_overflow(row->time_ms, gs_varint_unzigzag(code >> 1), &row->time_ms) ||
         __builtin_add_overflow(row->time_ms, row->step_ms, &row->time_ms) ||
         row->time_ms > INT64_MAX / GS_NS_PER_MS || row->time_ms < INT64_MIN / GS_NS_PER_MS)
         source->bad = true;
