@@ -10,6 +10,7 @@
  * Context: any (pure), but for the reads of the pagemap. */
 #include "account/inside.h"
 #include "base/memory.h"
+#include "base/search.h"
 #include "base/sort.h"
 #include "symbol/symbol.h"
 #include <errno.h>
@@ -124,15 +125,11 @@ int gs_survey_map(struct gs_survey *survey, const char *maps, size_t length, con
 
 struct gs_area *gs_survey_area(const struct gs_survey *survey, uint64_t address)
 {
-    size_t low = 0, high = survey->areas;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (survey->area[middle].line.end <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < survey->areas && survey->area[low].line.start <= address ? &survey->area[low] : NULL;
+    struct gs_search search = {.high = survey->areas};
+    while (gs_search_next(&search))
+        gs_search_step(&search, survey->area[search.middle].line.end <= address);
+    size_t found = search.low;
+    return found < survey->areas && survey->area[found].line.start <= address ? &survey->area[found] : NULL;
 }
 
 /* ---- claims ------------------------------------------------------------------------------------------------------- */
@@ -188,15 +185,10 @@ void gs_survey_settle_claims(struct gs_survey *survey)
 /* The first claim that ends behind ADDRESS; NULL: none does. */
 static struct gs_claim *claim_behind(const struct gs_claims *claims, uint64_t address)
 {
-    size_t low = 0, high = claims->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (claims->claim[middle].end <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < claims->count ? &claims->claim[low] : NULL;
+    struct gs_search search = {.high = claims->count};
+    while (gs_search_next(&search))
+        gs_search_step(&search, claims->claim[search.middle].end <= address);
+    return search.low < claims->count ? &claims->claim[search.low] : NULL;
 }
 
 /* Who claims ADDRESS of AREA; NULL: nobody. *END: up to where that holds. Only the agent claims other than anonymous areas. */

@@ -8,6 +8,7 @@
  * A condition variable's futex, a semaphore's, a program's own look like none of these, or name no living thread.
  * Source: glibc's nptl (struct __pthread_mutex_s, lowlevellock, pthread_join), futex(2).
  * Context: watcher; reads the host's memory, which may be gone, through the kernel. */
+#include "base/search.h"
 #include "gather/inside.h"
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -47,15 +48,10 @@ bool gs_waits_for(pid_t pid, const struct gs_thread_stack *stack, struct gs_wait
 
 static size_t index_of(const struct gs_wait *wait, size_t count, int tid)
 {
-    size_t low = 0, high = count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (wait[middle].tid < tid)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < count && wait[low].tid == tid ? low : SIZE_MAX;
+    struct gs_search search = {.high = count};
+    while (gs_search_next(&search))
+        gs_search_step(&search, wait[search.middle].tid < tid);
+    return search.low < count && wait[search.low].tid == tid ? search.low : SIZE_MAX;
 }
 
 size_t gs_find_circle(const struct gs_wait *wait, size_t count, size_t out[], size_t max)

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/search.h"
 #include "base/sort.h"
 #include "gather/inside.h"
 #include "profile/profile.h"
@@ -226,15 +227,10 @@ static int by_tid(const void *a, const void *b)
 /* Is TID one of the threads, which are sorted by it? */
 static bool is_known(const struct gs_thread_dump *dump, int tid)
 {
-    size_t low = 0, high = dump->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (dump->thread[middle].tid < tid)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < dump->count && dump->thread[low].tid == tid;
+    struct gs_search search = {.high = dump->count};
+    while (gs_search_next(&search))
+        gs_search_step(&search, dump->thread[search.middle].tid < tid);
+    return search.low < dump->count && dump->thread[search.low].tid == tid;
 }
 
 /* Every thread of the circle stands where it stood: what was read at different moments is true at one. */

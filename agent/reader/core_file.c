@@ -6,6 +6,7 @@
  * Bounds: SEGMENTS_MAX segments, NOTES_MAX bytes of notes, THREADS_MAX threads. */
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/search.h"
 #include "reader/reader.h"
 #include <elf.h>
 #include <errno.h>
@@ -320,15 +321,10 @@ void gs_core_close(struct gs_core *core)
 /* The first segment that ends beyond AT. */
 static const struct gs_core_segment *segment_from(const struct gs_core *core, uint64_t at)
 {
-    size_t low = 0, high = core->segment_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (core->segment[middle].end <= at)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < core->segment_count ? &core->segment[low] : NULL;
+    struct gs_search search = {.high = core->segment_count};
+    while (gs_search_next(&search))
+        gs_search_step(&search, core->segment[search.middle].end <= at);
+    return search.low < core->segment_count ? &core->segment[search.low] : NULL;
 }
 
 /* What can be read at AT from one place, at most LENGTH bytes; 0: nothing. A debugger leaves whole mappings out, the kernel the
@@ -370,15 +366,11 @@ bool gs_core_read(const struct gs_core *core, uint64_t at, void *out, size_t len
 
 const struct gs_core_file *gs_core_file_at(const struct gs_core *core, uint64_t at)
 {
-    size_t low = 0, high = core->file_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (core->file[middle].end <= at)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < core->file_count && core->file[low].start <= at ? &core->file[low] : NULL;
+    struct gs_search search = {.high = core->file_count};
+    while (gs_search_next(&search))
+        gs_search_step(&search, core->file[search.middle].end <= at);
+    size_t found = search.low;
+    return found < core->file_count && core->file[found].start <= at ? &core->file[found] : NULL;
 }
 
 uint64_t gs_core_image(const struct gs_core *core, uint64_t at)

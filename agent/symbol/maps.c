@@ -7,6 +7,7 @@
  *
  * Who: the watcher (itself, and processes that died), the CLI (others). Bounds: 16 MiB of text. */
 #include "base/memory.h"
+#include "base/search.h"
 #include "symbol/inside.h"
 #include "sys/file.h"
 #include <errno.h>
@@ -162,15 +163,11 @@ void gs_maps_free(struct gs_maps *maps)
 
 const struct gs_mapping *gs_maps_find(const struct gs_maps *maps, uint64_t address)
 {
-    size_t low = 0, high = maps->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (maps->mapping[middle].end <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < maps->count && maps->mapping[low].start <= address ? &maps->mapping[low] : NULL;
+    struct gs_search search = {.high = maps->count};
+    while (gs_search_next(&search))
+        gs_search_step(&search, maps->mapping[search.middle].end <= address);
+    size_t found = search.low;
+    return found < maps->count && maps->mapping[found].start <= address ? &maps->mapping[found] : NULL;
 }
 
 const char *gs_build_id_hex(const struct gs_mapping *mapping, char *out)

@@ -9,6 +9,7 @@
  * Who: the watcher, the CLI. Bounds: one file's tables at a time. Names are kept as long as the gs_symbols. */
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/search.h"
 #include "base/sort.h"
 #include "base/text.h"
 #include "symbol/inside.h"
@@ -152,15 +153,10 @@ static void keep_closer(struct candidate *held, const struct candidate *new)
 
 static size_t first_at(const struct found *found, size_t count, uint64_t vaddr)
 {
-    size_t low = 0, high = count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (found[middle].vaddr < vaddr)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    struct gs_search search = {.high = count};
+    while (gs_search_next(&search))
+        gs_search_step(&search, found[search.middle].vaddr < vaddr);
+    return search.low;
 }
 
 /* Offer SYMBOL to those of FOUND (sorted by vaddr) that it covers, and to the first that it lies below. */
@@ -360,16 +356,11 @@ void gs_symbols_free(struct gs_symbols *symbols)
 
 struct gs_symbol gs_symbols_find(const struct gs_symbols *symbols, uint64_t address)
 {
-    size_t low = 0, high = symbols->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (symbols->found[middle].address < address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low < symbols->count && symbols->found[low].address == address)
-        return symbols->found[low].symbol;
+    struct gs_search search = {.high = symbols->count};
+    while (gs_search_next(&search))
+        gs_search_step(&search, symbols->found[search.middle].address < address);
+    if (search.low < symbols->count && symbols->found[search.low].address == address)
+        return symbols->found[search.low].symbol;
     return (struct gs_symbol){0};
 }
 
