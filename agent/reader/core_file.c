@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/search.h"
 #include "reader/reader.h"
+#include "sys/file.h"
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,22 +19,6 @@
 #include <unistd.h>
 
 enum { SEGMENTS_MAX = 1 << 20, NOTES_MAX = 512 << 20, THREADS_MAX = 1 << 16 };
-
-static bool read_at(int fd, uint64_t offset, void *out, size_t length)
-{
-    char *at = out;
-    while (length) {
-        ssize_t got = offset > INT64_MAX ? 0 : pread(fd, at, length, (off_t)offset);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return false;
-        at += got;
-        offset += (uint64_t)got;
-        length -= (size_t)got;
-    }
-    return true;
-}
 
 /* COUNT items of SIZE bytes at OFFSET; the caller frees them. NULL with errno. */
 static void *read_table(int fd, uint64_t offset, uint64_t count, size_t size)
@@ -47,7 +32,7 @@ static void *read_table(int fd, uint64_t offset, uint64_t count, size_t size)
     void *table = gs_alloc(bytes + 1); // notes end with a 0
     if (!table)
         errno = ENOMEM;
-    else if (!read_at(fd, offset, table, bytes)) {
+    else if (!gs_file_read_at(fd, offset, table, bytes)) {
         gs_free(table);
         errno = EINVAL;
         table = NULL;
@@ -153,7 +138,7 @@ static int take_notes(struct gs_core *core)
 
 static bool read_header(int fd, Elf64_Ehdr *out)
 {
-    return read_at(fd, 0, out, sizeof *out) && memcmp(out->e_ident, ELFMAG, SELFMAG) == 0 &&
+    return gs_file_read_at(fd, 0, out, sizeof *out) && memcmp(out->e_ident, ELFMAG, SELFMAG) == 0 &&
            out->e_type == ET_CORE;
 }
 
@@ -169,7 +154,7 @@ static uint64_t count_segments(int fd, const Elf64_Ehdr *header)
     Elf64_Shdr section;
     if (header->e_phnum != PN_XNUM)
         return header->e_phnum;
-    return read_at(fd, header->e_shoff, &section, sizeof section) ? section.sh_info : 0;
+    return gs_file_read_at(fd, header->e_shoff, &section, sizeof section) ? section.sh_info : 0;
 }
 
 static void take_segment(struct gs_core *core, const Elf64_Phdr *segment)
@@ -236,7 +221,7 @@ static bool is_what_was_mapped(const struct gs_core *core, const struct gs_core_
 {
     char mapped[FIRST_PAGE], here[FIRST_PAGE];
     return file->offset != 0 || !gs_core_read(core, file->start, mapped, sizeof mapped) ||
-           (read_at(fd, 0, here, sizeof here) && memcmp(mapped, here, sizeof here) == 0);
+           (gs_file_read_at(fd, 0, here, sizeof here) && memcmp(mapped, here, sizeof here) == 0);
 }
 
 /* The descriptor of FILE's path, told in NOTES when it is of no use; -1 then. */
@@ -348,7 +333,7 @@ static size_t read_part(const struct gs_core *core, uint64_t at, void *out, size
         return 0;
     }
     size_t part = left < length ? (size_t)left : length;
-    return read_at(fd, offset, out, part) ? part : 0;
+    return gs_file_read_at(fd, offset, out, part) ? part : 0;
 }
 
 bool gs_core_read(const struct gs_core *core, uint64_t at, void *out, size_t length)

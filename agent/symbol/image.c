@@ -5,10 +5,9 @@
  * a plain read would fault. Who: the watcher, the CLI. */
 #include "base/memory.h"
 #include "symbol/inside.h"
-#include <errno.h>
+#include "sys/file.h"
 #include <string.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
 enum { MAX_TABLE = 256 << 20, SEGMENTS_MAX = 256, NOTES_MAX = 64 << 10 };
 
@@ -16,17 +15,7 @@ static bool read_file(const struct gs_image *image, uint64_t offset, char *out, 
 {
     if (offset > image->size || length > image->size - offset)
         return false;
-    while (length) {
-        ssize_t got = pread(image->fd, out, length, (off_t)offset);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return false;
-        out += got;
-        offset += (uint64_t)got;
-        length -= (size_t)got;
-    }
-    return true;
+    return gs_file_read_at(image->fd, offset, out, length);
 }
 
 static bool copy_bytes(const struct gs_image *image, uint64_t offset, void *out, size_t length)

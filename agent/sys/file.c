@@ -58,6 +58,22 @@ int gs_read_file(int dirfd, const char *path, size_t max, char **bytes, size_t *
     return error;
 }
 
+bool gs_file_read_at(int fd, uint64_t offset, void *out, size_t length)
+{
+    char *at = out;
+    while (length) {
+        ssize_t got = offset > INT64_MAX ? 0 : pread(fd, at, length, (off_t)offset);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return false;
+        at += got;
+        offset += (uint64_t)got;
+        length -= (size_t)got;
+    }
+    return true;
+}
+
 int gs_write_all(int fd, const void *bytes, size_t length)
 {
     const char *at = bytes;

@@ -2,7 +2,9 @@
  * Context: watcher, CLI. */
 #pragma once
 #include "base/attributes.h"
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* openat(2), close-on-exec. The descriptor, or -errno. */
@@ -14,6 +16,9 @@ int gs_read_all(int fd, size_t max, char **bytes, size_t *length) GS_CHECK_RESUL
 /* The same for a path (openat's DIRFD, or AT_FDCWD). Only regular files and /proc: a FIFO, socket or device is
  * -EINVAL, a directory -EISDIR. */
 int gs_read_file(int dirfd, const char *path, size_t max, char **bytes, size_t *length) GS_CHECK_RESULT;
+/* LENGTH bytes of FD at OFFSET, where the descriptor's own offset does not matter and stays. False: they are not all there, or
+ * cannot be read; OUT may then hold some of them. */
+bool gs_file_read_at(int fd, uint64_t offset, void *out, size_t length) GS_CHECK_RESULT;
 int gs_write_all(int fd, const void *bytes, size_t length) GS_CHECK_RESULT;
 
 /* Walk the entries of directory DIRFD (not . and ..) without malloc: opendir's 32 KiB would be the host's. */
