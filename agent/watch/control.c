@@ -13,7 +13,6 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/kinds.h"
-#include "base/memory.h"
 #include "host/credentials.h"
 #include "host/own_thread.h"
 #include "sys/log.h"
@@ -62,10 +61,9 @@ static void drop(struct client *client)
 
 static void reply(struct client *client, json_t *json)
 {
-    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-    if (text)
-        gs_text_add(&client->answer, "%s\n", text);
-    gs_free(text);
+    gs_json_print(json, JSON_COMPACT, &client->answer);
+    if (client->answer.failed) // no answer is better than half of one
+        gs_text_fini(&client->answer);
     json_decref(json);
     client->until_ns = gs_monotonic_ns() + PATIENCE_NS;
 }
