@@ -2,6 +2,7 @@
  * somebody, it is refused or read, and nothing else. */
 #include "box/box.h"
 #include "box/inside.h"
+#include "fresh_store.h"
 #include "gather/gather.h"
 #include "history/history.h"
 #include "incident/incident.h"
@@ -38,7 +39,7 @@
 #define MiB(n) ((uint64_t)((n) * 1048576.0))
 #define SECOND GS_NS_PER_S
 
-static char dir[64];
+static char dir[FRESH_DIR];
 static struct gs_store *store;
 static struct gs_incident_scene scene;
 static struct gs_box *box;
@@ -47,14 +48,12 @@ static const char rules_text[] = "{\"version\":1,\"heap\":{\"baseline\":\"10m\"}
 
 static int in_a_fresh_store(void **state)
 {
-    char why[256];
     const char *const names[] = {"rss"};
     struct gs_errors errors = {0};
     (void)state;
-    strcpy(dir, "/tmp/gumshoe-test-XXXXXX");
-    if (!mkdtemp(dir))
+    store = fresh_store(dir);
+    if (!store)
         return -1;
-    store = gs_store_open(dir, &(struct gs_store_limits){0}, why, sizeof why);
     scene = (struct gs_incident_scene){
         .rules = gs_rules_read(rules_text, sizeof rules_text - 1, "rules", &errors),
         .history = gs_history_new(names, 1, SECOND),
@@ -65,20 +64,17 @@ static int in_a_fresh_store(void **state)
         .started_ns = gs_realtime_ns() - 60 * SECOND,
     };
     box = gs_box_open(store);
-    return store && scene.rules && scene.history && scene.baselines && box ? 0 : -1;
+    return scene.rules && scene.history && scene.baselines && box ? 0 : -1;
 }
 
 static int remove_store(void **state)
 {
-    char command[128];
     (void)state;
     gs_box_close(box);
     gs_rules_free((struct gs_rules *)scene.rules);
     gs_history_free((struct gs_history *)scene.history);
     gs_baselines_free((struct gs_baselines *)scene.baselines);
-    gs_store_close(store);
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    return system(command);
+    return remove_store_at(store, dir);
 }
 
 /* ---- the host, and its box ---------------------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* What rules remember beyond the life of a process: the judge's side with clocks that the test sets, and the file in a store,
  * shared with siblings that live and predecessors that do not, spoilt, planted, and written when nothing can be. */
 #include "base/clock.h"
+#include "fresh_store.h"
 #include "sys/log.h"
 #include "base/memory.h"
 #include "rules/rules.h"
@@ -422,26 +423,19 @@ static void what_makes_no_sense_is_passed_over(void **state)
 
 /* ---- in a store -------------------------------------------------------------------------------------------------------------------- */
 
-static char dir[64];
+static char dir[FRESH_DIR];
 static struct gs_store *store;
 
 static int open_store(void **state)
 {
-    char why[200];
     (void)state;
-    strcpy(dir, "/tmp/gumshoe-test-XXXXXX");
-    if (!mkdtemp(dir))
-        return -1;
-    store = gs_store_open(dir, &(struct gs_store_limits){0}, why, sizeof why);
+    store = fresh_store(dir);
     return store ? 0 : -1;
 }
 
 static int close_store(void **state)
 {
-    char command[128];
-    gs_store_close(store);
-    snprintf(command, sizeof command, "chmod -R u+rwx %s; rm -rf %s", dir, dir);
-    return forget(state) || system(command);
+    return forget(state) || remove_store_at(store, dir);
 }
 
 static enum gs_hour_room begin(const char *rule, struct gs_hour_limits limits, int64_t now_ns)

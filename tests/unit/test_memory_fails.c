@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "host/ways/failing_memory.h"
 #include "box/box.h"
+#include "fresh_store.h"
 #include "history/history.h"
 #include "incident/incident.h"
 #include "probe/probe.h"
@@ -98,19 +99,16 @@ static void rules_are_taken_whole_or_refused(void **state)
 
 /* ---- an incident, and the black box --------------------------------------------------------------------------------------- */
 
-static char dir[64];
+static char dir[FRESH_DIR];
 static struct gs_store *store;
 static struct gs_incident_scene scene;
 
 static int set_the_scene(void **state)
 {
     static const char text[] = "{ \"version\": 1, \"labels\": { \"service\": \"cache\" }, \"rules\": [ { \"name\": \"a\", \"metric\": \"rss\", \"above\": \"80%\" } ] }";
-    const struct gs_store_limits no_limits = {0};
     struct gs_errors errors = {0};
-    char why[256];
     (void)state;
-    strcpy(dir, "/tmp/gumshoe-test-XXXXXX");
-    store = mkdtemp(dir) ? gs_store_open(dir, &no_limits, why, sizeof why) : NULL;
+    store = fresh_store(dir);
     scene.rules = gs_rules_read(text, strlen(text), "rules.json", &errors);
     struct gs_history *history = gs_history_new(scene.rules->metric, 1, GS_NS_PER_S);
     scene.history = history;
@@ -122,13 +120,10 @@ static int set_the_scene(void **state)
 
 static int clear_the_scene(void **state)
 {
-    char command[128];
     (void)state;
-    gs_store_close(store);
     gs_rules_free((struct gs_rules *)scene.rules);
     gs_history_free((struct gs_history *)scene.history);
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    return system(command);
+    return remove_store_at(store, dir);
 }
 
 static int capture(char path[PATH_MAX])

@@ -1,4 +1,5 @@
 /* What is left of a process that died becomes an incident like any other, and says how it died. */
+#include "fresh_store.h"
 #include "gather/gather.h"
 #include "history/history.h"
 #include "incident/incident.h"
@@ -31,30 +32,23 @@
 /* 2026-11-24T03:05:09.123Z, when it was last seen; it had been started an hour before. */
 #define LAST_SEEN (1795489509123 * GS_NS_PER_MS)
 
-static char dir[64];
+static char dir[FRESH_DIR];
 static struct gs_store *store;
 static struct gs_maps *maps;
 
 static int in_a_fresh_store(void **state)
 {
-    char why[256];
     (void)state;
-    strcpy(dir, "/tmp/gumshoe-test-XXXXXX");
-    if (!mkdtemp(dir))
-        return -1;
-    store = gs_store_open(dir, &(struct gs_store_limits){0}, why, sizeof why);
+    store = fresh_store(dir);
     maps = gs_maps_read(0);
     return store && maps ? 0 : -1;
 }
 
 static int remove_store(void **state)
 {
-    char command[128];
     (void)state;
-    gs_store_close(store);
     gs_maps_free(maps);
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    return system(command);
+    return remove_store_at(store, dir);
 }
 
 /* The program that died: this one, so that its symbols are at hand. A cache that grew, and a table that did not. */
