@@ -1,12 +1,16 @@
-/* watch.h - what the agent's own files share: the one watcher of the process. */
+/* watch.h - the door of watch/: the one watcher of the process, started, stopped and asked.
+ * Context: host threads, but in no hook and no signal handler. Opened by gumshoe.c and preload.c. */
 #pragma once
 #include "base/attributes.h"
 #include "gumshoe/gumshoe.h"
 #include "rules/rules.h"
 
-/* Start the watcher thread. As gumshoe_start, which is its only caller but for preload.c. */
+/* As gumshoe_start: start the watcher's thread, and wait until it watches or has refused to. 0 or -errno, which was logged. */
 int gs_watcher_start(const struct gumshoe_options *options);
+/* As gumshoe_stop: waits a second at most. */
 void gs_watcher_stop(void);
+/* GUMSHOE_DISABLE is set: nothing is to be started. */
+bool gs_watcher_is_disabled(void);
 /* What the rules say of children, once a start has read them. */
 enum gs_children gs_watcher_children(void);
 /* As gumshoe_capture. */

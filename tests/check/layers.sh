@@ -19,7 +19,7 @@ it "catches evidence that flows backwards"
 caught "a folder below that opens one above" probe/unwind/walk.c '#include "metrics/metrics.h"'
 caught "the rules that read an incident" rules/judge.c '#include "incident/incident.h"'
 caught "the shelf that opens a folder" base/text.c '#include "profile/profile.h"'
-caught "the library that opens the command" watch/watch.c '#include "reader/reader.h"'
+caught "the library that opens the command" watch/loop.c '#include "reader/reader.h"'
 caught "the way in that opens the command" gumshoe.c '#include "cli/cli.h"'
 it "catches whoever comes in by the window"
 caught "another folder's inside" incident/culprit.c '#include "profile/inside.h"'

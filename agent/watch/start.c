@@ -1,0 +1,235 @@
+/* start.c - starting and stopping the watcher, and what becomes of it in the child of a fork.
+ *
+ *   gs_watcher_start ──▶ prepare (once) ──▶ a thread: gs_watcher_begin ──▶ told: it watches, or why not
+ *   gs_watcher_stop ───▶ stopping ──▶ the thread leaves off ──▶ joined, or left to end after its capture
+ *   fork ──▶ child: all is forgotten (after_fork.c) ──▶ a thread: gs_watcher_grow_up, unless children are not to be watched
+ *   unshare, setns ──▶ host/step_aside.c ──▶ send_away … bring_back: a thread: gs_watcher_go_on
+ *
+ * Who: host threads. They hold `gate` but in the handlers of fork and exit. Nothing of the parent's is open in a child. */
+#include "base/clock.h"
+#include "base/memory.h"
+#include "host/children.h"
+#include "host/on_incident.h"
+#include "host/own_thread.h"
+#include "host/own_tls.h"
+#include "host/step_aside.h"
+#include "probe/probe.h"
+#include "sys/lock.h"
+#include "sys/log.h"
+#include "watch/after_fork.h"
+#include "watch/inside.h"
+#include "watch/watch.h"
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { STACK_BYTES = 1 << 20 };
+#define STOP_PATIENCE_NS GS_NS_PER_S
+#define ROOT_PATIENCE_NS (20 * GS_NS_PER_MS) /* for the thread of a young child to open the store */
+
+static struct gs_lock gate = {.rank = GS_RANK_GATE}; // start, stop, and being sent away: host threads'
+static struct gs_own_thread thread;                  // the watcher's; changed under the gate
+static bool fork_known;                              // pthread_atfork was called; under the gate
+
+/* ---- the thread -------------------------------------------------------------------------------------------------------- */
+
+/* 0 or -errno. Holds the gate, or is in the handler of fork. */
+static int start_thread(void (*routine)(void *), void *argument)
+{
+    const struct gs_own_start start = {"gumshoe", routine, argument, STACK_BYTES, GS_TABLE_FRESH};
+    atomic_store(&gs_watcher.stopping, false);
+    atomic_store(&gs_watcher.sent_away, false);
+    return gs_own_thread_start(&thread, &start);
+}
+
+/* Have the thread look at what it is asked, whether it sleeps in the loop or as a young child's. */
+static void wake_thread(void)
+{
+    gs_event_signal(&gs_watcher.woken);
+    gs_probe_wake();
+}
+
+/* Ask the thread to end, and wait for it. False: it is in the middle of a capture, and ends after it. */
+static bool end_thread(_Atomic bool *how)
+{
+    atomic_store(how, true);
+    wake_thread();
+    return gs_own_thread_join(&thread, STOP_PATIENCE_NS);
+}
+
+static bool has_begun(const void *of)
+{
+    const struct gs_beginning *beginning = of;
+    return atomic_load(&beginning->told);
+}
+
+static int start(const struct gumshoe_options *options)
+{
+    struct gs_beginning beginning = {.options = options};
+    int error = start_thread(gs_watcher_begin, &beginning);
+    if (error)
+        return gs_refuse_start(options->error, error, "", "the watcher's thread could not be created");
+    (void)gs_event_wait_until(&gs_watcher.told, has_begun, &beginning, INT64_MAX / 2);
+    if (beginning.error)
+        (void)gs_own_thread_join(&thread, STOP_PATIENCE_NS);
+    return beginning.error;
+}
+
+/* ---- calls of the host's that must find none of our threads, or change what they are (step_aside.h) ------------------------ */
+
+/* Have the thread run again after it was sent away. Holds the gate. */
+static void bring_back(void)
+{
+    bool inherited = atomic_load(&gs_watcher.inherited);
+    if (gs_own_thread_runs(&thread) || !(inherited || atomic_load(&gs_watcher.running)))
+        return;
+    if (!inherited)
+        thread.start.routine = gs_watcher_go_on;
+    atomic_store(&gs_watcher.sent_away, false);
+    if (gs_own_thread_start_again(&thread))
+        gs_log(GS_LOG_ERROR, "the watch is interrupted: its thread could not be created again");
+}
+
+static bool send_away(void)
+{
+    return end_thread(&gs_watcher.sent_away);
+}
+
+/* The thread of a young child has opened the store where it stood for its parent, or has ended. */
+static bool has_opened_store(const void *unused)
+{
+    (void)unused;
+    return atomic_load(&gs_watcher.store_opened) || !gs_own_thread_runs(&thread);
+}
+
+/* A young child is about to go to another root: its thread opens the store before. */
+static void open_store_before_root(void)
+{
+    if (atomic_load(&gs_watcher.inherited))
+        (void)gs_event_wait_until(&gs_watcher.told, has_opened_store, NULL, ROOT_PATIENCE_NS);
+}
+
+static const struct gs_step_aside step_aside = {
+    .gate = &gate,
+    .thread = &thread,
+    .send_away = send_away,
+    .bring_back = bring_back,
+    .wake = wake_thread,
+    .before_root = open_store_before_root,
+};
+
+/* ---- forks ----------------------------------------------------------------------------------------------------------------- */
+
+/* The child has the watcher's memory but not its thread, and whatever the thread held is still held: forget it all. */
+static void after_fork_in_child(void)
+{
+    bool inherited = atomic_load(&gs_watcher.inherited) || atomic_load(&gs_watcher.running);
+    gs_after_fork();
+    gs_watcher.box = NULL;
+    gs_lock_after_fork(&gate);
+    gs_own_thread_after_fork(&thread);
+    gs_step_aside_after_fork();
+    atomic_store(&gs_watcher.running, false);
+    enum gs_children children = atomic_load(&gs_watcher.children);
+    if (children == GS_CHILDREN_OFF)
+        gs_probe_stop();
+    bool wanted = inherited && children != GS_CHILDREN_OFF && gs_children_may_work();
+    atomic_store(&gs_watcher.store_opened, false);
+    atomic_store(&gs_watcher.inherited, wanted);
+    if (wanted && start_thread(gs_watcher_grow_up, NULL))
+        atomic_store(&gs_watcher.inherited, false);
+}
+
+/* A program that ends by _exit(0) ends well: a forked child that has done its work. One that ends by another status may have
+ * caught its own crash. */
+static void leave(int status)
+{
+    if (status == 0)
+        gs_box_leave();
+}
+
+/* ---- the host's calls ------------------------------------------------------------------------------------------------------ */
+
+/* Once: what is to be done on a thread of the host's, before the first watch. */
+static int prepare(void)
+{
+    int error = gs_own_tls_learn();
+    if (error)
+        return error;
+    gs_memory_for_json();
+    gs_memory_put_by();
+    gs_parts_try_hooks();
+    gs_after_incident_prepare();
+    gs_children_prepare();
+    gs_probe_tell_exit(leave);
+    gs_step_aside_prepare(&step_aside);
+    if (!fork_known)
+        pthread_atfork(gs_children_before_fork, NULL, after_fork_in_child);
+    fork_known = true;
+    return 0;
+}
+
+/* What this child has inherited is of no use: its program sees to that itself. Holds the gate. */
+static void forget_inherited(void)
+{
+    if (!atomic_load(&gs_watcher.inherited))
+        return;
+    (void)end_thread(&gs_watcher.stopping);
+    if (atomic_load(&gs_watcher.inherited)) // else it has taken over just now
+        gs_watcher.parts = (struct gs_parts){0};
+    atomic_store(&gs_watcher.inherited, false);
+}
+
+bool gs_watcher_is_disabled(void)
+{
+    const char *disable = secure_getenv("GUMSHOE_DISABLE");
+    return disable && *disable && strcmp(disable, "0") != 0;
+}
+
+int gs_watcher_start(const struct gumshoe_options *given)
+{
+    struct gumshoe_options options = {0};
+    if (given) // a program built with an older header knows fewer options
+        memcpy(&options, given, given->size && given->size < sizeof options ? given->size : sizeof options);
+    if (options.error)
+        *options.error = (struct gumshoe_error){0};
+    gs_log_to(gs_setting("GUMSHOE_LOG", options.log));
+    if (gs_watcher_is_disabled())
+        return gs_refuse_start(options.error, -ECANCELED, "", "GUMSHOE_DISABLE is set");
+    const char *why = gs_probe_cannot_serve();
+    if (why)
+        return gs_refuse_start(options.error, -ENOTSUP, "", why);
+    gs_lock_take(&gate);
+    forget_inherited();
+    int error = prepare();
+    if (error)
+        error = gs_refuse_start(options.error, error, "", "this machine's thread-local storage is not known");
+    else if (atomic_load(&gs_watcher.running))
+        error = gs_refuse_start(options.error, -EALREADY, "", "the watcher runs already");
+    else
+        error = start(&options);
+    gs_lock_give(&gate);
+    return error;
+}
+
+void gs_watcher_stop(void)
+{
+    if (gs_own_thread_is_me())
+        return;
+    gs_lock_take(&gate);
+    forget_inherited();
+    if (atomic_load(&gs_watcher.running) && !gs_own_thread_runs(&thread)) { // sent away
+        gs_watcher_drop();
+        atomic_store(&gs_watcher.running, false);
+    } else if (atomic_load(&gs_watcher.running) && !end_thread(&gs_watcher.stopping)) {
+        gs_box_leave(); // it is in the middle of a capture, and ends after it; the process may be sooner
+    }
+    gs_lock_give(&gate);
+}
+
+enum gs_children gs_watcher_children(void)
+{
+    return atomic_load(&gs_watcher.children);
+}
