@@ -177,10 +177,8 @@ static void leave_environment(void)
 
 __attribute__((constructor)) static void on_load(void)
 {
-    const char *disable = secure_getenv("GUMSHOE_DISABLE");
-    bool disabled = disable && *disable && strcmp(disable, "0") != 0;
     int kept = errno; // 0 as a program begins: C promises it
-    if (disabled)
+    if (gs_watcher_is_disabled())
         gs_probe_stop();
     else if (preloaded() && !meant())
         stay_dormant();
