@@ -14,12 +14,12 @@
 
 /* In the order in which they may be taken. */
 enum gs_lock_rank {
-    GS_RANK_GATE = 1,  // watcher.c: start and stop
+    GS_RANK_GATE = 1,  // watch/start.c: start and stop
     GS_RANK_GATHERING, // active captures: one gathers at a time
     GS_RANK_CPU,       // the CPU sessions
-    GS_RANK_JOBS,      // after_incident.c
+    GS_RANK_JOBS,      // host/on_incident.c
     GS_RANK_CALLBACK,  // callback.c
-    GS_RANK_REQUESTS,  // calls.c
+    GS_RANK_REQUESTS,  // watch/requests.c
 };
 struct gs_lock {
     _Atomic uint32_t state; // 0 free, 1 taken, 2 taken and waited for
