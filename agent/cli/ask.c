@@ -1,23 +1,23 @@
 /* ask.c - the command's side of control.c: one line of JSON there, one document back. */
 #include "base/memory.h"
 #include "cli/cli.h"
+#include "cli/options.h"
 #include "store/store.h"
 #include "sys/file.h"
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { ANSWER_MAX = 16 << 20 };
+enum { ANSWER_MAX = 16 << 20, PID_MOST = 1 << 30 };
 
-int gs_read_pid(const char *text)
+int gs_cli_read_pid(const struct gs_arguments *arguments)
 {
-    char *end;
-    errno = 0;
-    long pid = strtol(text, &end, 10);
-    return errno || *end || end == text || pid <= 0 || pid > 1 << 30 ? 0 : (int)pid;
+    long long pid = 0;
+    if (arguments->operand_count != 1 || !gs_cli_read_number(arguments->operand[0], 1, PID_MOST, &pid))
+        gs_usage(arguments->command, "one process's number is wanted");
+    return (int)pid;
 }
 
 static int send_request(int fd, json_t *request)

@@ -1,37 +1,51 @@
 /* capture.c - `gumshoe capture`: an incident of a running process, by its agent; or by us, if it has none. */
 #include "base/kinds.h"
 #include "cli/cli.h"
+#include "cli/options.h"
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
-#include <math.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { SECONDS_MAX = 3600, MARGIN_SECONDS = 60 };
 
-static bool is_kind(const char *name)
+/* The name that *REST begins with, of "heap,cpu", its LENGTH; *REST moves behind its comma. NULL: there is none left. */
+static const char *next_kind(const char **rest, size_t *length)
+{
+    const char *name = *rest;
+    if (!name)
+        return NULL;
+    *length = strcspn(name, ",");
+    *rest = name[*length] ? name + *length + 1 : NULL;
+    return name;
+}
+
+static bool is_kind(const char *name, size_t length)
 {
     for (const struct gs_kind_entry *kind = gs_kinds; kind->name; kind++)
-        if (strcmp(kind->name, name) == 0)
+        if (strlen(kind->name) == length && strncmp(kind->name, name, length) == 0)
             return true;
     return false;
 }
 
-/* "heap,cpu" as an array; NULL when one is unknown, with its name in *WRONG. */
-static json_t *read_kinds(char *list, const char **wrong)
+static int check_kinds(const struct gs_arguments *arguments, const struct gs_option *option, const char *list)
+{
+    (void)option;
+    size_t length;
+    for (const char *rest = list, *name; (name = next_kind(&rest, &length));)
+        if (!is_kind(name, length))
+            return gs_usage(arguments->command, "\"%.*s\" cannot be captured", (int)length, name);
+    return GS_FINE;
+}
+
+/* "heap,cpu" as an array. */
+static json_t *kinds_json(const char *list)
 {
     struct gs_json kinds = gs_json_array();
-    for (char *rest = list, *name; (name = strsep(&rest, ","));) {
-        if (!is_kind(name)) {
-            *wrong = name;
-            json_decref(kinds.json);
-            return NULL;
-        }
-        gs_json_add(&kinds, json_string(name));
-    }
+    size_t length;
+    for (const char *rest = list, *name; (name = next_kind(&rest, &length));)
+        gs_json_add(&kinds, json_stringn(name, length));
     return gs_json_take(&kinds);
 }
 
@@ -49,8 +63,7 @@ static int capture(int pid, const struct wanted *wanted)
     int status;
     json_t *answer = gs_ask_agent(pid, request, SECONDS_MAX + MARGIN_SECONDS, &status);
     if (answer) {
-        puts(json_string_value(json_object_get(answer, "incident")) ? json_string_value(json_object_get(answer, "incident"))
-                                                                    : "");
+        puts(gs_cli_text_of(answer, "incident", ""));
         json_decref(answer);
         return GS_FINE;
     }
@@ -58,41 +71,36 @@ static int capture(int pid, const struct wanted *wanted)
         return status == GS_NO ? gs_complain(GS_NO, "there is no process %d", pid) : status;
     if (wanted->kinds && !(json_array_size(wanted->kinds) == 1 &&
                            strcmp(json_string_value(json_array_get(wanted->kinds, 0)), "threads") == 0))
-        return gs_complain(GS_NO, "process %d has no agent: of it, only --kinds threads can be captured", pid);
+        return gs_complain(GS_NO, "process %d has no agent: of it, only --kinds threads can be captured",
+                           pid);
     status = gs_capture_foreign(pid, wanted->dir, path);
     if (status == GS_FINE)
         puts(path);
     return status;
 }
 
-int gs_cmd_capture(int argc, char **argv)
+int gs_cmd_capture(struct gs_arguments *arguments)
 {
-    static const struct option known[] = {{"kinds", required_argument, NULL, 'k'},
-                                          {"seconds", required_argument, NULL, 's'},
-                                          {"dir", required_argument, NULL, 'd'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
     struct wanted wanted = {.dir = gs_default_dir()};
-    const char *wrong = NULL;
-    char *end = NULL;
-    for (int option; (option = getopt_long(argc, argv, "h", known, NULL)) != -1;)
-        switch (option) {
-        case 'k':
-            wanted.kinds = read_kinds(optarg, &wrong);
-            if (!wanted.kinds)
-                return gs_usage("capture", "\"%s\" cannot be captured", wrong);
-            break;
-        case 's':
-            wanted.seconds = strtod(optarg, &end);
-            if (*end || end == optarg || !(wanted.seconds > 0 && wanted.seconds <= SECONDS_MAX))
-                return gs_usage("capture", "--seconds may be up to %d", SECONDS_MAX);
-            break;
-        case 'd': wanted.dir = optarg; break;
-        case 'h': gs_command_help("capture"); return GS_FINE;
-        default: return gs_usage("capture", "see gumshoe capture --help");
-        }
-    int pid = optind + 1 == argc ? gs_read_pid(argv[optind]) : 0;
-    int status = pid ? capture(pid, &wanted) : gs_usage("capture", "one process's number is wanted");
+    const char *kinds = NULL;
+    int status;
+    const struct gs_option options[] = {
+        {"kinds", .argument = "LIST", .text = &kinds, .check = check_kinds,
+         .help = "of heap, threads, threadcreate, cpu (default: heap,threads)"},
+        {"seconds", .argument = "N", .seconds = &wanted.seconds, .most = SECONDS_MAX,
+         .help = "how long CPU time is sampled (default: what the rules say, 10)"},
+        {"dir", .argument = "DIR", .text = &wanted.dir,
+         .help = "where it goes if the process has no agent (default: $GUMSHOE_DIR, else ./incidents);\n"
+                 "such a process is stopped for the time that it takes to read its threads' stacks"},
+        {0},
+    };
+    if (!gs_cli_read_options(arguments, options, &status))
+        return status;
+    int pid = gs_cli_read_pid(arguments);
+    if (!pid)
+        return GS_USAGE;
+    wanted.kinds = kinds ? kinds_json(kinds) : NULL;
+    status = capture(pid, &wanted);
     json_decref(wanted.kinds);
     return status;
 }

@@ -2,12 +2,10 @@
  * errors, what they say in vain on this machine. */
 #include "base/memory.h"
 #include "cli/cli.h"
+#include "cli/options.h"
 #include "metrics/metrics.h"
 #include "rules/rules.h"
-#include "sys/file.h"
 #include <errno.h>
-#include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -53,13 +51,6 @@ static json_t *error_json(const struct gs_error *error)
     return json_pack("{s:i, s:i, s:s, s:o, s:o, s:o}", "line", error->line, "column", error->col, "severity",
                      gs_severity_name(error->severity), "file", harmless(error->file), "message",
                      harmless(error->text), "hint", harmless(error->hint));
-}
-
-static int read_text(const char *file, char **text, size_t *length)
-{
-    if (strcmp(file, "-") == 0)
-        return gs_read_all(STDIN_FILENO, GS_RULES_TEXT_MAX, text, length);
-    return gs_read_file(AT_FDCWD, file, GS_RULES_TEXT_MAX, text, length);
 }
 
 static const char *why_unread(int error)
@@ -129,8 +120,8 @@ static int check(const char *file, struct gs_json *list)
     char *text;
     size_t length;
     struct gs_errors errors = {0};
-    const char *name = strcmp(file, "-") ? file : "(standard input)";
-    int failed = read_text(file, &text, &length);
+    const char *name = gs_cli_file_name(file);
+    int failed = gs_cli_read_text(file, GS_RULES_TEXT_MAX, &text, &length);
     if (failed)
         return unreadable(name, failed, list);
     if (is_schema(file, text, length)) {
@@ -157,23 +148,24 @@ static int check(const char *file, struct gs_json *list)
     return status;
 }
 
-int gs_cmd_check(int argc, char **argv)
+int gs_cmd_check(struct gs_arguments *arguments)
 {
-    static const struct option known[] = {
-        {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
     bool as_json = false;
-    int status = GS_FINE;
-    for (int option; (option = getopt_long(argc, argv, "h", known, NULL)) != -1;)
-        switch (option) {
-        case 'j': as_json = true; break;
-        case 'h': gs_command_help("check"); return GS_FINE;
-        default: return gs_usage("check", "see gumshoe check --help");
-        }
-    if (optind == argc)
-        return gs_usage("check", "which file?");
+    int status;
+    const struct gs_option options[] = {
+        {"json", .set = &as_json,
+         .help =
+             "[{\"file\", \"line\", \"column\", \"severity\", \"message\", \"hint\"}], [] when all is well"},
+        {.argument = "FILE", .help = "- is standard input"},
+        {0},
+    };
+    if (!gs_cli_read_options(arguments, options, &status))
+        return status;
+    if (arguments->operand_count == 0)
+        return gs_usage(arguments->command, "which file?");
     struct gs_json list = gs_json_array();
-    for (int i = optind; i < argc; i++) {
-        int one = check(argv[i], as_json ? &list : NULL);
+    for (char **file = arguments->operand; *file; file++) {
+        int one = check(*file, as_json ? &list : NULL);
         status = one > status ? one : status; // unreadable is worse than wrong
     }
     json_t *json = gs_json_take(&list);

@@ -13,48 +13,56 @@
 
 enum gs_exit { GS_FINE = 0, GS_NO = 1, GS_USAGE = 2, GS_IO = 3 }; // what an exit status says
 
+struct gs_arguments;
 struct gs_command {
     const char *name;
     const char *arguments;  // "[-n N] [--base FILE] PROFILE"
     const char *help;       // one line
-    const char *options;    // a line each, for --help
-    int (*run)(int argc, char **argv); // argv[0] is the command's name; returns an exit status
+    int (*run)(struct gs_arguments *arguments); // returns an exit status
 };
 extern const struct gs_command gs_commands[]; // ends with a NULL name
-const struct gs_command *gs_command_find(const char *name);
 
-/* What `gumshoe NAME --help` prints. */
-void gs_command_help(const char *name);
-/* Say what was wrong with NAME's arguments, and how to learn more. Returns GS_USAGE. */
-int gs_usage(const char *name, const char *format, ...) GS_PRINTF(2, 3);
-/* "gumshoe: TEXT" on stderr. Returns STATUS. */
+struct gs_arguments {       // what a command is called with
+    const struct gs_command *command;
+    int count;
+    char **value;           // COUNT, and a NULL; value[0] is the command's name
+    bool options_first;     // options end at the first operand: what follows is another program's
+    char **operand;         // what gs_cli_read_options (options.h) leaves, and a NULL
+    size_t operand_count;
+};
+
+/* Say what was wrong with the arguments of COMMAND, and how they are written (options.c). Returns GS_USAGE. */
+int gs_usage(const struct gs_command *command, const char *format, ...) GS_PRINTF(2, 3);
+
+/* "gumshoe: TEXT" on stderr (output.c). Returns STATUS. */
 int gs_complain(enum gs_exit status, const char *format, ...) GS_PRINTF(2, 3);
-
-/* The directory that commands look for incidents in when none is named: $GUMSHOE_DIR, else "incidents". */
-const char *gs_default_dir(void);
 /* TEXT to standard output with control characters (but newline and tab) made visible: it comes from files. */
 void gs_print_harmless(const char *text, size_t length);
+/* The same of all of TEXT, and a newline. */
+void gs_cli_print_line(const char *text);
 /* JSON to standard output, and a newline. */
 int gs_print_json(const json_t *json);
+/* The text at KEY of a document; OTHERWISE where there is none, or an empty one. */
+const char *gs_cli_text_of(const json_t *json, const char *key, const char *otherwise);
 /* May we colour what goes to descriptor FD? */
 bool gs_may_colour(int fd);
 
-int gs_cmd_run(int argc, char **argv);
-int gs_cmd_check(int argc, char **argv);
-int gs_cmd_replay(int argc, char **argv);
-int gs_cmd_suggest(int argc, char **argv);
-int gs_cmd_ls(int argc, char **argv);
-int gs_cmd_show(int argc, char **argv);
-int gs_cmd_top(int argc, char **argv);
-int gs_cmd_status(int argc, char **argv);
-int gs_cmd_capture(int argc, char **argv);
-int gs_cmd_recover(int argc, char **argv);
+int gs_cmd_run(struct gs_arguments *arguments);
+int gs_cmd_check(struct gs_arguments *arguments);
+int gs_cmd_replay(struct gs_arguments *arguments);
+int gs_cmd_suggest(struct gs_arguments *arguments);
+int gs_cmd_ls(struct gs_arguments *arguments);
+int gs_cmd_show(struct gs_arguments *arguments);
+int gs_cmd_top(struct gs_arguments *arguments);
+int gs_cmd_status(struct gs_arguments *arguments);
+int gs_cmd_capture(struct gs_arguments *arguments);
+int gs_cmd_recover(struct gs_arguments *arguments);
 
 /* Ask the agent in process PID (ask.c): REQUEST, which is taken, with "version" added. Its answer, of which an "error" was
  * complained about, or NULL with *STATUS set. GS_NO in *STATUS, and nothing said: there is no agent in it. */
 json_t *gs_ask_agent(int pid, json_t *request, int timeout_s, int *status) GS_CHECK_RESULT;
-/* A process's number out of TEXT; 0: it is none. */
-int gs_read_pid(const char *text);
+/* The one operand of ARGUMENTS as a process's number; 0, once that was complained about: it is none. */
+int gs_cli_read_pid(const struct gs_arguments *arguments);
 
 /* What execvp would run for a name, and what a preload would do to it (program_kind.c). */
 struct gs_program {
@@ -97,10 +105,16 @@ const char *gs_print_label(long long value, const char *unit, char *out, size_t 
 /* A share of TOTAL in five columns and "%". */
 const char *gs_print_share(long long value, long long total, char *out, size_t size);
 
+/* The directory that commands look for incidents in when none is named: $GUMSHOE_DIR, else "incidents" (load.c). */
+const char *gs_default_dir(void);
 /* Files of others (load.c). What is wrong with them is told on standard error; then they are NULL and *STATUS says what to
  * end with: GS_NO for rules with errors, GS_IO for what cannot be read. "-" is standard input.
  * The rules of FILE; NULL for the built-in ones. */
 struct gs_rules *gs_load_rules(const char *file, int *status) GS_CHECK_RESULT;
+/* All of FILE, at most MAX bytes, or -errno; the caller frees *TEXT with gs_free. */
+int gs_cli_read_text(const char *file, size_t max, char **text, size_t *length) GS_CHECK_RESULT;
+/* FILE as messages have it: "-" is "(standard input)". */
+const char *gs_cli_file_name(const char *file);
 /* The history in PATH: metrics.json, an incident's folder, a black box, CSV or packs. The limit of an incident and of a box
  * stands in ABOUT. */
 struct gs_history *gs_load_history(const char *path, struct gs_history_about *about, int *status) GS_CHECK_RESULT;

@@ -1,4 +1,4 @@
-/* load.c - rules and histories out of files, for the commands that try the one on the other. */
+/* load.c - what commands read: rules and histories out of files, and the directory where incidents are. */
 #include "base/memory.h"
 #include "box/box.h"
 #include "cli/cli.h"
@@ -11,18 +11,25 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int read_text(const char *file, size_t max, char **text, size_t *length)
+const char *gs_default_dir(void)
+{
+    const char *dir = getenv("GUMSHOE_DIR");
+    return dir && *dir ? dir : "incidents";
+}
+
+int gs_cli_read_text(const char *file, size_t max, char **text, size_t *length)
 {
     if (strcmp(file, "-") == 0)
         return gs_read_all(STDIN_FILENO, max, text, length);
     return gs_read_file(AT_FDCWD, file, max, text, length);
 }
 
-static const char *named(const char *file)
+const char *gs_cli_file_name(const char *file)
 {
     return strcmp(file, "-") ? file : "(standard input)";
 }
@@ -30,9 +37,9 @@ static const char *named(const char *file)
 static void complain_unread(const char *file, int error, size_t max)
 {
     if (error == -EFBIG)
-        gs_complain(GS_IO, "%s: it is larger than %zu MiB", named(file), max >> 20);
+        gs_complain(GS_IO, "%s: it is larger than %zu MiB", gs_cli_file_name(file), max >> 20);
     else
-        gs_complain(GS_IO, "%s: %s", named(file),
+        gs_complain(GS_IO, "%s: %s", gs_cli_file_name(file),
                     error == -EINVAL ? "it is not a file" : strerrordesc_np(-error));
 }
 
@@ -56,14 +63,14 @@ struct gs_rules *gs_load_rules(const char *file, int *status)
     struct gs_errors errors = {0};
     char *text = NULL;
     size_t length = 0;
-    int error = file ? read_text(file, GS_RULES_TEXT_MAX, &text, &length) : 0;
+    int error = file ? gs_cli_read_text(file, GS_RULES_TEXT_MAX, &text, &length) : 0;
     if (error) {
         complain_unread(file, error, GS_RULES_TEXT_MAX);
         *status = GS_IO;
         return NULL;
     }
     struct gs_rules *rules =
-        file ? gs_rules_read(text, length, named(file), &errors)
+        file ? gs_rules_read(text, length, gs_cli_file_name(file), &errors)
              : gs_rules_read(gs_default_rules_text, gs_default_rules_length, "(built-in rules)", &errors);
     if (!rules)
         *status = GS_NO;
@@ -92,10 +99,10 @@ static bool is_folder(const char *path)
 /* An incident's metrics.json, or the file that PATH is; its name, for messages, into FILE. */
 static int read_history(const char *path, bool folder, char file[PATH_MAX], char **text, size_t *length)
 {
-    snprintf(file, PATH_MAX, "%s%s", named(path), folder ? "/metrics.json" : "");
+    snprintf(file, PATH_MAX, "%s%s", gs_cli_file_name(path), folder ? "/metrics.json" : "");
     if (folder)
         return gs_incident_read_file(path, "metrics.json", GS_HISTORY_BYTES_MAX, text, length);
-    return read_text(path, GS_HISTORY_BYTES_MAX, text, length);
+    return gs_cli_read_text(path, GS_HISTORY_BYTES_MAX, text, length);
 }
 
 /* The history in a black box, and the limit that the process lived under. */

@@ -1,17 +1,16 @@
 /* ls.c - `gumshoe ls`: the incidents of a directory; those of one cause (the same rule and fingerprint) on one line. */
 #include "base/units.h"
 #include "cli/cli.h"
+#include "cli/options.h"
 #include "metrics/metrics.h"
 #include "store/store.h"
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char *text_of(const json_t *json, const char *key)
 {
-    const char *text = json_string_value(json_object_get(json, key));
-    return text ? text : "";
+    return gs_cli_text_of(json, key, "");
 }
 
 static bool same_cause(const json_t *a, const json_t *b)
@@ -123,18 +122,18 @@ static int list_directory(const char *dir, bool json)
     return status;
 }
 
-int gs_cmd_ls(int argc, char **argv)
+int gs_cmd_ls(struct gs_arguments *arguments)
 {
-    static const struct option known[] = {
-        {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
     bool json = false;
-    for (int option; (option = getopt_long(argc, argv, "h", known, NULL)) != -1;)
-        switch (option) {
-        case 'j': json = true; break;
-        case 'h': gs_command_help("ls"); return GS_FINE;
-        default: return gs_usage("ls", "see gumshoe ls --help");
-        }
-    if (optind + 1 < argc)
-        return gs_usage("ls", "one directory at a time");
-    return list_directory(optind < argc ? argv[optind] : gs_default_dir(), json);
+    int status;
+    const struct gs_option options[] = {
+        {"json", .set = &json, .help = "every incident's incident.json, with its \"dir\""},
+        {.argument = "DIR", .help = "default: $GUMSHOE_DIR, else ./incidents"},
+        {0},
+    };
+    if (!gs_cli_read_options(arguments, options, &status))
+        return status;
+    if (arguments->operand_count > 1)
+        return gs_usage(arguments->command, "one directory at a time");
+    return list_directory(arguments->operand_count ? arguments->operand[0] : gs_default_dir(), json);
 }

@@ -121,7 +121,7 @@ static void cannot(struct gs_program *out, bool preload, const char *format, ...
 /* Is LOADER the one of the C library that libgumshoe.so needs? */
 static bool is_our_loader(const char *loader)
 {
-    const char *slash = strrchr(loader, '/'), *name = slash ? slash + 1 : loader;
+    const char *name = gs_base_name(loader);
     return strncmp(name, "ld-linux", 8) == 0 || strncmp(name, "ld64", 4) == 0;
 }
 

@@ -1,12 +1,11 @@
 /* recover.c - `gumshoe recover`: what is left of a process that died becomes an incident. */
 #include "cli/cli.h"
+#include "cli/options.h"
 #include "reader/reader.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,26 +25,24 @@ static int recover(const char *remains, const char *exe, const char *dir)
     return status;
 }
 
-int gs_cmd_recover(int argc, char **argv)
+int gs_cmd_recover(struct gs_arguments *arguments)
 {
-    static const struct option known[] = {{"exe", required_argument, NULL, 'e'},
-                                          {"dir", required_argument, NULL, 'd'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
-    const char *exe = NULL, *dir = NULL;
-    char program[PATH_MAX];
-    for (int option; (option = getopt_long(argc, argv, "h", known, NULL)) != -1;)
-        switch (option) {
-        case 'e':
-            exe = realpath(optarg, program);
-            if (!exe)
-                return gs_complain(GS_IO, "%s: %s", optarg, strerrordesc_np(errno));
-            break;
-        case 'd': dir = optarg; break;
-        case 'h': gs_command_help("recover"); return GS_FINE;
-        default: return gs_usage("recover", "see gumshoe recover --help");
-        }
-    if (optind + 1 != argc)
-        return gs_usage("recover", "one black box or core file is wanted");
-    return recover(argv[optind], exe, dir);
+    const char *dir = NULL;
+    char exe[PATH_MAX] = "";
+    int status;
+    const struct gs_option options[] = {
+        {"exe", .argument = "FILE", .file = exe,
+         .help = "of a core file: the program, if it is no longer where it was"},
+        {"dir", .argument = "DIR", .text = &dir,
+         .help =
+             "where it goes (default: of a box, the directory it stands in; $GUMSHOE_DIR, else ./incidents)"},
+        {.argument = "BOX", .help = "a black box: DIR/.live/PID-START-NAMESPACE.box"},
+        {.argument = "CORE", .help = "a core file"},
+        {0},
+    };
+    if (!gs_cli_read_options(arguments, options, &status))
+        return status;
+    if (arguments->operand_count != 1)
+        return gs_usage(arguments->command, "one black box or core file is wanted");
+    return recover(arguments->operand[0], *exe ? exe : NULL, dir);
 }

@@ -1,7 +1,7 @@
 /* replay.c - `gumshoe replay`: rules tried on what was recorded. When would each have fired, and what held back those that
  * would not? The judge is the watcher's own (reader/replay.c); here are its options and its files. */
 #include "cli/replay.h"
-#include <getopt.h>
+#include "cli/options.h"
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -18,44 +18,6 @@ static size_t plot_columns(void)
         width = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : 80;
     width = width < WIDTH_LEAST ? WIDTH_LEAST : width > WIDTH_MOST ? WIDTH_MOST : width;
     return (size_t)width - GS_PLOT_MARGIN - 1;
-}
-
-enum {
-    OPTION_RULES = 256,
-    OPTION_LIMIT,
-    OPTION_JSON,
-    OPTION_PLOT,
-    OPTION_NO_PLOT,
-    OPTION_EXPECT,
-    OPTION_EXPECT_NONE
-};
-
-static int take_option(struct gs_session *session, int option)
-{
-    struct gs_unit_error error;
-    switch (option) {
-    case OPTION_RULES:
-        if (session->count == GS_RULES_FILES_MAX)
-            return gs_usage("replay", "at most %d rules files", GS_RULES_FILES_MAX);
-        session->tried[session->count++].file = optarg;
-        return GS_FINE;
-    case OPTION_LIMIT:
-        if (gs_read_size(optarg, &session->limit_bytes, &error) || session->limit_bytes == 0)
-            return gs_usage("replay", "--limit: a size such as 512MiB is wanted, not \"%s\"", optarg);
-        return GS_FINE;
-    case OPTION_EXPECT:
-        if (session->expected_count == GS_EXPECTATIONS_MAX ||
-            !gs_read_expectation(optarg, &session->expected[session->expected_count]))
-            return gs_usage("replay", "--expect: RULE or RULE=N is wanted, not \"%s\" (%d at most)", optarg,
-                            GS_EXPECTATIONS_MAX);
-        session->expected_count++;
-        return GS_FINE;
-    case OPTION_JSON: session->json = true; return GS_FINE;
-    case OPTION_PLOT: session->columns = plot_columns(); return GS_FINE;
-    case OPTION_NO_PLOT: session->columns = 0; return GS_FINE;
-    case OPTION_EXPECT_NONE: session->expect_none = true; return GS_FINE;
-    default: return gs_usage("replay", "see gumshoe replay --help");
-    }
 }
 
 /* Every file is read, so that all the errors are told. */
@@ -101,31 +63,63 @@ static int replay(struct gs_session *session)
     return gs_worse(status, gs_check_expectations(session));
 }
 
-int gs_cmd_replay(int argc, char **argv)
+static int check_expectation(const struct gs_arguments *arguments, const struct gs_option *option,
+                             const char *text)
 {
-    static const struct option known[] = {{"rules", required_argument, NULL, OPTION_RULES},
-                                          {"limit", required_argument, NULL, OPTION_LIMIT},
-                                          {"json", no_argument, NULL, OPTION_JSON},
-                                          {"plot", no_argument, NULL, OPTION_PLOT},
-                                          {"no-plot", no_argument, NULL, OPTION_NO_PLOT},
-                                          {"expect", required_argument, NULL, OPTION_EXPECT},
-                                          {"expect-none", no_argument, NULL, OPTION_EXPECT_NONE},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
-    struct gs_session session = {.columns = isatty(STDOUT_FILENO) ? plot_columns() : 0};
-    int status = GS_FINE;
-    for (int option; status == GS_FINE && (option = getopt_long(argc, argv, "h", known, NULL)) != -1;) {
-        if (option == 'h') {
-            gs_command_help("replay");
-            return GS_FINE;
-        }
-        status = take_option(&session, option);
+    struct gs_expectation expectation;
+    if (option->list->count == option->list->most || !gs_read_expectation(text, &expectation))
+        return gs_usage(arguments->command, "--expect: RULE or RULE=N is wanted, not \"%s\" (%zu at most)",
+                        text, option->list->most);
+    return GS_FINE;
+}
+
+/* What ARGUMENTS ask for, into SESSION. False: the command is to end with *STATUS. */
+static bool read_arguments(struct gs_arguments *arguments, struct gs_session *session, int *status)
+{
+    const char *file[GS_RULES_FILES_MAX], *expected[GS_EXPECTATIONS_MAX];
+    struct gs_option_list files = {file, 0, GS_RULES_FILES_MAX, "rules files"},
+                          expectations = {expected, 0, GS_EXPECTATIONS_MAX, "expectations"};
+    bool plot = isatty(STDOUT_FILENO);
+    const struct gs_option options[] = {
+        {"rules", .argument = "FILE", .list = &files,
+         .help = "the rules (default: the built-in ones); several files are judged side by side"},
+        {"limit", .argument = "SIZE", .size = &session->limit_bytes,
+         .help = "the memory limit that shares are shares of (default: the history's)"},
+        {"json", .set = &session->json,
+         .help = "{\"rules\": [{\"file\", \"rule\", \"fired\": [{\"time\", \"condition\", \"value\", "
+                 "\"line\"}], \"closest\", \"held_back\"}]}"},
+        {"plot", .set = &plot,
+         .help = "draw each rule's metric, its line and its firings, also when not on a terminal"},
+        {"no-plot", .clear = &plot, .help = "not on a terminal either"},
+        {"expect", .argument = "RULE", .list = &expectations, .check = check_expectation,
+         .help = "status 1 unless it fires; RULE=N: unless it fires N times"},
+        {"expect-none", .set = &session->expect_none, .help = "status 1 if any rule fires"},
+        {.argument = "HISTORY",
+         .help = "an incident's folder, its metrics.json, a black box, or CSV: time,rss,gauge:queue …; - is\n"
+                 "standard input"},
+        {0},
+    };
+    if (!gs_cli_read_options(arguments, options, status))
+        return false;
+    if (arguments->operand_count != 1) {
+        *status = gs_usage(arguments->command, "one history is wanted");
+        return false;
     }
-    if (status == GS_FINE && optind + 1 != argc)
-        status = gs_usage("replay", "one history is wanted");
-    if (status != GS_FINE)
+    session->path = arguments->operand[0];
+    session->columns = plot ? plot_columns() : 0;
+    for (; session->count < files.count; session->count++)
+        session->tried[session->count].file = file[session->count];
+    for (size_t i = 0; i < expectations.count; i++)
+        session->expected_count += gs_read_expectation(expected[i], &session->expected[i]);
+    return true;
+}
+
+int gs_cmd_replay(struct gs_arguments *arguments)
+{
+    struct gs_session session = {.command = arguments->command};
+    int status;
+    if (!read_arguments(arguments, &session, &status))
         return status;
-    session.path = argv[optind];
     status = replay(&session);
     for (size_t i = 0; i < session.count; i++) {
         gs_replay_free(session.tried[i].replay);

@@ -26,6 +26,7 @@ struct gs_tried {              // one rules file
 };
 
 struct gs_session {
+    const struct gs_command *command; // gumshoe replay
     const char *path;          // of the history
     struct gs_history *history;
     struct gs_history_about about;

@@ -44,7 +44,7 @@ static int check_expectation(const struct gs_session *session, const struct gs_e
             status = GS_NO;
     }
     return known ? status
-                 : gs_usage("replay", "--expect: there is no rule \"%.*s\"", (int)expected->length,
+                 : gs_usage(session->command, "--expect: there is no rule \"%.*s\"", (int)expected->length,
                             expected->rule);
 }
 

@@ -8,12 +8,6 @@ enum { FIRINGS_SHOWN = 20, CELL_WIDTH = 20, CELL_WIDTH_OF_MOMENTS = 36 };
 
 /* ---- rule by rule --------------------------------------------------------------------------------------------------- */
 
-static void print_line(const char *text)
-{
-    gs_print_harmless(text, strlen(text));
-    putchar('\n');
-}
-
 static void print_history(const struct gs_session *session)
 {
     char from[GS_TIME_TEXT], to[GS_TIME_TEXT], step[GS_UNIT_TEXT], oldest[GS_UNIT_TEXT], limit[GS_UNIT_TEXT];
@@ -38,7 +32,7 @@ static void print_firings(const struct gs_session *session, const struct gs_repl
     char time[GS_TIME_TEXT];
     for (size_t i = 0; i < replayed->firing_count && i < FIRINGS_SHOWN; i++) {
         printf("  at %s: ", gs_print_moment(session, replayed->firing[i].time_ns, time));
-        print_line(replayed->firing[i].reason);
+        gs_cli_print_line(replayed->firing[i].reason);
     }
     if (replayed->fired > FIRINGS_SHOWN)
         printf("  and %llu more\n", (unsigned long long)replayed->fired - FIRINGS_SHOWN);
@@ -57,7 +51,7 @@ static void print_closest(const struct gs_session *session, const struct gs_rule
         putchar('\n');
     }
     printf("  held back by \"%s\": ", gs_obstacle_name(replayed->obstacle));
-    print_line(gs_print_held_back(replayed, text));
+    gs_cli_print_line(gs_print_held_back(replayed, text));
 }
 
 static void print_missed(const struct gs_replayed *replayed)
@@ -93,7 +87,7 @@ static void print_tried(const struct gs_session *session, const struct gs_tried 
     struct gs_notes notes = gs_replay_notes(session, tried);
     if (session->count > 1) {
         putchar('\n');
-        print_line(tried->rules->file);
+        gs_cli_print_line(tried->rules->file);
     }
     for (size_t i = 0; i < notes.count; i++)
         printf("note: %s\n", notes.text[i]);

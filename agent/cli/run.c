@@ -8,13 +8,13 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "cli/cli.h"
+#include "cli/options.h"
 #include "incident/incident.h"
 #include "rules/rules.h"
 #include "store/store.h"
 #include "sys/file.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +24,7 @@
 
 enum { NOT_EXECUTABLE = 126, NOT_FOUND = 127 }; // as a shell has it
 
-struct options {
+struct run_options {
     const char *rules, *dir, *log;
     bool verbose;
     char **command;
@@ -33,7 +33,7 @@ struct options {
 /* ---- before ----------------------------------------------------------------------------------------------------------- */
 
 /* Read the rules as the library will; their incident directory into DIR if OPTIONS name none, and what may be kept there. */
-static int check_rules(const struct options *options, char dir[PATH_MAX], struct gs_store_limits *limits)
+static int check_rules(const struct run_options *options, char dir[PATH_MAX], struct gs_store_limits *limits)
 {
     char *text = NULL;
     size_t length = gs_default_rules_length;
@@ -51,7 +51,8 @@ static int check_rules(const struct options *options, char dir[PATH_MAX], struct
     }
     if (rules) {
         snprintf(dir, PATH_MAX, "%s", options->dir ? options->dir : rules->incidents.dir);
-        *limits = (struct gs_store_limits){rules->incidents.keep, rules->incidents.max_bytes, rules->incidents.max_age_ns};
+        *limits = (struct gs_store_limits){rules->incidents.keep, rules->incidents.max_bytes,
+                                           rules->incidents.max_age_ns};
     }
     int status =
         rules ? GS_FINE : gs_complain(GS_NO, "not started: the rules are wrong (gumshoe check says more)");
@@ -100,7 +101,7 @@ static void preload(const char *library)
 }
 
 /* Become the program, with LIBRARY preloaded (NULL: without). Returns only when that fails. */
-static int become(const struct options *options, const char *library, const char *dir)
+static int become(const struct run_options *options, const char *library, const char *dir)
 {
     char pid[16];
     snprintf(pid, sizeof pid, "%d", (int)getpid());
@@ -121,9 +122,10 @@ static int become(const struct options *options, const char *library, const char
 
 /* ---- the parent ------------------------------------------------------------------------------------------------------------- */
 
-static volatile pid_t child;                // 0: it has ended
-static volatile sig_atomic_t asked_to_stop; // the last of those signals that somebody sent us, or the terminal both of us
-static volatile sig_atomic_t stop_waiting;    // one of them came after the child's end
+static volatile pid_t child; // 0: it has ended
+/* The last SIGTERM, SIGINT or SIGHUP that somebody sent us, or the terminal both of us; 0: none. */
+static volatile sig_atomic_t asked_to_stop;
+static volatile sig_atomic_t stop_waiting; // one of them came after the child's end
 
 /* Hand a signal that somebody sent us on to the child. What the terminal sends, the child gets by itself. */
 static void hand_on(int signal, siginfo_t *from, void *context)
@@ -182,7 +184,8 @@ static int recover_child(struct gs_store *store, const char *dir, const char *na
 static void see_to_box(const char *dir, const struct gs_store_limits *limits, const char *name, int status)
 {
     char path[PATH_MAX], why[256];
-    if (snprintf(path, sizeof path, "%s/.live/%s.box", dir, name) >= (int)sizeof path || access(path, F_OK) != 0)
+    if (snprintf(path, sizeof path, "%s/.live/%s.box", dir, name) >= (int)sizeof path ||
+        access(path, F_OK) != 0)
         return;
     struct gs_store *store = gs_store_open(dir, limits, why, sizeof why);
     if (store)
@@ -197,7 +200,8 @@ static void see_to_box(const char *dir, const struct gs_store_limits *limits, co
                     "%s/.live/%s.box",
                     dir, dir, name);
     else if (made < 0)
-        gs_complain(GS_FINE, "%s: the incident of its death could not be written: %s", dir, strerrordesc_np(-made));
+        gs_complain(GS_FINE, "%s: the incident of its death could not be written: %s", dir,
+                    strerrordesc_np(-made));
     gs_store_close(store);
 }
 
@@ -215,7 +219,7 @@ static void tell_incidents(const char *dir, int64_t since_ns)
     gs_incident_list_fini(&list);
 }
 
-static int run(const struct options *options)
+static int run(const struct run_options *options)
 {
     char library[PATH_MAX], dir[PATH_MAX], name[GS_LIVE_NAME];
     struct gs_store_limits limits;
@@ -253,27 +257,26 @@ static int run(const struct options *options)
     return exit_status(status);
 }
 
-int gs_cmd_run(int argc, char **argv)
+int gs_cmd_run(struct gs_arguments *arguments)
 {
-    static const struct option known[] = {{"rules", required_argument, NULL, 'r'},
-                                          {"dir", required_argument, NULL, 'd'},
-                                          {"log", required_argument, NULL, 'l'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
     const char *rules = getenv("GUMSHOE_RULES"), *dir = getenv("GUMSHOE_DIR");
-    struct options options = {.rules = rules && *rules ? rules : NULL, .dir = dir && *dir ? dir : NULL};
-    for (int option;
-         (option = getopt_long(argc, argv, "+hv", known, NULL)) != -1;) // + : stop at the program's name
-        switch (option) {
-        case 'r': options.rules = optarg; break;
-        case 'd': options.dir = optarg; break;
-        case 'l': options.log = optarg; break;
-        case 'v': options.verbose = true; break;
-        case 'h': gs_command_help("run"); return GS_FINE;
-        default: return gs_usage("run", "see gumshoe run --help");
-        }
-    if (optind == argc)
-        return gs_usage("run", "which command?");
-    options.command = argv + optind;
-    return run(&options);
+    struct run_options wanted = {.rules = rules && *rules ? rules : NULL, .dir = dir && *dir ? dir : NULL};
+    int status;
+    const struct gs_option options[] = {
+        {"rules", .argument = "FILE", .text = &wanted.rules,
+         .help = "the rules (default: the built-in ones)"},
+        {"dir", .argument = "DIR", .text = &wanted.dir,
+         .help = "where incidents go (default: what the rules say, else ./incidents)"},
+        {"log", .argument = "WHERE", .text = &wanted.log, .help = "stderr, a file, or off (default: stderr)"},
+        {NULL, 'v', .set = &wanted.verbose,
+         .help = "say afterwards which incidents there were, also when not on a terminal"},
+        {0},
+    };
+    arguments->options_first = true; // what follows the program's name is the program's
+    if (!gs_cli_read_options(arguments, options, &status))
+        return status;
+    if (arguments->operand_count == 0)
+        return gs_usage(arguments->command, "which command?");
+    wanted.command = arguments->operand;
+    return run(&wanted);
 }

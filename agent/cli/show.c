@@ -1,9 +1,9 @@
 /* show.c - `gumshoe show`: one incident's summary, as it was written when it happened. */
 #include "base/memory.h"
 #include "cli/cli.h"
+#include "cli/options.h"
 #include "store/store.h"
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -69,10 +69,8 @@ static void print_failures(const json_t *errors)
     puts("This incident is not complete:");
     json_array_foreach(errors, i, error)
     {
-        const char *text = json_string_value(error) ? json_string_value(error) : "";
         fputs("  ", stdout);
-        gs_print_harmless(text, strlen(text));
-        putchar('\n');
+        gs_cli_print_line(json_string_value(error) ? json_string_value(error) : "");
     }
     putchar('\n');
 }
@@ -96,25 +94,24 @@ static int show(const char *path, bool as_json)
     return status;
 }
 
-int gs_cmd_show(int argc, char **argv)
+int gs_cmd_show(struct gs_arguments *arguments)
 {
-    static const struct option known[] = {{"json", no_argument, NULL, 'j'},
-                                          {"dir", required_argument, NULL, 'd'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
     const char *dir = gs_default_dir();
     char path[PATH_MAX];
     bool json = false;
-    for (int option; (option = getopt_long(argc, argv, "h", known, NULL)) != -1;)
-        switch (option) {
-        case 'j': json = true; break;
-        case 'd': dir = optarg; break;
-        case 'h': gs_command_help("show"); return GS_FINE;
-        default: return gs_usage("show", "see gumshoe show --help");
-        }
-    if (optind + 1 < argc)
-        return gs_usage("show", "one incident at a time");
-    int status = resolve(optind < argc ? argv[optind] : NULL, dir, path);
+    int status;
+    const struct gs_option options[] = {
+        {"json", .set = &json, .help = "incident.json instead of the summary"},
+        {"dir", .argument = "DIR", .text = &dir,
+         .help = "where to look (default: $GUMSHOE_DIR, else ./incidents)"},
+        {.argument = "INCIDENT", .help = "a folder, or the beginning of a folder's name in DIR"},
+        {0},
+    };
+    if (!gs_cli_read_options(arguments, options, &status))
+        return status;
+    if (arguments->operand_count > 1)
+        return gs_usage(arguments->command, "one incident at a time");
+    status = resolve(arguments->operand[0], dir, path);
     if (status != GS_FINE)
         return status;
     trim(path);

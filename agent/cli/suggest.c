@@ -1,23 +1,14 @@
 /* suggest.c - `gumshoe suggest`: rules fitted to a history (reader/suggest.c), as a file ready for use on standard output; what
  * was left out, and why, on standard error. */
-#include "base/units.h"
 #include "cli/cli.h"
+#include "cli/options.h"
 #include "history/history.h"
 #include "reader/reader.h"
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { PER_WEEK_MAX = 1000 };
-
-static bool read_per_week(const char *text, uint64_t *per_week)
-{
-    char *end;
-    *per_week = strtoull(text, &end, 10);
-    return text[0] >= '0' && text[0] <= '9' && *end == 0 && *per_week <= PER_WEEK_MAX;
-}
 
 /* The notes, a line each, behind "gumshoe: ". */
 static void print_notes(const struct gs_text *notes)
@@ -57,29 +48,26 @@ static int suggest(const char *path, struct gs_suggest_wish *wish)
     return status;
 }
 
-int gs_cmd_suggest(int argc, char **argv)
+int gs_cmd_suggest(struct gs_arguments *arguments)
 {
-    static const struct option known[] = {{"per-week", required_argument, NULL, 'w'},
-                                          {"limit", required_argument, NULL, 'l'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
-    struct gs_suggest_wish wish = {.per_week = 1};
-    struct gs_unit_error error;
-    for (int option; (option = getopt_long(argc, argv, "h", known, NULL)) != -1;)
-        switch (option) {
-        case 'w':
-            if (!read_per_week(optarg, &wish.per_week))
-                return gs_usage("suggest", "--per-week: 0 to %d are wanted, not \"%s\"", PER_WEEK_MAX,
-                                optarg);
-            break;
-        case 'l':
-            if (gs_read_size(optarg, &wish.limit_bytes, &error) || wish.limit_bytes == 0)
-                return gs_usage("suggest", "--limit: a size such as 512MiB is wanted, not \"%s\"", optarg);
-            break;
-        case 'h': gs_command_help("suggest"); return GS_FINE;
-        default: return gs_usage("suggest", "see gumshoe suggest --help");
-        }
-    if (argc - optind != 1)
-        return gs_usage("suggest", optind == argc ? "which history?" : "one history at a time");
-    return suggest(argv[optind], &wish);
+    struct gs_suggest_wish wish = {0};
+    long long per_week = 1;
+    int status;
+    const struct gs_option options[] = {
+        {"per-week", .argument = "N", .number = &per_week, .least = 0, .most = PER_WEEK_MAX,
+         .help = "incidents that the history may have in a week by these rules (default: 1)"},
+        {"limit", .argument = "SIZE", .size = &wish.limit_bytes,
+         .help = "the memory limit (default: what the history says)"},
+        {.argument = "HISTORY",
+         .help =
+             "an incident's folder, a metrics.json, or CSV (time,rss,gauge:queue,…); - is standard input"},
+        {0},
+    };
+    if (!gs_cli_read_options(arguments, options, &status))
+        return status;
+    if (arguments->operand_count != 1)
+        return gs_usage(arguments->command,
+                        arguments->operand_count ? "one history at a time" : "which history?");
+    wish.per_week = (uint64_t)per_week;
+    return suggest(arguments->operand[0], &wish);
 }

@@ -2,12 +2,12 @@
  * read for the other. */
 #include "base/memory.h"
 #include "cli/cli.h"
+#include "cli/options.h"
 #include "profile/profile.h"
 #include "reader/reader.h"
 #include "sys/file.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,9 +18,9 @@
 enum { PROFILE_BYTES_MAX = 512 << 20 };
 static const double NODE_FRACTION = 0.005; // pprof's: functions with less are left out
 
-struct options {
-    long most;
-    const char *sample, *base, *profile;
+struct top_options {
+    long long most;
+    const char *sample, *base;
     bool cum, json;
 };
 
@@ -82,7 +82,7 @@ struct shown {
 }; // functions too light; functions before -n cut them
 
 /* Leave in TOP what is to be shown. */
-static struct shown choose(struct gs_top *top, const struct options *options)
+static struct shown choose(struct gs_top *top, const struct top_options *options)
 {
     int64_t sum = 0;
     size_t kept = 0;
@@ -102,12 +102,6 @@ static struct shown choose(struct gs_top *top, const struct options *options)
 }
 
 /* ---- printing ----------------------------------------------------------------------------------------------------------- */
-
-static void print_name(const char *name)
-{
-    gs_print_harmless(name, strlen(name));
-    putchar('\n');
-}
 
 static struct gs_scale scale_of(const struct gs_top *top, const char *unit)
 {
@@ -153,19 +147,18 @@ static void print_head(const struct gs_profile *profile, const struct gs_top *to
                        const struct gs_scale *scale)
 {
     if (profile->mapping_count && *profile->mapping[0].path) {
-        const char *slash = strrchr(profile->mapping[0].path, '/');
         fputs("File: ", stdout);
-        print_name(slash ? slash + 1 : profile->mapping[0].path);
+        gs_cli_print_line(gs_base_name(profile->mapping[0].path));
     }
     if (profile->mapping_count && *profile->mapping[0].build_id) {
         fputs("Build ID: ", stdout);
-        print_name(profile->mapping[0].build_id);
+        gs_cli_print_line(profile->mapping[0].build_id);
     }
     for (size_t i = 0; i < profile->comment_count; i++)
         if (profile->comment[i][0] != '#')
-            print_name(profile->comment[i]);
+            gs_cli_print_line(profile->comment[i]);
     fputs("Type: ", stdout);
-    print_name(profile->sample_type[type].type);
+    gs_cli_print_line(profile->sample_type[type].type);
     if (profile->time_ns)
         print_time(profile->time_ns);
     if (profile->duration_ns)
@@ -203,13 +196,13 @@ static void print_rows(const struct gs_top *top, const struct gs_scale *scale)
                gs_print_share(sum, top->total, sum_share, sizeof sum_share),
                gs_print_scaled(row->cum, scale, cum, sizeof cum),
                gs_print_share(row->cum, top->total, cum_share, sizeof cum_share));
-        print_name(row->function);
+        gs_cli_print_line(row->function);
     }
 }
 
 /* For machines nothing is left out but what -n cuts. */
 static int print_as_json(const struct gs_profile *profile, struct gs_top *top, int type,
-                         const struct options *options)
+                         const struct top_options *options)
 {
     struct gs_json rows = gs_json_array();
     if (options->cum)
@@ -243,7 +236,7 @@ static int unknown_type(const struct gs_profile *profile, const char *name)
     return GS_USAGE;
 }
 
-static int show(struct gs_profile *profile, const struct options *options)
+static int show(struct gs_profile *profile, const struct top_options *options)
 {
     struct gs_top top;
     int type = gs_profile_sample_type(profile, options->sample), status = GS_FINE;
@@ -276,47 +269,34 @@ static int subtract_base(struct gs_profile *profile, const char *path)
     return error ? gs_complain(GS_IO, "there is not enough memory") : GS_FINE;
 }
 
-static int read_options(int argc, char **argv, struct options *out)
+int gs_cmd_top(struct gs_arguments *arguments)
 {
-    static const struct option known[] = {
-        {"sample", required_argument, NULL, 's'}, {"base", required_argument, NULL, 'b'},
-        {"cum", no_argument, NULL, 'c'},          {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+    struct top_options wanted = {0};
+    int status;
+    const struct gs_option options[] = {
+        {NULL, 'n', .argument = "N", .number = &wanted.most, .least = 1, .most = LLONG_MAX,
+         .help = "at most N functions"},
+        {"sample", .argument = "TYPE", .text = &wanted.sample,
+         .help = "inuse_space, alloc_objects, … (default: the profile's own)"},
+        {"base", .argument = "FILE", .text = &wanted.base, .help = "the growth since this profile"},
+        {"cum", .set = &wanted.cum, .help = "sort by cum"},
+        {"json", .set = &wanted.json,
+         .help = "{\"sample_type\", \"unit\", \"total\", \"rows\": [{\"function\", \"file\", \"flat\", "
+                 "\"cum\"}]}"},
+        {0},
     };
-    char *end;
-    for (int option; (option = getopt_long(argc, argv, "hn:", known, NULL)) != -1;)
-        switch (option) {
-        case 'n':
-            out->most = strtol(optarg, &end, 10);
-            if (*end || out->most <= 0)
-                return gs_usage("top", "-n takes a number of 1 or more, not \"%s\"", optarg);
-            break;
-        case 's': out->sample = optarg; break;
-        case 'b': out->base = optarg; break;
-        case 'c': out->cum = true; break;
-        case 'j': out->json = true; break;
-        case 'h': gs_command_help("top"); return GS_FINE;
-        default: return gs_usage("top", "see gumshoe top --help");
-        }
-    if (optind + 1 != argc)
-        return gs_usage("top", optind < argc ? "one profile at a time" : "which profile?");
-    out->profile = argv[optind];
-    return GS_FINE;
-}
-
-int gs_cmd_top(int argc, char **argv)
-{
-    struct options options = {0};
-    int status = read_options(argc, argv, &options);
-    if (status != GS_FINE || !options.profile)
+    if (!gs_cli_read_options(arguments, options, &status))
         return status;
-    struct gs_profile *profile = read_profile(options.profile);
+    if (arguments->operand_count != 1)
+        return gs_usage(arguments->command,
+                        arguments->operand_count ? "one profile at a time" : "which profile?");
+    struct gs_profile *profile = read_profile(arguments->operand[0]);
     if (!profile)
         return GS_IO;
-    if (options.base)
-        status = subtract_base(profile, options.base);
+    if (wanted.base)
+        status = subtract_base(profile, wanted.base);
     if (status == GS_FINE)
-        status = show(profile, &options);
+        status = show(profile, &wanted);
     gs_profile_free(profile);
     return status;
 }

@@ -1,0 +1,211 @@
+/* options.c - the options of every command, read by the command's table (options.h). */
+#include "cli/options.h"
+#include "base/units.h"
+#include <assert.h>
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OPTIONS_MAX = 24, HELP_COLUMN = 14 };
+enum { FIRST_ROW = 256 }; // getopt_long says FIRST_ROW + a row's index for its name, and a letter for itself
+
+/* ---- usage and help ---------------------------------------------------------------------------------------------------- */
+
+int gs_usage(const struct gs_command *command, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fprintf(stderr, "gumshoe %s: ", command->name);
+    vfprintf(stderr, format, arguments);
+    fprintf(stderr, "\nusage: gumshoe %s %s\n", command->name, command->arguments);
+    va_end(arguments);
+    return GS_USAGE;
+}
+
+/* The option as it is written on a command line, "--limit" or "-n", into OUT; "" for an operand. Returns OUT. */
+static const char *print_option(const struct gs_option *row, char out[32])
+{
+    out[0] = 0;
+    if (row->name)
+        snprintf(out, 32, "--%s", row->name);
+    else if (row->letter)
+        snprintf(out, 32, "-%c", row->letter);
+    return out;
+}
+
+static void print_row(const struct gs_option *row)
+{
+    char option[32], left[64];
+    bool apart = row->argument && (row->name || row->letter);
+    snprintf(left, sizeof left, "%s%s%s", print_option(row, option), apart ? " " : "",
+             row->argument ? row->argument : "");
+    printf("  %-*s ", HELP_COLUMN, left);
+    for (const char *at = row->help; *at; at++) {
+        putchar(*at);
+        if (*at == '\n')
+            printf("%*s", 2 + HELP_COLUMN + 1, "");
+    }
+    putchar('\n');
+}
+
+static bool is_row(const struct gs_option *row)
+{
+    return row->name || row->letter || row->argument;
+}
+
+static void print_help(const struct gs_command *command, const struct gs_option *options)
+{
+    printf("usage: gumshoe %s %s\n%s\n\n", command->name, command->arguments, command->help);
+    for (const struct gs_option *row = options; is_row(row); row++)
+        print_row(row);
+}
+
+/* ---- arguments --------------------------------------------------------------------------------------------------------- */
+
+bool gs_cli_read_number(const char *text, long long least, long long most, long long *number)
+{
+    char *end;
+    long long read = strtoll(text, &end, 10); // beyond its range: the range's end
+    if (*end || end == text || read < least || read > most)
+        return false;
+    *number = read;
+    return true;
+}
+
+static int take_number(const struct gs_arguments *arguments, const struct gs_option *row, const char *text)
+{
+    char option[32];
+    if (gs_cli_read_number(text, row->least, row->most, row->number))
+        return GS_FINE;
+    print_option(row, option);
+    if (row->most == LLONG_MAX)
+        return gs_usage(arguments->command, "%s takes a number of %lld or more, not \"%s\"", option,
+                        row->least, text);
+    return gs_usage(arguments->command, "%s: %lld to %lld are wanted, not \"%s\"", option, row->least,
+                    row->most, text);
+}
+
+static int take_seconds(const struct gs_arguments *arguments, const struct gs_option *row, const char *text)
+{
+    char *end, option[32];
+    double seconds = strtod(text, &end);
+    if (*end || end == text || !(seconds > 0 && seconds <= (double)row->most)) // not a number is neither
+        return gs_usage(arguments->command, "%s may be up to %lld", print_option(row, option), row->most);
+    *row->seconds = seconds;
+    return GS_FINE;
+}
+
+static int take_size(const struct gs_arguments *arguments, const struct gs_option *row, const char *text)
+{
+    struct gs_unit_error error;
+    char option[32];
+    if (gs_read_size(text, row->size, &error) || *row->size == 0)
+        return gs_usage(arguments->command, "%s: a size such as 512MiB is wanted, not \"%s\"",
+                        print_option(row, option), text);
+    return GS_FINE;
+}
+
+static int take_file(const struct gs_option *row, const char *text)
+{
+    return realpath(text, row->file) ? GS_FINE : gs_complain(GS_IO, "%s: %s", text, strerrordesc_np(errno));
+}
+
+static int take_item(const struct gs_arguments *arguments, const struct gs_option *row, const char *text)
+{
+    struct gs_option_list *list = row->list;
+    if (list->count == list->most)
+        return gs_usage(arguments->command, "at most %zu %s", list->most, list->what);
+    list->item[list->count++] = text;
+    return GS_FINE;
+}
+
+/* An option was found that ROW describes; TEXT is its argument, NULL where it takes none. */
+static int take(const struct gs_arguments *arguments, const struct gs_option *row, const char *text)
+{
+    int status = row->check ? row->check(arguments, row, text) : GS_FINE;
+    if (status != GS_FINE)
+        return status;
+    if (row->set)
+        *row->set = true;
+    else if (row->clear)
+        *row->clear = false;
+    else if (row->text)
+        *row->text = text;
+    else if (row->file)
+        status = take_file(row, text);
+    else if (row->number)
+        status = take_number(arguments, row, text);
+    else if (row->seconds)
+        status = take_seconds(arguments, row, text);
+    else if (row->size)
+        status = take_size(arguments, row, text);
+    else
+        status = take_item(arguments, row, text);
+    return status;
+}
+
+/* ---- what getopt_long is told ------------------------------------------------------------------------------------------ */
+
+struct getopt_table {
+    struct option known[OPTIONS_MAX + 2]; // the rows that have a name, --help, and an end
+    char letters[2 * OPTIONS_MAX + 3];
+};
+
+static void describe(const struct gs_option *options, bool options_first, struct getopt_table *out)
+{
+    size_t names = 0, letters = 0;
+    if (options_first)
+        out->letters[letters++] = '+'; // getopt's word for it
+    out->letters[letters++] = 'h';
+    for (size_t i = 0; is_row(&options[i]); i++) {
+        const struct gs_option *row = &options[i];
+        assert(i < OPTIONS_MAX);
+        if (row->name)
+            out->known[names++] = (struct option){row->name, row->argument ? required_argument : no_argument,
+                                                  NULL, FIRST_ROW + (int)i};
+        if (row->letter)
+            out->letters[letters++] = row->letter;
+        if (row->letter && row->argument)
+            out->letters[letters++] = ':';
+    }
+    out->known[names++] = (struct option){"help", no_argument, NULL, 'h'};
+    out->known[names] = (struct option){0};
+    out->letters[letters] = 0;
+}
+
+/* The row that FOUND, which getopt_long said, stands for; NULL: for an option that is wrong. */
+static const struct gs_option *row_of(const struct gs_option *options, int found)
+{
+    if (found >= FIRST_ROW)
+        return &options[found - FIRST_ROW];
+    for (const struct gs_option *row = options; is_row(row); row++)
+        if (row->letter == found)
+            return row;
+    return NULL;
+}
+
+bool gs_cli_read_options(struct gs_arguments *arguments, const struct gs_option *options, int *status)
+{
+    struct getopt_table table;
+    describe(options, arguments->options_first, &table);
+    *status = GS_FINE;
+    for (int found;
+         (found = getopt_long(arguments->count, arguments->value, table.letters, table.known, NULL)) != -1;) {
+        const struct gs_option *row = row_of(options, found);
+        if (found == 'h') {
+            print_help(arguments->command, options);
+            return false;
+        }
+        *status = row ? take(arguments, row, optarg)
+                      : gs_usage(arguments->command, "see gumshoe %s --help", arguments->command->name);
+        if (*status != GS_FINE)
+            return false;
+    }
+    arguments->operand = arguments->value + optind;
+    arguments->operand_count = (size_t)(arguments->count - optind);
+    return true;
+}

@@ -1,0 +1,64 @@
+/* output.c - what every command says, and where to: complaints to standard error, JSON and text of files to standard output. */
+#include "base/text.h"
+#include "cli/cli.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int gs_complain(enum gs_exit status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fputs("gumshoe: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    return status;
+}
+
+void gs_print_harmless(const char *text, size_t length)
+{
+    for (const char *at = text, *end = text + length; at < end;) {
+        size_t line = 0; // up to a newline, a tab or a NUL, which gs_text_add_printable would show or stop at
+        while (at + line < end && at[line] != '\n' && at[line] != '\t' && at[line])
+            line++;
+        char *part = strndup(at, line);
+        struct gs_text harmless = {0};
+        if (part)
+            gs_text_add_printable(&harmless, part);
+        if (harmless.bytes)
+            fputs(harmless.bytes, stdout);
+        gs_text_fini(&harmless);
+        free(part);
+        if (at + line < end && at[line])
+            putchar(at[line]);
+        at += line + 1;
+    }
+}
+
+void gs_cli_print_line(const char *text)
+{
+    gs_print_harmless(text, strlen(text));
+    putchar('\n');
+}
+
+int gs_print_json(const json_t *json)
+{
+    if (json_dumpf(json, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY) != 0)
+        return gs_complain(GS_IO, "%s", json ? "the answer could not be written" : "out of memory");
+    return putchar('\n') == EOF || fflush(stdout) == EOF ? GS_IO : GS_FINE;
+}
+
+const char *gs_cli_text_of(const json_t *json, const char *key, const char *otherwise)
+{
+    const char *text = json_string_value(json_object_get(json, key));
+    return text && *text ? text : otherwise;
+}
+
+bool gs_may_colour(int fd)
+{
+    const char *no = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    return isatty(fd) && !(no && *no) && !(terminal && strcmp(terminal, "dumb") == 0);
+}
