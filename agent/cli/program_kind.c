@@ -5,6 +5,7 @@
  * The kinds that cannot be watched start and end as themselves all the same: those whose loader or runtime would stumble over
  * the library are run without it. A file that cannot be read is taken to be an ordinary program: exec will tell. */
 #include "cli/cli.h"
+#include "sys/path_search.h"
 #include <elf.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -197,15 +198,7 @@ static bool find_program(const char *name, char out[PATH_MAX])
     const char *path = getenv("PATH");
     if (strchr(name, '/'))
         return snprintf(out, PATH_MAX, "%s", name) < PATH_MAX && access(out, F_OK) == 0;
-    for (path = path ? path : "/bin:/usr/bin"; *path;) {
-        size_t length = strcspn(path, ":");
-        if (snprintf(out, PATH_MAX, "%.*s/%s", length ? (int)length : 1, length ? path : ".", name) <
-                PATH_MAX &&
-            access(out, X_OK) == 0)
-            return true;
-        path += length + (path[length] == ':');
-    }
-    return false;
+    return gs_path_search_find(path ? path : "/bin:/usr/bin", name, ".", out);
 }
 
 void gs_look_at_program(const char *name, struct gs_program *out)

@@ -17,11 +17,11 @@
 #include "store/store.h"
 #include "sys/lock.h"
 #include "sys/log.h"
+#include "sys/path_search.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -83,18 +83,12 @@ static const char *search_path(void)
     return "/usr/local/bin:/usr/bin:/bin";
 }
 
-/* As a shell finds it: a name without a slash in PATH's directories. What is not found is left for exec to say. */
+/* As a shell finds it: a name without a slash in PATH's directories; never in the host's own. What is not found is left for exec
+ * to say. */
 static void find_program(const char *name, char out[PATH_MAX])
 {
-    struct stat status;
-    for (const char *at = search_path(); !strchr(name, '/') && *at; at += *at == ':') {
-        size_t length = strcspn(at, ":");
-        snprintf(out, PATH_MAX, "%.*s/%s", (int)length, at, name);
-        if (length && stat(out, &status) == 0 && S_ISREG(status.st_mode) && access(out, X_OK) == 0)
-            return;
-        at += length;
-    }
-    snprintf(out, PATH_MAX, "%s", name);
+    if (strchr(name, '/') || !gs_path_search_find(search_path(), name, NULL, out))
+        snprintf(out, PATH_MAX, "%s", name);
 }
 
 /* ---- the runner ---------------------------------------------------------------------------------------------------------- */
