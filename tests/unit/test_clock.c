@@ -4,6 +4,7 @@
 #include "metrics/inside.h"
 #include "rules/rules.h"
 #include "store/store.h"
+#include "story.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -82,40 +83,23 @@ static void a_rate_over_a_pause_is_its_mean(void **state)
 
 /* ---- rules --------------------------------------------------------------------------------------------------------------------------- */
 
-static struct gs_rules *rules;
-static struct gs_judge *judge;
+static struct story s;
 
 static void begin(const char *list)
 {
-    char text[2048];
-    struct gs_errors errors = {0};
-    snprintf(text, sizeof text, "{\"version\": 1, \"rules\": [%s]}", list);
-    gs_judge_free(judge);
-    gs_rules_free(rules);
-    rules = gs_rules_read(text, strlen(text), "rules", &errors);
-    if (!rules)
-        fail_msg("%s", errors.item[0].text);
-    judge = gs_judge_new(rules, 0);
+    story_begin(&s, "", list, 0);
 }
 
 static int end(void **state)
 {
     (void)state;
-    gs_judge_free(judge);
-    gs_rules_free(rules);
-    judge = NULL;
-    rules = NULL;
+    story_end(&s);
     return 0;
 }
 
 static size_t tick(int64_t now_ns, double value)
 {
-    double values[8] = {value, value, value, value, value, value, value, value};
-    struct gs_verdict verdicts[8];
-    size_t fired = gs_judge_tick(judge, &(struct gs_tick){.time_ns = now_ns, .value = values}, verdicts);
-    for (size_t i = 0; i < fired; i++)
-        gs_judge_incident_over(judge, verdicts[i].rule, now_ns);
-    return fired;
+    return story_tick(&s, &(struct gs_tick){.time_ns = now_ns}, value);
 }
 
 /* The same hour, on machines that have been up for no time at all, for a year, for two centuries, and on a clock that began
@@ -181,10 +165,10 @@ static void a_week_asleep_is_a_gap(void **state)
         assert_int_equal(tick(now_ns, 2e6 + second), 0);
     now_ns += 7 * 86400 * S;
     assert_int_equal(tick(now_ns, 8e6), 1); // "c", and that once
-    gs_judge_state(judge, 0, now_ns, &seen);
+    gs_judge_state(s.judge, 0, now_ns, &seen);
     assert_string_equal(seen.reason, "held 30 s of 1 m"); // 29 s, and one for the tick that was late
     assert_int_equal(tick(now_ns + S, 8e6), 0);
-    gs_judge_state(judge, 1, now_ns + S, &seen);
+    gs_judge_state(s.judge, 1, now_ns + S, &seen);
     assert_non_null(strstr(seen.reason, "gaps"));
 }
 

@@ -3,6 +3,7 @@
 #include "rules/rules.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "story.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,30 +14,12 @@
 #include <cmocka.h>
 
 #define MiB(n) ((n) * 1048576.0)
-enum { RULES_MAX = 4 };
-
-struct story {
-    struct gs_rules *rules;
-    struct gs_judge *judge;
-    int64_t now_ns;
-    int incidents;
-    struct gs_verdict last;
-};
 static struct story s;
 
 /* Begin a story with RULES (the members of a "rules" list) and settings MORE before them. */
 static void story_with(const char *more, const char *rules)
 {
-    char text[4096];
-    struct gs_errors errors = {0};
-    snprintf(text, sizeof text, "{ \"version\": 1, %s \"rules\": [ %s ] }", more, rules);
-    gs_judge_free(s.judge);
-    gs_rules_free(s.rules);
-    s = (struct story){.rules = gs_rules_read(text, strlen(text), "story", &errors)};
-    if (!s.rules)
-        fail_msg("%d: %s", errors.item[0].col, errors.item[0].text);
-    s.judge = gs_judge_new(s.rules, 512 << 20);
-    assert_non_null(s.judge);
+    story_begin(&s, more, rules, 512 << 20);
 }
 
 static void story(const char *rule)
@@ -44,18 +27,10 @@ static void story(const char *rule)
     story_with("", rule);
 }
 
-/* One tick at which every metric has VALUE. An incident takes no time. */
+/* One tick at which every metric has VALUE. */
 static void tick_with(double value, bool capturing, bool early)
 {
-    double values[RULES_MAX] = {value, value, value, value};
-    struct gs_verdict verdicts[RULES_MAX];
-    struct gs_tick tick = {.time_ns = s.now_ns, .value = values, .capturing = capturing, .early = early};
-    size_t fired = gs_judge_tick(s.judge, &tick, verdicts);
-    for (size_t i = 0; i < fired; i++) {
-        s.last = verdicts[i];
-        s.incidents++;
-        gs_judge_incident_over(s.judge, verdicts[i].rule, s.now_ns);
-    }
+    story_tick(&s, &(struct gs_tick){.time_ns = s.now_ns, .capturing = capturing, .early = early}, value);
     s.now_ns += GS_NS_PER_S;
 }
 
@@ -72,9 +47,7 @@ static void wait_s(int64_t seconds)
 
 static const char *why_not(void)
 {
-    static struct gs_rule_state state;
-    gs_judge_state(s.judge, 0, s.now_ns, &state);
-    return state.reason;
+    return story_why_not(&s, s.now_ns);
 }
 
 /* ---- above and below -------------------------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include "rules/rules.h"
 #include "store/inside.h"
 #include "store/store.h"
+#include "story.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -27,48 +28,36 @@
 #define NOON   (1790000000 * S) /* of some day in 2026, CLOCK_REALTIME */
 #define UPTIME (5 * S)          /* of the machine: less than what is remembered */
 
-static struct gs_rules *rules;
-static struct gs_judge *judge;
+static struct story s;
 static struct gs_ledger ledger;
 
 static void rules_are(const char *more, const char *list)
 {
-    char text[2048];
-    struct gs_errors errors = {0};
-    snprintf(text, sizeof text, "{\"version\": 1, %s \"rules\": [%s]}", more, list);
-    gs_judge_free(judge);
-    gs_rules_free(rules);
-    judge = NULL;
-    rules = gs_rules_read(text, strlen(text), "rules", &errors);
-    if (!rules)
-        fail_msg("%d: %s", errors.item[0].col, errors.item[0].text);
+    story_begin(&s, more, list, 0);
+}
+
+static void restart(void)
+{
+    gs_judge_free(s.judge);
+    s.judge = gs_judge_new(s.rules, 0);
 }
 
 /* The program starts: a judge of its own, whose clock stands at UPTIME while the world's is at NOW. */
 static size_t restart_at(int64_t now_ns)
 {
-    gs_judge_free(judge);
-    judge = gs_judge_new(rules, 0);
-    return gs_judge_recall(judge, &ledger, (struct gs_now){UPTIME, now_ns});
+    restart();
+    return gs_judge_recall(s.judge, &ledger, (struct gs_now){UPTIME, now_ns});
 }
 
-/* One tick AFTER_NS the start, at which all metrics have VALUE. An incident takes no time. */
+/* One tick AFTER_NS the start, at which all metrics have VALUE. */
 static size_t fires_at(int64_t after_ns, double value)
 {
-    double values[4] = {value, value, value, value};
-    struct gs_verdict verdicts[4];
-    struct gs_tick tick = {.time_ns = UPTIME + after_ns, .value = values};
-    size_t fired = gs_judge_tick(judge, &tick, verdicts);
-    for (size_t i = 0; i < fired; i++)
-        gs_judge_incident_over(judge, verdicts[i].rule, tick.time_ns);
-    return fired;
+    return story_tick(&s, &(struct gs_tick){.time_ns = UPTIME + after_ns}, value);
 }
 
 static const char *why_not(int64_t after_ns)
 {
-    static struct gs_rule_state state;
-    gs_judge_state(judge, 0, UPTIME + after_ns, &state);
-    return state.reason;
+    return story_why_not(&s, UPTIME + after_ns);
 }
 
 static void was(const char *rule, int64_t began_ns, int64_t ended_ns, double value)
@@ -83,10 +72,7 @@ static int forget(void **state)
 {
     (void)state;
     gs_ledger_fini(&ledger);
-    gs_judge_free(judge);
-    gs_rules_free(rules);
-    judge = NULL;
-    rules = NULL;
+    story_end(&s);
     return 0;
 }
 
@@ -195,14 +181,14 @@ static void every_keeps_its_time(void **state)
     rules_are("", "{\"name\": \"daily\", \"every\": \"24h\", \"cooldown\": \"0s\"}");
     restart_at(NOON);
     assert_int_equal(fires_at(0, 0), 0);
-    assert_true(gs_judge_tell_due(judge, (struct gs_now){UPTIME, NOON}, &ledger));
+    assert_true(gs_judge_tell_due(s.judge, (struct gs_now){UPTIME, NOON}, &ledger));
     assert_true(ledger.due[0].due_ns == NOON + 24 * H);
-    assert_false(gs_judge_tell_due(judge, (struct gs_now){UPTIME + H, NOON + H}, &ledger));
+    assert_false(gs_judge_tell_due(s.judge, (struct gs_now){UPTIME + H, NOON + H}, &ledger));
     restart_at(NOON + 23 * H);
     assert_int_equal(fires_at(0, 0), 0);
     assert_string_equal(why_not(0), "next in 1 h");
     assert_int_equal(fires_at(H, 0), 1);
-    assert_true(gs_judge_tell_due(judge, (struct gs_now){UPTIME + H, NOON + 24 * H}, &ledger));
+    assert_true(gs_judge_tell_due(s.judge, (struct gs_now){UPTIME + H, NOON + 24 * H}, &ledger));
     assert_true(ledger.due[0].due_ns == NOON + 48 * H && ledger.due_count == 1);
     restart_at(NOON + 75 * H); // two were missed: one is made up for, then in step
     assert_int_equal(fires_at(0, 0), 1);
@@ -218,8 +204,7 @@ static void a_clock_set_back_silences_nobody(void **state)
     rules_are("\"incidents\": {\"max_per_hour\": 1},",
               HOT ", {\"name\": \"hourly\", \"every\": \"2h\", \"cooldown\": \"0s\"}");
     was("hot", NOON, NOON, NAN);
-    assert_int_equal(
-        gs_judge_tell_due(judge = gs_judge_new(rules, 0), (struct gs_now){UPTIME, NOON}, &ledger), 0);
+    assert_int_equal(gs_judge_tell_due(s.judge, (struct gs_now){UPTIME, NOON}, &ledger), 0);
     ledger.due = gs_alloc(sizeof *ledger.due);
     ledger.due_count = ledger.due_capacity = 1;
     ledger.due[0] = (struct gs_ledger_due){"hourly", NOON + 2 * H};
@@ -233,7 +218,7 @@ static void a_clock_set_back_silences_nobody(void **state)
     gs_ledger_fini(&ledger);
     restart_at(now_ns);
     fires_at(0, 0);
-    gs_judge_tell_due(judge, (struct gs_now){UPTIME, now_ns}, &ledger);
+    gs_judge_tell_due(s.judge, (struct gs_now){UPTIME, now_ns}, &ledger);
     assert_true(ledger.due[0].due_ns == now_ns + 2 * H);
     ledger.due[0].due_ns = NOON;
     restart_at(now_ns);
@@ -262,14 +247,14 @@ static void a_denied_rule_is_as_if_held_back(void **state)
     was("hot", NOON - 20 * M, NOON - 20 * M, 10);
     restart_at(NOON);
     struct gs_tick tick = {.time_ns = UPTIME, .value = value};
-    assert_int_equal(gs_judge_tick(judge, &tick, &verdict), 1);
-    gs_judge_incident_denied(judge, 0, GS_HOUR_OF_ALL_FULL, UPTIME + 7 * M);
-    gs_judge_state(judge, 0, UPTIME, &seen);
+    assert_int_equal(gs_judge_tick(s.judge, &tick, &verdict), 1);
+    gs_judge_incident_denied(s.judge, 0, GS_HOUR_OF_ALL_FULL, UPTIME + 7 * M);
+    gs_judge_state(s.judge, 0, UPTIME, &seen);
     assert_string_equal(seen.reason, "held back: hourly limit of 5 for all rules reached");
     assert_int_equal(seen.fired, 0);
     assert_int_equal(seen.suppressed, 1);
     assert_int_equal(fires_at(7 * M - S, 11), 0);
-    gs_judge_state(judge, 0, UPTIME, &seen);
+    gs_judge_state(s.judge, 0, UPTIME, &seen);
     assert_int_equal(seen.suppressed, 1);       // one and the same
     assert_int_equal(fires_at(7 * M, 10.5), 0); // not 10 % above the last
     assert_int_equal(fires_at(7 * M + S, 11), 1);
@@ -285,8 +270,8 @@ static void a_denied_incident_is_not_counted(void **state)
                                                       "\"cooldown\": \"0s\", \"again\": \"always\"}");
     restart_at(NOON);
     struct gs_tick tick = {.time_ns = UPTIME, .value = value};
-    assert_int_equal(gs_judge_tick(judge, &tick, &verdict), 1);
-    gs_judge_incident_denied(judge, 0, GS_HOUR_OF_ALL_FULL, UPTIME + M);
+    assert_int_equal(gs_judge_tick(s.judge, &tick, &verdict), 1);
+    gs_judge_incident_denied(s.judge, 0, GS_HOUR_OF_ALL_FULL, UPTIME + M);
     assert_int_equal(fires_at(M, 11), 1);
     assert_int_equal(fires_at(M + S, 11), 1);
     assert_int_equal(fires_at(M + 2 * S, 11), 0);
@@ -301,8 +286,8 @@ static void a_denied_every_stays_due(void **state)
     restart_at(NOON);
     fires_at(0, 0);
     struct gs_tick tick = {.time_ns = UPTIME + 24 * H, .value = (double[]){0}};
-    assert_int_equal(gs_judge_tick(judge, &tick, &verdict), 1);
-    gs_judge_incident_denied(judge, 0, GS_HOUR_OF_RULE_FULL, UPTIME + 24 * H + M);
+    assert_int_equal(gs_judge_tick(s.judge, &tick, &verdict), 1);
+    gs_judge_incident_denied(s.judge, 0, GS_HOUR_OF_RULE_FULL, UPTIME + 24 * H + M);
     assert_string_equal(why_not(24 * H), "held back: hourly limit of 2 reached");
     assert_int_equal(fires_at(24 * H + S, 0), 0);
     assert_int_equal(fires_at(24 * H + M, 0), 1);
@@ -359,7 +344,7 @@ static void what_is_written_reads_back(void **state)
     rules_are("", "{\"name\": \"daily\", \"every\": \"24h\"}");
     restart_at(NOON);
     fires_at(0, 0);
-    gs_judge_tell_due(judge, (struct gs_now){UPTIME, NOON}, &ledger);
+    gs_judge_tell_due(s.judge, (struct gs_now){UPTIME, NOON}, &ledger);
     gs_ledger_print(&ledger, "/usr/bin/\xff", &text);
     assert_int_equal(gs_ledger_parse(text.bytes, text.length, &read), 0);
     assert_int_equal(read.count, 2);
@@ -457,13 +442,11 @@ static void a_restarted_program_finds_what_was_before(void **state)
     (void)state;
     assert_int_equal(begin("hot", (struct gs_hour_limits){0}, NOON), GS_HOUR_HAS_ROOM);
     rules_are("", HOT);
-    judge = gs_judge_new(rules, 0);
-    assert_int_equal(gs_ledger_recall(store, judge, (struct gs_now){UPTIME, NOON + M}), 1);
+    assert_int_equal(gs_ledger_recall(store, s.judge, (struct gs_now){UPTIME, NOON + M}), 1);
     assert_string_equal(why_not(0), "cooling for 9 m"); // it died in the capture
     gs_ledger_end(store, "hot", true, NOON + 2 * M);
-    gs_judge_free(judge);
-    judge = gs_judge_new(rules, 0);
-    assert_int_equal(gs_ledger_recall(store, judge, (struct gs_now){UPTIME, NOON + 5 * M}), 1);
+    restart();
+    assert_int_equal(gs_ledger_recall(store, s.judge, (struct gs_now){UPTIME, NOON + 5 * M}), 1);
     assert_string_equal(why_not(0), "cooling for 7 m");
     run("test $(ls | grep -c ledger$) = 1 && test $(stat -c %a *.ledger) = 600 && ls *.ledger | grep -q "
         "^test_ledger-");
@@ -475,10 +458,9 @@ static void a_living_sibling_is_known_by_its_socket(void **state)
     rules_are("", HOT);
     assert_int_equal(begin("hot", (struct gs_hour_limits){0}, NOON), GS_HOUR_HAS_ROOM);
     run("sed -i 's/\"process\": *\"[0-9-]*\"/\"process\": \"17-4711\"/' *.ledger && touch 17-4711.sock");
-    judge = gs_judge_new(rules, 0);
-    assert_int_equal(gs_ledger_recall(store, judge, (struct gs_now){UPTIME, NOON + M}), 0);
+    assert_int_equal(gs_ledger_recall(store, s.judge, (struct gs_now){UPTIME, NOON + M}), 0);
     run("rm 17-4711.sock");
-    assert_int_equal(gs_ledger_recall(store, judge, (struct gs_now){UPTIME, NOON + M}), 1);
+    assert_int_equal(gs_ledger_recall(store, s.judge, (struct gs_now){UPTIME, NOON + M}), 1);
 }
 
 static void the_hour_is_everybodys(void **state)
@@ -509,12 +491,12 @@ static void every_is_written_down(void **state)
     (void)state;
     rules_are("", "{\"name\": \"daily\", \"every\": \"24h\"}");
     restart_at(NOON);
-    gs_ledger_note_due(store, judge, (struct gs_now){UPTIME, NOON});
+    gs_ledger_note_due(store, s.judge, (struct gs_now){UPTIME, NOON});
     run("! ls *.ledger 2> /dev/null"); // nothing is due before the first tick
     fires_at(0, 0);
-    gs_ledger_note_due(store, judge, (struct gs_now){UPTIME, NOON});
-    judge = (gs_judge_free(judge), gs_judge_new(rules, 0));
-    gs_ledger_recall(store, judge, (struct gs_now){UPTIME, NOON + 23 * H});
+    gs_ledger_note_due(store, s.judge, (struct gs_now){UPTIME, NOON});
+    restart();
+    gs_ledger_recall(store, s.judge, (struct gs_now){UPTIME, NOON + 23 * H});
     assert_int_equal(fires_at(0, 0), 0);
     assert_int_equal(fires_at(H, 0), 1);
 }

@@ -5,6 +5,7 @@
 #include "history/history.h"
 #include "reader/reader.h"
 #include "rules/rules.h"
+#include "story.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +21,7 @@
 enum { ROWS_MAX = 30000 };
 static const char *const names[] = {"rss", "cpu", "gauge:n"}; // gauge:n has rss' figures, without a unit
 
-static struct story {
+static struct replay_story {
     struct gs_rules *rules;
     struct gs_history *history;
     struct gs_replay *replay;
@@ -32,19 +33,14 @@ static void forget(void)
     gs_replay_free(s.replay);
     gs_history_free(s.history);
     gs_rules_free(s.rules);
-    s = (struct story){.step_ns = S(10)};
+    s = (struct replay_story){.step_ns = S(10)};
 }
 
 /* Begin a story with RULES (members of the list) and settings MORE before them. */
 static void story_with(const char *more, const char *rules)
 {
-    char text[4096];
-    struct gs_errors errors = {0};
     forget();
-    snprintf(text, sizeof text, "{ \"version\": 1, %s \"rules\": [ %s ] }", more, rules);
-    s.rules = gs_rules_read(text, strlen(text), "story", &errors);
-    if (!s.rules)
-        fail_msg("%d: %s", errors.item[0].col, errors.item[0].text);
+    s.rules = story_rules(more, rules);
     s.history = gs_history_shaped(names, 3, &(struct gs_history_shape){{{ROWS_MAX, s.step_ns}}});
 }
 

@@ -2,6 +2,7 @@
  * The machine of these stories has a memory limit of 512 MiB. */
 #include "rules/rules.h"
 #include "base/json.h"
+#include "story.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,12 +24,7 @@ static const char *warnings_of(const char *text, const struct gs_machine *machin
         print_error("refused: %s\n", errors.count ? errors.item[0].text : "");
     assert_non_null(rules);
     gs_rules_advise(rules, machine, &warnings);
-    all[0] = 0;
-    for (size_t i = 0; i < warnings.count; i++) {
-        char line[640];
-        gs_error_format(&warnings.item[i], line, sizeof line);
-        snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", i ? "\n" : "", line);
-    }
+    story_errors(&warnings, all, sizeof all);
     gs_rules_free(rules);
     gs_errors_fini(&errors);
     gs_errors_fini(&warnings);

@@ -2,6 +2,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "rules/rules.h"
+#include "story.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -50,19 +51,15 @@ static void other_braces_are_braces(void **state)
 
 static void only_what_is_given_is_run(void **state)
 {
-    static const char text[] = "{\"version\": 1, \"on_incident\": [\"page\", \"{dir}\"], \"rules\": []}", none[] = "{\"version\": 1, \"rules\": []}";
-    struct gs_errors errors = {0};
     (void)state;
-    struct gs_rules *rules = gs_rules_read(text, strlen(text), "f", &errors);
-    assert_non_null(rules);
+    struct gs_rules *rules = story_rules("\"on_incident\": [\"page\", \"{dir}\"],", "");
     assert_string_equal(rules->on_incident[0], "page");
     assert_string_equal(rules->on_incident[1], "{dir}");
     assert_null(rules->on_incident[2]);
     gs_rules_free(rules);
-    rules = gs_rules_read(none, strlen(none), "f", &errors);
+    rules = story_rules("", "");
     assert_null(rules->on_incident);
     gs_rules_free(rules);
-    gs_errors_fini(&errors);
 }
 
 int main(void)

@@ -1,5 +1,6 @@
 /* What a person writes into a rules file, and what gumshoe answers: every error at its place, with a way out. */
 #include "rules/rules.h"
+#include "story.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include <setjmp.h>
@@ -18,13 +19,8 @@ static const char *errors_of(const char *text, size_t length)
     static char all[8192];
     struct gs_errors errors = {0};
     struct gs_rules *rules = gs_rules_read(text, length, "f", &errors);
-    all[0] = 0;
     assert_true((rules != NULL) == (errors.count == 0));
-    for (size_t i = 0; i < errors.count; i++) {
-        char line[640];
-        gs_error_format(&errors.item[i], line, sizeof line);
-        snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", i ? "\n" : "", line);
-    }
+    story_errors(&errors, all, sizeof all);
     gs_rules_free(rules);
     gs_errors_fini(&errors);
     return all;
@@ -281,10 +277,7 @@ static void an_editor_may_name_its_schema(void **state)
 static void defaults_are_those_of_the_documentation(void **state)
 {
     (void)state;
-    const char text[] = "{ \"version\": 1, \"rules\": [ { \"name\": \"a\", \"metric\": \"gauge:queue\", \"above\": -3 } ] }";
-    struct gs_errors errors = {0};
-    struct gs_rules *rules = gs_rules_read(text, strlen(text), "f", &errors);
-    assert_non_null(rules);
+    struct gs_rules *rules = story_rules("", "{ \"name\": \"a\", \"metric\": \"gauge:queue\", \"above\": -3 }");
     assert_int_equal(rules->interval_ns, GS_NS_PER_S);
     assert_int_equal(rules->heap.sample_bytes, 512 << 10);
     assert_int_equal(rules->heap.depth, 64);
@@ -309,12 +302,9 @@ static void children_and_programs_are_chosen(void **state)
         {"forks", GS_CHILDREN_FORKS}, {"all", GS_CHILDREN_ALL}, {"off", GS_CHILDREN_OFF}};
     (void)state;
     for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) {
-        char text[256];
-        struct gs_errors errors = {0};
-        snprintf(text, sizeof text, "{ \"version\": 1, \"children\": \"%s\", \"only\": [\"nginx\", \"postgres\"], "
-                                    "\"rules\": [ { \"name\": \"a\", \"every\": \"1h\" } ] }", choices[i].word);
-        struct gs_rules *rules = gs_rules_read(text, strlen(text), "f", &errors);
-        assert_non_null(rules);
+        char more[128];
+        snprintf(more, sizeof more, "\"children\": \"%s\", \"only\": [\"nginx\", \"postgres\"],", choices[i].word);
+        struct gs_rules *rules = story_rules(more, "{ \"name\": \"a\", \"every\": \"1h\" }");
         assert_int_equal(rules->children, choices[i].children);
         assert_int_equal(rules->only_count, 2);
         assert_string_equal(rules->only[0], "nginx");
