@@ -2,7 +2,7 @@
 #include "box_story.h"
 #include "gather/gather.h"
 #include "history/history.h"
-#include "probe/inside.h"
+#include "probe/heap/inside.h"
 #include "probe/probe.h"
 #include "rules/rules.h"
 #include "base/clock.h"

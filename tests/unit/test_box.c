@@ -4,7 +4,6 @@
 #include "box_story.h"
 #include "gather/gather.h"
 #include "history/history.h"
-#include "probe/inside.h"
 #include "probe/probe.h"
 #include "store/inside.h"
 #include "symbol/symbol.h"
