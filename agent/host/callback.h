@@ -1,7 +1,7 @@
 /* callback.h - gumshoe_on_incident: the program's function, on a thread of the program's kind.
  *
- * It is code of the host's: it may call malloc, open files that the host is to find, throw. So it runs on a thread that
- * the C library knows, which shares the host's descriptors, and is there only while a function is set. */
+ * The function is code of the host's: it may call malloc, open files for the host, or throw. So it runs on a thread that the
+ * C library knows and that shares the host's descriptors. That thread exists only while a function is set. */
 #pragma once
 
 /* As gumshoe_on_incident. Context: host thread. */

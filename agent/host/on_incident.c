@@ -2,39 +2,35 @@
  *
  *   begin ──▶ job: WAITING ──▶ RUNNING (gs_command_run, on the runner thread) ──▶ ENDED ──▶ go_on: log, incident.json
  *
- * Who: the watcher; the runner, which takes jobs and touches nothing else. Bounds: JOBS_MAX at once; LIMIT for each. */
+ * Who:    the watcher makes jobs and writes down their ends; the runner, a thread of our own, runs them one at a time.
+ * Bounds: JOBS_MAX jobs that have not ended; LIMIT_NS for each. */
 #include "host/on_incident.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "base/units.h"
+#include "host/command_line.h"
 #include "host/credentials.h"
 #include "host/own_thread.h"
 #include "host/spawn.h"
-#include "metrics/metrics.h"
 #include "probe/probe.h"
-#include "rules/rules.h"
 #include "store/store.h"
 #include "sys/lock.h"
 #include "sys/log.h"
-#include "sys/path_search.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
-enum { JOBS_MAX = 8, ARGUMENTS_MAX = 64, WORDS_MAX = 9 + 64, STACK_BYTES = 128 << 10 };
+enum { JOBS_MAX = 8, STACK_BYTES = 128 << 10 };
 #define LIMIT_NS         (30 * GS_NS_PER_S)
 #define STOP_PATIENCE_NS (300 * GS_NS_PER_MS)
 
 struct job {
     enum { WAITING, RUNNING, ENDED } state;
-    char path[PATH_MAX];    // of the incident
-    char program[PATH_MAX]; // as found
-    char *argv[ARGUMENTS_MAX + 1];
+    char path[PATH_MAX]; // of the incident
+    struct gs_command_line line;
     struct gs_command_end end;
 };
 
@@ -46,49 +42,12 @@ static struct {
     struct job *job[JOBS_MAX]; // in the order of the incidents
     size_t count;
 } a = {.lock.rank = GS_RANK_JOBS};
-static char **environment; // never changes once kept
 
 static void job_free(struct job *job)
 {
-    for (size_t i = 0; job && job->argv[i]; i++)
-        gs_free(job->argv[i]);
+    if (job)
+        gs_command_line_fini(&job->line);
     gs_free(job);
-}
-
-/* ---- the environment --------------------------------------------------------------------------------------------------- */
-
-static bool is_inherited(const char *variable)
-{
-    return strncmp(variable, "LD_PRELOAD=", 11) != 0 && strncmp(variable, "GUMSHOE_", 8) != 0;
-}
-
-void gs_after_incident_prepare(void)
-{
-    size_t count = 0, kept = 0;
-    while (environ && environ[count])
-        count++;
-    if (environment || !(environment = gs_alloc((count + 1) * sizeof *environment)))
-        return;
-    for (size_t i = 0; i < count && environ[i]; i++)
-        if (is_inherited(environ[i]) && (environment[kept] = gs_strdup(environ[i])))
-            kept++;
-    environment[kept] = NULL;
-}
-
-static const char *search_path(void)
-{
-    for (char **variable = environment; variable && *variable; variable++)
-        if (strncmp(*variable, "PATH=", 5) == 0)
-            return *variable + 5;
-    return "/usr/local/bin:/usr/bin:/bin";
-}
-
-/* As a shell finds it: a name without a slash in PATH's directories; never in the host's own. What is not found is left for exec
- * to say. */
-static void find_program(const char *name, char out[PATH_MAX])
-{
-    if (strchr(name, '/') || !gs_path_search_find(search_path(), name, NULL, out))
-        snprintf(out, PATH_MAX, "%s", name);
 }
 
 /* ---- the runner ---------------------------------------------------------------------------------------------------------- */
@@ -147,7 +106,8 @@ static void run_jobs(void *watch_number)
 {
     unsigned watch = (unsigned)(uintptr_t)watch_number;
     for (struct job *job; (job = next_job(watch));) {
-        struct gs_command command = {job->program, job->argv, environment, LIMIT_NS};
+        struct gs_command command = {job->line.program, job->line.argv, gs_command_line_environment(),
+                                     LIMIT_NS};
         gs_command_run(&command, &job->end);
         hand_back(job, watch);
     }
@@ -178,7 +138,7 @@ static void say_end(const struct job *job)
 {
     char text[512], took[GS_UNIT_TEXT];
     const struct gs_command_end *end = &job->end;
-    const char *program = job->argv[0];
+    const char *program = job->line.argv[0];
     gs_print_duration(end->took_ns / GS_NS_PER_MS * GS_NS_PER_MS, took);
     if (end->error)
         snprintf(text, sizeof text, "on_incident: %.200s could not be run: %s", program,
@@ -221,91 +181,12 @@ void gs_after_incident_go_on(void)
 
 /* ---- the watcher: a new job ------------------------------------------------------------------------------------------------ */
 
-static const char *text_of(const json_t *json, const char *key)
-{
-    const char *text = json_string_value(json_object_get(json, key));
-    return text ? text : "";
-}
-
-struct words {
-    struct gs_word word[WORDS_MAX];
-    size_t count;
-    char value[GS_UNIT_TEXT], line[GS_UNIT_TEXT], pid[16], label[64][280];
-};
-
-static void add_word(struct words *words, const char *name, const char *means)
-{
-    if (words->count < WORDS_MAX)
-        words->word[words->count++] = (struct gs_word){name, means};
-}
-
-/* The number KEY of an incident, as people read it. */
-static const char *number_of(const json_t *json, const char *key, char out[GS_UNIT_TEXT])
-{
-    const struct gs_metric *metric = gs_metric_find(text_of(json, "metric"));
-    const json_t *number = json_object_get(json, key);
-    out[0] = 0;
-    if (json_is_number(number))
-        gs_print_value(json_number_value(number), metric ? metric->unit : GS_COUNT, out);
-    return out;
-}
-
-/* What the words in braces mean for the incident JSON in folder PATH. */
-static void find_words(const json_t *json, const char *path, struct words *out)
-{
-    static const char *const texts[] = {"rule", "reason", "metric", "condition", "host"};
-    const char *key;
-    json_t *value;
-    size_t labels = 0;
-    add_word(out, "dir", path);
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        add_word(out, texts[i], text_of(json, texts[i]));
-    add_word(out, "value", number_of(json, "value", out->value));
-    add_word(out, "line", number_of(json, "line", out->line));
-    snprintf(out->pid, sizeof out->pid, "%d", (int)json_integer_value(json_object_get(json, "pid")));
-    add_word(out, "pid", out->pid);
-    json_object_foreach(json_object_get(json, "labels"), key, value)
-    {
-        if (labels == sizeof out->label / sizeof *out->label)
-            break;
-        snprintf(out->label[labels], sizeof *out->label, "label:%s", key);
-        add_word(out, out->label[labels++], json_string_value(value) ? json_string_value(value) : "");
-    }
-}
-
-static bool fill_arguments(struct job *job, const struct gs_rules *rules, const struct words *words)
-{
-    for (size_t i = 0; rules->on_incident[i]; i++) {
-        struct gs_text text = {0};
-        gs_command_fill(rules->on_incident[i], words->word, words->count, &text);
-        if (text.failed) {
-            gs_text_fini(&text);
-            return false;
-        }
-        job->argv[i] = text.bytes ? text.bytes : gs_strdup("");
-        if (!job->argv[i])
-            return false;
-    }
-    return true;
-}
-
 static struct job *new_job(const struct gs_rules *rules, const char *path)
 {
-    char why[160];
     struct job *job = gs_alloc(sizeof *job);
-    struct words *words = gs_alloc(sizeof *words);
-    json_t *json = gs_incident_load(path, why, sizeof why);
-    bool good = job && words && json;
-    if (good) {
+    if (job)
         snprintf(job->path, sizeof job->path, "%s", path);
-        find_words(json, path, words);
-        good = fill_arguments(job, rules, words);
-    }
-    if (good)
-        find_program(job->argv[0], job->program);
-    json_decref(json);
-    gs_free(words);
-    if (good)
+    if (job && gs_command_line_make(rules, path, &job->line))
         return job;
     job_free(job);
     return NULL;

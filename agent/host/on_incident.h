@@ -3,17 +3,16 @@
 #pragma once
 #include "rules/rules.h"
 
-/* Keep the environment that programs will get: the host's as it is now, without LD_PRELOAD and GUMSHOE_*.
- * Context: host thread, in gumshoe_start. */
-void gs_after_incident_prepare(void);
-/* Be ready for what RULES ask: the thread is made before it is needed, for then there may be none to be had. */
+/* RULES are in force: if they name a program, create the thread for it now, while threads can be had. */
 void gs_after_incident_expect(const struct gs_rules *rules);
 /* The incident in folder PATH is complete: let RULES' program run. */
 void gs_after_incident_begin(const struct gs_rules *rules, const char *path);
 /* Write down what came of those that have ended. */
 void gs_after_incident_go_on(void);
-/* Have its thread look at the credentials. */
+/* Credentials have changed: have the thread take them over. */
 void gs_after_incident_wake(void);
-/* The watch ends: what waits is not run; what runs goes on by itself. */
+/* The watch ends: wait a moment for what runs. What waits is not run, and incident.json says so; what still runs goes on by
+ * itself. */
 void gs_after_incident_stop(void);
+/* In the child of a fork: the jobs are the parent's, and the thread is not here. Context: as gs_after_fork. */
 void gs_after_incident_after_fork(void);

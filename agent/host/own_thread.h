@@ -15,7 +15,7 @@
 
 /* Whose table of descriptors it has. */
 enum gs_own_table {
-    GS_TABLE_FRESH,    // one of its own, empty: what is held (base/held.h) is of it from now on
+    GS_TABLE_FRESH,    // one of its own, empty: what is held (sys/owned_fd.h) is of it from now on
     GS_TABLE_PASSING,  // one of its own, for the time of a request: nothing is held in it
     GS_TABLE_CREATORS, // that of the thread that starts it
 };

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "host/children.h"
-#include "host/on_incident.h"
+#include "host/command_line.h"
 #include "host/own_thread.h"
 #include "host/own_tls.h"
 #include "host/step_aside.h"
@@ -161,7 +161,7 @@ static int prepare(void)
     gs_memory_for_json();
     gs_memory_put_by();
     gs_parts_try_hooks();
-    gs_after_incident_prepare();
+    gs_command_line_prepare();
     gs_children_prepare();
     gs_probe_tell_exit(leave);
     gs_step_aside_prepare(&step_aside);

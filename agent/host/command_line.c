@@ -1,0 +1,155 @@
+/* command_line.c - command_line.h in code.
+ *
+ *   rules: ["mail", "-s", "{rule} on {host}"] ─┐
+ *   incident.json: { "rule": "leak", … } ──────┴▶ argv: mail, -s, "leak on web1"      program: /usr/bin/mail, by PATH
+ *
+ * Who: the watcher makes command lines; the runner's thread reads the environment, which never changes once it is kept. */
+#include "host/command_line.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "metrics/metrics.h"
+#include "store/store.h"
+#include "sys/path_search.h"
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { WORDS_MAX = 9 + 64 };
+
+static char **environment; // never changes once kept
+
+/* ---- the environment and the program --------------------------------------------------------------------------------- */
+
+static bool is_inherited(const char *variable)
+{
+    return strncmp(variable, "LD_PRELOAD=", 11) != 0 && strncmp(variable, "GUMSHOE_", 8) != 0;
+}
+
+void gs_command_line_prepare(void)
+{
+    size_t count = 0, kept = 0;
+    while (environ && environ[count])
+        count++;
+    if (environment || !(environment = gs_alloc((count + 1) * sizeof *environment)))
+        return;
+    for (size_t i = 0; i < count && environ[i]; i++)
+        if (is_inherited(environ[i]) && (environment[kept] = gs_strdup(environ[i])))
+            kept++;
+    environment[kept] = NULL;
+}
+
+static const char *search_path(void)
+{
+    for (char **variable = environment; variable && *variable; variable++)
+        if (strncmp(*variable, "PATH=", 5) == 0)
+            return *variable + 5;
+    return "/usr/local/bin:/usr/bin:/bin";
+}
+
+/* As a shell finds it: a name without a slash in PATH's directories; never in the host's own. What is not found is left for exec
+ * to say. */
+static void find_program(const char *name, char out[PATH_MAX])
+{
+    if (strchr(name, '/') || !gs_path_search_find(search_path(), name, NULL, out))
+        snprintf(out, PATH_MAX, "%s", name);
+}
+
+char *const *gs_command_line_environment(void)
+{
+    return environment;
+}
+
+/* ---- the arguments ----------------------------------------------------------------------------------------------------- */
+
+static const char *text_of(const json_t *json, const char *key)
+{
+    const char *text = json_string_value(json_object_get(json, key));
+    return text ? text : "";
+}
+
+struct words {
+    struct gs_word word[WORDS_MAX];
+    size_t count;
+    char value[GS_UNIT_TEXT], line[GS_UNIT_TEXT], pid[16], label[64][280];
+};
+
+static void add_word(struct words *words, const char *name, const char *means)
+{
+    if (words->count < WORDS_MAX)
+        words->word[words->count++] = (struct gs_word){name, means};
+}
+
+/* The number KEY of an incident, as people read it. */
+static const char *number_of(const json_t *json, const char *key, char out[GS_UNIT_TEXT])
+{
+    const struct gs_metric *metric = gs_metric_find(text_of(json, "metric"));
+    const json_t *number = json_object_get(json, key);
+    out[0] = 0;
+    if (json_is_number(number))
+        gs_print_value(json_number_value(number), metric ? metric->unit : GS_COUNT, out);
+    return out;
+}
+
+/* What the words in braces mean for the incident JSON in folder PATH. */
+static void find_words(const json_t *json, const char *path, struct words *out)
+{
+    static const char *const texts[] = {"rule", "reason", "metric", "condition", "host"};
+    const char *key;
+    json_t *value;
+    size_t labels = 0;
+    add_word(out, "dir", path);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        add_word(out, texts[i], text_of(json, texts[i]));
+    add_word(out, "value", number_of(json, "value", out->value));
+    add_word(out, "line", number_of(json, "line", out->line));
+    snprintf(out->pid, sizeof out->pid, "%d", (int)json_integer_value(json_object_get(json, "pid")));
+    add_word(out, "pid", out->pid);
+    json_object_foreach(json_object_get(json, "labels"), key, value)
+    {
+        if (labels == sizeof out->label / sizeof *out->label)
+            break;
+        snprintf(out->label[labels], sizeof *out->label, "label:%s", key);
+        add_word(out, out->label[labels++], json_string_value(value) ? json_string_value(value) : "");
+    }
+}
+
+static bool fill_arguments(struct gs_command_line *line, const struct gs_rules *rules,
+                           const struct words *words)
+{
+    for (size_t i = 0; rules->on_incident[i]; i++) {
+        struct gs_text text = {0};
+        gs_command_fill(rules->on_incident[i], words->word, words->count, &text);
+        if (text.failed) {
+            gs_text_fini(&text);
+            return false;
+        }
+        line->argv[i] = text.bytes ? text.bytes : gs_strdup("");
+        if (!line->argv[i])
+            return false;
+    }
+    return true;
+}
+
+bool gs_command_line_make(const struct gs_rules *rules, const char *path, struct gs_command_line *out)
+{
+    char why[160];
+    struct words *words = gs_alloc(sizeof *words);
+    json_t *json = gs_incident_load(path, why, sizeof why);
+    bool good = words && json;
+    if (good) {
+        find_words(json, path, words);
+        good = fill_arguments(out, rules, words);
+    }
+    if (good)
+        find_program(out->argv[0], out->program);
+    json_decref(json);
+    gs_free(words);
+    return good;
+}
+
+void gs_command_line_fini(struct gs_command_line *line)
+{
+    for (size_t i = 0; line->argv[i]; i++)
+        gs_free(line->argv[i]);
+}
