@@ -6,17 +6,17 @@
 
 int gumshoe_start(const struct gumshoe_options *options)
 {
-    return gs_watcher_start(options);
+    return gs_watch_start(options);
 }
 
 void gumshoe_stop(void)
 {
-    gs_watcher_stop();
+    gs_watch_stop();
 }
 
 int gumshoe_capture(const char *reason, unsigned kinds)
 {
-    return gs_watcher_capture(reason, kinds);
+    return gs_watch_capture(reason, kinds);
 }
 
 void gumshoe_gauge(const char *name, double value)
@@ -26,7 +26,7 @@ void gumshoe_gauge(const char *name, double value)
 
 int gumshoe_write_profile(enum gumshoe_kind kind, int fd)
 {
-    return gs_watcher_write_profile(kind, fd);
+    return gs_watch_write_profile(kind, fd);
 }
 
 void gumshoe_on_incident(void (*callback)(const char *dir, void *user), void *user)

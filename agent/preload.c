@@ -112,7 +112,8 @@ static void stay_dormant(void)
     drop_variable("GUMSHOE_PID");
 }
 
-/* ---- an exec ------------------------------------------------------------------------------------------------------------------ */
+/* ---- an exec
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 /* How many variables of ours ENVP has: where it lacks some, the program is given an environment of its own, and is not ours. */
 static size_t count_ours(char *const envp[])
@@ -129,8 +130,8 @@ struct changed { // an environment of ours: one mapping
     char *envp[];
 };
 
-/* ENVP, with our library in front of what LD_PRELOAD has, and with this process as the one that is meant. Context: host thread, in
- * an exec: no malloc, no lock; a child passes on what it has. */
+/* ENVP, with our library in front of what LD_PRELOAD has, and with this process as the one that is meant. Context: host thread,
+ * in an exec: no malloc, no lock; a child passes on what it has. */
 static char *const *follow_exec(char *const envp[])
 {
     size_t count = 0, kept = 0;
@@ -178,13 +179,13 @@ static void leave_environment(void)
 __attribute__((constructor)) static void on_load(void)
 {
     int kept = errno; // 0 as a program begins: C promises it
-    if (gs_watcher_is_disabled())
+    if (gs_watch_is_disabled())
         gs_probe_stop();
     else if (preloaded() && !meant())
         stay_dormant();
     else if (preloaded()) {
-        (void)gs_watcher_start(NULL); // it has logged what went wrong; the host goes on
-        if (gs_watcher_children() == GS_CHILDREN_ALL)
+        (void)gs_watch_start(NULL); // it has logged what went wrong; the host goes on
+        if (gs_watch_children() == GS_CHILDREN_ALL)
             setenv("GUMSHOE_PID", "all", 1);
         else
             leave_environment();
@@ -194,5 +195,5 @@ __attribute__((constructor)) static void on_load(void)
 
 __attribute__((destructor)) static void on_unload(void)
 {
-    gs_watcher_stop();
+    gs_watch_stop();
 }

@@ -33,7 +33,7 @@ enum { MOUNTS_MAX = 4 << 20, STATUS_MAX = 1 << 16 };
 const char *const gs_part_names[GS_PARTS] = {"heap_live", "heap_kept", "stacks", "files",
                                              "shared",    "anonymous", "agent"};
 
-struct reading { // of this process, at one moment
+struct memory_reading { // of this process, at one moment
     struct gs_survey survey;
     char *maps, *mounts;
     size_t maps_length;
@@ -54,12 +54,12 @@ static int claim_for_agent(struct gs_survey *survey)
         return -ENOMEM;
     size_t count = gs_memory_ranges(range, GS_RANGES_MAX);
     for (size_t i = 0; !error && i < count; i++)
-        error = gs_survey_claim(survey, GS_CLAIM_AGENT, range[i].start, range[i].end, 0);
+        error = gs_account_survey_claim(survey, GS_CLAIM_AGENT, range[i].start, range[i].end, 0);
     gs_free(range);
     if (!error && _dl_find_object((void *)(uintptr_t)gs_part_names, &object) == 0 &&
         *object.dlfo_link_map->l_name)
-        error = gs_survey_claim(survey, GS_CLAIM_AGENT, (uintptr_t)object.dlfo_map_start,
-                                (uintptr_t)object.dlfo_map_end, 0);
+        error = gs_account_survey_claim(survey, GS_CLAIM_AGENT, (uintptr_t)object.dlfo_map_start,
+                                        (uintptr_t)object.dlfo_map_end, 0);
     return error;
 }
 
@@ -67,7 +67,7 @@ static int claim_for_agent(struct gs_survey *survey)
 static uint64_t sleeping_sp(int task, pid_t tid)
 {
     char line[256];
-    gs_task_line(task, tid, "syscall", line, sizeof line);
+    gs_gather_task_line(task, tid, "syscall", line, sizeof line);
     char *pc = strrchr(line, ' ');
     if (!pc)
         return 0;
@@ -83,17 +83,17 @@ static int claim_for_thread(struct gs_survey *survey, int task, pid_t tid)
     size_t size;
     bool known = gs_probe_stack_of(tid, &top, &size);
     uint64_t sp = known ? 0 : sleeping_sp(task, tid);
-    return known || sp ? gs_survey_thread(survey, who, top, size, sp) : 0;
+    return known || sp ? gs_account_survey_thread(survey, who, top, size, sp) : 0;
 }
 
 static int claim_for_threads(struct gs_survey *survey)
 {
     struct gs_dir dir;
-    int error = 0, task = gs_openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY, 0);
+    int error = 0, task = gs_file_openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY, 0);
     if (task < 0)
         return 0; // then stacks are other anonymous memory
-    gs_dir_start(&dir, task);
-    for (const char *name; !error && (name = gs_dir_next(&dir));)
+    gs_file_dir_start(&dir, task);
+    for (const char *name; !error && (name = gs_file_dir_next(&dir));)
         error = claim_for_thread(survey, task, (pid_t)strtol(name, NULL, 10));
     close(task);
     return error;
@@ -104,7 +104,7 @@ static int claim_for_mmap(struct gs_survey *survey)
     struct gs_mapped mapped;
     int error = 0;
     for (size_t at = 0; !error && gs_probe_mapped_next(&at, &mapped);)
-        error = gs_survey_claim(survey, GS_CLAIM_MAPPED, mapped.start, mapped.end, mapped.stack);
+        error = gs_account_survey_claim(survey, GS_CLAIM_MAPPED, mapped.start, mapped.end, mapped.stack);
     return error;
 }
 
@@ -115,12 +115,12 @@ static bool is_of_allocator(const struct gs_survey *survey, const struct gs_clai
     bool cut;
     char path[256];
     const uintptr_t *frames = gs_probe_stack_frames(claim->stack, &depth, &cut);
-    const struct gs_area *area = depth ? gs_survey_area(survey, frames[0] - 1) : NULL;
+    const struct gs_area *area = depth ? gs_account_survey_area(survey, frames[0] - 1) : NULL;
     if (!area || area->line.path_length >= sizeof path)
         return false;
     memcpy(path, area->line.path, area->line.path_length);
     path[area->line.path_length] = 0;
-    return gs_path_is_runtime(path);
+    return gs_symbol_path_is_runtime(path);
 }
 
 static int claim_all(struct gs_survey *survey)
@@ -132,14 +132,14 @@ static int claim_all(struct gs_survey *survey)
         error = claim_for_mmap(survey);
     if (error)
         return error;
-    gs_survey_settle_claims(survey);
+    gs_account_survey_settle_claims(survey);
     struct gs_claims *mapped = &survey->claims[GS_CLAIM_MAPPED];
     for (size_t i = 0; i < mapped->count; i++)
         if (is_of_allocator(survey, &mapped->claim[i]))
             mapped->claim[i].part = GS_HEAP_KEPT;
     uintptr_t address;
     for (size_t at = 0; gs_probe_block_next(&at, &address);)
-        gs_survey_block(survey, address);
+        gs_account_survey_block(survey, address);
     return 0;
 }
 
@@ -150,14 +150,14 @@ static void read_resident(struct gs_resident *out)
     char *status;
     size_t length;
     *out = (struct gs_resident){0};
-    if (gs_read_file(AT_FDCWD, "/proc/thread-self/status", STATUS_MAX, &status, &length))
+    if (gs_file_read(AT_FDCWD, "/proc/thread-self/status", STATUS_MAX, &status, &length))
         return;
-    *out = gs_resident_read(status);
+    *out = gs_account_resident_read(status);
     gs_free(status);
 }
 
 /* Without a pagemap: what the kernel counts by kind. */
-static void guess(struct reading *r, uint64_t live)
+static void guess(struct memory_reading *r, uint64_t live)
 {
     const struct gs_resident *resident = &r->resident;
     r->part[GS_FILES] = resident->file;
@@ -166,16 +166,16 @@ static void guess(struct reading *r, uint64_t live)
     r->part[GS_ANONYMOUS] = resident->anonymous - r->part[GS_HEAP_LIVE];
 }
 
-static void count(struct reading *r, int64_t budget_ns)
+static void count(struct memory_reading *r, int64_t budget_ns)
 {
     struct gs_survey *survey = &r->survey;
     uint64_t live = gs_probe_heap_in_use();
-    survey->source.fd = gs_openat(AT_FDCWD, "/proc/thread-self/pagemap", O_RDONLY, 0);
-    survey->source.until_ns = gs_monotonic_ns() + budget_ns;
+    survey->source.fd = gs_file_openat(AT_FDCWD, "/proc/thread-self/pagemap", O_RDONLY, 0);
+    survey->source.until_ns = gs_clock_monotonic_ns() + budget_ns;
     r->error = survey->source.fd < 0 ? survey->source.fd : 0;
     read_resident(&r->resident);
     if (!r->error)
-        gs_survey_count(survey, r->resident.all);
+        gs_account_survey_count(survey, r->resident.all);
     if (!r->error)
         close(survey->source.fd);
     if (!r->error)
@@ -184,17 +184,17 @@ static void count(struct reading *r, int64_t budget_ns)
     if (r->error)
         guess(r, live);
     else
-        gs_survey_sum(survey, live, &r->resident, r->part);
+        gs_account_survey_sum(survey, live, &r->resident, r->part);
 }
 
-static int take_reading(struct reading *r, int64_t budget_ns)
+static int take_reading(struct memory_reading *r, int64_t budget_ns)
 {
     size_t length;
-    int error = gs_read_file(AT_FDCWD, "/proc/thread-self/maps", GS_MAPS_TEXT_MAX, &r->maps, &r->maps_length);
-    if (!error && gs_read_file(AT_FDCWD, "/proc/thread-self/mountinfo", MOUNTS_MAX, &r->mounts, &length))
+    int error = gs_file_read(AT_FDCWD, "/proc/thread-self/maps", GS_MAPS_TEXT_MAX, &r->maps, &r->maps_length);
+    if (!error && gs_file_read(AT_FDCWD, "/proc/thread-self/mountinfo", MOUNTS_MAX, &r->mounts, &length))
         r->mounts = NULL; // then files in memory are taken for files
     if (!error)
-        error = gs_survey_map(&r->survey, r->maps, r->maps_length, r->mounts);
+        error = gs_account_survey_map(&r->survey, r->maps, r->maps_length, r->mounts);
     if (!error)
         error = claim_all(&r->survey);
     if (!error)
@@ -202,9 +202,9 @@ static int take_reading(struct reading *r, int64_t budget_ns)
     return error;
 }
 
-static void reading_fini(struct reading *r)
+static void reading_fini(struct memory_reading *r)
 {
-    gs_survey_fini(&r->survey);
+    gs_account_survey_fini(&r->survey);
     gs_free(r->maps);
     gs_free(r->mounts);
 }
@@ -217,16 +217,17 @@ static uint64_t bytes_of(const struct gs_claim *mapped)
 
 /* ---- for baselines --------------------------------------------------------------------------------------------------- */
 
-static void take_holdings(struct gs_holdings *out)
+static void take_holdings(struct gs_account_snapshot *out)
 {
-    struct reading r = {0};
+    struct memory_reading r = {0};
     bool whole = take_reading(&r, BASELINE_NS) == 0 && !r.error && !r.survey.source.cut;
     const struct gs_claims *mapped = &r.survey.claims[GS_CLAIM_MAPPED];
     if (whole)
         out->by = gs_alloc((mapped->count + 1) * sizeof *out->by);
     for (size_t i = 0; out->by && i < mapped->count; i++)
         if (bytes_of(&mapped->claim[i]))
-            out->by[out->count++] = (struct gs_holding){mapped->claim[i].stack, bytes_of(&mapped->claim[i])};
+            out->by[out->count++] =
+                (struct gs_account_mapped_by){mapped->claim[i].stack, bytes_of(&mapped->claim[i])};
     memcpy(out->part, r.part, sizeof out->part);
     out->known = out->by != NULL;
     out->cut = r.survey.source.cut;
@@ -235,18 +236,18 @@ static void take_holdings(struct gs_holdings *out)
 
 static void free_holdings(void *attached)
 {
-    struct gs_holdings *holdings = attached;
+    struct gs_account_snapshot *holdings = attached;
     gs_free(holdings->by);
     gs_free(holdings);
 }
 
-/* 7 ms a GiB once in the baselines' first age, 0.001 % of a CPU at ten minutes, in steps that hold the memory map's lock for 15 µs.
- * Beyond some 30 GiB it does not fit into its time: once it was cut it is not tried again. Without it an incident could not say which
- * part of the memory grew. */
+/* 7 ms a GiB once in the baselines' first age, 0.001 % of a CPU at ten minutes, in steps that hold the memory map's lock for 15
+ * µs. Beyond some 30 GiB it does not fit into its time: once it was cut it is not tried again. Without it an incident could not
+ * say which part of the memory grew. */
 static void *attach_holdings(const void *last)
 {
-    const struct gs_holdings *before = last;
-    struct gs_holdings *holdings = gs_alloc(sizeof *holdings);
+    const struct gs_account_snapshot *before = last;
+    struct gs_account_snapshot *holdings = gs_alloc(sizeof *holdings);
     if (holdings && before && before->cut)
         holdings->cut = true;
     else if (holdings)
@@ -259,7 +260,7 @@ const struct gs_attachment gs_account_attachment = {attach_holdings, free_holdin
 /* ---- for incidents --------------------------------------------------------------------------------------------------- */
 
 static struct gs_profile *mappings_of(const struct gs_gather *how, const struct gs_claims *now,
-                                      const struct gs_holdings *then)
+                                      const struct gs_account_snapshot *then)
 {
     struct gs_profile *profile = gs_profile_new();
     if (!profile)
@@ -269,17 +270,17 @@ static struct gs_profile *mappings_of(const struct gs_gather *how, const struct 
     for (size_t i = 0; i < now->count; i++) {
         int64_t bytes = (int64_t)bytes_of(&now->claim[i]), values[] = {bytes, then ? bytes : 0};
         if (bytes)
-            gs_add_probe_stack(profile, now->claim[i].stack, values);
+            gs_gather_add_stack(profile, now->claim[i].stack, values);
     }
     for (size_t i = 0; then && i < then->count; i++) {
         int64_t values[] = {0, -(int64_t)then->by[i].bytes};
-        gs_add_probe_stack(profile, then->by[i].stack, values);
+        gs_gather_add_stack(profile, then->by[i].stack, values);
     }
     gs_profile_symbolize(profile, how->maps);
     return profile;
 }
 
-static void tell(const struct reading *r, struct gs_account *out)
+static void tell(const struct memory_reading *r, struct gs_account *out)
 {
     char missing[GS_UNIT_TEXT], budget[GS_UNIT_TEXT];
     uint64_t lost = gs_probe_drops().mappings;
@@ -290,8 +291,8 @@ static void tell(const struct reading *r, struct gs_account *out)
         gs_text_add(
             &out->notes,
             "the memory account was cut after %s: %s of the resident memory are in none of its parts\n",
-            gs_print_duration(INCIDENT_NS, budget),
-            gs_print_size((double)(out->counted - out->rss), missing));
+            gs_units_print_duration(INCIDENT_NS, budget),
+            gs_units_print_size((double)(out->counted - out->rss), missing));
     if (lost)
         gs_text_add(&out->notes,
                     "%" PRIu64 " mappings outside malloc have no stack: there were too many at a time\n",
@@ -301,10 +302,11 @@ static void tell(const struct reading *r, struct gs_account *out)
 int gs_account_take(const struct gs_gather *how, struct gs_account *out)
 {
     int64_t then_ns;
-    const struct gs_holdings *then = gs_baselines_attached(how->baselines, how->now_ns, how->window_ns, &then_ns);
+    const struct gs_account_snapshot *then =
+        gs_gather_baselines_attached(how->baselines, how->now_ns, how->window_ns, &then_ns);
     if (then && !then->known)
         then = NULL;
-    struct reading r = {0};
+    struct memory_reading r = {0};
     int error = take_reading(&r, INCIDENT_NS);
     if (!error) {
         out->counted = r.resident.all;

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /* The memory account: resident memory by what it is for. */
-enum gs_part { GS_HEAP_LIVE, GS_HEAP_KEPT, GS_STACKS, GS_FILES, GS_SHARED, GS_ANONYMOUS, GS_AGENT, GS_PARTS };
+enum gs_account_part { GS_HEAP_LIVE, GS_HEAP_KEPT, GS_STACKS, GS_FILES, GS_SHARED, GS_ANONYMOUS, GS_AGENT, GS_PARTS };
 extern const char *const gs_part_names[GS_PARTS]; // "heap_live", …
 struct gs_account {               // bytes; all zero before; gs_account_fini after
     uint64_t rss, part[GS_PARTS]; // which add up to rss
@@ -25,5 +25,5 @@ struct gs_account {               // bytes; all zero before; gs_account_fini aft
 int gs_account_take(const struct gs_gather *how, struct gs_account *out) GS_CHECK_RESULT;
 void gs_account_fini(struct gs_account *account);
 
-/* What the account is to remember with each baseline: for gs_baselines_new. */
+/* What the account is to remember with each baseline: for gs_gather_baselines_new. */
 extern const struct gs_attachment gs_account_attachment;

@@ -22,7 +22,7 @@ struct gs_pages {
 };
 /* Add the present pages of START to END to *OUT. Each step reads 2 MiB of address space, and the kernel holds the memory
  * map's lock for that step alone. */
-void gs_pages_count(struct gs_pages *pages, uint64_t start, uint64_t end, struct gs_page_counts *out);
+void gs_account_pages_count(struct gs_pages *pages, uint64_t start, uint64_t end, struct gs_page_counts *out);
 
 /* ---- survey.c: whose memory is it? Pure, but for the pagemap's descriptor ------------------------------------------ */
 
@@ -35,12 +35,12 @@ struct gs_area {
 enum gs_claimant { GS_CLAIM_AGENT, GS_CLAIM_STACK, GS_CLAIM_MAPPED, GS_CLAIMANTS };
 struct gs_claim {
     uint64_t start, end;
-    enum gs_part part;
+    enum gs_account_part part;
     uint32_t stack;     // of those that mmap's callers have
     uint64_t pages, doubtful;
 };
 struct gs_claims { struct gs_claim *claim; size_t count, capacity; };
-struct gs_survey {      // all zero before; gs_survey_fini after
+struct gs_survey {      // all zero before; gs_account_survey_fini after
     struct gs_area *area;
     size_t areas, area_capacity;
     struct gs_claims claims[GS_CLAIMANTS];
@@ -50,35 +50,35 @@ struct gs_survey {      // all zero before; gs_survey_fini after
 };
 /* What the kernel counts as resident, in bytes (of /proc/PID/status). */
 struct gs_resident { uint64_t all, anonymous, file, shared; };
-struct gs_resident gs_resident_read(const char *status);
+struct gs_resident gs_account_resident_read(const char *status);
 
 /* In this order: */
 /* 1. The areas of MAPS (as /proc/PID/maps, which must outlive the survey); MOUNTS (/proc/PID/mountinfo, or "") tells which
  *    devices are memory. -ENOMEM. */
-int gs_survey_map(struct gs_survey *survey, const char *maps, size_t length, const char *mounts) GS_CHECK_RESULT;
-/* 2. Who claims what; then gs_survey_settle_claims, once. */
-int gs_survey_claim(struct gs_survey *survey, enum gs_claimant who, uint64_t start, uint64_t end, uint32_t stack) GS_CHECK_RESULT;
+int gs_account_survey_map(struct gs_survey *survey, const char *maps, size_t length, const char *mounts) GS_CHECK_RESULT;
+/* 2. Who claims what; then gs_account_survey_settle_claims, once. */
+int gs_account_survey_claim(struct gs_survey *survey, enum gs_claimant who, uint64_t start, uint64_t end, uint32_t stack) GS_CHECK_RESULT;
 /*    A thread's stack, for WHO: below TOP, SIZE bytes of it (0: not known), or around SP where TOP is 0. */
-int gs_survey_thread(struct gs_survey *survey, enum gs_claimant who, uint64_t top, uint64_t size, uint64_t sp) GS_CHECK_RESULT;
-void gs_survey_settle_claims(struct gs_survey *survey);
+int gs_account_survey_thread(struct gs_survey *survey, enum gs_claimant who, uint64_t top, uint64_t size, uint64_t sp) GS_CHECK_RESULT;
+void gs_account_survey_settle_claims(struct gs_survey *survey);
 /* 3. A block of the heap is or was at ADDRESS: what holds it is the heap's. */
-void gs_survey_block(struct gs_survey *survey, uint64_t address);
+void gs_account_survey_block(struct gs_survey *survey, uint64_t address);
 /* 4. Count, until RESIDENT bytes are found where they should be; else where they seldom are as well. */
-void gs_survey_count(struct gs_survey *survey, uint64_t resident);
+void gs_account_survey_count(struct gs_survey *survey, uint64_t resident);
 /* 5. The sums in bytes: LIVE of the heap are live; RESIDENT tells how many of the doubtful pages are real. The sums of the
  *    mmap's claims stand in their pages. */
-void gs_survey_sum(struct gs_survey *survey, uint64_t live, const struct gs_resident *resident, uint64_t part[GS_PARTS]);
+void gs_account_survey_sum(struct gs_survey *survey, uint64_t live, const struct gs_resident *resident, uint64_t part[GS_PARTS]);
 /* The area that holds ADDRESS; NULL: none does. */
-struct gs_area *gs_survey_area(const struct gs_survey *survey, uint64_t address);
-void gs_survey_fini(struct gs_survey *survey);
+struct gs_area *gs_account_survey_area(const struct gs_survey *survey, uint64_t address);
+void gs_account_survey_fini(struct gs_survey *survey);
 
 /* ---- account.c --------------------------------------------------------------------------------------------------- */
 
 /* What the account was at some moment: its parts, and the anonymous memory that each stack had mapped. */
-struct gs_holding { uint32_t stack; uint64_t bytes; };
-struct gs_holdings { // not known: it could not be read, or (cut) not in time
+struct gs_account_mapped_by { uint32_t stack; uint64_t bytes; };
+struct gs_account_snapshot { // not known: it could not be read, or (cut) not in time
     bool known, cut;
     uint64_t part[GS_PARTS];
-    struct gs_holding *by;
+    struct gs_account_mapped_by *by;
     size_t count;
 };

@@ -37,14 +37,14 @@ static void add(uint64_t word, struct gs_page_counts *out)
     }
 }
 
-void gs_pages_count(struct gs_pages *pages, uint64_t start, uint64_t end, struct gs_page_counts *out)
+void gs_account_pages_count(struct gs_pages *pages, uint64_t start, uint64_t end, struct gs_page_counts *out)
 {
     uint64_t words[STEP], page = start / GS_PAGE, last = end / GS_PAGE;
     while (page < last && !pages->cut && !pages->error) {
         size_t wanted = STEP - page % STEP;
         if (wanted > last - page)
             wanted = (size_t)(last - page);
-        if (gs_monotonic_ns() > pages->until_ns) {
+        if (gs_clock_monotonic_ns() > pages->until_ns) {
             pages->cut = true;
             return;
         }

@@ -107,12 +107,12 @@ static bool is_arena(const struct gs_area *area, const struct gs_area *next)
            next->line.end % ARENA == 0;
 }
 
-int gs_survey_map(struct gs_survey *survey, const char *maps, size_t length, const char *mounts)
+int gs_account_survey_map(struct gs_survey *survey, const char *maps, size_t length, const char *mounts)
 {
     struct devices devices = {0};
     struct gs_maps_line line;
     find_devices(mounts, &devices);
-    for (size_t at = 0; gs_maps_next_line(maps, length, &at, &line);) {
+    for (size_t at = 0; gs_symbol_maps_next_line(maps, length, &at, &line);) {
         if (gs_grow(&survey->area, &survey->area_capacity, survey->areas + 1, sizeof *survey->area))
             return -ENOMEM;
         survey->area[survey->areas++] = (struct gs_area){line, kind_of(&line, &devices)};
@@ -123,7 +123,7 @@ int gs_survey_map(struct gs_survey *survey, const char *maps, size_t length, con
     return 0;
 }
 
-struct gs_area *gs_survey_area(const struct gs_survey *survey, uint64_t address)
+struct gs_area *gs_account_survey_area(const struct gs_survey *survey, uint64_t address)
 {
     struct gs_search search = {.high = survey->areas};
     while (gs_search_next(&search))
@@ -134,10 +134,10 @@ struct gs_area *gs_survey_area(const struct gs_survey *survey, uint64_t address)
 
 /* ---- claims ------------------------------------------------------------------------------------------------------- */
 
-int gs_survey_claim(struct gs_survey *survey, enum gs_claimant who, uint64_t start, uint64_t end,
-                    uint32_t stack)
+int gs_account_survey_claim(struct gs_survey *survey, enum gs_claimant who, uint64_t start, uint64_t end,
+                            uint32_t stack)
 {
-    static const enum gs_part part[] = {GS_AGENT, GS_STACKS, GS_ANONYMOUS};
+    static const enum gs_account_part part[] = {GS_AGENT, GS_STACKS, GS_ANONYMOUS};
     struct gs_claims *claims = &survey->claims[who];
     if (gs_grow(&claims->claim, &claims->capacity, claims->count + 1, sizeof *claims->claim))
         return -ENOMEM;
@@ -146,13 +146,14 @@ int gs_survey_claim(struct gs_survey *survey, enum gs_claimant who, uint64_t sta
     return 0;
 }
 
-int gs_survey_thread(struct gs_survey *survey, enum gs_claimant who, uint64_t top, uint64_t size, uint64_t sp)
+int gs_account_survey_thread(struct gs_survey *survey, enum gs_claimant who, uint64_t top, uint64_t size,
+                             uint64_t sp)
 {
     enum {
         BELOW = 8 << 20,
         ABOVE = 1 << 20
     }; // of an sp whose stack has no known end: it may share its area with others
-    const struct gs_area *area = gs_survey_area(survey, top ? top - 1 : sp);
+    const struct gs_area *area = gs_account_survey_area(survey, top ? top - 1 : sp);
     if (!area || area->kind != GS_AREA_ANONYMOUS)
         return 0; // the first thread's is called [stack]; of other kinds, what the map says is truer
     uint64_t start = area->line.start, end = top ? top : area->line.end;
@@ -162,7 +163,7 @@ int gs_survey_thread(struct gs_survey *survey, enum gs_claimant who, uint64_t to
         size = end - sp + BELOW;
     if (size && end - start > size)
         start = end - size;
-    return gs_survey_claim(survey, who, start, end, 0);
+    return gs_account_survey_claim(survey, who, start, end, 0);
 }
 
 static int by_start(const void *a, const void *b)
@@ -171,7 +172,7 @@ static int by_start(const void *a, const void *b)
     return (x->start > y->start) - (x->start < y->start);
 }
 
-void gs_survey_settle_claims(struct gs_survey *survey)
+void gs_account_survey_settle_claims(struct gs_survey *survey)
 {
     for (int who = 0; who < GS_CLAIMANTS; who++) {
         struct gs_claims *claims = &survey->claims[who];
@@ -211,9 +212,9 @@ static struct gs_claim *owner_of(const struct gs_survey *survey, const struct gs
     return NULL;
 }
 
-void gs_survey_block(struct gs_survey *survey, uint64_t address)
+void gs_account_survey_block(struct gs_survey *survey, uint64_t address)
 {
-    struct gs_area *area = gs_survey_area(survey, address);
+    struct gs_area *area = gs_account_survey_area(survey, address);
     uint64_t end;
     if (!area || area->kind != GS_AREA_ANONYMOUS)
         return;
@@ -226,7 +227,7 @@ void gs_survey_block(struct gs_survey *survey, uint64_t address)
 
 /* ---- counting ------------------------------------------------------------------------------------------------------ */
 
-static void credit(struct gs_survey *survey, enum gs_part part, uint64_t pages, uint64_t doubtful)
+static void credit(struct gs_survey *survey, enum gs_account_part part, uint64_t pages, uint64_t doubtful)
 {
     survey->pages[part] += pages;
     survey->doubtful[part] += doubtful;
@@ -235,7 +236,7 @@ static void credit(struct gs_survey *survey, enum gs_part part, uint64_t pages, 
 static void share_out(struct gs_survey *survey, const struct gs_area *area, struct gs_claim *owner,
                       const struct gs_page_counts *counts)
 {
-    static const enum gs_part part[] = {
+    static const enum gs_account_part part[] = {
         [GS_AREA_ANONYMOUS] = GS_ANONYMOUS, [GS_AREA_HEAP] = GS_HEAP_KEPT, [GS_AREA_STACK] = GS_STACKS};
     bool of_file = area->kind == GS_AREA_FILE || area->kind == GS_AREA_SHARED;
     if (owner) {
@@ -257,7 +258,7 @@ static void count_area(struct gs_survey *survey, const struct gs_area *area)
     for (uint64_t at = area->line.start, end; at < area->line.end; at = end) {
         struct gs_claim *owner = owner_of(survey, area, at, &end);
         struct gs_page_counts counts = {0};
-        gs_pages_count(&survey->source, at, end, &counts);
+        gs_account_pages_count(&survey->source, at, end, &counts);
         share_out(survey, area, owner, &counts);
     }
 }
@@ -282,7 +283,7 @@ static bool falls_short(const struct gs_survey *survey, uint64_t resident)
     return found + resident / 100 + LITTLE < resident;
 }
 
-void gs_survey_count(struct gs_survey *survey, uint64_t resident)
+void gs_account_survey_count(struct gs_survey *survey, uint64_t resident)
 {
     for (int turn = 0; turn < TURNS; turn++) {
         if (turn == TURN_CLOSED && !falls_short(survey, resident))
@@ -295,7 +296,7 @@ void gs_survey_count(struct gs_survey *survey, uint64_t resident)
 
 /* ---- sums ---------------------------------------------------------------------------------------------------------- */
 
-struct gs_resident gs_resident_read(const char *status)
+struct gs_resident gs_account_resident_read(const char *status)
 {
     struct gs_resident resident = {0};
     const struct {
@@ -315,7 +316,7 @@ struct gs_resident gs_resident_read(const char *status)
 }
 
 /* The share of the doubtful pages that are not there: as many as were found beyond what the kernel counts. */
-static double share_of_none(const struct gs_survey *survey, const struct gs_resident *resident)
+static double doubtful_share(const struct gs_survey *survey, const struct gs_resident *resident)
 {
     uint64_t anonymous = 0, doubtful = 0, counted = resident->anonymous / GS_PAGE;
     for (int part = 0; part < GS_PARTS; part++) {
@@ -328,10 +329,10 @@ static double share_of_none(const struct gs_survey *survey, const struct gs_resi
     return anonymous - counted < doubtful ? (double)(anonymous - counted) / (double)doubtful : 1;
 }
 
-void gs_survey_sum(struct gs_survey *survey, uint64_t live, const struct gs_resident *resident,
-                   uint64_t part[GS_PARTS])
+void gs_account_survey_sum(struct gs_survey *survey, uint64_t live, const struct gs_resident *resident,
+                           uint64_t part[GS_PARTS])
 {
-    double none = share_of_none(survey, resident);
+    double none = doubtful_share(survey, resident);
     for (int i = 0; i < GS_PARTS; i++)
         part[i] = (survey->pages[i] - (uint64_t)((double)survey->doubtful[i] * none)) * GS_PAGE;
     for (size_t i = 0; i < survey->claims[GS_CLAIM_MAPPED].count; i++) {
@@ -342,7 +343,7 @@ void gs_survey_sum(struct gs_survey *survey, uint64_t live, const struct gs_resi
     part[GS_HEAP_KEPT] -= part[GS_HEAP_LIVE];
 }
 
-void gs_survey_fini(struct gs_survey *survey)
+void gs_account_survey_fini(struct gs_survey *survey)
 {
     for (int who = 0; who < GS_CLAIMANTS; who++)
         gs_free(survey->claims[who].claim);

@@ -10,17 +10,17 @@ static int64_t read_clock(clockid_t clock)
     return (int64_t)now.tv_sec * GS_NS_PER_S + now.tv_nsec;
 }
 
-int64_t gs_monotonic_ns(void)
+int64_t gs_clock_monotonic_ns(void)
 {
     return read_clock(CLOCK_MONOTONIC);
 }
 
-int64_t gs_realtime_ns(void)
+int64_t gs_clock_realtime_ns(void)
 {
     return read_clock(CLOCK_REALTIME);
 }
 
-uint64_t gs_thread_cpu_ns(void)
+uint64_t gs_clock_thread_cpu_ns(void)
 {
     return (uint64_t)read_clock(CLOCK_THREAD_CPUTIME_ID);
 }
@@ -48,7 +48,7 @@ static struct date date_of(int64_t days)
     return date;
 }
 
-const char *gs_print_time(int64_t realtime_ns, enum gs_time_style style, char *out)
+const char *gs_clock_print(int64_t realtime_ns, enum gs_time_style style, char *out)
 {
     int64_t ms = realtime_ns / GS_NS_PER_MS - (realtime_ns % GS_NS_PER_MS < 0);
     int64_t days = ms / 86400000 - (ms % 86400000 < 0);

@@ -6,9 +6,9 @@
 #define GS_NS_PER_S  1000000000LL
 #define GS_NS_PER_MS 1000000LL
 
-int64_t gs_monotonic_ns(void); // CLOCK_MONOTONIC: for intervals
-int64_t gs_realtime_ns(void);  // CLOCK_REALTIME, since the epoch: for people
-uint64_t gs_thread_cpu_ns(void); // CPU time of the calling thread so far
+int64_t gs_clock_monotonic_ns(void); // CLOCK_MONOTONIC: for intervals
+int64_t gs_clock_realtime_ns(void);  // CLOCK_REALTIME, since the epoch: for people
+uint64_t gs_clock_thread_cpu_ns(void); // CPU time of the calling thread so far
 
 enum gs_time_style {
     GS_TIME_ISO,   // 2026-11-24T03:05:09.123Z, in files and on terminals
@@ -16,4 +16,4 @@ enum gs_time_style {
 };
 enum { GS_TIME_TEXT = 32 };
 /* REALTIME_NS as UTC into OUT (GS_TIME_TEXT bytes); returns OUT. */
-const char *gs_print_time(int64_t realtime_ns, enum gs_time_style style, char *out);
+const char *gs_clock_print(int64_t realtime_ns, enum gs_time_style style, char *out);

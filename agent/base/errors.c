@@ -63,18 +63,18 @@ void gs_errors_sort(struct gs_errors *errors, size_t from)
         gs_sort(errors->item + from, errors->count - from, sizeof *errors->item, in_file_order);
 }
 
-const char *gs_severity_name(enum gs_severity severity)
+const char *gs_errors_severity_name(enum gs_severity severity)
 {
     return severity == GS_WARNING ? "warning" : "error";
 }
 
-void gs_error_format(const struct gs_error *error, char *out, size_t size)
+void gs_errors_format(const struct gs_error *error, char *out, size_t size)
 {
     char place[32] = "";
     if (error->line > 0)
         snprintf(place, sizeof place, "%d:%d:", error->line, error->col);
-    snprintf(out, size, "%s:%s %s: %s%s%s", error->file, place, gs_severity_name(error->severity), error->text,
-             error->hint[0] ? "; " : "", error->hint);
+    snprintf(out, size, "%s:%s %s: %s%s%s", error->file, place, gs_errors_severity_name(error->severity),
+             error->text, error->hint[0] ? "; " : "", error->hint);
 }
 
 void gs_errors_fini(struct gs_errors *errors)
@@ -116,7 +116,7 @@ static unsigned distance(const char *a, size_t a_length, const char *b, size_t b
     return above[b_length];
 }
 
-const char *gs_nearest(const char *word, const char *const *words, size_t count, size_t stride)
+const char *gs_errors_nearest(const char *word, const char *const *words, size_t count, size_t stride)
 {
     const char *nearest = NULL;
     unsigned nearest_distance = WORD_MAX;

@@ -24,12 +24,12 @@ void gs_errors_add(struct gs_errors *errors, enum gs_severity severity, const ch
                    const char *hint, const char *format, ...) GS_PRINTF(7, 8);
 /* Those from number FROM on, in the order of the file. */
 void gs_errors_sort(struct gs_errors *errors, size_t from);
-const char *gs_severity_name(enum gs_severity severity); // "error", "warning"
+const char *gs_errors_severity_name(enum gs_severity severity); // "error", "warning"
 /* "FILE:LINE:COL: error: TEXT; HINT" without a newline, into OUT. */
-void gs_error_format(const struct gs_error *error, char *out, size_t size);
+void gs_errors_format(const struct gs_error *error, char *out, size_t size);
 void gs_errors_fini(struct gs_errors *errors);
 
 /* The entry of WORDS (COUNT strings, STRIDE bytes from one to the next) that WORD was most likely meant to be
  * (edit distance at most a third of its length), or NULL. Walks our tables: pass &table[0].name and
  * sizeof table[0]. */
-const char *gs_nearest(const char *word, const char *const *words, size_t count, size_t stride);
+const char *gs_errors_nearest(const char *word, const char *const *words, size_t count, size_t stride);

@@ -67,7 +67,7 @@ json_t *gs_json_real(double value)
 json_t *gs_json_time(int64_t realtime_ns)
 {
     char text[GS_TIME_TEXT];
-    return realtime_ns ? json_string(gs_print_time(realtime_ns, GS_TIME_ISO, text)) : json_null();
+    return realtime_ns ? json_string(gs_clock_print(realtime_ns, GS_TIME_ISO, text)) : json_null();
 }
 
 static int add_to_text(const char *bytes, size_t length, void *text)
@@ -90,7 +90,8 @@ struct spare {
     size_t room, used;
     bool was_needed;
 };
-/* Of the thread that reads. A thread's own, and there from its beginning: none waits for another, and a fork leaves none taken. */
+/* Of the thread that reads. A thread's own, and there from its beginning: none waits for another, and a fork leaves none taken.
+ * */
 static __thread struct spare *spare __attribute__((tls_model("initial-exec")));
 
 static void *alloc(size_t size)
@@ -115,7 +116,7 @@ static void release(void *ptr)
         gs_free(ptr);
 }
 
-void gs_memory_for_json(void)
+void gs_json_use_our_memory(void)
 {
     json_set_alloc_funcs(alloc, release);
 }

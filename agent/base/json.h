@@ -38,4 +38,4 @@ void gs_json_print(const json_t *json, size_t flags, struct gs_text *out);
 json_t *gs_json_read(const char *text, size_t length, size_t flags, json_error_t *error) GS_CHECK_RESULT;
 
 /* Point the process's (in the library: our own, hidden) jansson at base/memory.h. Once, before the first json call. */
-void gs_memory_for_json(void);
+void gs_json_use_our_memory(void);

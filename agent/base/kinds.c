@@ -12,7 +12,7 @@ const struct gs_kind_entry gs_kinds[] = {
 };
 // clang-format on
 
-size_t gs_kind_count(void)
+size_t gs_kinds_count(void)
 {
     return sizeof gs_kinds / sizeof gs_kinds[0] - 1;
 }

@@ -12,4 +12,4 @@ struct gs_kind_entry {
 /* Those that this build can capture, in the order in which an incident takes them (what changes fastest
  * first). Ends with a NULL name. */
 extern const struct gs_kind_entry gs_kinds[];
-size_t gs_kind_count(void);
+size_t gs_kinds_count(void);

@@ -3,7 +3,7 @@
  * The agent's watcher must finish a capture when the host's malloc returns NULL or lies in ruins, so it never
  * calls malloc: in the library these calls are served from mappings of our own (memory_mapped.c). The
  * command and the unit tests link memory_malloc.c instead, so that sanitizers and valgrind see every block.
- * jansson, zlib and protobuf-c are pointed here too (gs_memory_for_json of json.h, gs_memory_for_protobuf).
+ * jansson, zlib and protobuf-c are pointed here too (gs_json_use_our_memory of json.h, gs_memory_for_protobuf).
  * Context: watcher, CLI; any thread may call (a lock of our own). Never a host thread inside a hook. */
 #pragma once
 #include "base/attributes.h"
@@ -35,7 +35,7 @@ struct gs_memory_range { uintptr_t start, end; };
 enum { GS_RANGES_MAX = 1024 };
 size_t gs_memory_ranges(struct gs_memory_range *out, size_t max);
 
-/* Put address space by for the time when there is none left (reserve.h). Once, before the watcher starts. */
+/* Put address space by for the time when there is none left (address_reserve.h). Once, before the watcher starts. */
 void gs_memory_put_by(void);
 
 /* In the child of a fork, before anything else here: what another thread was doing is forgotten. */

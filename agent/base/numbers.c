@@ -1,6 +1,5 @@
 /* numbers.c - the median of many values, without sorting them all: quickselect. It reorders its values. */
 #include "base/numbers.h"
-#include "base/numbers.h"
 #include "base/sort.h"
 #include <math.h>
 

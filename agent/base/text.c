@@ -78,7 +78,7 @@ void gs_text_fini(struct gs_text *text)
     *text = (struct gs_text){0};
 }
 
-const char *gs_base_name(const char *path)
+const char *gs_text_base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash ? slash + 1 : path;

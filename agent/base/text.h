@@ -17,5 +17,5 @@ void gs_text_add_bytes(struct gs_text *text, const void *bytes, size_t length);
  * threads come from strangers, and the text ends on a terminal. */
 void gs_text_add_printable(struct gs_text *text, const char *words);
 /* The last part of PATH. */
-const char *gs_base_name(const char *path);
+const char *gs_text_base_name(const char *path);
 void gs_text_fini(struct gs_text *text);

@@ -142,7 +142,7 @@ static const char *meant_unit(const char *word, const struct sort *sort)
         for (size_t k = 0; k < sort->unit_count; k++)
             if (!strcmp(slips[i].written, word) && !strcmp(slips[i].meant, sort->unit[k].name))
                 return slips[i].meant;
-    return gs_nearest(word, &sort->unit[0].name, sort->unit_count, sizeof sort->unit[0]);
+    return gs_errors_nearest(word, &sort->unit[0].name, sort->unit_count, sizeof sort->unit[0]);
 }
 
 static int refuse_unit(const char *word, const struct sort *sort, struct gs_unit_error *error)
@@ -208,12 +208,12 @@ static int read_whole(const char *text, const struct sort *sort, uint64_t max, u
     return 0;
 }
 
-int gs_read_size(const char *text, uint64_t *bytes, struct gs_unit_error *error)
+int gs_units_read_size(const char *text, uint64_t *bytes, struct gs_unit_error *error)
 {
     return read_whole(text, &size_sort, 1ULL << 62, bytes, error);
 }
 
-int gs_read_duration(const char *text, int64_t *ns, struct gs_unit_error *error)
+int gs_units_read_duration(const char *text, int64_t *ns, struct gs_unit_error *error)
 {
     uint64_t unsigned_ns;
     int failed = read_whole(text, &duration_sort, 36525 * 86400000000000ULL, &unsigned_ns, error);
@@ -253,17 +253,17 @@ static int read_per_time(const char *text, const struct sort *sort, double *per_
     return *per_second <= 0x1p62 ? 0 : refuse(error, -ERANGE, "", "\"%.40s\" is out of range", text);
 }
 
-int gs_read_rate(const char *text, double *bytes_per_second, struct gs_unit_error *error)
+int gs_units_read_rate(const char *text, double *bytes_per_second, struct gs_unit_error *error)
 {
     return read_per_time(text, &rate_sort, bytes_per_second, error);
 }
 
-int gs_read_count_rate(const char *text, double *per_second, struct gs_unit_error *error)
+int gs_units_read_count_rate(const char *text, double *per_second, struct gs_unit_error *error)
 {
     return read_per_time(text, &count_rate_sort, per_second, error);
 }
 
-int gs_read_share_rate(const char *text, double *per_second, struct gs_unit_error *error)
+int gs_units_read_share_rate(const char *text, double *per_second, struct gs_unit_error *error)
 {
     double percent = 0;
     int failed = read_per_time(text, &share_rate_sort, &percent, error);
@@ -287,7 +287,7 @@ static int read_real(const char *text, const struct sort *sort, struct decimal *
     return as_double(*number) <= 1e9 ? 0 : refuse(error, -ERANGE, "", "\"%.40s\" is out of range", text);
 }
 
-int gs_read_frequency(const char *text, double *hertz, struct gs_unit_error *error)
+int gs_units_read_frequency(const char *text, double *hertz, struct gs_unit_error *error)
 {
     struct decimal number;
     int failed = read_real(text, &frequency_sort, &number, error);
@@ -296,7 +296,7 @@ int gs_read_frequency(const char *text, double *hertz, struct gs_unit_error *err
     return failed;
 }
 
-int gs_read_percent(const char *text, double *share, struct gs_unit_error *error)
+int gs_units_read_percent(const char *text, double *share, struct gs_unit_error *error)
 {
     struct decimal number;
     int failed = read_real(text, &percent_sort, &number, error);
@@ -339,12 +339,12 @@ static const char *print_bytes(double bytes, const char *after, char *out)
     return print_decimal(bytes, 0, at ? 1 : 0, suffix, out);
 }
 
-const char *gs_print_size(double bytes, char *out)
+const char *gs_units_print_size(double bytes, char *out)
 {
     return print_bytes(bytes, "", out);
 }
 
-const char *gs_print_duration(int64_t ns, char *out)
+const char *gs_units_print_duration(int64_t ns, char *out)
 {
     size_t at = COUNT(durations) - 1;
     while (at > 0 && (ns < 0 ? -(uint64_t)ns : (uint64_t)ns) < durations[at].worth)
@@ -354,12 +354,12 @@ const char *gs_print_duration(int64_t ns, char *out)
     return print_decimal((double)ns / (double)durations[at].worth, 0, 1, suffix, out);
 }
 
-const char *gs_print_percent(double share, char *out)
+const char *gs_units_print_percent(double share, char *out)
 {
     return print_decimal(share * 100, 0, 1, " %", out);
 }
 
-const char *gs_print_measured_percent(double share, char *out)
+const char *gs_units_print_measured_percent(double share, char *out)
 {
     return print_decimal(share * 100, 1, 1, " %", out);
 }
@@ -370,24 +370,19 @@ static const char *print_count(double count, const char *suffix, char *out)
     return print_decimal(count, 0, small ? 3 : 1, suffix, out);
 }
 
-const char *gs_print_count(double count, char *out)
+const char *gs_units_print_count(double count, char *out)
 {
     return print_count(count, "", out);
 }
 
-const char *gs_print_value(double value, enum gs_unit unit, char *out)
+const char *gs_units_print_value(double value, enum gs_unit unit, char *out)
 {
     switch (unit) {
-    case GS_BYTES:
-        return print_bytes(value, "", out);
-    case GS_BYTES_PER_SECOND:
-        return print_bytes(value, "/s", out);
-    case GS_PERCENT:
-        return print_decimal(value, 0, 1, " %", out);
-    case GS_PER_SECOND:
-        return print_count(value, "/s", out);
-    case GS_COUNT:
-        break;
+    case GS_BYTES: return print_bytes(value, "", out);
+    case GS_BYTES_PER_SECOND: return print_bytes(value, "/s", out);
+    case GS_PERCENT: return print_decimal(value, 0, 1, " %", out);
+    case GS_PER_SECOND: return print_count(value, "/s", out);
+    case GS_COUNT: break;
     }
     return print_count(value, "", out);
 }

@@ -17,22 +17,22 @@
 
 struct gs_unit_error { char why[160], hint[96]; };
 
-int gs_read_size(const char *text, uint64_t *bytes, struct gs_unit_error *error) GS_CHECK_RESULT;
-int gs_read_duration(const char *text, int64_t *ns, struct gs_unit_error *error) GS_CHECK_RESULT;
-int gs_read_rate(const char *text, double *bytes_per_second, struct gs_unit_error *error) GS_CHECK_RESULT;
-int gs_read_count_rate(const char *text, double *per_second, struct gs_unit_error *error) GS_CHECK_RESULT;
-int gs_read_share_rate(const char *text, double *per_second, struct gs_unit_error *error) GS_CHECK_RESULT; // "36%/h" is 0.0001
-int gs_read_frequency(const char *text, double *hertz, struct gs_unit_error *error) GS_CHECK_RESULT;
-int gs_read_percent(const char *text, double *share, struct gs_unit_error *error) GS_CHECK_RESULT; // "25%" is 0.25
+int gs_units_read_size(const char *text, uint64_t *bytes, struct gs_unit_error *error) GS_CHECK_RESULT;
+int gs_units_read_duration(const char *text, int64_t *ns, struct gs_unit_error *error) GS_CHECK_RESULT;
+int gs_units_read_rate(const char *text, double *bytes_per_second, struct gs_unit_error *error) GS_CHECK_RESULT;
+int gs_units_read_count_rate(const char *text, double *per_second, struct gs_unit_error *error) GS_CHECK_RESULT;
+int gs_units_read_share_rate(const char *text, double *per_second, struct gs_unit_error *error) GS_CHECK_RESULT; // "36%/h" is 0.0001
+int gs_units_read_frequency(const char *text, double *hertz, struct gs_unit_error *error) GS_CHECK_RESULT;
+int gs_units_read_percent(const char *text, double *share, struct gs_unit_error *error) GS_CHECK_RESULT; // "25%" is 0.25
 
 /* Printers write into OUT (GS_UNIT_TEXT bytes) and return OUT, so that they stand in an argument list. */
 enum { GS_UNIT_TEXT = 32 };
-const char *gs_print_size(double bytes, char *out);        // "130 MiB", "102.4 MiB", "512 B"; binary units
-const char *gs_print_duration(int64_t ns, char *out);      // "10 s", "2.5 m", "250 ms"
-const char *gs_print_percent(double share, char *out);     // 0.27 is "27 %", 0.273 is "27.3 %"
-const char *gs_print_measured_percent(double share, char *out); // 0.27 is "27.0 %": always the decimal
-const char *gs_print_count(double count, char *out);       // "1234", "0.5"
+const char *gs_units_print_size(double bytes, char *out);        // "130 MiB", "102.4 MiB", "512 B"; binary units
+const char *gs_units_print_duration(int64_t ns, char *out);      // "10 s", "2.5 m", "250 ms"
+const char *gs_units_print_percent(double share, char *out);     // 0.27 is "27 %", 0.273 is "27.3 %"
+const char *gs_units_print_measured_percent(double share, char *out); // 0.27 is "27.0 %": always the decimal
+const char *gs_units_print_count(double count, char *out);       // "1234", "0.5"
 
 /* What a metric's values are counted in, and how to print one ("130 MiB", "12.5 %", "4.2 MiB/s", "17"). */
 enum gs_unit { GS_BYTES, GS_COUNT, GS_PERCENT, GS_BYTES_PER_SECOND, GS_PER_SECOND };
-const char *gs_print_value(double value, enum gs_unit unit, char *out); // GS_PERCENT: 12.5 is "12.5 %"
+const char *gs_units_print_value(double value, enum gs_unit unit, char *out); // GS_PERCENT: 12.5 is "12.5 %"

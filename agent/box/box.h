@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 /* What an incident and a box of this process have in common. */
-struct gs_incident_scene {     // what does not change from one incident to the next; borrowed
+struct gs_incident_context {     // what does not change from one incident to the next; borrowed
     const struct gs_rules *rules;
     const struct gs_history *history;
     const struct gs_baselines *baselines;
@@ -33,7 +33,7 @@ struct gs_box *gs_box_open(struct gs_store *store) GS_CHECK_RESULT;
 enum gs_box_when { GS_BOX_TICK, GS_BOX_EARLY }; // early: between two ticks, because the heap has grown
 /* Write what has changed since the last write, in one piece: killed at whatever moment, it is there or the write before is.
  * HEAP_IN_USE: bytes, as of just before. What cannot be written is logged once; the last box that was stays. */
-void gs_box_write(struct gs_box *box, const struct gs_incident_scene *scene, uint64_t heap_in_use, enum gs_box_when when);
+void gs_box_write(struct gs_box *box, const struct gs_incident_context *context, uint64_t heap_in_use, enum gs_box_when when);
 /* The heap in use, in bytes, at which the next write is due before the next tick: a sixteenth more than at the last one. */
 uint64_t gs_box_line(const struct gs_box *box);
 void gs_box_renew(struct gs_box *box); // the rules were changed: the next write writes everything
@@ -47,16 +47,16 @@ void gs_box_leave(void);
 
 /* ---- reading one, which may come from anywhere (read.c) ------------------------------------------------------------ */
 
-struct gs_remains {            // what is left of it; borrowed. Texts may be "", everything else NULL or 0 where it is not known
+struct gs_post_mortem {            // what is left of it; borrowed. Texts may be "", everything else NULL or 0 where it is not known
     int pid;
-    const char *process;       // gs_live_name, as of when it lived; NULL: not known
+    const char *process;       // gs_store_live_name, as of when it lived; NULL: not known
     const char *exe, *host;
     int64_t started_ns, last_seen_ns; // CLOCK_REALTIME
     const char *how;           // it died: "killed by signal 9 (SIGKILL)"
     int signal;
     uint64_t limit_bytes;
     const char *limit_from;
-    const struct gs_maps *maps;       // never NULL: gs_maps_parse of "" where nothing is known
+    const struct gs_maps *maps;       // never NULL: gs_symbol_maps_parse of "" where nothing is known
     const struct gs_given_heap *heap;
     const struct gs_given_threads *threads;
     const struct gs_history *history;
@@ -73,14 +73,14 @@ bool gs_box_is_locked(int fd);
 struct gs_box_contents;
 struct gs_box_contents *gs_box_read(const void *bytes, size_t length, char *why, size_t why_size) GS_CHECK_RESULT;
 /* Borrowed from it. How the process died is told as far as it can be found out now; NULL: it runs. */
-const struct gs_remains *gs_box_remains(struct gs_box_contents *contents);
+const struct gs_post_mortem *gs_box_remains(struct gs_box_contents *contents);
 struct gs_history *gs_box_take_history(struct gs_box_contents *contents); // the caller's from then on; NULL: none
 void gs_box_contents_free(struct gs_box_contents *contents);
 
 enum { GS_DEATH_TEXT = 320 }; // how a process died, in words
 struct gs_box_contents {
-    struct gs_remains remains; // but for how it died; all of it lives as long as this
-    struct gs_live_id id;
+    struct gs_post_mortem post_mortem; // but for how it died; all of it lives as long as this
+    struct gs_store_live_id id;
     char process[GS_LIVE_NAME]; // the id as a name
     const char *boot_id, *oom_file;
     int64_t oom_kills;         // at the last write; -1: not known
@@ -95,7 +95,7 @@ struct gs_box_contents {
 };
 /* A sentence's end, into OUT: "killed by signal 9 (SIGKILL), probably the OOM killer: …". NUMBER: the signal, as its parent saw
  * it; 0: nobody did. */
-void gs_tell_death(const struct gs_box_contents *contents, int number, char out[GS_DEATH_TEXT]);
+void gs_box_describe_death(const struct gs_box_contents *contents, int number, char out[GS_DEATH_TEXT]);
 /* Lock FD's file as its writer does; false: another process holds it. The lock goes with the process, not with its children, and
  * with any descriptor of the file that the process closes: so nobody opens its own box a second time. */
 bool gs_box_lock(int fd);

@@ -25,16 +25,17 @@ static void note(struct gs_box_contents *out, const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    if (out->remains.note_count < sizeof out->notes / sizeof *out->notes)
-        out->notes[out->remains.note_count++] = gs_profile_string(out->texts, line);
+    if (out->post_mortem.note_count < sizeof out->notes / sizeof *out->notes)
+        out->notes[out->post_mortem.note_count++] = gs_profile_string(out->texts, line);
 }
 
 /* ---- the heap ---------------------------------------------------------------------------------------------------------- */
 
-/* The youngest baseline that is old enough, else the oldest: as gs_baselines_find has it. 0: the last one, 1: the one before it. */
+/* The youngest baseline that is old enough, else the oldest: as gs_gather_baselines_find has it. 0: the last one, 1: the one
+ * before it. */
 static int choose_baseline(const struct gs_box_reader *r)
 {
-    return r->before_ns && r->out->remains.last_seen_ns - r->last_ns < r->baseline_first_age_ns;
+    return r->before_ns && r->out->post_mortem.last_seen_ns - r->last_ns < r->baseline_first_age_ns;
 }
 
 static uint64_t magnitude(int64_t value)
@@ -99,7 +100,7 @@ static bool take_heap(struct gs_box_reader *r)
     out->heap.stack = out->stack;
     if (base_ns > 0 && base_ns <= out->heap.time_ns)
         out->heap.base_age_ns = out->heap.time_ns - base_ns;
-    out->remains.heap = &out->heap;
+    out->post_mortem.heap = &out->heap;
     return true;
 }
 
@@ -107,9 +108,10 @@ static bool take_heap(struct gs_box_reader *r)
 
 static bool take_maps(struct gs_box_reader *r)
 {
-    struct gs_maps *maps = gs_maps_parse(r->maps.at ? r->maps.at : "", r->maps.length, r->out->remains.exe);
+    struct gs_maps *maps =
+        gs_symbol_maps_parse(r->maps.at ? r->maps.at : "", r->maps.length, r->out->post_mortem.exe);
     r->out->maps = maps;
-    r->out->remains.maps = maps;
+    r->out->post_mortem.maps = maps;
     for (size_t i = 0, at = 0; maps && i < maps->count; i++) { // both go up
         struct gs_mapping *mapping = &maps->mapping[i];
         while (at < r->build_id_count && r->build_id[at].start < mapping->start)
@@ -130,21 +132,21 @@ static void take_history(struct gs_box_reader *r)
     if (r->history.length == 0)
         return;
     r->out->history = gs_history_unpack(r->history.at, r->history.length, why, sizeof why);
-    r->out->remains.history = r->out->history;
+    r->out->post_mortem.history = r->out->history;
     if (!r->out->history)
         note(r->out, "its history cannot be read: %s", why);
 }
 
 bool gs_box_contents_build(struct gs_box_reader *r)
 {
-    struct gs_remains *remains = &r->out->remains;
-    remains->note = r->out->notes;
-    remains->rules = r->rules.at;
-    remains->rules_length = r->rules.length;
+    struct gs_post_mortem *post_mortem = &r->out->post_mortem;
+    post_mortem->note = r->out->notes;
+    post_mortem->rules = r->rules.at;
+    post_mortem->rules_length = r->rules.length;
     r->out->rules = r->rules.at;
     r->rules.at = NULL;
-    if (remains->started_ns > remains->last_seen_ns)
-        remains->started_ns = 0;
+    if (post_mortem->started_ns > post_mortem->last_seen_ns)
+        post_mortem->started_ns = 0;
     if (r->left_out)
         note(r->out, "the black box was full: %llu stacks are missing from it",
              (unsigned long long)r->left_out);
@@ -159,7 +161,7 @@ struct gs_box_contents *gs_box_contents_new(void)
     struct gs_box_contents *out = gs_alloc(sizeof *out);
     if (!out)
         return NULL;
-    out->remains.exe = out->remains.host = out->remains.how = out->boot_id = out->oom_file = "";
+    out->post_mortem.exe = out->post_mortem.host = out->post_mortem.how = out->boot_id = out->oom_file = "";
     out->oom_kills = -1;
     out->texts = gs_profile_new();
     if (out->texts)
@@ -184,7 +186,7 @@ void gs_box_contents_free(struct gs_box_contents *contents)
         gs_free((void *)contents->stack[i].label);
     }
     gs_free(contents->stack);
-    gs_maps_free(contents->maps);
+    gs_symbol_maps_free(contents->maps);
     gs_history_free(contents->history);
     gs_free(contents->rules);
     gs_profile_free(contents->texts);

@@ -33,19 +33,19 @@ static bool may_be_read(const char *oom_file)
     char own[256];
     return (strncmp(oom_file, "/sys/fs/cgroup/", strlen("/sys/fs/cgroup/")) == 0 &&
             !strstr(oom_file, "/../")) ||
-           (gs_oom_file("", own, sizeof own) && strcmp(own, oom_file) == 0);
+           (gs_metrics_oom_file("", own, sizeof own) && strcmp(own, oom_file) == 0);
 }
 
 static bool oom_killer_has_struck(const struct gs_box_contents *contents)
 {
     return contents->oom_kills >= 0 && may_be_read(contents->oom_file) &&
-           gs_oom_kills(contents->oom_file) > contents->oom_kills;
+           gs_metrics_oom_kills(contents->oom_file) > contents->oom_kills;
 }
 
 /* "the OOM killer: its group's oom_kill count has grown", or probably so; false: nothing speaks for it. */
 static bool blame_oom_killer(const struct gs_box_contents *contents, char *out, size_t size)
 {
-    double rss = last_value(contents->history, "rss"), limit = (double)contents->remains.limit_bytes;
+    double rss = last_value(contents->history, "rss"), limit = (double)contents->post_mortem.limit_bytes;
     char seen[GS_UNIT_TEXT], most[GS_UNIT_TEXT];
     if (oom_killer_has_struck(contents)) {
         snprintf(out, size, "the OOM killer: the oom_kill count in %.120s has grown", contents->oom_file);
@@ -54,7 +54,7 @@ static bool blame_oom_killer(const struct gs_box_contents *contents, char *out, 
     if (!(rss >= CLOSE_TO_LIMIT * limit) || limit == 0)
         return false;
     snprintf(out, size, "probably the OOM killer: rss was %.0f %% of the limit (%s of %s)", 100 * rss / limit,
-             gs_print_size(rss, seen), gs_print_size(limit, most));
+             gs_units_print_size(rss, seen), gs_units_print_size(limit, most));
     return true;
 }
 
@@ -68,26 +68,25 @@ static void tell_signal(const struct gs_box_contents *contents, int number, char
         snprintf(out + length, GS_DEATH_TEXT - (size_t)length, ", %s", killer);
 }
 
-void gs_tell_death(const struct gs_box_contents *contents, int number, char out[GS_DEATH_TEXT])
+void gs_box_describe_death(const struct gs_box_contents *contents, int number, char out[GS_DEATH_TEXT])
 {
     char boot[GS_BOOT_ID];
-    gs_boot_id(boot);
+    gs_store_boot_id(boot);
     if (number)
         tell_signal(contents, number, out);
     else if (strcmp(boot, contents->boot_id) != 0)
         snprintf(out, GS_DEATH_TEXT, "unknown: the machine was started anew since, or is another");
     else if (!blame_oom_killer(contents, out, GS_DEATH_TEXT))
-        snprintf(out, GS_DEATH_TEXT,
-                 "unknown: it ended without stopping the watch (a signal, or _exit)");
+        snprintf(out, GS_DEATH_TEXT, "unknown: it ended without stopping the watch (a signal, or _exit)");
 }
 
-const struct gs_remains *gs_box_remains(struct gs_box_contents *contents)
+const struct gs_post_mortem *gs_box_remains(struct gs_box_contents *contents)
 {
     char boot[GS_BOOT_ID];
-    gs_boot_id(boot);
-    if (strcmp(boot, contents->boot_id) == 0 && gs_live_is_running(&contents->id))
+    gs_store_boot_id(boot);
+    if (strcmp(boot, contents->boot_id) == 0 && gs_store_live_is_running(&contents->id))
         return NULL;
-    gs_tell_death(contents, 0, contents->how);
-    contents->remains.how = contents->how;
-    return &contents->remains;
+    gs_box_describe_death(contents, 0, contents->how);
+    contents->post_mortem.how = contents->how;
+    return &contents->post_mortem;
 }

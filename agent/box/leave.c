@@ -1,5 +1,5 @@
-/* leave.c - the process ends by its own will, but runs none of its destructors (_exit, exec): its black box goes, so that the next
- * start does not take this end for a death.
+/* leave.c - the process ends by its own will, but runs none of its destructors (_exit, exec): its black box goes, so that the
+ * next start does not take this end for a death.
  * Who: gs_box_leave any host thread at any moment, signal handlers as well; the rest the watcher. Nothing is ever freed. */
 #include "box/write.h"
 #include <stdatomic.h>

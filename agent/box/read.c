@@ -15,7 +15,8 @@
 #include <string.h>
 #include <zlib.h>
 
-/* ---- the walk ------------------------------------------------------------------------------------------------------------------ */
+/* ---- the walk
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 static uint32_t u32_at(const unsigned char *at)
 {
@@ -80,7 +81,7 @@ static const char *read_all(struct gs_box_reader *r, const unsigned char *bytes,
         return "it is damaged: a record says what cannot be";
     if (r->no_memory || !gs_box_contents_build(r))
         return "memory is out";
-    return r->out->remains.pid ? NULL : "it does not say whose it is";
+    return r->out->post_mortem.pid ? NULL : "it does not say whose it is";
 }
 
 struct gs_box_contents *gs_box_read(const void *bytes, size_t length, char *why, size_t why_size)

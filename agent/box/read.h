@@ -44,7 +44,8 @@ struct gs_box_reader {         // all zero before; gs_box_reader_fini after
 
 /* ---- records (read_records.c) ------------------------------------------------------------------------------------------ */
 
-/* One record of TYPE, whose payload is at..end, into READER. Types of a later day are passed over. Sets bad or no_memory on failure. */
+/* One record of TYPE, whose payload is at..end, into READER. Types of a later day are passed over. Sets bad or no_memory on
+ * failure. */
 void gs_box_read_record(struct gs_box_reader *reader, unsigned type);
 /* Bring STACK's values of the baselines up to baseline number BASELINES. */
 void gs_box_roll_baselines(struct gs_box_reader_stack *stack, uint32_t baselines);
@@ -55,6 +56,6 @@ void gs_box_reader_fini(struct gs_box_reader *reader);
 
 /* Empty contents, which gs_box_contents_free frees; NULL: memory is out. */
 struct gs_box_contents *gs_box_contents_new(void) GS_CHECK_RESULT;
-/* READER's `out` out of its tables, once all records were read. What `out` takes over is not in the tables any more. False: memory is
- * out. */
+/* READER's `out` out of its tables, once all records were read. What `out` takes over is not in the tables any more. False:
+ * memory is out. */
 bool gs_box_contents_build(struct gs_box_reader *reader) GS_CHECK_RESULT;

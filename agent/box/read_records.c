@@ -4,8 +4,8 @@
  *   stacks                      ──▶ stack[number]: frames, labels, values now and at two baselines
  *
  * A stack's values of a baseline are rolled on when it next changes, not at the baseline: so a file full of baselines
- * costs no more than its length. What a record says is checked before it is believed; one that says what cannot be sets `bad`, and
- * memory that is out sets `no_memory`: then reading ends.
+ * costs no more than its length. What a record says is checked before it is believed; one that says what cannot be sets `bad`,
+ * and memory that is out sets `no_memory`: then reading ends.
  * Who: read.c, and contents.c for the last values. Bounds: the tables have the writer's. */
 #include "base/memory.h"
 #include "base/varint.h"
@@ -84,20 +84,20 @@ static void join(struct gs_box_reader *r, struct gs_box_reader_text *to, size_t 
 static void read_identity(struct gs_box_reader *r)
 {
     struct gs_box_contents *out = r->out;
-    out->remains.pid = (int)number_up_to(r, INT32_MAX);
+    out->post_mortem.pid = (int)number_up_to(r, INT32_MAX);
     out->id.start_ticks = number(r);
-    out->remains.started_ns = (int64_t)number_up_to(r, INT64_MAX);
-    out->remains.limit_bytes = number_up_to(r, INT64_MAX);
+    out->post_mortem.started_ns = (int64_t)number_up_to(r, INT64_MAX);
+    out->post_mortem.limit_bytes = number_up_to(r, INT64_MAX);
     r->baseline_first_age_ns = (int64_t)number_up_to(r, INT64_MAX);
     out->boot_id = text(r, GS_BOOT_ID);
-    out->remains.host = text(r, 64);
-    out->remains.exe = text(r, PATH_MAX);
-    out->remains.limit_from = text(r, PATH_MAX);
+    out->post_mortem.host = text(r, 64);
+    out->post_mortem.exe = text(r, PATH_MAX);
+    out->post_mortem.limit_from = text(r, PATH_MAX);
     out->oom_file = text(r, PATH_MAX);
     out->id.namespace = r->at < r->end ? (uint32_t)number_up_to(r, UINT32_MAX) : 0;
-    out->id.pid = out->remains.pid;
-    gs_live_id_print(&out->id, out->process);
-    out->remains.process = out->process;
+    out->id.pid = out->post_mortem.pid;
+    gs_store_live_id_print(&out->id, out->process);
+    out->post_mortem.process = out->process;
 }
 
 static void read_long_text(struct gs_box_reader *r, struct gs_box_reader_text *to)
@@ -226,7 +226,7 @@ static void read_sampling(struct gs_box_reader *r)
 static void read_written(struct gs_box_reader *r)
 {
     struct gs_box_contents *out = r->out;
-    out->remains.last_seen_ns = out->heap.time_ns = (int64_t)number_up_to(r, INT64_MAX);
+    out->post_mortem.last_seen_ns = out->heap.time_ns = (int64_t)number_up_to(r, INT64_MAX);
     out->heap.duration_ns = (int64_t)number_up_to(r, INT64_MAX);
     out->oom_kills = signed_number(r);
 }

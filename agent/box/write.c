@@ -1,5 +1,5 @@
-/* write.c - the black box: what an incident of this process will be made of, should it be killed. When it is written, and into which
- * file; what is written is in write_heap.c, write_maps.c and write_process.c.
+/* write.c - the black box: what an incident of this process will be made of, should it be killed. When it is written, and into
+ * which file; what is written is in write_heap.c, write_maps.c and write_process.c.
  *
  *   begin       identity, rules, map, every stack, baselines, history ──▶ <name>.new ──rename──▶ <name>.box
  *   each tick   the stacks that have counted, the tick                ──▶ appended
@@ -37,61 +37,62 @@ enum {
 #define TRY_AGAIN_NS   GS_NS_PER_S // behind a write that failed
 #define BEGIN_PAUSE_NS (60 * GS_NS_PER_S)
 
-/* ---- a write ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- a write
+ * ----------------------------------------------------------------------------------------------------------------------- */
 
 /* What was written while allocations failed may lack something: that does not count. */
-static int finish(struct gs_box *box, const struct gs_incident_scene *scene, size_t failures)
+static int finish(struct gs_box *box, const struct gs_incident_context *context, size_t failures)
 {
     if (!box->out.error && gs_memory_failures() != failures)
         box->out.error = -ENOMEM;
-    gs_box_put_written(box, scene);
+    gs_box_put_written(box, context);
     return gs_box_flush(&box->out);
 }
 
-static int append(struct gs_box *box, const struct gs_incident_scene *scene, enum gs_box_when when)
+static int append(struct gs_box *box, const struct gs_incident_context *context, enum gs_box_when when)
 {
     size_t failures = gs_memory_failures();
     gs_box_out_start(&box->out, box->held.fd, box->size, box->chain);
     gs_box_put_changed_stacks(box);
     gs_box_put_new_maps(box);
-    gs_box_put_new_baseline(box, scene);
+    gs_box_put_new_baseline(box, context);
     gs_box_put_new_sampling(box);
     if (when == GS_BOX_TICK)
-        gs_box_put_new_history(box, scene);
-    return finish(box, scene, failures);
+        gs_box_put_new_history(box, context);
+    return finish(box, context, failures);
 }
 
-static int write_all(struct gs_box *box, const struct gs_incident_scene *scene, int fd)
+static int write_all(struct gs_box *box, const struct gs_incident_context *context, int fd)
 {
     size_t failures = gs_memory_failures();
     gs_box_out_start(&box->out, fd, 0, 0);
-    gs_box_put_identity(box, scene);
-    gs_box_long_text(&box->out, GS_BOX_RULES, scene->rules->text, scene->rules->text_length);
-    gs_maps_free(box->maps);
+    gs_box_put_identity(box, context);
+    gs_box_long_text(&box->out, GS_BOX_RULES, context->rules->text, context->rules->text_length);
+    gs_symbol_maps_free(box->maps);
     box->maps = NULL; // what the stacks' frames lie in is read after them
-    gs_box_put_heap(box, scene);
+    gs_box_put_heap(box, context);
     gs_box_put_maps(box);
     gs_box_put_sampling(box);
-    gs_box_put_history(box, scene);
-    return finish(box, scene, failures);
+    gs_box_put_history(box, context);
+    return finish(box, context, failures);
 }
 
 /* ---- the file ---------------------------------------------------------------------------------------------------------- */
 
 /* The new file under a name of its own; -errno. */
-static int create_new(const char *new, int live, struct gs_held *held)
+static int create_new(const char *new, int live, struct gs_owned_fd *held)
 {
     unlinkat(live, new, 0); // of one that was killed at it, and had our number
-    int fd = gs_openat(live, new, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-    return fd < 0 ? fd : gs_hold(held, fd);
+    int fd = gs_file_openat(live, new, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    return fd < 0 ? fd : gs_owned_fd_take(held, fd);
 }
 
-static int fill_new(struct gs_box *box, const struct gs_incident_scene *scene, int live, const char *new,
+static int fill_new(struct gs_box *box, const struct gs_incident_context *context, int live, const char *new,
                     int fd)
 {
     (void)gs_box_lock(fd);   // nobody else can have it yet; where there are no locks, pids must do
     box->begin_again = true; // what has changed since the last write is not known any more, should this fail
-    int error = write_all(box, scene, fd);
+    int error = write_all(box, context, fd);
     if (!error && gs_box_has_left())
         error = -ECANCELED;
     if (!error && renameat(live, new, live, box->name) != 0)
@@ -104,22 +105,22 @@ static int fill_new(struct gs_box *box, const struct gs_incident_scene *scene, i
 }
 
 /* Write all of it into a new file, and put that in the old one's place. */
-static int begin_again(struct gs_box *box, const struct gs_incident_scene *scene)
+static int begin_again(struct gs_box *box, const struct gs_incident_context *context)
 {
     char new[GS_LIVE_NAME + 8];
-    struct gs_held held;
-    int live = gs_live_open(box->store);
+    struct gs_owned_fd held;
+    int live = gs_store_live_open(box->store);
     if (live < 0)
         return live;
     gs_box_leave_prepare(box->store, box->name); // the store may have been opened anew
     snprintf(new, sizeof new, "%.*s.new", (int)(strlen(box->name) - strlen(".box")), box->name);
     int error = create_new(new, live, &held);
     if (!error) {
-        error = fill_new(box, scene, live, new, held.fd);
-        struct gs_held old = box->held;
+        error = fill_new(box, context, live, new, held.fd);
+        struct gs_owned_fd old = box->held;
         if (!error)
             box->held = held;
-        gs_release(error ? &held : &old);
+        gs_owned_fd_close(error ? &held : &old);
     }
     close(live);
     if (!error)
@@ -131,7 +132,7 @@ static int begin_again(struct gs_box *box, const struct gs_incident_scene *scene
 static bool must_begin(const struct gs_box *box)
 {
     struct stat status;
-    return box->begin_again || !gs_is_held(&box->held, &status) || status.st_nlink == 0;
+    return box->begin_again || !gs_owned_fd_is_open(&box->held, &status) || status.st_nlink == 0;
 }
 
 static bool is_long(const struct gs_box *box)
@@ -141,7 +142,7 @@ static bool is_long(const struct gs_box *box)
 
 static void failed(struct gs_box *box, int error)
 {
-    box->again_ns = gs_monotonic_ns() + TRY_AGAIN_NS;
+    box->again_ns = gs_clock_monotonic_ns() + TRY_AGAIN_NS;
     if (!box->failing && error != -ECANCELED)
         gs_log(GS_LOG_WARNING,
                "the black box %s/.live/%s cannot be written: %s; it stays as it is until it can",
@@ -159,7 +160,8 @@ static void succeeded(struct gs_box *box)
     box->chain = box->out.chain;
 }
 
-/* Only a tick lowers the line: a heap that goes up and down wakes us once for each sixteenth that it climbs, not each time. */
+/* Only a tick lowers the line: a heap that goes up and down wakes us once for each sixteenth that it has_parent_step, not each
+ * time. */
 static void set_line(struct gs_box *box, uint64_t heap_in_use, enum gs_box_when when)
 {
     uint64_t from = when == GS_BOX_EARLY && box->heap_line > heap_in_use ? box->heap_line : heap_in_use;
@@ -168,21 +170,21 @@ static void set_line(struct gs_box *box, uint64_t heap_in_use, enum gs_box_when 
 
 /* True: it is written. MUST: there is nothing to go on with. If there is (the host has given up its rights to the directory, but
  * the file is held), that is done, and this tried again later. */
-static bool write_whole(struct gs_box *box, const struct gs_incident_scene *scene, bool must)
+static bool write_whole(struct gs_box *box, const struct gs_incident_context *context, bool must)
 {
-    int error = begin_again(box, scene);
+    int error = begin_again(box, context);
     if (!error)
         succeeded(box);
     else if (must || box->begin_again)
         failed(box, error);
     else
-        box->again_ns = gs_monotonic_ns() + BEGIN_PAUSE_NS;
+        box->again_ns = gs_clock_monotonic_ns() + BEGIN_PAUSE_NS;
     return !error;
 }
 
-static void go_on(struct gs_box *box, const struct gs_incident_scene *scene, enum gs_box_when when)
+static void go_on(struct gs_box *box, const struct gs_incident_context *context, enum gs_box_when when)
 {
-    int error = append(box, scene, when);
+    int error = append(box, context, when);
     box->begin_again = error; // what has changed is not known any more
     if (error)
         failed(box, error);
@@ -190,16 +192,16 @@ static void go_on(struct gs_box *box, const struct gs_incident_scene *scene, enu
         succeeded(box);
 }
 
-void gs_box_write(struct gs_box *box, const struct gs_incident_scene *scene, uint64_t heap_in_use,
+void gs_box_write(struct gs_box *box, const struct gs_incident_context *context, uint64_t heap_in_use,
                   enum gs_box_when when)
 {
     if (!box || gs_box_has_left())
         return;
     set_line(box, heap_in_use, when);
-    bool must = must_begin(box), may = gs_monotonic_ns() >= box->again_ns;
-    bool written = may && (must || is_long(box)) && write_whole(box, scene, must);
+    bool must = must_begin(box), may = gs_clock_monotonic_ns() >= box->again_ns;
+    bool written = may && (must || is_long(box)) && write_whole(box, context, must);
     if (!written && !must && !box->begin_again)
-        go_on(box, scene, when);
+        go_on(box, context, when);
 }
 
 uint64_t gs_box_line(const struct gs_box *box)
@@ -213,7 +215,8 @@ void gs_box_renew(struct gs_box *box)
         box->begin_again = true;
 }
 
-/* ---- its life ------------------------------------------------------------------------------------------------------------------- */
+/* ---- its life
+ * ------------------------------------------------------------------------------------------------------------------- */
 
 struct gs_box *gs_box_open(struct gs_store *store)
 {
@@ -222,13 +225,14 @@ struct gs_box *gs_box_open(struct gs_store *store)
     if (!box)
         return NULL;
     box->store = store;
-    box->held = (struct gs_held)GS_HELD_NONE;
+    box->held = (struct gs_owned_fd)GS_HELD_NONE;
     box->begin_again = true;
     gs_box_leave_reset();
     box->oom_kills = -1;
-    if (!gs_oom_file("", box->oom_file, sizeof box->oom_file))
+    if (!gs_metrics_oom_file("", box->oom_file, sizeof box->oom_file))
         box->oom_file[0] = 0;
-    (void)gs_live_name((int)getpid(), name); // without /proc: one that the next of our number has as well
+    (void)gs_store_live_name((int)getpid(),
+                             name); // without /proc: one that the next of our number has as well
     snprintf(box->name, sizeof box->name, "%.48s.box", name);
     return box;
 }
@@ -236,7 +240,7 @@ struct gs_box *gs_box_open(struct gs_store *store)
 void gs_box_put_away(struct gs_box *box)
 {
     char path[GS_LIVE_NAME + 8];
-    if (!box || !gs_is_held(&box->held, NULL))
+    if (!box || !gs_owned_fd_is_open(&box->held, NULL))
         return;
     gs_box_leave_cancel();
     int store = gs_store_fd(box->store);
@@ -246,7 +250,7 @@ void gs_box_put_away(struct gs_box *box)
         gs_log(GS_LOG_WARNING,
                "the black box %s/%s cannot be removed: the next start will take it for a dead process's",
                gs_store_path(box->store), path);
-    gs_release(&box->held);
+    gs_owned_fd_close(&box->held);
     box->begin_again = true;
 }
 
@@ -255,6 +259,6 @@ void gs_box_close(struct gs_box *box)
     if (!box)
         return;
     gs_box_put_away(box);
-    gs_maps_free(box->maps);
+    gs_symbol_maps_free(box->maps);
     gs_free(box);
 }

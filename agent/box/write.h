@@ -5,8 +5,8 @@
  *           ├─▶ write_process.c  identity, history, the moment of the write
  *           └─▶ leave.c          the box goes at an end without destructors
  *
- * Each put… adds records to box->out; what fails is remembered there (records.c). "new": what has changed since the last write, if
- * anything has. Context of all: watcher. */
+ * Each put… adds records to box->out; what fails is remembered there (records.c). "new": what has changed since the last write,
+ * if anything has. Context of all: watcher. */
 #pragma once
 #include "box/inside.h"
 #include "sys/owned_fd.h"
@@ -14,7 +14,7 @@
 struct gs_box {
     struct gs_store *store;
     char name[GS_LIVE_NAME];   // of its file, in .live
-    struct gs_held held;       // the file; none: it is to be begun
+    struct gs_owned_fd held;       // the file; none: it is to be begun
     uint64_t size, began;      // bytes of the file: by now, and when it was begun
     uint32_t chain;            // crc32 of its last record
     uint64_t heap_line;        // gs_box_line
@@ -35,11 +35,11 @@ struct gs_box {
 /* ---- the heap (write_heap.c) ------------------------------------------------------------------------------------------- */
 
 /* All of it: the two youngest baselines, and what is held now. */
-void gs_box_put_heap(struct gs_box *box, const struct gs_incident_scene *scene);
+void gs_box_put_heap(struct gs_box *box, const struct gs_incident_context *context);
 /* The stacks that have counted something since the last write. */
 void gs_box_put_changed_stacks(struct gs_box *box);
 /* A baseline, if one was taken since the last write. */
-void gs_box_put_new_baseline(struct gs_box *box, const struct gs_incident_scene *scene);
+void gs_box_put_new_baseline(struct gs_box *box, const struct gs_incident_context *context);
 void gs_box_put_sampling(struct gs_box *box);
 void gs_box_put_new_sampling(struct gs_box *box);
 
@@ -53,12 +53,12 @@ void gs_box_look_for_libraries(struct gs_box *box, const struct gs_given_stack *
 
 /* ---- the process (write_process.c) ------------------------------------------------------------------------------------- */
 
-void gs_box_put_identity(struct gs_box *box, const struct gs_incident_scene *scene);
-void gs_box_put_history(struct gs_box *box, const struct gs_incident_scene *scene);
+void gs_box_put_identity(struct gs_box *box, const struct gs_incident_context *context);
+void gs_box_put_history(struct gs_box *box, const struct gs_incident_context *context);
 /* The ticks since the last write. */
-void gs_box_put_new_history(struct gs_box *box, const struct gs_incident_scene *scene);
+void gs_box_put_new_history(struct gs_box *box, const struct gs_incident_context *context);
 /* The record that makes a write count. */
-void gs_box_put_written(struct gs_box *box, const struct gs_incident_scene *scene);
+void gs_box_put_written(struct gs_box *box, const struct gs_incident_context *context);
 
 /* ---- an end without destructors (leave.c); gs_box_leave is in box.h ------------------------------------------------------ */
 

@@ -28,7 +28,7 @@ static void put_frames(struct gs_box *box, uint32_t number)
     struct gs_label_value label[GS_HEAP_LABELS_MAX];
     struct gs_given_stack stack;
     uint64_t before = 0;
-    gs_heap_stack_read(number, label, &stack);
+    gs_gather_heap_stack_read(number, label, &stack);
     gs_box_look_for_libraries(box, &stack);
     gs_box_number(out, stack.depth);
     for (uint32_t i = 0; i < stack.depth; i++) {
@@ -64,16 +64,16 @@ static void put_stack(struct gs_box *box, uint32_t stack, const int64_t *values)
 /* Those that have counted something since the last write. */
 void gs_box_put_changed_stacks(struct gs_box *box)
 {
-    uint32_t groups = (gs_heap_stack_count() + GS_HEAP_GROUP - 1) / GS_HEAP_GROUP;
+    uint32_t groups = (gs_gather_heap_stack_count() + GS_HEAP_GROUP - 1) / GS_HEAP_GROUP;
     bool any = false;
     for (uint32_t group = 0; group < groups; group++)
-        for (uint64_t bits = gs_heap_stacks_changed(group); bits; bits &= bits - 1) {
+        for (uint64_t bits = gs_gather_heap_stacks_changed(group); bits; bits &= bits - 1) {
             uint32_t stack = group * GS_HEAP_GROUP + (uint32_t)__builtin_ctzll(bits);
             int64_t values[GS_HEAP_VALUES];
             if (!any)
                 gs_box_begin(&box->out, GS_BOX_STACKS);
             any = true;
-            gs_heap_stack_values(stack, values);
+            gs_gather_heap_stack_values(stack, values);
             put_stack(box, stack, values);
         }
     if (any)
@@ -81,24 +81,24 @@ void gs_box_put_changed_stacks(struct gs_box *box)
 }
 
 /* What STACK held at baseline number AT; at -1: holds now. */
-static void values_at(const struct gs_incident_scene *scene, int at, uint32_t stack, int64_t *values)
+static void values_at(const struct gs_incident_context *context, int at, uint32_t stack, int64_t *values)
 {
     if (at < 0)
-        gs_heap_stack_values(stack, values);
+        gs_gather_heap_stack_values(stack, values);
     else
-        gs_baseline_values(scene->baselines, (unsigned)at, stack, values);
+        gs_gather_baseline_values(context->baselines, (unsigned)at, stack, values);
 }
 
 /* All stacks as of baseline AT (-1: now), but for those that were the same one step earlier, which is in the box already. */
-static void put_all_stacks(struct gs_box *box, const struct gs_incident_scene *scene, int at, int oldest)
+static void put_all_stacks(struct gs_box *box, const struct gs_incident_context *context, int at, int oldest)
 {
-    uint32_t count = gs_heap_stack_count();
+    uint32_t count = gs_gather_heap_stack_count();
     gs_box_begin(&box->out, GS_BOX_STACKS);
     for (uint32_t stack = 0; stack < count; stack++) {
         int64_t values[GS_HEAP_VALUES], before[GS_HEAP_VALUES] = {0};
-        values_at(scene, at, stack, values);
+        values_at(context, at, stack, values);
         if (at < oldest)
-            values_at(scene, at + 1, stack, before);
+            values_at(context, at + 1, stack, before);
         if (memcmp(values, before, sizeof values) == 0)
             continue;
         if (gs_box_out_size(&box->out) < BEGIN_MAX)
@@ -112,14 +112,14 @@ static void put_all_stacks(struct gs_box *box, const struct gs_incident_scene *s
 static void put_baseline(struct gs_box *box, int64_t taken_ns)
 {
     gs_box_begin(&box->out, GS_BOX_BASELINE);
-    gs_box_number(&box->out, (uint64_t)(gs_realtime_ns() - (gs_monotonic_ns() - taken_ns)));
+    gs_box_number(&box->out, (uint64_t)(gs_clock_realtime_ns() - (gs_clock_monotonic_ns() - taken_ns)));
     gs_box_end(&box->out);
 }
 
 /* A baseline was taken since the last write: what is in the box by here is it, but for what has counted in these microseconds. */
-void gs_box_put_new_baseline(struct gs_box *box, const struct gs_incident_scene *scene)
+void gs_box_put_new_baseline(struct gs_box *box, const struct gs_incident_context *context)
 {
-    int64_t taken_ns = gs_baseline_time_ns(scene->baselines, 0);
+    int64_t taken_ns = gs_gather_baseline_time_ns(context->baselines, 0);
     if (taken_ns == box->baseline_ns)
         return;
     box->baseline_ns = taken_ns;
@@ -127,21 +127,22 @@ void gs_box_put_new_baseline(struct gs_box *box, const struct gs_incident_scene 
 }
 
 /* The two youngest baselines, and what is held now. */
-void gs_box_put_heap(struct gs_box *box, const struct gs_incident_scene *scene)
+void gs_box_put_heap(struct gs_box *box, const struct gs_incident_context *context)
 {
-    int oldest = gs_baseline_time_ns(scene->baselines, 1)   ? 1
-                 : gs_baseline_time_ns(scene->baselines, 0) ? 0
-                                                            : -1;
+    int oldest = gs_gather_baseline_time_ns(context->baselines, 1)   ? 1
+                 : gs_gather_baseline_time_ns(context->baselines, 0) ? 0
+                                                                     : -1;
     memset(box->known, 0, sizeof box->known);
     box->left_out = 0;
     for (uint32_t group = 0; group < GS_BOX_STACKS_MAX / GS_HEAP_GROUP; group++)
-        (void)gs_heap_stacks_changed(group); // all are written: before they are read, so that none is missed
+        (void)gs_gather_heap_stacks_changed(
+            group); // all are written: before they are read, so that none is missed
     for (int at = oldest; at >= -1; at--) {
-        put_all_stacks(box, scene, at, oldest);
+        put_all_stacks(box, context, at, oldest);
         if (at >= 0)
-            put_baseline(box, gs_baseline_time_ns(scene->baselines, (unsigned)at));
+            put_baseline(box, gs_gather_baseline_time_ns(context->baselines, (unsigned)at));
     }
-    box->baseline_ns = gs_baseline_time_ns(scene->baselines, 0);
+    box->baseline_ns = gs_gather_baseline_time_ns(context->baselines, 0);
 }
 
 /* ---- how it is sampled ----------------------------------------------------------------------------------------------- */
@@ -170,7 +171,7 @@ static bool same_sampling(const struct gs_heap_sampling *a, const struct gs_heap
 void gs_box_put_new_sampling(struct gs_box *box)
 {
     struct gs_heap_sampling now;
-    gs_heap_sampling_now(&now);
+    gs_gather_heap_sampling_now(&now);
     if (same_sampling(&now, &box->sampling))
         return;
     box->sampling = now;
@@ -179,6 +180,6 @@ void gs_box_put_new_sampling(struct gs_box *box)
 
 void gs_box_put_sampling(struct gs_box *box)
 {
-    gs_heap_sampling_now(&box->sampling);
+    gs_gather_heap_sampling_now(&box->sampling);
     put_sampling(box);
 }

@@ -19,8 +19,8 @@ static int64_t least(int64_t a, int64_t b)
 void gs_box_look_for_libraries(struct gs_box *box, const struct gs_given_stack *stack)
 {
     for (uint32_t i = 0; box->maps && i < stack->depth; i++)
-        if (!gs_maps_find(box->maps, stack->frame[i] - 1)) {
-            gs_maps_free(box->maps);
+        if (!gs_symbol_maps_find(box->maps, stack->frame[i] - 1)) {
+            gs_symbol_maps_free(box->maps);
             box->maps = NULL;
         }
 }
@@ -65,21 +65,21 @@ static void put_build_ids(struct gs_box *box, const struct gs_maps *maps)
 
 void gs_box_put_maps(struct gs_box *box)
 {
-    struct gs_maps *maps = gs_maps_read(0);
+    struct gs_maps *maps = gs_symbol_maps_read(0);
     if (!maps)
         return;
     put_map_text(box, maps);
     put_build_ids(box, maps);
     gs_free(maps->text); // the ranges alone are of use from here on
     maps->text = NULL;
-    gs_maps_free(box->maps);
+    gs_symbol_maps_free(box->maps);
     box->maps = maps;
 }
 
 /* The map again, if a stack was met that it does not explain. Code that is made at run time never will be: the pauses grow. */
 void gs_box_put_new_maps(struct gs_box *box)
 {
-    int64_t now_ns = gs_monotonic_ns();
+    int64_t now_ns = gs_clock_monotonic_ns();
     if (box->maps || now_ns < box->maps_look_ns)
         return;
     gs_box_put_maps(box);

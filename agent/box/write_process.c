@@ -1,4 +1,5 @@
-/* write_process.c - what a black box says of the process besides its memory: who it is, its history, and the moment of each write.
+/* write_process.c - what a black box says of the process besides its memory: who it is, its history, and the moment of each
+ * write.
  * Who: the watcher. */
 #include "base/clock.h"
 #include "base/memory.h"
@@ -15,47 +16,47 @@
 enum { HISTORY_ROOM = 1 << 20 };       // bytes of the whole history, packed
 #define OOM_LOOK_NS (10 * GS_NS_PER_S) // between two looks at the OOM killer's count
 
-void gs_box_put_identity(struct gs_box *box, const struct gs_incident_scene *scene)
+void gs_box_put_identity(struct gs_box *box, const struct gs_incident_context *context)
 {
     struct gs_box_out *out = &box->out;
     struct utsname host;
-    struct gs_live_id id;
+    struct gs_store_live_id id;
     char exe[PATH_MAX], boot[GS_BOOT_ID];
     ssize_t length = readlink("/proc/self/exe", exe, sizeof exe - 1);
     exe[length > 0 ? length : 0] = 0;
     if (uname(&host) != 0)
         host.nodename[0] = 0;
-    gs_boot_id(boot);
-    (void)gs_live_id((int)getpid(), &id);
+    gs_store_boot_id(boot);
+    (void)gs_store_live_id((int)getpid(), &id);
     gs_box_begin(out, GS_BOX_IDENTITY);
     gs_box_number(out, (uint64_t)id.pid);
     gs_box_number(out, id.start_ticks);
-    gs_box_number(out, (uint64_t)scene->started_ns);
-    gs_box_number(out, scene->limit_bytes);
-    gs_box_number(out, (uint64_t)scene->rules->heap.baseline_ns);
+    gs_box_number(out, (uint64_t)context->started_ns);
+    gs_box_number(out, context->limit_bytes);
+    gs_box_number(out, (uint64_t)context->rules->heap.baseline_ns);
     gs_box_text(out, boot);
     gs_box_text(out, host.nodename);
     gs_box_text(out, exe);
-    gs_box_text(out, scene->limit_from);
+    gs_box_text(out, context->limit_from);
     gs_box_text(out, box->oom_file);
     gs_box_number(out, id.namespace);
     gs_box_end(out);
 }
 
 /* The ticks since the last write. */
-void gs_box_put_new_history(struct gs_box *box, const struct gs_incident_scene *scene)
+void gs_box_put_new_history(struct gs_box *box, const struct gs_incident_context *context)
 {
     struct gs_box_out *out = &box->out;
-    if (gs_history_serial(scene->history) == box->history_mark)
+    if (gs_history_serial(context->history) == box->history_mark)
         return;
     gs_box_begin(out, GS_BOX_HISTORY);
     out->filled +=
-        gs_history_pack(scene->history, box->history_mark, out->buffer + out->filled, gs_box_room(out));
+        gs_history_pack(context->history, box->history_mark, out->buffer + out->filled, gs_box_room(out));
     gs_box_end(out);
-    box->history_mark = gs_history_serial(scene->history);
+    box->history_mark = gs_history_serial(context->history);
 }
 
-void gs_box_put_history(struct gs_box *box, const struct gs_incident_scene *scene)
+void gs_box_put_history(struct gs_box *box, const struct gs_incident_context *context)
 {
     struct gs_box_out *out = &box->out;
     char *packed = gs_alloc(HISTORY_ROOM);
@@ -63,28 +64,28 @@ void gs_box_put_history(struct gs_box *box, const struct gs_incident_scene *scen
         out->error = out->error ? out->error : -ENOMEM;
         return;
     }
-    size_t length = gs_history_pack(scene->history, 0, packed, HISTORY_ROOM);
+    size_t length = gs_history_pack(context->history, 0, packed, HISTORY_ROOM);
     for (size_t at = 0; at < length; at += GS_BOX_RECORD_MAX) {
         gs_box_begin(out, GS_BOX_HISTORY);
         gs_box_bytes(out, packed + at, length - at < GS_BOX_RECORD_MAX ? length - at : GS_BOX_RECORD_MAX);
         gs_box_end(out);
     }
-    box->history_mark = gs_history_serial(scene->history);
+    box->history_mark = gs_history_serial(context->history);
     gs_free(packed);
 }
 
 /* The record that makes a write count. */
-void gs_box_put_written(struct gs_box *box, const struct gs_incident_scene *scene)
+void gs_box_put_written(struct gs_box *box, const struct gs_incident_context *context)
 {
     struct gs_box_out *out = &box->out;
-    int64_t now_ns = gs_monotonic_ns();
+    int64_t now_ns = gs_clock_monotonic_ns();
     if (now_ns >= box->oom_look_ns) {
-        box->oom_kills = *box->oom_file ? gs_oom_kills(box->oom_file) : -1;
+        box->oom_kills = *box->oom_file ? gs_metrics_oom_kills(box->oom_file) : -1;
         box->oom_look_ns = now_ns + OOM_LOOK_NS;
     }
     gs_box_begin(out, GS_BOX_WRITTEN);
-    gs_box_number(out, (uint64_t)gs_realtime_ns());
-    gs_box_number(out, (uint64_t)(now_ns - scene->start_ns));
+    gs_box_number(out, (uint64_t)gs_clock_realtime_ns());
+    gs_box_number(out, (uint64_t)(now_ns - context->start_ns));
     gs_box_signed(out, box->oom_kills);
     gs_box_end(out);
 }

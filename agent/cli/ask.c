@@ -16,7 +16,7 @@ int gs_cli_read_pid(const struct gs_arguments *arguments)
 {
     long long pid = 0;
     if (arguments->operand_count != 1 || !gs_cli_read_number(arguments->operand[0], 1, PID_MOST, &pid))
-        gs_usage(arguments->command, "one process's number is wanted");
+        gs_cli_usage(arguments->command, "one process's number is wanted");
     return (int)pid;
 }
 
@@ -24,7 +24,7 @@ static int send_request(int fd, json_t *request)
 {
     struct gs_text line = {0};
     gs_json_print(request, JSON_COMPACT, &line);
-    int error = line.failed ? -ENOMEM : gs_write_all(fd, line.bytes, line.length);
+    int error = line.failed ? -ENOMEM : gs_file_write_all(fd, line.bytes, line.length);
     gs_text_fini(&line);
     return error;
 }
@@ -35,7 +35,7 @@ static json_t *exchange(int fd, json_t *request, int *error)
     size_t length = 0;
     *error = send_request(fd, request);
     if (!*error)
-        *error = gs_read_all(fd, ANSWER_MAX, &text, &length);
+        *error = gs_file_read_all(fd, ANSWER_MAX, &text, &length);
     json_error_t why;
     json_t *answer = *error ? NULL : gs_json_read(text, length, 0, &why);
     gs_free(text);
@@ -44,9 +44,9 @@ static json_t *exchange(int fd, json_t *request, int *error)
     return answer;
 }
 
-json_t *gs_ask_agent(int pid, json_t *request, int timeout_s, int *status)
+json_t *gs_cli_ask_agent(int pid, json_t *request, int timeout_s, int *status)
 {
-    int fd = gs_live_connect(pid), error = fd < 0 ? fd : 0;
+    int fd = gs_store_live_connect(pid), error = fd < 0 ? fd : 0;
     json_t *answer = NULL;
     if (json_object_set_new(request, "version", json_integer(1)) != 0)
         error = -ENOMEM;
@@ -61,11 +61,11 @@ json_t *gs_ask_agent(int pid, json_t *request, int timeout_s, int *status)
     const char *refused = json_string_value(json_object_get(answer, "error"));
     *status = error == -ENOENT ? GS_NO : GS_FINE;
     if (refused)
-        *status = gs_complain(GS_NO, "process %d: %s", pid, refused);
+        *status = gs_cli_complain(GS_NO, "process %d: %s", pid, refused);
     else if (error == -EACCES || error == -EPERM)
-        *status = gs_complain(GS_IO, "process %d: it is another user's", pid);
+        *status = gs_cli_complain(GS_IO, "process %d: it is another user's", pid);
     else if (error && error != -ENOENT)
-        *status = gs_complain(GS_IO, "process %d: %s", pid, strerrordesc_np(-error));
+        *status = gs_cli_complain(GS_IO, "process %d: %s", pid, strerrordesc_np(-error));
     if (*status == GS_FINE)
         return answer;
     json_decref(answer);

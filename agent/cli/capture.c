@@ -35,7 +35,7 @@ static int check_kinds(const struct gs_arguments *arguments, const struct gs_opt
     size_t length;
     for (const char *rest = list, *name; (name = next_kind(&rest, &length));)
         if (!is_kind(name, length))
-            return gs_usage(arguments->command, "\"%.*s\" cannot be captured", (int)length, name);
+            return gs_cli_usage(arguments->command, "\"%.*s\" cannot be captured", (int)length, name);
     return GS_FINE;
 }
 
@@ -61,27 +61,27 @@ static int capture(int pid, const struct wanted *wanted)
                                 wanted->kinds);
     char path[PATH_MAX];
     int status;
-    json_t *answer = gs_ask_agent(pid, request, SECONDS_MAX + MARGIN_SECONDS, &status);
+    json_t *answer = gs_cli_ask_agent(pid, request, SECONDS_MAX + MARGIN_SECONDS, &status);
     if (answer) {
         puts(gs_cli_text_of(answer, "incident", ""));
         json_decref(answer);
         return GS_FINE;
     }
     if (status != GS_NO || (kill(pid, 0) != 0 && errno == ESRCH))
-        return status == GS_NO ? gs_complain(GS_NO, "there is no process %d", pid) : status;
+        return status == GS_NO ? gs_cli_complain(GS_NO, "there is no process %d", pid) : status;
     if (wanted->kinds && !(json_array_size(wanted->kinds) == 1 &&
                            strcmp(json_string_value(json_array_get(wanted->kinds, 0)), "threads") == 0))
-        return gs_complain(GS_NO, "process %d has no agent: of it, only --kinds threads can be captured",
-                           pid);
-    status = gs_capture_foreign(pid, wanted->dir, path);
+        return gs_cli_complain(GS_NO, "process %d has no agent: of it, only --kinds threads can be captured",
+                               pid);
+    status = gs_cli_capture_foreign(pid, wanted->dir, path);
     if (status == GS_FINE)
         puts(path);
     return status;
 }
 
-int gs_cmd_capture(struct gs_arguments *arguments)
+int gs_cli_run_capture(struct gs_arguments *arguments)
 {
-    struct wanted wanted = {.dir = gs_default_dir()};
+    struct wanted wanted = {.dir = gs_cli_default_dir()};
     const char *kinds = NULL;
     int status;
     const struct gs_option options[] = {

@@ -22,7 +22,7 @@ static void print_place(const struct gs_error *error, const char *text, size_t l
     if (error->line == 0 || line_length > 200) // a file all in one line is not worth a caret
         return;
     fputs("    ", stdout);
-    gs_print_harmless(line, line_length);
+    gs_cli_print_harmless(line, line_length);
     fputs("\n    ", stdout);
     for (int i = 1; i < error->col && i <= (int)line_length; i++)
         if ((line[i - 1] & 0xc0) != 0x80) // one column for a character, not for each of its bytes
@@ -33,10 +33,10 @@ static void print_place(const struct gs_error *error, const char *text, size_t l
 static void print_error(const struct gs_error *error, const char *text, size_t length)
 {
     char line[640];
-    bool colour = gs_may_colour(STDOUT_FILENO);
-    gs_error_format(error, line, sizeof line);
+    bool colour = gs_cli_may_colour(STDOUT_FILENO);
+    gs_errors_format(error, line, sizeof line);
     fputs(!colour ? "" : error->severity == GS_WARNING ? "\033[33m" : "\033[31m", stdout);
-    gs_print_harmless(line, strlen(line));
+    gs_cli_print_harmless(line, strlen(line));
     puts(colour ? "\033[0m" : "");
     print_place(error, text, length);
 }
@@ -49,7 +49,7 @@ static json_t *harmless(const char *text)
 static json_t *error_json(const struct gs_error *error)
 {
     return json_pack("{s:i, s:i, s:s, s:o, s:o, s:o}", "line", error->line, "column", error->col, "severity",
-                     gs_severity_name(error->severity), "file", harmless(error->file), "message",
+                     gs_errors_severity_name(error->severity), "file", harmless(error->file), "message",
                      harmless(error->text), "hint", harmless(error->hint));
 }
 
@@ -78,13 +78,14 @@ static void advise(const struct gs_rules *rules, struct gs_errors *warnings)
 {
     char from[256];
     const char *why[rules->metric_count + 1];
-    struct gs_machine machine = {.limit_bytes = gs_memory_limit("", from, sizeof from), .limit_from = from};
-    struct gs_watch *watch = gs_watch_new(rules->metric, rules->metric_count, "");
+    struct gs_machine machine = {.limit_bytes = gs_metrics_memory_limit("", from, sizeof from),
+                                 .limit_from = from};
+    struct gs_metric_set *watch = gs_metrics_set_new(rules->metric, rules->metric_count, "");
     for (size_t i = 0; watch && i < rules->metric_count; i++)
-        why[i] = gs_metric_find(rules->metric[i])->of_program ? NULL : gs_watch_unavailable(watch, i);
+        why[i] = gs_metrics_find(rules->metric[i])->of_program ? NULL : gs_metrics_set_unavailable(watch, i);
     machine.unavailable = watch ? why : NULL;
     gs_rules_advise(rules, &machine, warnings);
-    gs_watch_free(watch);
+    gs_metrics_set_free(watch);
 }
 
 /* The schema that lies beside the rules, as when all of a folder is checked: it is for editors, and no rules file. */
@@ -148,7 +149,7 @@ static int check(const char *file, struct gs_json *list)
     return status;
 }
 
-int gs_cmd_check(struct gs_arguments *arguments)
+int gs_cli_run_check(struct gs_arguments *arguments)
 {
     bool as_json = false;
     int status;
@@ -162,14 +163,14 @@ int gs_cmd_check(struct gs_arguments *arguments)
     if (!gs_cli_read_options(arguments, options, &status))
         return status;
     if (arguments->operand_count == 0)
-        return gs_usage(arguments->command, "which file?");
+        return gs_cli_usage(arguments->command, "which file?");
     struct gs_json list = gs_json_array();
     for (char **file = arguments->operand; *file; file++) {
         int one = check(*file, as_json ? &list : NULL);
         status = one > status ? one : status; // unreadable is worse than wrong
     }
     json_t *json = gs_json_take(&list);
-    if (as_json && gs_print_json(json) != GS_FINE)
+    if (as_json && gs_cli_print_json(json) != GS_FINE)
         status = GS_IO;
     json_decref(json);
     return status;

@@ -44,7 +44,7 @@ static void read_line(int pid, int tid, const char *name, char *out, size_t size
     size_t length;
     snprintf(path, sizeof path, "/proc/%d/task/%d/%s", pid, tid, name);
     out[0] = 0;
-    if (gs_read_file(AT_FDCWD, path, 1 << 16, &text, &length))
+    if (gs_file_read(AT_FDCWD, path, 1 << 16, &text, &length))
         return;
     snprintf(out, size, "%.*s", (int)strcspn(text, "\n"), text);
     gs_free(text);
@@ -54,8 +54,8 @@ static void read_call(const char *line, struct gs_given_thread *thread)
 {
     unsigned long a[6];
     thread->call = -1;
-    if (sscanf(line, "%d 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx", &thread->call, &a[0], &a[1], &a[2], &a[3], &a[4],
-               &a[5]) == 7)
+    if (sscanf(line, "%d 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx", &thread->call, &a[0], &a[1], &a[2], &a[3],
+               &a[4], &a[5]) == 7)
         for (int i = 0; i < 6; i++)
             thread->argument[i] = a[i];
     else
@@ -87,7 +87,7 @@ static bool is_known(const struct stopped *all, int tid)
 }
 
 /* Seize the threads that are not yet; how many, or -errno. Those that were seized stop one after the other. */
-static int seize_new(struct stopped *all)
+static int seize_new_threads(struct stopped *all)
 {
     char path[40];
     snprintf(path, sizeof path, "/proc/%d/task", all->pid);
@@ -95,8 +95,8 @@ static int seize_new(struct stopped *all)
     if (task < 0)
         return -errno;
     struct gs_dir dir;
-    gs_dir_start(&dir, task);
-    for (const char *name; new >= 0 && (name = gs_dir_next(&dir));) {
+    gs_file_dir_start(&dir, task);
+    for (const char *name; new >= 0 && (name = gs_file_dir_next(&dir));) {
         int tid = atoi(name);
         if (is_known(all, tid) || all->count == THREADS_MAX)
             continue;
@@ -116,7 +116,7 @@ static int seize_new(struct stopped *all)
         }
         ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
         all->count++;
-        new++;
+        new ++;
     }
     close(task);
     return new;
@@ -125,14 +125,15 @@ static int seize_new(struct stopped *all)
 /* True once thread TID has stopped. */
 static bool wait_for_stop(int tid)
 {
-    int64_t until_ns = gs_monotonic_ns() + STOP_NS;
+    int64_t until_ns = gs_clock_monotonic_ns() + STOP_NS;
     int status, got;
-    while ((got = waitpid(tid, &status, __WALL | WNOHANG)) == 0 && gs_monotonic_ns() < until_ns)
+    while ((got = waitpid(tid, &status, __WALL | WNOHANG)) == 0 && gs_clock_monotonic_ns() < until_ns)
         nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
     return got == tid && WIFSTOPPED(status);
 }
 
-/* ---- walking ---------------------------------------------------------------------------------------------------------------- */
+/* ---- walking ----------------------------------------------------------------------------------------------------------------
+ * */
 
 static void walk(unw_addr_space_t space, struct gs_given_thread *thread)
 {
@@ -163,7 +164,7 @@ static int read_stacks(struct stopped *all)
     if (!space)
         return -ENOMEM;
     unw_set_caching_policy(space, UNW_CACHE_GLOBAL);
-    for (size_t at = 0; (new = seize_new(all)) > 0;)
+    for (size_t at = 0; (new = seize_new_threads(all)) > 0;)
         for (; at < all->count; at++)
             (void)wait_for_stop(all->thread[at].tid); // one that does not is walked in vain
     for (size_t i = 0; i < all->count && new == 0; i++)
@@ -178,9 +179,11 @@ static void let_go(const struct stopped *all)
         ptrace(PTRACE_DETACH, all->thread[i].tid, NULL, NULL);
 }
 
-/* ---- the incident -------------------------------------------------------------------------------------------------------------- */
+/* ---- the incident
+ * -------------------------------------------------------------------------------------------------------------- */
 
-static int write_incident(const struct stopped *all, struct gs_store *store, int64_t triggered_ns, char path[])
+static int write_incident(const struct stopped *all, struct gs_store *store, int64_t triggered_ns,
+                          char path[])
 {
     struct gs_given_threads given = {.pid = all->pid, .thread = all->thread, .count = all->count};
     struct gs_errors errors = {0};
@@ -188,43 +191,45 @@ static int write_incident(const struct stopped *all, struct gs_store *store, int
     gs_errors_fini(&errors);
     if (!rules)
         return -ENOMEM;
-    struct gs_incident_facts facts = {
+    struct gs_incident_trigger trigger = {
         .rule = "asked",
         .condition = "call",
-        .reason = "asked for from outside (gumshoe capture); the process has no agent, and was stopped for it",
+        .reason =
+            "asked for from outside (gumshoe capture); the process has no agent, and was stopped for it",
         .value = NAN,
         .line = NAN,
         .capture = GS_THREADS,
         .triggered_ns = triggered_ns,
         .given = &given,
     };
-    struct gs_incident_scene scene = {
-        .rules = rules, .start_ns = gs_monotonic_ns(), .started_ns = gs_process_started_ns(all->pid)};
+    struct gs_incident_context context = {
+        .rules = rules, .start_ns = gs_clock_monotonic_ns(), .started_ns = gs_process_started_ns(all->pid)};
     struct gs_incident *incident;
-    int error = gs_incident_begin(store, &facts, &scene, &incident);
+    int error = gs_incident_begin(store, &trigger, &context, &incident);
     if (!error)
         error = gs_incident_end(incident, path);
     gs_rules_free(rules);
     return error;
 }
 
-int gs_capture_foreign(int pid, const char *dir, char path[])
+int gs_cli_capture_foreign(int pid, const char *dir, char path[])
 {
     char why[256];
     struct stopped all = {.pid = pid};
     struct gs_store *store = gs_store_open(dir, &(struct gs_store_limits){0}, why, sizeof why);
     if (!store)
-        return gs_complain(GS_IO, "%s: %s", dir, why);
+        return gs_cli_complain(GS_IO, "%s: %s", dir, why);
     gs_store_sweep(store);
-    int64_t triggered_ns = gs_realtime_ns();
+    int64_t triggered_ns = gs_clock_realtime_ns();
     int error = read_stacks(&all), status = GS_FINE;
     let_go(&all); // before anything is named or written
     if (!error)
         error = write_incident(&all, store, triggered_ns, path);
     if (error == -EPERM || error == -EACCES)
-        status = gs_complain(GS_IO, "process %d: it may not be traced (another user's, or kernel.yama.ptrace_scope)", pid);
+        status = gs_cli_complain(
+            GS_IO, "process %d: it may not be traced (another user's, or kernel.yama.ptrace_scope)", pid);
     else if (error)
-        status = gs_complain(GS_IO, "process %d: %s", pid, strerrordesc_np(-error));
+        status = gs_cli_complain(GS_IO, "process %d: %s", pid, strerrordesc_np(-error));
     gs_free(all.thread);
     gs_store_close(store);
     return status;

@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-const char *gs_default_dir(void)
+const char *gs_cli_default_dir(void)
 {
     const char *dir = getenv("GUMSHOE_DIR");
     return dir && *dir ? dir : "incidents";
@@ -25,8 +25,8 @@ const char *gs_default_dir(void)
 int gs_cli_read_text(const char *file, size_t max, char **text, size_t *length)
 {
     if (strcmp(file, "-") == 0)
-        return gs_read_all(STDIN_FILENO, max, text, length);
-    return gs_read_file(AT_FDCWD, file, max, text, length);
+        return gs_file_read_all(STDIN_FILENO, max, text, length);
+    return gs_file_read(AT_FDCWD, file, max, text, length);
 }
 
 const char *gs_cli_file_name(const char *file)
@@ -37,10 +37,10 @@ const char *gs_cli_file_name(const char *file)
 static void complain_unread(const char *file, int error, size_t max)
 {
     if (error == -EFBIG)
-        gs_complain(GS_IO, "%s: it is larger than %zu MiB", gs_cli_file_name(file), max >> 20);
+        gs_cli_complain(GS_IO, "%s: it is larger than %zu MiB", gs_cli_file_name(file), max >> 20);
     else
-        gs_complain(GS_IO, "%s: %s", gs_cli_file_name(file),
-                    error == -EINVAL ? "it is not a file" : strerrordesc_np(-error));
+        gs_cli_complain(GS_IO, "%s: %s", gs_cli_file_name(file),
+                        error == -EINVAL ? "it is not a file" : strerrordesc_np(-error));
 }
 
 /* To standard error; file names and words out of files cannot move the cursor. */
@@ -49,7 +49,7 @@ static void print_errors(const struct gs_errors *errors)
     for (size_t i = 0; i < errors->count; i++) {
         char line[640];
         struct gs_text harmless = {0};
-        gs_error_format(&errors->item[i], line, sizeof line);
+        gs_errors_format(&errors->item[i], line, sizeof line);
         gs_text_add_printable(&harmless, line);
         fprintf(stderr, "%s\n", harmless.bytes ? harmless.bytes : "");
         gs_text_fini(&harmless);
@@ -58,7 +58,7 @@ static void print_errors(const struct gs_errors *errors)
         fprintf(stderr, "and %zu more\n", errors->lost);
 }
 
-struct gs_rules *gs_load_rules(const char *file, int *status)
+struct gs_rules *gs_cli_load_rules(const char *file, int *status)
 {
     struct gs_errors errors = {0};
     char *text = NULL;
@@ -84,7 +84,7 @@ struct gs_rules *gs_load_rules(const char *file, int *status)
 static uint64_t limit_of(const char *path)
 {
     char why[200];
-    json_t *json = gs_incident_load(path, why, sizeof why);
+    json_t *json = gs_store_load_incident(path, why, sizeof why);
     json_int_t limit = json_integer_value(json_object_get(json, "limit"));
     json_decref(json);
     return limit > 0 ? (uint64_t)limit : 0;
@@ -101,7 +101,7 @@ static int read_history(const char *path, bool folder, char file[PATH_MAX], char
 {
     snprintf(file, PATH_MAX, "%s%s", gs_cli_file_name(path), folder ? "/metrics.json" : "");
     if (folder)
-        return gs_incident_read_file(path, "metrics.json", GS_HISTORY_BYTES_MAX, text, length);
+        return gs_store_read_incident_file(path, "metrics.json", GS_HISTORY_BYTES_MAX, text, length);
     return gs_cli_read_text(path, GS_HISTORY_BYTES_MAX, text, length);
 }
 
@@ -113,16 +113,16 @@ static struct gs_history *read_box(const char *text, size_t length, const char *
     *about = (struct gs_history_about){.triggered_ns = INT64_MIN};
     struct gs_box_contents *contents = gs_box_read(text, length, why, sizeof why);
     struct gs_history *history = contents ? gs_box_take_history(contents) : NULL;
-    const struct gs_remains *remains = history ? gs_box_remains(contents) : NULL;
-    if (remains)
-        about->limit_bytes = remains->limit_bytes;
+    const struct gs_post_mortem *post_mortem = history ? gs_box_remains(contents) : NULL;
+    if (post_mortem)
+        about->limit_bytes = post_mortem->limit_bytes;
     gs_box_contents_free(contents);
     if (!history)
         gs_errors_add(errors, GS_ERROR, file, 0, 0, NULL, "%s", why);
     return history;
 }
 
-struct gs_history *gs_load_history(const char *path, struct gs_history_about *about, int *status)
+struct gs_history *gs_cli_load_history(const char *path, struct gs_history_about *about, int *status)
 {
     char file[PATH_MAX], *text = NULL;
     size_t length = 0;
@@ -136,7 +136,7 @@ struct gs_history *gs_load_history(const char *path, struct gs_history_about *ab
     }
     struct gs_history *history = gs_box_is(text, length)
                                      ? read_box(text, length, file, about, &errors)
-                                     : gs_history_read(text, length, file, about, &errors);
+                                     : gs_reader_history(text, length, file, about, &errors);
     if (history && folder && about->limit_bytes == 0)
         about->limit_bytes = limit_of(path);
     if (history)

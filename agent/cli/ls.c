@@ -30,11 +30,11 @@ static void print_column(const char *words, int width)
 
 static void print_value(const json_t *json)
 {
-    const struct gs_metric *metric = gs_metric_find(text_of(json, "metric"));
+    const struct gs_metric *metric = gs_metrics_find(text_of(json, "metric"));
     const json_t *value = json_object_get(json, "value");
     char text[GS_UNIT_TEXT] = "-";
     if (metric && json_is_number(value))
-        gs_print_value(json_number_value(value), metric->unit, text);
+        gs_units_print_value(json_number_value(value), metric->unit, text);
     printf("%10s  ", text);
 }
 
@@ -48,11 +48,12 @@ static void print_culprit(const json_t *json)
     snprintf(words, sizeof words, "%s", *function ? function : "-");
     print_column(words, 24);
     double part = json_number_value(json_object_get(culprit, "share"));
-    printf("%5s  ",
-           json_is_object(culprit) ? gs_print_percent((double)(int)(part * 100 + 0.5) / 100, share) : "-");
+    printf("%5s  ", json_is_object(culprit)
+                        ? gs_units_print_percent((double)(int)(part * 100 + 0.5) / 100, share)
+                        : "-");
 }
 
-static void print_row(const struct gs_incident_list *list, size_t at, size_t repeats)
+static void print_row(const struct gs_store_list *list, size_t at, size_t repeats)
 {
     const json_t *json = list->entry[at].json;
     print_column(text_of(json, "triggered"), 24);
@@ -66,7 +67,7 @@ static void print_row(const struct gs_incident_list *list, size_t at, size_t rep
 }
 
 /* Newest first; an older incident of a cause that was shown is only counted. */
-static void print_table(const struct gs_incident_list *list)
+static void print_table(const struct gs_store_list *list)
 {
     bool *done = calloc(list->count + 1, sizeof *done);
     printf("%-24s  %-14s  %10s  %-24s  %5s  %4s  %s\n", "TIME", "RULE", "VALUE", "CULPRIT", "SHARE", "",
@@ -85,7 +86,7 @@ static void print_table(const struct gs_incident_list *list)
     free(done);
 }
 
-static int print_as_json(const struct gs_incident_list *list, const char *dir)
+static int print_as_json(const struct gs_store_list *list, const char *dir)
 {
     struct gs_json all = gs_json_array();
     for (size_t i = 0; i < list->count; i++) {
@@ -96,33 +97,33 @@ static int print_as_json(const struct gs_incident_list *list, const char *dir)
                     json_object_set_new(json, "dir", gs_json_text(path)) == 0 ? json_incref(json) : NULL);
     }
     json_t *json = gs_json_take(&all);
-    int status = gs_print_json(json);
+    int status = gs_cli_print_json(json);
     json_decref(json);
     return status;
 }
 
 static int list_directory(const char *dir, bool json)
 {
-    struct gs_incident_list list;
-    int error = gs_incident_list(dir, &list), status = GS_FINE;
+    struct gs_store_list list;
+    int error = gs_store_list(dir, &list), status = GS_FINE;
     if (error)
-        return gs_complain(GS_IO, "%s: %s", dir, strerrordesc_np(-error));
+        return gs_cli_complain(GS_IO, "%s: %s", dir, strerrordesc_np(-error));
     if (json)
         status = print_as_json(&list, dir);
     else if (list.count)
         print_table(&list);
     if (list.unreadable)
-        gs_complain(GS_FINE, "%s: %zu incidents are damaged and not shown", dir, list.unreadable);
+        gs_cli_complain(GS_FINE, "%s: %zu incidents are damaged and not shown", dir, list.unreadable);
     if (list.count == 0) {
         if (!json)
             fprintf(stderr, "gumshoe: no incidents in %s\n", dir);
         status = GS_NO;
     }
-    gs_incident_list_fini(&list);
+    gs_store_list_fini(&list);
     return status;
 }
 
-int gs_cmd_ls(struct gs_arguments *arguments)
+int gs_cli_run_ls(struct gs_arguments *arguments)
 {
     bool json = false;
     int status;
@@ -134,6 +135,6 @@ int gs_cmd_ls(struct gs_arguments *arguments)
     if (!gs_cli_read_options(arguments, options, &status))
         return status;
     if (arguments->operand_count > 1)
-        return gs_usage(arguments->command, "one directory at a time");
-    return list_directory(arguments->operand_count ? arguments->operand[0] : gs_default_dir(), json);
+        return gs_cli_usage(arguments->command, "one directory at a time");
+    return list_directory(arguments->operand_count ? arguments->operand[0] : gs_cli_default_dir(), json);
 }

@@ -21,7 +21,7 @@ static int unknown_command(const char *name)
     size_t count = 0;
     while (gs_commands[count].name)
         count++;
-    const char *meant = gs_nearest(name, &gs_commands[0].name, count, sizeof gs_commands[0]);
+    const char *meant = gs_errors_nearest(name, &gs_commands[0].name, count, sizeof gs_commands[0]);
     fprintf(stderr, "gumshoe: there is no command \"%s\"", name);
     if (meant)
         fprintf(stderr, "; did you mean \"%s\"?", meant);
@@ -59,7 +59,7 @@ static int print_version(void)
 
 int main(int argc, char **argv)
 {
-    gs_memory_for_json();
+    gs_json_use_our_memory();
     if (argc < 2) {
         help(stderr);
         return GS_USAGE;
@@ -77,6 +77,6 @@ int main(int argc, char **argv)
         return print_version();
     int status = arguments.command->run(&arguments);
     if (fflush(stdout) == EOF && status == GS_FINE)
-        status = gs_complain(GS_IO, "standard output: cannot be written");
+        status = gs_cli_complain(GS_IO, "standard output: cannot be written");
     return status;
 }

@@ -15,7 +15,7 @@ enum { FIRST_ROW = 256 }; // getopt_long says FIRST_ROW + a row's index for its 
 
 /* ---- usage and help ---------------------------------------------------------------------------------------------------- */
 
-int gs_usage(const struct gs_command *command, const char *format, ...)
+int gs_cli_usage(const struct gs_command *command, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -83,10 +83,10 @@ static int take_number(const struct gs_arguments *arguments, const struct gs_opt
         return GS_FINE;
     print_option(row, option);
     if (row->most == LLONG_MAX)
-        return gs_usage(arguments->command, "%s takes a number of %lld or more, not \"%s\"", option,
-                        row->least, text);
-    return gs_usage(arguments->command, "%s: %lld to %lld are wanted, not \"%s\"", option, row->least,
-                    row->most, text);
+        return gs_cli_usage(arguments->command, "%s takes a number of %lld or more, not \"%s\"", option,
+                            row->least, text);
+    return gs_cli_usage(arguments->command, "%s: %lld to %lld are wanted, not \"%s\"", option, row->least,
+                        row->most, text);
 }
 
 static int take_seconds(const struct gs_arguments *arguments, const struct gs_option *row, const char *text)
@@ -94,7 +94,7 @@ static int take_seconds(const struct gs_arguments *arguments, const struct gs_op
     char *end, option[32];
     double seconds = strtod(text, &end);
     if (*end || end == text || !(seconds > 0 && seconds <= (double)row->most)) // not a number is neither
-        return gs_usage(arguments->command, "%s may be up to %lld", print_option(row, option), row->most);
+        return gs_cli_usage(arguments->command, "%s may be up to %lld", print_option(row, option), row->most);
     *row->seconds = seconds;
     return GS_FINE;
 }
@@ -103,22 +103,23 @@ static int take_size(const struct gs_arguments *arguments, const struct gs_optio
 {
     struct gs_unit_error error;
     char option[32];
-    if (gs_read_size(text, row->size, &error) || *row->size == 0)
-        return gs_usage(arguments->command, "%s: a size such as 512MiB is wanted, not \"%s\"",
-                        print_option(row, option), text);
+    if (gs_units_read_size(text, row->size, &error) || *row->size == 0)
+        return gs_cli_usage(arguments->command, "%s: a size such as 512MiB is wanted, not \"%s\"",
+                            print_option(row, option), text);
     return GS_FINE;
 }
 
 static int take_file(const struct gs_option *row, const char *text)
 {
-    return realpath(text, row->file) ? GS_FINE : gs_complain(GS_IO, "%s: %s", text, strerrordesc_np(errno));
+    return realpath(text, row->file) ? GS_FINE
+                                     : gs_cli_complain(GS_IO, "%s: %s", text, strerrordesc_np(errno));
 }
 
 static int take_item(const struct gs_arguments *arguments, const struct gs_option *row, const char *text)
 {
     struct gs_option_list *list = row->list;
     if (list->count == list->most)
-        return gs_usage(arguments->command, "at most %zu %s", list->most, list->what);
+        return gs_cli_usage(arguments->command, "at most %zu %s", list->most, list->what);
     list->item[list->count++] = text;
     return GS_FINE;
 }
@@ -201,7 +202,7 @@ bool gs_cli_read_options(struct gs_arguments *arguments, const struct gs_option 
             return false;
         }
         *status = row ? take(arguments, row, optarg)
-                      : gs_usage(arguments->command, "see gumshoe %s --help", arguments->command->name);
+                      : gs_cli_usage(arguments->command, "see gumshoe %s --help", arguments->command->name);
         if (*status != GS_FINE)
             return false;
     }

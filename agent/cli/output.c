@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-int gs_complain(enum gs_exit status, const char *format, ...)
+int gs_cli_complain(enum gs_exit status, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -18,7 +18,7 @@ int gs_complain(enum gs_exit status, const char *format, ...)
     return status;
 }
 
-void gs_print_harmless(const char *text, size_t length)
+void gs_cli_print_harmless(const char *text, size_t length)
 {
     for (const char *at = text, *end = text + length; at < end;) {
         size_t line = 0; // up to a newline, a tab or a NUL, which gs_text_add_printable would show or stop at
@@ -40,14 +40,14 @@ void gs_print_harmless(const char *text, size_t length)
 
 void gs_cli_print_line(const char *text)
 {
-    gs_print_harmless(text, strlen(text));
+    gs_cli_print_harmless(text, strlen(text));
     putchar('\n');
 }
 
-int gs_print_json(const json_t *json)
+int gs_cli_print_json(const json_t *json)
 {
     if (json_dumpf(json, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY) != 0)
-        return gs_complain(GS_IO, "%s", json ? "the answer could not be written" : "out of memory");
+        return gs_cli_complain(GS_IO, "%s", json ? "the answer could not be written" : "out of memory");
     return putchar('\n') == EOF || fflush(stdout) == EOF ? GS_IO : GS_FINE;
 }
 
@@ -57,7 +57,7 @@ const char *gs_cli_text_of(const json_t *json, const char *key, const char *othe
     return text && *text ? text : otherwise;
 }
 
-bool gs_may_colour(int fd)
+bool gs_cli_may_colour(int fd)
 {
     const char *no = getenv("NO_COLOR"), *terminal = getenv("TERM");
     return isatty(fd) && !(no && *no) && !(terminal && strcmp(terminal, "dumb") == 0);

@@ -57,8 +57,8 @@ static void print_times(size_t count, const char *from, const char *to)
     printf("%*s%s%*s\n", GS_PLOT_MARGIN, "", from, right > (int)strlen(to) ? right : (int)strlen(to) + 1, to);
 }
 
-void gs_print_plot(const struct gs_column *column, size_t count, enum gs_unit unit, const char *from,
-                   const char *to)
+void gs_cli_print_plot(const struct gs_column *column, size_t count, enum gs_unit unit, const char *from,
+                       const char *to)
 {
     struct scale scale = {NAN, NAN};
     char cells[WIDTH_MAX], label[GS_UNIT_TEXT];
@@ -75,7 +75,8 @@ void gs_print_plot(const struct gs_column *column, size_t count, enum gs_unit un
         for (size_t i = 0; i < count; i++)
             cells[i] = cell(&column[i], &scale, row);
         bool labelled = row == 0 || row == HEIGHT - 1;
-        print_line(labelled ? gs_print_value(row ? scale.low : scale.high, unit, label) : "", cells, count);
+        print_line(labelled ? gs_units_print_value(row ? scale.low : scale.high, unit, label) : "", cells,
+                   count);
     }
     for (size_t i = 0; i < count; i++)
         cells[i] = column[i].fired ? '^' : ' ';

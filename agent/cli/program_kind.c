@@ -122,7 +122,7 @@ static void cannot(struct gs_program *out, bool preload, const char *format, ...
 /* Is LOADER the one of the C library that libgumshoe.so needs? */
 static bool is_our_loader(const char *loader)
 {
-    const char *name = gs_base_name(loader);
+    const char *name = gs_text_base_name(loader);
     return strncmp(name, "ld-linux", 8) == 0 || strncmp(name, "ld64", 4) == 0;
 }
 
@@ -201,7 +201,7 @@ static bool find_program(const char *name, char out[PATH_MAX])
     return gs_path_search_find(path ? path : "/bin:/usr/bin", name, ".", out);
 }
 
-void gs_look_at_program(const char *name, struct gs_program *out)
+void gs_cli_inspect_program(const char *name, struct gs_program *out)
 {
     *out = (struct gs_program){.preload = true};
     if (!find_program(name, out->file))

@@ -9,23 +9,23 @@
 #include <string.h>
 #include <unistd.h>
 
-static int recover(const char *remains, const char *exe, const char *dir)
+static int recover(const char *post_mortem, const char *exe, const char *dir)
 {
     char path[PATH_MAX];
-    int fd = open(remains, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = open(post_mortem, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
-        return gs_complain(GS_IO, "%s: %s", remains, strerrordesc_np(errno));
-    bool core = gs_is_core(fd), box = !core && gs_is_box_file(fd);
+        return gs_cli_complain(GS_IO, "%s: %s", post_mortem, strerrordesc_np(errno));
+    bool core = gs_reader_is_core(fd), box = !core && gs_cli_is_box_file(fd);
     close(fd);
-    int status = core  ? gs_recover_core(remains, exe, dir ? dir : gs_default_dir(), path)
-                 : box ? gs_recover_box(remains, dir, path)
-                       : gs_complain(GS_IO, "%s: it is neither a black box nor a core file", remains);
+    int status = core  ? gs_cli_recover_core(post_mortem, exe, dir ? dir : gs_cli_default_dir(), path)
+                 : box ? gs_cli_recover_box(post_mortem, dir, path)
+                       : gs_cli_complain(GS_IO, "%s: it is neither a black box nor a core file", post_mortem);
     if (status == GS_FINE)
         puts(path);
     return status;
 }
 
-int gs_cmd_recover(struct gs_arguments *arguments)
+int gs_cli_run_recover(struct gs_arguments *arguments)
 {
     const char *dir = NULL;
     char exe[PATH_MAX] = "";
@@ -43,6 +43,6 @@ int gs_cmd_recover(struct gs_arguments *arguments)
     if (!gs_cli_read_options(arguments, options, &status))
         return status;
     if (arguments->operand_count != 1)
-        return gs_usage(arguments->command, "one black box or core file is wanted");
+        return gs_cli_usage(arguments->command, "one black box or core file is wanted");
     return recover(arguments->operand[0], *exe ? exe : NULL, dir);
 }

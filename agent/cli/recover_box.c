@@ -12,7 +12,7 @@
 
 enum { FILE_MAX = 64 << 20 };
 
-bool gs_is_box_file(int fd)
+bool gs_cli_is_box_file(int fd)
 {
     char head[8];
     return pread(fd, head, sizeof head, 0) == sizeof head && gs_box_is(head, sizeof head);
@@ -43,24 +43,25 @@ static bool is_written(const char *path)
     return written;
 }
 
-int gs_recover_box(const char *box, const char *dir, char path[])
+int gs_cli_recover_box(const char *box, const char *dir, char path[])
 {
     char why[200], *bytes, home[PATH_MAX];
     size_t length;
     bool written = is_written(box);
-    int error = gs_read_file(AT_FDCWD, box, FILE_MAX, &bytes, &length);
+    int error = gs_file_read(AT_FDCWD, box, FILE_MAX, &bytes, &length);
     if (error)
-        return gs_complain(GS_IO, "%s: %s", box, strerrordesc_np(-error));
+        return gs_cli_complain(GS_IO, "%s: %s", box, strerrordesc_np(-error));
     struct gs_box_contents *contents = gs_box_read(bytes, length, why, sizeof why);
     gs_free(bytes);
     if (!contents)
-        return gs_complain(GS_IO, "%s: %s", box, why);
-    const struct gs_remains *remains = written ? NULL : gs_box_remains(contents);
+        return gs_cli_complain(GS_IO, "%s: %s", box, why);
+    const struct gs_post_mortem *post_mortem = written ? NULL : gs_box_remains(contents);
     if (!dir)
-        dir = store_of(box, home) ? home : gs_default_dir();
+        dir = store_of(box, home) ? home : gs_cli_default_dir();
     int status =
-        remains ? gs_write_remains(box, remains, dir, path)
-                : gs_complain(GS_NO, "%s: its process runs: gumshoe capture makes an incident of it", box);
+        post_mortem
+            ? gs_cli_write_remains(box, post_mortem, dir, path)
+            : gs_cli_complain(GS_NO, "%s: its process runs: gumshoe capture makes an incident of it", box);
     gs_box_contents_free(contents);
     return status;
 }

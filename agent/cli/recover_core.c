@@ -21,7 +21,7 @@ enum { FIRST_PAGE = 4096, NOTES_MAX = 64 };
 
 static const char *exe_of(const struct gs_core *core)
 {
-    const struct gs_core_file *main = core->entry ? gs_core_file_at(core, core->entry) : NULL;
+    const struct gs_core_file *main = core->entry ? gs_reader_core_file_at(core, core->entry) : NULL;
     return main ? main->path : core->program;
 }
 
@@ -48,7 +48,7 @@ static void write_maps(const struct gs_core *core, struct gs_text *out)
             break;
         const char may[] = {s->flags & PF_R ? 'r' : '-', s->flags & PF_W ? 'w' : '-',
                             s->flags & PF_X ? 'x' : '-', 'p', 0};
-        write_line(out, s->start, s->end, may, gs_core_file_at(core, s->start));
+        write_line(out, s->start, s->end, may, gs_reader_core_file_at(core, s->start));
     }
 }
 
@@ -58,11 +58,11 @@ static struct gs_maps *read_maps(const struct gs_core *core)
     char page[FIRST_PAGE];
     write_maps(core, &text);
     struct gs_maps *maps =
-        text.failed ? NULL : gs_maps_parse(text.bytes ? text.bytes : "", text.length, exe_of(core));
+        text.failed ? NULL : gs_symbol_maps_parse(text.bytes ? text.bytes : "", text.length, exe_of(core));
     for (size_t i = 0; maps && i < maps->count; i++) {
-        uint64_t image = gs_core_image(core, maps->mapping[i].start);
-        if (image && gs_core_read(core, image, page, sizeof page))
-            gs_maps_take_image(maps, i, image, page, sizeof page);
+        uint64_t image = gs_reader_core_image(core, maps->mapping[i].start);
+        if (image && gs_reader_core_read(core, image, page, sizeof page))
+            gs_symbol_maps_take_image(maps, i, image, page, sizeof page);
     }
     gs_text_fini(&text);
     return maps;
@@ -77,7 +77,7 @@ struct core_memory {
 
 static bool read_memory(const struct gs_memory *memory, uint64_t at, void *out, size_t length)
 {
-    return gs_core_read(((const struct core_memory *)memory)->core, at, out, length);
+    return gs_reader_core_read(((const struct core_memory *)memory)->core, at, out, length);
 }
 
 /* The anchor lies in the data of libgumshoe.so, or of the program that has libgumshoe.a in it. */
@@ -87,8 +87,8 @@ static uint64_t find_anchor(const struct core_memory *memory)
     uint64_t found = 0;
     for (size_t i = 0; i < core->segment_count && !found; i++) {
         const struct gs_core_segment *s = &core->segment[i];
-        if (s->flags & PF_W && gs_core_file_at(core, s->start))
-            found = gs_anchor_find(&memory->memory, s->start, s->bytes);
+        if (s->flags & PF_W && gs_reader_core_file_at(core, s->start))
+            found = gs_gather_anchor_find(&memory->memory, s->start, s->bytes);
     }
     return found;
 }
@@ -102,7 +102,7 @@ static struct gs_anchored *read_heap(const struct gs_core *core, struct gs_text 
         gs_text_add(notes, "no heap profile: the process had no agent, or its memory was not dumped\n");
         return NULL;
     }
-    struct gs_anchored *anchored = gs_anchored_read(&memory.memory, anchor, why, sizeof why);
+    struct gs_anchored *anchored = gs_gather_anchored_read(&memory.memory, anchor, why, sizeof why);
     if (!anchored)
         gs_text_add(notes, "no heap profile: %s\n", why);
     return anchored;
@@ -127,9 +127,9 @@ static int recover(const struct gs_core *core, struct gs_text *notes, const char
     struct gs_given_thread *thread = gs_alloc(core->thread_count * sizeof *thread);
     struct gs_given_threads threads = {.pid = core->pid, .thread = thread, .count = core->thread_count};
     struct gs_maps *maps = read_maps(core);
-    int error = thread && maps ? gs_core_threads(core, thread, notes) : -ENOMEM, status;
+    int error = thread && maps ? gs_reader_core_threads(core, thread, notes) : -ENOMEM, status;
     if (error) {
-        status = gs_complain(GS_IO, "%s: %s", core->path, strerrordesc_np(-error));
+        status = gs_cli_complain(GS_IO, "%s: %s", core->path, strerrordesc_np(-error));
     } else {
         struct gs_anchored *heap = read_heap(core, notes);
         if (core->signal) {
@@ -137,7 +137,7 @@ static int recover(const struct gs_core *core, struct gs_text *notes, const char
             snprintf(how, sizeof how, "killed by signal %d (SIG%s), and left a core file", core->signal,
                      signal ? signal : "?");
         }
-        struct gs_remains remains = {
+        struct gs_post_mortem post_mortem = {
             .pid = core->pid,
             .exe = exe_of(core),
             .host = "",
@@ -150,23 +150,23 @@ static int recover(const struct gs_core *core, struct gs_text *notes, const char
             .note = note,
             .note_count = split_notes(notes, note),
         };
-        status = gs_write_remains(core->path, &remains, dir, path);
-        gs_anchored_free(heap);
+        status = gs_cli_write_remains(core->path, &post_mortem, dir, path);
+        gs_gather_anchored_free(heap);
     }
-    gs_maps_free(maps);
+    gs_symbol_maps_free(maps);
     gs_free(thread);
     return status;
 }
 
-int gs_recover_core(const char *core_path, const char *exe, const char *dir, char path[])
+int gs_cli_recover_core(const char *core_path, const char *exe, const char *dir, char path[])
 {
     char why[160];
     struct gs_core core;
     struct gs_text notes = {0};
-    if (gs_core_open(core_path, exe, &core, &notes, why, sizeof why))
-        return gs_complain(GS_IO, "%s: %s", core_path, why);
+    if (gs_reader_core_open(core_path, exe, &core, &notes, why, sizeof why))
+        return gs_cli_complain(GS_IO, "%s: %s", core_path, why);
     int status = recover(&core, &notes, dir, path);
-    gs_core_close(&core);
+    gs_reader_core_close(&core);
     gs_text_fini(&notes);
     return status;
 }

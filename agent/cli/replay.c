@@ -27,9 +27,9 @@ static int load(struct gs_session *session)
     session->count = session->count ? session->count : 1; // the built-in rules
     for (size_t i = 0; i < session->count; i++, status = gs_worse(status, one)) {
         one = GS_FINE;
-        session->tried[i].rules = gs_load_rules(session->tried[i].file, &one);
+        session->tried[i].rules = gs_cli_load_rules(session->tried[i].file, &one);
     }
-    session->history = gs_load_history(session->path, &session->about, &one);
+    session->history = gs_cli_load_history(session->path, &session->about, &one);
     if (!session->limit_bytes)
         session->limit_bytes = session->about.limit_bytes;
     return gs_worse(status, one);
@@ -42,9 +42,10 @@ static int judge(struct gs_session *session)
         session->columns = rows;
     for (size_t i = 0; i < session->count; i++) {
         struct gs_tried *tried = &session->tried[i];
-        tried->replay = gs_replay_run(tried->rules, session->history, session->limit_bytes, session->columns);
+        tried->replay =
+            gs_reader_replay_run(tried->rules, session->history, session->limit_bytes, session->columns);
         if (!tried->replay)
-            return gs_complain(GS_IO, "there is no memory for this history");
+            return gs_cli_complain(GS_IO, "there is no memory for this history");
     }
     return GS_FINE;
 }
@@ -57,19 +58,20 @@ static int replay(struct gs_session *session)
     if (status != GS_FINE)
         return status;
     if (session->json)
-        status = gs_replay_print_json(session);
+        status = gs_cli_replay_print_json(session);
     else
-        gs_replay_print(session);
-    return gs_worse(status, gs_check_expectations(session));
+        gs_cli_replay_print(session);
+    return gs_worse(status, gs_cli_check_expectations(session));
 }
 
 static int check_expectation(const struct gs_arguments *arguments, const struct gs_option *option,
                              const char *text)
 {
     struct gs_expectation expectation;
-    if (option->list->count == option->list->most || !gs_read_expectation(text, &expectation))
-        return gs_usage(arguments->command, "--expect: RULE or RULE=N is wanted, not \"%s\" (%zu at most)",
-                        text, option->list->most);
+    if (option->list->count == option->list->most || !gs_cli_read_expectation(text, &expectation))
+        return gs_cli_usage(arguments->command,
+                            "--expect: RULE or RULE=N is wanted, not \"%s\" (%zu at most)", text,
+                            option->list->most);
     return GS_FINE;
 }
 
@@ -102,7 +104,7 @@ static bool read_arguments(struct gs_arguments *arguments, struct gs_session *se
     if (!gs_cli_read_options(arguments, options, status))
         return false;
     if (arguments->operand_count != 1) {
-        *status = gs_usage(arguments->command, "one history is wanted");
+        *status = gs_cli_usage(arguments->command, "one history is wanted");
         return false;
     }
     session->path = arguments->operand[0];
@@ -110,11 +112,11 @@ static bool read_arguments(struct gs_arguments *arguments, struct gs_session *se
     for (; session->count < files.count; session->count++)
         session->tried[session->count].file = file[session->count];
     for (size_t i = 0; i < expectations.count; i++)
-        session->expected_count += gs_read_expectation(expected[i], &session->expected[i]);
+        session->expected_count += gs_cli_read_expectation(expected[i], &session->expected[i]);
     return true;
 }
 
-int gs_cmd_replay(struct gs_arguments *arguments)
+int gs_cli_run_replay(struct gs_arguments *arguments)
 {
     struct gs_session session = {.command = arguments->command};
     int status;
@@ -122,7 +124,7 @@ int gs_cmd_replay(struct gs_arguments *arguments)
         return status;
     status = replay(&session);
     for (size_t i = 0; i < session.count; i++) {
-        gs_replay_free(session.tried[i].replay);
+        gs_reader_replay_free(session.tried[i].replay);
         gs_rules_free(session.tried[i].rules);
     }
     gs_history_free(session.history);

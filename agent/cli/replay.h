@@ -47,23 +47,23 @@ static inline int gs_worse(int a, int b)
 }
 
 /* The rule of TRIED whose name is the LENGTH bytes at NAME; SIZE_MAX: none. */
-size_t gs_find_rule(const struct gs_tried *tried, const char *name, size_t length);
+size_t gs_cli_find_rule(const struct gs_tried *tried, const char *name, size_t length);
 
 /* In the history's own terms: seconds, or a moment. */
-const char *gs_print_moment(const struct gs_session *session, int64_t time_ns, char out[GS_TIME_TEXT]);
+const char *gs_cli_print_moment(const struct gs_session *session, int64_t time_ns, char out[GS_TIME_TEXT]);
 /* "1 time", "2 times". */
-const char *gs_print_times(uint64_t times, char out[GS_UNIT_TEXT]);
+const char *gs_cli_print_times(uint64_t times, char out[GS_UNIT_TEXT]);
 /* What held back a rule that never fired, and what is to be done where that is the command's business. */
-const char *gs_print_held_back(const struct gs_replayed *replayed, char out[GS_HELD_BACK_TEXT]);
+const char *gs_cli_print_held_back(const struct gs_replayed *replayed, char out[GS_HELD_BACK_TEXT]);
 
 struct gs_notes { char text[2][200]; size_t count; };
 /* What a replay cannot know, or takes for something else. */
-struct gs_notes gs_replay_notes(const struct gs_session *session, const struct gs_tried *tried);
+struct gs_notes gs_cli_replay_notes(const struct gs_session *session, const struct gs_tried *tried);
 
-void gs_replay_print(const struct gs_session *session);
-int gs_replay_print_json(const struct gs_session *session);
+void gs_cli_replay_print(const struct gs_session *session);
+int gs_cli_replay_print_json(const struct gs_session *session);
 
 /* "RULE" or "RULE=N". */
-bool gs_read_expectation(const char *text, struct gs_expectation *out);
+bool gs_cli_read_expectation(const char *text, struct gs_expectation *out);
 /* Complain of each expectation that is not met. GS_FINE, GS_NO, or GS_USAGE when a rule is in no file. */
-int gs_check_expectations(const struct gs_session *session);
+int gs_cli_check_expectations(const struct gs_session *session);

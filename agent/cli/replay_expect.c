@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool gs_read_expectation(const char *text, struct gs_expectation *out)
+bool gs_cli_read_expectation(const char *text, struct gs_expectation *out)
 {
     const char *equals = strchr(text, '=');
     char *end = NULL;
@@ -21,12 +21,12 @@ static bool check_one(const struct gs_expectation *expected, const struct gs_tri
     if (expected->times < 0 ? fired > 0 : fired == (uint64_t)expected->times)
         return true;
     if (expected->times < 0)
-        gs_complain(GS_NO, "%s: %.*s was expected to fire, and does not", tried->rules->file, length,
-                    expected->rule);
+        gs_cli_complain(GS_NO, "%s: %.*s was expected to fire, and does not", tried->rules->file, length,
+                        expected->rule);
     else
-        gs_complain(GS_NO, "%s: %.*s was expected to fire %s, and fires %s", tried->rules->file, length,
-                    expected->rule, gs_print_times((uint64_t)expected->times, wanted),
-                    gs_print_times(fired, times));
+        gs_cli_complain(GS_NO, "%s: %.*s was expected to fire %s, and fires %s", tried->rules->file, length,
+                        expected->rule, gs_cli_print_times((uint64_t)expected->times, wanted),
+                        gs_cli_print_times(fired, times));
     return false;
 }
 
@@ -36,7 +36,7 @@ static int check_expectation(const struct gs_session *session, const struct gs_e
     int status = GS_FINE;
     bool known = false;
     for (size_t i = 0; i < session->count; i++) {
-        size_t rule = gs_find_rule(&session->tried[i], expected->rule, expected->length);
+        size_t rule = gs_cli_find_rule(&session->tried[i], expected->rule, expected->length);
         if (rule == SIZE_MAX)
             continue;
         known = true;
@@ -44,8 +44,8 @@ static int check_expectation(const struct gs_session *session, const struct gs_e
             status = GS_NO;
     }
     return known ? status
-                 : gs_usage(session->command, "--expect: there is no rule \"%.*s\"", (int)expected->length,
-                            expected->rule);
+                 : gs_cli_usage(session->command, "--expect: there is no rule \"%.*s\"",
+                                (int)expected->length, expected->rule);
 }
 
 static int check_none(const struct gs_tried *tried)
@@ -54,13 +54,13 @@ static int check_none(const struct gs_tried *tried)
     char times[GS_UNIT_TEXT];
     for (size_t i = 0; i < tried->rules->rule_count; i++)
         if (tried->replay->rule[i].fired)
-            status =
-                gs_complain(GS_NO, "%s: no rule was expected to fire, and %s fires %s", tried->rules->file,
-                            tried->rules->rule[i].name, gs_print_times(tried->replay->rule[i].fired, times));
+            status = gs_cli_complain(GS_NO, "%s: no rule was expected to fire, and %s fires %s",
+                                     tried->rules->file, tried->rules->rule[i].name,
+                                     gs_cli_print_times(tried->replay->rule[i].fired, times));
     return status;
 }
 
-int gs_check_expectations(const struct gs_session *session)
+int gs_cli_check_expectations(const struct gs_session *session)
 {
     int status = GS_FINE;
     for (size_t i = 0; i < session->expected_count; i++)

@@ -7,7 +7,7 @@ static json_t *moment_json(const struct gs_session *session, int64_t time_ns)
 {
     char text[GS_TIME_TEXT];
     if (!session->about.plain_seconds)
-        return json_string(gs_print_time(time_ns, GS_TIME_ISO, text));
+        return json_string(gs_clock_print(time_ns, GS_TIME_ISO, text));
     if (time_ns % GS_NS_PER_S == 0)
         return json_integer(time_ns / GS_NS_PER_S);
     return json_real((double)time_ns / GS_NS_PER_S);
@@ -47,7 +47,7 @@ static json_t *missed_json(const struct gs_replayed *replayed)
     struct gs_json json = gs_json_object();
     for (int i = 0; i < GS_OBSTACLES; i++)
         if (replayed->missed[i])
-            gs_json_set(&json, gs_obstacle_name((enum gs_obstacle)i),
+            gs_json_set(&json, gs_rules_obstacle_name((enum gs_obstacle)i),
                         json_integer((json_int_t)replayed->missed[i]));
     return gs_json_take(&json);
 }
@@ -61,22 +61,22 @@ static json_t *rule_json(const struct gs_session *session, const struct gs_tried
         "{s:o, s:s, s:s?, s:o, s:I, s:o, s:o, s:s?, s:s?}", "file", gs_json_printable(tried->rules->file),
         "rule", the_rule->name, "metric", the_rule->metric, "fired", firings_json(session, replayed),
         "fired_count", (json_int_t)replayed->fired, "closest", closest_json(session, replayed), "missed",
-        missed_json(replayed), "held_back", replayed->fired ? NULL : gs_print_held_back(replayed, text),
-        "held_back_by", replayed->fired ? NULL : gs_obstacle_name(replayed->obstacle));
+        missed_json(replayed), "held_back", replayed->fired ? NULL : gs_cli_print_held_back(replayed, text),
+        "held_back_by", replayed->fired ? NULL : gs_rules_obstacle_name(replayed->obstacle));
 }
 
 static json_t *notes_json(const struct gs_session *session)
 {
     struct gs_json list = gs_json_array();
     for (size_t i = 0; i < session->count; i++) {
-        struct gs_notes notes = gs_replay_notes(session, &session->tried[i]);
+        struct gs_notes notes = gs_cli_replay_notes(session, &session->tried[i]);
         for (size_t k = 0; k < notes.count; k++)
             gs_json_add(&list, json_sprintf("%s: %s", session->tried[i].rules->file, notes.text[k]));
     }
     return gs_json_take(&list);
 }
 
-int gs_replay_print_json(const struct gs_session *session)
+int gs_cli_replay_print_json(const struct gs_session *session)
 {
     const struct gs_history *history = session->history;
     size_t last = gs_history_length(history) - 1;
@@ -92,7 +92,7 @@ int gs_replay_print_json(const struct gs_session *session)
         session->limit_bytes ? json_integer((json_int_t)session->limit_bytes) : json_null());
     json_t *json = json_pack("{s:o, s:o, s:o}", "rules", gs_json_take(&rules), "history", about, "notes",
                              notes_json(session));
-    int status = gs_print_json(json);
+    int status = gs_cli_print_json(json);
     json_decref(json);
     return status;
 }

@@ -14,16 +14,16 @@ static void print_history(const struct gs_session *session)
     const struct gs_history *history = session->history;
     size_t length = gs_history_length(history), gaps = session->tried[0].replay->gaps;
     int64_t oldest_ns = gs_history_step_ns(history, 0), step_ns = gs_history_interval_ns(history);
-    gs_print_harmless(session->path, strlen(session->path));
-    printf(": %zu row%s, every %s", length, length == 1 ? "" : "s", gs_print_duration(step_ns, step));
+    gs_cli_print_harmless(session->path, strlen(session->path));
+    printf(": %zu row%s, every %s", length, length == 1 ? "" : "s", gs_units_print_duration(step_ns, step));
     if (oldest_ns != gs_history_step_ns(history, length - 1))
-        printf(" (the oldest every %s)", gs_print_duration(oldest_ns, oldest));
-    printf(", from %s to %s", gs_print_moment(session, gs_history_time(history, 0), from),
-           gs_print_moment(session, gs_history_time(history, length - 1), to));
+        printf(" (the oldest every %s)", gs_units_print_duration(oldest_ns, oldest));
+    printf(", from %s to %s", gs_cli_print_moment(session, gs_history_time(history, 0), from),
+           gs_cli_print_moment(session, gs_history_time(history, length - 1), to));
     if (gaps)
         printf(", %zu gap%s", gaps, gaps == 1 ? "" : "s");
     if (session->limit_bytes)
-        printf("; memory limit %s", gs_print_size((double)session->limit_bytes, limit));
+        printf("; memory limit %s", gs_units_print_size((double)session->limit_bytes, limit));
     putchar('\n');
 }
 
@@ -31,7 +31,7 @@ static void print_firings(const struct gs_session *session, const struct gs_repl
 {
     char time[GS_TIME_TEXT];
     for (size_t i = 0; i < replayed->firing_count && i < FIRINGS_SHOWN; i++) {
-        printf("  at %s: ", gs_print_moment(session, replayed->firing[i].time_ns, time));
+        printf("  at %s: ", gs_cli_print_moment(session, replayed->firing[i].time_ns, time));
         gs_cli_print_line(replayed->firing[i].reason);
     }
     if (replayed->fired > FIRINGS_SHOWN)
@@ -43,15 +43,15 @@ static void print_closest(const struct gs_session *session, const struct gs_rule
 {
     char time[GS_TIME_TEXT], value[GS_UNIT_TEXT], line[GS_UNIT_TEXT], text[GS_HELD_BACK_TEXT];
     if (replayed->obstacle != GS_NO_METRIC) {
-        printf("  closest at %s", gs_print_moment(session, replayed->time_ns, time));
+        printf("  closest at %s", gs_cli_print_moment(session, replayed->time_ns, time));
         if (isfinite(replayed->value))
-            printf(": value %s", gs_print_value(replayed->value, rule->unit, value));
+            printf(": value %s", gs_units_print_value(replayed->value, rule->unit, value));
         if (isfinite(replayed->line))
-            printf(", line %s", gs_print_value(replayed->line, rule->unit, line));
+            printf(", line %s", gs_units_print_value(replayed->line, rule->unit, line));
         putchar('\n');
     }
-    printf("  held back by \"%s\": ", gs_obstacle_name(replayed->obstacle));
-    gs_cli_print_line(gs_print_held_back(replayed, text));
+    printf("  held back by \"%s\": ", gs_rules_obstacle_name(replayed->obstacle));
+    gs_cli_print_line(gs_cli_print_held_back(replayed, text));
 }
 
 static void print_missed(const struct gs_replayed *replayed)
@@ -59,8 +59,8 @@ static void print_missed(const struct gs_replayed *replayed)
     char times[GS_UNIT_TEXT];
     for (int i = 0; i < GS_OBSTACLES; i++)
         if (replayed->missed[i])
-            printf("  held back %s by \"%s\"\n", gs_print_times(replayed->missed[i], times),
-                   gs_obstacle_name((enum gs_obstacle)i));
+            printf("  held back %s by \"%s\"\n", gs_cli_print_times(replayed->missed[i], times),
+                   gs_rules_obstacle_name((enum gs_obstacle)i));
 }
 
 static void print_rule(const struct gs_session *session, const struct gs_tried *tried, size_t rule)
@@ -70,21 +70,21 @@ static void print_rule(const struct gs_session *session, const struct gs_tried *
     char times[GS_UNIT_TEXT], from[GS_TIME_TEXT], to[GS_TIME_TEXT];
     int64_t last_ns = gs_history_time(session->history, tried->replay->rows - 1);
     if (replayed->fired) {
-        printf("\n%s fires %s\n", the_rule->name, gs_print_times(replayed->fired, times));
+        printf("\n%s fires %s\n", the_rule->name, gs_cli_print_times(replayed->fired, times));
         print_firings(session, replayed);
     } else {
         printf("\n%s does not fire\n", the_rule->name);
         print_closest(session, the_rule, replayed);
     }
     print_missed(replayed);
-    gs_print_plot(replayed->column, tried->replay->column_count, the_rule->unit,
-                  gs_print_moment(session, gs_history_time(session->history, 0), from),
-                  gs_print_moment(session, last_ns, to));
+    gs_cli_print_plot(replayed->column, tried->replay->column_count, the_rule->unit,
+                      gs_cli_print_moment(session, gs_history_time(session->history, 0), from),
+                      gs_cli_print_moment(session, last_ns, to));
 }
 
 static void print_tried(const struct gs_session *session, const struct gs_tried *tried)
 {
-    struct gs_notes notes = gs_replay_notes(session, tried);
+    struct gs_notes notes = gs_cli_replay_notes(session, tried);
     if (session->count > 1) {
         putchar('\n');
         gs_cli_print_line(tried->rules->file);
@@ -106,12 +106,12 @@ static int cell_width(const struct gs_session *session)
 /* "2, first 110", "never", or "-" where the file has no such rule. */
 static void print_cell(const struct gs_session *session, const struct gs_tried *tried, const char *rule)
 {
-    size_t at = gs_find_rule(tried, rule, strlen(rule));
+    size_t at = gs_cli_find_rule(tried, rule, strlen(rule));
     char cell[64] = "-", time[GS_TIME_TEXT];
     const struct gs_replayed *replayed = at == SIZE_MAX ? NULL : &tried->replay->rule[at];
     if (replayed && replayed->fired)
         snprintf(cell, sizeof cell, "%llu, first %s", (unsigned long long)replayed->fired,
-                 gs_print_moment(session, replayed->firing[0].time_ns, time));
+                 gs_cli_print_moment(session, replayed->firing[0].time_ns, time));
     else if (replayed)
         snprintf(cell, sizeof cell, "never");
     bool last = tried == &session->tried[session->count - 1];
@@ -126,10 +126,10 @@ static void print_row(const struct gs_session *session, const char *rule)
     putchar('\n');
 }
 
-static bool stood_before(const struct gs_session *session, size_t file, const char *rule)
+static bool was_in_earlier_file(const struct gs_session *session, size_t file, const char *rule)
 {
     for (size_t i = 0; i < file; i++)
-        if (gs_find_rule(&session->tried[i], rule, strlen(rule)) != SIZE_MAX)
+        if (gs_cli_find_rule(&session->tried[i], rule, strlen(rule)) != SIZE_MAX)
             return true;
     return false;
 }
@@ -155,11 +155,11 @@ static void print_table(const struct gs_session *session)
     putchar('\n');
     for (size_t i = 0; i < session->count; i++)
         for (size_t k = 0; k < session->tried[i].rules->rule_count; k++)
-            if (!stood_before(session, i, session->tried[i].rules->rule[k].name))
+            if (!was_in_earlier_file(session, i, session->tried[i].rules->rule[k].name))
                 print_row(session, session->tried[i].rules->rule[k].name);
 }
 
-void gs_replay_print(const struct gs_session *session)
+void gs_cli_replay_print(const struct gs_session *session)
 {
     print_history(session);
     if (session->count > 1)

@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *gs_print_moment(const struct gs_session *session, int64_t time_ns, char out[GS_TIME_TEXT])
+const char *gs_cli_print_moment(const struct gs_session *session, int64_t time_ns, char out[GS_TIME_TEXT])
 {
     if (!session->about.plain_seconds)
-        return gs_print_time(time_ns, GS_TIME_ISO, out);
+        return gs_clock_print(time_ns, GS_TIME_ISO, out);
     int length = snprintf(out, GS_TIME_TEXT, "%.3f", (double)time_ns / GS_NS_PER_S);
     while (out[length - 1] == '0')
         out[--length] = 0;
@@ -15,20 +15,20 @@ const char *gs_print_moment(const struct gs_session *session, int64_t time_ns, c
     return out;
 }
 
-const char *gs_print_times(uint64_t times, char out[GS_UNIT_TEXT])
+const char *gs_cli_print_times(uint64_t times, char out[GS_UNIT_TEXT])
 {
     snprintf(out, GS_UNIT_TEXT, "%llu time%s", (unsigned long long)times, times == 1 ? "" : "s");
     return out;
 }
 
-const char *gs_print_held_back(const struct gs_replayed *replayed, char out[GS_HELD_BACK_TEXT])
+const char *gs_cli_print_held_back(const struct gs_replayed *replayed, char out[GS_HELD_BACK_TEXT])
 {
     snprintf(out, GS_HELD_BACK_TEXT, "%s%s", replayed->held_back,
              replayed->obstacle == GS_NO_LIMIT ? "; give the limit with --limit SIZE" : "");
     return out;
 }
 
-size_t gs_find_rule(const struct gs_tried *tried, const char *name, size_t length)
+size_t gs_cli_find_rule(const struct gs_tried *tried, const char *name, size_t length)
 {
     for (size_t i = 0; i < tried->rules->rule_count; i++)
         if (strlen(tried->rules->rule[i].name) == length &&
@@ -40,13 +40,13 @@ size_t gs_find_rule(const struct gs_tried *tried, const char *name, size_t lengt
 /* Live, `heap_in_use above` is judged as the line is crossed. Such rules are what the alarm is for. */
 static bool has_alarm(const struct gs_tried *tried, uint64_t limit_bytes)
 {
-    struct gs_judge *judge = gs_judge_new(tried->rules, limit_bytes);
-    bool has = judge && gs_judge_alarm_line(judge, 0) != UINT64_MAX;
-    gs_judge_free(judge);
+    struct gs_judge *judge = gs_rules_judge_new(tried->rules, limit_bytes);
+    bool has = judge && gs_rules_judge_alarm_line(judge, 0) != UINT64_MAX;
+    gs_rules_judge_free(judge);
     return has;
 }
 
-struct gs_notes gs_replay_notes(const struct gs_session *session, const struct gs_tried *tried)
+struct gs_notes gs_cli_replay_notes(const struct gs_session *session, const struct gs_tried *tried)
 {
     struct gs_notes notes = {0};
     char step[GS_UNIT_TEXT], interval[GS_UNIT_TEXT];
@@ -54,7 +54,8 @@ struct gs_notes gs_replay_notes(const struct gs_session *session, const struct g
     if (tried->replay->counts_ticks && step_ns != tried->rules->interval_ns)
         snprintf(notes.text[notes.count++], sizeof *notes.text,
                  "rows are %s apart, the rules' interval is %s: a window of 10 ticks is taken for 10 rows",
-                 gs_print_duration(step_ns, step), gs_print_duration(tried->rules->interval_ns, interval));
+                 gs_units_print_duration(step_ns, step),
+                 gs_units_print_duration(tried->rules->interval_ns, interval));
     if (has_alarm(tried, session->limit_bytes))
         snprintf(notes.text[notes.count++], sizeof *notes.text,
                  "live, heap_in_use \"above\" is judged as the line is crossed, not at ticks alone: it may "

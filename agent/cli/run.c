@@ -39,14 +39,14 @@ static int check_rules(const struct run_options *options, char dir[PATH_MAX], st
     size_t length = gs_default_rules_length;
     struct gs_errors errors = {0};
     int failed =
-        options->rules ? gs_read_file(AT_FDCWD, options->rules, GS_RULES_TEXT_MAX, &text, &length) : 0;
+        options->rules ? gs_file_read(AT_FDCWD, options->rules, GS_RULES_TEXT_MAX, &text, &length) : 0;
     if (failed)
-        return gs_complain(GS_IO, "%s: %s", options->rules, strerrordesc_np(-failed));
+        return gs_cli_complain(GS_IO, "%s: %s", options->rules, strerrordesc_np(-failed));
     struct gs_rules *rules = gs_rules_read(text ? text : gs_default_rules_text, length,
                                            options->rules ? options->rules : "(built-in rules)", &errors);
     for (size_t i = 0; i < errors.count; i++) {
         char line[640];
-        gs_error_format(&errors.item[i], line, sizeof line);
+        gs_errors_format(&errors.item[i], line, sizeof line);
         fprintf(stderr, "%s\n", line);
     }
     if (rules) {
@@ -54,8 +54,8 @@ static int check_rules(const struct run_options *options, char dir[PATH_MAX], st
         *limits = (struct gs_store_limits){rules->incidents.keep, rules->incidents.max_bytes,
                                            rules->incidents.max_age_ns};
     }
-    int status =
-        rules ? GS_FINE : gs_complain(GS_NO, "not started: the rules are wrong (gumshoe check says more)");
+    int status = rules ? GS_FINE
+                       : gs_cli_complain(GS_NO, "not started: the rules are wrong (gumshoe check says more)");
     gs_rules_free(rules);
     gs_errors_fini(&errors);
     gs_free(text);
@@ -115,12 +115,13 @@ static int become(const struct run_options *options, const char *library, const 
         preload(library);
     execvp(options->command[0], options->command);
     int error = errno;
-    gs_complain(GS_FINE, "%s: %s", options->command[0],
-                error == ENOENT ? "command not found" : strerrordesc_np(error));
+    gs_cli_complain(GS_FINE, "%s: %s", options->command[0],
+                    error == ENOENT ? "command not found" : strerrordesc_np(error));
     return error == ENOENT ? NOT_FOUND : NOT_EXECUTABLE;
 }
 
-/* ---- the parent ------------------------------------------------------------------------------------------------------------- */
+/* ---- the parent -------------------------------------------------------------------------------------------------------------
+ * */
 
 static volatile pid_t child; // 0: it has ended
 /* The last SIGTERM, SIGINT or SIGHUP that somebody sent us, or the terminal both of us; 0: none. */
@@ -128,7 +129,7 @@ static volatile sig_atomic_t asked_to_stop;
 static volatile sig_atomic_t stop_waiting; // one of them came after the child's end
 
 /* Hand a signal that somebody sent us on to the child. What the terminal sends, the child gets by itself. */
-static void hand_on(int signal, siginfo_t *from, void *context)
+static void forward_signal(int signal, siginfo_t *from, void *context)
 {
     (void)context;
     if (signal == SIGTERM || signal == SIGINT || signal == SIGHUP) {
@@ -139,11 +140,11 @@ static void hand_on(int signal, siginfo_t *from, void *context)
         kill(child, signal);
 }
 
-static void hand_signals_on(void)
+static void forward_signals(void)
 {
     static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
-        struct sigaction old, action = {.sa_sigaction = hand_on, .sa_flags = SA_SIGINFO | SA_RESTART};
+        struct sigaction old, action = {.sa_sigaction = forward_signal, .sa_flags = SA_SIGINFO | SA_RESTART};
         if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN) // nohup's stay ignored
             sigaction(signals[i], &action, NULL);
     }
@@ -166,22 +167,22 @@ static int exit_status(int status)
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-/* gs_recover_child, which is tried again while another process makes an incident in DIR; not for long, and not once we are told to
- * end as well. */
+/* gs_incident_recover_child, which is tried again while another process makes an incident in DIR; not for long, and not once we
+ * are told to end as well. */
 static int recover_child(struct gs_store *store, const char *dir, const char *name, int status)
 {
     char path[PATH_MAX];
-    struct gs_recover_wait wait = {.store = store, .dir = dir};
+    struct gs_cli_recover_wait wait = {.store = store, .dir = dir};
     for (;;) {
-        int made = gs_recover_child(store, name, status, path);
-        if (made != -EWOULDBLOCK || stop_waiting || !gs_recover_wait(&wait))
+        int made = gs_incident_recover_child(store, name, status, path);
+        if (made != -EWOULDBLOCK || stop_waiting || !gs_cli_recover_wait(&wait))
             return made;
     }
 }
 
-/* The child has ended: what it has left in DIR becomes an incident if a signal ended it, but for one by which it was asked to stop.
- * The status stays the child's whatever comes of that. NAME: of its box, but for its ending. */
-static void see_to_box(const char *dir, const struct gs_store_limits *limits, const char *name, int status)
+/* The child has ended: what it has left in DIR becomes an incident if a signal ended it, but for one by which it was asked to
+ * stop. The status stays the child's whatever comes of that. NAME: of its box, but for its ending. */
+static void handle_box(const char *dir, const struct gs_store_limits *limits, const char *name, int status)
 {
     char path[PATH_MAX], why[256];
     if (snprintf(path, sizeof path, "%s/.live/%s.box", dir, name) >= (int)sizeof path ||
@@ -193,30 +194,30 @@ static void see_to_box(const char *dir, const struct gs_store_limits *limits, co
     bool asked = WIFSIGNALED(status) && WTERMSIG(status) == asked_to_stop;
     int made = store ? recover_child(store, dir, name, asked ? 0 : status) : 0;
     if (!store)
-        gs_complain(GS_FINE, "%s: %s", dir, why);
+        gs_cli_complain(GS_FINE, "%s: %s", dir, why);
     else if (made == -EWOULDBLOCK)
-        gs_complain(GS_FINE,
-                    "%s: the black box stays: the next start makes an incident of it, or gumshoe recover "
-                    "%s/.live/%s.box",
-                    dir, dir, name);
+        gs_cli_complain(GS_FINE,
+                        "%s: the black box stays: the next start makes an incident of it, or gumshoe recover "
+                        "%s/.live/%s.box",
+                        dir, dir, name);
     else if (made < 0)
-        gs_complain(GS_FINE, "%s: the incident of its death could not be written: %s", dir,
-                    strerrordesc_np(-made));
+        gs_cli_complain(GS_FINE, "%s: the incident of its death could not be written: %s", dir,
+                        strerrordesc_np(-made));
     gs_store_close(store);
 }
 
 static void tell_incidents(const char *dir, int64_t since_ns)
 {
-    struct gs_incident_list list;
+    struct gs_store_list list;
     size_t fresh = 0;
-    if (gs_incident_list(dir, &list))
+    if (gs_store_list(dir, &list))
         return;
     for (size_t i = 0; i < list.count; i++)
         fresh += list.entry[i].triggered_ns >= since_ns;
     if (fresh)
         fprintf(stderr, "gumshoe: %zu incident%s in %s: gumshoe show --dir %s\n", fresh,
                 fresh == 1 ? "" : "s", dir, dir);
-    gs_incident_list_fini(&list);
+    gs_store_list_fini(&list);
 }
 
 static int run(const struct run_options *options)
@@ -224,40 +225,41 @@ static int run(const struct run_options *options)
     char library[PATH_MAX], dir[PATH_MAX], name[GS_LIVE_NAME];
     struct gs_store_limits limits;
     struct gs_program program;
-    int64_t started_ns = gs_realtime_ns();
+    int64_t started_ns = gs_clock_realtime_ns();
     int status = check_rules(options, dir, &limits);
     if (status != GS_FINE)
         return status;
     if (!find_library(library))
-        return gs_complain(GS_IO,
-                           "libgumshoe.so.1 is neither beside this command nor in ../" GS_LIBRARY_FROM_BIN
-                           ": is the installation complete?");
-    gs_look_at_program(options->command[0], &program);
+        return gs_cli_complain(GS_IO,
+                               "libgumshoe.so.1 is neither beside this command nor in ../" GS_LIBRARY_FROM_BIN
+                               ": is the installation complete?");
+    gs_cli_inspect_program(options->command[0], &program);
     if (*program.unwatched)
-        gs_complain(GS_FINE, "warning: %s %s: it runs unwatched", program.file, program.unwatched);
+        gs_cli_complain(GS_FINE, "warning: %s %s: it runs unwatched", program.file, program.unwatched);
     sigset_t all, old;
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &old); // none is lost between fork and the handlers
     child = fork();
     if (child < 0)
-        return gs_complain(GS_IO, "fork: %s", strerrordesc_np(errno));
+        return gs_cli_complain(GS_IO, "fork: %s", strerrordesc_np(errno));
     if (child == 0) {
         sigprocmask(SIG_SETMASK, &old, NULL);
         _exit(become(options, program.preload ? library : NULL, dir));
     }
-    bool named = gs_live_name(child, name); // its number is not given to others before we have waited for it
-    hand_signals_on();
+    bool named =
+        gs_store_live_name(child, name); // its number is not given to others before we have waited for it
+    forward_signals();
     sigprocmask(SIG_SETMASK, &old, NULL);
     if (!wait_for_child(&status))
-        return gs_complain(GS_IO, "wait: %s", strerrordesc_np(errno));
+        return gs_cli_complain(GS_IO, "wait: %s", strerrordesc_np(errno));
     if (named)
-        see_to_box(dir, &limits, name, status);
+        handle_box(dir, &limits, name, status);
     if (options->verbose || isatty(STDERR_FILENO))
         tell_incidents(dir, started_ns);
     return exit_status(status);
 }
 
-int gs_cmd_run(struct gs_arguments *arguments)
+int gs_cli_run_run(struct gs_arguments *arguments)
 {
     const char *rules = getenv("GUMSHOE_RULES"), *dir = getenv("GUMSHOE_DIR");
     struct run_options wanted = {.rules = rules && *rules ? rules : NULL, .dir = dir && *dir ? dir : NULL};
@@ -276,7 +278,7 @@ int gs_cmd_run(struct gs_arguments *arguments)
     if (!gs_cli_read_options(arguments, options, &status))
         return status;
     if (arguments->operand_count == 0)
-        return gs_usage(arguments->command, "which command?");
+        return gs_cli_usage(arguments->command, "which command?");
     wanted.command = arguments->operand;
     return run(&wanted);
 }

@@ -5,16 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 
-struct step {
+struct unit_step {
     const char *suffix, *names[4];
     double factor;
 };
 struct family {
-    const struct step *step;
+    const struct unit_step *step;
     size_t count, fallback;
 }; // fallback: where nothing reaches 1
 
-static const struct step bytes[] = {
+static const struct unit_step bytes[] = {
     {"B", {"b", "byte"}, 1},
     {"kB", {"kb", "kbyte", "kilobyte"}, 0x1p10},
     {"MB", {"mb", "mbyte", "megabyte"}, 0x1p20},
@@ -22,7 +22,7 @@ static const struct step bytes[] = {
     {"TB", {"tb", "tbyte", "terabyte"}, 0x1p40},
     {"PB", {"pb", "pbyte", "petabyte"}, 0x1p50},
 };
-static const struct step times[] = {
+static const struct unit_step times[] = {
     {"ns", {"ns", "nanosecond"}, 1},    {"us", {"us", "microsecond"}, 1e3},
     {"ms", {"ms", "millisecond"}, 1e6}, {"s", {"s", "sec", "second"}, 1e9},
     {"hrs", {"hour", "hr"}, 3600e9},
@@ -30,7 +30,7 @@ static const struct step times[] = {
 static const struct family families[] = {{bytes, 6, 0}, {times, 5, 3}};
 
 /* The step called UNIT, in lower case and without a plural s. */
-static const struct step *find(const struct family *family, const char *unit)
+static const struct unit_step *find(const struct family *family, const char *unit)
 {
     char name[32];
     size_t length = strnlen(unit, sizeof name - 1);
@@ -46,9 +46,9 @@ static const struct step *find(const struct family *family, const char *unit)
     return NULL;
 }
 
-static const struct step *best(const struct family *family, double value)
+static const struct unit_step *best(const struct family *family, double value)
 {
-    const struct step *chosen = NULL;
+    const struct unit_step *chosen = NULL;
     for (size_t i = 0; i < family->count; i++)
         if (value / family->step[i].factor >= 1)
             chosen = &family->step[i];
@@ -64,15 +64,15 @@ static const char *suffix_of_plain(const char *unit)
     return unit;
 }
 
-struct gs_scale gs_scale_for(const char *unit, long long min, long long max)
+struct gs_scale gs_cli_scale_for(const char *unit, long long min, long long max)
 {
     min = min < 0 ? -min : min;
     max = max < 0 ? -max : max;
     for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
-        const struct step *from = find(&families[i], unit);
+        const struct unit_step *from = find(&families[i], unit);
         if (!from)
             continue;
-        const struct step *small = best(&families[i], (double)min * from->factor);
+        const struct unit_step *small = best(&families[i], (double)min * from->factor);
         if (small != best(&families[i], (double)max * from->factor) && min * 100 < max)
             small =
                 best(&families[i], (double)min * 100 * from->factor); // so that the smallest still reads 0.01
@@ -81,7 +81,7 @@ struct gs_scale gs_scale_for(const char *unit, long long min, long long max)
     return (struct gs_scale){unit, 1, suffix_of_plain(unit)};
 }
 
-const char *gs_print_scaled(long long value, const struct gs_scale *scale, char *out, size_t size)
+const char *gs_cli_print_scaled(long long value, const struct gs_scale *scale, char *out, size_t size)
 {
     int length = snprintf(out, size, "%.2f", (double)value * scale->factor);
     if (length > 3 && strcmp(out + length - 3, ".00") == 0)
@@ -92,13 +92,13 @@ const char *gs_print_scaled(long long value, const struct gs_scale *scale, char 
     return out;
 }
 
-const char *gs_print_label(long long value, const char *unit, char *out, size_t size)
+const char *gs_cli_print_label(long long value, const char *unit, char *out, size_t size)
 {
-    struct gs_scale scale = gs_scale_for(unit, value, value);
-    return gs_print_scaled(value, &scale, out, size);
+    struct gs_scale scale = gs_cli_scale_for(unit, value, value);
+    return gs_cli_print_scaled(value, &scale, out, size);
 }
 
-const char *gs_print_share(long long value, long long total, char *out, size_t size)
+const char *gs_cli_print_share(long long value, long long total, char *out, size_t size)
 {
     double percent = total ? fabs((double)value / (double)total) * 100 : 0;
     if (percent >= 99.95 && percent <= 100.05)

@@ -13,20 +13,20 @@ enum { SUMMARY_BYTES_MAX = 1 << 20 };
 /* The newest incident of DIR whose name begins with PREFIX, as a path. GS_NO when there is none. */
 static int find_incident(const char *dir, const char *prefix, char out[PATH_MAX])
 {
-    struct gs_incident_list list;
-    int error = gs_incident_list(dir, &list), status = GS_NO;
+    struct gs_store_list list;
+    int error = gs_store_list(dir, &list), status = GS_NO;
     if (error)
-        return gs_complain(GS_IO, "%s: %s", dir, strerrordesc_np(-error));
+        return gs_cli_complain(GS_IO, "%s: %s", dir, strerrordesc_np(-error));
     for (size_t i = list.count; i-- > 0 && status == GS_NO;)
         if (strncmp(list.entry[i].name, prefix, strlen(prefix)) == 0) {
             snprintf(out, PATH_MAX, "%s/%s", dir, list.entry[i].name);
             status = GS_FINE;
         }
     if (status == GS_NO && *prefix)
-        gs_complain(GS_NO, "%s: no incident's name begins with \"%s\"", dir, prefix);
+        gs_cli_complain(GS_NO, "%s: no incident's name begins with \"%s\"", dir, prefix);
     else if (status == GS_NO)
-        gs_complain(GS_NO, "no incidents in %s", dir);
-    gs_incident_list_fini(&list);
+        gs_cli_complain(GS_NO, "no incidents in %s", dir);
+    gs_store_list_fini(&list);
     return status;
 }
 
@@ -39,7 +39,7 @@ static int resolve(const char *wanted, const char *dir, char out[PATH_MAX])
         return GS_FINE;
     }
     if (wanted && strchr(wanted, '/'))
-        return gs_complain(GS_IO, "%s: %s", wanted, strerrordesc_np(errno ? errno : ENOENT));
+        return gs_cli_complain(GS_IO, "%s: %s", wanted, strerrordesc_np(errno ? errno : ENOENT));
     return find_incident(dir, wanted ? wanted : "", out);
 }
 
@@ -54,10 +54,10 @@ static int print_summary(const char *path)
 {
     char *text = NULL;
     size_t length;
-    int error = gs_incident_read_file(path, "summary.txt", SUMMARY_BYTES_MAX, &text, &length);
+    int error = gs_store_read_incident_file(path, "summary.txt", SUMMARY_BYTES_MAX, &text, &length);
     if (error)
-        return gs_complain(GS_IO, "%s/summary.txt: %s", path, strerrordesc_np(-error));
-    gs_print_harmless(text, length);
+        return gs_cli_complain(GS_IO, "%s/summary.txt: %s", path, strerrordesc_np(-error));
+    gs_cli_print_harmless(text, length);
     gs_free(text);
     return GS_FINE;
 }
@@ -78,13 +78,13 @@ static void print_failures(const json_t *errors)
 static int show(const char *path, bool as_json)
 {
     char why[200];
-    json_t *json = gs_incident_load(path, why, sizeof why);
+    json_t *json = gs_store_load_incident(path, why, sizeof why);
     if (!json)
-        return gs_complain(GS_IO, "%s: %s", path, why);
+        return gs_cli_complain(GS_IO, "%s: %s", path, why);
     int status = GS_FINE;
     if (as_json) {
         bool placed = json_object_set_new(json, "dir", gs_json_text(path)) == 0;
-        status = gs_print_json(placed ? json : NULL);
+        status = gs_cli_print_json(placed ? json : NULL);
     } else {
         if (!json_boolean_value(json_object_get(json, "complete")))
             print_failures(json_object_get(json, "errors"));
@@ -94,9 +94,9 @@ static int show(const char *path, bool as_json)
     return status;
 }
 
-int gs_cmd_show(struct gs_arguments *arguments)
+int gs_cli_run_show(struct gs_arguments *arguments)
 {
-    const char *dir = gs_default_dir();
+    const char *dir = gs_cli_default_dir();
     char path[PATH_MAX];
     bool json = false;
     int status;
@@ -110,7 +110,7 @@ int gs_cmd_show(struct gs_arguments *arguments)
     if (!gs_cli_read_options(arguments, options, &status))
         return status;
     if (arguments->operand_count > 1)
-        return gs_usage(arguments->command, "one incident at a time");
+        return gs_cli_usage(arguments->command, "one incident at a time");
     status = resolve(arguments->operand[0], dir, path);
     if (status != GS_FINE)
         return status;

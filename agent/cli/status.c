@@ -70,7 +70,7 @@ static void print_status(const json_t *status)
         printf("\n%lld %s being captured now\n", under_way, under_way == 1 ? "incident is" : "incidents are");
 }
 
-int gs_cmd_status(struct gs_arguments *arguments)
+int gs_cli_run_status(struct gs_arguments *arguments)
 {
     bool as_json = false;
     int status;
@@ -83,14 +83,14 @@ int gs_cmd_status(struct gs_arguments *arguments)
     int pid = gs_cli_read_pid(arguments);
     if (!pid)
         return GS_USAGE;
-    json_t *answer = gs_ask_agent(pid, json_pack("{s:s}", "command", "status"), ANSWER_SECONDS, &status);
+    json_t *answer = gs_cli_ask_agent(pid, json_pack("{s:s}", "command", "status"), ANSWER_SECONDS, &status);
     if (!answer && status == GS_NO && kill(pid, 0) != 0 && errno == ESRCH)
-        return gs_complain(GS_NO, "there is no process %d", pid);
+        return gs_cli_complain(GS_NO, "there is no process %d", pid);
     if (!answer)
-        return status == GS_NO ? gs_complain(GS_NO, "process %d has no agent that can be asked", pid)
+        return status == GS_NO ? gs_cli_complain(GS_NO, "process %d has no agent that can be asked", pid)
                                : status;
     if (as_json)
-        status = gs_print_json(answer);
+        status = gs_cli_print_json(answer);
     else
         print_status(answer);
     json_decref(answer);

@@ -15,48 +15,48 @@ static void print_notes(const struct gs_text *notes)
 {
     const char *line = notes->bytes ? notes->bytes : "";
     for (const char *end; (end = strchr(line, '\n')); line = end + 1)
-        (void)gs_complain(GS_FINE, "%.*s", (int)(end - line), line);
+        (void)gs_cli_complain(GS_FINE, "%.*s", (int)(end - line), line);
 }
 
-static int print(const struct gs_history *history, const struct gs_suggest_wish *wish)
+static int print(const struct gs_history *history, const struct gs_suggest_constraints *constraints)
 {
     struct gs_text out = {0}, notes = {0};
-    int error = gs_suggest(history, wish, &out, &notes), status = GS_FINE;
+    int error = gs_reader_suggest(history, constraints, &out, &notes), status = GS_FINE;
     print_notes(&notes);
     if (error == -ENODATA)
         status = GS_NO;
     else if (error)
-        status = gs_complain(GS_IO, "no rules could be fitted: %s", strerrordesc_np(-error));
+        status = gs_cli_complain(GS_IO, "no rules could be fitted: %s", strerrordesc_np(-error));
     else if (fwrite(out.bytes, 1, out.length, stdout) != out.length || fflush(stdout))
-        status = gs_complain(GS_IO, "standard output: %s", strerrordesc_np(errno));
+        status = gs_cli_complain(GS_IO, "standard output: %s", strerrordesc_np(errno));
     gs_text_fini(&out);
     gs_text_fini(&notes);
     return status;
 }
 
-static int suggest(const char *path, struct gs_suggest_wish *wish)
+static int suggest(const char *path, struct gs_suggest_constraints *constraints)
 {
     struct gs_history_about about = {0};
     int status = GS_FINE;
-    struct gs_history *history = gs_load_history(path, &about, &status);
+    struct gs_history *history = gs_cli_load_history(path, &about, &status);
     if (!history)
         return status;
-    if (!wish->limit_bytes)
-        wish->limit_bytes = about.limit_bytes;
-    status = print(history, wish);
+    if (!constraints->limit_bytes)
+        constraints->limit_bytes = about.limit_bytes;
+    status = print(history, constraints);
     gs_history_free(history);
     return status;
 }
 
-int gs_cmd_suggest(struct gs_arguments *arguments)
+int gs_cli_run_suggest(struct gs_arguments *arguments)
 {
-    struct gs_suggest_wish wish = {0};
+    struct gs_suggest_constraints constraints = {0};
     long long per_week = 1;
     int status;
     const struct gs_option options[] = {
         {"per-week", .argument = "N", .number = &per_week, .least = 0, .most = PER_WEEK_MAX,
          .help = "incidents that the history may have in a week by these rules (default: 1)"},
-        {"limit", .argument = "SIZE", .size = &wish.limit_bytes,
+        {"limit", .argument = "SIZE", .size = &constraints.limit_bytes,
          .help = "the memory limit (default: what the history says)"},
         {.argument = "HISTORY",
          .help =
@@ -66,8 +66,8 @@ int gs_cmd_suggest(struct gs_arguments *arguments)
     if (!gs_cli_read_options(arguments, options, &status))
         return status;
     if (arguments->operand_count != 1)
-        return gs_usage(arguments->command,
-                        arguments->operand_count ? "one history at a time" : "which history?");
-    wish.per_week = (uint64_t)per_week;
-    return suggest(arguments->operand[0], &wish);
+        return gs_cli_usage(arguments->command,
+                            arguments->operand_count ? "one history at a time" : "which history?");
+    constraints.per_week = (uint64_t)per_week;
+    return suggest(arguments->operand[0], &constraints);
 }

@@ -45,18 +45,19 @@ static struct gs_profile *read_profile(const char *given)
     char path[PATH_MAX], why[160], *bytes = NULL;
     size_t length;
     if (!locate(given, path)) {
-        gs_complain(GS_IO, "%s: there is no profile in this folder", given);
+        gs_cli_complain(GS_IO, "%s: there is no profile in this folder", given);
         return NULL;
     }
-    int error = gs_read_file(AT_FDCWD, path, PROFILE_BYTES_MAX, &bytes, &length);
+    int error = gs_file_read(AT_FDCWD, path, PROFILE_BYTES_MAX, &bytes, &length);
     if (error) {
-        gs_complain(GS_IO, "%s: %s", path, error == -EINVAL ? "it is not a file" : strerrordesc_np(-error));
+        gs_cli_complain(GS_IO, "%s: %s", path,
+                        error == -EINVAL ? "it is not a file" : strerrordesc_np(-error));
         return NULL;
     }
-    struct gs_profile *profile = gs_profile_read(bytes, length, why, sizeof why);
+    struct gs_profile *profile = gs_reader_profile(bytes, length, why, sizeof why);
     gs_free(bytes);
     if (!profile)
-        gs_complain(GS_IO, "%s: %s", path, why);
+        gs_cli_complain(GS_IO, "%s: %s", path, why);
     return profile;
 }
 
@@ -111,7 +112,7 @@ static struct gs_scale scale_of(const struct gs_top *top, const char *unit)
         if (value && (min == 0 || value < min))
             min = value;
     }
-    return gs_scale_for(unit, min ? min : top->total, top->total);
+    return gs_cli_scale_for(unit, min ? min : top->total, top->total);
 }
 
 static void print_time(int64_t time_ns)
@@ -136,11 +137,11 @@ static void print_duration(const struct gs_profile *profile, const struct gs_top
     if (is_time && top->total) {
         char part[32];
         snprintf(share, sizeof share, "(%s)",
-                 gs_print_share(top->total, profile->duration_ns, part, sizeof part));
+                 gs_cli_print_share(top->total, profile->duration_ns, part, sizeof part));
     }
     printf("Duration: %s, Total samples = %s %s\n",
-           gs_print_label(profile->duration_ns, "nanoseconds", duration, sizeof duration),
-           gs_print_scaled(top->total, scale, total, sizeof total), share);
+           gs_cli_print_label(profile->duration_ns, "nanoseconds", duration, sizeof duration),
+           gs_cli_print_scaled(top->total, scale, total, sizeof total), share);
 }
 
 static void print_head(const struct gs_profile *profile, const struct gs_top *top, int type,
@@ -148,7 +149,7 @@ static void print_head(const struct gs_profile *profile, const struct gs_top *to
 {
     if (profile->mapping_count && *profile->mapping[0].path) {
         fputs("File: ", stdout);
-        gs_cli_print_line(gs_base_name(profile->mapping[0].path));
+        gs_cli_print_line(gs_text_base_name(profile->mapping[0].path));
     }
     if (profile->mapping_count && *profile->mapping[0].build_id) {
         fputs("Build ID: ", stdout);
@@ -171,14 +172,14 @@ static void print_account(const struct gs_top *top, struct shown shown, const st
     int64_t sum = 0;
     for (size_t i = 0; i < top->count; i++)
         sum += top->row[i].flat;
-    gs_print_share(sum, top->total, share, sizeof share);
+    gs_cli_print_share(sum, top->total, share, sizeof share);
     printf("Showing nodes accounting for %s, %s of %s total\n",
-           gs_print_scaled(sum, scale, sum_text, sizeof sum_text), share + strspn(share, " "),
-           gs_print_scaled(top->total, scale, total, sizeof total));
+           gs_cli_print_scaled(sum, scale, sum_text, sizeof sum_text), share + strspn(share, " "),
+           gs_cli_print_scaled(top->total, scale, total, sizeof total));
     if (top->total && shown.dropped)
-        printf(
-            "Dropped %zu node%s (cum <= %s)\n", shown.dropped, shown.dropped == 1 ? "" : "s",
-            gs_print_scaled((long long)((double)top->total * NODE_FRACTION), scale, cutoff, sizeof cutoff));
+        printf("Dropped %zu node%s (cum <= %s)\n", shown.dropped, shown.dropped == 1 ? "" : "s",
+               gs_cli_print_scaled((long long)((double)top->total * NODE_FRACTION), scale, cutoff,
+                                   sizeof cutoff));
     if (top->total && top->count && top->count < shown.candidates)
         printf("Showing top %zu nodes out of %zu\n", top->count, shown.candidates);
 }
@@ -191,11 +192,11 @@ static void print_rows(const struct gs_top *top, const struct gs_scale *scale)
     for (size_t i = 0; i < top->count; i++) {
         const struct gs_top_row *row = &top->row[i];
         sum += row->flat;
-        printf("%10s %s %s %10s %s  ", gs_print_scaled(row->flat, scale, flat, sizeof flat),
-               gs_print_share(row->flat, top->total, flat_share, sizeof flat_share),
-               gs_print_share(sum, top->total, sum_share, sizeof sum_share),
-               gs_print_scaled(row->cum, scale, cum, sizeof cum),
-               gs_print_share(row->cum, top->total, cum_share, sizeof cum_share));
+        printf("%10s %s %s %10s %s  ", gs_cli_print_scaled(row->flat, scale, flat, sizeof flat),
+               gs_cli_print_share(row->flat, top->total, flat_share, sizeof flat_share),
+               gs_cli_print_share(sum, top->total, sum_share, sizeof sum_share),
+               gs_cli_print_scaled(row->cum, scale, cum, sizeof cum),
+               gs_cli_print_share(row->cum, top->total, cum_share, sizeof cum_share));
         gs_cli_print_line(row->function);
     }
 }
@@ -220,12 +221,14 @@ static int print_as_json(const struct gs_profile *profile, struct gs_top *top, i
     json_t *json = json_pack("{s:s, s:s, s:I, s:o}", "sample_type", profile->sample_type[type].type, "unit",
                              profile->sample_type[type].unit, "total", (json_int_t)top->total, "rows",
                              gs_json_take(&rows));
-    int status = json ? gs_print_json(json) : gs_complain(GS_IO, "the profile's sample types are not text");
+    int status =
+        json ? gs_cli_print_json(json) : gs_cli_complain(GS_IO, "the profile's sample types are not text");
     json_decref(json);
     return status;
 }
 
-/* ---- the command ------------------------------------------------------------------------------------------------------------ */
+/* ---- the command ------------------------------------------------------------------------------------------------------------
+ * */
 
 static int unknown_type(const struct gs_profile *profile, const char *name)
 {
@@ -243,7 +246,7 @@ static int show(struct gs_profile *profile, const struct top_options *options)
     if (type < 0)
         return unknown_type(profile, options->sample ? options->sample : "");
     if (gs_profile_top(profile, type, &top))
-        return gs_complain(GS_IO, "there is not enough memory");
+        return gs_cli_complain(GS_IO, "there is not enough memory");
     if (options->json) {
         status = print_as_json(profile, &top, type, options);
     } else {
@@ -253,7 +256,7 @@ static int show(struct gs_profile *profile, const struct top_options *options)
         print_account(&top, shown, &scale);
         print_rows(&top, &scale);
     }
-    gs_top_fini(&top);
+    gs_profile_top_fini(&top);
     return status;
 }
 
@@ -265,11 +268,11 @@ static int subtract_base(struct gs_profile *profile, const char *path)
     int error = gs_profile_subtract(profile, base);
     gs_profile_free(base);
     if (error == -EINVAL)
-        return gs_complain(GS_NO, "%s: its sample types are not those of the profile", path);
-    return error ? gs_complain(GS_IO, "there is not enough memory") : GS_FINE;
+        return gs_cli_complain(GS_NO, "%s: its sample types are not those of the profile", path);
+    return error ? gs_cli_complain(GS_IO, "there is not enough memory") : GS_FINE;
 }
 
-int gs_cmd_top(struct gs_arguments *arguments)
+int gs_cli_run_top(struct gs_arguments *arguments)
 {
     struct top_options wanted = {0};
     int status;
@@ -288,8 +291,8 @@ int gs_cmd_top(struct gs_arguments *arguments)
     if (!gs_cli_read_options(arguments, options, &status))
         return status;
     if (arguments->operand_count != 1)
-        return gs_usage(arguments->command,
-                        arguments->operand_count ? "one profile at a time" : "which profile?");
+        return gs_cli_usage(arguments->command,
+                            arguments->operand_count ? "one profile at a time" : "which profile?");
     struct gs_profile *profile = read_profile(arguments->operand[0]);
     if (!profile)
         return GS_IO;

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-struct reading {
+struct anchor_reading {
     const struct gs_memory *memory;
     struct gs_anchor anchor;
     struct gs_anchor_stacks stacks;
@@ -23,13 +23,13 @@ struct reading {
     size_t kept_capacity;
 };
 
-static bool read_at(const struct reading *r, const void *at, uint64_t offset, void *out, size_t length)
+static bool read_at(const struct anchor_reading *r, const void *at, uint64_t offset, void *out, size_t length)
 {
     return r->memory->read(r->memory, (uint64_t)(uintptr_t)at + offset, out, length);
 }
 
 /* SIZE zeroed bytes that live as long as what is read; NULL: no memory. */
-static void *keep(struct reading *r, size_t size)
+static void *keep(struct anchor_reading *r, size_t size)
 {
     struct gs_anchored *out = r->out;
     if (gs_grow(&out->kept, &r->kept_capacity, out->kept_count + 1, sizeof *out->kept))
@@ -42,7 +42,7 @@ static void *keep(struct reading *r, size_t size)
 
 /* ---- finding it -------------------------------------------------------------------------------------------------------- */
 
-uint64_t gs_anchor_find(const struct gs_memory *memory, uint64_t at, uint64_t length)
+uint64_t gs_gather_anchor_find(const struct gs_memory *memory, uint64_t at, uint64_t length)
 {
     char chunk[4096];
     for (uint64_t offset = 0; offset + sizeof chunk <= length; offset += sizeof chunk) {
@@ -58,7 +58,7 @@ uint64_t gs_anchor_find(const struct gs_memory *memory, uint64_t at, uint64_t le
 
 /* ---- one after the other ------------------------------------------------------------------------------------------------ */
 
-static const char *read_anchor(struct reading *r, uint64_t at)
+static const char *read_anchor(struct anchor_reading *r, uint64_t at)
 {
     if (!r->memory->read(r->memory, at, &r->anchor, sizeof r->anchor) ||
         memcmp(r->anchor.magic, GS_ANCHOR_MAGIC, sizeof GS_ANCHOR_MAGIC) != 0)
@@ -76,7 +76,8 @@ static const char *read_anchor(struct reading *r, uint64_t at)
 }
 
 /* Bytes number NUMBER of the pool that begins at ROOM, with a 0 behind; their length, or 0. */
-static size_t read_kept(const struct reading *r, const char *room, uint32_t number, void *out, size_t most)
+static size_t read_kept(const struct anchor_reading *r, const char *room, uint32_t number, void *out,
+                        size_t most)
 {
     uint32_t length;
     if (!read_at(r, room, 4 * (uint64_t)number, &length, sizeof length) || length > most ||
@@ -85,7 +86,7 @@ static size_t read_kept(const struct reading *r, const char *room, uint32_t numb
     return length;
 }
 
-static const char *read_text(struct reading *r, uint32_t number)
+static const char *read_text(struct anchor_reading *r, uint32_t number)
 {
     char text[GS_LABEL_TEXT + 1] = {0};
     size_t length = read_kept(r, r->labels.text, number, text, GS_LABEL_TEXT);
@@ -93,7 +94,7 @@ static const char *read_text(struct reading *r, uint32_t number)
     return kept ? memcpy(kept, text, length) : NULL;
 }
 
-static void read_labels(struct reading *r, uint32_t set, struct gs_given_stack *stack)
+static void read_labels(struct anchor_reading *r, uint32_t set, struct gs_given_stack *stack)
 {
     uint32_t pair[GS_LABELS_MAX][2];
     size_t count = set ? read_kept(r, r->labels.set, set, pair, sizeof pair) / sizeof pair[0] : 0;
@@ -108,15 +109,15 @@ static void read_labels(struct reading *r, uint32_t set, struct gs_given_stack *
 }
 
 /* Stack NUMBER; false when it holds nothing, or is not whole. */
-static bool read_stack(struct reading *r, uint32_t number, struct gs_given_stack *out)
+static bool read_stack(struct anchor_reading *r, uint32_t number, struct gs_given_stack *out)
 {
     const struct gs_stack_entry *e = &r->entry[number];
     const struct gs_heap_counts now = {e->alloc_objects, e->alloc_space, e->inuse_objects, e->inuse_space};
     uint32_t depth = e->depth_live >> 2;
     *out = (struct gs_given_stack){.depth = depth};
-    gs_heap_values(now, out->now);
+    gs_gather_heap_values(now, out->now);
     if (r->base.counts && number < r->base.count)
-        gs_heap_values(r->base.counts[number], out->then);
+        gs_gather_heap_values(r->base.counts[number], out->then);
     if (now.alloc_objects == 0 || depth > GS_DEPTH_MAX || (depth && !(e->depth_live & 1)))
         return false;
     uint64_t *frame = keep(r, (depth + 1) * sizeof *frame);
@@ -128,7 +129,7 @@ static bool read_stack(struct reading *r, uint32_t number, struct gs_given_stack
     return true;
 }
 
-static bool read_stacks(struct reading *r)
+static bool read_stacks(struct anchor_reading *r)
 {
     struct gs_given_stack *stack = keep(r, (r->count + 1) * sizeof *stack);
     for (uint32_t i = 0; stack && i < r->count; i++)
@@ -137,7 +138,7 @@ static bool read_stacks(struct reading *r)
     return stack != NULL;
 }
 
-static void describe(struct reading *r)
+static void describe(struct anchor_reading *r)
 {
     const struct gs_anchor *anchor = &r->anchor;
     struct gs_given_heap *heap = &r->out->heap;
@@ -158,15 +159,15 @@ static void describe(struct reading *r)
     };
 }
 
-struct gs_anchored *gs_anchored_read(const struct gs_memory *memory, uint64_t anchor, char *why,
-                                     size_t why_size)
+struct gs_anchored *gs_gather_anchored_read(const struct gs_memory *memory, uint64_t anchor, char *why,
+                                            size_t why_size)
 {
-    struct reading r = {.memory = memory, .out = gs_alloc(sizeof *r.out)};
+    struct anchor_reading r = {.memory = memory, .out = gs_alloc(sizeof *r.out)};
     const char *wrong = r.out ? read_anchor(&r, anchor) : "no memory";
     if (!wrong) {
         if (r.anchor.baselines)
-            (void)gs_baselines_read(memory, (uint64_t)(uintptr_t)r.anchor.baselines, r.anchor.tick_ns,
-                                    &r.base);
+            (void)gs_gather_baselines_read(memory, (uint64_t)(uintptr_t)r.anchor.baselines, r.anchor.tick_ns,
+                                           &r.base);
         if (!read_stacks(&r))
             wrong = "no memory";
         describe(&r);
@@ -176,11 +177,11 @@ struct gs_anchored *gs_anchored_read(const struct gs_memory *memory, uint64_t an
     if (!wrong)
         return r.out;
     snprintf(why, why_size, "%s", wrong);
-    gs_anchored_free(r.out);
+    gs_gather_anchored_free(r.out);
     return NULL;
 }
 
-void gs_anchored_free(struct gs_anchored *anchored)
+void gs_gather_anchored_free(struct gs_anchored *anchored)
 {
     if (!anchored)
         return;

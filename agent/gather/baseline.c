@@ -20,7 +20,7 @@ struct gs_baselines {
     const struct gs_attachment *attachment; // NULL: nothing is attached
 };
 
-struct gs_baselines *gs_baselines_new(const struct gs_attachment *attachment)
+struct gs_baselines *gs_gather_baselines_new(const struct gs_attachment *attachment)
 {
     struct gs_baselines *baselines = gs_alloc(sizeof *baselines);
     if (baselines)
@@ -35,7 +35,7 @@ static void baseline_fini(const struct gs_baselines *baselines, struct gs_baseli
         baselines->attachment->free(baseline->attached);
 }
 
-void gs_baselines_free(struct gs_baselines *baselines)
+void gs_gather_baselines_free(struct gs_baselines *baselines)
 {
     if (!baselines)
         return;
@@ -81,16 +81,18 @@ static void thin(struct gs_baselines *baselines, int64_t now_ns)
         drop(baselines, BASELINES - 2);
 }
 
-bool gs_baselines_due(const struct gs_baselines *baselines, int64_t start_ns, int64_t first_age_ns, int64_t now_ns)
+bool gs_gather_baselines_due(const struct gs_baselines *baselines, int64_t start_ns, int64_t first_age_ns,
+                             int64_t now_ns)
 {
     int64_t last_ns = baselines->count ? baselines->kept[0].time_ns : start_ns;
     return first_age_ns > 0 && now_ns - last_ns >= first_age_ns;
 }
 
-void gs_baselines_tick(struct gs_baselines *baselines, int64_t start_ns, int64_t first_age_ns, int64_t now_ns)
+void gs_gather_baselines_tick(struct gs_baselines *baselines, int64_t start_ns, int64_t first_age_ns,
+                              int64_t now_ns)
 {
     baselines->first_age_ns = first_age_ns;
-    if (!gs_baselines_due(baselines, start_ns, first_age_ns, now_ns))
+    if (!gs_gather_baselines_due(baselines, start_ns, first_age_ns, now_ns))
         return;
     thin(baselines, now_ns);
     struct gs_baseline fresh;
@@ -101,8 +103,8 @@ void gs_baselines_tick(struct gs_baselines *baselines, int64_t start_ns, int64_t
     baselines->count++;
 }
 
-const struct gs_baseline *gs_baselines_find(const struct gs_baselines *baselines, int64_t now_ns,
-                                            int64_t window_ns)
+const struct gs_baseline *gs_gather_baselines_find(const struct gs_baselines *baselines, int64_t now_ns,
+                                                   int64_t window_ns)
 {
     if (!baselines || baselines->count == 0)
         return NULL;
@@ -113,24 +115,29 @@ const struct gs_baseline *gs_baselines_find(const struct gs_baselines *baselines
     return &baselines->kept[baselines->count - 1];
 }
 
-const void *gs_baselines_attached(const struct gs_baselines *baselines, int64_t now_ns, int64_t window_ns, int64_t *time_ns)
+const void *gs_gather_baselines_attached(const struct gs_baselines *baselines, int64_t now_ns,
+                                         int64_t window_ns, int64_t *time_ns)
 {
-    const struct gs_baseline *found = gs_baselines_find(baselines, now_ns, window_ns);
+    const struct gs_baseline *found = gs_gather_baselines_find(baselines, now_ns, window_ns);
     if (!found)
         return NULL;
     *time_ns = found->time_ns;
     return found->attached;
 }
 
-bool gs_baselines_read(const struct gs_memory *memory, uint64_t at, int64_t now_ns, struct gs_baseline *out)
+bool gs_gather_baselines_read(const struct gs_memory *memory, uint64_t at, int64_t now_ns,
+                              struct gs_baseline *out)
 {
     struct gs_baselines there;
     const struct gs_baseline *found =
-        memory->read(memory, at, &there, sizeof there) && there.count <= BASELINES ? gs_baselines_find(&there, now_ns, 0) : NULL;
+        memory->read(memory, at, &there, sizeof there) && there.count <= BASELINES
+            ? gs_gather_baselines_find(&there, now_ns, 0)
+            : NULL;
     if (!found || found->count > GS_STACKS_MAX)
         return false;
     struct gs_heap_counts *counts = gs_alloc((found->count + 1) * sizeof *counts);
-    if (!counts || !memory->read(memory, (uint64_t)(uintptr_t)found->counts, counts, found->count * sizeof *counts)) {
+    if (!counts ||
+        !memory->read(memory, (uint64_t)(uintptr_t)found->counts, counts, found->count * sizeof *counts)) {
         gs_free(counts);
         return false;
     }
@@ -138,7 +145,7 @@ bool gs_baselines_read(const struct gs_memory *memory, uint64_t at, int64_t now_
     return true;
 }
 
-const struct gs_baseline *gs_baselines_at(const struct gs_baselines *baselines, unsigned at)
+const struct gs_baseline *gs_gather_baselines_at(const struct gs_baselines *baselines, unsigned at)
 {
     return baselines && at < baselines->count ? &baselines->kept[at] : NULL;
 }

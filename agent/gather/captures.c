@@ -23,7 +23,7 @@ int gs_gather(enum gs_kind kind, const struct gs_gather *how, struct gs_gathered
     return -EINVAL;
 }
 
-void gs_gathered_fini(struct gs_gathered *gathered)
+void gs_gather_fini(struct gs_gathered *gathered)
 {
     gs_profile_free(gathered->profile);
     gs_profile_free(gathered->base);

@@ -1,6 +1,6 @@
 /* cpu.c - the CPU profile: the probe's samples between two moments, added up by stack.
  *
- *   probe's ring ──gs_cpu_poll──▶ every open session: stack ──▶ count, CPU time ──gs_gather_cpu──▶ cpu.pb.gz
+ *   probe's ring ──gs_gather_cpu_poll──▶ every open session: stack ──▶ count, CPU time ──gs_gather_cpu──▶ cpu.pb.gz
  *        └ with "before" it is filled all the time, at a lower rate, and a session begins with what is in it
  *
  * What is not seen is said: threads that block the signal stand in the profile by name, with their CPU time; samples that
@@ -41,14 +41,14 @@ struct blocker { // a thread that no signal reaches, or is to reach
 struct gs_cpu_session {
     struct gs_cpu_session *next;
     int64_t opened_ns, from_ns, until_ns, began_realtime_ns;
-    int64_t process_ns;            // the process's CPU time when it was opened
-    uint64_t lost;                 // the probe's count then
+    int64_t process_ns; // the process's CPU time when it was opened
+    uint64_t lost;      // the probe's count then
     struct stack *stack;
-    uint64_t *frame;               // of all stacks
+    uint64_t *frame; // of all stacks
     size_t stack_count, stack_capacity, frame_count, frame_capacity;
     struct gs_index index;
-    int64_t full_ns, full_count;   // what found no room
-    int64_t since_ns;              // CPU time that was sampled since it was opened
+    int64_t full_ns, full_count; // what found no room
+    int64_t since_ns;            // CPU time that was sampled since it was opened
     size_t cut, no_timer;
     struct blocker blocker[BLOCKERS];
     size_t blocker_count, blockers_more;
@@ -92,13 +92,15 @@ static uint64_t hash_of_stack(const void *of, uint32_t number)
     return hash_frames(session->frame + stack->first, stack->depth, stack->labels);
 }
 
-static struct stack *new_stack(struct gs_cpu_session *session, const struct gs_cpu_sample *sample, uint64_t hash)
+static struct stack *new_stack(struct gs_cpu_session *session, const struct gs_cpu_sample *sample,
+                               uint64_t hash)
 {
     size_t first = session->frame_count;
     if (session->stack_count == STACKS_MAX)
         return NULL;
     if (gs_grow(&session->frame, &session->frame_capacity, first + sample->depth, sizeof *session->frame) ||
-        gs_grow(&session->stack, &session->stack_capacity, session->stack_count + 1, sizeof *session->stack) ||
+        gs_grow(&session->stack, &session->stack_capacity, session->stack_count + 1,
+                sizeof *session->stack) ||
         gs_index_add(&session->index, hash, (uint32_t)session->stack_count, hash_of_stack, session)) {
         session->failed = true;
         return NULL;
@@ -117,7 +119,8 @@ static struct stack *stack_of(struct gs_cpu_session *session, const struct gs_cp
     for (uint32_t n; (n = gs_index_next(&session->index, hash, &at)) != UINT32_MAX;) {
         struct stack *stack = &session->stack[n];
         if (stack->depth == sample->depth && stack->labels == sample->labels &&
-            memcmp(session->frame + stack->first, sample->frames, sample->depth * sizeof *sample->frames) == 0)
+            memcmp(session->frame + stack->first, sample->frames, sample->depth * sizeof *sample->frames) ==
+                0)
             return stack;
     }
     return new_stack(session, sample, hash);
@@ -156,13 +159,13 @@ static void note_blocker(struct gs_cpu_session *session, int task, pid_t tid)
     }
     struct blocker *blocker = &session->blocker[session->blocker_count++];
     *blocker = (struct blocker){.tid = tid, .began_ns = thread_ns(tid)};
-    gs_task_line(task, tid, "comm", blocker->name, sizeof blocker->name);
+    gs_gather_task_line(task, tid, "comm", blocker->name, sizeof blocker->name);
 }
 
 static void look_at(int task, pid_t tid)
 {
     bool blocks = !gs_probe_cpu_is_watched(tid) &&
-                  (!gs_probe_may_be_asked(tid) || gs_task_blocks(task, tid, gs_probe_cpu_signal()));
+                  (!gs_probe_may_be_asked(tid) || gs_gather_task_blocks(task, tid, gs_probe_cpu_signal()));
     bool watched = !blocks && gs_probe_cpu_watch(tid);
     for (struct gs_cpu_session *session = cpu.open; session; session = session->next) {
         if (blocks)
@@ -175,13 +178,13 @@ static void look_at(int task, pid_t tid)
 /* Watch every thread but our own; those that begin later see to it themselves, but for what the C library starts. */
 static void look_through_threads(int64_t now_ns)
 {
-    int task = gs_openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY, 0);
+    int task = gs_file_openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY, 0);
     cpu.looked_ns = now_ns;
     if (task < 0)
         return;
     struct gs_dir dir;
-    gs_dir_start(&dir, task);
-    for (const char *name; (name = gs_dir_next(&dir));) {
+    gs_file_dir_start(&dir, task);
+    for (const char *name; (name = gs_file_dir_next(&dir));) {
         pid_t tid = (pid_t)strtol(name, NULL, 10);
         if (tid > 0 && !gs_probe_is_own_thread(tid))
             look_at(task, tid);
@@ -223,11 +226,11 @@ static bool set_pace(int64_t now_ns)
     return true;
 }
 
-void gs_cpu_configure(const struct gs_cpu_settings *settings)
+void gs_gather_cpu_configure(const struct gs_cpu_settings *settings)
 {
     gs_lock_take(&cpu.lock);
     cpu.settings = *settings;
-    (void)set_pace(gs_monotonic_ns()); // if it fails, so does opening a session, which says so
+    (void)set_pace(gs_clock_monotonic_ns()); // if it fails, so does opening a session, which says so
     gs_lock_give(&cpu.lock);
 }
 
@@ -240,7 +243,7 @@ static void step_aside(void)
     cpu.period_ns = 0;
 }
 
-void gs_cpu_poll(int64_t now_ns)
+void gs_gather_cpu_poll(int64_t now_ns)
 {
     gs_lock_take(&cpu.lock);
     if (cpu.open)
@@ -252,7 +255,7 @@ void gs_cpu_poll(int64_t now_ns)
     gs_lock_give(&cpu.lock);
 }
 
-void gs_cpu_after_fork(void)
+void gs_gather_cpu_after_fork(void)
 {
     gs_lock_after_fork(&cpu.lock);
     cpu.open = NULL;
@@ -264,12 +267,12 @@ void gs_cpu_after_fork(void)
 
 static bool open_session(struct gs_cpu_session *session, int64_t duration_ns)
 {
-    int64_t now_ns = gs_monotonic_ns();
+    int64_t now_ns = gs_clock_monotonic_ns();
     bool first = !cpu.open;
     session->opened_ns = now_ns;
     session->from_ns = now_ns - (first ? cpu.settings.before_ns : 0);
     session->until_ns = now_ns + duration_ns;
-    session->began_realtime_ns = gs_realtime_ns() - (now_ns - session->from_ns);
+    session->began_realtime_ns = gs_clock_realtime_ns() - (now_ns - session->from_ns);
     session->process_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     session->lost = gs_probe_cpu_lost();
     session->next = cpu.open;
@@ -285,7 +288,7 @@ static bool open_session(struct gs_cpu_session *session, int64_t duration_ns)
     return false;
 }
 
-struct gs_cpu_session *gs_cpu_open(int64_t duration_ns, char *why, size_t why_size)
+struct gs_cpu_session *gs_gather_cpu_open(int64_t duration_ns, char *why, size_t why_size)
 {
     struct gs_cpu_session *session = gs_alloc(sizeof *session);
     if (!session) {
@@ -302,14 +305,14 @@ struct gs_cpu_session *gs_cpu_open(int64_t duration_ns, char *why, size_t why_si
     return NULL;
 }
 
-bool gs_cpu_is_over(const struct gs_cpu_session *session, int64_t now_ns)
+bool gs_gather_cpu_is_over(const struct gs_cpu_session *session, int64_t now_ns)
 {
     return now_ns >= session->until_ns || session->disturbed;
 }
 
 static void close_session(struct gs_cpu_session *session)
 {
-    int64_t now_ns = gs_monotonic_ns();
+    int64_t now_ns = gs_clock_monotonic_ns();
     drain(true);
     if (session->until_ns > now_ns)
         session->until_ns = now_ns;
@@ -329,7 +332,7 @@ static void free_session(struct gs_cpu_session *session)
     gs_free(session);
 }
 
-void gs_cpu_abandon(struct gs_cpu_session *session)
+void gs_gather_cpu_abandon(struct gs_cpu_session *session)
 {
     if (!session)
         return;
@@ -339,7 +342,8 @@ void gs_cpu_abandon(struct gs_cpu_session *session)
     free_session(session);
 }
 
-/* ---- the profile -------------------------------------------------------------------------------------------------------------- */
+/* ---- the profile
+ * -------------------------------------------------------------------------------------------------------------- */
 
 static void add_stacks(struct gs_profile *profile, struct gs_cpu_session *session)
 {
@@ -350,7 +354,7 @@ static void add_stacks(struct gs_profile *profile, struct gs_cpu_session *sessio
         for (uint32_t i = 0; i < stack->depth; i++)
             frame[i]--; // an address inside the call
         gs_profile_add_sample(profile, frame, stack->depth, values, label,
-                              gs_probe_label_values(stack->labels, label));
+                              gs_gather_label_values(stack->labels, label));
     }
     if (session->full_count)
         gs_profile_add_named_sample(profile, "(table full)",
@@ -358,7 +362,8 @@ static void add_stacks(struct gs_profile *profile, struct gs_cpu_session *sessio
 }
 
 /* Threads that block the signal, and worked. Returns their CPU time. */
-static int64_t add_blockers(struct gs_profile *profile, const struct gs_cpu_session *session, struct gs_text *notes)
+static int64_t add_blockers(struct gs_profile *profile, const struct gs_cpu_session *session,
+                            struct gs_text *notes)
 {
     int64_t sum_ns = 0;
     size_t worked = 0;
@@ -374,26 +379,32 @@ static int64_t add_blockers(struct gs_profile *profile, const struct gs_cpu_sess
         worked++;
     }
     if (worked)
-        gs_text_add(notes, "CPU: %zu threads block the signal that samples them, or have small stacks: not seen but by name\n", worked);
+        gs_text_add(notes,
+                    "CPU: %zu threads block the signal that samples them, or have small stacks: not seen but "
+                    "by name\n",
+                    worked);
     return sum_ns;
 }
 
-static void say_what_is_missing(struct gs_profile *profile, const struct gs_cpu_session *session, int64_t blocked_ns,
-                                struct gs_text *notes)
+static void say_what_is_missing(struct gs_profile *profile, const struct gs_cpu_session *session,
+                                int64_t blocked_ns, struct gs_text *notes)
 {
     uint64_t lost = gs_probe_cpu_lost() - session->lost;
     double process = (double)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - session->process_ns) / 1e9;
-    gs_profile_add_comment(profile, "samples account for %.2f s of the %.2f s of CPU time that the process took",
+    gs_profile_add_comment(profile,
+                           "samples account for %.2f s of the %.2f s of CPU time that the process took",
                            (double)(session->since_ns + blocked_ns) / 1e9, process);
     if (lost)
-        gs_text_add(notes, "CPU: %llu samples were lost: more than could be read\n", (unsigned long long)lost);
+        gs_text_add(notes, "CPU: %llu samples were lost: more than could be read\n",
+                    (unsigned long long)lost);
     if (session->cut)
         gs_text_add(notes, "CPU: %zu samples were cut: no way to unwind further\n", session->cut);
     if (session->full_count)
         gs_text_add(notes, "CPU: %lld samples had stacks beyond the first %d: \"(table full)\"\n",
                     (long long)session->full_count, STACKS_MAX);
     if (session->no_timer)
-        gs_text_add(notes, "CPU: %zu threads got no timer from the kernel (RLIMIT_SIGPENDING?)\n", session->no_timer);
+        gs_text_add(notes, "CPU: %zu threads got no timer from the kernel (RLIMIT_SIGPENDING?)\n",
+                    session->no_timer);
     if (session->blockers_more)
         gs_text_add(notes, "CPU: more than %d threads take no signal\n", BLOCKERS);
     if (session->disturbed)
@@ -422,9 +433,9 @@ static void describe(struct gs_profile *profile, const struct gs_cpu_session *se
     profile->duration_ns = session->until_ns - session->from_ns;
     gs_profile_add_comment(profile, "%s", reason);
     if (session->from_ns < session->opened_ns)
-        gs_profile_add_comment(profile, "the first %.1f s were sampled before the trigger, every %.1f ms of CPU time",
-                               (double)(session->opened_ns - session->from_ns) / 1e9,
-                               (double)waiting_period_ns() / 1e6);
+        gs_profile_add_comment(
+            profile, "the first %.1f s were sampled before the trigger, every %.1f ms of CPU time",
+            (double)(session->opened_ns - session->from_ns) / 1e9, (double)waiting_period_ns() / 1e6);
 }
 
 int gs_gather_cpu(const struct gs_gather *how, struct gs_gathered *out)

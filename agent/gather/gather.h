@@ -20,15 +20,15 @@ struct gs_attachment {
     void *(*take)(const void *last); // now; LAST: with the youngest baseline, or NULL. NULL: nothing
     void (*free)(void *attached);
 };
-struct gs_baselines *gs_baselines_new(const struct gs_attachment *attachment) GS_CHECK_RESULT; // NULL: there is none
-void gs_baselines_free(struct gs_baselines *baselines);
+struct gs_baselines *gs_gather_baselines_new(const struct gs_attachment *attachment) GS_CHECK_RESULT; // NULL: there is none
+void gs_gather_baselines_free(struct gs_baselines *baselines);
 /* Has the time come for one: FIRST_AGE_NS after START_NS, or after the youngest? Take it if it has; they are kept at doubling
  * ages. Bounded. */
-bool gs_baselines_due(const struct gs_baselines *baselines, int64_t start_ns, int64_t first_age_ns, int64_t now_ns);
-void gs_baselines_tick(struct gs_baselines *baselines, int64_t start_ns, int64_t first_age_ns, int64_t now_ns);
+bool gs_gather_baselines_due(const struct gs_baselines *baselines, int64_t start_ns, int64_t first_age_ns, int64_t now_ns);
+void gs_gather_baselines_tick(struct gs_baselines *baselines, int64_t start_ns, int64_t first_age_ns, int64_t now_ns);
 
 /* What was attached to the baseline for a condition that looked WINDOW_NS back, and when that was taken; NULL: nothing. */
-const void *gs_baselines_attached(const struct gs_baselines *baselines, int64_t now_ns, int64_t window_ns, int64_t *time_ns);
+const void *gs_gather_baselines_attached(const struct gs_baselines *baselines, int64_t now_ns, int64_t window_ns, int64_t *time_ns);
 
 /* ---- gathering (captures.c) ------------------------------------------------------------------------------------- */
 
@@ -51,7 +51,7 @@ struct gs_deadlocked {
 struct gs_deadlock { size_t count; struct gs_deadlocked thread[GS_DEADLOCK_MAX]; }; // count 0: none was seen
 
 enum { GS_GIVEN_DEPTH = 256 };
-struct gs_gathered {              // all zero before; gs_gathered_fini after
+struct gs_gathered {              // all zero before; gs_gather_fini after
     struct gs_profile *profile;
     struct gs_profile *base;      // heap only, and only when there is a baseline
     int64_t base_age_ns;
@@ -78,17 +78,17 @@ int gs_gather_given(const struct gs_gather *how, const struct gs_given_threads *
 
 /* The heap of this process stack by stack, for the black box: as gs_probe_stack_count and gs_probe_stacks_changed have it, and
  * the same at the moments of the two youngest baselines. */
-uint32_t gs_heap_stack_count(void);
+uint32_t gs_gather_heap_stack_count(void);
 enum { GS_HEAP_GROUP = 64 };   // stacks
-uint64_t gs_heap_stacks_changed(uint32_t group);
+uint64_t gs_gather_heap_stacks_changed(uint32_t group);
 struct gs_given_stack;
 /* STACK's frames (borrowed, for good) and labels (into LABEL, of GS_HEAP_LABELS_MAX) into OUT, whose values stay as they are. */
 enum { GS_HEAP_LABELS_MAX = 8 };
-void gs_heap_stack_read(uint32_t stack, struct gs_label_value *label, struct gs_given_stack *out);
-void gs_heap_stack_values(uint32_t stack, int64_t *values); // GS_HEAP_VALUES of them
+void gs_gather_heap_stack_read(uint32_t stack, struct gs_label_value *label, struct gs_given_stack *out);
+void gs_gather_heap_stack_values(uint32_t stack, int64_t *values); // GS_HEAP_VALUES of them
 /* Baseline number AT, the youngest first: when it was taken, CLOCK_MONOTONIC (0: there is none), and its values of STACK. */
-int64_t gs_baseline_time_ns(const struct gs_baselines *baselines, unsigned at);
-void gs_baseline_values(const struct gs_baselines *baselines, unsigned at, uint32_t stack, int64_t *values);
+int64_t gs_gather_baseline_time_ns(const struct gs_baselines *baselines, unsigned at);
+void gs_gather_baseline_values(const struct gs_baselines *baselines, unsigned at, uint32_t stack, int64_t *values);
 
 /* A heap, as somebody else has read it: out of the black box or the core file of a process that died. Values are what the
  * samples stand for: whole objects, and bytes. */
@@ -113,7 +113,7 @@ struct gs_given_heap {
     int64_t base_age_ns;               // how much older the baseline is; 0: there is none
     struct gs_heap_sampling sampling;
 };
-void gs_heap_sampling_now(struct gs_heap_sampling *out); // of this process
+void gs_gather_heap_sampling_now(struct gs_heap_sampling *out); // of this process
 /* What gathering the heap of this process gives, of that. */
 int gs_gather_given_heap(const struct gs_gather *how, const struct gs_given_heap *given, struct gs_gathered *out);
 
@@ -127,10 +127,10 @@ struct gs_anchored {
     void **kept;               // internal: what the stacks point to, kept_count blocks
     size_t kept_count;
 };
-struct gs_anchored *gs_anchored_read(const struct gs_memory *memory, uint64_t anchor, char *why, size_t why_size) GS_CHECK_RESULT;
-void gs_anchored_free(struct gs_anchored *anchored);
+struct gs_anchored *gs_gather_anchored_read(const struct gs_memory *memory, uint64_t anchor, char *why, size_t why_size) GS_CHECK_RESULT;
+void gs_gather_anchored_free(struct gs_anchored *anchored);
 /* Where the anchor lies in LENGTH bytes of memory at AT; 0: it does not. */
-uint64_t gs_anchor_find(const struct gs_memory *memory, uint64_t at, uint64_t length);
+uint64_t gs_gather_anchor_find(const struct gs_memory *memory, uint64_t at, uint64_t length);
 
 /* Evidence of KIND, of this process. 0 or -errno. Context: watcher. */
 int gs_gather(enum gs_kind kind, const struct gs_gather *how, struct gs_gathered *out) GS_CHECK_RESULT;
@@ -139,18 +139,18 @@ int gs_gather(enum gs_kind kind, const struct gs_gather *how, struct gs_gathered
 struct gs_cpu_settings { double hertz; int64_t before_ns; };
 /* Take these settings. With before_ns the threads are sampled from now on, so that a session may begin before it is opened;
  * else only while one is open. */
-void gs_cpu_configure(const struct gs_cpu_settings *settings);
+void gs_gather_cpu_configure(const struct gs_cpu_settings *settings);
 /* NULL, with a sentence in WHY: the host uses every signal that we could, or no memory. */
-struct gs_cpu_session *gs_cpu_open(int64_t duration_ns, char *why, size_t why_size) GS_CHECK_RESULT;
-void gs_cpu_abandon(struct gs_cpu_session *session); // instead of gathering it; NULL is fine
-bool gs_cpu_is_over(const struct gs_cpu_session *session, int64_t now_ns);
-void gs_cpu_poll(int64_t now_ns);    // at least every GS_CPU_POLL_NS while a session is open, every second else
+struct gs_cpu_session *gs_gather_cpu_open(int64_t duration_ns, char *why, size_t why_size) GS_CHECK_RESULT;
+void gs_gather_cpu_abandon(struct gs_cpu_session *session); // instead of gathering it; NULL is fine
+bool gs_gather_cpu_is_over(const struct gs_cpu_session *session, int64_t now_ns);
+void gs_gather_cpu_poll(int64_t now_ns);    // at least every GS_CPU_POLL_NS while a session is open, every second else
 #define GS_CPU_POLL_NS (50 * 1000000LL)
-void gs_cpu_after_fork(void);
+void gs_gather_cpu_after_fork(void);
 
-void gs_gathered_fini(struct gs_gathered *gathered);
+void gs_gather_fini(struct gs_gathered *gathered);
 
 /* Add the probe's stack number STACK to PROFILE, with the labels that it carries. */
-void gs_add_probe_stack(struct gs_profile *profile, uint32_t stack, const int64_t *values);
+void gs_gather_add_stack(struct gs_profile *profile, uint32_t stack, const int64_t *values);
 /* The first line of /proc/self/task/TID/NAME, TASK being a descriptor of the directory; "" when it cannot be read. */
-void gs_task_line(int task, pid_t tid, const char *name, char *out, size_t size);
+void gs_gather_task_line(int task, pid_t tid, const char *name, char *out, size_t size);

@@ -25,9 +25,9 @@ struct moment {
 static void add_stack(struct gs_profile *profile, uint32_t stack, struct gs_heap_counts counts)
 {
     int64_t values[GS_HEAP_VALUES];
-    gs_heap_values(counts, values);
+    gs_gather_heap_values(counts, values);
     if (values[GS_ALLOC_OBJECTS])
-        gs_add_probe_stack(profile, stack, values);
+        gs_gather_add_stack(profile, stack, values);
 }
 
 static struct gs_profile *new_profile(const char *reason, const struct gs_heap_sampling *sampling,
@@ -84,8 +84,8 @@ static void tell_widening(struct gs_profile *profile, const struct gs_heap_sampl
     char asked[GS_UNIT_TEXT], now[GS_UNIT_TEXT];
     if (sampling->bytes == sampling->asked_bytes)
         return;
-    gs_print_size((double)sampling->asked_bytes, asked);
-    gs_print_size((double)sampling->bytes, now);
+    gs_units_print_size((double)sampling->asked_bytes, asked);
+    gs_units_print_size((double)sampling->bytes, now);
     const char *why = !sampling->for_crowding ? "the agent keeps within its budget"
                       : !sampling->for_budget ? "there are very many live samples"
                                               : "of the budget, and of very many live samples";
@@ -111,7 +111,7 @@ static int finish(const struct gs_gather *how, const struct gs_heap_sampling *sa
 
 /* ---- this process's ---------------------------------------------------------------------------------------------------- */
 
-void gs_heap_sampling_now(struct gs_heap_sampling *out)
+void gs_gather_heap_sampling_now(struct gs_heap_sampling *out)
 {
     struct gs_sampling sampling = gs_probe_sampling();
     struct gs_probe_drops drops = gs_probe_drops();
@@ -130,7 +130,7 @@ void gs_heap_sampling_now(struct gs_heap_sampling *out)
 
 static struct gs_profile *profile_now(const struct gs_gather *how, const struct gs_heap_sampling *sampling)
 {
-    struct moment now = {gs_realtime_ns(), how->now_ns - how->start_ns};
+    struct moment now = {gs_clock_realtime_ns(), how->now_ns - how->start_ns};
     struct gs_profile *profile = new_profile(how->reason, sampling, now);
     uint32_t count = gs_probe_stack_count();
     for (uint32_t stack = 0; profile && stack < count; stack++)
@@ -141,7 +141,7 @@ static struct gs_profile *profile_now(const struct gs_gather *how, const struct 
 static struct gs_profile *profile_then(const struct gs_gather *how, const struct gs_heap_sampling *sampling,
                                        const struct gs_baseline *baseline)
 {
-    struct moment then = {gs_realtime_ns() - (how->now_ns - baseline->time_ns),
+    struct moment then = {gs_clock_realtime_ns() - (how->now_ns - baseline->time_ns),
                           baseline->time_ns - how->start_ns};
     struct gs_profile *profile = new_profile(how->reason, sampling, then);
     for (uint32_t stack = 0; profile && stack < baseline->count; stack++)
@@ -151,9 +151,10 @@ static struct gs_profile *profile_then(const struct gs_gather *how, const struct
 
 int gs_gather_heap(const struct gs_gather *how, struct gs_gathered *out)
 {
-    const struct gs_baseline *baseline = gs_baselines_find(how->baselines, how->now_ns, how->window_ns);
+    const struct gs_baseline *baseline =
+        gs_gather_baselines_find(how->baselines, how->now_ns, how->window_ns);
     struct gs_heap_sampling sampling;
-    gs_heap_sampling_now(&sampling);
+    gs_gather_heap_sampling_now(&sampling);
     out->profile = profile_now(how, &sampling);
     if (!out->profile)
         return -ENOMEM;

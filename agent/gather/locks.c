@@ -15,7 +15,7 @@
 
 enum { OWNER_OFFSET = 8 }; // of struct __pthread_mutex_s, on 64-bit machines
 
-bool gs_waits_for(pid_t pid, const struct gs_thread_stack *stack, struct gs_wait *out)
+bool gs_gather_waits_for(pid_t pid, const struct gs_thread_stack *stack, struct gs_wait *out)
 {
     uint32_t word, operation = (uint32_t)stack->argument[1], wanted = (uint32_t)stack->argument[2];
     uintptr_t at = stack->argument[0];
@@ -40,8 +40,7 @@ bool gs_waits_for(pid_t pid, const struct gs_thread_stack *stack, struct gs_wait
             out->lock = 0;
         }
         break;
-    default:
-        return false;
+    default: return false;
     }
     return out->holder > 0;
 }
@@ -54,7 +53,7 @@ static size_t index_of(const struct gs_wait *wait, size_t count, int tid)
     return search.low < count && wait[search.low].tid == tid ? search.low : SIZE_MAX;
 }
 
-size_t gs_find_circle(const struct gs_wait *wait, size_t count, size_t out[], size_t max)
+size_t gs_gather_find_deadlock(const struct gs_wait *wait, size_t count, size_t out[], size_t max)
 {
     for (size_t first = 0; first < count; first++) {
         size_t length = 0, at = first;

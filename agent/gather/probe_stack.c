@@ -2,7 +2,7 @@
 #include "gather/inside.h"
 #include "profile/profile.h"
 
-uint32_t gs_probe_label_values(uint32_t set, struct gs_label_value out[GS_LABELS_MAX])
+uint32_t gs_gather_label_values(uint32_t set, struct gs_label_value out[GS_LABELS_MAX])
 {
     struct gs_probe_label label[GS_LABELS_MAX];
     uint32_t count = gs_probe_labels(set, label);
@@ -11,7 +11,7 @@ uint32_t gs_probe_label_values(uint32_t set, struct gs_label_value out[GS_LABELS
     return count;
 }
 
-void gs_add_probe_stack(struct gs_profile *profile, uint32_t stack, const int64_t *values)
+void gs_gather_add_stack(struct gs_profile *profile, uint32_t stack, const int64_t *values)
 {
     uint64_t address[GS_DEPTH_MAX];
     struct gs_label_value label[GS_LABELS_MAX];
@@ -24,5 +24,6 @@ void gs_add_probe_stack(struct gs_profile *profile, uint32_t stack, const int64_
     }
     for (uint32_t i = 0; i < depth; i++)
         address[i] = frames[i] - 1;
-    gs_profile_add_sample(profile, address, depth, values, label, gs_probe_label_values(gs_probe_stack_labels(stack), label));
+    gs_profile_add_sample(profile, address, depth, values, label,
+                          gs_gather_label_values(gs_probe_stack_labels(stack), label));
 }

@@ -1,11 +1,12 @@
-/* syscall_names.c - the names of system calls, from the kernel's own header (CMakeLists.txt makes the list). Context: any (pure). */
+/* syscall_names.c - the names of system calls, from the kernel's own header (CMakeLists.txt makes the list). Context: any
+ * (pure). */
 #include "gather/inside.h"
 
 static const char *const names[] = {
 #include "calls.inc"
 };
 
-const char *gs_call_name(int number)
+const char *gs_gather_syscall_name(int number)
 {
     return number >= 0 && (size_t)number < sizeof names / sizeof *names ? names[number] : NULL;
 }

@@ -12,20 +12,20 @@ static void read_start(int task, pid_t tid, const char *name, char *out, size_t 
 {
     char path[64];
     snprintf(path, sizeof path, "%d/%s", (int)tid, name);
-    int fd = gs_openat(task, path, O_RDONLY, 0);
+    int fd = gs_file_openat(task, path, O_RDONLY, 0);
     ssize_t length = fd < 0 ? 0 : read(fd, out, size - 1);
     if (fd >= 0)
         close(fd);
     out[length > 0 ? length : 0] = 0;
 }
 
-void gs_task_line(int task, pid_t tid, const char *name, char *out, size_t size)
+void gs_gather_task_line(int task, pid_t tid, const char *name, char *out, size_t size)
 {
     read_start(task, tid, name, out, size);
     out[strcspn(out, "\n")] = 0;
 }
 
-bool gs_task_blocks(int task, pid_t tid, int signal)
+bool gs_gather_task_blocks(int task, pid_t tid, int signal)
 {
     char status[4096];
     read_start(task, tid, "status", status, sizeof status);
@@ -33,7 +33,7 @@ bool gs_task_blocks(int task, pid_t tid, int signal)
     return mask && strtoull(mask + sizeof "\nSigBlk:\t" - 1, NULL, 16) >> (signal - 1) & 1;
 }
 
-const char *gs_thread_state(char state)
+const char *gs_gather_thread_state(char state)
 {
     // clang-format off
     switch (state) {

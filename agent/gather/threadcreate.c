@@ -10,20 +10,20 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-struct census {
+struct thread_census {
     uint32_t *live; // by stack
     uint32_t stacks;
-    size_t strangers; // threads that nobody was seen to create: the first, and the C library's own
+    size_t unattributed; // threads that nobody was seen to create: the first, and the C library's own
 };
 
-static int count_living(struct census *census)
+static int count_living(struct thread_census *census)
 {
-    int task = gs_openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY, 0);
+    int task = gs_file_openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY, 0);
     if (task < 0)
         return task;
     struct gs_dir dir;
-    gs_dir_start(&dir, task);
-    for (const char *name; (name = gs_dir_next(&dir));) {
+    gs_file_dir_start(&dir, task);
+    for (const char *name; (name = gs_file_dir_next(&dir));) {
         pid_t tid = (pid_t)strtol(name, NULL, 10);
         uint32_t stack;
         if (tid <= 0 || gs_probe_is_own_thread(tid))
@@ -31,18 +31,18 @@ static int count_living(struct census *census)
         if (gs_probe_creator_of(tid, &stack) && stack < census->stacks)
             census->live[stack]++;
         else
-            census->strangers++;
+            census->unattributed++;
     }
     close(task);
     return 0;
 }
 
-static void add_stacks(struct gs_profile *profile, const struct census *census)
+static void add_stacks(struct gs_profile *profile, const struct thread_census *census)
 {
     for (uint32_t stack = 0; stack < census->stacks; stack++) {
         const int64_t values[] = {gs_probe_stack_threads(stack), census->live[stack]};
         if (values[0])
-            gs_add_probe_stack(profile, stack, values);
+            gs_gather_add_stack(profile, stack, values);
     }
 }
 
@@ -57,18 +57,18 @@ int gs_gather_threadcreate(const struct gs_gather *how, struct gs_gathered *out)
     profile->period_type = (struct gs_value_type){gs_profile_string(profile, "threadcreate"),
                                                   gs_profile_string(profile, "count")};
     profile->period = 1;
-    profile->time_ns = gs_realtime_ns();
+    profile->time_ns = gs_clock_realtime_ns();
     profile->duration_ns = how->now_ns - how->start_ns;
     profile->drop_frames = gs_profile_string(profile, "pthread_create");
     gs_profile_add_comment(profile, "%s", how->reason);
-    struct census census = {.stacks = gs_probe_stack_count()};
+    struct thread_census census = {.stacks = gs_probe_stack_count()};
     census.live = gs_alloc(census.stacks * sizeof *census.live);
     int error = census.live ? count_living(&census) : -ENOMEM;
     if (!error) {
         add_stacks(profile, &census);
         gs_profile_add_comment(
             profile, "%zu live threads were not seen to be created: the first, and the C library's own",
-            census.strangers);
+            census.unattributed);
         gs_profile_symbolize(profile, how->maps);
     }
     gs_free(census.live);

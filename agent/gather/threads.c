@@ -33,7 +33,7 @@
 static bool read_stat(int task, pid_t tid, struct gs_thread_seen *out)
 {
     char line[256];
-    gs_task_line(task, tid, "stat", line, sizeof line);
+    gs_gather_task_line(task, tid, "stat", line, sizeof line);
     const char *name = strchr(line, '('), *end = strrchr(line, ')');
     if (!name || !end || end[1] != ' ' || !end[2])
         return false;
@@ -44,11 +44,11 @@ static bool read_stat(int task, pid_t tid, struct gs_thread_seen *out)
 
 static uint32_t labels_of(const struct gs_thread_seen *thread, struct gs_label_value *out)
 {
-    const char *call = gs_call_name(thread->call);
-    uint32_t count = gs_probe_label_values(gs_probe_labels_of(thread->tid), out);
+    const char *call = gs_gather_syscall_name(thread->call);
+    uint32_t count = gs_gather_label_values(gs_probe_labels_of(thread->tid), out);
     out[count++] = (struct gs_label_value){"tid", NULL, thread->tid, ""};
     out[count++] = (struct gs_label_value){"name", thread->name, 0, NULL};
-    out[count++] = (struct gs_label_value){"state", gs_thread_state(thread->state), 0, NULL};
+    out[count++] = (struct gs_label_value){"state", gs_gather_thread_state(thread->state), 0, NULL};
     if (thread->channel[0])
         out[count++] = (struct gs_label_value){"wchan", thread->channel, 0, NULL};
     if (call)
@@ -97,7 +97,7 @@ static void add_sample(struct gs_thread_dump *dump, struct gs_thread_seen *threa
     thread->sample = dump->profile->sample_count;
     uint64_t hash = gs_hash_bytes(address, stack->depth * sizeof *address);
     snprintf(name, sizeof name, "(no answer: %s)",
-             thread->deaf ? thread->deaf : gs_thread_state(thread->state));
+             thread->unreachable_why ? thread->unreachable_why : gs_gather_thread_state(thread->state));
     thread->stack = hash ^ (uint64_t)thread->state;
     if (stack->depth == 0) // one group for each reason
         thread->stack ^= gs_hash_bytes(name, strlen(name));
@@ -115,16 +115,16 @@ static void ask(struct gs_thread_dump *dump, int task, struct gs_thread_seen *th
     if (!dump->signal || stopped)
         return;
     if (!gs_probe_may_be_asked(thread->tid))
-        thread->deaf = "its stack is small";
-    else if (gs_task_blocks(task, thread->tid,
-                            dump->signal)) // it would be left pending, and come out of a sigwait
-        thread->deaf = "it blocks the signal";
-    if (thread->deaf || dump->waited_ns >= PATIENCE_NS)
+        thread->unreachable_why = "its stack is small";
+    else if (gs_gather_task_blocks(task, thread->tid,
+                                   dump->signal)) // it would be left pending, and come out of a sigwait
+        thread->unreachable_why = "it blocks the signal";
+    if (thread->unreachable_why || dump->waited_ns >= PATIENCE_NS)
         return;
-    int64_t before_ns = gs_monotonic_ns();
+    int64_t before_ns = gs_clock_monotonic_ns();
     gs_probe_thread_stack(task, thread->tid, ANSWER_NS, stack);
     if (stack->how == GS_THREAD_UNREACHED)
-        dump->waited_ns += gs_monotonic_ns() - before_ns;
+        dump->waited_ns += gs_clock_monotonic_ns() - before_ns;
 }
 
 /* THREAD, the dump's next, was found to stand as STACK says. */
@@ -135,7 +135,7 @@ static void keep_thread(struct gs_thread_dump *dump, struct gs_thread_seen *thre
     thread->cut = stack->cut;
     thread->call = stack->call;
     thread->futex = stack->call == SYS_futex ? stack->argument[0] : 0;
-    if (!gs_waits_for(dump->pid, stack, &thread->waits))
+    if (!gs_gather_waits_for(dump->pid, stack, &thread->waits))
         thread->waits = (struct gs_wait){0};
     thread->waits.tid = thread->tid;
     add_sample(dump, thread, stack);
@@ -154,7 +154,7 @@ static bool sleeps_in_one_way(int call)
 
 static void read_channel(int task, struct gs_thread_seen *thread)
 {
-    gs_task_line(task, thread->tid, "wchan", thread->channel, sizeof thread->channel);
+    gs_gather_task_line(task, thread->tid, "wchan", thread->channel, sizeof thread->channel);
     if (strcmp(thread->channel, "0") == 0)
         thread->channel[0] = 0;
 }
@@ -169,7 +169,7 @@ static bool read_state(struct gs_thread_dump *dump, int task, struct gs_thread_s
         return read_stat(task, thread->tid, thread);
     }
     thread->state = 'S';
-    gs_task_line(task, thread->tid, "comm", thread->name, sizeof thread->name);
+    gs_gather_task_line(task, thread->tid, "comm", thread->name, sizeof thread->name);
     if (dump->channel_call != stack->call) {
         read_channel(task, thread);
         memcpy(dump->channel, thread->channel, sizeof dump->channel);
@@ -199,14 +199,14 @@ static int take_thread(struct gs_thread_dump *dump, int task, pid_t tid)
 
 static int take_all(struct gs_thread_dump *dump)
 {
-    int task = gs_openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY, 0), error = 0;
+    int task = gs_file_openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY, 0), error = 0;
     if (task < 0)
         return task;
     struct gs_dir dir;
     dump->task = task;
-    gs_dir_start(&dir, task);
+    gs_file_dir_start(&dir, task);
     dump->signal = gs_probe_ask_begin();
-    for (const char *name; !error && (name = gs_dir_next(&dir));) {
+    for (const char *name; !error && (name = gs_file_dir_next(&dir));) {
         pid_t tid = (pid_t)strtol(name, NULL, 10);
         if (tid > 0 && !gs_probe_is_own_thread(tid))
             error = take_thread(dump, task, tid);
@@ -234,7 +234,7 @@ static bool is_known(const struct gs_thread_dump *dump, int tid)
 }
 
 /* Every thread of the circle stands where it stood: what was read at different moments is true at one. */
-static bool still_stands(struct gs_thread_dump *dump, const size_t *circle, size_t length)
+static bool circle_still_holds(struct gs_thread_dump *dump, const size_t *circle, size_t length)
 {
     for (size_t i = 0; i < length; i++) {
         const struct gs_wait *seen = &dump->thread[circle[i]].waits;
@@ -242,7 +242,7 @@ static bool still_stands(struct gs_thread_dump *dump, const size_t *circle, size
         if (dump->given)
             continue; // they stood still all the while
         gs_probe_thread_stack(dump->task, seen->tid, 0, &dump->stack);
-        if (dump->stack.how != GS_THREAD_ASLEEP || !gs_waits_for(dump->pid, &dump->stack, &now) ||
+        if (dump->stack.how != GS_THREAD_ASLEEP || !gs_gather_waits_for(dump->pid, &dump->stack, &now) ||
             now.lock != seen->lock || now.holder != seen->holder)
             return false;
     }
@@ -261,10 +261,10 @@ static size_t find_circle(struct gs_thread_dump *dump, size_t circle[GS_DEADLOCK
         wait[i] = *mine;
     }
     if (wait)
-        length = gs_find_circle(wait, dump->count, circle, GS_DEADLOCK_MAX);
+        length = gs_gather_find_deadlock(wait, dump->count, circle, GS_DEADLOCK_MAX);
     dump->profile->failed |= !wait;
     gs_free(wait);
-    return length && still_stands(dump, circle, length) ? length : 0;
+    return length && circle_still_holds(dump, circle, length) ? length : 0;
 }
 
 static void find_deadlock(struct gs_thread_dump *dump, struct gs_deadlock *out)
@@ -330,7 +330,7 @@ static int gather(struct gs_thread_dump *dump, const struct gs_gather *how, stru
     profile->period_type =
         (struct gs_value_type){gs_profile_string(profile, "threads"), gs_profile_string(profile, "count")};
     profile->period = 1;
-    profile->time_ns = gs_realtime_ns();
+    profile->time_ns = gs_clock_realtime_ns();
     gs_profile_add_comment(profile, "%s", how->reason);
     int error = dump->given ? take_given(dump) : take_all(dump);
     tell_unreached(dump, &out->notes);
@@ -341,7 +341,7 @@ static int gather(struct gs_thread_dump *dump, const struct gs_gather *how, stru
     if (dump->task >= 0)
         close(dump->task);
     if (!profile->failed)
-        gs_threads_text(dump, &out->deadlock, &out->text);
+        gs_gather_threads_text(dump, &out->deadlock, &out->text);
     gs_free(dump->thread);
     return error ? error : profile->failed || out->text.failed ? -ENOMEM : 0;
 }

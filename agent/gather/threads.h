@@ -8,7 +8,7 @@ struct gs_thread_seen {
     char name[32], state, channel[48];
     enum gs_thread_how how;
     bool cut;
-    const char *deaf;     // why it cannot be asked; NULL: it can
+    const char *unreachable_why;     // why it cannot be asked; NULL: it can
     int call;             // -1: none
     uintptr_t futex;      // where it waits; 0: it does not
     struct gs_wait waits; // holder 0: for nobody that can be told
@@ -33,4 +33,4 @@ struct gs_thread_dump {
 };
 
 /* threads.txt. Sorts the threads by stack. */
-void gs_threads_text(struct gs_thread_dump *dump, const struct gs_deadlock *deadlock, struct gs_text *out);
+void gs_gather_threads_text(struct gs_thread_dump *dump, const struct gs_deadlock *deadlock, struct gs_text *out);

@@ -15,13 +15,13 @@ static int by_stack(const void *a, const void *b)
     return (x->tid > y->tid) - (x->tid < y->tid);
 }
 
-struct group {
+struct stack_group {
     size_t first, count;
 };
 
 static int by_size(const void *a, const void *b)
 {
-    const struct group *x = a, *y = b;
+    const struct stack_group *x = a, *y = b;
     if (x->count != y->count)
         return x->count > y->count ? -1 : 1;
     return (x->first > y->first) - (x->first < y->first);
@@ -55,15 +55,15 @@ static void add_wait(struct gs_text *out, const struct gs_thread_dump *dump, uin
 /* What the threads of a group share, for its first line. */
 static void add_state(struct gs_text *out, const struct gs_thread_seen *thread)
 {
-    const char *call = gs_call_name(thread->call);
-    gs_text_add(out, ", %s", gs_thread_state(thread->state));
+    const char *call = gs_gather_syscall_name(thread->call);
+    gs_text_add(out, ", %s", gs_gather_thread_state(thread->state));
     if (call)
         gs_text_add(out, " in %s", call);
     if (thread->channel[0])
         gs_text_add(out, call ? " (%s)" : " in %s", thread->channel);
 }
 
-static void add_members(struct gs_text *out, const struct gs_thread_dump *dump, struct group group)
+static void add_members(struct gs_text *out, const struct gs_thread_dump *dump, struct stack_group group)
 {
     const struct gs_thread_seen *thread = &dump->thread[group.first];
     for (size_t i = 0; i < group.count && i < NAMED; i++) {
@@ -95,7 +95,7 @@ static void add_frames(struct gs_text *out, const struct gs_profile *profile, co
     }
 }
 
-static void add_group(struct gs_text *out, const struct gs_thread_dump *dump, struct group group)
+static void add_group(struct gs_text *out, const struct gs_thread_dump *dump, struct stack_group group)
 {
     const struct gs_thread_seen *thread = &dump->thread[group.first];
     gs_text_add(out, "%zu %s", group.count, group.count == 1 ? "thread" : "threads");
@@ -108,7 +108,8 @@ static void add_group(struct gs_text *out, const struct gs_thread_dump *dump, st
     gs_text_add(out, "\n");
 }
 
-static void add_deadlock(struct gs_text *out, const struct gs_thread_dump *dump, const struct gs_deadlock *deadlock)
+static void add_deadlock(struct gs_text *out, const struct gs_thread_dump *dump,
+                         const struct gs_deadlock *deadlock)
 {
     if (deadlock->count == 0)
         return;
@@ -127,9 +128,10 @@ static void add_deadlock(struct gs_text *out, const struct gs_thread_dump *dump,
     gs_text_add(out, "\n");
 }
 
-void gs_threads_text(struct gs_thread_dump *dump, const struct gs_deadlock *deadlock, struct gs_text *out)
+void gs_gather_threads_text(struct gs_thread_dump *dump, const struct gs_deadlock *deadlock,
+                            struct gs_text *out)
 {
-    struct group *groups = gs_alloc((dump->count + 1) * sizeof *groups);
+    struct stack_group *groups = gs_alloc((dump->count + 1) * sizeof *groups);
     size_t count = 0;
     gs_text_add(out, "threads: %zu\n\n", dump->count);
     add_deadlock(out, dump, deadlock);
@@ -140,7 +142,7 @@ void gs_threads_text(struct gs_thread_dump *dump, const struct gs_deadlock *dead
     gs_sort(dump->thread, dump->count, sizeof *dump->thread, by_stack);
     for (size_t i = 0; i < dump->count; i++) {
         if (i == 0 || dump->thread[i].stack != dump->thread[i - 1].stack)
-            groups[count++] = (struct group){.first = i};
+            groups[count++] = (struct stack_group){.first = i};
         groups[count - 1].count++;
     }
     gs_sort(groups, count, sizeof *groups, by_size);

@@ -32,7 +32,7 @@ struct extremes { // of one metric in the open step; NAN: nothing was seen yet
     bool low_came_first;
 };
 
-struct step { // that is being filled
+struct row_step { // that is being filled
     bool open;
     int64_t start_ns, end_ns;
     struct extremes *of; // one for each metric
@@ -44,7 +44,7 @@ struct part {
     int64_t *time_ns;
     uint32_t *step_ms; // what each row speaks for
     double *value;
-    struct step step; // newer than its rows; unused in the first part
+    struct row_step step; // newer than its rows; unused in the first part
 };
 
 struct gs_history {
@@ -193,13 +193,13 @@ static uint32_t half_step_ms(const struct part *part)
     return whole_ms(part->step_ns / 2);
 }
 
-static int64_t middle_ns(const struct step *step)
+static int64_t middle_ns(const struct row_step *step)
 {
     return step->end_ns - (step->end_ns - step->start_ns) / 2;
 }
 
 /* Of a step the FIRST row's value, or the second's. */
-static double step_value(const struct step *step, bool first, size_t metric)
+static double step_value(const struct row_step *step, bool first, size_t metric)
 {
     const struct extremes *of = &step->of[metric];
     return of->low_came_first == first ? of->low : of->high;
@@ -207,7 +207,7 @@ static double step_value(const struct step *step, bool first, size_t metric)
 
 static void close_step(struct gs_history *history, size_t number)
 {
-    struct step *step = &history->part[number].step;
+    struct row_step *step = &history->part[number].step;
     if (!step->open)
         return;
     step->open = false;
@@ -219,7 +219,7 @@ static void close_step(struct gs_history *history, size_t number)
     }
 }
 
-static void open_step(struct step *step, size_t count, int64_t start_ns)
+static void open_step(struct row_step *step, size_t count, int64_t start_ns)
 {
     step->open = true;
     step->start_ns = start_ns;
@@ -250,7 +250,7 @@ static void merge(struct gs_history *history, size_t into, size_t row)
     if (into == GS_HISTORY_PARTS || history->part[into].room == 0)
         return;
     struct part *part = &history->part[into];
-    struct step *step = &part->step;
+    struct row_step *step = &part->step;
     const double *value = from->value + row * history->count;
     int64_t time_ns = from->time_ns[row], step_ns = from->step_ms[row] * GS_NS_PER_MS;
     bool as_coarse = step_ns >= part->step_ns / 2;

@@ -17,7 +17,7 @@ struct gs_history;
  * NULL when memory is out. */
 struct gs_history *gs_history_new(const char *const *names, size_t count, int64_t interval_ns) GS_CHECK_RESULT;
 void gs_history_free(struct gs_history *history);
-/* Add a tick at REALTIME_NS; VALUES as gs_watch_read gave them (NAN: missing). No allocation. */
+/* Add a tick at REALTIME_NS; VALUES as gs_metrics_set_read gave them (NAN: missing). No allocation. */
 void gs_history_add(struct gs_history *history, int64_t realtime_ns, const double *values);
 /* Row AT of gs_history_length. */
 size_t gs_history_length(const struct gs_history *history);

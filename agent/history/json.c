@@ -121,5 +121,5 @@ void gs_history_write_json(const struct gs_history *history, const struct gs_his
         add_series(out, history, i);
     }
     gs_text_add(out, "},\n\"triggered\":\"%s\"}\n",
-                gs_print_time(about->triggered_ns, GS_TIME_ISO, triggered));
+                gs_clock_print(about->triggered_ns, GS_TIME_ISO, triggered));
 }

@@ -44,31 +44,31 @@ static int64_t floor_ms(int64_t ns)
 
 /* ---- packing ------------------------------------------------------------------------------------------------- */
 
-struct sink { // what is written beyond ROOM is only counted
+struct pack_sink { // what is written beyond ROOM is only counted
     unsigned char *at;
     size_t size, room;
 };
 
-static void put(struct sink *sink, const void *bytes, size_t length)
+static void put(struct pack_sink *sink, const void *bytes, size_t length)
 {
     if (sink->size <= sink->room && length <= sink->room - sink->size)
         memcpy(sink->at + sink->size, bytes, length);
     sink->size += length;
 }
 
-static void put_number(struct sink *sink, uint64_t number)
+static void put_number(struct pack_sink *sink, uint64_t number)
 {
     unsigned char byte[GS_VARINT_MAX];
     put(sink, byte, gs_varint_write(number, byte));
 }
 
-static void put_u32(struct sink *sink, size_t number)
+static void put_u32(struct pack_sink *sink, size_t number)
 {
     for (int i = 0; i < 4; i++)
         put(sink, &(unsigned char){(unsigned char)(number >> 8 * i)}, 1);
 }
 
-static void put_any(struct sink *sink, double value)
+static void put_any(struct pack_sink *sink, double value)
 {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
@@ -77,7 +77,7 @@ static void put_any(struct sink *sink, double value)
     put_u32(sink, bits >> 32);
 }
 
-static void put_value(struct sink *sink, double value, double before)
+static void put_value(struct pack_sink *sink, double value, double before)
 {
     if (same_bits(value, before) || (isnan(value) && isnan(before)))
         put_number(sink, SAME);
@@ -90,7 +90,7 @@ static void put_value(struct sink *sink, double value, double before)
 }
 
 /* Row AT, as it follows the one before it; or as the FIRST of a pack. */
-static void put_row(struct sink *sink, const struct gs_history *history, size_t at, bool first)
+static void put_row(struct pack_sink *sink, const struct gs_history *history, size_t at, bool first)
 {
     int64_t step_ms = gs_history_step_ns(history, at) / GS_NS_PER_MS,
             time_ms = floor_ms(gs_history_time(history, at));
@@ -106,12 +106,12 @@ static void put_row(struct sink *sink, const struct gs_history *history, size_t 
 
 static size_t row_size(const struct gs_history *history, size_t at, bool first)
 {
-    struct sink counter = {0};
+    struct pack_sink counter = {0};
     put_row(&counter, history, at, first);
     return counter.size;
 }
 
-static void put_names(struct sink *sink, const struct gs_history *history)
+static void put_names(struct pack_sink *sink, const struct gs_history *history)
 {
     put_number(sink, (uint64_t)gs_history_interval_ns(history));
     put_number(sink, gs_history_metric_count(history));
@@ -142,7 +142,7 @@ size_t gs_history_pack(const struct gs_history *history, uint64_t serial, void *
 {
     size_t length = gs_history_length(history), from = gs_history_since(history, serial), rows_size;
     bool begins = from == SIZE_MAX;
-    struct sink names = {0}, sink = {.at = out, .room = room};
+    struct pack_sink names = {0}, sink = {.at = out, .room = room};
     if (begins)
         put_names(&names, history);
     size_t ahead = FIXED + names.size;

@@ -8,6 +8,7 @@
 #include "host/callback.h"
 #include "base/clock.h"
 #include "probe/probe.h"
+#include "sys/event.h"
 #include "sys/lock.h"
 #include "sys/log.h"
 #include <limits.h>

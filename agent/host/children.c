@@ -30,20 +30,20 @@
 
 enum { PLACES = 120, NEIGHBOURS = 8, FRAMES = 8, EARLY = 8, LUCKY = 16 };
 
-struct place {
+struct fork_site {
     _Atomic uint64_t hash;    // 0: free
     _Atomic int64_t since_ns; // when `young` began to count
     _Atomic uint32_t young, old, grown;
     _Atomic uint32_t born; // all of them, for the one in LUCKY
 };
 struct page {
-    struct place place[PLACES + NEIGHBOURS];
+    struct fork_site place[PLACES + NEIGHBOURS];
 };
 _Static_assert(sizeof(struct page) <= 4096, "one page");
 
 static struct page *page; // MAP_SHARED; NULL: there was no memory, and all are given a thread
-static _Thread_local struct place *forks_at __attribute__((tls_model("initial-exec")));
-static struct place *born_at;
+static _Thread_local struct fork_site *forks_at __attribute__((tls_model("initial-exec")));
+static struct fork_site *born_at;
 
 void gs_children_prepare(void)
 {
@@ -55,9 +55,9 @@ void gs_children_prepare(void)
 
 /* ---- places -------------------------------------------------------------------------------------------------------------- */
 
-static struct place *place_of(uint64_t hash)
+static struct fork_site *place_of(uint64_t hash)
 {
-    struct place *at = &page->place[hash % PLACES];
+    struct fork_site *at = &page->place[hash % PLACES];
     for (int i = 0; i < NEIGHBOURS; i++, at++) {
         uint64_t there = 0;
         if (atomic_compare_exchange_strong(&at->hash, &there, hash) || there == hash)
@@ -75,9 +75,9 @@ void gs_children_before_fork(void)
 }
 
 /* One more was born here. Those before it are old once twice the time to grow has passed since the first of them. */
-static void count_birth(struct place *place)
+static void count_birth(struct fork_site *place)
 {
-    int64_t now_ns = gs_monotonic_ns(), since_ns = atomic_load(&place->since_ns);
+    int64_t now_ns = gs_clock_monotonic_ns(), since_ns = atomic_load(&place->since_ns);
     if (now_ns - since_ns > 2 * GS_CHILD_GROWN_NS &&
         atomic_compare_exchange_strong(&place->since_ns, &since_ns, now_ns))
         atomic_fetch_add(&place->old, atomic_exchange(&place->young, 0));
@@ -109,7 +109,7 @@ bool gs_children_meant(const struct gs_rules *rules)
     ssize_t length = readlink("/proc/self/exe", exe, sizeof exe - 1);
     exe[length > 0 ? length : 0] = 0;
     for (size_t i = 0; i < rules->only_count; i++)
-        if (!strcmp(rules->only[i], gs_base_name(exe)) ||
+        if (!strcmp(rules->only[i], gs_text_base_name(exe)) ||
             !strcmp(rules->only[i], program_invocation_short_name))
             return true;
     return rules->only_count == 0;

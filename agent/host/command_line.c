@@ -69,7 +69,7 @@ static const char *text_of(const json_t *json, const char *key)
 }
 
 struct words {
-    struct gs_word word[WORDS_MAX];
+    struct gs_command_word word[WORDS_MAX];
     size_t count;
     char value[GS_UNIT_TEXT], line[GS_UNIT_TEXT], pid[16], label[64][280];
 };
@@ -77,17 +77,17 @@ struct words {
 static void add_word(struct words *words, const char *name, const char *means)
 {
     if (words->count < WORDS_MAX)
-        words->word[words->count++] = (struct gs_word){name, means};
+        words->word[words->count++] = (struct gs_command_word){name, means};
 }
 
 /* The number KEY of an incident, as people read it. */
 static const char *number_of(const json_t *json, const char *key, char out[GS_UNIT_TEXT])
 {
-    const struct gs_metric *metric = gs_metric_find(text_of(json, "metric"));
+    const struct gs_metric *metric = gs_metrics_find(text_of(json, "metric"));
     const json_t *number = json_object_get(json, key);
     out[0] = 0;
     if (json_is_number(number))
-        gs_print_value(json_number_value(number), metric ? metric->unit : GS_COUNT, out);
+        gs_units_print_value(json_number_value(number), metric ? metric->unit : GS_COUNT, out);
     return out;
 }
 
@@ -119,7 +119,7 @@ static bool fill_arguments(struct gs_command_line *line, const struct gs_rules *
 {
     for (size_t i = 0; rules->on_incident[i]; i++) {
         struct gs_text text = {0};
-        gs_command_fill(rules->on_incident[i], words->word, words->count, &text);
+        gs_rules_fill_command(rules->on_incident[i], words->word, words->count, &text);
         if (text.failed) {
             gs_text_fini(&text);
             return false;
@@ -135,7 +135,7 @@ bool gs_command_line_make(const struct gs_rules *rules, const char *path, struct
 {
     char why[160];
     struct words *words = gs_alloc(sizeof *words);
-    json_t *json = gs_incident_load(path, why, sizeof why);
+    json_t *json = gs_store_load_incident(path, why, sizeof why);
     bool good = words && json;
     if (good) {
         find_words(json, path, words);

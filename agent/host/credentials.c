@@ -164,7 +164,7 @@ static char *read_status(int tid)
     char path[48], *text = NULL;
     size_t length;
     snprintf(path, sizeof path, "/proc/self/task/%d/status", tid);
-    return gs_read_file(AT_FDCWD, path, STATUS_MAX, &text, &length) ? NULL : text;
+    return gs_file_read(AT_FDCWD, path, STATUS_MAX, &text, &length) ? NULL : text;
 }
 
 bool gs_credentials_follow(void)

@@ -7,7 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The thread TID of the program has changed its credentials: ours are to have the same. Context: host thread; a signal handler. */
+/* The thread TID of the program has changed its credentials: ours are to have the same. Context: host thread; a signal handler.
+ * */
 void gs_credentials_changed(int tid);
 /* Have what the program had at its last change, if the calling thread, one of ours, has not followed since. Each calls this as
  * it wakes. True: they were others. Context: threads of ours. */

@@ -1,6 +1,6 @@
 /* on_incident.c - on_incident, from the complete folder to what came of it.
  *
- *   begin ──▶ job: WAITING ──▶ RUNNING (gs_command_run, on the runner thread) ──▶ ENDED ──▶ go_on: log, incident.json
+ *   begin ──▶ job: WAITING ──▶ RUNNING (gs_spawn_run, on the runner thread) ──▶ ENDED ──▶ go_on: log, incident.json
  *
  * Who:    the watcher makes jobs and writes down their ends; the runner, a thread of our own, runs them one at a time.
  * Bounds: JOBS_MAX jobs that have not ended; LIMIT_NS for each. */
@@ -14,6 +14,7 @@
 #include "host/spawn.h"
 #include "probe/probe.h"
 #include "store/store.h"
+#include "sys/event.h"
 #include "sys/lock.h"
 #include "sys/log.h"
 #include <errno.h>
@@ -31,7 +32,7 @@ struct job {
     enum { WAITING, RUNNING, ENDED } state;
     char path[PATH_MAX]; // of the incident
     struct gs_command_line line;
-    struct gs_command_end end;
+    struct gs_spawn_end end;
 };
 
 static struct {
@@ -106,19 +107,19 @@ static void run_jobs(void *watch_number)
 {
     unsigned watch = (unsigned)(uintptr_t)watch_number;
     for (struct job *job; (job = next_job(watch));) {
-        struct gs_command command = {job->line.program, job->line.argv, gs_command_line_environment(),
-                                     LIMIT_NS};
-        gs_command_run(&command, &job->end);
+        struct gs_spawn command = {job->line.program, job->line.argv, gs_command_line_environment(),
+                                   LIMIT_NS};
+        gs_spawn_run(&command, &job->end);
         hand_back(job, watch);
     }
 }
 
-void gs_after_incident_expect(const struct gs_rules *rules)
+void gs_on_incident_expect(const struct gs_rules *rules)
 {
     if (!rules->on_incident || gs_own_thread_runs(&a.thread))
         return;
-    const struct gs_own_start start = {"gumshoe-run", run_jobs, (void *)(uintptr_t)a.watch, STACK_BYTES,
-                                       GS_TABLE_CREATORS};
+    const struct gs_own_thread_options start = {"gumshoe-run", run_jobs, (void *)(uintptr_t)a.watch,
+                                                STACK_BYTES, GS_TABLE_CREATORS};
     int error = gs_own_thread_start(&a.thread, &start);
     if (error)
         gs_log(GS_LOG_WARNING, "on_incident: no thread for it: %s", strerrordesc_np(-error));
@@ -129,7 +130,7 @@ void gs_after_incident_expect(const struct gs_rules *rules)
 static void write_down(const char *path, enum gs_remark kind, const char *text)
 {
     gs_log(kind == GS_NOTE ? GS_LOG_INFO : GS_LOG_ERROR, "%s", text);
-    int error = gs_incident_amend(path, kind, text);
+    int error = gs_store_amend_incident(path, kind, text);
     if (error)
         gs_log(GS_LOG_WARNING, "%s/incident.json does not say so: %s", path, strerrordesc_np(-error));
 }
@@ -137,9 +138,9 @@ static void write_down(const char *path, enum gs_remark kind, const char *text)
 static void say_end(const struct job *job)
 {
     char text[512], took[GS_UNIT_TEXT];
-    const struct gs_command_end *end = &job->end;
+    const struct gs_spawn_end *end = &job->end;
     const char *program = job->line.argv[0];
-    gs_print_duration(end->took_ns / GS_NS_PER_MS * GS_NS_PER_MS, took);
+    gs_units_print_duration(end->took_ns / GS_NS_PER_MS * GS_NS_PER_MS, took);
     if (end->error)
         snprintf(text, sizeof text, "on_incident: %.200s could not be run: %s", program,
                  strerrordesc_np(end->error));
@@ -173,7 +174,7 @@ static struct job *take_ended(void)
     return ended;
 }
 
-void gs_after_incident_go_on(void)
+void gs_on_incident_continue(void)
 {
     for (struct job *job; (job = take_ended()); job_free(job))
         say_end(job);
@@ -204,7 +205,7 @@ static bool post(struct job *job)
     return room;
 }
 
-void gs_after_incident_begin(const struct gs_rules *rules, const char *path)
+void gs_on_incident_run(const struct gs_rules *rules, const char *path)
 {
     char text[160];
     if (!rules || !rules->on_incident)
@@ -253,23 +254,23 @@ static void give_up(void)
     gs_event_signal(&a.work);
 }
 
-void gs_after_incident_wake(void)
+void gs_on_incident_wake(void)
 {
     gs_event_signal(&a.work);
 }
 
-void gs_after_incident_stop(void)
+void gs_on_incident_stop(void)
 {
     const struct timespec moment = {.tv_nsec = 5 * GS_NS_PER_MS};
-    int64_t until_ns = gs_monotonic_ns() + STOP_PATIENCE_NS;
-    while (!all_ended() && gs_monotonic_ns() < until_ns)
+    int64_t until_ns = gs_clock_monotonic_ns() + STOP_PATIENCE_NS;
+    while (!all_ended() && gs_clock_monotonic_ns() < until_ns)
         nanosleep(&moment, NULL);
-    gs_after_incident_go_on();
+    gs_on_incident_continue();
     give_up();
     (void)gs_own_thread_join(&a.thread, 50 * GS_NS_PER_MS); // else it ends with its program
 }
 
-void gs_after_incident_after_fork(void)
+void gs_on_incident_after_fork(void)
 {
     gs_lock_after_fork(&a.lock);
     gs_own_thread_after_fork(&a.thread);

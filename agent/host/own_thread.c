@@ -9,8 +9,8 @@
 #include "base/memory.h"
 #include "host/own_tls.h"
 #include "probe/probe.h"
+#include "sys/event.h"
 #include "sys/file.h"
-#include "sys/lock.h"
 #include "sys/log.h"
 #include "sys/owned_fd.h"
 #include "sys/process.h"
@@ -57,8 +57,8 @@ static void close_all(void)
     int list = open("/proc/thread-self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (list < 0)
         return;
-    gs_dir_start(&dir, list);
-    for (const char *name; (name = gs_dir_next(&dir));)
+    gs_file_dir_start(&dir, list);
+    for (const char *name; (name = gs_file_dir_next(&dir));)
         if (atoi(name) != list)
             close(atoi(name));
     close(list);
@@ -95,7 +95,7 @@ static bool enter(enum gs_own_table table)
         atomic_compare_exchange_strong(&way, &unknown, entered ? UNSHARED : COPIED))
         gs_event_signal(&way_found);
     if (entered && table == GS_TABLE_FRESH)
-        gs_held_new_table();
+        gs_owned_fd_new_table();
     if (entered)
         gs_log_from_own_table(table == GS_TABLE_PASSING);
     return entered;
@@ -169,7 +169,7 @@ static void protect_guard(const struct gs_own_thread *thread, int protection)
     mprotect((void *)page_up((uintptr_t)thread->memory), PAGE, protection);
 }
 
-int gs_own_thread_start(struct gs_own_thread *thread, const struct gs_own_start *start)
+int gs_own_thread_start(struct gs_own_thread *thread, const struct gs_own_thread_options *start)
 {
     int error = gs_own_tls_learn();
     size_t stack_bytes = page_up(start->stack_bytes);
@@ -203,11 +203,11 @@ static void wait_until_gone(pid_t tid)
 
 bool gs_own_thread_join(struct gs_own_thread *thread, int64_t timeout_ns)
 {
-    int64_t until_ns = gs_monotonic_ns() + timeout_ns;
+    int64_t until_ns = gs_clock_monotonic_ns() + timeout_ns;
     pid_t last = atomic_load(&thread->tid);
     int kept = errno;
     for (pid_t tid; (tid = atomic_load(&thread->tid));) {
-        int64_t left_ns = until_ns - gs_monotonic_ns();
+        int64_t left_ns = until_ns - gs_clock_monotonic_ns();
         struct timespec left = {left_ns / GS_NS_PER_S, left_ns % GS_NS_PER_S};
         if (left_ns <= 0)
             break;

@@ -20,7 +20,7 @@ enum gs_own_table {
     GS_TABLE_CREATORS, // that of the thread that starts it
 };
 
-struct gs_own_start {
+struct gs_own_thread_options {
     const char *name; // 15 bytes at most
     void (*routine)(void *argument);
     void *argument;
@@ -30,12 +30,12 @@ struct gs_own_start {
 struct gs_own_thread {  // all zero: none
     _Atomic pid_t tid;  // 0: it has ended, or never began
     void *memory, *top; // its memory, kept for another life, and where its stack begins in it
-    struct gs_own_start start;
+    struct gs_own_thread_options start;
 };
 
 /* Start it as START says, with every signal blocked. 0 or -errno. The first call is a host thread's, in gumshoe_start
  * (own_tls.h). Context: any thread; in the child of a fork too. */
-int gs_own_thread_start(struct gs_own_thread *thread, const struct gs_own_start *start) GS_CHECK_RESULT;
+int gs_own_thread_start(struct gs_own_thread *thread, const struct gs_own_thread_options *start) GS_CHECK_RESULT;
 /* Start it once more, as before, in the memory that it had: takes no lock. Context: any thread, also inside malloc. */
 int gs_own_thread_start_again(struct gs_own_thread *thread) GS_CHECK_RESULT;
 /* Wait for its end, at most TIMEOUT_NS. True: it has ended, or never began. */

@@ -10,8 +10,8 @@
  *
  * The code that our threads run needs of all this what the C library's own functions need: errno, the locale, the guards.
  * The locale is "C", whatever the
- * host has set: it may change that at any time. What a thread of pthread_create has besides (cancellation, robust mutexes, a cache of malloc's, restartable sequences) none
- * of them uses: tests/check/agent_symbols.sh lists what the agent may call.
+ * host has set: it may change that at any time. What a thread of pthread_create has besides (cancellation, robust mutexes, a
+ * cache of malloc's, restartable sequences) none of them uses: tests/check/agent_symbols.sh lists what the agent may call.
  * Source: "ELF Handling For Thread-Local Storage" (Drepper); the x86-64 ABI supplement: the thread pointer stands at its own
  * address, the stack guard 0x28 above it; glibc's sysdeps/x86_64/nptl/tls.h for the pointer guard (0x30) and the table.
  * Bounds: MODULES; a module beyond them, or one that is loaded later, has no block. */

@@ -30,9 +30,9 @@
 enum { STACK = 64 << 10 };
 #define MERCY_NS GS_NS_PER_S // between SIGTERM and SIGKILL
 
-struct run {
-    const struct gs_command *command;
-    struct gs_command_end *end;
+struct spawned {
+    const struct gs_spawn *command;
+    struct gs_spawn_end *end;
     pid_t host;
     char *stacks;        // the keeper's, and above it the child's
     _Atomic int keeping; // the kernel clears it, and wakes us, as the keeper ends
@@ -57,7 +57,7 @@ static void open_nothing(void)
 
 static int become_program(void *of)
 {
-    struct run *run = of;
+    struct spawned *run = of;
     sigset_t none;
     setsid();
     default_signals();
@@ -92,7 +92,7 @@ static bool ends_until(pid_t pid, int64_t until_ns, int *status)
     for (;;) {
         if (waitpid(pid, status, WNOHANG) == pid)
             return true;
-        int64_t left_ns = until_ns - gs_monotonic_ns();
+        int64_t left_ns = until_ns - gs_clock_monotonic_ns();
         if (left_ns <= 0)
             return false;
         struct timespec left = {left_ns / GS_NS_PER_S, left_ns % GS_NS_PER_S};
@@ -100,11 +100,11 @@ static bool ends_until(pid_t pid, int64_t until_ns, int *status)
     }
 }
 
-static void see_to_its_end(struct run *run, pid_t pid)
+static void wait_for_end(struct spawned *run, pid_t pid)
 {
     run->end->error = ECHILD; // should somebody kill us meanwhile
-    int64_t began_ns = gs_monotonic_ns(), until_ns = began_ns + run->command->limit_ns;
-    struct gs_command_end *end = run->end;
+    int64_t began_ns = gs_clock_monotonic_ns(), until_ns = began_ns + run->command->limit_ns;
+    struct gs_spawn_end *end = run->end;
     if (!ends_until(pid, until_ns, &end->status)) {
         end->too_long = true;
         kill(-pid, SIGTERM);
@@ -113,13 +113,13 @@ static void see_to_its_end(struct run *run, pid_t pid)
             waitpid(pid, &end->status, 0);
         }
     }
-    end->took_ns = gs_monotonic_ns() - began_ns;
+    end->took_ns = gs_clock_monotonic_ns() - began_ns;
     end->error = 0;
 }
 
 static int keep(void *of)
 {
-    struct run *run = of;
+    struct spawned *run = of;
     sigset_t all;
     gs_prctl(PR_SET_PDEATHSIG, SIGKILL, 0);
     if (getppid() != run->host)
@@ -134,13 +134,13 @@ static int keep(void *of)
     else if (run->end->error)
         waitpid(pid, NULL, 0); // exec failed
     else
-        see_to_its_end(run, pid);
+        wait_for_end(run, pid);
     _exit(0);
 }
 
 /* ---- the host's thread ------------------------------------------------------------------------------------------------- */
 
-static void run_and_wait(struct run *run)
+static void run_and_wait(struct spawned *run)
 {
     int kind = CLONE_VM | CLONE_FILES | CLONE_CHILD_CLEARTID; // and no signal at its end
     atomic_store(&run->keeping, 1);
@@ -155,10 +155,10 @@ static void run_and_wait(struct run *run)
         ;
 }
 
-void gs_command_run(const struct gs_command *command, struct gs_command_end *out)
+void gs_spawn_run(const struct gs_spawn *command, struct gs_spawn_end *out)
 {
-    struct run run = {.command = command, .end = out, .host = getpid(), .stacks = gs_alloc(2 * STACK)};
-    *out = (struct gs_command_end){.error = 0};
+    struct spawned run = {.command = command, .end = out, .host = getpid(), .stacks = gs_alloc(2 * STACK)};
+    *out = (struct gs_spawn_end){.error = 0};
     if (run.stacks)
         run_and_wait(&run);
     else

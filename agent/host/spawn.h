@@ -4,12 +4,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct gs_command {
+struct gs_spawn {
     const char *program;       // a path
     char *const *argv, *const *envp;
     int64_t limit_ns;          // beyond this it is told to end (SIGTERM), then made to
 };
-struct gs_command_end {
+struct gs_spawn_end {
     int error;                 // it could not be run, or its end was not seen: errno; else 0, and
     int status;                // as of waitpid(2)
     bool too_long;             // it was made to end
@@ -17,4 +17,4 @@ struct gs_command_end {
 };
 /* Run COMMAND to its end, which is at most its limit and two seconds away. Blocks this thread alone.
  * Context: a thread of ours that does nothing else, with every signal blocked. */
-void gs_command_run(const struct gs_command *command, struct gs_command_end *out);
+void gs_spawn_run(const struct gs_spawn *command, struct gs_spawn_end *out);

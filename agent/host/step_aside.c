@@ -1,19 +1,20 @@
 /* step_aside.c - step_aside.h in code.
  *
- *   hooks/identity.c ──▶ before_change ──▶ send_away                        (away_depth 0 ─▶ 1: threads may be in such calls at once)
- *                    ──▶ after_change  ─┬▶ return_thread ─▶ bring_back      (away_depth 1 ─▶ 0)
- *                                       └▶ lead_thread   ─▶ wait until `followed` has come to the number of this change
+ *   hooks/identity.c ──▶ before_change ──▶ stop_thread                        (stopped_depth 0 ─▶ 1: threads may be in such calls at once)
+ *                    ──▶ after_change  ─┬▶ allow_thread_back ─▶ restart_thread      (stopped_depth 1 ─▶ 0)
+ *                                       └▶ have_threads_follow   ─▶ wait until `followed` has come to the number of this change
  *
  * Who:    host threads, in signal handlers too, and in a child of vfork, which has our memory and is told apart by `pid`; the
  *         watcher's thread, which follows.
  * Bounds: a host thread waits FOLLOW_PATIENCE_NS for the watcher to follow, GATE_PATIENCE_NS for the gate, and as long as the
- *         owner's send_away takes. A program that makes more than CHANGES_MAX such calls in REST_NS does not wait for the watcher
+ * owner's stop_thread takes. A program that makes more than CHANGES_MAX such calls in REST_NS does not wait for the watcher
  *         to follow; and after unshare or setns the thread is not created again before there was none for REST_NS. */
 #include "host/step_aside.h"
 #include "base/clock.h"
 #include "host/callback.h"
 #include "host/credentials.h"
 #include "probe/probe.h"
+#include "sys/event.h"
 #include "sys/log.h"
 #include <stdatomic.h>
 #include <sys/syscall.h>
@@ -26,8 +27,8 @@ enum { CHANGES_MAX = 16 };
 
 static struct {
     const struct gs_step_aside *owner; // set once, before the hooks know of us
-    _Atomic pid_t pid;   // of the process that all this is of: a child of vfork has our memory, too
-    unsigned away_depth; // host threads that are in unshare or setns; under the gate
+    _Atomic pid_t pid;      // of the process that all this is of: a child of vfork has our memory, too
+    unsigned stopped_depth; // host threads that are in unshare or setns; under the gate
     _Atomic int64_t changes_since_ns; // `changes` counts from here: host threads
     _Atomic unsigned changes;
     _Atomic uint32_t followed; // changes of credentials that the watcher has followed; it alone writes
@@ -41,9 +42,9 @@ static bool is_ours(void)
 }
 
 /* Count this call; true: they come so often that none is to cost the host more than it must. */
-static bool come_often(void)
+static bool changes_are_frequent(void)
 {
-    int64_t now_ns = gs_monotonic_ns();
+    int64_t now_ns = gs_clock_monotonic_ns();
     if (now_ns - atomic_load(&s.changes_since_ns) > REST_NS) {
         atomic_store(&s.changes_since_ns, now_ns);
         atomic_store(&s.changes, 0);
@@ -51,56 +52,58 @@ static bool come_often(void)
     return atomic_fetch_add(&s.changes, 1) >= CHANGES_MAX;
 }
 
-/* ---- namespaces: the kernel wants a process of one thread -------------------------------------------------------------------- */
+/* ---- namespaces: the kernel wants a process of one thread
+ * -------------------------------------------------------------------- */
 
-static void send_away(void)
+static void stop_thread(void)
 {
     if (!gs_lock_try(s.owner->gate, GATE_PATIENCE_NS))
         return;
-    s.away_depth++;
-    if (gs_own_thread_runs(s.owner->thread) && !s.owner->send_away())
+    s.stopped_depth++;
+    if (gs_own_thread_runs(s.owner->thread) && !s.owner->stop_thread())
         gs_log(GS_LOG_WARNING,
                "a capture is under way while the program changes its namespaces: the kernel may refuse that");
     gs_lock_give(s.owner->gate);
 }
 
 /* Have the thread run again, unless another host thread is in such a call. Holds the gate. */
-static void bring_back(void)
+static void restart_thread(void)
 {
-    if (s.away_depth == 0)
-        s.owner->bring_back();
+    if (s.stopped_depth == 0)
+        s.owner->restart_thread();
 }
 
 /* With a sample, after calls that had come too often: it was quiet for long enough. Context: host thread, inside malloc. */
-static void bring_back_after_rest(void)
+static void restart_after_rest(void)
 {
     if (!is_ours() || !gs_lock_try(s.owner->gate, 0))
         return;
-    bring_back();
+    restart_thread();
     gs_lock_give(s.owner->gate);
 }
 
-static void return_thread(void)
+static void allow_thread_back(void)
 {
     if (!gs_lock_try(s.owner->gate, GATE_PATIENCE_NS))
         return;
-    s.away_depth -= s.away_depth > 0;
-    if (come_often())
-        gs_probe_tell_sample(bring_back_after_rest, gs_monotonic_ns() + REST_NS);
+    s.stopped_depth -= s.stopped_depth > 0;
+    if (changes_are_frequent())
+        gs_probe_tell_sample(restart_after_rest, gs_clock_monotonic_ns() + REST_NS);
     else
-        bring_back();
+        restart_thread();
     gs_lock_give(s.owner->gate);
 }
 
-/* ---- credentials: our threads do the same ------------------------------------------------------------------------------------ */
+/* ---- credentials: our threads do the same
+ * ------------------------------------------------------------------------------------ */
 
-void gs_step_aside_follow(void (*others_follow)(void))
+void gs_step_aside_follow(void (*wake_others)(void))
 {
     uint32_t changes = gs_credentials_changes();
     if (atomic_load(&s.followed) == changes)
         return;
     if (gs_credentials_follow())
-        others_follow();
+        wake_others();
     atomic_store(&s.followed, changes);
     gs_event_signal(&s.told);
 }
@@ -113,18 +116,19 @@ static bool has_followed(const void *of)
 }
 
 /* Have our threads do as the calling one has done. Where it is done often, the watcher does so in its own time. */
-static void lead_thread(void)
+static void have_threads_follow(void)
 {
     gs_credentials_changed((int)syscall(SYS_gettid));
     if (!gs_own_thread_runs(s.owner->thread))
         return;
     uint32_t change = gs_credentials_changes();
     s.owner->wake();
-    if (!come_often())
+    if (!changes_are_frequent())
         (void)gs_event_wait_until(&s.told, has_followed, &change, FOLLOW_PATIENCE_NS);
 }
 
-/* ---- around the host's call --------------------------------------------------------------------------------------------------- */
+/* ---- around the host's call
+ * --------------------------------------------------------------------------------------------------- */
 
 static void before_change(enum gs_change change)
 {
@@ -136,7 +140,7 @@ static void before_change(enum gs_change change)
     }
     gs_callback_leave();
     if (change == GS_CHANGE_NAMESPACES)
-        send_away();
+        stop_thread();
 }
 
 static void after_change(enum gs_change change)
@@ -144,9 +148,9 @@ static void after_change(enum gs_change change)
     if (change == GS_CHANGE_ROOT || !is_ours() || gs_own_thread_is_me())
         return;
     if (change == GS_CHANGE_NAMESPACES)
-        return_thread();
+        allow_thread_back();
     else
-        lead_thread();
+        have_threads_follow();
     gs_callback_return();
 }
 
@@ -161,6 +165,6 @@ void gs_step_aside_prepare(const struct gs_step_aside *owner)
 
 void gs_step_aside_after_fork(void)
 {
-    s.away_depth = 0;
+    s.stopped_depth = 0;
     atomic_store(&s.pid, getpid());
 }

@@ -33,8 +33,9 @@ static const char *name_of(struct gs_profile *profile, uint32_t location)
     return gs_profile_string(profile, gs_profile_frame_name(profile, location, room, sizeof room));
 }
 
-/* What tells the frame at LOCATION, called NAME, from others in each run of the program: its function's name, or "FILE+0xADDRESS";
- * of a file that could not be read, its place in the file; in code that a program made for itself there is nothing. */
+/* What tells the frame at LOCATION, called NAME, from others in each run of the program: its function's name, or
+ * "FILE+0xADDRESS"; of a file that could not be read, its place in the file; in code that a program made for itself there is
+ * nothing. */
 static uint64_t hash_of_frame(const struct gs_profile *profile, uint32_t location, const char *name)
 {
     const struct gs_location *at = &profile->location[location];
@@ -94,7 +95,8 @@ static size_t heaviest(const struct charge *charges, size_t count, struct gs_cul
     return best;
 }
 
-bool gs_culprit_find(struct gs_profile *profile, int sample_type, const char *kind, struct gs_culprit *out)
+bool gs_incident_culprit_find(struct gs_profile *profile, int sample_type, const char *kind,
+                              struct gs_culprit *out)
 {
     struct gs_stacks stacks;
     int64_t total = 0;
@@ -122,12 +124,12 @@ bool gs_culprit_find(struct gs_profile *profile, int sample_type, const char *ki
         describe(profile, row->location, row->depth, chosen->frame, out);
     }
     gs_free(charges);
-    gs_stacks_fini(&stacks);
+    gs_profile_stacks_fini(&stacks);
     return count > 0;
 }
 
-void gs_culprit_of_deadlock(struct gs_profile *threads, const struct gs_deadlock *deadlock,
-                            struct gs_culprit *out)
+void gs_incident_culprit_of_deadlock(struct gs_profile *threads, const struct gs_deadlock *deadlock,
+                                     struct gs_culprit *out)
 {
     const struct gs_deadlocked *first = &deadlock->thread[0];
     const struct gs_sample *sample = &threads->sample[first->sample];
@@ -147,7 +149,7 @@ static bool is_of_thread(const struct gs_sample *sample, int tid)
     return false;
 }
 
-bool gs_culprit_of_thread(struct gs_profile *threads, int tid, struct gs_culprit *out)
+bool gs_incident_culprit_of_thread(struct gs_profile *threads, int tid, struct gs_culprit *out)
 {
     for (size_t i = 0; i < threads->sample_count; i++) {
         const struct gs_sample *sample = &threads->sample[i];

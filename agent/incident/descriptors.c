@@ -24,14 +24,14 @@
 
 enum { GROUPS = 4096, SHOWN = 200, TARGET = 200 };
 
-struct group {
+struct target_group {
     char what[TARGET]; // "file /var/log/x", "socket tcp to 10.0.0.1:5432"
     size_t count;
     int example;
 };
 
-struct census {
-    struct group *group;
+struct descriptor_census {
+    struct target_group *group;
     size_t count, descriptors, beyond;
     int directory, process; // of the descriptors, and a pidfd: both open
 };
@@ -110,7 +110,8 @@ static void describe_socket_of(int process, int number, char *out, size_t size)
 }
 
 /* Entry NAME of DIRECTORY, a link to "pipe:[123]", "anon_inode:[eventpoll]", "/path": the number of a pipe says nothing. */
-static void describe(const struct census *census, const char *name, const char *link, char *out, size_t size)
+static void describe(const struct descriptor_census *census, const char *name, const char *link, char *out,
+                     size_t size)
 {
     struct stat status;
     if (strncmp(link, "socket:", 7) == 0)
@@ -121,12 +122,14 @@ static void describe(const struct census *census, const char *name, const char *
         snprintf(out, size, "%s", link + 11);
     else
         snprintf(out, size, "%s %s",
-                 fstatat(census->directory, name, &status, 0) == 0 && S_ISREG(status.st_mode) ? "file" : "path", link);
+                 fstatat(census->directory, name, &status, 0) == 0 && S_ISREG(status.st_mode) ? "file"
+                                                                                              : "path",
+                 link);
 }
 
 /* ---- all of them -------------------------------------------------------------------------------------------------------- */
 
-static void count(struct census *census, const char *what, int fd)
+static void count(struct descriptor_census *census, const char *what, int fd)
 {
     size_t at = 0;
     while (at < census->count && strcmp(census->group[at].what, what) != 0)
@@ -142,11 +145,11 @@ static void count(struct census *census, const char *what, int fd)
     census->group[at].count++;
 }
 
-static void count_all(struct census *census)
+static void count_all(struct descriptor_census *census)
 {
     struct gs_dir dir;
-    gs_dir_start(&dir, census->directory);
-    for (const char *name; (name = gs_dir_next(&dir));) {
+    gs_file_dir_start(&dir, census->directory);
+    for (const char *name; (name = gs_file_dir_next(&dir));) {
         char link[TARGET - 8], what[TARGET];
         ssize_t length = readlinkat(census->directory, name, link, sizeof link - 1);
         if (length < 0)
@@ -160,13 +163,13 @@ static void count_all(struct census *census)
 
 static int by_count(const void *a, const void *b)
 {
-    const struct group *x = a, *y = b;
+    const struct target_group *x = a, *y = b;
     if (x->count != y->count)
         return x->count > y->count ? -1 : 1;
     return strcmp(x->what, y->what);
 }
 
-static void write_census(struct census *census, struct gs_text *out)
+static void write_census(struct descriptor_census *census, struct gs_text *out)
 {
     gs_sort(census->group, census->count, sizeof *census->group, by_count);
     gs_text_add(out, "descriptors: %zu\n\n", census->descriptors);
@@ -177,15 +180,15 @@ static void write_census(struct census *census, struct gs_text *out)
                     census->group[i].count > 1 ? " and others" : "");
     }
     if (census->count > SHOWN || census->beyond)
-        gs_text_add(out, "         and more, of %zu other kinds%s\n", census->count > SHOWN ? census->count - SHOWN : 0,
-                    census->beyond ? " and beyond" : "");
+        gs_text_add(out, "         and more, of %zu other kinds%s\n",
+                    census->count > SHOWN ? census->count - SHOWN : 0, census->beyond ? " and beyond" : "");
 }
 
-void gs_descriptors_write(struct gs_text *out)
+void gs_incident_write_descriptors(struct gs_text *out)
 {
-    struct census census = {.group = gs_alloc(GROUPS * sizeof *census.group),
-                            .directory = gs_descriptors_open(),
-                            .process = gs_process_handle()};
+    struct descriptor_census census = {.group = gs_alloc(GROUPS * sizeof *census.group),
+                                       .directory = gs_metrics_open_descriptors(),
+                                       .process = gs_process_handle()};
     out->failed |= !census.group;
     if (census.group && census.directory >= 0) {
         count_all(&census);

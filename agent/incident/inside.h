@@ -9,9 +9,9 @@
 /* One process at a time makes incidents of the dead in STORE: their folders bear the dead's numbers, so that nobody could tell
  * else whether somebody is at it still. A descriptor, whose close unlocks; -EWOULDBLOCK when another process is at it, or another
  * -errno. Never waits; a forked child does not hold it. */
-int gs_died_lock(struct gs_store *store) GS_CHECK_RESULT;
+int gs_incident_lock_recovery(struct gs_store *store) GS_CHECK_RESULT;
 /* As gs_incident_of_remains, by a caller that holds the lock. */
-int gs_remains_write(struct gs_store *store, const struct gs_remains *remains, char path[PATH_MAX]) GS_CHECK_RESULT;
+int gs_incident_write_post_mortem(struct gs_store *store, const struct gs_post_mortem *post_mortem, char path[PATH_MAX]) GS_CHECK_RESULT;
 
 /* ---- what an incident says -------------------------------------------------------------------------------------------- */
 
@@ -29,26 +29,27 @@ struct gs_culprit {            // all zero: none found
     bool mapped;               // of memory that was mapped outside malloc
 };
 /* Who is to blame, by SAMPLE_TYPE of PROFILE: stacks are charged to their first frame that belongs to the program, and
- * the heaviest function is taken, with its heaviest stack. False when nothing is positive. KIND is borrowed. When memory runs out,
- * here and below, the profile has failed, and what was found may be wrong. */
-bool gs_culprit_find(struct gs_profile *profile, int sample_type, const char *kind, struct gs_culprit *out);
+ * the heaviest function is taken, with its heaviest stack. False when nothing is positive. KIND is borrowed. When memory runs
+ * out, here and below, the profile has failed, and what was found may be wrong. */
+bool gs_incident_culprit_find(struct gs_profile *profile, int sample_type, const char *kind, struct gs_culprit *out);
 
 /* The deadlock's first thread: the function of the program's that waits, and its stack. */
-void gs_culprit_of_deadlock(struct gs_profile *threads, const struct gs_deadlock *deadlock, struct gs_culprit *out);
+void gs_incident_culprit_of_deadlock(struct gs_profile *threads, const struct gs_deadlock *deadlock, struct gs_culprit *out);
 
 /* Thread TID of THREADS, from which the process's end came. False: it is not among them, or has no stack. */
-bool gs_culprit_of_thread(struct gs_profile *threads, int tid, struct gs_culprit *out);
+bool gs_incident_culprit_of_thread(struct gs_profile *threads, int tid, struct gs_culprit *out);
 
 /* memory.json, and the summary's two lines. */
-void gs_account_write(const struct gs_account *account, struct gs_text *out);
-void gs_account_words(const struct gs_account *account, struct gs_text *out);
-/* Who mapped memory outside malloc, if that gained more than the live heap since the baseline; where neither grew, if it holds more. */
-bool gs_culprit_of_mappings(const struct gs_account *account, struct gs_culprit *out);
+void gs_incident_write_memory(const struct gs_account *account, struct gs_text *out);
+void gs_incident_summarise_memory(const struct gs_account *account, struct gs_text *out);
+/* Who mapped memory outside malloc, if that gained more than the live heap since the baseline; where neither grew, if it holds
+ * more. */
+bool gs_incident_culprit_of_mappings(const struct gs_account *account, struct gs_culprit *out);
 
 /* fds.txt: how many descriptors of each kind, and to where; no contents. */
-void gs_descriptors_write(struct gs_text *out);
+void gs_incident_write_descriptors(struct gs_text *out);
 
-struct gs_findings {           // what the profiles of one incident say; borrowed
+struct gs_incident_findings {           // what the profiles of one incident say; borrowed
     struct gs_profile *heap;   // NULL: not captured
     struct gs_profile *growth; // heap less base; NULL: no baseline
     struct gs_profile *threads;
@@ -68,19 +69,19 @@ struct gs_incident_process {   // the process that an incident is of, as the sou
     const char *const *note;   // what the source wants to be said: note_count sentences
     size_t note_count;
     int died_tid;              // the thread that its end came from; 0: there is none, or it is not known
-    const struct gs_remains *death; // how it died; NULL: it lives
+    const struct gs_post_mortem *death; // how it died; NULL: it lives
 };
 struct gs_report {             // one incident while it is made: for summary.txt and incident.json
-    const struct gs_incident_facts *facts;
-    const struct gs_incident_scene *scene;
+    const struct gs_incident_trigger *trigger;
+    const struct gs_incident_context *context;
     const struct gs_incident_process *process;
-    struct gs_findings findings;
+    struct gs_incident_findings findings;
     const char *build_id, *folder; // folder: its path
     struct gs_json steps, notes, errors; // lists
     int64_t step_ns;           // when the present step began, CLOCK_MONOTONIC
     size_t step_failures;      // gs_memory_failures then
 };
-void gs_summary_write(const struct gs_report *report, struct gs_text *out);
+void gs_incident_write_summary(const struct gs_report *report, struct gs_text *out);
 /* NULL: no memory. */
 json_t *gs_incident_json(const struct gs_report *report, const json_t *files, bool complete) GS_CHECK_RESULT;
 
@@ -102,8 +103,8 @@ void gs_incident_end_step(struct gs_report *report, const char *name);
 /* ---- what the profiles say (findings.c) ------------------------------------------------------------------------------- */
 
 enum { GS_INCIDENT_KINDS_MAX = 8 };
-/* The findings out of what was gathered, in the order of gs_kinds. A baseline is changed in place: it becomes the growth. What fails is
- * in the report's errors. */
+/* The findings out of what was gathered, in the order of gs_kinds. A baseline is changed in place: it becomes the growth. What
+ * fails is in the report's errors. */
 void gs_incident_find(struct gs_report *report, const struct gs_gathered gathered[GS_INCIDENT_KINDS_MAX]);
 /* Is the rule's metric one of resident memory? */
-bool gs_incident_is_about_resident(const struct gs_incident_facts *facts);
+bool gs_incident_is_about_resident(const struct gs_incident_trigger *trigger);

@@ -62,11 +62,11 @@ static json_t *deadlock_json(const struct gs_deadlock *deadlock)
     return gs_json_take(&list);
 }
 
-static json_t *died_json(const struct gs_remains *remains)
+static json_t *died_json(const struct gs_post_mortem *post_mortem)
 {
-    return json_pack("{s:o, s:o, s:o, s:o}", "how", gs_json_printable(remains->how), "signal",
-                     number_unless_zero(remains->signal), "last_seen", gs_json_time(remains->last_seen_ns),
-                     "process", gs_json_text(remains->process));
+    return json_pack("{s:o, s:o, s:o, s:o}", "how", gs_json_printable(post_mortem->how), "signal",
+                     number_unless_zero(post_mortem->signal), "last_seen",
+                     gs_json_time(post_mortem->last_seen_ns), "process", gs_json_text(post_mortem->process));
 }
 
 static json_t *labels_json(const struct gs_rules *rules)
@@ -77,38 +77,48 @@ static json_t *labels_json(const struct gs_rules *rules)
     return gs_json_take(&labels);
 }
 
-static json_t *baseline_age(const struct gs_findings *findings)
+static json_t *baseline_age(const struct gs_incident_findings *findings)
 {
     return findings->growth ? json_real((double)findings->base_age_ns / (double)GS_NS_PER_S) : json_null();
 }
 
+struct json_pair {
+    const char *key;
+    json_t *value; // NULL: no memory
+};
+
+static struct gs_json object_of(const struct json_pair *pair, size_t count)
+{
+    struct gs_json json = gs_json_object();
+    for (size_t i = 0; i < count; i++)
+        gs_json_set(&json, pair[i].key, pair[i].value);
+    return json;
+}
+
 json_t *gs_incident_json(const struct gs_report *report, const json_t *files, bool complete)
 {
-    const struct gs_incident_facts *facts = report->facts;
-    const struct gs_incident_scene *scene = report->scene;
+    const struct gs_incident_trigger *trigger = report->trigger;
+    const struct gs_incident_context *context = report->context;
     const struct gs_culprit *culprit = &report->findings.culprit;
-    const struct {
-        const char *key;
-        json_t *value; // NULL: no memory
-    } pairs[] = {
+    const struct json_pair pairs[] = {
         {"version", json_integer(1)},
         {"complete", json_boolean(complete)},
-        {"rule", gs_json_text(facts->rule)},
-        {"why", gs_json_text(facts->why)},
-        {"metric", gs_json_text(facts->metric)},
-        {"condition", gs_json_text(facts->condition)},
-        {"value", number(facts->value)},
-        {"line", number(facts->line)},
-        {"reason", gs_json_printable(facts->reason)},
-        {"triggered", gs_json_time(facts->triggered_ns)},
+        {"rule", gs_json_text(trigger->rule)},
+        {"why", gs_json_text(trigger->why)},
+        {"metric", gs_json_text(trigger->metric)},
+        {"condition", gs_json_text(trigger->condition)},
+        {"value", number(trigger->value)},
+        {"line", number(trigger->line)},
+        {"reason", gs_json_printable(trigger->reason)},
+        {"triggered", gs_json_time(trigger->triggered_ns)},
         {"pid", json_integer(report->process->pid)},
         {"exe", gs_json_printable(report->process->exe)},
         {"build_id", gs_json_text(report->build_id)},
         {"host", gs_json_printable(report->process->host)},
-        {"started", gs_json_time(scene->started_ns)},
-        {"limit", number_unless_zero((int64_t)scene->limit_bytes)},
-        {"limit_from", gs_json_printable(scene->limit_from)},
-        {"labels", labels_json(scene->rules)},
+        {"started", gs_json_time(context->started_ns)},
+        {"limit", number_unless_zero((int64_t)context->limit_bytes)},
+        {"limit_from", gs_json_printable(context->limit_from)},
+        {"labels", labels_json(context->rules)},
         {"culprit", culprit_json(culprit)},
         {"deadlock", deadlock_json(report->findings.deadlock)},
         {"fingerprint", gs_json_text(culprit->fingerprint)},
@@ -118,9 +128,7 @@ json_t *gs_incident_json(const struct gs_report *report, const json_t *files, bo
         {"notes", json_deep_copy(report->notes.json)},
         {"errors", json_deep_copy(report->errors.json)},
     };
-    struct gs_json json = gs_json_object();
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
-        gs_json_set(&json, pairs[i].key, pairs[i].value);
+    struct gs_json json = object_of(pairs, sizeof pairs / sizeof *pairs);
     if (report->process->death)
         gs_json_set(&json, "died", died_json(report->process->death));
     return gs_json_take(&json);

@@ -44,7 +44,7 @@ static json_t *mappings_json(struct gs_profile *profile)
     for (size_t i = 0; i < stacks.count && i < STACKS_MAX; i++)
         if (stacks.row[i].depth)
             gs_json_add(&list, stack_json(profile, &stacks.row[i]));
-    gs_stacks_fini(&stacks);
+    gs_profile_stacks_fini(&stacks);
     return gs_json_take(&list);
 }
 
@@ -56,7 +56,7 @@ static json_t *baseline_json(const struct gs_account *account)
                      parts_json(account->base));
 }
 
-void gs_account_write(const struct gs_account *account, struct gs_text *out)
+void gs_incident_write_memory(const struct gs_account *account, struct gs_text *out)
 {
     json_t *json =
         json_pack("{s:i, s:I, s:I, s:o, s:o, s:o}", "version", 1, "rss", (json_int_t)account->rss, "counted",
@@ -75,28 +75,28 @@ static void add_sum(const struct gs_account *account, struct gs_text *out)
                                                 "gumshoe"};
     char size[GS_UNIT_TEXT];
     const char *sign = "=";
-    gs_text_add(out, "\nMemory: RSS %s", gs_print_size((double)account->rss, size));
+    gs_text_add(out, "\nMemory: RSS %s", gs_units_print_size((double)account->rss, size));
     for (int i = 0; i < GS_PARTS; i++) {
         if (account->part[i] == 0)
             continue;
-        gs_text_add(out, " %s %s %s", sign, words[i], gs_print_size((double)account->part[i], size));
+        gs_text_add(out, " %s %s %s", sign, words[i], gs_units_print_size((double)account->part[i], size));
         sign = "+";
     }
     gs_text_add(out, "\n");
 }
 
 /* How much PART has gained since the baseline; without one, how much it is. */
-static int64_t gain(const struct gs_account *account, enum gs_part part)
+static int64_t gain(const struct gs_account *account, enum gs_account_part part)
 {
     return (int64_t)account->part[part] - (account->has_base ? (int64_t)account->base[part] : 0);
 }
 
 /* The part that gained most, the heap's two as one: GS_HEAP_LIVE. */
-static enum gs_part most_gained(const struct gs_account *account, int64_t *most)
+static enum gs_account_part most_gained(const struct gs_account *account, int64_t *most)
 {
-    enum gs_part found = GS_HEAP_LIVE;
+    enum gs_account_part found = GS_HEAP_LIVE;
     *most = gain(account, GS_HEAP_LIVE) + gain(account, GS_HEAP_KEPT);
-    for (enum gs_part part = GS_STACKS; part < GS_PARTS; part++)
+    for (enum gs_account_part part = GS_STACKS; part < GS_PARTS; part++)
         if (gain(account, part) > *most) {
             found = part;
             *most = gain(account, part);
@@ -109,7 +109,8 @@ static enum gs_part most_gained(const struct gs_account *account, int64_t *most)
 static bool find_mapper(const struct gs_account *account, const char *type, const char *kind,
                         struct gs_culprit *out)
 {
-    return gs_culprit_find(account->mappings, gs_profile_sample_type(account->mappings, type), kind, out);
+    return gs_incident_culprit_find(account->mappings, gs_profile_sample_type(account->mappings, type), kind,
+                                    out);
 }
 
 static void explain_heap(const struct gs_account *account, int64_t most, struct gs_text *out)
@@ -117,7 +118,7 @@ static void explain_heap(const struct gs_account *account, int64_t most, struct 
     char size[GS_UNIT_TEXT];
     int64_t live = gain(account, GS_HEAP_LIVE);
     live = live < 0 ? 0 : live > most ? most : live;
-    gs_text_add(out, ", of it live %s: %s", gs_print_size((double)live, size),
+    gs_text_add(out, ", of it live %s: %s", gs_units_print_size((double)live, size),
                 live >= most / 2
                     ? "live blocks explain it"
                     : "fragmentation or memory kept by the allocator, not a leak of live blocks");
@@ -131,7 +132,7 @@ static void explain_anonymous(const struct gs_account *account, struct gs_text *
         gs_text_add(out, ": written data of programs and libraries, and what was not seen to be mapped");
         return;
     }
-    gs_text_add(out, ", of it %s mapped outside malloc by ", gs_print_size((double)mapper.value, size));
+    gs_text_add(out, ", of it %s mapped outside malloc by ", gs_units_print_size((double)mapper.value, size));
     gs_text_add_printable(out, mapper.function);
 }
 
@@ -152,14 +153,14 @@ static void add_gain(const struct gs_account *account, struct gs_text *out)
     };
     char size[GS_UNIT_TEXT], age[GS_UNIT_TEXT];
     int64_t most;
-    enum gs_part part = most_gained(account, &most);
-    gs_print_duration(account->base_age_ns, age);
+    enum gs_account_part part = most_gained(account, &most);
+    gs_units_print_duration(account->base_age_ns, age);
     if (account->has_base && most < LITTLE) {
         gs_text_add(out, "  no part of it grew by 1 MiB in the last %s\n", age);
         return;
     }
     gs_text_add(out, account->has_base ? "  %s grew %s in %s" : "  %s: %s, the largest part",
-                words[part].part, gs_print_size((double)most, size), age);
+                words[part].part, gs_units_print_size((double)most, size), age);
     if (part == GS_HEAP_LIVE)
         explain_heap(account, most, out);
     else if (part == GS_ANONYMOUS)
@@ -169,7 +170,7 @@ static void add_gain(const struct gs_account *account, struct gs_text *out)
     gs_text_add(out, "\n");
 }
 
-void gs_account_words(const struct gs_account *account, struct gs_text *out)
+void gs_incident_summarise_memory(const struct gs_account *account, struct gs_text *out)
 {
     add_sum(account, out);
     add_gain(account, out);
@@ -177,7 +178,7 @@ void gs_account_words(const struct gs_account *account, struct gs_text *out)
 
 /* ---- the culprit ----------------------------------------------------------------------------------------------------- */
 
-bool gs_culprit_of_mappings(const struct gs_account *account, struct gs_culprit *out)
+bool gs_incident_culprit_of_mappings(const struct gs_account *account, struct gs_culprit *out)
 {
     int64_t notable = (int64_t)account->rss / 100, live = account->has_base ? gain(account, GS_HEAP_LIVE) : 0;
     bool found = account->has_base && find_mapper(account, "growth", "growth", out) && out->value > notable &&

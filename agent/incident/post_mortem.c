@@ -1,6 +1,6 @@
 /* post_mortem.c - the incident of a process that died: what is left of it, told as if it had been captured.
  *
- *   box or core file ──▶ struct gs_remains ──▶ facts and scene ──▶ capture.c, as for the living
+ *   box or core file ──▶ struct gs_post_mortem ──▶ facts and scene ──▶ capture.c, as for the living
  *
  * Who: the watcher, of boxes that it finds; the command, of boxes and core files. */
 #include "base/clock.h"
@@ -18,17 +18,17 @@
 
 static int open_lock(struct gs_store *store)
 {
-    int live = gs_live_open(store);
+    int live = gs_store_live_open(store);
     if (live < 0)
         return live;
-    int lock = gs_openat(live, ".lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600);
+    int lock = gs_file_openat(live, ".lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600);
     close(live);
     return lock;
 }
 
 /* The lock is this process's own (fcntl), as in rotate.c: with flock, each child that the host forks meanwhile would hold it
  * for as long as the child lives. */
-int gs_died_lock(struct gs_store *store)
+int gs_incident_lock_recovery(struct gs_store *store)
 {
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     int lock = open_lock(store);
@@ -39,7 +39,7 @@ int gs_died_lock(struct gs_store *store)
     return error;
 }
 
-int gs_recovering_pid(struct gs_store *store)
+int gs_incident_recovering_pid(struct gs_store *store)
 {
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     int lock = open_lock(store);
@@ -50,59 +50,62 @@ int gs_recovering_pid(struct gs_store *store)
 }
 
 /* The rules, for their labels and their interval; NULL when they are of another version, or none. */
-static struct gs_rules *read_rules(const struct gs_remains *remains)
+static struct gs_rules *read_rules(const struct gs_post_mortem *post_mortem)
 {
     struct gs_errors errors = {0};
-    struct gs_rules *rules =
-        remains->rules ? gs_rules_read(remains->rules, remains->rules_length, "rules.json", &errors) : NULL;
+    struct gs_rules *rules = post_mortem->rules ? gs_rules_read(post_mortem->rules, post_mortem->rules_length,
+                                                                "rules.json", &errors)
+                                                : NULL;
     gs_errors_fini(&errors);
     return rules;
 }
 
-static int make(struct gs_store *store, const struct gs_incident_facts *facts,
-                const struct gs_incident_scene *scene, char path[PATH_MAX])
+static int make(struct gs_store *store, const struct gs_incident_trigger *trigger,
+                const struct gs_incident_context *context, char path[PATH_MAX])
 {
     struct gs_incident *incident;
-    int error = gs_incident_begin(store, facts, scene, &incident);
+    int error = gs_incident_begin(store, trigger, context, &incident);
     return error ? error : gs_incident_end(incident, path);
 }
 
-int gs_remains_write(struct gs_store *store, const struct gs_remains *remains, char path[PATH_MAX])
+int gs_incident_write_post_mortem(struct gs_store *store, const struct gs_post_mortem *post_mortem,
+                                  char path[PATH_MAX])
 {
     struct gs_text reason = {0};
-    struct gs_rules *rules = read_rules(remains);
-    gs_text_add_printable(&reason, *remains->exe ? gs_base_name(remains->exe) : "the process");
-    gs_text_add(&reason, ", pid %d, died: ", remains->pid);
-    gs_text_add_printable(&reason, remains->how);
-    struct gs_incident_facts facts = {
+    struct gs_rules *rules = read_rules(post_mortem);
+    gs_text_add_printable(&reason, *post_mortem->exe ? gs_text_base_name(post_mortem->exe) : "the process");
+    gs_text_add(&reason, ", pid %d, died: ", post_mortem->pid);
+    gs_text_add_printable(&reason, post_mortem->how);
+    struct gs_incident_trigger trigger = {
         .rule = GS_DIED_RULE,
         .condition = "died",
         .reason = reason.bytes,
         .value = NAN,
         .line = NAN,
         .capture = GS_HEAP | GS_THREADS, // as far as they are there
-        .triggered_ns = remains->last_seen_ns ? remains->last_seen_ns : gs_realtime_ns(),
-        .remains = remains,
+        .triggered_ns = post_mortem->last_seen_ns ? post_mortem->last_seen_ns : gs_clock_realtime_ns(),
+        .post_mortem = post_mortem,
     };
-    struct gs_incident_scene scene = {
+    struct gs_incident_context context = {
         .rules = rules,
-        .history = remains->history,
-        .limit_bytes = remains->limit_bytes,
-        .limit_from = remains->limit_from,
-        .started_ns = remains->started_ns,
+        .history = post_mortem->history,
+        .limit_bytes = post_mortem->limit_bytes,
+        .limit_from = post_mortem->limit_from,
+        .started_ns = post_mortem->started_ns,
     };
-    int error = reason.failed ? -ENOMEM : make(store, &facts, &scene, path);
+    int error = reason.failed ? -ENOMEM : make(store, &trigger, &context, path);
     gs_rules_free(rules);
     gs_text_fini(&reason);
     return error;
 }
 
-int gs_incident_of_remains(struct gs_store *store, const struct gs_remains *remains, char path[PATH_MAX])
+int gs_incident_of_remains(struct gs_store *store, const struct gs_post_mortem *post_mortem,
+                           char path[PATH_MAX])
 {
-    int lock = gs_died_lock(store);
+    int lock = gs_incident_lock_recovery(store);
     if (lock < 0)
         return lock;
-    int error = gs_remains_write(store, remains, path);
+    int error = gs_incident_write_post_mortem(store, post_mortem, path);
     close(lock);
     return error;
 }

@@ -5,8 +5,8 @@
  *
  * A pid says little: two containers that share the store may both be 1, and a machine that was started anew counts from
  * the beginning. So a box is a dead process's only if no process has its number, start time and namespace, and nobody holds the
- * lock on the file, which goes with its process. One process at a time makes incidents of the dead (gs_died_lock); a box
- * is removed after its incident is safe on disk, and one that was killed between the two is found to be made already.
+ * lock on the file, which goes with its process. One process at a time makes incidents of the dead (gs_incident_lock_recovery);
+ * a box is removed after its incident is safe on disk, and one that was killed between the two is found to be made already.
  * Who: the watcher, as it starts; gumshoe run, as its child ends. Bounds: AT_ONCE boxes at a time; BAD_KEPT kept aside. */
 #include "base/clock.h"
 #include "base/memory.h"
@@ -34,12 +34,13 @@ enum { AT_ONCE = 64, BAD_KEPT = 8 };
 /* Could NAME in .live be a dead process's? Cheap: nothing is opened. */
 static bool is_candidate(const char *name, const char *tail)
 {
-    struct gs_live_id id;
-    return strlen(name) < GS_LIVE_NAME && gs_live_id_read(name, tail, &id) && !gs_live_is_running(&id);
+    struct gs_store_live_id id;
+    return strlen(name) < GS_LIVE_NAME && gs_store_live_id_read(name, tail, &id) &&
+           !gs_store_live_is_running(&id);
 }
 
 /* Is NAME the file that FD was opened as? Its writer lets go of the old one when a new one has taken the name. */
-static bool still_bears(int live, const char *name, int fd)
+static bool still_has_name(int live, const char *name, int fd)
 {
     struct stat named, opened;
     return fstatat(live, name, &named, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fd, &opened) == 0 &&
@@ -50,7 +51,7 @@ static bool still_bears(int live, const char *name, int fd)
 static int open_box(int live, const char *name)
 {
     struct stat status;
-    int fd = gs_openat(live, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
+    int fd = gs_file_openat(live, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
     if (fd < 0)
         return fd;
     if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == geteuid() &&
@@ -65,14 +66,15 @@ static bool may_be_elsewhere(const struct gs_box_contents *contents, int fd)
 {
     struct stat status;
     char boot[GS_BOOT_ID], host[HOST_NAME_MAX + 1] = "";
-    gs_boot_id(boot);
+    gs_store_boot_id(boot);
     (void)gethostname(host, sizeof host - 1);
-    if (strcmp(boot, contents->boot_id) == 0 || strcmp(host, contents->remains.host) == 0)
+    if (strcmp(boot, contents->boot_id) == 0 || strcmp(host, contents->post_mortem.host) == 0)
         return false;
-    return fstat(fd, &status) != 0 || gs_realtime_ns() - status.st_mtime * GS_NS_PER_S < ELSEWHERE_NS;
+    return fstat(fd, &status) != 0 || gs_clock_realtime_ns() - status.st_mtime * GS_NS_PER_S < ELSEWHERE_NS;
 }
 
-/* ---- one box ---------------------------------------------------------------------------------------------------------------- */
+/* ---- one box ----------------------------------------------------------------------------------------------------------------
+ * */
 
 struct box {
     struct gs_store *store;
@@ -84,7 +86,7 @@ static struct gs_box_contents *read_box(int fd, char *why, size_t why_size)
 {
     char *bytes;
     size_t length;
-    int error = gs_read_all(fd, GS_BOX_BYTES_MAX + (1 << 20), &bytes, &length);
+    int error = gs_file_read_all(fd, GS_BOX_BYTES_MAX + (1 << 20), &bytes, &length);
     if (error) {
         snprintf(why, why_size, "%s", strerrordesc_np(-error));
         return NULL;
@@ -97,11 +99,11 @@ static struct gs_box_contents *read_box(int fd, char *why, size_t why_size)
 static size_t count_bad(int live)
 {
     struct gs_dir dir;
-    struct gs_live_id id;
+    struct gs_store_live_id id;
     size_t count = 0;
-    gs_dir_start(&dir, live);
-    for (const char *name; (name = gs_dir_next(&dir));)
-        count += gs_live_id_read(name, ".bad", &id);
+    gs_file_dir_start(&dir, live);
+    for (const char *name; (name = gs_file_dir_next(&dir));)
+        count += gs_store_live_id_read(name, ".bad", &id);
     return count;
 }
 
@@ -126,41 +128,41 @@ static uint64_t deaths_within_hour(struct gs_store *store, int64_t until_ns)
     int fd = gs_store_fd(store);
     if (fd < 0)
         return 0;
-    gs_dir_start(&dir, fd);
-    for (const char *name; (name = gs_dir_next(&dir));)
-        count += gs_folder_name_read(name, &parts) && strcmp(parts.rule, GS_DIED_RULE) == 0 &&
+    gs_file_dir_start(&dir, fd);
+    for (const char *name; (name = gs_file_dir_next(&dir));)
+        count += gs_store_folder_name_read(name, &parts) && strcmp(parts.rule, GS_DIED_RULE) == 0 &&
                  parts.time_ns <= until_ns && parts.time_ns > until_ns - HOUR_NS;
     return count;
 }
 
-/* Is JSON, an incident of a death, that of REMAINS? Those of an earlier version do not name the process. */
-static bool is_of(const json_t *json, const struct gs_remains *remains)
+/* Is JSON, an incident of a death, that of POST_MORTEM? Those of an earlier version do not name the process. */
+static bool is_of(const json_t *json, const struct gs_post_mortem *post_mortem)
 {
     char started[GS_TIME_TEXT];
     const char *process = json_string_value(json_object_get(json_object_get(json, "died"), "process")),
                *seen = json_string_value(json_object_get(json, "started"));
-    gs_print_time(remains->started_ns, GS_TIME_ISO, started);
-    if (process && remains->process)
-        return strcmp(process, remains->process) == 0;
-    return remains->started_ns == 0 || (seen && strcmp(seen, started) == 0);
+    gs_clock_print(post_mortem->started_ns, GS_TIME_ISO, started);
+    if (process && post_mortem->process)
+        return strcmp(process, post_mortem->process) == 0;
+    return post_mortem->started_ns == 0 || (seen && strcmp(seen, started) == 0);
 }
 
-static bool folder_is_of(int store, const char *name, const struct gs_remains *remains)
+static bool folder_is_of(int store, const char *name, const struct gs_post_mortem *post_mortem)
 {
     char why[160];
-    int folder = gs_open_own_folder(store, name);
+    int folder = gs_store_open_own_folder(store, name);
     if (folder < 0)
         return false;
-    json_t *json = gs_incident_read(folder, why, sizeof why);
-    bool is = json && is_of(json, remains);
+    json_t *json = gs_store_read_incident(folder, why, sizeof why);
+    bool is = json && is_of(json, post_mortem);
     json_decref(json);
     close(folder);
     return is;
 }
 
-/* Was the incident of REMAINS made already, by one who was killed before it could remove the box? Several processes may have the
+/* Was the incident of POST_MORTEM made already, by one who was killed before it could remove the box? Several processes may have the
  * same number and have died in the same millisecond. */
-static bool is_made(struct gs_store *store, const struct gs_remains *remains)
+static bool is_made(struct gs_store *store, const struct gs_post_mortem *post_mortem)
 {
     char time[GS_TIME_TEXT], begins[GS_FOLDER_NAME_MAX];
     struct gs_dir dir;
@@ -168,13 +170,13 @@ static bool is_made(struct gs_store *store, const struct gs_remains *remains)
     bool made = false;
     if (fd < 0)
         return false;
-    gs_print_time(remains->last_seen_ns, GS_TIME_FOLDER, time);
-    snprintf(begins, sizeof begins, "%s-%s-%d", time, GS_DIED_RULE, remains->pid);
-    gs_dir_start(&dir, fd);
-    for (const char *name; !made && (name = gs_dir_next(&dir));) {
+    gs_clock_print(post_mortem->last_seen_ns, GS_TIME_FOLDER, time);
+    snprintf(begins, sizeof begins, "%s-%s-%d", time, GS_DIED_RULE, post_mortem->pid);
+    gs_file_dir_start(&dir, fd);
+    for (const char *name; !made && (name = gs_file_dir_next(&dir));) {
         size_t length = strlen(begins);
         if (strncmp(name, begins, length) == 0 && (name[length] == 0 || name[length] == '-'))
-            made = folder_is_of(fd, name, remains);
+            made = folder_is_of(fd, name, post_mortem);
     }
     return made;
 }
@@ -183,20 +185,20 @@ static bool is_made(struct gs_store *store, const struct gs_remains *remains)
 static int write_incident(const struct box *box, struct gs_box_contents *contents, int number,
                           uint64_t max_per_hour, char path[PATH_MAX])
 {
-    struct gs_remains remains = contents->remains;
+    struct gs_post_mortem post_mortem = contents->post_mortem;
     char how[GS_DEATH_TEXT];
-    if (is_made(box->store, &remains))
+    if (is_made(box->store, &post_mortem))
         return 0;
-    if (max_per_hour && deaths_within_hour(box->store, remains.last_seen_ns) >= max_per_hour) {
+    if (max_per_hour && deaths_within_hour(box->store, post_mortem.last_seen_ns) >= max_per_hour) {
         gs_log(GS_LOG_WARNING,
                "%s/.live/%s: another process that died; no incident: there are %llu of the same hour already",
                gs_store_path(box->store), box->name, (unsigned long long)max_per_hour);
         return 0;
     }
-    gs_tell_death(contents, number, how);
-    remains.how = how;
-    remains.signal = number;
-    int error = gs_remains_write(box->store, &remains, path);
+    gs_box_describe_death(contents, number, how);
+    post_mortem.how = how;
+    post_mortem.signal = number;
+    int error = gs_incident_write_post_mortem(box->store, &post_mortem, path);
     if (error)
         gs_log(GS_LOG_ERROR, "%s/.live/%s: the incident of its process's death could not be written: %s",
                gs_store_path(box->store), box->name, strerrordesc_np(-error));
@@ -244,21 +246,22 @@ static int try_box(const struct box *box, int number, uint64_t max_per_hour, cha
     int fd = open_box(box->live, box->name);
     if (fd < 0)
         return 0;
-    bool dead = gs_box_lock(fd) && still_bears(box->live, box->name, fd);
+    bool dead = gs_box_lock(fd) && still_has_name(box->live, box->name, fd);
     int made = dead ? turn(box, fd, number, max_per_hour, path) : 0;
     close(fd);
     return made;
 }
 
-/* ---- all of them --------------------------------------------------------------------------------------------------------------- */
+/* ---- all of them
+ * --------------------------------------------------------------------------------------------------------------- */
 
 /* The names in LIVE that may be dead processes' boxes, and what was not finished is removed. */
 static size_t gather_names(int live, char names[AT_ONCE][GS_LIVE_NAME])
 {
     struct gs_dir dir;
     size_t count = 0;
-    gs_dir_start(&dir, live);
-    for (const char *name; count < AT_ONCE && (name = gs_dir_next(&dir));) {
+    gs_file_dir_start(&dir, live);
+    for (const char *name; count < AT_ONCE && (name = gs_file_dir_next(&dir));) {
         if (is_candidate(name, ".box"))
             strcpy(names[count++], name);
         else if (is_candidate(name, ".new"))
@@ -267,13 +270,13 @@ static size_t gather_names(int live, char names[AT_ONCE][GS_LIVE_NAME])
     return count;
 }
 
-int gs_recover_next(struct gs_store *store, uint64_t max_per_hour, char path[PATH_MAX])
+int gs_incident_recover_next(struct gs_store *store, uint64_t max_per_hour, char path[PATH_MAX])
 {
     char names[AT_ONCE][GS_LIVE_NAME];
-    int lock = gs_died_lock(store), made = 0;
+    int lock = gs_incident_lock_recovery(store), made = 0;
     if (lock < 0)
         return lock;
-    int live = gs_live_open(store);
+    int live = gs_store_live_open(store);
     size_t count = live < 0 ? 0 : gather_names(live, names);
     for (size_t i = 0; i < count && made == 0; i++)
         made = try_box(&(struct box){store, live, names[i]}, 0, max_per_hour, path);
@@ -284,9 +287,10 @@ int gs_recover_next(struct gs_store *store, uint64_t max_per_hour, char path[PAT
 }
 
 /* The incident of the box FILE, whose process signal NUMBER ended. */
-static int turn_child(struct gs_store *store, int live, const char *file, int number, char path[PATH_MAX])
+static int recover_child_box(struct gs_store *store, int live, const char *file, int number,
+                             char path[PATH_MAX])
 {
-    int lock = gs_died_lock(store);
+    int lock = gs_incident_lock_recovery(store);
     if (lock < 0)
         return lock;
     int made = try_box(&(struct box){store, live, file}, number, 0, path);
@@ -294,18 +298,18 @@ static int turn_child(struct gs_store *store, int live, const char *file, int nu
     return made;
 }
 
-int gs_recover_child(struct gs_store *store, const char *name, int status, char path[PATH_MAX])
+int gs_incident_recover_child(struct gs_store *store, const char *name, int status, char path[PATH_MAX])
 {
     char file[GS_LIVE_NAME];
-    int live = gs_live_open(store), made = 0;
+    int live = gs_store_live_open(store), made = 0;
     if (live < 0)
         return live;
     snprintf(file, sizeof file, "%.48s.box", name);
     if (WIFSIGNALED(status))
-        made = turn_child(store, live, file, WTERMSIG(status), path);
+        made = recover_child_box(store, live, file, WTERMSIG(status), path);
     else
         unlinkat(live, file, 0);
     close(live);
-    gs_live_remove(store, strcat(strcpy(file, name), ".sock")); // nobody answers it any more
+    gs_store_live_remove(store, strcat(strcpy(file, name), ".sock")); // nobody answers it any more
     return made;
 }

@@ -4,7 +4,8 @@
  *   note    one sentence that limits the evidence, but is no failure
  *   error   one sentence; an incident with errors is not complete, and the log has it too
  *
- * A failure to keep one of them is remembered in its list (gs_json.failed) and becomes an error at the end. Context: watcher, CLI. */
+ * A failure to keep one of them is remembered in its list (gs_json.failed) and becomes an error at the end. Context: watcher,
+ * CLI. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -18,7 +19,7 @@ enum { SENTENCE_MAX = 512 };
 
 static const char *name_of(const struct gs_report *report)
 {
-    return gs_base_name(report->folder);
+    return gs_text_base_name(report->folder);
 }
 
 static void add_sentence(struct gs_json *list, const char *format, va_list arguments)
@@ -70,13 +71,13 @@ void gs_incident_add_error(struct gs_report *report, const char *what, int error
 
 void gs_incident_begin_step(struct gs_report *report)
 {
-    report->step_ns = gs_monotonic_ns();
+    report->step_ns = gs_clock_monotonic_ns();
     report->step_failures = gs_memory_failures();
 }
 
 void gs_incident_end_step(struct gs_report *report, const char *name)
 {
-    int64_t now_ns = gs_monotonic_ns();
+    int64_t now_ns = gs_clock_monotonic_ns();
     if (gs_memory_failures() != report->step_failures) {
         add_error(report, "%s: memory ran out: names and the like may be missing", name);
         gs_log(GS_LOG_WARNING, "incident %s: %s: memory ran out", name_of(report), name);

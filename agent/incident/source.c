@@ -1,9 +1,9 @@
 /* source.c - which source an incident's evidence comes from. Context: any (pure). */
 #include "incident/source.h"
 
-const struct gs_incident_source *gs_incident_choose_source(const struct gs_incident_facts *facts)
+const struct gs_incident_source *gs_incident_choose_source(const struct gs_incident_trigger *trigger)
 {
-    if (facts->remains)
+    if (trigger->post_mortem)
         return &gs_incident_source_post_mortem;
-    return facts->given ? &gs_incident_source_other_process : &gs_incident_source_self;
+    return trigger->given ? &gs_incident_source_other_process : &gs_incident_source_self;
 }

@@ -12,15 +12,15 @@
 #include "incident/inside.h"
 
 struct gs_incident_source {
-    /* What is known of the process without gathering anything, into OUT (all zero before). Texts stay borrowed from FACTS and SCENE,
+    /* What is known of the process without gathering anything, into OUT (all zero before). Texts stay borrowed from TRIGGER and CONTEXT,
      * which live as long as the incident. What cannot be found out stays empty. */
-    void (*describe)(const struct gs_incident_facts *facts, const struct gs_incident_scene *scene,
+    void (*describe)(const struct gs_incident_trigger *trigger, const struct gs_incident_context *context,
                      struct gs_incident_process *out);
     /* The memory map as it is now. Returns NULL with errno on failure. *OWNED: the same map if the caller has to free it; NULL if it
      * is borrowed. */
-    const struct gs_maps *(*read_maps)(const struct gs_incident_facts *facts, struct gs_maps **owned);
+    const struct gs_maps *(*read_maps)(const struct gs_incident_trigger *trigger, struct gs_maps **owned);
     /* Evidence of KIND, one of the kinds that `describe` named, as gs_gather. 0 or -errno. */
-    int (*gather)(const struct gs_incident_facts *facts, enum gs_kind kind, const struct gs_gather *how,
+    int (*gather)(const struct gs_incident_trigger *trigger, enum gs_kind kind, const struct gs_gather *how,
                   struct gs_gathered *out);
     /* What the resident memory is for, as gs_account_take. 0 or -errno. NULL: there is no account. */
     int (*take_account)(const struct gs_gather *how, struct gs_account *out);
@@ -30,8 +30,8 @@ struct gs_incident_source {
 extern const struct gs_incident_source gs_incident_source_self, gs_incident_source_other_process,
     gs_incident_source_post_mortem;
 
-/* The one place that decides where the evidence of FACTS comes from. */
-const struct gs_incident_source *gs_incident_choose_source(const struct gs_incident_facts *facts);
+/* The one place that decides where the evidence of TRIGGER comes from. */
+const struct gs_incident_source *gs_incident_choose_source(const struct gs_incident_trigger *trigger);
 
 /* ---- what the two sources of living processes share (source_living.c) ---------------------------------------------------- */
 

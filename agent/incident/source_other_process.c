@@ -4,26 +4,26 @@
 #include "incident/source.h"
 #include "symbol/symbol.h"
 
-static void describe(const struct gs_incident_facts *facts, const struct gs_incident_scene *scene,
+static void describe(const struct gs_incident_trigger *trigger, const struct gs_incident_context *context,
                      struct gs_incident_process *out)
 {
-    (void)scene; // its rules are ours: the other process has none
-    gs_incident_describe_living(facts->given->pid, out);
+    (void)context; // its rules are ours: the other process has none
+    gs_incident_describe_living(trigger->given->pid, out);
     out->kinds = GS_THREADS;
-    out->died_tid = facts->given->died;
+    out->died_tid = trigger->given->died;
 }
 
-static const struct gs_maps *read_maps(const struct gs_incident_facts *facts, struct gs_maps **owned)
+static const struct gs_maps *read_maps(const struct gs_incident_trigger *trigger, struct gs_maps **owned)
 {
-    return *owned = gs_maps_read(facts->given->pid);
+    return *owned = gs_symbol_maps_read(trigger->given->pid);
 }
 
 /* KIND is GS_THREADS: `describe` names no other. */
-static int gather(const struct gs_incident_facts *facts, enum gs_kind kind, const struct gs_gather *how,
+static int gather(const struct gs_incident_trigger *trigger, enum gs_kind kind, const struct gs_gather *how,
                   struct gs_gathered *out)
 {
     (void)kind;
-    return gs_gather_given(how, facts->given, out);
+    return gs_gather_given(how, trigger->given, out);
 }
 
 const struct gs_incident_source gs_incident_source_other_process = {

@@ -1,4 +1,4 @@
-/* source_post_mortem.c - evidence of a process that died: what its black box or its core file holds (struct gs_remains).
+/* source_post_mortem.c - evidence of a process that died: what its black box or its core file holds (struct gs_post_mortem).
  *
  *   heap      of a box; of a core file, if the process had our probe
  *   threads   of a core file
@@ -10,35 +10,35 @@
 #include "incident/source.h"
 #include <stdio.h>
 
-static void describe(const struct gs_incident_facts *facts, const struct gs_incident_scene *scene,
+static void describe(const struct gs_incident_trigger *trigger, const struct gs_incident_context *context,
                      struct gs_incident_process *out)
 {
-    const struct gs_remains *remains = facts->remains;
-    (void)scene;
-    out->pid = remains->pid;
-    out->kinds = (remains->heap ? GS_HEAP : 0u) | (remains->threads ? GS_THREADS : 0u);
-    snprintf(out->exe, sizeof out->exe, "%s", remains->exe);
-    snprintf(out->host, sizeof out->host, "%s", remains->host);
-    out->rules = remains->rules;
-    out->rules_length = remains->rules_length;
-    out->note = remains->note;
-    out->note_count = remains->note_count;
-    out->died_tid = remains->threads ? remains->threads->died : 0;
-    out->death = remains;
+    const struct gs_post_mortem *post_mortem = trigger->post_mortem;
+    (void)context;
+    out->pid = post_mortem->pid;
+    out->kinds = (post_mortem->heap ? GS_HEAP : 0u) | (post_mortem->threads ? GS_THREADS : 0u);
+    snprintf(out->exe, sizeof out->exe, "%s", post_mortem->exe);
+    snprintf(out->host, sizeof out->host, "%s", post_mortem->host);
+    out->rules = post_mortem->rules;
+    out->rules_length = post_mortem->rules_length;
+    out->note = post_mortem->note;
+    out->note_count = post_mortem->note_count;
+    out->died_tid = post_mortem->threads ? post_mortem->threads->died : 0;
+    out->death = post_mortem;
 }
 
-static const struct gs_maps *read_maps(const struct gs_incident_facts *facts, struct gs_maps **owned)
+static const struct gs_maps *read_maps(const struct gs_incident_trigger *trigger, struct gs_maps **owned)
 {
     *owned = NULL;
-    return facts->remains->maps;
+    return trigger->post_mortem->maps;
 }
 
 /* KIND is one of those that `describe` found to be there. */
-static int gather(const struct gs_incident_facts *facts, enum gs_kind kind, const struct gs_gather *how,
+static int gather(const struct gs_incident_trigger *trigger, enum gs_kind kind, const struct gs_gather *how,
                   struct gs_gathered *out)
 {
-    return kind == GS_HEAP ? gs_gather_given_heap(how, facts->remains->heap, out)
-                           : gs_gather_given(how, facts->remains->threads, out);
+    return kind == GS_HEAP ? gs_gather_given_heap(how, trigger->post_mortem->heap, out)
+                           : gs_gather_given(how, trigger->post_mortem->threads, out);
 }
 
 const struct gs_incident_source gs_incident_source_post_mortem = {

@@ -7,26 +7,26 @@
 #include <unistd.h>
 
 /* The rules are those in force: their text stands in the scene. */
-static void describe(const struct gs_incident_facts *facts, const struct gs_incident_scene *scene,
+static void describe(const struct gs_incident_trigger *trigger, const struct gs_incident_context *context,
                      struct gs_incident_process *out)
 {
-    (void)facts;
+    (void)trigger;
     gs_incident_describe_living((int)getpid(), out);
     out->kinds = ~0u; // all that there are
-    out->rules = scene->rules->text;
-    out->rules_length = scene->rules->text_length;
+    out->rules = context->rules->text;
+    out->rules_length = context->rules->text_length;
 }
 
-static const struct gs_maps *read_maps(const struct gs_incident_facts *facts, struct gs_maps **owned)
+static const struct gs_maps *read_maps(const struct gs_incident_trigger *trigger, struct gs_maps **owned)
 {
-    (void)facts;
-    return *owned = gs_maps_read(0);
+    (void)trigger;
+    return *owned = gs_symbol_maps_read(0);
 }
 
-static int gather(const struct gs_incident_facts *facts, enum gs_kind kind, const struct gs_gather *how,
+static int gather(const struct gs_incident_trigger *trigger, enum gs_kind kind, const struct gs_gather *how,
                   struct gs_gathered *out)
 {
-    (void)facts;
+    (void)trigger;
     return gs_gather(kind, how, out);
 }
 
@@ -35,5 +35,5 @@ const struct gs_incident_source gs_incident_source_self = {
     .read_maps = read_maps,
     .gather = gather,
     .take_account = gs_account_take,
-    .write_descriptors = gs_descriptors_write,
+    .write_descriptors = gs_incident_write_descriptors,
 };

@@ -17,7 +17,7 @@ static void add_share(struct gs_text *out, int64_t part, int64_t whole)
 {
     char share[GS_UNIT_TEXT];
     gs_text_add(out, "%7s",
-                whole ? gs_print_percent((double)(int64_t)((__int128)part * 1000 / whole) / 1000, share)
+                whole ? gs_units_print_percent((double)(int64_t)((__int128)part * 1000 / whole) / 1000, share)
                       : "");
 }
 
@@ -25,8 +25,8 @@ static void add_share(struct gs_text *out, int64_t part, int64_t whole)
 static bool is_noise(const struct gs_profile *profile, uint32_t location, const char *name)
 {
     uint32_t mapping = profile->location[location].mapping;
-    return gs_function_is_runtime(name) ||
-           (mapping && gs_path_is_runtime(profile->mapping[mapping - 1].path));
+    return gs_symbol_function_is_runtime(name) ||
+           (mapping && gs_symbol_path_is_runtime(profile->mapping[mapping - 1].path));
 }
 
 static void add_frame(struct gs_text *out, const struct gs_profile *profile, uint32_t location,
@@ -36,7 +36,7 @@ static void add_frame(struct gs_text *out, const struct gs_profile *profile, uin
     gs_text_add_printable(out, name);
     if (at->line_count && *profile->function[at->line[0].function].file) {
         gs_text_add(out, " (");
-        gs_text_add_printable(out, gs_base_name(profile->function[at->line[0].function].file));
+        gs_text_add_printable(out, gs_text_base_name(profile->function[at->line[0].function].file));
         gs_text_add(out, ":%lld)", (long long)at->line[0].line);
     }
 }
@@ -68,23 +68,24 @@ static void add_stack(struct gs_text *out, const struct gs_profile *profile, con
 
 static void add_headline(const struct gs_report *report, struct gs_text *out)
 {
-    const struct gs_incident_facts *facts = report->facts;
-    const struct gs_incident_scene *scene = report->scene;
+    const struct gs_incident_trigger *trigger = report->trigger;
+    const struct gs_incident_context *context = report->context;
     char time[GS_TIME_TEXT], age[GS_UNIT_TEXT], limit[GS_UNIT_TEXT];
-    gs_text_add(out, "%s: %s\n", facts->rule, facts->reason);
-    if (facts->why) {
+    gs_text_add(out, "%s: %s\n", trigger->rule, trigger->reason);
+    if (trigger->why) {
         gs_text_add(out, "  why this rule: ");
-        gs_text_add_printable(out, facts->why);
+        gs_text_add_printable(out, trigger->why);
         gs_text_add(out, "\n");
     }
-    gs_text_add(out, "%s  ", gs_print_time(facts->triggered_ns, GS_TIME_ISO, time));
-    gs_text_add_printable(out, gs_base_name(report->process->exe));
+    gs_text_add(out, "%s  ", gs_clock_print(trigger->triggered_ns, GS_TIME_ISO, time));
+    gs_text_add_printable(out, gs_text_base_name(report->process->exe));
     gs_text_add(out, ", pid %d on ", report->process->pid);
     gs_text_add_printable(out, report->process->host);
-    if (scene->started_ns)
-        gs_text_add(out, ", up %s", gs_print_duration(facts->triggered_ns - scene->started_ns, age));
-    if (scene->limit_bytes)
-        gs_text_add(out, "; memory limit %s", gs_print_size((double)scene->limit_bytes, limit));
+    if (context->started_ns)
+        gs_text_add(out, ", up %s",
+                    gs_units_print_duration(trigger->triggered_ns - context->started_ns, age));
+    if (context->limit_bytes)
+        gs_text_add(out, "; memory limit %s", gs_units_print_size((double)context->limit_bytes, limit));
     gs_text_add(out, "\n\n");
 }
 
@@ -101,20 +102,21 @@ static void add_culprit(const struct gs_report *report, struct gs_text *out)
     gs_text_add(out, *culprit->module ? " in " : "");
     gs_text_add_printable(out, culprit->module);
     if (*culprit->file)
-        gs_text_add(out, ", %s:%lld", gs_base_name(culprit->file), (long long)culprit->line);
-    gs_print_percent((double)(int64_t)(culprit->share * 1000 + 0.5) / 1000, share);
-    gs_print_size((double)culprit->value, amount);
+        gs_text_add(out, ", %s:%lld", gs_text_base_name(culprit->file), (long long)culprit->line);
+    gs_units_print_percent((double)(int64_t)(culprit->share * 1000 + 0.5) / 1000, share);
+    gs_units_print_size((double)culprit->value, amount);
     if (strcmp(culprit->kind, "deadlock") == 0)
         gs_text_add(out, ": in a deadlock of %lld threads\n", (long long)culprit->value);
     else if (strcmp(culprit->kind, "cpu") == 0)
-        gs_text_add(out, ": %s of CPU time, %s of all\n", gs_print_duration(culprit->value, amount), share);
+        gs_text_add(out, ": %s of CPU time, %s of all\n", gs_units_print_duration(culprit->value, amount),
+                    share);
     else if (strcmp(culprit->kind, "threads") == 0)
         gs_text_add(out, ": %lld threads, %s of all\n", (long long)culprit->value, share);
     else if (strcmp(culprit->kind, "growth") == 0)
         gs_text_add(out, ": %s more than %s ago, %s of all growth%s\n", amount,
-                    gs_print_duration(culprit->mapped ? report->findings.account->base_age_ns
-                                                      : report->findings.base_age_ns,
-                                      age),
+                    gs_units_print_duration(culprit->mapped ? report->findings.account->base_age_ns
+                                                            : report->findings.base_age_ns,
+                                            age),
                     share, culprit->mapped ? " of what is mapped outside malloc" : "");
     else
         gs_text_add(out, ": holds %s, %s of %s\n", amount, share,
@@ -162,18 +164,18 @@ static void add_stacks(struct gs_text *out, const struct gs_profile *profile, co
     for (size_t i = 0, shown = 0; i < stacks.count && shown < STACKS; i++) {
         if (stacks.row[i].value <= 0)
             continue;
-        gs_text_add(out, "  %10s", gs_print_size((double)stacks.row[i].value, size));
+        gs_text_add(out, "  %10s", gs_units_print_size((double)stacks.row[i].value, size));
         add_share(out, stacks.row[i].value, positive);
         gs_text_add(out, "  ");
         add_stack(out, profile, &stacks.row[i]);
         shown++;
     }
-    gs_stacks_fini(&stacks);
+    gs_profile_stacks_fini(&stacks);
 }
 
 static const char *print_bytes(int64_t bytes, char *out)
 {
-    return gs_print_size((double)bytes, out);
+    return gs_units_print_size((double)bytes, out);
 }
 
 /* The heaviest functions of PROFILE by TYPE, under "TITLE, TOTAL in all". */
@@ -200,7 +202,7 @@ static void add_functions(struct gs_text *out, const struct gs_profile *profile,
         gs_text_add_printable(out, top.row[i].function);
         gs_text_add(out, "\n");
     }
-    gs_top_fini(&top);
+    gs_profile_top_fini(&top);
 }
 
 static void add_threads(struct gs_text *out, const struct gs_profile *profile)
@@ -213,7 +215,7 @@ static void add_threads(struct gs_text *out, const struct gs_profile *profile)
         gs_text_add(out, "  %10lld         ", (long long)stacks.row[i].value);
         add_stack(out, profile, &stacks.row[i]);
     }
-    gs_stacks_fini(&stacks);
+    gs_profile_stacks_fini(&stacks);
 }
 
 static void add_creators(struct gs_text *out, const struct gs_profile *profile)
@@ -228,9 +230,9 @@ static void add_creators(struct gs_text *out, const struct gs_profile *profile)
             gs_text_add(out, "  %10lld         ", (long long)live.row[i].value);
             add_stack(out, profile, &live.row[i]);
         }
-        gs_stacks_fini(&live);
+        gs_profile_stacks_fini(&live);
     }
-    gs_stacks_fini(&created);
+    gs_profile_stacks_fini(&created);
 }
 
 static void add_list(struct gs_text *out, const char *label, const json_t *list)
@@ -245,19 +247,19 @@ static void add_list(struct gs_text *out, const char *label, const json_t *list)
     }
 }
 
-void gs_summary_write(const struct gs_report *report, struct gs_text *out)
+void gs_incident_write_summary(const struct gs_report *report, struct gs_text *out)
 {
-    const struct gs_findings *findings = &report->findings;
+    const struct gs_incident_findings *findings = &report->findings;
     char title[96], age[GS_UNIT_TEXT];
     add_headline(report, out);
     add_culprit(report, out);
     if (findings->account)
-        gs_account_words(findings->account, out);
+        gs_incident_summarise_memory(findings->account, out);
     if (findings->deadlock && findings->deadlock->count)
         add_deadlock(out, findings->deadlock);
     if (findings->growth) {
         snprintf(title, sizeof title, "What grew since the baseline %s ago, by whole stacks",
-                 gs_print_duration(findings->base_age_ns, age));
+                 gs_units_print_duration(findings->base_age_ns, age));
         add_stacks(out, findings->growth, title);
     } else if (findings->heap) {
         add_stacks(out, findings->heap, "What holds the heap, by whole stacks (no baseline yet)");
@@ -265,7 +267,7 @@ void gs_summary_write(const struct gs_report *report, struct gs_text *out)
     if (findings->heap)
         add_functions(out, findings->heap, "inuse_space", "Heap in use by function", print_bytes);
     if (findings->cpu)
-        add_functions(out, findings->cpu, "cpu", "CPU time by function", gs_print_duration);
+        add_functions(out, findings->cpu, "cpu", "CPU time by function", gs_units_print_duration);
     if (findings->threads)
         add_threads(out, findings->threads);
     if (findings->creators)

@@ -25,22 +25,23 @@
 
 static bool parse_pair(const char *text, uint64_t *quota_us, uint64_t *period_us)
 {
-    return gs_scan_u64(&text, quota_us) && *text++ == ' ' && gs_scan_u64(&text, period_us) &&
-           gs_scan_end(text);
+    return gs_metrics_scan_u64(&text, quota_us) && *text++ == ' ' && gs_metrics_scan_u64(&text, period_us) &&
+           gs_metrics_scan_end(text);
 }
 
 static bool parse_one(const char *text, uint64_t *value)
 {
-    return gs_scan_u64(&text, value) && gs_scan_end(text);
+    return gs_metrics_scan_u64(&text, value) && gs_metrics_scan_end(text);
 }
 
 /* Read QUOTA afresh. One that cannot be read any more (the host has moved into a chroot) stays as it was. */
-static void refresh(struct gs_quota *quota, int64_t now_ns)
+static void refresh(struct gs_cpu_quota *quota, int64_t now_ns)
 {
     char text[64], period_text[64];
     uint64_t quota_us, period_us;
-    if (gs_kept_read(&quota->limit, now_ns, text, sizeof text) <= 0 ||
-        (!quota->unified && gs_kept_read(&quota->period, now_ns, period_text, sizeof period_text) <= 0))
+    if (gs_metrics_source_read(&quota->limit, now_ns, text, sizeof text) <= 0 ||
+        (!quota->unified &&
+         gs_metrics_source_read(&quota->period, now_ns, period_text, sizeof period_text) <= 0))
         return;
     bool limited = quota->unified ? parse_pair(text, &quota_us, &period_us)
                                   : parse_one(text, &quota_us) && parse_one(period_text, &period_us);
@@ -55,17 +56,17 @@ static int affinity_cpus(void)
 }
 
 /* How many CPUs the process may use: of its affinity and its groups' quotas the least; 0 when the kernel will not say. */
-static double cpus(struct gs_watch *watch)
+static double cpus(struct gs_metric_set *set)
 {
-    bool due = watch->now_ns >= watch->quota_due_ns;
+    bool due = set->now_ns >= set->quota_due_ns;
     if (due) {
-        watch->quota_due_ns = watch->now_ns + QUOTA_AGAIN_NS;
-        watch->affinity_cpus = affinity_cpus();
+        set->quota_due_ns = set->now_ns + QUOTA_AGAIN_NS;
+        set->affinity_cpus = affinity_cpus();
     }
-    double least = watch->affinity_cpus;
-    for (struct gs_quota *quota = watch->quota; quota < watch->quota + watch->quota_count; quota++) {
+    double least = set->affinity_cpus;
+    for (struct gs_cpu_quota *quota = set->quota; quota < set->quota + set->quota_count; quota++) {
         if (due)
-            refresh(quota, watch->now_ns);
+            refresh(quota, set->now_ns);
         if (quota->cpus < least)
             least = quota->cpus;
     }
@@ -73,86 +74,86 @@ static double cpus(struct gs_watch *watch)
 }
 
 /* Keep GROUP's quota where it has the files: the root of a tree has none. */
-static int add_quota(struct gs_watch *watch, const struct gs_group *group, bool unified)
+static int add_quota(struct gs_metric_set *set, const struct gs_control_group *group, bool unified)
 {
-    char *limit = gs_group_path(group, watch->root, unified ? "cpu.max" : "cpu.cfs_quota_us");
-    char *period = unified ? NULL : gs_group_path(group, watch->root, "cpu.cfs_period_us");
+    char *limit = gs_metrics_group_path(group, set->root, unified ? "cpu.max" : "cpu.cfs_quota_us");
+    char *period = unified ? NULL : gs_metrics_group_path(group, set->root, "cpu.cfs_period_us");
     int error = limit && (unified || period) ? 0 : -ENOMEM;
     if (error || access(limit, R_OK) || (period && access(period, R_OK))) {
         gs_free(limit);
         gs_free(period);
         return error;
     }
-    struct gs_quota *quota = &watch->quota[watch->quota_count++];
-    gs_kept_init(&quota->limit, limit);
-    gs_kept_init(&quota->period, period);
+    struct gs_cpu_quota *quota = &set->quota[set->quota_count++];
+    gs_metrics_source_init(&quota->limit, limit);
+    gs_metrics_source_init(&quota->period, period);
     quota->unified = unified;
     quota->cpus = INFINITY;
     return 0;
 }
 
-static int add_quotas(struct gs_watch *watch, const char *controller)
+static int add_quotas(struct gs_metric_set *set, const char *controller)
 {
-    struct gs_group group;
-    int error = gs_group_find(watch->root, controller, &group);
+    struct gs_control_group group;
+    int error = gs_metrics_group_find(set->root, controller, &group);
     if (error)
         return error == -ENOENT ? 0 : error;
     do
-        error = watch->quota_count < GS_QUOTA_LEVELS ? add_quota(watch, &group, controller == NULL) : 0;
-    while (!error && gs_group_up(&group));
-    gs_group_fini(&group);
+        error = set->quota_count < GS_QUOTA_LEVELS ? add_quota(set, &group, controller == NULL) : 0;
+    while (!error && gs_metrics_group_up(&group));
+    gs_metrics_group_fini(&group);
     return error;
 }
 
 /* ---- the metric ---------------------------------------------------------------------------------------- */
 
-static int cpu_open(struct gs_watch *watch)
+static int cpu_open(struct gs_metric_set *set)
 {
-    int error = gs_process_open(watch);
+    int error = gs_metrics_process_open(set);
     if (!error)
-        error = gs_process_open_threads(watch);
-    if (error || watch->quota_found)
+        error = gs_metrics_process_open_threads(set);
+    if (error || set->quota_found)
         return error;
-    watch->quota_found = true;
-    error = add_quotas(watch, NULL);
-    return error ? error : add_quotas(watch, "cpu");
+    set->quota_found = true;
+    error = add_quotas(set, NULL);
+    return error ? error : add_quotas(set, "cpu");
 }
 
 /* CPU time of all threads so far, into NS. The process's clock takes a seventh of the time that /proc/self/stat takes (0.6 µs;
  * 6 with 900 threads), and counts finer. A machine of fixtures has the file. */
-static bool cpu_time(struct gs_watch *watch, struct gs_slot *slot, uint64_t *ns)
+static bool cpu_time(struct gs_metric_set *set, struct gs_metric_slot *slot, uint64_t *ns)
 {
     struct timespec time;
-    if (watch->root[0] == 0 && clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) == 0) {
+    if (set->root[0] == 0 && clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) == 0) {
         *ns = (uint64_t)time.tv_sec * GS_NS_PER_S + (uint64_t)time.tv_nsec;
         return true;
     }
-    const struct gs_process *process = gs_process_now(watch, slot);
+    const struct gs_process *process = gs_metrics_process_now(set, slot);
     if (process)
         *ns = process->cpu_ticks * (GS_NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
     return process != NULL;
 }
 
 /* Nanoseconds of CPU time a second, NAN before there were two readings; or NAN with the reason in SLOT. */
-static double cpu_rate(struct gs_watch *watch, struct gs_slot *slot)
+static double cpu_rate(struct gs_metric_set *set, struct gs_metric_slot *slot)
 {
-    int64_t since_ns = watch->now_ns - slot->rate.time_ns;
+    int64_t since_ns = set->now_ns - slot->rate.time_ns;
     uint64_t ns;
     if (!isnan(slot->rate.per_second) && slot->rate.known && since_ns >= 0 && since_ns < CROWD_AGAIN_NS &&
-        gs_process_is_crowded(watch))
+        gs_metrics_process_is_crowded(set))
         return slot->rate.per_second;
-    return cpu_time(watch, slot, &ns) ? gs_rate(&slot->rate, watch->now_ns, ns) : NAN;
+    return cpu_time(set, slot, &ns) ? gs_metrics_rate(&slot->rate, set->now_ns, ns) : NAN;
 }
 
-static double cpu_read(struct gs_watch *watch, struct gs_slot *slot)
+static double cpu_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
 {
-    double rate = cpu_rate(watch, slot);
+    double rate = cpu_rate(set, slot);
     if (slot->why[0])
         return NAN;
-    double usable = cpus(watch);
+    double usable = cpus(set);
     if (usable <= 0)
-        return gs_no_value(slot, "the kernel does not say which CPUs the process may use");
+        return gs_metrics_no_value(slot, "the kernel does not say which CPUs the process may use");
     return 100 * rate / 1e9 / usable;
 }
 
-const struct gs_reader gs_reader_cpu = {cpu_open, cpu_read};
+const struct gs_metric_reader gs_metric_reader_cpu = {cpu_open, cpu_read};

@@ -6,7 +6,7 @@
  *
  * In a container the group's path may lie outside what is mounted; then the mount point, which is the
  * container's own group, is all there is to see.
- * Who: gs_memory_limit, and at start the readers of cpu and memory_pressure. Files that are missing on the
+ * Who: gs_metrics_memory_limit, and at start the readers of cpu and memory_pressure. Files that are missing on the
  * way are the callers' to pass over. */
 #include "base/memory.h"
 #include "base/text.h"
@@ -20,9 +20,9 @@ enum { PROC_FILE_MAX = 16 << 20 }; // mountinfo of a machine with very many cont
 
 static char *read_text(const char *root, const char *name)
 {
-    char *path = gs_join_path(root, name), *text = NULL;
+    char *path = gs_metrics_join_path(root, name), *text = NULL;
     size_t length;
-    if (path && gs_read_file(AT_FDCWD, path, PROC_FILE_MAX, &text, &length))
+    if (path && gs_file_read(AT_FDCWD, path, PROC_FILE_MAX, &text, &length))
         text = NULL;
     gs_free(path);
     return text;
@@ -100,7 +100,7 @@ static bool is_hierarchy(const struct mount *mount, const char *controller)
     return strcmp(mount->type, "cgroup") == 0 && has_word(mount->options, controller);
 }
 
-static bool climbs(const char *path)
+static bool has_parent_step(const char *path)
 {
     for (const char *at = path; (at = strstr(at, "/..")); at += 3)
         if (at[3] == '/' || at[3] == 0)
@@ -113,24 +113,25 @@ static bool climbs(const char *path)
 static const char *below(const char *path, const char *top)
 {
     size_t length = strcmp(top, "/") == 0 ? 0 : strlen(top);
-    if (strncmp(path, top, length) != 0 || (path[length] && path[length] != '/') || climbs(path + length))
+    if (strncmp(path, top, length) != 0 || (path[length] && path[length] != '/') ||
+        has_parent_step(path + length))
         return NULL;
     return strcmp(path + length, "/") == 0 ? "" : path + length;
 }
 
-static int set_dir(struct gs_group *group, const char *point, const char *rest)
+static int set_dir(struct gs_control_group *group, const char *point, const char *rest)
 {
-    struct gs_group found = {.dir = gs_join_path(point, rest), .top = strlen(point)};
+    struct gs_control_group found = {.dir = gs_metrics_join_path(point, rest), .top = strlen(point)};
     if (!found.dir)
         return -ENOMEM;
-    gs_group_fini(group);
+    gs_metrics_group_fini(group);
     *group = found;
     return 0;
 }
 
 /* Look for PATH among the mounts of MOUNTINFO, which is cut up. The first mount of the hierarchy stands in
  * until one is met that shows PATH. */
-static int find_mount(char *mountinfo, const char *controller, const char *path, struct gs_group *out)
+static int find_mount(char *mountinfo, const char *controller, const char *path, struct gs_control_group *out)
 {
     int error = -ENOENT;
     for (char *line; (line = strsep(&mountinfo, "\n"));) {
@@ -146,26 +147,26 @@ static int find_mount(char *mountinfo, const char *controller, const char *path,
     return error;
 }
 
-int gs_group_find(const char *root, const char *controller, struct gs_group *out)
+int gs_metrics_group_find(const char *root, const char *controller, struct gs_control_group *out)
 {
-    *out = (struct gs_group){0};
+    *out = (struct gs_control_group){0};
     char *groups = read_text(root, "/proc/self/cgroup"), *mountinfo = read_text(root, "/proc/self/mountinfo");
     const char *path = groups ? path_in_hierarchy(groups, controller) : NULL;
     int error = path && mountinfo ? find_mount(mountinfo, controller, path, out) : -ENOENT;
     if (error)
-        gs_group_fini(out);
+        gs_metrics_group_fini(out);
     gs_free(groups);
     gs_free(mountinfo);
     return error;
 }
 
-void gs_group_fini(struct gs_group *group)
+void gs_metrics_group_fini(struct gs_control_group *group)
 {
     gs_free(group->dir);
-    *group = (struct gs_group){0};
+    *group = (struct gs_control_group){0};
 }
 
-bool gs_group_up(struct gs_group *group)
+bool gs_metrics_group_up(struct gs_control_group *group)
 {
     char *slash = strrchr(group->dir, '/');
     if (!slash || slash < group->dir + group->top)
@@ -174,7 +175,7 @@ bool gs_group_up(struct gs_group *group)
     return true;
 }
 
-char *gs_group_path(const struct gs_group *group, const char *root, const char *file)
+char *gs_metrics_group_path(const struct gs_control_group *group, const char *root, const char *file)
 {
     struct gs_text path = {0};
     gs_text_add(&path, "%s%s/%s", root, group->dir, file);
@@ -184,7 +185,7 @@ char *gs_group_path(const struct gs_group *group, const char *root, const char *
     return NULL;
 }
 
-char *gs_join_path(const char *root, const char *path)
+char *gs_metrics_join_path(const char *root, const char *path)
 {
     size_t front = strlen(root), back = strlen(path);
     char *joined = gs_alloc(front + back + 1);

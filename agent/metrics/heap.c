@@ -9,28 +9,29 @@
 #include <math.h>
 #include <unistd.h>
 
-static double no_heap(struct gs_slot *slot)
+static double no_heap(struct gs_metric_slot *slot)
 {
-    return gs_no_value(slot, "no allocation was seen: the program brings a malloc of its own, or makes none");
+    return gs_metrics_no_value(
+        slot, "no allocation was seen: the program brings a malloc of its own, or makes none");
 }
 
-static int heap_in_use_open(struct gs_watch *watch)
+static int heap_in_use_open(struct gs_metric_set *set)
 {
-    return gs_watch_keep(watch, &watch->statm, "/proc/self/statm");
+    return gs_metrics_set_open_file(set, &set->statm, "/proc/self/statm");
 }
 
 /* The bytes that live blocks may lie in: the process's own writable memory, and what it shares and has touched. Infinite
  * where the kernel does not say. */
-static double room_for_blocks(struct gs_watch *watch)
+static double room_for_blocks(struct gs_metric_set *set)
 {
     enum { RESIDENT = 1, SHARED = 2, OWN = 5 }; // of statm, in pages
     char text[256];
     const char *at = text;
     uint64_t pages[OWN + 1];
-    if (gs_kept_read(&watch->statm, watch->now_ns, text, sizeof text) < 0)
+    if (gs_metrics_source_read(&set->statm, set->now_ns, text, sizeof text) < 0)
         return INFINITY;
     for (int i = 0; i <= OWN; i++, at++)
-        if (!gs_scan_u64(&at, &pages[i]) || *at != ' ')
+        if (!gs_metrics_scan_u64(&at, &pages[i]) || *at != ' ')
             return INFINITY;
     if (pages[RESIDENT] == 0)
         return INFINITY; // the main thread has ended: the kernel shows nothing
@@ -45,35 +46,36 @@ static bool cannot_be(double in_use, double room)
     return over > 0 && over * over > 36 * in_use * (double)gs_probe_sampling().bytes;
 }
 
-static double heap_in_use_read(struct gs_watch *watch, struct gs_slot *slot)
+static double heap_in_use_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
 {
     if (!gs_probe_hooks_seen())
         return no_heap(slot);
-    double in_use = (double)gs_probe_heap_in_use(), room = room_for_blocks(watch);
+    double in_use = (double)gs_probe_heap_in_use(), room = room_for_blocks(set);
     bool wrong = cannot_be(in_use, room);
     gs_probe_alarm_mute(wrong);
     if (!wrong)
         return in_use;
     char estimate[GS_UNIT_TEXT], mapped[GS_UNIT_TEXT];
-    return gs_no_value(slot, "%s are counted, %s are mapped: blocks are given back by calls that the library does not see",
-                       gs_print_size(in_use, estimate), gs_print_size(room, mapped));
+    return gs_metrics_no_value(
+        slot, "%s are counted, %s are mapped: blocks are given back by calls that the library does not see",
+        gs_units_print_size(in_use, estimate), gs_units_print_size(room, mapped));
 }
 
-static double heap_alloc_rate_read(struct gs_watch *watch, struct gs_slot *slot)
+static double heap_alloc_rate_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
 {
     if (!gs_probe_hooks_seen())
         return no_heap(slot);
-    return gs_rate(&slot->rate, watch->now_ns, gs_probe_heap_allocated());
+    return gs_metrics_rate(&slot->rate, set->now_ns, gs_probe_heap_allocated());
 }
 
 /* A gauge that the program has not set yet is missing, not unavailable: it may be set any moment. */
-static double gauge_read(struct gs_watch *watch, struct gs_slot *slot)
+static double gauge_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
 {
-    (void)watch;
+    (void)set;
     double value;
     return gs_probe_gauge_read(slot->name + GS_GAUGE_PREFIX, &value) ? value : NAN;
 }
 
-const struct gs_reader gs_reader_heap_in_use = {heap_in_use_open, heap_in_use_read};
-const struct gs_reader gs_reader_heap_alloc_rate = {NULL, heap_alloc_rate_read};
-const struct gs_reader gs_reader_gauge = {NULL, gauge_read};
+const struct gs_metric_reader gs_metric_reader_heap_in_use = {heap_in_use_open, heap_in_use_read};
+const struct gs_metric_reader gs_metric_reader_heap_alloc_rate = {NULL, heap_alloc_rate_read};
+const struct gs_metric_reader gs_metric_reader_gauge = {NULL, gauge_read};

@@ -34,11 +34,11 @@ static uint64_t read_limit(const char *path)
 {
     char *text;
     size_t length;
-    if (gs_read_file(AT_FDCWD, path, SMALL_FILE_MAX, &text, &length))
+    if (gs_file_read(AT_FDCWD, path, SMALL_FILE_MAX, &text, &length))
         return 0;
     const char *at = text;
     uint64_t bytes = 0;
-    if (!gs_scan_u64(&at, &bytes) || !gs_scan_end(at))
+    if (!gs_metrics_scan_u64(&at, &bytes) || !gs_metrics_scan_end(at))
         bytes = 0;
     gs_free(text);
     return bytes;
@@ -46,16 +46,16 @@ static uint64_t read_limit(const char *path)
 
 static void consider_groups(struct least *least, const char *root, const char *controller, const char *file)
 {
-    struct gs_group group;
-    if (gs_group_find(root, controller, &group))
+    struct gs_control_group group;
+    if (gs_metrics_group_find(root, controller, &group))
         return;
     do {
-        char *path = gs_group_path(&group, root, file);
+        char *path = gs_metrics_group_path(&group, root, file);
         if (path)
             consider(least, read_limit(path), "cgroup ", path + strlen(root));
         gs_free(path);
-    } while (gs_group_up(&group));
-    gs_group_fini(&group);
+    } while (gs_metrics_group_up(&group));
+    gs_metrics_group_fini(&group);
 }
 
 /* "MemTotal:       24684084 kB", which stands first in meminfo. */
@@ -67,23 +67,24 @@ static uint64_t read_mem_total(const char *meminfo)
         return 0;
     for (at += strlen("MemTotal:"); *at == ' ';)
         at++;
-    if (!gs_scan_u64(&at, &kib) || strncmp(at, " kB\n", 4) != 0 || __builtin_mul_overflow(kib, 1024u, &bytes))
+    if (!gs_metrics_scan_u64(&at, &kib) || strncmp(at, " kB\n", 4) != 0 ||
+        __builtin_mul_overflow(kib, 1024u, &bytes))
         return 0;
     return bytes;
 }
 
 static void consider_machine(struct least *least, const char *root)
 {
-    char *path = gs_join_path(root, "/proc/meminfo"), *text;
+    char *path = gs_metrics_join_path(root, "/proc/meminfo"), *text;
     size_t length;
-    if (path && gs_read_file(AT_FDCWD, path, SMALL_FILE_MAX, &text, &length) == 0) {
+    if (path && gs_file_read(AT_FDCWD, path, SMALL_FILE_MAX, &text, &length) == 0) {
         consider(least, read_mem_total(text), "machine memory", "");
         gs_free(text);
     }
     gs_free(path);
 }
 
-uint64_t gs_memory_limit(const char *root, char *from, size_t size)
+uint64_t gs_metrics_memory_limit(const char *root, char *from, size_t size)
 {
     struct least least = {.from = from, .size = size};
     if (size)

@@ -22,13 +22,13 @@ static int64_t number_after(const char *text, const char *name)
     uint64_t number;
     for (const char *at = text; at; at = strchr(at, '\n'), at += at != NULL) {
         const char *value = at + length;
-        if (strncmp(at, name, length) == 0 && gs_scan_u64(&value, &number) && number <= INT64_MAX)
+        if (strncmp(at, name, length) == 0 && gs_metrics_scan_u64(&value, &number) && number <= INT64_MAX)
             return (int64_t)number;
     }
     return -1;
 }
 
-int64_t gs_oom_kills(const char *path)
+int64_t gs_metrics_oom_kills(const char *path)
 {
     char text[FILE_MAX];
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -43,19 +43,19 @@ int64_t gs_oom_kills(const char *path)
 
 static bool in_group(const char *root, const char *controller, const char *file, char *path, size_t size)
 {
-    struct gs_group group;
-    if (gs_group_find(root, controller, &group))
+    struct gs_control_group group;
+    if (gs_metrics_group_find(root, controller, &group))
         return false;
-    char *found = gs_group_path(&group, root, file);
+    char *found = gs_metrics_group_path(&group, root, file);
     bool fits = found && snprintf(path, size, "%s", found) < (int)size;
     gs_free(found);
-    gs_group_fini(&group);
-    return fits && gs_oom_kills(path) >= 0;
+    gs_metrics_group_fini(&group);
+    return fits && gs_metrics_oom_kills(path) >= 0;
 }
 
-bool gs_oom_file(const char *root, char *path, size_t size)
+bool gs_metrics_oom_file(const char *root, char *path, size_t size)
 {
     return in_group(root, NULL, "memory.events", path, size) ||
            in_group(root, "memory", "memory.oom_control", path, size) ||
-           (snprintf(path, size, "%s/proc/vmstat", root) < (int)size && gs_oom_kills(path) >= 0);
+           (snprintf(path, size, "%s/proc/vmstat", root) < (int)size && gs_metrics_oom_kills(path) >= 0);
 }

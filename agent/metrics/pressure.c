@@ -13,59 +13,60 @@
 static const char machine_file[] = "/proc/pressure/memory";
 
 /* The path of the group's memory.pressure, or NULL; -ENOMEM only when memory is out. */
-static int find_group_file(const struct gs_watch *watch, char **path)
+static int find_group_file(const struct gs_metric_set *set, char **path)
 {
-    struct gs_group group;
+    struct gs_control_group group;
     *path = NULL;
-    int error = gs_group_find(watch->root, NULL, &group);
+    int error = gs_metrics_group_find(set->root, NULL, &group);
     if (error)
         return error == -ENOENT ? 0 : error;
-    *path = gs_group_path(&group, watch->root, "memory.pressure");
-    gs_group_fini(&group);
+    *path = gs_metrics_group_path(&group, set->root, "memory.pressure");
+    gs_metrics_group_fini(&group);
     return *path ? 0 : -ENOMEM;
 }
 
-static bool answers(struct gs_kept *kept)
+static bool answers(struct gs_source_file *kept)
 {
     char text[256];
-    return gs_kept_read(kept, INT64_MIN, text, sizeof text) > 0;
+    return gs_metrics_source_read(kept, INT64_MIN, text, sizeof text) > 0;
 }
 
-static int pressure_open(struct gs_watch *watch)
+static int pressure_open(struct gs_metric_set *set)
 {
     char *path;
-    if (watch->pressure.path)
+    if (set->pressure.path)
         return 0;
-    int error = find_group_file(watch, &path);
+    int error = find_group_file(set, &path);
     if (error)
         return error;
     if (path) {
-        gs_kept_init(&watch->pressure, path);
-        if (answers(&watch->pressure))
+        gs_metrics_source_init(&set->pressure, path);
+        if (answers(&set->pressure))
             return 0;
-        gs_kept_fini(&watch->pressure);
+        gs_metrics_source_fini(&set->pressure);
     }
-    return gs_watch_keep(watch, &watch->pressure, machine_file);
+    return gs_metrics_set_open_file(set, &set->pressure, machine_file);
 }
 
-static double pressure_read(struct gs_watch *watch, struct gs_slot *slot)
+static double pressure_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
 {
     static const char start[] = "some avg10=";
     char text[256];
-    ssize_t length = gs_kept_read(&watch->pressure, watch->now_ns, text, sizeof text);
+    ssize_t length = gs_metrics_source_read(&set->pressure, set->now_ns, text, sizeof text);
     if (length == -ENOENT || length == -EOPNOTSUPP)
-        return gs_no_value(slot,
-                           "no pressure figures (PSI) in this kernel: no memory.pressure in the process's "
-                           "cgroup, no %s",
-                           machine_file);
+        return gs_metrics_no_value(
+            slot,
+            "no pressure figures (PSI) in this kernel: no memory.pressure in the process's "
+            "cgroup, no %s",
+            machine_file);
     if (length < 0)
-        return gs_unreadable(slot, &watch->pressure, length);
+        return gs_metrics_unreadable(slot, &set->pressure, length);
     const char *at = text + sizeof start - 1;
     double percent;
-    if (strncmp(text, start, sizeof start - 1) != 0 || !gs_scan_decimal(&at, &percent) || *at != ' ' ||
-        percent > 100)
-        return gs_no_value(slot, "%s is not as expected", watch->pressure.path);
+    if (strncmp(text, start, sizeof start - 1) != 0 || !gs_metrics_scan_decimal(&at, &percent) ||
+        *at != ' ' || percent > 100)
+        return gs_metrics_no_value(slot, "%s is not as expected", set->pressure.path);
     return percent;
 }
 
-const struct gs_reader gs_reader_pressure = {pressure_open, pressure_read};
+const struct gs_metric_reader gs_metric_reader_pressure = {pressure_open, pressure_read};

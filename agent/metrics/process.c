@@ -25,33 +25,34 @@
 
 /* ---- rss ----------------------------------------------------------------------------------------------- */
 
-static int rss_open(struct gs_watch *watch)
+static int rss_open(struct gs_metric_set *set)
 {
-    return gs_watch_keep(watch, &watch->statm, "/proc/self/statm");
+    return gs_metrics_set_open_file(set, &set->statm, "/proc/self/statm");
 }
 
-static double rss_read(struct gs_watch *watch, struct gs_slot *slot)
+static double rss_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
 {
     char text[256];
-    ssize_t length = gs_kept_read(&watch->statm, watch->now_ns, text, sizeof text);
+    ssize_t length = gs_metrics_source_read(&set->statm, set->now_ns, text, sizeof text);
     if (length < 0)
-        return gs_unreadable(slot, &watch->statm, length);
+        return gs_metrics_unreadable(slot, &set->statm, length);
     const char *at = text;
     uint64_t size, resident;
-    if (!gs_scan_u64(&at, &size) || *at++ != ' ' || !gs_scan_u64(&at, &resident) || *at != ' ')
-        return gs_no_value(slot, "%s is not as expected", watch->statm.path);
+    if (!gs_metrics_scan_u64(&at, &size) || *at++ != ' ' || !gs_metrics_scan_u64(&at, &resident) ||
+        *at != ' ')
+        return gs_metrics_no_value(slot, "%s is not as expected", set->statm.path);
     if (resident == 0) // a process that reads this has memory; the kernel looks at its first thread's
-        return gs_no_value(slot, "%s shows nothing: the main thread has ended", watch->statm.path);
+        return gs_metrics_no_value(slot, "%s shows nothing: the main thread has ended", set->statm.path);
     return (double)resident * (double)sysconf(_SC_PAGESIZE);
 }
 
-const struct gs_reader gs_reader_rss = {rss_open, rss_read};
+const struct gs_metric_reader gs_metric_reader_rss = {rss_open, rss_read};
 
 /* ---- /proc/self/stat ----------------------------------------------------------------------------------- */
 
-int gs_process_open(struct gs_watch *watch)
+int gs_metrics_process_open(struct gs_metric_set *set)
 {
-    return gs_watch_keep(watch, &watch->stat, "/proc/self/stat");
+    return gs_metrics_set_open_file(set, &set->stat, "/proc/self/stat");
 }
 
 /* Field NUMBER as proc(5) counts; NAME_END is the parenthesis that ends field 2. A field cut off by the end
@@ -65,7 +66,7 @@ static bool field(const char *name_end, int number, uint64_t *value)
             return false;
         at++;
     }
-    return gs_scan_u64(&at, value) && (*at == ' ' || *at == '\n');
+    return gs_metrics_scan_u64(&at, value) && (*at == ' ' || *at == '\n');
 }
 
 static bool parse_stat(const char *text, struct gs_process *out)
@@ -76,100 +77,100 @@ static bool parse_stat(const char *text, struct gs_process *out)
            field(name_end, 15, &system) && !__builtin_add_overflow(user, system, &out->cpu_ticks);
 }
 
-const struct gs_process *gs_process_now(struct gs_watch *watch, struct gs_slot *slot)
+const struct gs_process *gs_metrics_process_now(struct gs_metric_set *set, struct gs_metric_slot *slot)
 {
     char text[1024];
-    if (!watch->stat_taken) {
-        watch->stat_error = gs_kept_read(&watch->stat, watch->now_ns, text, sizeof text);
-        watch->stat_taken = true;
-        watch->stat_known = watch->stat_error >= 0 && parse_stat(text, &watch->process);
+    if (!set->stat_taken) {
+        set->stat_error = gs_metrics_source_read(&set->stat, set->now_ns, text, sizeof text);
+        set->stat_taken = true;
+        set->stat_known = set->stat_error >= 0 && parse_stat(text, &set->process);
     }
-    if (watch->stat_known)
-        return &watch->process;
-    if (watch->stat_error < 0)
-        gs_unreadable(slot, &watch->stat, watch->stat_error);
+    if (set->stat_known)
+        return &set->process;
+    if (set->stat_error < 0)
+        gs_metrics_unreadable(slot, &set->stat, set->stat_error);
     else
-        gs_no_value(slot, "%s is not as expected", watch->stat.path);
+        gs_metrics_no_value(slot, "%s is not as expected", set->stat.path);
     return NULL;
 }
 
-int gs_process_open_threads(struct gs_watch *watch)
+int gs_metrics_process_open_threads(struct gs_metric_set *set)
 {
-    return gs_watch_keep(watch, &watch->tasks, "/proc/self/task");
+    return gs_metrics_set_open_file(set, &set->tasks, "/proc/self/task");
 }
 
 /* How many threads there are, counted at most once a tick; 0: the directory is not as expected; or -errno. A directory has a link
- * for each one in it, and two of its own. The figure in /proc/self/stat costs a walk over all threads, whose CPU times stand there
- * too: 20 µs with a thousand of them. */
-static long count_threads(struct gs_watch *watch)
+ * for each one in it, and two of its own. The figure in /proc/self/stat costs a walk over all threads, whose CPU times stand
+ * there too: 20 µs with a thousand of them. */
+static long count_threads(struct gs_metric_set *set)
 {
     struct stat status;
-    if (watch->threads_taken)
-        return watch->threads;
-    int fd = gs_kept_fd(&watch->tasks, watch->now_ns, &status);
-    watch->threads_taken = true;
+    if (set->threads_taken)
+        return set->threads;
+    int fd = gs_metrics_source_fd(&set->tasks, set->now_ns, &status);
+    set->threads_taken = true;
     if (fd < 0)
-        watch->threads = fd;
+        set->threads = fd;
     else
-        watch->threads = S_ISDIR(status.st_mode) && status.st_nlink >= 3 ? (long)status.st_nlink - 2 : 0;
-    return watch->threads;
+        set->threads = S_ISDIR(status.st_mode) && status.st_nlink >= 3 ? (long)status.st_nlink - 2 : 0;
+    return set->threads;
 }
 
-bool gs_process_is_crowded(struct gs_watch *watch)
+bool gs_metrics_process_is_crowded(struct gs_metric_set *set)
 {
-    return count_threads(watch) > GS_CROWD;
+    return count_threads(set) > GS_CROWD;
 }
 
-static double threads_read(struct gs_watch *watch, struct gs_slot *slot)
+static double threads_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
 {
-    long count = count_threads(watch);
+    long count = count_threads(set);
     if (count < 0)
-        return gs_unreadable(slot, &watch->tasks, count);
+        return gs_metrics_unreadable(slot, &set->tasks, count);
     if (count == 0)
-        return gs_no_value(slot, "%s is not as expected", watch->tasks.path);
+        return gs_metrics_no_value(slot, "%s is not as expected", set->tasks.path);
     return (double)count;
 }
 
-static double major_faults_read(struct gs_watch *watch, struct gs_slot *slot)
+static double major_faults_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
 {
-    const struct gs_process *process = gs_process_now(watch, slot);
-    return process ? gs_rate(&slot->rate, watch->now_ns, process->major_faults) : NAN;
+    const struct gs_process *process = gs_metrics_process_now(set, slot);
+    return process ? gs_metrics_rate(&slot->rate, set->now_ns, process->major_faults) : NAN;
 }
 
-const struct gs_reader gs_reader_threads = {gs_process_open_threads, threads_read};
-const struct gs_reader gs_reader_major_faults = {gs_process_open, major_faults_read};
+const struct gs_metric_reader gs_metric_reader_threads = {gs_metrics_process_open_threads, threads_read};
+const struct gs_metric_reader gs_metric_reader_major_faults = {gs_metrics_process_open, major_faults_read};
 
 /* ---- fds ----------------------------------------------------------------------------------------------- */
 
 enum { COUNT_FREELY = 1024 }; // entries of /proc/self/fd that take well under a millisecond
 #define COUNT_AGAIN_NS (10 * GS_NS_PER_S)
 
-static int descriptors_open(struct gs_watch *watch)
+static int descriptors_open(struct gs_metric_set *set)
 {
-    return gs_watch_keep(watch, &watch->descriptors, "/proc/self/fd");
+    return gs_metrics_set_open_file(set, &set->descriptors, "/proc/self/fd");
 }
 
 static double count_entries(int fd)
 {
     struct gs_dir dir;
     double count = 0;
-    gs_dir_start(&dir, fd);
-    while (gs_dir_next(&dir))
+    gs_file_dir_start(&dir, fd);
+    while (gs_file_dir_next(&dir))
         count++;
     return count;
 }
 
 /* Only procfs means "descriptors" by a directory's size; which device that is, is asked once. */
-static bool size_is_count(struct gs_watch *watch, int fd, const struct stat *status)
+static bool size_is_count(struct gs_metric_set *set, int fd, const struct stat *status)
 {
     struct statfs files;
     if (status->st_size <= 0)
         return false;
-    if (!watch->procfs_known && fstatfs(fd, &files) == 0 && files.f_type == PROC_SUPER_MAGIC) {
-        watch->procfs_known = true;
-        watch->procfs = status->st_dev;
+    if (!set->procfs_known && fstatfs(fd, &files) == 0 && files.f_type == PROC_SUPER_MAGIC) {
+        set->procfs_known = true;
+        set->procfs = status->st_dev;
     }
-    return watch->procfs_known && watch->procfs == status->st_dev;
+    return set->procfs_known && set->procfs == status->st_dev;
 }
 
 /* Of a thread of the host's that is not the first. */
@@ -177,24 +178,24 @@ static int open_other_table(void)
 {
     char path[48];
     struct gs_dir dir;
-    int tasks = gs_openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY, 0), fd = -ESRCH;
+    int tasks = gs_file_openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY, 0), fd = -ESRCH;
     if (tasks < 0)
         return tasks;
-    gs_dir_start(&dir, tasks);
-    for (const char *name; fd < 0 && (name = gs_dir_next(&dir));) {
+    gs_file_dir_start(&dir, tasks);
+    for (const char *name; fd < 0 && (name = gs_file_dir_next(&dir));) {
         pid_t tid = (pid_t)atoi(name);
         snprintf(path, sizeof path, "%d/fd", tid);
         if (tid != getpid() && !gs_probe_is_own_thread(tid))
-            fd = gs_openat(tasks, path, O_RDONLY | O_DIRECTORY, 0);
+            fd = gs_file_openat(tasks, path, O_RDONLY | O_DIRECTORY, 0);
     }
     close(tasks);
     return fd;
 }
 
-int gs_descriptors_open(void)
+int gs_metrics_open_descriptors(void)
 {
     struct stat status;
-    int fd = gs_openat(AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY, 0);
+    int fd = gs_file_openat(AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY, 0);
     bool ended = fd >= 0 && fstat(fd, &status) == 0 && status.st_size == 0 && count_entries(fd) == 0;
     if (!ended)
         return fd;
@@ -208,33 +209,33 @@ int gs_descriptors_open(void)
 /* How many another thread of the host's has, where the first has none: it has ended. */
 static double count_elsewhere(void)
 {
-    int fd = gs_descriptors_open();
+    int fd = gs_metrics_open_descriptors();
     double count = fd < 0 ? 0 : count_entries(fd);
     if (fd >= 0)
         close(fd);
     return count;
 }
 
-static double descriptors_read(struct gs_watch *watch, struct gs_slot *slot)
+static double descriptors_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
 {
     struct stat status;
-    int fd = gs_kept_fd(&watch->descriptors, watch->now_ns, &status);
+    int fd = gs_metrics_source_fd(&set->descriptors, set->now_ns, &status);
     if (fd < 0)
-        return gs_unreadable(slot, &watch->descriptors, fd);
+        return gs_metrics_unreadable(slot, &set->descriptors, fd);
     if (!S_ISDIR(status.st_mode))
-        return gs_no_value(slot, "%s is not a directory", watch->descriptors.path);
-    if (size_is_count(watch, fd, &status))
+        return gs_metrics_no_value(slot, "%s is not a directory", set->descriptors.path);
+    if (size_is_count(set, fd, &status))
         return (double)status.st_size;
-    if (watch->descriptors_counted < COUNT_FREELY || watch->now_ns >= watch->descriptors_due_ns) {
-        watch->descriptors_counted = count_entries(fd);
-        if (watch->descriptors_counted == 0 && !*watch->root)
-            watch->descriptors_counted = count_elsewhere();
-        watch->descriptors_due_ns = watch->now_ns + COUNT_AGAIN_NS;
+    if (set->descriptors_counted < COUNT_FREELY || set->now_ns >= set->descriptors_due_ns) {
+        set->descriptors_counted = count_entries(fd);
+        if (set->descriptors_counted == 0 && !*set->root)
+            set->descriptors_counted = count_elsewhere();
+        set->descriptors_due_ns = set->now_ns + COUNT_AGAIN_NS;
     }
-    return watch->descriptors_counted;
+    return set->descriptors_counted;
 }
 
-uint64_t gs_file_limit(void)
+uint64_t gs_metrics_file_limit(void)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == RLIM_INFINITY)
@@ -242,4 +243,4 @@ uint64_t gs_file_limit(void)
     return limit.rlim_cur;
 }
 
-const struct gs_reader gs_reader_descriptors = {descriptors_open, descriptors_read};
+const struct gs_metric_reader gs_metric_reader_descriptors = {descriptors_open, descriptors_read};

@@ -7,7 +7,7 @@ static bool digit(char c)
     return c >= '0' && c <= '9';
 }
 
-bool gs_scan_u64(const char **at, uint64_t *value)
+bool gs_metrics_scan_u64(const char **at, uint64_t *value)
 {
     const char *next = *at;
     uint64_t sum = 0;
@@ -22,11 +22,11 @@ bool gs_scan_u64(const char **at, uint64_t *value)
     return true;
 }
 
-bool gs_scan_decimal(const char **at, double *value)
+bool gs_metrics_scan_decimal(const char **at, double *value)
 {
     const char *next = *at;
     uint64_t whole;
-    if (!gs_scan_u64(&next, &whole))
+    if (!gs_metrics_scan_u64(&next, &whole))
         return false;
     double sum = (double)whole, place = 1;
     if (*next == '.' && digit(next[1]))
@@ -37,7 +37,7 @@ bool gs_scan_decimal(const char **at, double *value)
     return true;
 }
 
-bool gs_scan_end(const char *at)
+bool gs_metrics_scan_end(const char *at)
 {
     return *at == 0 || (*at == '\n' && at[1] == 0);
 }

@@ -1,7 +1,7 @@
 /* set.c - the metrics that someone asked for, read once a tick.
  *
- *   gs_watch_new   names ──▶ slots; each reader names its files; a first reading, for the reasons
- *   gs_watch_read  each slot's reader in turn, over shared sources                       (no allocation)
+ *   gs_metrics_set_new   names ──▶ slots; each reader names its files; a first reading, for the reasons
+ *   gs_metrics_set_read  each slot's reader in turn, over shared sources                       (no allocation)
  *
  * A reason is the present one: an unavailable metric is asked again at every tick (a file that will not open,
  * once in ten seconds), for the first malloc may come late and a file may return.
@@ -17,102 +17,102 @@ static const char *root_of(const char *root)
     return root ? root : "";
 }
 
-static struct gs_watch *new_watch(size_t count, const char *root)
+static struct gs_metric_set *new_watch(size_t count, const char *root)
 {
     size_t bytes;
-    if (__builtin_mul_overflow(count, sizeof(struct gs_slot), &bytes) ||
-        __builtin_add_overflow(bytes, sizeof(struct gs_watch), &bytes))
+    if (__builtin_mul_overflow(count, sizeof(struct gs_metric_slot), &bytes) ||
+        __builtin_add_overflow(bytes, sizeof(struct gs_metric_set), &bytes))
         return NULL;
-    struct gs_watch *watch = gs_alloc(bytes);
-    if (!watch)
+    struct gs_metric_set *set = gs_alloc(bytes);
+    if (!set)
         return NULL;
-    watch->root = gs_strdup(root_of(root));
-    watch->count = count;
-    watch->now_ns = watch->quota_due_ns = watch->descriptors_due_ns = INT64_MIN; // before any tick
-    if (watch->root)
-        return watch;
-    gs_free(watch);
+    set->root = gs_strdup(root_of(root));
+    set->count = count;
+    set->now_ns = set->quota_due_ns = set->descriptors_due_ns = INT64_MIN; // before any tick
+    if (set->root)
+        return set;
+    gs_free(set);
     return NULL;
 }
 
-static int init_slot(struct gs_watch *watch, struct gs_slot *slot, const char *name)
+static int init_slot(struct gs_metric_set *set, struct gs_metric_slot *slot, const char *name)
 {
     snprintf(slot->name, sizeof slot->name, "%s", name);
-    slot->metric = gs_metric_find(name);
+    slot->metric = gs_metrics_find(name);
     if (!slot->metric) {
         snprintf(slot->why, sizeof slot->why, "there is no such metric");
         return 0;
     }
-    const struct gs_reader *reader = slot->metric->reader;
-    return reader->open ? reader->open(watch) : 0;
+    const struct gs_metric_reader *reader = slot->metric->reader;
+    return reader->open ? reader->open(set) : 0;
 }
 
-static void read_all(struct gs_watch *watch, int64_t now_ns, double *values)
+static void read_all(struct gs_metric_set *set, int64_t now_ns, double *values)
 {
-    watch->now_ns = now_ns;
-    watch->stat_taken = watch->threads_taken = false;
-    for (size_t i = 0; i < watch->count; i++) {
-        struct gs_slot *slot = &watch->slot[i];
+    set->now_ns = now_ns;
+    set->stat_taken = set->threads_taken = false;
+    for (size_t i = 0; i < set->count; i++) {
+        struct gs_metric_slot *slot = &set->slot[i];
         double value = NAN;
         if (slot->metric) {
             slot->why[0] = 0;
-            value = slot->metric->reader->read(watch, slot);
+            value = slot->metric->reader->read(set, slot);
         }
         if (values)
             values[i] = value;
     }
 }
 
-struct gs_watch *gs_watch_new(const char *const *names, size_t count, const char *root)
+struct gs_metric_set *gs_metrics_set_new(const char *const *names, size_t count, const char *root)
 {
-    struct gs_watch *watch = new_watch(count, root);
-    for (size_t i = 0; watch && i < count; i++)
-        if (init_slot(watch, &watch->slot[i], names[i])) {
-            gs_watch_free(watch);
-            watch = NULL;
+    struct gs_metric_set *set = new_watch(count, root);
+    for (size_t i = 0; set && i < count; i++)
+        if (init_slot(set, &set->slot[i], names[i])) {
+            gs_metrics_set_free(set);
+            set = NULL;
         }
-    if (!watch)
+    if (!set)
         return NULL;
-    read_all(watch, INT64_MIN, NULL); // for the reasons alone
+    read_all(set, INT64_MIN, NULL); // for the reasons alone
     for (size_t i = 0; i < count; i++)
-        watch->slot[i].rate = (struct gs_rate){0};
-    return watch;
+        set->slot[i].rate = (struct gs_metrics_rate){0};
+    return set;
 }
 
-void gs_watch_free(struct gs_watch *watch)
+void gs_metrics_set_free(struct gs_metric_set *set)
 {
-    if (!watch)
+    if (!set)
         return;
-    gs_kept_fini(&watch->statm);
-    gs_kept_fini(&watch->stat);
-    gs_kept_fini(&watch->tasks);
-    gs_kept_fini(&watch->descriptors);
-    gs_kept_fini(&watch->pressure);
-    for (size_t i = 0; i < watch->quota_count; i++) {
-        gs_kept_fini(&watch->quota[i].limit);
-        gs_kept_fini(&watch->quota[i].period);
+    gs_metrics_source_fini(&set->statm);
+    gs_metrics_source_fini(&set->stat);
+    gs_metrics_source_fini(&set->tasks);
+    gs_metrics_source_fini(&set->descriptors);
+    gs_metrics_source_fini(&set->pressure);
+    for (size_t i = 0; i < set->quota_count; i++) {
+        gs_metrics_source_fini(&set->quota[i].limit);
+        gs_metrics_source_fini(&set->quota[i].period);
     }
-    gs_free(watch->root);
-    gs_free(watch);
+    gs_free(set->root);
+    gs_free(set);
 }
 
-size_t gs_watch_count(const struct gs_watch *watch)
+size_t gs_metrics_set_count(const struct gs_metric_set *set)
 {
-    return watch->count;
+    return set->count;
 }
 
-const char *gs_watch_name(const struct gs_watch *watch, size_t index)
+const char *gs_metrics_set_name(const struct gs_metric_set *set, size_t index)
 {
-    return watch->slot[index].name;
+    return set->slot[index].name;
 }
 
-void gs_watch_read(struct gs_watch *watch, int64_t now_ns, double *values)
+void gs_metrics_set_read(struct gs_metric_set *set, int64_t now_ns, double *values)
 {
-    read_all(watch, now_ns, values);
+    read_all(set, now_ns, values);
 }
 
-const char *gs_watch_unavailable(const struct gs_watch *watch, size_t index)
+const char *gs_metrics_set_unavailable(const struct gs_metric_set *set, size_t index)
 {
-    const char *why = watch->slot[index].why;
+    const char *why = set->slot[index].why;
     return why[0] ? why : NULL;
 }

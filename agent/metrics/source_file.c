@@ -14,30 +14,30 @@
 
 #define RETRY_NS (10 * GS_NS_PER_S)
 
-static int open_kept(struct gs_kept *kept, struct stat *status)
+static int open_kept(struct gs_source_file *kept, struct stat *status)
 {
-    int fd = gs_openat(AT_FDCWD, kept->path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0);
-    int error = fd < 0 ? fd : gs_hold(&kept->held, fd);
-    if (!error && !gs_is_held(&kept->held, status))
+    int fd = gs_file_openat(AT_FDCWD, kept->path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0);
+    int error = fd < 0 ? fd : gs_owned_fd_take(&kept->held, fd);
+    if (!error && !gs_owned_fd_is_open(&kept->held, status))
         error = -EBADF;
     return error;
 }
 
-void gs_kept_init(struct gs_kept *kept, char *path)
+void gs_metrics_source_init(struct gs_source_file *kept, char *path)
 {
-    *kept = (struct gs_kept){.path = path, .held = GS_HELD_NONE};
+    *kept = (struct gs_source_file){.path = path, .held = GS_HELD_NONE};
 }
 
-void gs_kept_fini(struct gs_kept *kept)
+void gs_metrics_source_fini(struct gs_source_file *kept)
 {
-    gs_release(&kept->held);
+    gs_owned_fd_close(&kept->held);
     gs_free(kept->path);
-    *kept = (struct gs_kept){.held = GS_HELD_NONE};
+    *kept = (struct gs_source_file){.held = GS_HELD_NONE};
 }
 
-int gs_kept_fd(struct gs_kept *kept, int64_t now_ns, struct stat *status)
+int gs_metrics_source_fd(struct gs_source_file *kept, int64_t now_ns, struct stat *status)
 {
-    if (gs_is_held(&kept->held, status))
+    if (gs_owned_fd_is_open(&kept->held, status))
         return kept->held.fd;
     if (kept->error && now_ns < kept->again_ns)
         return kept->error;
@@ -46,10 +46,10 @@ int gs_kept_fd(struct gs_kept *kept, int64_t now_ns, struct stat *status)
     return kept->error ? kept->error : kept->held.fd;
 }
 
-ssize_t gs_kept_read(struct gs_kept *kept, int64_t now_ns, char *out, size_t size)
+ssize_t gs_metrics_source_read(struct gs_source_file *kept, int64_t now_ns, char *out, size_t size)
 {
     struct stat status;
-    int fd = gs_kept_fd(kept, now_ns, &status);
+    int fd = gs_metrics_source_fd(kept, now_ns, &status);
     if (fd < 0)
         return fd;
     ssize_t got;

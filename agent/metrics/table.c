@@ -7,32 +7,32 @@ enum { PAGE = 4096, THREADS_MAX = 1 << 22 }; // the kernel's PID_MAX_LIMIT
 
 // clang-format off
 const struct gs_metric gs_metrics[] = {
-    { "rss", GS_BYTES, GS_OF_MEMORY_LIMIT, &gs_reader_rss, PAGE, INFINITY, false,
+    { "rss", GS_BYTES, GS_OF_MEMORY_LIMIT, &gs_metric_reader_rss, PAGE, INFINITY, false,
       "resident memory" },
-    { "heap_in_use", GS_BYTES, GS_OF_MEMORY_LIMIT, &gs_reader_heap_in_use, 0, INFINITY, true,
+    { "heap_in_use", GS_BYTES, GS_OF_MEMORY_LIMIT, &gs_metric_reader_heap_in_use, 0, INFINITY, true,
       "live heap, as the heap profile totals it (estimated from samples)" },
-    { "heap_alloc_rate", GS_BYTES_PER_SECOND, GS_OF_NOTHING, &gs_reader_heap_alloc_rate, 0, INFINITY, true,
+    { "heap_alloc_rate", GS_BYTES_PER_SECOND, GS_OF_NOTHING, &gs_metric_reader_heap_alloc_rate, 0, INFINITY, true,
       "heap allocated per second, freed since or not (estimated from samples)" },
-    { "threads", GS_COUNT, GS_OF_NOTHING, &gs_reader_threads, 1, THREADS_MAX, false,
+    { "threads", GS_COUNT, GS_OF_NOTHING, &gs_metric_reader_threads, 1, THREADS_MAX, false,
       "threads of the process" },
-    { "cpu", GS_PERCENT, GS_OF_NOTHING, &gs_reader_cpu, 0, 100, false,
+    { "cpu", GS_PERCENT, GS_OF_NOTHING, &gs_metric_reader_cpu, 0, 100, false,
       "CPU time, as a share of the CPUs that the process may use (affinity, cgroup quota)" },
-    { "fds", GS_COUNT, GS_OF_FILE_LIMIT, &gs_reader_descriptors, 0, INFINITY, false,
+    { "fds", GS_COUNT, GS_OF_FILE_LIMIT, &gs_metric_reader_descriptors, 0, INFINITY, false,
       "open file descriptors" },
-    { "major_faults", GS_PER_SECOND, GS_OF_NOTHING, &gs_reader_major_faults, 0, INFINITY, false,
+    { "major_faults", GS_PER_SECOND, GS_OF_NOTHING, &gs_metric_reader_major_faults, 0, INFINITY, false,
       "page faults that had to wait for the disk" },
-    { "memory_pressure", GS_PERCENT, GS_OF_NOTHING, &gs_reader_pressure, 0, 100, false,
+    { "memory_pressure", GS_PERCENT, GS_OF_NOTHING, &gs_metric_reader_pressure, 0, 100, false,
       "share of the last 10 s in which some task stood still for want of memory (PSI)" },
     { NULL, GS_COUNT, GS_OF_NOTHING, NULL, 0, 0, false, NULL },
 };
 
 /* Stands for every gauge:NAME; the name asked for is the caller's to keep. */
 static const struct gs_metric gauge =
-    { "gauge:NAME", GS_COUNT, GS_OF_NOTHING, &gs_reader_gauge, -INFINITY, INFINITY, true,
+    { "gauge:NAME", GS_COUNT, GS_OF_NOTHING, &gs_metric_reader_gauge, -INFINITY, INFINITY, true,
       "a number of the program's own (gumshoe_gauge)" };
 // clang-format on
 
-size_t gs_metric_count(void)
+size_t gs_metrics_count(void)
 {
     return sizeof gs_metrics / sizeof *gs_metrics - 1;
 }
@@ -47,7 +47,7 @@ static bool names_a_gauge(const char *name)
            strspn(name + GS_GAUGE_PREFIX, "abcdefghijklmnopqrstuvwxyz0123456789._-") == length;
 }
 
-const struct gs_metric *gs_metric_find(const char *name)
+const struct gs_metric *gs_metrics_find(const char *name)
 {
     for (const struct gs_metric *metric = gs_metrics; metric->name; metric++)
         if (strcmp(metric->name, name) == 0)

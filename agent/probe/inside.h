@@ -44,7 +44,7 @@ extern _Atomic uint8_t gs_filter[1 << GS_FILTER_BITS];
 extern bool gs_filter_used __attribute__((visibility("hidden")));
 
 /* Raise the counter of PTR, so that its free is looked at. */
-void gs_filter_add(const void *ptr);
+void gs_heap_filter_add(const void *ptr);
 
 /* Neighbours in memory are neighbours in the filter, a byte to each 60: so free touches one cache line of the filter for
  * some 60 lines of the heap that the host touches itself, where a scattering hash would touch all 256 KiB. The product is
@@ -85,16 +85,16 @@ struct gs_caller {
     ((struct gs_caller){.pc = (uintptr_t)__builtin_return_address(0),                        \
                         .sp = (uintptr_t)__builtin_frame_address(0) + 2 * sizeof(uintptr_t), \
                         .bp = *(uintptr_t *)__builtin_frame_address(0)})
-/* The slow half of every allocation hook. gs_sampler_begin arms the thread's countdown afresh and says whether this
+/* The slow half of every allocation hook. gs_heap_sampler_begin arms the thread's countdown afresh and says whether this
  * allocation is to be sampled: the mean distance that its gap was drawn with, or 0. If so, the hook allocates and
- * hands the block to gs_sampler_record; a failed allocation has used its turn up, and as gaps have no memory nothing
+ * hands the block to gs_heap_sampler_record; a failed allocation has used its turn up, and as gaps have no memory nothing
  * is biased. */
-uint64_t gs_sampler_begin(size_t size);
-void gs_sampler_record(const void *ptr, size_t size, uint64_t drawn_with, struct gs_caller caller);
+uint64_t gs_heap_sampler_begin(size_t size);
+void gs_heap_sampler_record(const void *ptr, size_t size, uint64_t drawn_with, struct gs_caller caller);
 /* The stack that CALLER stands on, for what is not an allocation. False: sampling is off, or no room to work in. */
-bool gs_sampler_stack(struct gs_caller caller, uint32_t *stack);
+bool gs_heap_sampler_stack(struct gs_caller caller, uint32_t *stack);
 /* The block at PTR goes away: if it was sampled, count that. Before the real free. */
-void gs_sampler_forget(const void *ptr);
+void gs_heap_sampler_forget(const void *ptr);
 
 struct gs_live { // what a sample stands for
     uint32_t stack;
@@ -102,9 +102,9 @@ struct gs_live { // what a sample stands for
 };
 /* For realloc, which may fail and leave the block: take the sample of PTR out before it, if there is one; then put it back, or
  * let go of it. */
-bool gs_live_take(const void *ptr, struct gs_live *sample);
-void gs_sampler_put_back(const void *ptr, const struct gs_live *held);
-void gs_sampler_let_go(const struct gs_live *held);
+bool gs_heap_live_take(const void *ptr, struct gs_live *sample);
+void gs_heap_sampler_put_back(const void *ptr, const struct gs_live *held);
+void gs_heap_sampler_let_go(const struct gs_live *held);
 
 /* Set where malloc or one of its kin is somebody else's, in a program that libgumshoe.a is linked into (hooks/malloc.c): the
  * heap is not seen. */
@@ -114,14 +114,14 @@ extern _Atomic bool gs_heap_is_anothers;
 
 /* STACK has mapped START to END, whatever was known of these addresses before; what lies in START to END goes away, before
  * it does; the stack that mapped what holds AT, if that is known (mapped.c). */
-void gs_mapped_add(uintptr_t start, uintptr_t end, uint32_t stack);
-void gs_mapped_forget(uintptr_t start, uintptr_t end);
-bool gs_mapped_stack(uintptr_t at, uint32_t *stack);
-void gs_stack_count_thread(uint32_t stack); // it has created one (stacks.c)
+void gs_heap_mapped_add(uintptr_t start, uintptr_t end, uint32_t stack);
+void gs_heap_mapped_forget(uintptr_t start, uintptr_t end);
+bool gs_heap_mapped_stack(uintptr_t at, uint32_t *stack);
+void gs_heap_stack_count_thread(uint32_t stack); // it has created one (stacks.c)
 
 /* ---- heap/: random numbers (sampling_math.c; pure) ------------------------------------------------------------------ */
 
-uint64_t gs_random(uint64_t *state); // the next one; *STATE may begin with anything
+uint64_t gs_heap_random(uint64_t *state); // the next one; *STATE may begin with anything
 
 /* ---- unwind/: the walk (walk.c) --------------------------------------------------------------------------------------- */
 
@@ -143,32 +143,32 @@ struct gs_reach {
 /* Walk from *REGISTERS over the memory in REACH; frames (leaf first) into FRAMES, at most MAX. *CUT: it ended before
  * the outermost frame; *REGISTERS are those of the frame that it ended in. Returns how many. About 1/4 KiB of stack, and
  * 1 KiB more for a frame that is not in the cache. */
-uint32_t gs_walk(struct gs_registers *registers, struct gs_reach *reach, uintptr_t *frames, uint32_t max,
+uint32_t gs_unwind_walk(struct gs_registers *registers, struct gs_reach *reach, uintptr_t *frames, uint32_t max,
                  bool *cut);
 /* The walk of a copied stack ended at *REGISTERS for want of rbp: search for it, and go on (search.c). Context: watcher. */
-void gs_search_on(const struct gs_registers *registers, struct gs_reach *reach, struct gs_thread_stack *out);
+void gs_unwind_search(const struct gs_registers *registers, struct gs_reach *reach, struct gs_thread_stack *out);
 /* Around the closing of an object: no cached row is used or kept, and afterwards every row is forgotten. */
-void gs_walk_close_cache(void);
-void gs_walk_open_cache(void);
+void gs_unwind_walk_close_cache(void);
+void gs_unwind_walk_open_cache(void);
 
 /* The calling thread's stack as it may be read from SP upward (reach.c): page by page, each found to be readable
  * before it is touched; what is known of the thread's own stack is remembered, after the walk. */
-void gs_reach_own_stack(struct gs_reach *reach, uintptr_t sp);
-void gs_reach_remember(struct gs_reach *reach);
+void gs_unwind_reach_own_stack(struct gs_reach *reach, uintptr_t sp);
+void gs_unwind_reach_remember(struct gs_reach *reach);
 /* Is SP on the calling thread's own stack, as far as that is known? */
-bool gs_reach_is_on_own_stack(uintptr_t sp);
+bool gs_unwind_reach_is_on_own_stack(uintptr_t sp);
 
 /* A place to work that is not the host's stack (scratch.c). NULL: all are in use. */
 struct gs_scratch {
     uintptr_t frames[GS_DEPTH_MAX];
 };
-struct gs_scratch *gs_scratch_take(void);
-void gs_scratch_give(struct gs_scratch *scratch);
+struct gs_scratch *gs_unwind_scratch_take(void);
+void gs_unwind_scratch_give(struct gs_scratch *scratch);
 
 /* ---- threads/ ----------------------------------------------------------------------------------------------------------- */
 
 /* The thread TID, which is the calling one, was created by STACK, with STACK_SIZE asked for; 0: not said (thread_table.c). */
-void gs_roll_add(pid_t tid, uint32_t stack, size_t stack_size);
+void gs_threads_table_add(pid_t tid, uint32_t stack, size_t stack_size);
 /* Too small for a signal on top of what the thread may be doing: the kernel's frame alone takes 3 KiB. */
 static inline bool gs_is_small_stack(size_t size)
 {
@@ -178,24 +178,24 @@ static inline bool gs_is_small_stack(size_t size)
 
 /* The calling thread goes on to a small stack of the program's own, for the first time or not: no signal is sent to it any
  * more. errno is kept (small_stack.c). */
-void gs_small_stack_enter(void);
+void gs_threads_small_stack_enter(void);
 /* The same if SP, where the calling thread stands, is on such a stack; REACH is what a walk from there has found. */
-void gs_small_stack_notice(uintptr_t sp, const struct gs_reach *reach);
+void gs_threads_small_stack_notice(uintptr_t sp, const struct gs_reach *reach);
 
 /* A thread begins, the calling one: its CPU time is sampled from here on, if anybody's is (cpu.c). */
-void gs_cpu_thread_begins(pid_t tid);
+void gs_threads_cpu_begin(pid_t tid);
 /* The calling thread blocks the signals in SET: if ours is one of them, it is not sampled any more, and finds none of ours. */
-void gs_cpu_thread_blocks(const sigset_t *set);
+void gs_threads_cpu_block(const sigset_t *set);
 
 /* ---- in the child of a fork (after_fork.c calls them) ------------------------------------------------------------------- */
 
-void gs_cpu_timers_after_fork(void);
-void gs_mapped_after_fork(void);
-void gs_roll_after_fork(void);
-void gs_scratch_after_fork(void);
-void gs_signal_after_fork(void);
-void gs_small_stack_after_fork(void);
-void gs_walk_after_fork(void);
+void gs_threads_cpu_timers_after_fork(void);
+void gs_heap_mapped_after_fork(void);
+void gs_threads_table_after_fork(void);
+void gs_unwind_scratch_after_fork(void);
+void gs_threads_signal_after_fork(void);
+void gs_threads_small_stack_after_fork(void);
+void gs_unwind_walk_after_fork(void);
 
 /* ---- what was left out (drops.c), and where the tables are (anchor.c) ---------------------------------------------------- */
 

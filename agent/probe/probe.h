@@ -47,8 +47,8 @@ const char *gs_probe_cannot_serve(void);
 uint64_t gs_probe_heap_in_use(void);
 uint64_t gs_probe_heap_allocated(void); // since the start; only grows
 
-/* The distance in force is the one that was set, doubled for the budget (gs_probe_widen, which watch/governor.c decides) and so that
- * the tables of live samples never fill. Estimates stay unbiased. */
+/* The distance in force is the one that was set, doubled for the budget (gs_probe_widen, which watch/governor.c decides) and so
+ * that the tables of live samples never fill. Estimates stay unbiased. */
 struct gs_sampling {
     uint64_t asked_bytes, bytes;          // as set; in force now
     unsigned for_budget, for_crowding;    // doublings
@@ -181,10 +181,12 @@ void gs_probe_after_fork(void);   // in the child: after_fork.c
 void gs_probe_tell_exit(void (*whom)(int status));
 
 /* Have CHANGE called before an exec: it may give another environment for the program than ENVP, which is given to FAILED if the
- * exec fails; NULL: as it is. On a host thread, in a signal handler maybe, or in a child of vfork, whose memory is the parent's. */
+ * exec fails; NULL: as it is. On a host thread, in a signal handler maybe, or in a child of vfork, whose memory is the
+ * parent's. */
 void gs_probe_tell_exec(char *const *(*change)(char *const envp[]), void (*failed)(char *const *changed));
 /* Have BEFORE and AFTER called around calls of the host's that change what a thread is: its users, groups and capabilities,
- * its namespaces, or its root directory. On a host thread, in a signal handler maybe, or in a child of vfork, whose memory is the parent's. */
+ * its namespaces, or its root directory. On a host thread, in a signal handler maybe, or in a child of vfork, whose memory is
+ * the parent's. */
 enum gs_change { GS_CHANGE_CREDENTIALS, GS_CHANGE_NAMESPACES, GS_CHANGE_ROOT };
 void gs_probe_tell_change(void (*before)(enum gs_change), void (*after)(enum gs_change));
 /* Have WHOM called once, with one of the next samples, at DUE_NS (CLOCK_MONOTONIC) or later. On a host thread, inside malloc. */

@@ -31,11 +31,11 @@ uint32_t gs_profile_string_number(struct gs_profile *profile, const char *text);
 /* drop_frames, as pprof applies it: SAMPLE without the frames that it is to drop. The leaf of what is left is line
  * *LINE of location *FIRST (index into sample->location). */
 struct gs_prune;
-int gs_prune_new(const struct gs_profile *profile, struct gs_prune **out) GS_CHECK_RESULT; // 0 or -ENOMEM; NULL: nothing to drop
-void gs_prune_sample(const struct gs_prune *prune, const struct gs_profile *profile, const struct gs_sample *sample,
+int gs_profile_prune_new(const struct gs_profile *profile, struct gs_prune **out) GS_CHECK_RESULT; // 0 or -ENOMEM; NULL: nothing to drop
+void gs_profile_prune_sample(const struct gs_prune *prune, const struct gs_profile *profile, const struct gs_sample *sample,
                      uint32_t *first, uint32_t *line);
-void gs_prune_free(struct gs_prune *prune);
+void gs_profile_prune_free(struct gs_prune *prune);
 
 /* The hash of a sample's locations, and whether two have the same. */
-uint64_t gs_sample_hash(const struct gs_sample *sample);
-bool gs_sample_same_stack(const struct gs_sample *a, const struct gs_sample *b);
+uint64_t gs_profile_sample_hash(const struct gs_sample *sample);
+bool gs_profile_sample_same_stack(const struct gs_sample *a, const struct gs_sample *b);

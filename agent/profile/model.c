@@ -289,12 +289,10 @@ void gs_profile_add_named_sample(struct gs_profile *profile, const char *name, c
         return;
     uint32_t location =
         gs_profile_add_location(profile, &(struct gs_location){.line_count = 1, .line = &line});
-    gs_profile_append_sample(profile,
-                             &(struct gs_sample){.location = &location,
-                                                 .value = values,
-                                                 .depth = 1,
-                                                 .label = labels,
-                                                 .label_count = label_count});
+    gs_profile_append_sample(
+        profile,
+        &(struct gs_sample){
+            .location = &location, .value = values, .depth = 1, .label = labels, .label_count = label_count});
 }
 
 /* ---- small answers ------------------------------------------------------------------------------------------------------- */
@@ -316,18 +314,18 @@ const char *gs_profile_frame_name(const struct gs_profile *profile, uint32_t loc
     if (*name)
         return name;
     if (at->mapping && *profile->mapping[at->mapping - 1].path)
-        snprintf(out, size, "[%s]", gs_base_name(profile->mapping[at->mapping - 1].path));
+        snprintf(out, size, "[%s]", gs_text_base_name(profile->mapping[at->mapping - 1].path));
     else
         snprintf(out, size, "%#llx", (unsigned long long)at->address);
     return out;
 }
 
-uint64_t gs_sample_hash(const struct gs_sample *sample)
+uint64_t gs_profile_sample_hash(const struct gs_sample *sample)
 {
     return gs_hash_bytes(sample->location, sample->depth * sizeof *sample->location);
 }
 
-bool gs_sample_same_stack(const struct gs_sample *a, const struct gs_sample *b)
+bool gs_profile_sample_same_stack(const struct gs_sample *a, const struct gs_sample *b)
 {
     return a->depth == b->depth &&
            (a->depth == 0 || memcmp(a->location, b->location, a->depth * sizeof *a->location) == 0);

@@ -14,9 +14,9 @@ uint32_t gs_profile_own_frame(struct gs_profile *profile, const uint32_t *locati
     char room[300];
     uint32_t fallback = UINT32_MAX;
     for (uint32_t i = 0; i < depth; i++) {
-        if (gs_function_is_runtime(gs_profile_frame_name(profile, location[i], room, sizeof room)))
+        if (gs_symbol_function_is_runtime(gs_profile_frame_name(profile, location[i], room, sizeof room)))
             continue;
-        if (!gs_path_is_runtime(path_of(profile, location[i])))
+        if (!gs_symbol_path_is_runtime(path_of(profile, location[i])))
             return i;
         if (fallback == UINT32_MAX)
             fallback = i;

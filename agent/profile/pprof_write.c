@@ -14,7 +14,7 @@
 
 enum { OUT = 16 << 10, GZIP = 15 + 16, LEVEL = 6 };
 
-struct sink {
+struct pprof_sink {
     ProtobufCBuffer buffer; // first: protobuf-c calls back with it
     z_stream zip;
     int fd, error;
@@ -22,7 +22,7 @@ struct sink {
 };
 
 /* Compress what is in zip.next_in, and write what comes out. FLUSH: Z_NO_FLUSH, or Z_FINISH at the end. */
-static void squeeze(struct sink *sink, int flush)
+static void squeeze(struct pprof_sink *sink, int flush)
 {
     do {
         sink->zip.next_out = sink->out;
@@ -31,13 +31,13 @@ static void squeeze(struct sink *sink, int flush)
         if (state != Z_OK && state != Z_STREAM_END && state != Z_BUF_ERROR)
             sink->error = -EIO;
         if (!sink->error)
-            sink->error = gs_write_all(sink->fd, sink->out, OUT - sink->zip.avail_out);
+            sink->error = gs_file_write_all(sink->fd, sink->out, OUT - sink->zip.avail_out);
     } while (!sink->error && sink->zip.avail_out == 0);
 }
 
 static void append(ProtobufCBuffer *buffer, size_t length, const uint8_t *bytes)
 {
-    struct sink *sink = (struct sink *)buffer;
+    struct pprof_sink *sink = (struct pprof_sink *)buffer;
     if (sink->error)
         return;
     sink->zip.next_in = (Bytef *)bytes; // zlib does not write to it
@@ -45,7 +45,7 @@ static void append(ProtobufCBuffer *buffer, size_t length, const uint8_t *bytes)
     squeeze(sink, Z_NO_FLUSH);
 }
 
-static void pack(struct sink *sink, const Gs__Pprof__Profile *message)
+static void pack(struct pprof_sink *sink, const Gs__Pprof__Profile *message)
 {
     gs__pprof__profile__pack_to_buffer(message, &sink->buffer);
 }
@@ -56,7 +56,7 @@ static int64_t number(const struct gs_profile *profile, const char *text)
     return text && *text ? gs_profile_string_number((struct gs_profile *)profile, text) : 0;
 }
 
-static void write_head(struct sink *sink, const struct gs_profile *p)
+static void write_head(struct pprof_sink *sink, const struct gs_profile *p)
 {
     Gs__Pprof__Profile message = GS__PPROF__PROFILE__INIT;
     Gs__Pprof__ValueType type[GS_SAMPLE_TYPES_MAX], period = GS__PPROF__VALUE_TYPE__INIT,
@@ -88,7 +88,7 @@ static void write_head(struct sink *sink, const struct gs_profile *p)
     }
 }
 
-static void write_mappings(struct sink *sink, const struct gs_profile *p)
+static void write_mappings(struct pprof_sink *sink, const struct gs_profile *p)
 {
     for (size_t i = 0; i < p->mapping_count && !sink->error; i++) {
         const struct gs_profile_mapping *from = &p->mapping[i];
@@ -110,7 +110,7 @@ static void write_mappings(struct sink *sink, const struct gs_profile *p)
     }
 }
 
-static void write_functions(struct sink *sink, const struct gs_profile *p)
+static void write_functions(struct pprof_sink *sink, const struct gs_profile *p)
 {
     for (size_t i = 0; i < p->function_count && !sink->error; i++) {
         Gs__Pprof__Profile message = GS__PPROF__PROFILE__INIT;
@@ -126,7 +126,7 @@ static void write_functions(struct sink *sink, const struct gs_profile *p)
     }
 }
 
-static void write_location(struct sink *sink, const struct gs_profile *p, size_t i)
+static void write_location(struct pprof_sink *sink, const struct gs_profile *p, size_t i)
 {
     enum { LINES = 64 }; // inlined calls at one address; more are not written
     const struct gs_location *from = &p->location[i];
@@ -149,7 +149,7 @@ static void write_location(struct sink *sink, const struct gs_profile *p, size_t
     pack(sink, &message);
 }
 
-static void write_sample(struct sink *sink, const struct gs_profile *p, const struct gs_sample *from)
+static void write_sample(struct pprof_sink *sink, const struct gs_profile *p, const struct gs_sample *from)
 {
     enum { LABELS = 32 };
     Gs__Pprof__Profile message = GS__PPROF__PROFILE__INIT;
@@ -192,7 +192,7 @@ static char *utf8(const char *text)
     return printable.bytes;
 }
 
-static void write_strings(struct sink *sink, const struct gs_profile *p)
+static void write_strings(struct pprof_sink *sink, const struct gs_profile *p)
 {
     for (size_t i = 0; i < p->pool->string_count && !sink->error; i++) {
         Gs__Pprof__Profile message = GS__PPROF__PROFILE__INIT;
@@ -207,7 +207,7 @@ static void write_strings(struct sink *sink, const struct gs_profile *p)
     }
 }
 
-static int write_all(struct sink *sink, const struct gs_profile *profile)
+static int write_all(struct pprof_sink *sink, const struct gs_profile *profile)
 {
     write_head(sink, profile);
     write_mappings(sink, profile);
@@ -226,7 +226,7 @@ static int write_all(struct sink *sink, const struct gs_profile *profile)
 
 int gs_profile_write(const struct gs_profile *profile, int fd)
 {
-    struct sink *sink = gs_alloc(sizeof *sink);
+    struct pprof_sink *sink = gs_alloc(sizeof *sink);
     if (!sink)
         return -ENOMEM;
     sink->buffer.append = append;

@@ -104,15 +104,15 @@ struct gs_top { struct gs_top_row *row; size_t count; int64_t total; };
 /* Flat and cum by function for SAMPLE_TYPE, as `go tool pprof -top` works them out and sorts them (a function
  * counts once in a stack's cum however often it recurs; total is the sum of absolute flat values, as pprof has
  * it with and without -base; drop_frames applied; functions without a name by their address). Rows are complete: the
- * caller cuts. 0 or -ENOMEM; free with gs_top_fini. */
+ * caller cuts. 0 or -ENOMEM; free with gs_profile_top_fini. */
 int gs_profile_top(const struct gs_profile *profile, int sample_type, struct gs_top *out) GS_CHECK_RESULT;
-void gs_top_fini(struct gs_top *top);
+void gs_profile_top_fini(struct gs_top *top);
 
 struct gs_stack_row { const uint32_t *location; uint32_t depth; int64_t value; size_t sample; };
 struct gs_stacks { struct gs_stack_row *row; size_t count; int64_t total; };
-/* Whole stacks (those of the same functions added up), heaviest first. 0 or -ENOMEM; free with gs_stacks_fini. */
+/* Whole stacks (those of the same functions added up), heaviest first. 0 or -ENOMEM; free with gs_profile_stacks_fini. */
 int gs_profile_stacks(const struct gs_profile *profile, int sample_type, struct gs_stacks *out) GS_CHECK_RESULT;
-void gs_stacks_fini(struct gs_stacks *stacks);
+void gs_profile_stacks_fini(struct gs_stacks *stacks);
 /* The first of the frames LOCATION[0..DEPTH) that belongs to the program or a library of its own choosing; else the first
  * that is no allocation wrapper; else the leaf. An index. */
 uint32_t gs_profile_own_frame(struct gs_profile *profile, const uint32_t *location, uint32_t depth);

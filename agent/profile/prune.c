@@ -57,7 +57,7 @@ struct gs_prune {
     uint32_t lines[1];
 }; // for each location: how many of its lines go, from the innermost
 
-int gs_prune_new(const struct gs_profile *profile, struct gs_prune **out)
+int gs_profile_prune_new(const struct gs_profile *profile, struct gs_prune **out)
 {
     struct gs_prune *prune = *out = NULL;
     if (!*profile->drop_frames || !understood(profile->drop_frames))
@@ -72,8 +72,8 @@ int gs_prune_new(const struct gs_profile *profile, struct gs_prune **out)
     return 0;
 }
 
-void gs_prune_sample(const struct gs_prune *prune, const struct gs_profile *profile,
-                     const struct gs_sample *sample, uint32_t *first, uint32_t *line)
+void gs_profile_prune_sample(const struct gs_prune *prune, const struct gs_profile *profile,
+                             const struct gs_sample *sample, uint32_t *first, uint32_t *line)
 {
     bool found_user = false; // a stack that begins with dropped frames keeps them: better than nothing at all
     *first = 0;
@@ -91,7 +91,7 @@ void gs_prune_sample(const struct gs_prune *prune, const struct gs_profile *prof
     }
 }
 
-void gs_prune_free(struct gs_prune *prune)
+void gs_profile_prune_free(struct gs_prune *prune)
 {
     gs_free(prune);
 }

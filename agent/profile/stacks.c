@@ -79,14 +79,14 @@ int gs_profile_stacks(const struct gs_profile *profile, int sample_type, struct 
     gs_index_fini(&index);
     gs_free(row_of);
     if (failed) {
-        gs_stacks_fini(out);
+        gs_profile_stacks_fini(out);
         return -ENOMEM;
     }
     gs_sort(out->row, out->count, sizeof *out->row, heavier);
     return 0;
 }
 
-void gs_stacks_fini(struct gs_stacks *stacks)
+void gs_profile_stacks_fini(struct gs_stacks *stacks)
 {
     gs_free(stacks->row);
     *stacks = (struct gs_stacks){0};

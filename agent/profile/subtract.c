@@ -157,7 +157,7 @@ static bool append_negated(struct gs_profile *profile, const struct gs_profile *
         for (uint32_t d = 0; d < from->depth; d++)
             location[d] = match[from->location[d]];
         for (unsigned v = 0; v < profile->sample_type_count; v++)
-            value[v] = (int64_t)-(uint64_t)from->value[v];
+            value[v] = (int64_t) - (uint64_t)from->value[v];
         gs_profile_append_sample(
             profile, &(struct gs_sample){location, value, from->label, from->depth, from->label_count});
         gs_free(location);
@@ -178,7 +178,7 @@ static bool same_labels(const struct gs_sample *a, const struct gs_sample *b)
 
 static uint64_t hash_of_sample(const void *of, uint32_t number)
 {
-    return gs_sample_hash(&((const struct gs_profile *)of)->sample[number]);
+    return gs_profile_sample_hash(&((const struct gs_profile *)of)->sample[number]);
 }
 
 static void add_values(struct gs_profile *profile, size_t to, size_t from)
@@ -195,11 +195,11 @@ static bool merge_samples(struct gs_profile *profile)
     size_t kept = 0;
     bool failed = false;
     for (size_t i = 0; i < profile->sample_count && !failed; i++) {
-        uint64_t hash = gs_sample_hash(&profile->sample[i]);
+        uint64_t hash = gs_profile_sample_hash(&profile->sample[i]);
         size_t at = SIZE_MAX;
         uint32_t n;
         while ((n = gs_index_next(&index, hash, &at)) != UINT32_MAX)
-            if (gs_sample_same_stack(&profile->sample[n], &profile->sample[i]) &&
+            if (gs_profile_sample_same_stack(&profile->sample[n], &profile->sample[i]) &&
                 same_labels(&profile->sample[n], &profile->sample[i]))
                 break;
         if (n != UINT32_MAX) {

@@ -1,6 +1,6 @@
 /* symbolize.c - mappings and function names for the addresses of a profile that was just gathered.
  *
- *   location.address ──gs_maps_find──▶ mapping       main program first, then those that some location lies in
+ *   location.address ──gs_symbol_maps_find──▶ mapping       main program first, then those that some location lies in
  *                    ──gs_symbols────▶ function      from symbol tables alone: no DWARF is loaded into the host;
  *                                                    without a symbol "memcached+0x1a2b"
  */
@@ -21,7 +21,7 @@ static uint32_t use_mapping(struct gs_profile *profile, const struct gs_maps *ma
                                              .end = from->end,
                                              .offset = from->offset,
                                              .path = from->path,
-                                             .build_id = gs_build_id_hex(from, hex)};
+                                             .build_id = gs_symbol_build_id_hex(from, hex)};
         numbers[at] = gs_profile_add_mapping(profile, &mapping) + 1;
     }
     return numbers[at];
@@ -34,7 +34,7 @@ static uint32_t add_function(struct gs_profile *profile, const struct gs_symbol 
     char place[NAME_MAX + 32];
     if (symbol->name)
         return gs_profile_add_function(profile, symbol->name, symbol->system_name, "", 0);
-    snprintf(place, sizeof place, "%.*s+%#llx", NAME_MAX, gs_base_name(path),
+    snprintf(place, sizeof place, "%.*s+%#llx", NAME_MAX, gs_text_base_name(path),
              (unsigned long long)symbol->file_address);
     return gs_profile_add_function(profile, place, place, "", 0);
 }
@@ -43,7 +43,7 @@ static uint32_t add_function(struct gs_profile *profile, const struct gs_symbol 
 static void name_location(struct gs_profile *profile, struct gs_location *location,
                           const struct gs_symbols *symbols)
 {
-    struct gs_symbol symbol = gs_symbols_find(symbols, location->address);
+    struct gs_symbol symbol = gs_symbol_table_find(symbols, location->address);
     if (!location->mapping || (!symbol.name && !symbol.in_file))
         return;
     struct gs_profile_mapping *mapping = &profile->mapping[location->mapping - 1];
@@ -65,19 +65,19 @@ static void resolve(struct gs_profile *profile, const struct gs_maps *maps, uint
         use_mapping(profile, maps, maps->main, numbers);
     for (size_t i = 0; i < profile->location_count; i++) {
         struct gs_location *location = &profile->location[i];
-        const struct gs_mapping *mapping = gs_maps_find(maps, location->address);
+        const struct gs_mapping *mapping = gs_symbol_maps_find(maps, location->address);
         addresses[i] = location->address;
         if (mapping)
             location->mapping = use_mapping(profile, maps, (size_t)(mapping - maps->mapping), numbers);
     }
-    struct gs_symbols *symbols = gs_symbols_new(maps, addresses, profile->location_count);
+    struct gs_symbols *symbols = gs_symbol_table_new(maps, addresses, profile->location_count);
     for (size_t i = 0; symbols && i < profile->location_count; i++)
         if (profile->location[i].line_count == 0)
             name_location(profile, &profile->location[i], symbols);
-    for (size_t i = 0; symbols && i < gs_symbols_note_count(symbols); i++)
-        gs_profile_add_comment(profile, "no names from %s", gs_symbols_note(symbols, i));
+    for (size_t i = 0; symbols && i < gs_symbol_table_note_count(symbols); i++)
+        gs_profile_add_comment(profile, "no names from %s", gs_symbol_table_note(symbols, i));
     profile->failed |= !symbols;
-    gs_symbols_free(symbols);
+    gs_symbol_table_free(symbols);
 }
 
 void gs_profile_symbolize(struct gs_profile *profile, const struct gs_maps *maps)

@@ -68,7 +68,7 @@ static uint32_t row_of_mapping(struct tally *tally, uint32_t mapping)
     const char *path = mapping ? tally->profile->mapping[mapping - 1].path : "";
     char name[300] = "<unknown>";
     if (*path)
-        snprintf(name, sizeof name, "[%s]", gs_base_name(path));
+        snprintf(name, sizeof name, "[%s]", gs_text_base_name(path));
     const char *kept = gs_profile_string((struct gs_profile *)tally->profile, name);
     tally->failed |= !*kept;
     return row_named(tally, kept, "");
@@ -90,7 +90,7 @@ static void count_sample(struct tally *tally, size_t number, int64_t value)
 {
     const struct gs_sample *sample = &tally->profile->sample[number];
     uint32_t first, first_line;
-    gs_prune_sample(tally->prune, tally->profile, sample, &first, &first_line);
+    gs_profile_prune_sample(tally->prune, tally->profile, sample, &first, &first_line);
     for (uint32_t i = first; i < sample->depth; i++) {
         const struct gs_location *location = &tally->profile->location[sample->location[i]];
         if (location->line_count == 0)
@@ -117,25 +117,25 @@ int gs_profile_top(const struct gs_profile *profile, int sample_type, struct gs_
 {
     struct tally tally = {.profile = profile, .out = out};
     *out = (struct gs_top){0};
-    tally.failed = gs_prune_new(profile, &tally.prune) != 0;
+    tally.failed = gs_profile_prune_new(profile, &tally.prune) != 0;
     for (size_t i = 0; i < profile->sample_count && !tally.failed; i++) {
         int64_t value = profile->sample[i].value[sample_type];
         out->total = gs_sum(out->total, (int64_t)gs_magnitude(value));
         if (value)
             count_sample(&tally, i, value);
     }
-    gs_prune_free(tally.prune);
+    gs_profile_prune_free(tally.prune);
     gs_index_fini(&tally.index);
     gs_free(tally.seen);
     if (tally.failed) {
-        gs_top_fini(out);
+        gs_profile_top_fini(out);
         return -ENOMEM;
     }
     gs_sort(out->row, out->count, sizeof *out->row, by_flat);
     return 0;
 }
 
-void gs_top_fini(struct gs_top *top)
+void gs_profile_top_fini(struct gs_top *top)
 {
     gs_free(top->row);
     *top = (struct gs_top){0};

@@ -111,7 +111,7 @@ static bool take_note(struct gs_core *core, size_t *capacity, unsigned type, con
     return true;
 }
 
-static uint64_t four_up(uint64_t length)
+static uint64_t round_up_to_4(uint64_t length)
 {
     return (length + 3) & ~(uint64_t)3;
 }
@@ -122,7 +122,8 @@ static int take_notes(struct gs_core *core)
     for (uint64_t at = 0; core->notes_length - at >= sizeof(Elf64_Nhdr);) {
         Elf64_Nhdr note;
         memcpy(&note, core->notes + at, sizeof note);
-        uint64_t value = at + sizeof note + four_up(note.n_namesz), end = value + four_up(note.n_descsz);
+        uint64_t value = at + sizeof note + round_up_to_4(note.n_namesz),
+                 end = value + round_up_to_4(note.n_descsz);
         if (end > core->notes_length)
             break; // cut short
         if (note.n_namesz == sizeof "CORE" &&
@@ -142,7 +143,7 @@ static bool read_header(int fd, Elf64_Ehdr *out)
            out->e_type == ET_CORE;
 }
 
-bool gs_is_core(int fd)
+bool gs_reader_is_core(int fd)
 {
     Elf64_Ehdr header;
     return read_header(fd, &header);
@@ -220,7 +221,7 @@ enum { FIRST_PAGE = 4096 };
 static bool is_what_was_mapped(const struct gs_core *core, const struct gs_core_file *file, int fd)
 {
     char mapped[FIRST_PAGE], here[FIRST_PAGE];
-    return file->offset != 0 || !gs_core_read(core, file->start, mapped, sizeof mapped) ||
+    return file->offset != 0 || !gs_reader_core_read(core, file->start, mapped, sizeof mapped) ||
            (gs_file_read_at(fd, 0, here, sizeof here) && memcmp(mapped, here, sizeof here) == 0);
 }
 
@@ -247,7 +248,7 @@ static int open_file(const struct gs_core *core, const struct gs_core_file *file
 /* The main program is EXE from here on. */
 static void move_main(struct gs_core *core, const char *exe)
 {
-    const struct gs_core_file *main = core->entry ? gs_core_file_at(core, core->entry) : NULL;
+    const struct gs_core_file *main = core->entry ? gs_reader_core_file_at(core, core->entry) : NULL;
     const char *was = main ? main->path : NULL;
     for (size_t i = 0; was && i < core->file_count; i++)
         if (strcmp(core->file[i].path, was) == 0)
@@ -272,8 +273,8 @@ static void close_files(struct gs_core *core)
             close(core->file[i].fd);
 }
 
-int gs_core_open(const char *path, const char *exe, struct gs_core *out, struct gs_text *notes, char *why,
-                 size_t why_size)
+int gs_reader_core_open(const char *path, const char *exe, struct gs_core *out, struct gs_text *notes,
+                        char *why, size_t why_size)
 {
     struct stat status;
     *out = (struct gs_core){.path = path, .fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
@@ -285,13 +286,13 @@ int gs_core_open(const char *path, const char *exe, struct gs_core *out, struct 
     out->written_ns = status.st_mtim.tv_sec * GS_NS_PER_S + status.st_mtim.tv_nsec;
     error = read_core(out, why, why_size);
     if (error)
-        gs_core_close(out);
+        gs_reader_core_close(out);
     else
         open_files(out, exe, notes);
     return error;
 }
 
-void gs_core_close(struct gs_core *core)
+void gs_reader_core_close(struct gs_core *core)
 {
     close_files(core);
     close(core->fd);
@@ -317,7 +318,7 @@ static const struct gs_core_segment *segment_from(const struct gs_core *core, ui
 static size_t read_part(const struct gs_core *core, uint64_t at, void *out, size_t length)
 {
     const struct gs_core_segment *segment = segment_from(core, at);
-    const struct gs_core_file *file = gs_core_file_at(core, at);
+    const struct gs_core_file *file = gs_reader_core_file_at(core, at);
     bool in_segment = segment && segment->start <= at;
     int fd = core->fd;
     uint64_t offset, left;
@@ -336,7 +337,7 @@ static size_t read_part(const struct gs_core *core, uint64_t at, void *out, size
     return gs_file_read_at(fd, offset, out, part) ? part : 0;
 }
 
-bool gs_core_read(const struct gs_core *core, uint64_t at, void *out, size_t length)
+bool gs_reader_core_read(const struct gs_core *core, uint64_t at, void *out, size_t length)
 {
     for (char *to = out; length;) {
         size_t part = read_part(core, at, to, length);
@@ -349,7 +350,7 @@ bool gs_core_read(const struct gs_core *core, uint64_t at, void *out, size_t len
     return true;
 }
 
-const struct gs_core_file *gs_core_file_at(const struct gs_core *core, uint64_t at)
+const struct gs_core_file *gs_reader_core_file_at(const struct gs_core *core, uint64_t at)
 {
     struct gs_search search = {.high = core->file_count};
     while (gs_search_next(&search))
@@ -358,9 +359,9 @@ const struct gs_core_file *gs_core_file_at(const struct gs_core *core, uint64_t 
     return found < core->file_count && core->file[found].start <= at ? &core->file[found] : NULL;
 }
 
-uint64_t gs_core_image(const struct gs_core *core, uint64_t at)
+uint64_t gs_reader_core_image(const struct gs_core *core, uint64_t at)
 {
-    const struct gs_core_file *file = gs_core_file_at(core, at);
+    const struct gs_core_file *file = gs_reader_core_file_at(core, at);
     const struct gs_core_segment *segment = segment_from(core, at);
     for (; file && file->offset; file--) // one file's mappings lie side by side, its header first
         if (file == core->file || strcmp(file[-1].path, file->path) != 0)

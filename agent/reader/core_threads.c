@@ -1,6 +1,6 @@
 /* core_threads.c - the stacks in a core file, by libunwind-coredump.
  *
- *   core ──▶ child: registers from _UCD_…, memory and unwind tables from gs_core_read, unw_step ──▶ shared memory ──▶ us
+ *   core ──▶ child: registers from _UCD_…, memory and unwind tables from gs_reader_core_read, unw_step ──▶ shared memory ──▶ us
  *
  * libunwind trusts its input, and a core file may hold anything: so it works in a child of ours, which may crash or go astray
  * without taking the incident along. libunwind 1.6's own reader of mapped files takes a mapping's start for the file's: memory is
@@ -45,9 +45,9 @@ static bool read_image(const struct gs_core *core, uint64_t base, struct image *
 {
     Elf64_Ehdr header;
     Elf64_Phdr segment[SEGMENTS_MAX];
-    if (!base || !gs_core_read(core, base, &header, sizeof header) ||
+    if (!base || !gs_reader_core_read(core, base, &header, sizeof header) ||
         memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_phnum > SEGMENTS_MAX ||
-        !gs_core_read(core, base + header.e_phoff, segment, header.e_phnum * sizeof *segment))
+        !gs_reader_core_read(core, base + header.e_phoff, segment, header.e_phnum * sizeof *segment))
         return false;
     *out = (struct image){.start = UINT64_MAX};
     uint64_t first = UINT64_MAX;
@@ -75,8 +75,8 @@ static bool find_table(const struct gs_core *core, uint64_t pc, unw_dyn_info_t *
         uint32_t frame, count;
     } header;
     struct image image;
-    if (!read_image(core, gs_core_image(core, pc), &image) ||
-        !gs_core_read(core, image.frame_header, &header, sizeof header) || header.version != 1 ||
+    if (!read_image(core, gs_reader_core_image(core, pc), &image) ||
+        !gs_reader_core_read(core, image.frame_header, &header, sizeof header) || header.version != 1 ||
         header.count_encoding != 0x03 || header.table_encoding != 0x3b)
         return false;
     *out = (unw_dyn_info_t){
@@ -103,7 +103,7 @@ static int access_mem(unw_addr_space_t space, unw_word_t at, unw_word_t *value, 
 {
     const struct walk *walk = of;
     (void)space;
-    return !write && gs_core_read(walk->core, at, value, sizeof *value) ? 0 : -UNW_EINVAL;
+    return !write && gs_reader_core_read(walk->core, at, value, sizeof *value) ? 0 : -UNW_EINVAL;
 }
 
 static int access_reg(unw_addr_space_t space, unw_regnum_t number, unw_word_t *value, int write, void *of)
@@ -184,7 +184,8 @@ static int in_a_child(const struct gs_core *core, struct walked *out)
     return 0;
 }
 
-/* ---- the parent -------------------------------------------------------------------------------------------------------------- */
+/* ---- the parent
+ * -------------------------------------------------------------------------------------------------------------- */
 
 static void take(const struct gs_core *core, const struct walked *walked, struct gs_given_thread *thread,
                  struct gs_text *notes)
@@ -208,7 +209,7 @@ static void take(const struct gs_core *core, const struct walked *walked, struct
                     without, core->thread_count);
 }
 
-int gs_core_threads(const struct gs_core *core, struct gs_given_thread *thread, struct gs_text *notes)
+int gs_reader_core_threads(const struct gs_core *core, struct gs_given_thread *thread, struct gs_text *notes)
 {
     size_t size = core->thread_count * sizeof *thread;
     struct walked *walked = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -208,8 +208,8 @@ static void work_out(const struct rows *rows, int64_t slope_window_ns, int64_t j
     out->spread = spread_of(rows->scratch, count, out->median);
 }
 
-int gs_figures_of(const struct gs_history *history, size_t metric, int64_t slope_window_ns,
-                  int64_t jump_window_ns, struct gs_figures *out)
+int gs_reader_figures_of(const struct gs_history *history, size_t metric, int64_t slope_window_ns,
+                         int64_t jump_window_ns, struct gs_figures *out)
 {
     struct rows rows = {0};
     *out = (struct gs_figures){0};

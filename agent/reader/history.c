@@ -22,8 +22,8 @@ static struct gs_history *read_packed(const char *bytes, size_t length, const ch
     return history;
 }
 
-struct gs_history *gs_history_read(const char *bytes, size_t length, const char *file,
-                                   struct gs_history_about *about, struct gs_errors *errors)
+struct gs_history *gs_reader_history(const char *bytes, size_t length, const char *file,
+                                     struct gs_history_about *about, struct gs_errors *errors)
 {
     static const char magic[] = {'g', 's', 'h', 1};
     *about = (struct gs_history_about){.triggered_ns = INT64_MIN};
@@ -33,9 +33,9 @@ struct gs_history *gs_history_read(const char *bytes, size_t length, const char 
         return NULL;
     }
     if (bytes[start] == '{')
-        return gs_history_read_metrics(bytes, length, file, about, errors);
+        return gs_reader_history_json(bytes, length, file, about, errors);
     if (length >= sizeof magic && memcmp(bytes, magic, sizeof magic) == 0)
         return read_packed(bytes, length, file, errors);
     about->plain_seconds = true;
-    return gs_history_read_csv(bytes, length, file, errors);
+    return gs_reader_history_csv(bytes, length, file, errors);
 }

@@ -6,7 +6,7 @@
  *   20,"106954752",             fields may be quoted; blank lines do not count
  *
  * The distance of two rows is the median of them all: what is much longer is a gap.
- * Who:    gs_history_read. The bytes may come from anyone.
+ * Who:    gs_reader_history. The bytes may come from anyone.
  * Bounds: one time and one value a metric for each line; a field has at most FIELD_MAX bytes. */
 #include "base/clock.h"
 #include "base/memory.h"
@@ -118,7 +118,8 @@ static bool next_line(struct csv *csv)
 static void refuse_metric(struct csv *csv, const struct field *field)
 {
     char hint[96];
-    const char *meant = gs_nearest(field->text, &gs_metrics[0].name, gs_metric_count(), sizeof gs_metrics[0]);
+    const char *meant =
+        gs_errors_nearest(field->text, &gs_metrics[0].name, gs_metrics_count(), sizeof gs_metrics[0]);
     if (meant)
         snprintf(hint, sizeof hint, "did you mean \"%s\"?", meant);
     else
@@ -137,7 +138,7 @@ static bool is_named_already(const struct csv *csv, const char *name)
 
 static void add_metric(struct csv *csv, const struct field *field)
 {
-    if (!gs_metric_find(field->text))
+    if (!gs_metrics_find(field->text))
         refuse_metric(csv, field);
     else if (is_named_already(csv, field->text))
         gs_errors_add(csv->errors, GS_ERROR, csv->file, csv->line, field->col, NULL,
@@ -340,8 +341,8 @@ static struct gs_history *read_rows(struct csv *csv)
     return failed(csv) ? NULL : make_history(csv);
 }
 
-struct gs_history *gs_history_read_csv(const char *bytes, size_t length, const char *file,
-                                       struct gs_errors *errors)
+struct gs_history *gs_reader_history_csv(const char *bytes, size_t length, const char *file,
+                                         struct gs_errors *errors)
 {
     static const char mark[] = "\xef\xbb\xbf"; // of some programs' UTF-8
     struct csv csv = {.at = bytes,

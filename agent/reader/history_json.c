@@ -4,7 +4,7 @@
  *
  * Series need not have the same times: what one has not is missing there. A clock that was set back while it was written
  * leaves times that do not grow; sorted, they do.
- * Who:    gs_history_read. The bytes may come from anyone.
+ * Who:    gs_reader_history. The bytes may come from anyone.
  * Bounds: VALUES_MAX values, counted before they are parsed: some 200 bytes each. */
 #include "base/clock.h"
 #include "base/json.h"
@@ -28,7 +28,7 @@ struct point {
     double value;
 };
 
-struct step { // from here on
+struct json_step { // from here on
     int64_t time_ns, step_ns;
 };
 
@@ -37,7 +37,7 @@ struct document {
     struct gs_errors *errors;
     size_t errors_before;
     int64_t interval_ns;
-    struct step *step;
+    struct json_step *step;
     size_t step_count;
     const char **name;
     size_t count; // metrics
@@ -122,7 +122,7 @@ static void read_steps(struct document *document, const json_t *list)
     document->step = gs_alloc(count * sizeof *document->step + 1);
     for (size_t i = 0; document->step && i < count; i++) {
         const json_t *json = json_array_get(list, i);
-        struct step *step = &document->step[document->step_count];
+        struct json_step *step = &document->step[document->step_count];
         if (!read_time(json_object_get(json, "from"), &step->time_ns) ||
             !read_step(json_object_get(json, "step_ms"), &step->step_ns))
             refuse(document, "steps[%zu]: expected {\"from\": seconds, \"step_ms\": milliseconds}", i);
@@ -242,8 +242,8 @@ static struct gs_history *make_history(struct document *document)
     return NULL;
 }
 
-struct gs_history *gs_history_read_metrics(const char *bytes, size_t length, const char *file,
-                                           struct gs_history_about *about, struct gs_errors *errors)
+struct gs_history *gs_reader_history_json(const char *bytes, size_t length, const char *file,
+                                          struct gs_history_about *about, struct gs_errors *errors)
 {
     struct document document = {
         .file = file, .errors = errors, .errors_before = errors->count + errors->lost};

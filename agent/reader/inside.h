@@ -4,12 +4,13 @@
 #include "metrics/metrics.h"
 #include "reader/reader.h"
 
-/* The readers of one form each (history_csv.c, history_json.c); as gs_history_read. */
-struct gs_history *gs_history_read_csv(const char *bytes, size_t length, const char *file, struct gs_errors *errors);
-struct gs_history *gs_history_read_metrics(const char *bytes, size_t length, const char *file,
+/* The readers of one form each (history_csv.c, history_json.c); as gs_reader_history. */
+struct gs_history *gs_reader_history_csv(const char *bytes, size_t length, const char *file, struct gs_errors *errors);
+struct gs_history *gs_reader_history_json(const char *bytes, size_t length, const char *file,
                                            struct gs_history_about *about, struct gs_errors *errors);
 
-/* ---- figures of a history (figures.c) ---------------------------------------------------------------------------------------- */
+/* ---- figures of a history (figures.c)
+ * ---------------------------------------------------------------------------------------- */
 
 struct gs_figures {            // of one metric, in its unit
     size_t count;              // values; 0: nothing else is set
@@ -21,10 +22,11 @@ struct gs_figures {            // of one metric, in its unit
     double slope, slope_spread; // a second, of windows: the median, and how far they stray; NAN: no window is full
 };
 /* Of METRIC, by its number in HISTORY. 0 or -ENOMEM. */
-int gs_figures_of(const struct gs_history *history, size_t metric, int64_t slope_window_ns, int64_t jump_window_ns,
+int gs_reader_figures_of(const struct gs_history *history, size_t metric, int64_t slope_window_ns, int64_t jump_window_ns,
                   struct gs_figures *out) GS_CHECK_RESULT;
 
-/* ---- suggested rules while they are made (suggest.c) --------------------------------------------------------------------------- */
+/* ---- suggested rules while they are made (suggest.c)
+ * --------------------------------------------------------------------------- */
 
 #define GS_NS_PER_MINUTE (60 * GS_NS_PER_S)
 #define GS_NS_PER_HOUR   (60 * GS_NS_PER_MINUTE)
@@ -58,7 +60,7 @@ struct gs_suggestion {         // one rule
 enum { GS_SUGGESTIONS_MAX = 200 };
 struct gs_suggestions {
     const struct gs_history *history;
-    const struct gs_suggest_wish *wish;
+    const struct gs_suggest_constraints *constraints;
     struct gs_text *notes;     // for the person who asked: what was left out, and why
     int64_t span_ns;           // from the history's first row to its last
     int64_t interval_ns, leak_window_ns, jump_window_ns;
@@ -68,13 +70,13 @@ struct gs_suggestions {
 };
 
 /* Add the rules file with all rules that are not left out, or with ONLY one of them, to OUT (suggest_text.c). */
-void gs_suggestions_print(const struct gs_suggestions *s, const struct gs_suggestion *only, struct gs_text *out);
+void gs_reader_print_suggestions(const struct gs_suggestions *s, const struct gs_suggestion *only, struct gs_text *out);
 /* How often the rules file with ONLY that rule (NULL: with all) fires in the history, into *FIRED (suggest_fit.c). 0, -ENOMEM, or
  * -EINVAL: the rules reader refuses what was printed. */
-int gs_suggestions_replay(const struct gs_suggestions *s, const struct gs_suggestion *only, uint64_t *fired) GS_CHECK_RESULT;
+int gs_reader_replay_suggestions(const struct gs_suggestions *s, const struct gs_suggestion *only, uint64_t *fired) GS_CHECK_RESULT;
 /* Loosen rules, or leave them out, until what each fires by itself adds up to no more than is allowed. As above. */
-int gs_suggestions_fit(struct gs_suggestions *s) GS_CHECK_RESULT;
+int gs_reader_fit_suggestions(struct gs_suggestions *s) GS_CHECK_RESULT;
 /* Leave RULE out, and note WHY. */
-void gs_suggestion_leave_out(struct gs_suggestions *s, struct gs_suggestion *rule, const char *why);
+void gs_reader_suggestion_leave_out(struct gs_suggestions *s, struct gs_suggestion *rule, const char *why);
 /* The metric cannot get above the rule's figure here, or no rules file can spell it. */
-bool gs_suggestion_is_out_of_reach(const struct gs_suggestions *s, const struct gs_suggestion *rule);
+bool gs_reader_suggestion_is_out_of_reach(const struct gs_suggestions *s, const struct gs_suggestion *rule);

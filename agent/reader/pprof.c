@@ -95,14 +95,14 @@ static void ids_fini(struct ids *ids)
 
 /* ---- messages into the model ------------------------------------------------------------------------------------------- */
 
-struct reader {
+struct pprof_reader {
     const Gs__Pprof__Profile *from;
     struct gs_profile *to;
     struct ids mappings, functions, locations;
     const char *why; // the first thing that was wrong
 };
 
-static const char *text_at(struct reader *r, int64_t index)
+static const char *text_at(struct pprof_reader *r, int64_t index)
 {
     if (index >= 0 && (uint64_t)index < r->from->n_string_table)
         return r->from->string_table[index];
@@ -111,7 +111,7 @@ static const char *text_at(struct reader *r, int64_t index)
     return "";
 }
 
-static void read_head(struct reader *r)
+static void read_head(struct pprof_reader *r)
 {
     const Gs__Pprof__Profile *from = r->from;
     struct gs_profile *to = r->to;
@@ -140,7 +140,7 @@ static void read_head(struct reader *r)
         gs_profile_add_comment(to, "%s", text_at(r, from->comment[i]));
 }
 
-static void read_mapping(struct reader *r, const Gs__Pprof__Mapping *from)
+static void read_mapping(struct pprof_reader *r, const Gs__Pprof__Mapping *from)
 {
     struct gs_profile_mapping mapping = {
         .start = from->memory_start,
@@ -160,7 +160,7 @@ static void read_mapping(struct reader *r, const Gs__Pprof__Mapping *from)
 }
 
 /* The model keeps equal functions once, so a function's number here need not be its place in the file. */
-static void read_function(struct reader *r, const Gs__Pprof__Function *from, uint32_t *number)
+static void read_function(struct pprof_reader *r, const Gs__Pprof__Function *from, uint32_t *number)
 {
     if (!add_id(&r->functions, from->id))
         r->why = "a function's id is 0 or stands twice";
@@ -168,7 +168,8 @@ static void read_function(struct reader *r, const Gs__Pprof__Function *from, uin
                                       text_at(r, from->filename), from->start_line);
 }
 
-static void read_location(struct reader *r, const Gs__Pprof__Location *from, const uint32_t *function_number)
+static void read_location(struct pprof_reader *r, const Gs__Pprof__Location *from,
+                          const uint32_t *function_number)
 {
     struct gs_location location = {.address = from->address, .line_count = (uint32_t)from->n_line};
     struct gs_line *line = gs_alloc((from->n_line + 1) * sizeof *line);
@@ -193,7 +194,7 @@ static void read_location(struct reader *r, const Gs__Pprof__Location *from, con
     gs_free(line);
 }
 
-static void read_sample(struct reader *r, const Gs__Pprof__Sample *from)
+static void read_sample(struct pprof_reader *r, const Gs__Pprof__Sample *from)
 {
     uint32_t depth = (uint32_t)from->n_location_id, label_count = (uint32_t)from->n_label;
     uint32_t *location = gs_alloc((depth + 1) * sizeof *location);
@@ -219,7 +220,7 @@ static void read_sample(struct reader *r, const Gs__Pprof__Sample *from)
     gs_free(label);
 }
 
-static void read_all(struct reader *r)
+static void read_all(struct pprof_reader *r)
 {
     const Gs__Pprof__Profile *from = r->from;
     uint32_t *function_number = gs_alloc((from->n_function + 1) * sizeof *function_number);
@@ -244,7 +245,7 @@ static void read_all(struct reader *r)
 
 static struct gs_profile *from_message(const Gs__Pprof__Profile *message, const char **why)
 {
-    struct reader reader = {.from = message, .to = gs_profile_new()};
+    struct pprof_reader reader = {.from = message, .to = gs_profile_new()};
     if (!reader.to) {
         *why = "there is not enough memory to read it";
         return NULL;
@@ -260,7 +261,7 @@ static struct gs_profile *from_message(const Gs__Pprof__Profile *message, const 
     return NULL;
 }
 
-struct gs_profile *gs_profile_read(const void *bytes, size_t length, char *why, size_t why_size)
+struct gs_profile *gs_reader_profile(const void *bytes, size_t length, char *why, size_t why_size)
 {
     const unsigned char *b = bytes;
     char *unpacked = NULL;

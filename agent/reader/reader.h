@@ -17,7 +17,7 @@
 
 /* Read a profile (gzip'd or not) of hostile origin: every index is checked, at most 512 MiB unpacked.
  * NULL with a sentence in WHY. */
-struct gs_profile *gs_profile_read(const void *bytes, size_t length, char *why, size_t why_size) GS_CHECK_RESULT;
+struct gs_profile *gs_reader_profile(const void *bytes, size_t length, char *why, size_t why_size) GS_CHECK_RESULT;
 
 /* ---- histories (history.c) ---------------------------------------------------------------------------------- */
 
@@ -26,7 +26,7 @@ struct gs_profile *gs_profile_read(const void *bytes, size_t length, char *why, 
  * only grow. NULL with every error in *ERRORS, in file order, up to the first 1000. Takes at most some twenty times LENGTH,
  * and of metrics.json, 2,000,000 values at most. Context: CLI (the C locale is taken for granted). */
 enum { GS_HISTORY_BYTES_MAX = 64 << 20 }; // a file larger than this is not worth a try
-struct gs_history *gs_history_read(const char *bytes, size_t length, const char *file, struct gs_history_about *about,
+struct gs_history *gs_reader_history(const char *bytes, size_t length, const char *file, struct gs_history_about *about,
                                    struct gs_errors *errors);
 
 /* ---- replay ------------------------------------------------------------------------------------------------ */
@@ -63,27 +63,27 @@ struct gs_replay {
 };
 /* Judge every row of HISTORY as a tick of RULES, with the judge of the watcher. An incident takes no time. A row speaks
  * for its own step, whatever the rules' interval. NULL when memory is out. Context: CLI (pure). */
-struct gs_replay *gs_replay_run(const struct gs_rules *rules, const struct gs_history *history, uint64_t limit_bytes,
+struct gs_replay *gs_reader_replay_run(const struct gs_rules *rules, const struct gs_history *history, uint64_t limit_bytes,
                                 size_t columns) GS_CHECK_RESULT;
-void gs_replay_free(struct gs_replay *replay);
+void gs_reader_replay_free(struct gs_replay *replay);
 
 /* ---- suggestions ---------------------------------------------------------------------------------------- */
 
 enum { GS_SUGGEST_ROWS_LEAST = 60 }; // and an hour
-struct gs_suggest_wish {
+struct gs_suggest_constraints {
     uint64_t per_week;       // incidents, at most, on that history; of less than a week: in all of it
     uint64_t limit_bytes;    // what shares of memory are shares of; 0: unknown
 };
 /* A rules file fitted to HISTORY, into OUT: the same for the same, replayed on it with no more incidents than wished for. NOTES
  * gets a line for each thing that was left out. 0; -ENODATA: there is nothing to fit to (NOTES says why); or -ENOMEM.
  * Context: CLI (pure). */
-int gs_suggest(const struct gs_history *history, const struct gs_suggest_wish *wish, struct gs_text *out,
+int gs_reader_suggest(const struct gs_history *history, const struct gs_suggest_constraints *constraints, struct gs_text *out,
                struct gs_text *notes) GS_CHECK_RESULT;
 
 /* ---- core files (core_file.c, core_threads.c) ---------------------------------------------------------------
  * A core file, read as what it is: bytes of unknown origin.
  *
- *   gs_core_open ──▶ segments (memory), notes (threads, signal, mapped files) ──▶ gs_core_read, gs_core_threads */
+ *   gs_reader_core_open ──▶ segments (memory), notes (threads, signal, mapped files) ──▶ gs_reader_core_read, gs_reader_core_threads */
 
 struct gs_core_segment {
     uint64_t start, end, offset, bytes;
@@ -112,22 +112,22 @@ struct gs_core {
 };
 
 /* Is FD's file a core file of this kind of machine? */
-bool gs_is_core(int fd);
+bool gs_reader_is_core(int fd);
 /* Read PATH's headers and notes, and open the files that were mapped (EXE, an absolute path that
  * outlives the core, in place of the main program's, if it is not NULL): what
  * is not as it was, or not here, is said in NOTES. 0; else -errno, with a sentence in WHY. */
-int gs_core_open(const char *path, const char *exe, struct gs_core *out, struct gs_text *notes, char *why,
+int gs_reader_core_open(const char *path, const char *exe, struct gs_core *out, struct gs_text *notes, char *why,
                  size_t why_size) GS_CHECK_RESULT;
-void gs_core_close(struct gs_core *core);
+void gs_reader_core_close(struct gs_core *core);
 /* LENGTH bytes of the process's memory at AT, out of the core or, where they were not dumped, out of the file that was mapped
  * there; false when they cannot be had. */
-bool gs_core_read(const struct gs_core *core, uint64_t at, void *out, size_t length);
+bool gs_reader_core_read(const struct gs_core *core, uint64_t at, void *out, size_t length);
 /* Where the ELF image begins that AT lies in; 0: none. */
-uint64_t gs_core_image(const struct gs_core *core, uint64_t at);
+uint64_t gs_reader_core_image(const struct gs_core *core, uint64_t at);
 /* The mapped file that holds AT; NULL: none. */
-const struct gs_core_file *gs_core_file_at(const struct gs_core *core, uint64_t at);
+const struct gs_core_file *gs_reader_core_file_at(const struct gs_core *core, uint64_t at);
 
 /* The threads' stacks, walked by libunwind. THREAD[0..core->thread_count) is filled in; what could not be walked is said in
  * NOTES. 0 or -errno. */
-int gs_core_threads(const struct gs_core *core, struct gs_given_thread *thread,
+int gs_reader_core_threads(const struct gs_core *core, struct gs_given_thread *thread,
                     struct gs_text *notes) GS_CHECK_RESULT;

@@ -1,7 +1,7 @@
 /* replay.c - a recorded history judged as if it were happening: when would each rule have fired, and if it would not,
  * what stood in its way?
  *
- *   row ──▶ tick ──gs_judge_tick──▶ fired? ──yes──▶ a firing; its incident is over at once
+ *   row ──▶ tick ──gs_rules_judge_tick──▶ fired? ──yes──▶ a firing; its incident is over at once
  *                                      └────no───▶ the obstacle: metric · over · limit · every · line · for · again ·
  *                                                  cooldown · unless … It is kept when it is nearer to an incident than
  *                                                  what was kept, or as near, and the value nearer to its line
@@ -20,19 +20,19 @@
 
 #define CLOCK_MAX (INT64_MAX / 4) // far enough from the end for every cooldown to be added
 
-struct run { // one replay, while it goes on
+struct replay_run { // one replay, while it goes on
     const struct gs_rules *rules;
     const struct gs_history *history;
     struct gs_judge *judge;
     struct gs_replay *replay;
     struct gs_verdict *verdict;
     double *value;
-    size_t *column_of;     // of each of the rules' metrics in the history; SIZE_MAX: none
-    struct course *course; // of each rule
+    size_t *column_of;          // of each of the rules' metrics in the history; SIZE_MAX: none
+    struct rule_course *course; // of each rule
     int64_t clock_ns, total_ns;
 };
 
-struct course {                // what is kept of a rule from row to row
+struct rule_course {           // what is kept of a rule from row to row
     enum gs_obstacle obstacle; // at the last row that could tell
     bool fired;                // at this row
     double nearness;           // of the closest: as measure() says
@@ -40,16 +40,16 @@ struct course {                // what is kept of a rule from row to row
 
 /* ---- keeping it ------------------------------------------------------------------------------------------------- */
 
-static void keep_closest(struct run *run, size_t rule, const struct gs_obstruction *now, size_t row)
+static void keep_closest(struct replay_run *run, size_t rule, const struct gs_obstruction *now, size_t row)
 {
     struct gs_replayed *replayed = &run->replay->rule[rule];
-    struct course *course = &run->course[rule];
+    struct rule_course *course = &run->course[rule];
     struct gs_rule_state state;
     bool closer = now->obstacle > replayed->obstacle ||
                   (now->obstacle == replayed->obstacle && now->nearness > course->nearness);
     if (replayed->fired || !closer)
         return;
-    gs_judge_state(run->judge, rule, run->clock_ns, &state);
+    gs_rules_judge_state(run->judge, rule, run->clock_ns, &state);
     course->nearness = now->nearness;
     replayed->obstacle = now->obstacle;
     replayed->time_ns = gs_history_time(run->history, row);
@@ -59,15 +59,15 @@ static void keep_closest(struct run *run, size_t rule, const struct gs_obstructi
 }
 
 /* Count the obstacle once each time that it begins to be all that is in the way of a condition which was quiet before. */
-static void count_missed(struct run *run, size_t rule, const struct gs_obstruction *now)
+static void count_missed(struct replay_run *run, size_t rule, const struct gs_obstruction *now)
 {
-    struct course *course = &run->course[rule];
+    struct rule_course *course = &run->course[rule];
     if (now->obstacle > GS_NO_QUIET && now->obstacle != course->obstacle && now->anew)
         run->replay->rule[rule].missed[now->obstacle]++;
     course->obstacle = now->obstacle;
 }
 
-static bool add_firing(struct run *run, const struct gs_verdict *verdict, size_t row)
+static bool add_firing(struct replay_run *run, const struct gs_verdict *verdict, size_t row)
 {
     struct gs_replayed *replayed = &run->replay->rule[verdict->rule];
     replayed->fired++;
@@ -90,7 +90,7 @@ static bool add_firing(struct run *run, const struct gs_verdict *verdict, size_t
 }
 
 /* The line to draw: of the condition that is spoken of, NAN when it has none. */
-static void plot(struct run *run, size_t rule, double value)
+static void plot(struct replay_run *run, size_t rule, double value)
 {
     struct gs_replay *replay = run->replay;
     if (!replay->column_count)
@@ -100,7 +100,7 @@ static void plot(struct run *run, size_t rule, double value)
     struct gs_column *column =
         &replay->rule[rule].column[at < replay->column_count ? at : replay->column_count - 1];
     struct gs_rule_state state;
-    gs_judge_state(run->judge, rule, run->clock_ns, &state);
+    gs_rules_judge_state(run->judge, rule, run->clock_ns, &state);
     double line = state.line;
     if (isfinite(value) && !(value >= column->low))
         column->low = value;
@@ -111,7 +111,7 @@ static void plot(struct run *run, size_t rule, double value)
     column->fired |= run->course[rule].fired;
 }
 
-static void look_at_rule(struct run *run, size_t rule, size_t row)
+static void look_at_rule(struct replay_run *run, size_t rule, size_t row)
 {
     const struct gs_rule *the_rule = &run->rules->rule[rule];
     double value = the_rule->metric ? run->value[the_rule->metric_index] : NAN;
@@ -121,8 +121,8 @@ static void look_at_rule(struct run *run, size_t rule, size_t row)
         run->course[rule].obstacle = GS_NO_OBSTACLE;
         return;
     }
-    struct gs_obstruction now =
-        gs_judge_obstruction(run->judge, rule, missing, run->clock_ns, gs_history_step_ns(run->history, row));
+    struct gs_obstruction now = gs_rules_judge_obstruction(run->judge, rule, missing, run->clock_ns,
+                                                           gs_history_step_ns(run->history, row));
     if (now.obstacle == GS_NO_METRIC)
         return;
     count_missed(run, rule, &now);
@@ -145,7 +145,7 @@ static int64_t later(int64_t clock_ns, int64_t since_ns)
     return since_ns > CLOCK_MAX - clock_ns ? CLOCK_MAX : clock_ns + since_ns;
 }
 
-static bool judge_row(struct run *run, size_t row)
+static bool judge_row(struct replay_run *run, size_t row)
 {
     int64_t step_ns = gs_history_step_ns(run->history, row);
     for (size_t i = 0; i < run->rules->metric_count; i++)
@@ -154,10 +154,10 @@ static bool judge_row(struct run *run, size_t row)
     for (size_t i = 0; i < run->rules->rule_count; i++)
         run->course[i].fired = false;
     const struct gs_tick tick = {.time_ns = run->clock_ns, .value = run->value, .step_ns = step_ns};
-    size_t fired = gs_judge_tick(run->judge, &tick, run->verdict);
+    size_t fired = gs_rules_judge_tick(run->judge, &tick, run->verdict);
     for (size_t i = 0; i < fired; i++) {
         run->course[run->verdict[i].rule].fired = true;
-        gs_judge_incident_over(run->judge, run->verdict[i].rule, run->clock_ns);
+        gs_rules_judge_incident_over(run->judge, run->verdict[i].rule, run->clock_ns);
         if (!add_firing(run, &run->verdict[i], row))
             return false;
     }
@@ -177,14 +177,14 @@ static void say_what_is_missing(const struct gs_rule *rule, const struct gs_hist
              known ? "%s has no value in this history" : "%s is not in this history", rule->metric);
 }
 
-static bool judge_rows(struct run *run)
+static bool judge_rows(struct replay_run *run)
 {
     size_t rows = run->replay->rows;
     for (size_t row = 1; row < rows; row++) {
         int64_t since_ns = since_row_before(run->history, row),
                 step_ns = gs_history_step_ns(run->history, row);
         run->total_ns = later(run->total_ns, since_ns);
-        run->replay->gaps += gs_tick_stands_for(since_ns, step_ns) < since_ns;
+        run->replay->gaps += gs_rules_tick_stands_for(since_ns, step_ns) < since_ns;
     }
     for (size_t row = 0; row < rows; row++) {
         run->clock_ns = row ? later(run->clock_ns, since_row_before(run->history, row)) : 0;
@@ -198,7 +198,7 @@ static bool judge_rows(struct run *run)
 
 /* ---- making and dropping one -------------------------------------------------------------------------------------- */
 
-static bool make_replay(struct run *run, size_t columns)
+static bool make_replay(struct replay_run *run, size_t columns)
 {
     size_t rules = run->rules->rule_count;
     run->replay = gs_alloc(sizeof *run->replay + rules * sizeof *run->replay->rule);
@@ -220,10 +220,10 @@ static bool make_replay(struct run *run, size_t columns)
     return true;
 }
 
-static bool make_run(struct run *run, uint64_t limit_bytes)
+static bool make_run(struct replay_run *run, uint64_t limit_bytes)
 {
     size_t rules = run->rules->rule_count, metrics = run->rules->metric_count;
-    run->judge = gs_judge_new(run->rules, limit_bytes);
+    run->judge = gs_rules_judge_new(run->rules, limit_bytes);
     run->verdict = gs_alloc(rules * sizeof *run->verdict + 1);
     run->value = gs_alloc(metrics * sizeof *run->value + 1);
     run->column_of = gs_alloc(metrics * sizeof *run->column_of + 1);
@@ -235,23 +235,23 @@ static bool make_run(struct run *run, uint64_t limit_bytes)
     return true;
 }
 
-struct gs_replay *gs_replay_run(const struct gs_rules *rules, const struct gs_history *history,
-                                uint64_t limit_bytes, size_t columns)
+struct gs_replay *gs_reader_replay_run(const struct gs_rules *rules, const struct gs_history *history,
+                                       uint64_t limit_bytes, size_t columns)
 {
-    struct run run = {.rules = rules, .history = history};
+    struct replay_run run = {.rules = rules, .history = history};
     bool good = make_replay(&run, columns) && make_run(&run, limit_bytes) && judge_rows(&run);
-    gs_judge_free(run.judge);
+    gs_rules_judge_free(run.judge);
     gs_free(run.verdict);
     gs_free(run.value);
     gs_free(run.column_of);
     gs_free(run.course);
     if (good)
         return run.replay;
-    gs_replay_free(run.replay);
+    gs_reader_replay_free(run.replay);
     return NULL;
 }
 
-void gs_replay_free(struct gs_replay *replay)
+void gs_reader_replay_free(struct gs_replay *replay)
 {
     if (!replay)
         return;

@@ -41,7 +41,7 @@ static const struct gs_metric_policy gauge_policy = {NULL, false, false, "[\"thr
 /* ---- first figures ------------------------------------------------------------------------------------------------------- */
 
 /* "rss-high", "gauge.queue-high"; where a long name would be another's as well, its number. */
-static void name_it(const struct gs_suggestions *s, struct gs_suggestion *rule, const char *suffix)
+static void make_name(const struct gs_suggestions *s, struct gs_suggestion *rule, const char *suffix)
 {
     const char *colon = strchr(rule->metric, ':');
     int room = (int)(GS_RULE_NAME_MAX - strlen(suffix) - 1 - (colon ? strlen("gauge.") : 0));
@@ -59,9 +59,12 @@ static struct gs_suggestion *add(struct gs_suggestions *s, enum gs_suggestion_ki
     if (s->count == GS_SUGGESTIONS_MAX)
         return NULL;
     struct gs_suggestion *rule = &s->rule[s->count++];
-    *rule = (struct gs_suggestion){
-        .kind = kind, .policy = policy, .metric = metric, .row = gs_metric_find(metric), .figures = *figures};
-    name_it(s, rule, suffix);
+    *rule = (struct gs_suggestion){.kind = kind,
+                                   .policy = policy,
+                                   .metric = metric,
+                                   .row = gs_metrics_find(metric),
+                                   .figures = *figures};
+    make_name(s, rule, suffix);
     return rule;
 }
 
@@ -71,7 +74,7 @@ static void suggest_near_limit(struct gs_suggestions *s, const struct gs_metric_
 {
     struct gs_suggestion *rule = add(s, GS_SUGGEST_NEAR_LIMIT, "near-limit", policy, "rss", f);
     double share = 0.80, usual = f->busy_hour >= f->median ? f->busy_hour : f->median;
-    double lives_at = usual / (double)s->wish->limit_bytes;
+    double lives_at = usual / (double)s->constraints->limit_bytes;
     if (!rule)
         return;
     while (share < 0.95 && share < lives_at + 0.05)
@@ -98,8 +101,8 @@ static void suggest_leak(struct gs_suggestions *s, const struct gs_metric_policy
     rule->because =
         grows ? "it has grown nearly all the time, which may be a leak that is there already: half of that"
               : "four times that beyond it, and a tenth of the median over the window at least";
-    if (gs_suggestion_is_out_of_reach(s, rule))
-        gs_suggestion_leave_out(s, rule, "its figures are beyond all measure");
+    if (gs_reader_suggestion_is_out_of_reach(s, rule))
+        gs_reader_suggestion_leave_out(s, rule, "its figures are beyond all measure");
 }
 
 static void suggest_high(struct gs_suggestions *s, const struct gs_metric_policy *policy, const char *metric,
@@ -112,8 +115,8 @@ static void suggest_high(struct gs_suggestions *s, const struct gs_metric_policy
     rule->figure =
         f->high + gs_larger((f->high - f->median) / 2, gs_larger(0.1 * fabs(f->high), policy->floor));
     rule->because = "beyond that by half of what lies between, and by a tenth at least";
-    if (gs_suggestion_is_out_of_reach(s, rule))
-        gs_suggestion_leave_out(s, rule, "it has stood as high as it can get");
+    if (gs_reader_suggestion_is_out_of_reach(s, rule))
+        gs_reader_suggestion_leave_out(s, rule, "it has stood as high as it can get");
 }
 
 static void suggest_jump(struct gs_suggestions *s, const struct gs_metric_policy *policy, const char *metric,
@@ -126,8 +129,8 @@ static void suggest_jump(struct gs_suggestions *s, const struct gs_metric_policy
         return;
     rule->figure = gs_larger(1.5 * f->jump, gs_larger(0.15 * fabs(f->median), policy->floor));
     rule->because = "half as much again, and 15 % of the median at least";
-    if (gs_suggestion_is_out_of_reach(s, rule))
-        gs_suggestion_leave_out(s, rule, "it jumps by all that there is");
+    if (gs_reader_suggestion_is_out_of_reach(s, rule))
+        gs_reader_suggestion_leave_out(s, rule, "it jumps by all that there is");
 }
 
 static const struct gs_metric_policy *policy_of(const char *metric)
@@ -142,14 +145,14 @@ static int suggest_for(struct gs_suggestions *s, const struct gs_metric_policy *
 {
     struct gs_figures figures;
     size_t at = gs_history_find(s->history, metric);
-    int error = gs_figures_of(s->history, at, s->leak_window_ns, s->jump_window_ns, &figures);
+    int error = gs_reader_figures_of(s->history, at, s->leak_window_ns, s->jump_window_ns, &figures);
     if (error)
         return error;
     if (figures.count < GS_SUGGEST_ROWS_LEAST) {
         gs_text_add(s->notes, "%s: no rule, the history has only %zu values of it\n", metric, figures.count);
         return 0;
     }
-    if (!strcmp(metric, "rss") && s->wish->limit_bytes)
+    if (!strcmp(metric, "rss") && s->constraints->limit_bytes)
         suggest_near_limit(s, policy, &figures);
     if (policy->leaks)
         suggest_leak(s, policy, metric, &figures);
@@ -173,7 +176,7 @@ static int suggest_all(struct gs_suggestions *s)
                         policies[i].metric);
     for (size_t i = 0; i < gs_history_metric_count(s->history) && !error; i++) {
         const char *name = gs_history_metric_name(s->history, i);
-        if (policy_of(name) != &gauge_policy || !gs_metric_find(name))
+        if (policy_of(name) != &gauge_policy || !gs_metrics_find(name))
             continue;
         if (s->count == GS_SUGGESTIONS_MAX) {
             gs_text_add(s->notes, "%s and what follows it: no rule, these are %d already\n", name,
@@ -182,7 +185,7 @@ static int suggest_all(struct gs_suggestions *s)
         }
         error = suggest_for(s, &gauge_policy, name);
     }
-    if (s->wish->limit_bytes == 0)
+    if (s->constraints->limit_bytes == 0)
         gs_text_add(s->notes, "the memory limit is not known: no rule near it; give it with --limit SIZE\n");
     return error;
 }
@@ -216,7 +219,7 @@ static void begin(struct gs_suggestions *s)
     s->jump_window_ns =
         10 * s->interval_ns > 10 * GS_NS_PER_MINUTE ? 10 * s->interval_ns : 10 * GS_NS_PER_MINUTE;
     weeks = s->span_ns / GS_NS_PER_WEEK;
-    s->allowed = s->wish->per_week * (uint64_t)(weeks < 1 ? 1 : weeks);
+    s->allowed = s->constraints->per_week * (uint64_t)(weeks < 1 ? 1 : weeks);
 }
 
 /* From the first row to the last, into *SPAN_NS. False when no clock counts that far. */
@@ -240,7 +243,7 @@ static bool is_too_short(struct gs_suggestions *s)
     gs_text_add(
         s->notes,
         "the history is too short: %zu rows over %s; an hour and %d rows are the least, a week is better\n",
-        rows, gs_print_duration(s->span_ns, span), GS_SUGGEST_ROWS_LEAST);
+        rows, gs_units_print_duration(s->span_ns, span), GS_SUGGEST_ROWS_LEAST);
     return true;
 }
 
@@ -262,26 +265,26 @@ static int suggest(struct gs_suggestions *s, struct gs_text *out)
     begin(s);
     int error = suggest_all(s);
     if (!error)
-        error = gs_suggestions_fit(s);
+        error = gs_reader_fit_suggestions(s);
     if (!error && !has_rules(s))
         return -ENODATA;
     if (!error)
-        error = gs_suggestions_replay(s, NULL, &fired);
+        error = gs_reader_replay_suggestions(s, NULL, &fired);
     if (!error && fired > s->allowed)
         error = -EINVAL;
     if (!error)
-        gs_suggestions_print(s, NULL, out);
+        gs_reader_print_suggestions(s, NULL, out);
     return error ? error : out->failed ? -ENOMEM : 0;
 }
 
-int gs_suggest(const struct gs_history *history, const struct gs_suggest_wish *wish, struct gs_text *out,
-               struct gs_text *notes)
+int gs_reader_suggest(const struct gs_history *history, const struct gs_suggest_constraints *constraints,
+                      struct gs_text *out, struct gs_text *notes)
 {
     struct gs_suggestions *s = gs_alloc(sizeof *s);
     if (!s)
         return -ENOMEM;
     s->history = history;
-    s->wish = wish;
+    s->constraints = constraints;
     s->notes = notes;
     int error = suggest(s, out);
     gs_free(s);

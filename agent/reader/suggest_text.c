@@ -91,7 +91,7 @@ static void add_loosened(const struct gs_suggestions *s, const struct gs_suggest
 {
     if (rule->loosened)
         gs_text_add(out, "; widened until this history has no more than %llu incident%s a week",
-                    (unsigned long long)s->wish->per_week, s->wish->per_week == 1 ? "" : "s");
+                    (unsigned long long)s->constraints->per_week, s->constraints->per_week == 1 ? "" : "s");
 }
 
 static void add_usual(const struct gs_suggestion *rule, struct gs_text *out)
@@ -101,11 +101,12 @@ static void add_usual(const struct gs_suggestion *rule, struct gs_text *out)
         busy[GS_UNIT_TEXT];
     enum gs_unit unit = rule->row->unit;
     gs_text_add(out, "the median is %s, 99 %% of the time it is at most %s, once it was %s",
-                gs_print_value(f->median, unit, median), gs_print_value(f->high, unit, high),
-                gs_print_value(f->most, unit, most));
+                gs_units_print_value(f->median, unit, median), gs_units_print_value(f->high, unit, high),
+                gs_units_print_value(f->most, unit, most));
     if (!isnan(f->busy_hour))
-        gs_text_add(out, "; by the hour of the day %s to %s", gs_print_value(f->quiet_hour, unit, quiet),
-                    gs_print_value(f->busy_hour, unit, busy));
+        gs_text_add(out, "; by the hour of the day %s to %s",
+                    gs_units_print_value(f->quiet_hour, unit, quiet),
+                    gs_units_print_value(f->busy_hour, unit, busy));
 }
 
 static void add_slope(const struct gs_suggestions *s, const struct gs_suggestion *rule, struct gs_text *out)
@@ -114,8 +115,8 @@ static void add_slope(const struct gs_suggestions *s, const struct gs_suggestion
     const struct gs_figures *f = &rule->figures;
     gs_text_add(out, "over %s it usually grows by %s an hour, give or take %s",
                 print_time(s->leak_window_ns, window),
-                gs_print_value(f->slope * 3600, rule->row->unit, amount),
-                gs_print_value(f->slope_spread * 3600, rule->row->unit, stray));
+                gs_units_print_value(f->slope * 3600, rule->row->unit, amount),
+                gs_units_print_value(f->slope_spread * 3600, rule->row->unit, stray));
 }
 
 static void add_why(const struct gs_suggestions *s, const struct gs_suggestion *rule, struct gs_text *out)
@@ -123,13 +124,14 @@ static void add_why(const struct gs_suggestions *s, const struct gs_suggestion *
     char text[GS_UNIT_TEXT], limit[GS_UNIT_TEXT], window[GS_UNIT_TEXT];
     gs_text_add(out, "      \"why\": \"");
     if (rule->kind == GS_SUGGEST_NEAR_LIMIT)
-        gs_text_add(out, "the limit is %s; ", gs_print_size((double)s->wish->limit_bytes, limit));
+        gs_text_add(out, "the limit is %s; ",
+                    gs_units_print_size((double)s->constraints->limit_bytes, limit));
     if (rule->kind == GS_SUGGEST_LEAK)
         add_slope(s, rule, out);
     else if (rule->kind == GS_SUGGEST_JUMP)
         gs_text_add(out, "it rises over the mean of %s by more than %s only once in a thousand rows",
                     print_time(s->jump_window_ns, window),
-                    gs_print_value(rule->figures.jump, rule->row->unit, text));
+                    gs_units_print_value(rule->figures.jump, rule->row->unit, text));
     else
         add_usual(rule, out);
     gs_text_add(out, "; %s", rule->because);
@@ -143,7 +145,7 @@ static const char *print_for(const struct gs_suggestions *s, const struct gs_sug
 {
     int64_t least_ns = 3 * s->interval_ns, for_ns = 0;
     struct gs_unit_error error;
-    if (gs_read_duration(rule->policy->for_time, &for_ns, &error) || for_ns < least_ns)
+    if (gs_units_read_duration(rule->policy->for_time, &for_ns, &error) || for_ns < least_ns)
         for_ns = least_ns;
     return print_time(for_ns, out);
 }
@@ -184,8 +186,8 @@ static void add_rule(const struct gs_suggestions *s, const struct gs_suggestion 
     gs_text_add(out, "      \"capture\": %s\n    }", rule->policy->capture);
 }
 
-void gs_suggestions_print(const struct gs_suggestions *s, const struct gs_suggestion *only,
-                          struct gs_text *out)
+void gs_reader_print_suggestions(const struct gs_suggestions *s, const struct gs_suggestion *only,
+                                 struct gs_text *out)
 {
     char span[GS_UNIT_TEXT], step[GS_UNIT_TEXT];
     bool first = true;
@@ -193,8 +195,8 @@ void gs_suggestions_print(const struct gs_suggestions *s, const struct gs_sugges
     gs_text_add(out,
                 "  \"why\": \"fitted to a history of %s, %zu rows: with these rules it has no more than %llu "
                 "incident%s a week\",\n",
-                gs_print_duration(s->span_ns, span), gs_history_length(s->history),
-                (unsigned long long)s->wish->per_week, s->wish->per_week == 1 ? "" : "s");
+                gs_units_print_duration(s->span_ns, span), gs_history_length(s->history),
+                (unsigned long long)s->constraints->per_week, s->constraints->per_week == 1 ? "" : "s");
     gs_text_add(out, "  \"interval\": \"%s\",\n  \"rules\": [\n", print_time(s->interval_ns, step));
     for (size_t i = 0; i < s->count; i++)
         if (!s->rule[i].left_out && (!only || only == &s->rule[i])) {

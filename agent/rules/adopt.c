@@ -10,28 +10,28 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a && b && !strcmp(a, b));
 }
 
-static void adopt_trial(const struct gs_condition *condition, struct gs_trial *trial,
-                        const struct gs_condition *old_condition, const struct gs_trial *old)
+static void adopt_trial(const struct gs_condition *condition, struct gs_condition_state *trial,
+                        const struct gs_condition *old_condition, const struct gs_condition_state *old)
 {
     struct gs_window own = trial->window;
-    gs_window_adopt(&own, &old->window);
+    gs_rules_window_adopt(&own, &old->window);
     bool other_period = condition->kind->without_metric && condition->every.ns != old_condition->every.ns;
     if (!other_period) // a new period is counted from the reload
         *trial = *old;
     trial->window = own;
     if (!condition->kind->without_metric)
-        trial->finding = (struct gs_finding){.line = NAN}; // of the old line: the next tick tells
+        trial->evaluation = (struct gs_evaluation){.line = NAN}; // of the old line: the next tick tells
 }
 
-static void adopt_record(const struct gs_rule *rule, struct gs_record *record, const struct gs_rule *old_rule,
-                         const struct gs_record *old)
+static void adopt_record(const struct gs_rule *rule, struct gs_rule_record *record,
+                         const struct gs_rule *old_rule, const struct gs_rule_record *old)
 {
     bool same_metric = same_text(rule->metric, old_rule->metric);
     record->fired = old->fired;
     record->suppressed = old->suppressed;
     record->busy = old->busy;
     record->cool_until_ns = old->cool_until_ns;
-    gs_hour_adopt(&record->hour, &old->hour);
+    gs_rules_hour_adopt(&record->hour, &old->hour);
     if (same_metric) {
         record->value = old->value;
         record->incident_value = old->incident_value;
@@ -45,11 +45,12 @@ static void adopt_record(const struct gs_rule *rule, struct gs_record *record, c
                 adopt_trial(&rule->condition[i], &record->trial[i], &old_rule->condition[k], &old->trial[k]);
 }
 
-void gs_judge_adopt(struct gs_judge *judge, const struct gs_judge *old)
+void gs_rules_judge_adopt(struct gs_judge *judge, const struct gs_judge *old)
 {
-    gs_hour_adopt(&judge->hour, &old->hour);
+    gs_rules_hour_adopt(&judge->hour, &old->hour);
     for (size_t i = 0; i < judge->rules->rule_count; i++)
         for (size_t k = 0; k < old->rules->rule_count; k++)
             if (same_text(judge->rules->rule[i].name, old->rules->rule[k].name))
-                adopt_record(&judge->rules->rule[i], &judge->record[i], &old->rules->rule[k], &old->record[k]);
+                adopt_record(&judge->rules->rule[i], &judge->record[i], &old->rules->rule[k],
+                             &old->record[k]);
 }

@@ -17,8 +17,8 @@
 static const int64_t second_ns = 1000000000LL, hour_ns = 3600 * 1000000000LL,
                      week_ns = 7 * 86400 * 1000000000LL;
 
-void gs_advise(const struct gs_advisor *advisor, const struct gs_place *place, const char *hint,
-               const char *format, ...)
+void gs_rules_warn_at(const struct gs_advisor *advisor, const struct gs_json_path *path, const char *hint,
+                      const char *format, ...)
 {
     const struct gs_rules *rules = advisor->rules;
     char text[sizeof advisor->warnings->item->text];
@@ -26,26 +26,27 @@ void gs_advise(const struct gs_advisor *advisor, const struct gs_place *place, c
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    size_t offset = gs_locate(rules->text, rules->text_length, place, GS_THE_VALUE);
-    struct gs_position position = gs_position_at(rules->text, offset);
+    size_t offset = gs_rules_locate(rules->text, rules->text_length, path, GS_THE_VALUE);
+    struct gs_text_position position = gs_rules_position_at(rules->text, offset);
     gs_errors_add(advisor->warnings, GS_WARNING, rules->file, position.line, position.col, hint, "%s", text);
 }
 
-uint64_t gs_limit_of(const struct gs_advisor *advisor, enum gs_share share)
+uint64_t gs_rules_limit_of(const struct gs_advisor *advisor, enum gs_share share)
 {
     return share == GS_OF_MEMORY_LIMIT ? advisor->machine->limit_bytes : 0;
 }
 
-void gs_advise_unknown(const struct gs_advisor *advisor, enum gs_share share, const struct gs_place *place)
+void gs_rules_warn_unknown(const struct gs_advisor *advisor, enum gs_share share,
+                           const struct gs_json_path *path)
 {
     if (share == GS_OF_MEMORY_LIMIT) // how many descriptors a program may open is known when it runs
-        gs_advise(advisor, place, "give a size",
-                  "\"%s\" is a share of the memory limit, which is unknown here", place->key);
+        gs_rules_warn_at(advisor, path, "give a size",
+                         "\"%s\" is a share of the memory limit, which is unknown here", path->key);
 }
 
 /* ---- what the metric can be ---------------------------------------------------------------------------------------------- */
 
-struct gs_range gs_reach_of(const struct gs_advisor *advisor, const struct gs_metric *metric)
+struct gs_range gs_rules_reachable_values(const struct gs_advisor *advisor, const struct gs_metric *metric)
 {
     struct gs_range reach = {.from = metric->least, .to = metric->most};
     if (metric->share == GS_OF_MEMORY_LIMIT && advisor->machine->limit_bytes)
@@ -57,11 +58,11 @@ struct gs_range gs_reach_of(const struct gs_advisor *advisor, const struct gs_me
 static const char *print_reach(const struct gs_advisor *advisor, const char *name, bool highest,
                                char out[128])
 {
-    const struct gs_metric *metric = gs_metric_find(name);
-    struct gs_range reach = gs_reach_of(advisor, metric);
+    const struct gs_metric *metric = gs_metrics_find(name);
+    struct gs_range reach = gs_rules_reachable_values(advisor, metric);
     char end[GS_UNIT_TEXT];
     bool by_limit = highest && metric->share == GS_OF_MEMORY_LIMIT;
-    gs_print_value(highest ? reach.to : reach.from, metric->unit, end);
+    gs_units_print_value(highest ? reach.to : reach.from, metric->unit, end);
     snprintf(out, 128, "%s is %s %s%s%.64s%s", name, highest ? "at most" : "at least", end,
              by_limit ? " here (" : "", by_limit ? advisor->machine->limit_from : "", by_limit ? ")" : "");
     return out;
@@ -71,32 +72,32 @@ static const char *print_reach(const struct gs_advisor *advisor, const char *nam
 
 static const char *memory_hint(const char *name)
 {
-    return gs_metric_find(name)->share == GS_OF_MEMORY_LIMIT ? "a share such as \"80%\" follows the limit"
-                                                             : NULL;
+    return gs_metrics_find(name)->share == GS_OF_MEMORY_LIMIT ? "a share such as \"80%\" follows the limit"
+                                                              : NULL;
 }
 
-/* CONDITION of a rule on METRIC, at PLACE, can hold in RANGE. */
+/* CONDITION of a rule on METRIC, at PATH, can hold in RANGE. */
 static void check_reach(const struct gs_advisor *advisor, const struct gs_condition *condition,
-                        const struct gs_range *range, const struct gs_place *place)
+                        const struct gs_range *range, const struct gs_json_path *path)
 {
     const char *name = advisor->rule->metric;
-    struct gs_range reach = gs_reach_of(advisor, gs_metric_find(name));
+    struct gs_range reach = gs_rules_reachable_values(advisor, gs_metrics_find(name));
     bool looks_at_one_tick = !condition->over.ticks && !condition->over.ns,
-         too_high = gs_range_ends_before(&reach, range);
+         too_high = gs_rules_range_ends_before(&reach, range);
     char text[128];
-    if (gs_range_is_apart(range, &reach))
-        gs_advise(advisor, place, too_high ? memory_hint(name) : NULL, "\"%s\" cannot be reached: %s",
-                  place->key, print_reach(advisor, name, too_high, text));
-    else if (looks_at_one_tick && gs_range_lies_within(&reach, range))
-        gs_advise(advisor, place, NULL, "\"%s\" always holds: %s", place->key,
-                  print_reach(advisor, name, condition->kind->downward, text));
+    if (gs_rules_range_is_apart(range, &reach))
+        gs_rules_warn_at(advisor, path, too_high ? memory_hint(name) : NULL, "\"%s\" cannot be reached: %s",
+                         path->key, print_reach(advisor, name, too_high, text));
+    else if (looks_at_one_tick && gs_rules_range_lies_within(&reach, range))
+        gs_rules_warn_at(advisor, path, NULL, "\"%s\" always holds: %s", path->key,
+                         print_reach(advisor, name, condition->kind->downward, text));
 }
 
 /* ---- holding back ------------------------------------------------------------------------------------------------------- */
 
 struct hold {         // one way to hold the rule back
     const char *what; // "unless_above", "unless"
-    const struct gs_place *place;
+    const struct gs_json_path *path;
     const char *metric;
     struct gs_range range;
 };
@@ -114,50 +115,51 @@ static void check_against_conditions(const struct gs_advisor *advisor, const str
         }
         const char *key = NULL;
         struct gs_range range =
-            condition->kind->range(condition, gs_limit_of(advisor, advisor->rule->share), &key);
-        ever |= !gs_range_is_apart(&range, &hold->range);
-        if (gs_range_lies_within(&range, &hold->range))
-            gs_advise(advisor, hold->place, NULL,
-                      "\"%s\" holds the rule back wherever \"%s\" holds: it cannot fire", hold->what,
-                      condition->kind->name);
+            condition->kind->range(condition, gs_rules_limit_of(advisor, advisor->rule->share), &key);
+        ever |= !gs_rules_range_is_apart(&range, &hold->range);
+        if (gs_rules_range_lies_within(&range, &hold->range))
+            gs_rules_warn_at(advisor, hold->path, NULL,
+                             "\"%s\" holds the rule back wherever \"%s\" holds: it cannot fire", hold->what,
+                             condition->kind->name);
     }
     if (!ever)
-        gs_advise(advisor, hold->place, NULL,
-                  "\"%s\" holds nothing back: no condition of the rule holds there", hold->what);
+        gs_rules_warn_at(advisor, hold->path, NULL,
+                         "\"%s\" holds nothing back: no condition of the rule holds there", hold->what);
 }
 
 static void check_hold(const struct gs_advisor *advisor, const struct hold *hold)
 {
-    struct gs_range reach = gs_reach_of(advisor, gs_metric_find(hold->metric));
-    bool too_high = gs_range_ends_before(&reach, &hold->range);
+    struct gs_range reach = gs_rules_reachable_values(advisor, gs_metrics_find(hold->metric));
+    bool too_high = gs_rules_range_ends_before(&reach, &hold->range);
     char text[128];
-    if (gs_range_is_apart(&reach, &hold->range))
-        gs_advise(advisor, hold->place, NULL, "\"%s\" never holds the rule back: %s", hold->what,
-                  print_reach(advisor, hold->metric, too_high, text));
-    else if (gs_range_lies_within(&reach, &hold->range))
-        gs_advise(advisor, hold->place, NULL, "\"%s\" always holds the rule back: %s", hold->what,
-                  print_reach(advisor, hold->metric, isinf(hold->range.from), text));
+    if (gs_rules_range_is_apart(&reach, &hold->range))
+        gs_rules_warn_at(advisor, hold->path, NULL, "\"%s\" never holds the rule back: %s", hold->what,
+                         print_reach(advisor, hold->metric, too_high, text));
+    else if (gs_rules_range_lies_within(&reach, &hold->range))
+        gs_rules_warn_at(advisor, hold->path, NULL, "\"%s\" always holds the rule back: %s", hold->what,
+                         print_reach(advisor, hold->metric, isinf(hold->range.from), text));
     else if (advisor->rule->metric && strcmp(hold->metric, advisor->rule->metric) == 0)
         check_against_conditions(advisor, hold);
 }
 
-static void check_unavailable(const struct gs_advisor *advisor, size_t metric, const struct gs_place *owner)
+static void check_unavailable(const struct gs_advisor *advisor, size_t metric,
+                              const struct gs_json_path *owner)
 {
     const char *const *unavailable = advisor->machine->unavailable;
-    struct gs_place place = {.up = owner, .key = "metric"};
+    struct gs_json_path path = {.up = owner, .key = "metric"};
     if (unavailable && unavailable[metric])
-        gs_advise(advisor, &place, NULL, "%s cannot be had here: %s", advisor->rules->metric[metric],
-                  unavailable[metric]);
+        gs_rules_warn_at(advisor, &path, NULL, "%s cannot be had here: %s", advisor->rules->metric[metric],
+                         unavailable[metric]);
 }
 
 static void check_holds(const struct gs_advisor *advisor)
 {
-    const struct gs_hold_off *off = advisor->rule->hold_off;
-    uint64_t limit = gs_limit_of(advisor, advisor->rule->share),
-             others = gs_limit_of(advisor, off->unless.share);
-    struct gs_place unless_above = {.up = advisor->place, .key = "unless_above"};
-    struct gs_place unless = {.up = advisor->place, .key = "unless"};
-    struct gs_place above = {.up = &unless, .key = "above"}, below = {.up = &unless, .key = "below"};
+    const struct gs_suppression *off = advisor->rule->suppression;
+    uint64_t limit = gs_rules_limit_of(advisor, advisor->rule->share),
+             others = gs_rules_limit_of(advisor, off->unless.share);
+    struct gs_json_path unless_above = {.up = advisor->path, .key = "unless_above"};
+    struct gs_json_path unless = {.up = advisor->path, .key = "unless"};
+    struct gs_json_path above = {.up = &unless, .key = "above"}, below = {.up = &unless, .key = "below"};
     const struct {
         const struct gs_threshold *threshold;
         enum gs_share share;
@@ -166,19 +168,19 @@ static void check_holds(const struct gs_advisor *advisor)
         {&off->unless_above,
          advisor->rule->share,
          {"unless_above", &unless_above, advisor->rule->metric,
-          gs_range_above(gs_threshold_line(&off->unless_above, limit))}},
+          gs_rules_range_above(gs_rules_threshold_line(&off->unless_above, limit))}},
         {&off->unless.above,
          off->unless.share,
          {"unless", &above, off->unless.metric,
-          gs_range_above(gs_threshold_line(&off->unless.above, others))}},
+          gs_rules_range_above(gs_rules_threshold_line(&off->unless.above, others))}},
         {&off->unless.below,
          off->unless.share,
          {"unless", &below, off->unless.metric,
-          gs_range_below(gs_threshold_line(&off->unless.below, others))}},
+          gs_rules_range_below(gs_rules_threshold_line(&off->unless.below, others))}},
     };
     for (size_t i = 0; i < sizeof holds / sizeof *holds; i++)
-        if (gs_threshold_unknown(holds[i].threshold, gs_limit_of(advisor, holds[i].share)))
-            gs_advise_unknown(advisor, holds[i].share, holds[i].hold.place);
+        if (gs_rules_threshold_unknown(holds[i].threshold, gs_rules_limit_of(advisor, holds[i].share)))
+            gs_rules_warn_unknown(advisor, holds[i].share, holds[i].hold.path);
         else if (holds[i].threshold->given)
             check_hold(advisor, &holds[i].hold);
     if (off->unless.metric)
@@ -187,101 +189,109 @@ static void check_holds(const struct gs_advisor *advisor)
 
 /* ---- conditions ----------------------------------------------------------------------------------------------------------- */
 
-int64_t gs_span_ns(const struct gs_advisor *advisor, struct gs_span over)
+int64_t gs_rules_span_ns(const struct gs_advisor *advisor, struct gs_span over)
 {
     return over.ns ? over.ns : over.ticks * advisor->rules->interval_ns;
 }
 
 /* A condition with a "min" that lies where "above", which is judged before it, holds in any case. */
 static void check_shadow(const struct gs_advisor *advisor, const struct gs_condition *condition,
-                         const struct gs_range *range, const struct gs_place *place)
+                         const struct gs_range *range, const struct gs_json_path *path)
 {
     for (const struct gs_condition *other = advisor->rule->condition; other < condition; other++) {
         const char *key = NULL;
         if (other->over.ticks || other->over.ns || !other->kind->range)
             continue;
-        struct gs_range others = other->kind->range(other, gs_limit_of(advisor, advisor->rule->share), &key);
-        if (gs_range_lies_within(range, &others))
-            gs_advise(advisor, place, NULL, "\"%s\" looks only at values at which \"%s\" holds already",
-                      condition->kind->name, other->kind->name);
+        struct gs_range others =
+            other->kind->range(other, gs_rules_limit_of(advisor, advisor->rule->share), &key);
+        if (gs_rules_range_lies_within(range, &others))
+            gs_rules_warn_at(advisor, path, NULL, "\"%s\" looks only at values at which \"%s\" holds already",
+                             condition->kind->name, other->kind->name);
     }
 }
 
 static void check_window(const struct gs_advisor *advisor, const struct gs_condition *condition,
-                         const struct gs_place *place)
+                         const struct gs_json_path *path)
 {
-    struct gs_place over = {.up = place, .key = "over"};
-    int64_t window_ns = gs_span_ns(advisor, condition->over);
+    struct gs_json_path over = {.up = path, .key = "over"};
+    int64_t window_ns = gs_rules_span_ns(advisor, condition->over);
     char time[GS_UNIT_TEXT];
     if (window_ns > week_ns)
-        gs_advise(advisor, &over, "the history that is kept reaches back a week",
-                  "\"%s\" judges only once the program has run for %s", condition->kind->name,
-                  gs_print_duration(window_ns, time));
+        gs_rules_warn_at(advisor, &over, "the history that is kept reaches back a week",
+                         "\"%s\" judges only once the program has run for %s", condition->kind->name,
+                         gs_units_print_duration(window_ns, time));
 }
 
 static void check_condition(const struct gs_advisor *advisor, const struct gs_condition *condition)
 {
-    struct gs_place place = {.up = advisor->place, .key = condition->kind->name};
-    check_window(advisor, condition, &place);
+    struct gs_json_path path = {.up = advisor->path, .key = condition->kind->name};
+    check_window(advisor, condition, &path);
     if (condition->kind->advise)
-        condition->kind->advise(advisor, condition, &place);
+        condition->kind->advise(advisor, condition, &path);
     if (!condition->kind->range)
         return;
     const char *key = NULL;
     struct gs_range range =
-        condition->kind->range(condition, gs_limit_of(advisor, advisor->rule->share), &key);
-    struct gs_place member = {.up = &place, .key = key};
-    const struct gs_place *line = key ? &member : &place;
+        condition->kind->range(condition, gs_rules_limit_of(advisor, advisor->rule->share), &key);
+    struct gs_json_path member = {.up = &path, .key = key};
+    const struct gs_json_path *line = key ? &member : &path;
     if (isnan(range.from) || isnan(range.to))
-        gs_advise_unknown(advisor, advisor->rule->share, line);
+        gs_rules_warn_unknown(advisor, advisor->rule->share, line);
     check_reach(advisor, condition, &range, line);
     check_shadow(advisor, condition, &range, line);
 }
 
-/* ---- times ------------------------------------------------------------------------------------------------------------------ */
+/* ---- times ------------------------------------------------------------------------------------------------------------------
+ * */
 
 /* The member KEY stands in the rule's text. */
-static bool is_written(const struct gs_advisor *advisor, const struct gs_place *member)
+static bool is_written(const struct gs_advisor *advisor, const struct gs_json_path *member)
 {
     const struct gs_rules *rules = advisor->rules;
-    return gs_locate(rules->text, rules->text_length, member, GS_THE_KEY) !=
-           gs_locate(rules->text, rules->text_length, member->up, GS_THE_KEY);
+    return gs_rules_locate(rules->text, rules->text_length, member, GS_THE_KEY) !=
+           gs_rules_locate(rules->text, rules->text_length, member->up, GS_THE_KEY);
 }
 
 static void check_every(const struct gs_advisor *advisor, const struct gs_condition *every)
 {
-    struct gs_place place = {.up = advisor->place, .key = every->kind->name};
-    uint64_t of_rule = advisor->rule->hold_off->max_per_hour, of_all = advisor->rules->incidents.max_per_hour;
+    struct gs_json_path path = {.up = advisor->path, .key = every->kind->name};
+    uint64_t of_rule = advisor->rule->suppression->max_per_hour,
+             of_all = advisor->rules->incidents.max_per_hour;
     uint64_t most = of_rule && (!of_all || of_rule < of_all) ? of_rule : of_all;
     char period[GS_UNIT_TEXT], interval[GS_UNIT_TEXT];
     int64_t times = hour_ns / every->every.ns;
-    gs_print_duration(every->every.ns, period);
+    gs_units_print_duration(every->every.ns, period);
     if (every->every.ns < advisor->rules->interval_ns)
-        gs_advise(advisor, &place, NULL, "\"every\" %s is shorter than the interval from tick to tick, %s",
-                  period, gs_print_duration(advisor->rules->interval_ns, interval));
+        gs_rules_warn_at(advisor, &path, NULL,
+                         "\"every\" %s is shorter than the interval from tick to tick, %s", period,
+                         gs_units_print_duration(advisor->rules->interval_ns, interval));
     else if (most && (uint64_t)times > most)
-        gs_advise(advisor, &place, NULL,
-                  "every %s makes %lld incidents an hour, \"max_per_hour\" allows %llu%s", period,
-                  (long long)times, (unsigned long long)most, most == of_all ? " of all rules together" : "");
+        gs_rules_warn_at(advisor, &path, NULL,
+                         "every %s makes %lld incidents an hour, \"max_per_hour\" allows %llu%s", period,
+                         (long long)times, (unsigned long long)most,
+                         most == of_all ? " of all rules together" : "");
 }
 
 static void check_times(const struct gs_advisor *advisor)
 {
     const struct gs_rule *rule = advisor->rule;
-    struct gs_place the_for = {.up = advisor->place, .key = "for"};
-    struct gs_place cooldown = {.up = advisor->place, .key = "cooldown"};
-    struct gs_place hourly = {.up = advisor->place, .key = "max_per_hour"};
-    uint64_t of_rule = rule->hold_off->max_per_hour, of_all = advisor->rules->incidents.max_per_hour;
+    struct gs_json_path the_for = {.up = advisor->path, .key = "for"};
+    struct gs_json_path cooldown = {.up = advisor->path, .key = "cooldown"};
+    struct gs_json_path hourly = {.up = advisor->path, .key = "max_per_hour"};
+    uint64_t of_rule = rule->suppression->max_per_hour, of_all = advisor->rules->incidents.max_per_hour;
     if (rule->cooldown_ns >= second_ns && rule->for_ns > rule->cooldown_ns && is_written(advisor, &cooldown))
-        gs_advise(advisor, &the_for, NULL,
-                  "\"for\" is longer than \"cooldown\", which is over before the condition can have held "
-                  "that long again");
+        gs_rules_warn_at(
+            advisor, &the_for, NULL,
+            "\"for\" is longer than \"cooldown\", which is over before the condition can have held "
+            "that long again");
     if (of_rule && of_all && of_rule > of_all)
-        gs_advise(advisor, &hourly, NULL, "all rules together may make %llu an hour (incidents.max_per_hour)",
-                  (unsigned long long)of_all);
+        gs_rules_warn_at(advisor, &hourly, NULL,
+                         "all rules together may make %llu an hour (incidents.max_per_hour)",
+                         (unsigned long long)of_all);
 }
 
-/* ---- the rules ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the rules
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 static void check_rule(const struct gs_advisor *advisor)
 {
@@ -292,7 +302,7 @@ static void check_rule(const struct gs_advisor *advisor)
         else
             check_condition(advisor, &rule->condition[i]);
     if (rule->metric)
-        check_unavailable(advisor, rule->metric_index, advisor->place);
+        check_unavailable(advisor, rule->metric_index, advisor->path);
     check_holds(advisor);
     check_times(advisor);
 }
@@ -300,15 +310,15 @@ static void check_rule(const struct gs_advisor *advisor)
 void gs_rules_advise(const struct gs_rules *rules, const struct gs_machine *machine,
                      struct gs_errors *warnings)
 {
-    const struct gs_place top = {0}, list = {.up = &top, .key = "rules"};
+    const struct gs_json_path top = {0}, list = {.up = &top, .key = "rules"};
     size_t before = warnings->count;
     struct gs_advisor advisor = {.rules = rules, .machine = machine, .warnings = warnings};
     if (rules->rule_count == 0)
-        gs_advise(&advisor, &list, NULL, "there is no rule: nothing is watched");
+        gs_rules_warn_at(&advisor, &list, NULL, "there is no rule: nothing is watched");
     for (size_t i = 0; i < rules->rule_count; i++) {
-        struct gs_place place = {.up = &list, .index = i};
+        struct gs_json_path path = {.up = &list, .index = i};
         advisor.rule = &rules->rule[i];
-        advisor.place = &place;
+        advisor.path = &path;
         check_rule(&advisor);
     }
     gs_errors_sort(warnings, before);

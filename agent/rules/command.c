@@ -41,58 +41,59 @@ static bool is_label(const struct gs_rules *rules, const char *name)
     return false;
 }
 
-static void check_word(struct gs_reader *reader, const char *word, const struct gs_place *place)
+static void check_word(struct gs_rules_reader *reader, const char *word, const struct gs_json_path *path)
 {
     char hint[96] = "the words are dir, rule, reason, metric, condition, value, line, pid, host, label:NAME";
     if (strncmp(word, label, sizeof label - 1) == 0) {
         if (!is_label(reader->rules, word + sizeof label - 1))
-            gs_refuse(reader, place, GS_THE_VALUE, "labels stand in \"labels\"", "unknown label \"%.60s\"",
-                      word + sizeof label - 1);
+            gs_rules_refuse(reader, path, GS_THE_VALUE, "labels stand in \"labels\"",
+                            "unknown label \"%.60s\"", word + sizeof label - 1);
         return;
     }
     for (size_t i = 0; i < WORDS; i++)
         if (strcmp(word, words[i]) == 0)
             return;
-    const char *meant = gs_nearest(word, words, WORDS, sizeof *words);
+    const char *meant = gs_errors_nearest(word, words, WORDS, sizeof *words);
     if (meant)
         snprintf(hint, sizeof hint, "did you mean \"{%s}\"?", meant);
-    gs_refuse(reader, place, GS_THE_VALUE, hint, "unknown word \"{%.60s}\"", word);
+    gs_rules_refuse(reader, path, GS_THE_VALUE, hint, "unknown word \"{%.60s}\"", word);
 }
 
-static const char *read_argument(struct gs_reader *reader, const json_t *value, const struct gs_place *place,
-                                 bool first)
+static const char *read_argument(struct gs_rules_reader *reader, const json_t *value,
+                                 const struct gs_json_path *path, bool first)
 {
     const struct gs_field row = {.key = "on_incident", .least = first, .most = GS_TEXT_MAX};
     const char *text = NULL;
     char word[WORD_MAX];
-    gs_field_text(reader, value, place, &row, &text);
+    gs_field_text(reader, value, path, &row, &text);
     for (const char *at = text ? strchr(text, '{') : NULL; at && *at; at = strchr(at + 1, '{'))
         if (word_at(at, word))
-            check_word(reader, word, place);
+            check_word(reader, word, path);
     return text;
 }
 
-void gs_read_command(struct gs_reader *reader, const json_t *value, const struct gs_place *place,
-                     struct gs_rules *rules)
+void gs_rules_read_command(struct gs_rules_reader *reader, const json_t *value,
+                           const struct gs_json_path *path, struct gs_rules *rules)
 {
     size_t count = json_array_size(value);
     if (json_is_string(value)) {
-        gs_refuse(reader, place, GS_THE_VALUE, "write [\"/path/to/program\", \"{dir}\"]; there is no shell",
-                  "expected an array, found a string");
+        gs_rules_refuse(reader, path, GS_THE_VALUE,
+                        "write [\"/path/to/program\", \"{dir}\"]; there is no shell",
+                        "expected an array, found a string");
         return;
     }
     if (!json_is_array(value)) {
-        gs_refuse_type(reader, value, place, "an array: a program and its arguments");
+        gs_rules_refuse_type(reader, value, path, "an array: a program and its arguments");
         return;
     }
     if (count == 0 || count > ARGUMENTS_MAX) {
-        gs_refuse(reader, place, GS_THE_VALUE, NULL, "a program and its arguments: 1 to %d texts",
-                  ARGUMENTS_MAX);
+        gs_rules_refuse(reader, path, GS_THE_VALUE, NULL, "a program and its arguments: 1 to %d texts",
+                        ARGUMENTS_MAX);
         return;
     }
-    const char **argument = gs_keep(reader, (count + 1) * sizeof *argument);
+    const char **argument = gs_rules_allocate(reader, (count + 1) * sizeof *argument);
     for (size_t i = 0; argument && i < count; i++) {
-        struct gs_place element = {.up = place, .index = i};
+        struct gs_json_path element = {.up = path, .index = i};
         argument[i] = read_argument(reader, json_array_get(value, i), &element, i == 0);
     }
     rules->on_incident = argument;
@@ -100,7 +101,7 @@ void gs_read_command(struct gs_reader *reader, const json_t *value, const struct
 
 /* ---- filled in --------------------------------------------------------------------------------------------------------- */
 
-static const char *meaning_of(const struct gs_word *word, size_t count, const char *name)
+static const char *meaning_of(const struct gs_command_word *word, size_t count, const char *name)
 {
     for (size_t i = 0; i < count; i++)
         if (strcmp(word[i].name, name) == 0)
@@ -108,7 +109,8 @@ static const char *meaning_of(const struct gs_word *word, size_t count, const ch
     return NULL;
 }
 
-void gs_command_fill(const char *argument, const struct gs_word *word, size_t count, struct gs_text *out)
+void gs_rules_fill_command(const char *argument, const struct gs_command_word *word, size_t count,
+                           struct gs_text *out)
 {
     char name[WORD_MAX];
     while (*argument) {

@@ -4,12 +4,12 @@
 
 // clang-format off
 const struct gs_condition_kind gs_condition_kinds[] = {
-    {"above",   gs_above_read,   gs_above_judge,   gs_above_explain,   .range = gs_above_range},
-    {"below",   gs_below_read,   gs_below_judge,   gs_below_explain,   .range = gs_below_range, .downward = true},
-    {"jitter",  gs_jitter_read,  gs_jitter_judge,  gs_jitter_explain,  .range = gs_jitter_range, .advise = gs_jitter_advise, .points = GS_MEAN_POINTS_MAX},
-    {"growth",  gs_growth_read,  gs_growth_judge,  gs_growth_explain,  .advise = gs_growth_advise, .points = GS_SLOPE_POINTS_MAX},
-    {"unusual", gs_unusual_read, gs_unusual_judge, gs_unusual_explain, .range = gs_unusual_range, .advise = gs_unusual_advise},
-    {"every",   gs_every_read,   gs_every_judge,   gs_every_explain,   .without_metric = true},
+    {"above",   gs_rules_above_read,   gs_rules_above_judge,   gs_rules_above_explain,   .range = gs_rules_above_range},
+    {"below",   gs_rules_below_read,   gs_rules_below_judge,   gs_rules_below_explain,   .range = gs_rules_below_range, .downward = true},
+    {"jitter",  gs_rules_jitter_read,  gs_rules_jitter_judge,  gs_rules_jitter_explain,  .range = gs_rules_jitter_range, .advise = gs_rules_jitter_advise, .points = GS_MEAN_POINTS_MAX},
+    {"growth",  gs_rules_growth_read,  gs_rules_growth_judge,  gs_rules_growth_explain,  .advise = gs_rules_growth_advise, .points = GS_SLOPE_POINTS_MAX},
+    {"unusual", gs_rules_unusual_read, gs_rules_unusual_judge, gs_rules_unusual_explain, .range = gs_rules_unusual_range, .advise = gs_rules_unusual_advise},
+    {"every",   gs_rules_every_read,   gs_rules_every_judge,   gs_rules_every_explain,   .without_metric = true},
     {.name = NULL},
 };
 // clang-format on

@@ -54,40 +54,42 @@ static size_t first_bad_utf8(const char *text, size_t length)
     return length;
 }
 
-static bool check_bytes(struct gs_reader *reader)
+static bool check_bytes(struct gs_rules_reader *reader)
 {
     const char *text = reader->text;
     size_t length = reader->length;
     const char *nul = memchr(text, 0, length);
     if (length > GS_RULES_TEXT_MAX)
-        gs_refuse_file(reader, NULL, "the file is larger than 1 MiB");
+        gs_rules_refuse_file(reader, NULL, "the file is larger than 1 MiB");
     else if (length >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
-        gs_refuse_at(reader, 0, "save it as UTF-8 without one", "the file begins with a byte order mark");
+        gs_rules_refuse_at(reader, 0, "save it as UTF-8 without one",
+                           "the file begins with a byte order mark");
     else if (length >= 2 && (!memcmp(text, "\xff\xfe", 2) || !memcmp(text, "\xfe\xff", 2)))
-        gs_refuse_at(reader, 0, "save it as UTF-8", "the file is UTF-16");
+        gs_rules_refuse_at(reader, 0, "save it as UTF-8", "the file is UTF-16");
     else if (nul)
-        gs_refuse_at(reader, (size_t)(nul - text), NULL, "a NUL byte stands here: the file is not text");
+        gs_rules_refuse_at(reader, (size_t)(nul - text), NULL,
+                           "a NUL byte stands here: the file is not text");
     else if (first_bad_utf8(text, length) < length)
-        gs_refuse_at(reader, first_bad_utf8(text, length), NULL, "invalid UTF-8");
+        gs_rules_refuse_at(reader, first_bad_utf8(text, length), NULL, "invalid UTF-8");
     else if (is_blank(text, length))
-        gs_refuse_file(reader, example, "the file is empty");
-    else if (gs_too_deep(text, length, GS_NESTING_MAX) < length)
-        gs_refuse_at(reader, gs_too_deep(text, length, GS_NESTING_MAX), NULL,
-                     "nested more than %d levels deep", GS_NESTING_MAX);
+        gs_rules_refuse_file(reader, example, "the file is empty");
+    else if (gs_rules_too_deep(text, length, GS_NESTING_MAX) < length)
+        gs_rules_refuse_at(reader, gs_rules_too_deep(text, length, GS_NESTING_MAX), NULL,
+                           "nested more than %d levels deep", GS_NESTING_MAX);
     else
         return true;
     return false;
 }
 
 /* The token at OFFSET begins with WORD. */
-static bool begins(const struct gs_reader *reader, size_t offset, const char *word)
+static bool begins(const struct gs_rules_reader *reader, size_t offset, const char *word)
 {
     size_t length = strlen(word);
     return length <= reader->length - offset && !memcmp(reader->text + offset, word, length);
 }
 
 /* What other languages write that JSON does not have. */
-static const char *guess_word(const struct gs_reader *reader, size_t offset)
+static const char *guess_word(const struct gs_rules_reader *reader, size_t offset)
 {
     static const char no_number[] = "JSON has no such number; leave the key out for no limit";
     static const char lower_case[] = "JSON writes true, false and null";
@@ -110,7 +112,7 @@ static const char *guess_word(const struct gs_reader *reader, size_t offset)
 }
 
 /* What a person most often did to get jansson's complaint about the token at OFFSET. */
-static const char *guess(const struct gs_reader *reader, const json_error_t *error, size_t offset)
+static const char *guess(const struct gs_rules_reader *reader, const json_error_t *error, size_t offset)
 {
     char token = reader->text[offset];
     size_t before = offset;
@@ -132,29 +134,30 @@ static const char *guess(const struct gs_reader *reader, const json_error_t *err
     return NULL;
 }
 
-/* jansson's words, its place in ours: the start of the token that it stumbled over, in bytes. */
-static void refuse_syntax(struct gs_reader *reader, const json_error_t *error)
+/* jansson's words, its path in ours: the start of the token that it stumbled over, in bytes. */
+static void refuse_syntax(struct gs_rules_reader *reader, const json_error_t *error)
 {
     enum json_error_code code = json_error_code(error);
     size_t behind = error->position > 0 ? (size_t)error->position : 0;
     if (behind > reader->length)
         behind = reader->length;
-    size_t offset = gs_token_start(reader->text, reader->length, behind ? behind - 1 : 0);
+    size_t offset = gs_rules_token_start(reader->text, reader->length, behind ? behind - 1 : 0);
     if (code == json_error_out_of_memory)
-        gs_refuse_file(reader, NULL, "out of memory");
+        gs_rules_refuse_file(reader, NULL, "out of memory");
     else if (code == json_error_premature_end_of_input)
-        gs_refuse_at(reader, reader->length, "a bracket or a quote is not closed", "the file ends too early");
+        gs_rules_refuse_at(reader, reader->length, "a bracket or a quote is not closed",
+                           "the file ends too early");
     else if (code == json_error_end_of_input_expected)
-        gs_refuse_at(reader, offset, NULL, "something stands behind the end of the document");
+        gs_rules_refuse_at(reader, offset, NULL, "something stands behind the end of the document");
     else if (code == json_error_null_character || code == json_error_null_byte_in_key)
-        gs_refuse_at(reader, offset, NULL, "\\u0000 cannot stand in a text");
+        gs_rules_refuse_at(reader, offset, NULL, "\\u0000 cannot stand in a text");
     else if (code == json_error_numeric_overflow)
-        gs_refuse_at(reader, offset, NULL, "the number is too large");
+        gs_rules_refuse_at(reader, offset, NULL, "the number is too large");
     else
-        gs_refuse_at(reader, offset, guess(reader, error, offset), "not JSON: %.100s", error->text);
+        gs_rules_refuse_at(reader, offset, guess(reader, error, offset), "not JSON: %.100s", error->text);
 }
 
-json_t *gs_document_parse(struct gs_reader *reader)
+json_t *gs_rules_document_parse(struct gs_rules_reader *reader)
 {
     if (!check_bytes(reader))
         return NULL;
@@ -164,6 +167,6 @@ json_t *gs_document_parse(struct gs_reader *reader)
         refuse_syntax(reader, &error);
         return NULL;
     }
-    gs_report_duplicates(reader);
+    gs_rules_report_duplicates(reader);
     return document;
 }

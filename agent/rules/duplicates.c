@@ -32,7 +32,7 @@ static int compare_keys(const void *a, const void *b)
 }
 
 /* Report those of COUNT keys that stand twice. Equal hashes are neighbours, in the order of the text. */
-static void report_twice(struct gs_reader *reader, struct key *key, size_t count)
+static void report_twice(struct gs_rules_reader *reader, struct key *key, size_t count)
 {
     gs_sort(key, count, sizeof *key, compare_keys);
     for (size_t i = 1; i < count && reader->errors->lost == 0; i++) {
@@ -40,10 +40,11 @@ static void report_twice(struct gs_reader *reader, struct key *key, size_t count
             continue;
         char hint[64];
         size_t length = (size_t)(gs_rules_skip_string(key[i].at, reader->text + reader->length) - key[i].at);
-        struct gs_position first = gs_position_at(reader->text, (size_t)(key[i - 1].at - reader->text));
+        struct gs_text_position first =
+            gs_rules_position_at(reader->text, (size_t)(key[i - 1].at - reader->text));
         snprintf(hint, sizeof hint, "it stands already in line %d, column %d", first.line, first.col);
-        gs_refuse_at(reader, (size_t)(key[i].at - reader->text), hint, "duplicate key %.*s",
-                     (int)(length < 60 ? length : 60), key[i].at);
+        gs_rules_refuse_at(reader, (size_t)(key[i].at - reader->text), hint, "duplicate key %.*s",
+                           (int)(length < 60 ? length : 60), key[i].at);
     }
 }
 
@@ -57,7 +58,7 @@ static void add_key(struct keys *keys, const char *at)
 }
 
 /* Recursion is bounded: document.c refuses what is nested deeper than GS_NESTING_MAX. */
-static void check_value(struct gs_reader *reader, struct keys *keys, const char *value)
+static void check_value(struct gs_rules_reader *reader, struct keys *keys, const char *value)
 {
     bool is_object = *value == '{';
     if (!is_object && *value != '[')
@@ -74,11 +75,11 @@ static void check_value(struct gs_reader *reader, struct keys *keys, const char 
     keys->count = own;
 }
 
-void gs_report_duplicates(struct gs_reader *reader)
+void gs_rules_report_duplicates(struct gs_rules_reader *reader)
 {
     struct keys keys = {0};
     check_value(reader, &keys, gs_rules_skip_separators(reader->text, reader->text + reader->length));
     if (keys.failed)
-        gs_refuse_file(reader, NULL, "out of memory");
+        gs_rules_refuse_file(reader, NULL, "out of memory");
     gs_free(keys.item);
 }

@@ -2,19 +2,19 @@
 #include "rules/inside.h"
 #include <stdio.h>
 
-const char *gs_print_held(const struct gs_sight *sight, char out[GS_UNIT_TEXT])
+const char *gs_rules_print_held(const struct gs_condition_inputs *inputs, char out[GS_UNIT_TEXT])
 {
     char time[GS_UNIT_TEXT];
     out[0] = 0;
-    if (sight->held_ns > 0)
-        snprintf(out, GS_UNIT_TEXT, " for %.26s", gs_print_duration(sight->held_ns, time));
+    if (inputs->held_ns > 0)
+        snprintf(out, GS_UNIT_TEXT, " for %.26s", gs_units_print_duration(inputs->held_ns, time));
     return out;
 }
 
-const char *gs_print_span(struct gs_span over, char out[GS_UNIT_TEXT])
+const char *gs_rules_print_span(struct gs_span over, char out[GS_UNIT_TEXT])
 {
     if (over.ns)
-        return gs_print_duration(over.ns, out);
+        return gs_units_print_duration(over.ns, out);
     snprintf(out, GS_UNIT_TEXT, "%u tick%s", over.ticks, over.ticks == 1 ? "" : "s");
     return out;
 }

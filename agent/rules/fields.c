@@ -9,32 +9,26 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *gs_type_name(const json_t *value)
+const char *gs_rules_type_name(const json_t *value)
 {
     switch (json_typeof(value)) {
-    case JSON_OBJECT:
-        return "an object";
-    case JSON_ARRAY:
-        return "an array";
-    case JSON_STRING:
-        return "a string";
+    case JSON_OBJECT: return "an object";
+    case JSON_ARRAY: return "an array";
+    case JSON_STRING: return "a string";
     case JSON_INTEGER:
-    case JSON_REAL:
-        return "a number";
-    case JSON_TRUE:
-        return "true";
-    case JSON_FALSE:
-        return "false";
-    case JSON_NULL:
-        break;
+    case JSON_REAL: return "a number";
+    case JSON_TRUE: return "true";
+    case JSON_FALSE: return "false";
+    case JSON_NULL: break;
     }
     return "null";
 }
 
-void gs_refuse_type(struct gs_reader *reader, const json_t *value, const struct gs_place *place,
-                    const char *expected)
+void gs_rules_refuse_type(struct gs_rules_reader *reader, const json_t *value,
+                          const struct gs_json_path *path, const char *expected)
 {
-    gs_refuse(reader, place, GS_THE_VALUE, NULL, "expected %s, found %s", expected, gs_type_name(value));
+    gs_rules_refuse(reader, path, GS_THE_VALUE, NULL, "expected %s, found %s", expected,
+                    gs_rules_type_name(value));
 }
 
 /* ---- objects ------------------------------------------------------------------------------------------------------ */
@@ -47,28 +41,29 @@ static const struct gs_field *find_field(const char *key, const struct gs_field 
     return NULL;
 }
 
-static void refuse_key(struct gs_reader *reader, const struct gs_place *place, const struct gs_field *field,
-                       size_t count)
+static void refuse_key(struct gs_rules_reader *reader, const struct gs_json_path *path,
+                       const struct gs_field *field, size_t count)
 {
     char hint[96] = "";
-    const char *meant = gs_nearest(place->key, &field[0].key, count, sizeof field[0]);
+    const char *meant = gs_errors_nearest(path->key, &field[0].key, count, sizeof field[0]);
     if (meant)
         snprintf(hint, sizeof hint, "did you mean \"%s\"?", meant);
-    gs_refuse(reader, place, GS_THE_KEY, hint, "unknown key \"%.60s\"", place->key);
+    gs_rules_refuse(reader, path, GS_THE_KEY, hint, "unknown key \"%.60s\"", path->key);
 }
 
-bool gs_read_fields(struct gs_reader *reader, const json_t *object, const struct gs_place *place,
-                    const struct gs_field *field, size_t count, void *into)
+bool gs_rules_read_fields(struct gs_rules_reader *reader, const json_t *object,
+                          const struct gs_json_path *path, const struct gs_field *field, size_t count,
+                          void *into)
 {
     if (!json_is_object(object)) {
-        gs_refuse_type(reader, object, place, "an object");
+        gs_rules_refuse_type(reader, object, path, "an object");
         return false;
     }
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)object, key, value)
     {
-        struct gs_place member = {.up = place, .key = key};
+        struct gs_json_path member = {.up = path, .key = key};
         const struct gs_field *row = find_field(key, field, count);
         if (row)
             row->read(reader, value, &member, row, (char *)into + row->at);
@@ -84,45 +79,47 @@ typedef const char *print_bound(double value, char *out);
 
 static const char *print_ns(double ns, char *out)
 {
-    return gs_print_duration((int64_t)ns, out);
+    return gs_units_print_duration((int64_t)ns, out);
 }
 
 /* Is VALUE within FIELD's bounds? If not, that is refused. */
-static bool within(struct gs_reader *reader, const struct gs_place *place, const struct gs_field *field,
-                   double value, print_bound *print)
+static bool within(struct gs_rules_reader *reader, const struct gs_json_path *path,
+                   const struct gs_field *field, double value, print_bound *print)
 {
     char least[GS_UNIT_TEXT], most[GS_UNIT_TEXT], found[GS_UNIT_TEXT];
     if ((value >= field->least && value <= field->most) || (field->or_zero && value == 0))
         return true;
-    gs_refuse(reader, place, GS_THE_VALUE, NULL, "%s is out of range: \"%s\" may be %s%s to %s", print(value, found),
-              field->key, field->or_zero ? "0 or " : "", print(field->least, least), print(field->most, most));
+    gs_rules_refuse(reader, path, GS_THE_VALUE, NULL, "%s is out of range: \"%s\" may be %s%s to %s",
+                    print(value, found), field->key, field->or_zero ? "0 or " : "",
+                    print(field->least, least), print(field->most, most));
     return false;
 }
 
 /* A string that one of units.h's readers takes: its text, or NULL with the error told. */
-static const char *unit_text(struct gs_reader *reader, const json_t *value, const struct gs_place *place,
-                             const char *expected)
+static const char *unit_text(struct gs_rules_reader *reader, const json_t *value,
+                             const struct gs_json_path *path, const char *expected)
 {
     if (!json_is_string(value))
-        gs_refuse_type(reader, value, place, expected);
+        gs_rules_refuse_type(reader, value, path, expected);
     return json_string_value(value);
 }
 
-static void refuse_unit(struct gs_reader *reader, const struct gs_place *place, const struct gs_unit_error *error)
+static void refuse_unit(struct gs_rules_reader *reader, const struct gs_json_path *path,
+                        const struct gs_unit_error *error)
 {
-    gs_refuse(reader, place, GS_THE_VALUE, error->hint, "%s", error->why);
+    gs_rules_refuse(reader, path, GS_THE_VALUE, error->hint, "%s", error->why);
 }
 
 GS_FIELD_READER(gs_field_duration)
 {
     struct gs_unit_error error;
     int64_t ns;
-    const char *text = unit_text(reader, value, place, "a duration such as \"10s\"");
+    const char *text = unit_text(reader, value, path, "a duration such as \"10s\"");
     if (!text)
         return;
-    if (gs_read_duration(text, &ns, &error))
-        refuse_unit(reader, place, &error);
-    else if (within(reader, place, field, (double)ns, print_ns))
+    if (gs_units_read_duration(text, &ns, &error))
+        refuse_unit(reader, path, &error);
+    else if (within(reader, path, field, (double)ns, print_ns))
         *(int64_t *)into = ns;
 }
 
@@ -130,12 +127,12 @@ GS_FIELD_READER(gs_field_size)
 {
     struct gs_unit_error error;
     uint64_t bytes;
-    const char *text = unit_text(reader, value, place, "a size such as \"512MiB\"");
+    const char *text = unit_text(reader, value, path, "a size such as \"512MiB\"");
     if (!text)
         return;
-    if (gs_read_size(text, &bytes, &error))
-        refuse_unit(reader, place, &error);
-    else if (within(reader, place, field, (double)bytes, gs_print_size))
+    if (gs_units_read_size(text, &bytes, &error))
+        refuse_unit(reader, path, &error);
+    else if (within(reader, path, field, (double)bytes, gs_units_print_size))
         *(uint64_t *)into = bytes;
 }
 
@@ -143,7 +140,7 @@ GS_FIELD_READER(gs_field_size)
 static const char *print_share(double share, char *out)
 {
     char percent[GS_UNIT_TEXT];
-    snprintf(out, GS_UNIT_TEXT, "%.28s %%", gs_print_count(share * 100, percent));
+    snprintf(out, GS_UNIT_TEXT, "%.28s %%", gs_units_print_count(share * 100, percent));
     return out;
 }
 
@@ -151,19 +148,19 @@ GS_FIELD_READER(gs_field_share)
 {
     struct gs_unit_error error;
     double share;
-    const char *text = unit_text(reader, value, place, "a percentage such as \"25%\"");
+    const char *text = unit_text(reader, value, path, "a percentage such as \"25%\"");
     if (!text)
         return;
-    if (gs_read_percent(text, &share, &error))
-        refuse_unit(reader, place, &error);
-    else if (within(reader, place, field, share, print_share))
+    if (gs_units_read_percent(text, &share, &error))
+        refuse_unit(reader, path, &error);
+    else if (within(reader, path, field, share, print_share))
         *(double *)into = share;
 }
 
 static const char *print_hertz(double hertz, char *out)
 {
     char count[GS_UNIT_TEXT];
-    snprintf(out, GS_UNIT_TEXT, "%.27sHz", gs_print_count(hertz, count));
+    snprintf(out, GS_UNIT_TEXT, "%.27sHz", gs_units_print_count(hertz, count));
     return out;
 }
 
@@ -171,16 +168,16 @@ GS_FIELD_READER(gs_field_frequency)
 {
     struct gs_unit_error error;
     double hertz;
-    const char *text = unit_text(reader, value, place, "a frequency such as \"99Hz\"");
+    const char *text = unit_text(reader, value, path, "a frequency such as \"99Hz\"");
     if (!text)
         return;
-    if (gs_read_frequency(text, &hertz, &error))
-        refuse_unit(reader, place, &error);
-    else if (within(reader, place, field, hertz, print_hertz))
+    if (gs_units_read_frequency(text, &hertz, &error))
+        refuse_unit(reader, path, &error);
+    else if (within(reader, path, field, hertz, print_hertz))
         *(double *)into = hertz;
 }
 
-bool gs_is_whole(const json_t *value, int64_t *out)
+bool gs_rules_is_whole(const json_t *value, int64_t *out)
 {
     static const double told_apart_max = 1e15;
     double number = json_number_value(value);
@@ -196,9 +193,9 @@ bool gs_is_whole(const json_t *value, int64_t *out)
 GS_FIELD_READER(gs_field_count)
 {
     int64_t count;
-    if (!gs_is_whole(value, &count))
-        gs_refuse_type(reader, value, place, json_is_real(value) ? "a whole number" : "a number");
-    else if (within(reader, place, field, (double)count, gs_print_count))
+    if (!gs_rules_is_whole(value, &count))
+        gs_rules_refuse_type(reader, value, path, json_is_real(value) ? "a whole number" : "a number");
+    else if (within(reader, path, field, (double)count, gs_units_print_count))
         *(uint64_t *)into = (uint64_t)count;
 }
 
@@ -206,25 +203,25 @@ GS_FIELD_READER(gs_field_number)
 {
     double number = json_number_value(value);
     if (!json_is_number(value))
-        gs_refuse_type(reader, value, place, "a number");
-    else if (within(reader, place, field, number, gs_print_count))
+        gs_rules_refuse_type(reader, value, path, "a number");
+    else if (within(reader, path, field, number, gs_units_print_count))
         *(double *)into = number;
 }
 
 /* ---- texts ----------------------------------------------------------------------------------------------------------- */
 
 /* The string that VALUE is, within FIELD's length; NULL with the error told. */
-static const char *text_of(struct gs_reader *reader, const json_t *value, const struct gs_place *place,
-                           const struct gs_field *field)
+static const char *text_of(struct gs_rules_reader *reader, const json_t *value,
+                           const struct gs_json_path *path, const struct gs_field *field)
 {
     size_t length = json_string_length(value);
     if (!json_is_string(value))
-        gs_refuse_type(reader, value, place, "a string");
+        gs_rules_refuse_type(reader, value, path, "a string");
     else if ((double)length < field->least)
-        gs_refuse(reader, place, GS_THE_VALUE, NULL, "\"%s\" is empty", field->key);
+        gs_rules_refuse(reader, path, GS_THE_VALUE, NULL, "\"%s\" is empty", field->key);
     else if ((double)length > field->most)
-        gs_refuse(reader, place, GS_THE_VALUE, NULL, "\"%.40s\" is longer than %u bytes", field->key,
-                  (unsigned)field->most);
+        gs_rules_refuse(reader, path, GS_THE_VALUE, NULL, "\"%.40s\" is longer than %u bytes", field->key,
+                        (unsigned)field->most);
     else
         return json_string_value(value);
     return NULL;
@@ -232,55 +229,59 @@ static const char *text_of(struct gs_reader *reader, const json_t *value, const 
 
 GS_FIELD_READER(gs_field_text)
 {
-    const char *text = text_of(reader, value, place, field);
+    const char *text = text_of(reader, value, path, field);
     if (text)
-        *(const char **)into = gs_keep_text(reader, text);
+        *(const char **)into = gs_rules_copy_text(reader, text);
 }
 
 GS_FIELD_READER(gs_field_aside)
 {
     (void)into;
-    (void)text_of(reader, value, place, field);
+    (void)text_of(reader, value, path, field);
 }
 
 GS_FIELD_READER(gs_field_elsewhere)
 {
-    (void)reader, (void)value, (void)place, (void)field, (void)into;
+    (void)reader, (void)value, (void)path, (void)field, (void)into;
 }
 
-/* ---- what depends on a metric ----------------------------------------------------------------------------------------------- */
+/* ---- what depends on a metric -----------------------------------------------------------------------------------------------
+ * */
 
-const struct gs_metric *gs_read_metric(struct gs_reader *reader, const json_t *value, const struct gs_place *place)
+const struct gs_metric *gs_rules_read_metric(struct gs_rules_reader *reader, const json_t *value,
+                                             const struct gs_json_path *path)
 {
     if (!json_is_string(value)) {
-        gs_refuse_type(reader, value, place, "the name of a metric");
+        gs_rules_refuse_type(reader, value, path, "the name of a metric");
         return NULL;
     }
     const char *name = json_string_value(value);
-    const struct gs_metric *metric = gs_metric_find(name);
+    const struct gs_metric *metric = gs_metrics_find(name);
     if (metric)
         return metric;
     char hint[96] = "";
-    const char *meant = gs_nearest(name, &gs_metrics[0].name, gs_metric_count(), sizeof gs_metrics[0]);
+    const char *meant =
+        gs_errors_nearest(name, &gs_metrics[0].name, gs_metrics_count(), sizeof gs_metrics[0]);
     if (!strncmp(name, "gauge:", 6))
         snprintf(hint, sizeof hint, "a gauge's name is 1 to 40 of a-z 0-9 . _ -");
     else if (meant)
         snprintf(hint, sizeof hint, "did you mean \"%s\"?", meant);
-    gs_refuse(reader, place, GS_THE_VALUE, hint, "unknown metric \"%.60s\"", name);
+    gs_rules_refuse(reader, path, GS_THE_VALUE, hint, "unknown metric \"%.60s\"", name);
     return NULL;
 }
 
 /* A window of ticks: FIELD's bounds. */
-static void read_ticks(struct gs_reader *reader, int64_t ticks, const struct gs_place *place,
+static void read_ticks(struct gs_rules_reader *reader, int64_t ticks, const struct gs_json_path *path,
                        const struct gs_field *field, struct gs_span *into)
 {
-    if (within(reader, place, field, (double)ticks, gs_print_count))
+    if (within(reader, path, field, (double)ticks, gs_units_print_count))
         *into = (struct gs_span){.ticks = (uint32_t)ticks};
 }
 
 /* A window of time: as many ticks at least, 30 days at most. */
-static void read_window_time(struct gs_reader *reader, const json_t *value, const struct gs_place *place,
-                             const struct gs_field *field, struct gs_span *into)
+static void read_window_time(struct gs_rules_reader *reader, const json_t *value,
+                             const struct gs_json_path *path, const struct gs_field *field,
+                             struct gs_span *into)
 {
     static const double window_ns_max = 30 * 86400e9;
     struct gs_unit_error error;
@@ -288,19 +289,19 @@ static void read_window_time(struct gs_reader *reader, const json_t *value, cons
     bounds.least *= (double)reader->rules->interval_ns;
     bounds.most = window_ns_max;
     int64_t ns;
-    if (gs_read_duration(json_string_value(value), &ns, &error))
-        refuse_unit(reader, place, &error);
-    else if (within(reader, place, &bounds, (double)ns, print_ns))
+    if (gs_units_read_duration(json_string_value(value), &ns, &error))
+        refuse_unit(reader, path, &error);
+    else if (within(reader, path, &bounds, (double)ns, print_ns))
         *into = (struct gs_span){.ns = ns};
 }
 
 GS_FIELD_READER(gs_field_span)
 {
     int64_t ticks;
-    if (gs_is_whole(value, &ticks))
-        read_ticks(reader, ticks, place, field, into);
+    if (gs_rules_is_whole(value, &ticks))
+        read_ticks(reader, ticks, path, field, into);
     else if (json_is_string(value))
-        read_window_time(reader, value, place, field, into);
+        read_window_time(reader, value, path, field, into);
     else
-        gs_refuse_type(reader, value, place, "a number of ticks or a duration such as \"10m\"");
+        gs_rules_refuse_type(reader, value, path, "a number of ticks or a duration such as \"10m\"");
 }

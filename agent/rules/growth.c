@@ -3,16 +3,17 @@
  *   Theil-Sen: the median of the slopes of all pairs of ticks in the window      fires when it is ≥ rate
  *   a rate such as "1%/h" is a share of the window's median: as much for a small server as for a large one
  *
- * A single spike, or a quarter of the ticks gone wrong, does not move it; a step does if it is as high as rate × over. All pairs of n points are n²/2 slopes, so
- * there are GS_SLOPE_POINTS_MAX of them at most: a window of time holds no more, each the mean of some ticks in a row; of
- * a window of more ticks than that, so many are looked at, evenly chosen, with the first and the last. */
+ * A single spike, or a quarter of the ticks gone wrong, does not move it; a step does if it is as high as rate × over. All
+ * pairs of n points are n²/2 slopes, so there are GS_SLOPE_POINTS_MAX of them at most: a window of time holds no more, each the
+ * mean of some ticks in a row; of a window of more ticks than that, so many are looked at, evenly chosen, with the first and
+ * the last. */
 #include "metrics/metrics.h"
 #include "rules/inside.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-struct written {
+struct growth_fields {
     const char *why;
     struct gs_slope slope;
     struct gs_span over;
@@ -24,10 +25,10 @@ static int read_slope(const char *text, const struct gs_metric *metric, struct g
 {
     slope->share = strchr(text, '%') != NULL;
     if (slope->share)
-        return gs_read_share_rate(text, &slope->per_second, error);
+        return gs_units_read_share_rate(text, &slope->per_second, error);
     if (metric->unit == GS_BYTES)
-        return gs_read_rate(text, &slope->per_second, error);
-    return gs_read_count_rate(text, &slope->per_second, error);
+        return gs_units_read_rate(text, &slope->per_second, error);
+    return gs_units_read_count_rate(text, &slope->per_second, error);
 }
 
 GS_FIELD_READER(gs_field_slope)
@@ -38,33 +39,36 @@ GS_FIELD_READER(gs_field_slope)
     if (!metric)
         return;
     if (!json_is_string(value)) {
-        gs_refuse_type(reader, value, place,
-                       metric->unit == GS_BYTES ? "a rate such as \"1MiB/min\"" : "a rate such as \"10/min\"");
+        gs_rules_refuse_type(reader, value, path,
+                             metric->unit == GS_BYTES ? "a rate such as \"1MiB/min\""
+                                                      : "a rate such as \"10/min\"");
         return;
     }
     if (read_slope(json_string_value(value), metric, &slope, &error))
-        gs_refuse(reader, place, GS_THE_VALUE, error.hint, "%s", error.why);
+        gs_rules_refuse(reader, path, GS_THE_VALUE, error.hint, "%s", error.why);
     else if (slope.per_second <= 0)
-        gs_refuse(reader, place, GS_THE_VALUE, NULL, "\"%s\" must be more than nothing", field->key);
+        gs_rules_refuse(reader, path, GS_THE_VALUE, NULL, "\"%s\" must be more than nothing", field->key);
     else
         *(struct gs_slope *)into = slope;
 }
 
-void gs_growth_read(struct gs_reader *reader, const json_t *value, const struct gs_place *place,
-                    const struct gs_subject *subject, struct gs_condition *condition)
+void gs_rules_growth_read(struct gs_rules_reader *reader, const json_t *value,
+                          const struct gs_json_path *path, const struct gs_subject *subject,
+                          struct gs_condition *condition)
 {
     // clang-format off
     const struct gs_field fields[] = {
-        {"rate", gs_field_slope, offsetof(struct written, slope), 0, 0, false, subject},
-        {"over", gs_field_span,  offsetof(struct written, over), 3, GS_WINDOW_POINTS_MAX, false, NULL},
-        GS_FIELD_WHY(struct written),
+        {"rate", gs_field_slope, offsetof(struct growth_fields, slope), 0, 0, false, subject},
+        {"over", gs_field_span,  offsetof(struct growth_fields, over), 3, GS_WINDOW_POINTS_MAX, false, NULL},
+        GS_FIELD_WHY(struct growth_fields),
     };
     // clang-format on
-    struct written written = {.over.ns = 600 * 1000000000LL};
-    if (!gs_read_fields(reader, value, place, GS_FIELDS(fields), &written))
+    struct growth_fields written = {.over.ns = 600 * 1000000000LL};
+    if (!gs_rules_read_fields(reader, value, path, GS_FIELDS(fields), &written))
         return;
     if (!json_object_get(value, "rate"))
-        gs_refuse(reader, place, GS_THE_VALUE, "add \"rate\": \"1MiB/min\"", "\"growth\" needs \"rate\"");
+        gs_rules_refuse(reader, path, GS_THE_VALUE, "add \"rate\": \"1MiB/min\"",
+                        "\"growth\" needs \"rate\"");
     condition->over = written.over;
     condition->growth = written.slope;
 }
@@ -72,7 +76,7 @@ void gs_growth_read(struct gs_reader *reader, const json_t *value, const struct 
 /* The window's tick number I of COUNT evenly chosen ones. */
 static const struct gs_point *chosen(const struct gs_window *window, size_t i, size_t count)
 {
-    return gs_window_at(window, count > 1 ? i * (window->count - 1) / (count - 1) : 0);
+    return gs_rules_window_at(window, count > 1 ? i * (window->count - 1) / (count - 1) : 0);
 }
 
 static double middle_ns(const struct gs_point *point)
@@ -87,7 +91,7 @@ static double work_out(const struct gs_window *window, double *scratch, double *
     size_t count = window->count < GS_SLOPE_POINTS_MAX ? window->count : GS_SLOPE_POINTS_MAX, slopes = 0;
     for (size_t i = 0; i < count; i++) {
         at_ns[i] = middle_ns(chosen(window, i, count));
-        value[i] = gs_point_value(chosen(window, i, count));
+        value[i] = gs_rules_point_value(chosen(window, i, count));
     }
     for (size_t i = 0; i + 1 < count; i++)
         for (size_t j = i + 1; j < count; j++)
@@ -107,22 +111,24 @@ static double slope(struct gs_window *window, double *scratch)
     return window->slope.per_second;
 }
 
-struct gs_finding gs_growth_judge(const struct gs_condition *condition, const struct gs_sight *sight)
+struct gs_evaluation gs_rules_growth_judge(const struct gs_condition *condition,
+                                           const struct gs_condition_inputs *inputs)
 {
-    struct gs_finding finding = {.answer = GS_CANNOT_TELL, .line = NAN};
-    if (!gs_window_ready(sight->window, sight->now_ns))
-        return finding;
-    finding.measured = slope(sight->window, sight->scratch);
-    if (isnan(finding.measured))
-        return finding;
-    finding.usual = sight->window->slope.median;
-    finding.spread = condition->growth.per_second * (condition->growth.share ? fabs(finding.usual) : 1);
-    finding.window_ns = gs_window_reach(sight->window, sight->now_ns);
+    struct gs_evaluation evaluation = {.answer = GS_CANNOT_TELL, .line = NAN};
+    if (!gs_rules_window_ready(inputs->window, inputs->now_ns))
+        return evaluation;
+    evaluation.measured = slope(inputs->window, inputs->scratch);
+    if (isnan(evaluation.measured))
+        return evaluation;
+    evaluation.usual = inputs->window->slope.median;
+    evaluation.spread = condition->growth.per_second * (condition->growth.share ? fabs(evaluation.usual) : 1);
+    evaluation.window_ns = gs_rules_window_reach(inputs->window, inputs->now_ns);
     // the last bits of a division must not decide about a ramp that grows by just the rate; what stands still does not grow
-    bool grows = finding.measured > 0 && finding.measured >= finding.spread * (1 - 1e-9);
-    finding.answer = grows ? GS_YES : GS_NO;
-    finding.line = sight->value - (finding.measured - finding.spread) * (double)finding.window_ns / 1e9;
-    return finding;
+    bool grows = evaluation.measured > 0 && evaluation.measured >= evaluation.spread * (1 - 1e-9);
+    evaluation.answer = grows ? GS_YES : GS_NO;
+    evaluation.line =
+        inputs->value - (evaluation.measured - evaluation.spread) * (double)evaluation.window_ns / 1e9;
+    return evaluation;
 }
 
 /* "1.2 MiB/min", or by the hour where a minute shows nothing. */
@@ -130,47 +136,48 @@ static const char *print_slope(double per_second, enum gs_unit unit, char out[2 
 {
     char amount[GS_UNIT_TEXT];
     bool slow = per_second * 60 < 1 && per_second * 60 > -1;
-    snprintf(out, 2 * GS_UNIT_TEXT, "%s/%s", gs_print_value(per_second * (slow ? 3600 : 60), unit, amount),
-             slow ? "h" : "min");
+    snprintf(out, 2 * GS_UNIT_TEXT, "%s/%s",
+             gs_units_print_value(per_second * (slow ? 3600 : 60), unit, amount), slow ? "h" : "min");
     return out;
 }
 
-void gs_growth_explain(const struct gs_condition *condition, const struct gs_sight *sight,
-                       const struct gs_finding *finding, char *out, size_t size)
+void gs_rules_growth_explain(const struct gs_condition *condition, const struct gs_condition_inputs *inputs,
+                             const struct gs_evaluation *evaluation, char *out, size_t size)
 {
     char value[GS_UNIT_TEXT], over[GS_UNIT_TEXT], held[GS_UNIT_TEXT];
     char found[2 * GS_UNIT_TEXT], wanted[2 * GS_UNIT_TEXT], usual[GS_UNIT_TEXT], share[GS_UNIT_TEXT];
     char of_usual[3 * GS_UNIT_TEXT] = "";
-    if (finding->answer == GS_CANNOT_TELL) {
-        gs_window_explain(sight->window, sight->now_ns, out, size);
+    if (evaluation->answer == GS_CANNOT_TELL) {
+        gs_rules_window_explain(inputs->window, inputs->now_ns, out, size);
         return;
     }
-    gs_print_value(sight->value, sight->unit, value);
-    print_slope(finding->measured, sight->unit, found);
-    print_slope(finding->spread, sight->unit, wanted);
+    gs_units_print_value(inputs->value, inputs->unit, value);
+    print_slope(evaluation->measured, inputs->unit, found);
+    print_slope(evaluation->spread, inputs->unit, wanted);
     if (condition->growth.share)
         snprintf(of_usual, sizeof of_usual, " (%s/h of the median %s)",
-                 gs_print_percent(condition->growth.per_second * 3600, share),
-                 gs_print_value(finding->usual, sight->unit, usual));
-    gs_print_span(condition->over, over);
-    if (finding->answer == GS_YES)
+                 gs_units_print_percent(condition->growth.per_second * 3600, share),
+                 gs_units_print_value(evaluation->usual, inputs->unit, usual));
+    gs_rules_print_span(condition->over, over);
+    if (evaluation->answer == GS_YES)
         snprintf(out, size, "%s %s has grown by %s over the %s before%s; the rule fires from %s%s",
-                 sight->metric, value, found, over, gs_print_held(sight, held), wanted, of_usual);
+                 inputs->metric, value, found, over, gs_rules_print_held(inputs, held), wanted, of_usual);
     else
         snprintf(out, size, "grows by %s over %s, fires from %s%s", found, over, wanted, of_usual);
 }
 
 /* A slope that could not go on for the window's time. */
-void gs_growth_advise(const struct gs_advisor *advisor, const struct gs_condition *condition,
-                      const struct gs_place *place)
+void gs_rules_growth_advise(const struct gs_advisor *advisor, const struct gs_condition *condition,
+                            const struct gs_json_path *path)
 {
     const struct gs_rule *rule = advisor->rule;
-    struct gs_range reach = gs_reach_of(advisor, gs_metric_find(rule->metric));
-    struct gs_place rate = {.up = place, .key = "rate"};
-    double grown = condition->growth.per_second * (double)gs_span_ns(advisor, condition->over) / 1e9;
+    struct gs_range reach = gs_rules_reachable_values(advisor, gs_metrics_find(rule->metric));
+    struct gs_json_path rate = {.up = path, .key = "rate"};
+    double grown = condition->growth.per_second * (double)gs_rules_span_ns(advisor, condition->over) / 1e9;
     char over[GS_UNIT_TEXT], amount[GS_UNIT_TEXT], most[GS_UNIT_TEXT];
     if (!condition->growth.share && grown > reach.to - reach.from)
-        gs_advise(advisor, &rate, NULL, "\"rate\" cannot go on over %s: that makes %s, and %s is at most %s",
-                  gs_print_span(condition->over, over), gs_print_value(grown, rule->unit, amount), rule->metric,
-                  gs_print_value(reach.to, rule->unit, most));
+        gs_rules_warn_at(
+            advisor, &rate, NULL, "\"rate\" cannot go on over %s: that makes %s, and %s is at most %s",
+            gs_rules_print_span(condition->over, over), gs_units_print_value(grown, rule->unit, amount),
+            rule->metric, gs_units_print_value(reach.to, rule->unit, most));
 }

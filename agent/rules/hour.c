@@ -6,7 +6,7 @@
 
 static const int64_t hour_ns = 3600 * 1000000000LL;
 
-int gs_hour_init(struct gs_hour *hour, uint64_t room)
+int gs_rules_hour_init(struct gs_hour *hour, uint64_t room)
 {
     *hour = (struct gs_hour){.room = room, .full_until_ns = INT64_MIN};
     if (room == 0)
@@ -15,13 +15,13 @@ int gs_hour_init(struct gs_hour *hour, uint64_t room)
     return hour->time_ns ? 0 : -ENOMEM;
 }
 
-void gs_hour_fini(struct gs_hour *hour)
+void gs_rules_hour_fini(struct gs_hour *hour)
 {
     gs_free(hour->time_ns);
     *hour = (struct gs_hour){0};
 }
 
-bool gs_hour_has_room(const struct gs_hour *hour, int64_t now_ns)
+bool gs_rules_hour_has_room(const struct gs_hour *hour, int64_t now_ns)
 {
     if (hour->room == 0)
         return true;
@@ -30,7 +30,7 @@ bool gs_hour_has_room(const struct gs_hour *hour, int64_t now_ns)
     return hour->count < hour->room || now_ns - hour->time_ns[hour->next] >= hour_ns;
 }
 
-void gs_hour_add(struct gs_hour *hour, int64_t now_ns)
+void gs_rules_hour_add(struct gs_hour *hour, int64_t now_ns)
 {
     if (hour->room == 0)
         return;
@@ -39,7 +39,7 @@ void gs_hour_add(struct gs_hour *hour, int64_t now_ns)
     hour->count += hour->count < hour->room;
 }
 
-void gs_hour_take_back(struct gs_hour *hour)
+void gs_rules_hour_take_back(struct gs_hour *hour)
 {
     if (hour->count == 0)
         return;
@@ -48,9 +48,9 @@ void gs_hour_take_back(struct gs_hour *hour)
 }
 
 /* The other processes' incidents are asked for anew, by the limit as it is now. */
-void gs_hour_adopt(struct gs_hour *hour, const struct gs_hour *old)
+void gs_rules_hour_adopt(struct gs_hour *hour, const struct gs_hour *old)
 {
     hour->count = hour->next = 0;
     for (size_t i = 0; i < old->count; i++)
-        gs_hour_add(hour, old->time_ns[(old->next + old->room - old->count + i) % old->room]);
+        gs_rules_hour_add(hour, old->time_ns[(old->next + old->room - old->count + i) % old->room]);
 }

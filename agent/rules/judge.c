@@ -7,7 +7,7 @@
  *   a rule's course:   watching ──fires──▶ busy ──incident over──▶ cooling ──▶ watching
  *
  * A missing value is a gap: it neither holds nor breaks a hold, and no window gets it.
- * Who: the watcher once a tick, replay. Nothing is allocated here after gs_judge_new. */
+ * Who: the watcher once a tick, replay. Nothing is allocated here after gs_rules_judge_new. */
 #include "base/memory.h"
 #include "metrics/metrics.h"
 #include "rules/inside.h"
@@ -17,19 +17,20 @@
 
 /* ---- making one ------------------------------------------------------------------------------------------------------- */
 
-static bool make_record(const struct gs_rules *rules, const struct gs_rule *rule, struct gs_record *record)
+static bool make_record(const struct gs_rules *rules, const struct gs_rule *rule,
+                        struct gs_rule_record *record)
 {
     record->value = record->unless_value = record->incident_value = record->value_before = NAN;
     record->cool_until_ns = INT64_MIN;
     record->trial = gs_alloc(rule->condition_count * sizeof *record->trial);
-    if (!record->trial || gs_hour_init(&record->hour, rule->hold_off->max_per_hour))
+    if (!record->trial || gs_rules_hour_init(&record->hour, rule->suppression->max_per_hour))
         return false;
     for (size_t i = 0; i < rule->condition_count; i++) {
-        record->trial[i].finding.line = NAN;
+        record->trial[i].evaluation.line = NAN;
         record->trial[i].due_ns = INT64_MIN;
         const struct gs_condition *condition = &rule->condition[i];
-        if (gs_window_init(&record->trial[i].window, condition->over, condition->kind->points,
-                           rules->interval_ns))
+        if (gs_rules_window_init(&record->trial[i].window, condition->over, condition->kind->points,
+                                 rules->interval_ns))
             return false;
     }
     return true;
@@ -40,7 +41,7 @@ static bool make_records(struct gs_judge *judge)
     const struct gs_rules *rules = judge->rules;
     judge->record = gs_alloc(rules->rule_count * sizeof *judge->record);
     judge->scratch = gs_alloc(GS_SCRATCH * sizeof *judge->scratch);
-    if (!judge->record || !judge->scratch || gs_hour_init(&judge->hour, rules->incidents.max_per_hour))
+    if (!judge->record || !judge->scratch || gs_rules_hour_init(&judge->hour, rules->incidents.max_per_hour))
         return false;
     for (size_t i = 0; i < rules->rule_count; i++)
         if (!make_record(rules, &rules->rule[i], &judge->record[i]))
@@ -48,7 +49,7 @@ static bool make_records(struct gs_judge *judge)
     return true;
 }
 
-struct gs_judge *gs_judge_new(const struct gs_rules *rules, uint64_t limit_bytes)
+struct gs_judge *gs_rules_judge_new(const struct gs_rules *rules, uint64_t limit_bytes)
 {
     struct gs_judge *judge = gs_alloc(sizeof *judge);
     if (!judge)
@@ -57,65 +58,68 @@ struct gs_judge *gs_judge_new(const struct gs_rules *rules, uint64_t limit_bytes
     judge->limit[GS_OF_MEMORY_LIMIT] = limit_bytes;
     if (make_records(judge))
         return judge;
-    gs_judge_free(judge);
+    gs_rules_judge_free(judge);
     return NULL;
 }
 
-void gs_judge_set_limit(struct gs_judge *judge, enum gs_share share, uint64_t limit)
+void gs_rules_judge_set_limit(struct gs_judge *judge, enum gs_share share, uint64_t limit)
 {
     judge->limit[share] = limit;
 }
 
-static void free_record(const struct gs_rule *rule, struct gs_record *record)
+static void free_record(const struct gs_rule *rule, struct gs_rule_record *record)
 {
     for (size_t i = 0; record->trial && i < rule->condition_count; i++)
-        gs_window_fini(&record->trial[i].window);
+        gs_rules_window_fini(&record->trial[i].window);
     gs_free(record->trial);
-    gs_hour_fini(&record->hour);
+    gs_rules_hour_fini(&record->hour);
 }
 
-void gs_judge_free(struct gs_judge *judge)
+void gs_rules_judge_free(struct gs_judge *judge)
 {
     if (!judge)
         return;
     for (size_t i = 0; judge->record && i < judge->rules->rule_count; i++)
         free_record(&judge->rules->rule[i], &judge->record[i]);
-    gs_hour_fini(&judge->hour);
+    gs_rules_hour_fini(&judge->hour);
     gs_free(judge->record);
     gs_free(judge->scratch);
     gs_free(judge);
 }
 
-/* ---- one condition ---------------------------------------------------------------------------------------------------------- */
+/* ---- one condition ----------------------------------------------------------------------------------------------------------
+ * */
 
-struct gs_sight gs_judge_sight(const struct gs_judge *judge, size_t rule, size_t condition, int64_t now_ns)
+struct gs_condition_inputs gs_rules_judge_sight(const struct gs_judge *judge, size_t rule, size_t condition,
+                                                int64_t now_ns)
 {
     const struct gs_rule *the_rule = &judge->rules->rule[rule];
-    struct gs_trial *trial = &judge->record[rule].trial[condition];
-    return (struct gs_sight){.now_ns = now_ns,
-                             .value = judge->record[rule].value,
-                             .metric = the_rule->metric,
-                             .unit = the_rule->unit,
-                             .limit = judge->limit[the_rule->share],
-                             .window = &trial->window,
-                             .due_ns = trial->due_ns,
-                             .held_ns = the_rule->for_ns ? trial->held_ns : 0,
-                             .scratch = judge->scratch};
+    struct gs_condition_state *trial = &judge->record[rule].trial[condition];
+    return (struct gs_condition_inputs){.now_ns = now_ns,
+                                        .value = judge->record[rule].value,
+                                        .metric = the_rule->metric,
+                                        .unit = the_rule->unit,
+                                        .limit = judge->limit[the_rule->share],
+                                        .window = &trial->window,
+                                        .due_ns = trial->due_ns,
+                                        .held_ns = the_rule->for_ns ? trial->held_ns : 0,
+                                        .scratch = judge->scratch};
 }
 
 /* Note what the condition said at NOW_NS, and for how long it has said so. */
-static void keep_finding(struct gs_trial *trial, struct gs_finding finding, int64_t now_ns, int64_t step_ns)
+static void keep_finding(struct gs_condition_state *trial, struct gs_evaluation evaluation, int64_t now_ns,
+                         int64_t step_ns)
 {
     trial->judged = true;
-    trial->finding = finding;
-    if (finding.answer == GS_CANNOT_TELL)
+    trial->evaluation = evaluation;
+    if (evaluation.answer == GS_CANNOT_TELL)
         return;
     bool held_before = trial->holds;
-    trial->holds = finding.answer == GS_YES;
+    trial->holds = evaluation.answer == GS_YES;
     if (!trial->holds || !held_before)
         trial->held_ns = 0;
     else
-        trial->held_ns += gs_tick_stands_for(now_ns - trial->told_ns, step_ns);
+        trial->held_ns += gs_rules_tick_stands_for(now_ns - trial->told_ns, step_ns);
     if (!trial->holds)
         trial->quiet = true;
     trial->told_ns = now_ns;
@@ -131,35 +135,36 @@ static void judge_condition(struct gs_judge *judge, size_t rule, size_t at, cons
 {
     int64_t now_ns = tick->time_ns;
     const struct gs_condition *condition = &judge->rules->rule[rule].condition[at];
-    struct gs_trial *trial = &judge->record[rule].trial[at];
+    struct gs_condition_state *trial = &judge->record[rule].trial[at];
     if (trial->due_ns == INT64_MIN && condition->kind->without_metric)
         trial->due_ns = now_ns + condition->every.ns;
-    struct gs_sight sight = gs_judge_sight(judge, rule, at, now_ns);
-    keep_finding(trial, condition->kind->judge(condition, &sight), now_ns, step_of(judge, tick));
+    struct gs_condition_inputs inputs = gs_rules_judge_sight(judge, rule, at, now_ns);
+    keep_finding(trial, condition->kind->judge(condition, &inputs), now_ns, step_of(judge, tick));
 }
 
 /* Judge all conditions of the rule that can be judged with VALUE; then the windows may have it. */
 static void judge_conditions(struct gs_judge *judge, size_t rule, const struct gs_tick *tick, double value)
 {
     const struct gs_rule *the_rule = &judge->rules->rule[rule];
-    struct gs_record *record = &judge->record[rule];
+    struct gs_rule_record *record = &judge->record[rule];
     if (!isnan(value))
         record->value = value;
     for (size_t i = 0; i < the_rule->condition_count; i++) {
         if (!isnan(value) || the_rule->condition[i].kind->without_metric)
             judge_condition(judge, rule, i, tick);
         if (!isnan(value) && !tick->capturing && !record->busy && !tick->early)
-            gs_window_add(&record->trial[i].window, tick->time_ns, value, step_of(judge, tick));
+            gs_rules_window_add(&record->trial[i].window, tick->time_ns, value, step_of(judge, tick));
     }
 }
 
-/* ---- may it fire? -------------------------------------------------------------------------------------------------------------- */
+/* ---- may it fire?
+ * -------------------------------------------------------------------------------------------------------------- */
 
-bool gs_judge_may_again(const struct gs_rule *rule, const struct gs_record *record, size_t condition,
-                        double *line)
+bool gs_rules_judge_may_again(const struct gs_rule *rule, const struct gs_rule_record *record,
+                              size_t condition, double *line)
 {
     const struct gs_condition_kind *kind = rule->condition[condition].kind;
-    double last = record->incident_value, again = rule->hold_off->again;
+    double last = record->incident_value, again = rule->suppression->again;
     *line = NAN;
     if (isnan(last) || isnan(again) || kind->without_metric || record->trial[condition].quiet)
         return true;
@@ -168,28 +173,31 @@ bool gs_judge_may_again(const struct gs_rule *rule, const struct gs_record *reco
     return further >= step && further > 0;
 }
 
-bool gs_judge_held(const struct gs_rule *rule, const struct gs_record *record, size_t condition, int64_t step_ns)
+bool gs_rules_judge_held(const struct gs_rule *rule, const struct gs_rule_record *record, size_t condition,
+                         int64_t step_ns)
 {
     int64_t early_ns = step_ns / 20; // ticks are not punctual to the microsecond
     return rule->condition[condition].kind->without_metric ||
            record->trial[condition].held_ns + early_ns >= rule->for_ns;
 }
 
-static bool is_ready(const struct gs_judge *judge, size_t rule, size_t at, const struct gs_tick *tick, double value)
+static bool is_ready(const struct gs_judge *judge, size_t rule, size_t at, const struct gs_tick *tick,
+                     double value)
 {
     const struct gs_rule *the_rule = &judge->rules->rule[rule];
-    const struct gs_record *record = &judge->record[rule];
+    const struct gs_rule_record *record = &judge->record[rule];
     bool by_the_clock = the_rule->condition[at].kind->without_metric;
     double line;
-    if (record->trial[at].finding.answer != GS_YES || (isnan(value) && !by_the_clock))
+    if (record->trial[at].evaluation.answer != GS_YES || (isnan(value) && !by_the_clock))
         return false;
-    return gs_judge_held(the_rule, record, at, step_of(judge, tick)) && gs_judge_may_again(the_rule, record, at, &line);
+    return gs_rules_judge_held(the_rule, record, at, step_of(judge, tick)) &&
+           gs_rules_judge_may_again(the_rule, record, at, &line);
 }
 
 /* The first condition that would fire the rule now; SIZE_MAX: none. */
 static size_t find_ready(const struct gs_judge *judge, size_t rule, const struct gs_tick *tick, double value)
 {
-    const struct gs_record *record = &judge->record[rule];
+    const struct gs_rule_record *record = &judge->record[rule];
     if (record->busy || tick->time_ns < record->cool_until_ns)
         return SIZE_MAX;
     for (size_t i = 0; i < judge->rules->rule[rule].condition_count; i++)
@@ -202,21 +210,21 @@ static size_t find_ready(const struct gs_judge *judge, size_t rule, const struct
 static enum gs_held_back what_holds_back(const struct gs_judge *judge, size_t rule,
                                          const struct gs_tick *tick, double value)
 {
-    const struct gs_hold_off *hold_off = judge->rules->rule[rule].hold_off;
-    struct gs_record *record = &judge->record[rule];
+    const struct gs_suppression *suppression = judge->rules->rule[rule].suppression;
+    struct gs_rule_record *record = &judge->record[rule];
     uint64_t limit = judge->limit[judge->rules->rule[rule].share],
-             unless_limit = judge->limit[hold_off->unless.share];
-    if (value > gs_threshold_line(&hold_off->unless_above, limit))
+             unless_limit = judge->limit[suppression->unless.share];
+    if (value > gs_rules_threshold_line(&suppression->unless_above, limit))
         return GS_BY_UNLESS_ABOVE;
-    if (hold_off->unless.metric) {
-        double other = record->unless_value = tick->value[hold_off->unless.metric_index];
-        if (other > gs_threshold_line(&hold_off->unless.above, unless_limit) ||
-            other < gs_threshold_line(&hold_off->unless.below, unless_limit))
+    if (suppression->unless.metric) {
+        double other = record->unless_value = tick->value[suppression->unless.metric_index];
+        if (other > gs_rules_threshold_line(&suppression->unless.above, unless_limit) ||
+            other < gs_rules_threshold_line(&suppression->unless.below, unless_limit))
             return GS_BY_UNLESS;
     }
-    if (!gs_hour_has_room(&record->hour, tick->time_ns))
+    if (!gs_rules_hour_has_room(&record->hour, tick->time_ns))
         return GS_BY_RULES_HOUR;
-    if (!gs_hour_has_room(&judge->hour, tick->time_ns))
+    if (!gs_rules_hour_has_room(&judge->hour, tick->time_ns))
         return GS_BY_ALL_HOUR;
     return GS_NOT_HELD_BACK;
 }
@@ -224,31 +232,33 @@ static enum gs_held_back what_holds_back(const struct gs_judge *judge, size_t ru
 /* True when the rule is held back. However long that lasts, it is one suppression: one incident that was not. */
 static bool is_held_back(struct gs_judge *judge, size_t rule, const struct gs_tick *tick, double value)
 {
-    struct gs_record *record = &judge->record[rule];
+    struct gs_rule_record *record = &judge->record[rule];
     enum gs_held_back before = record->held_back;
     record->held_back = what_holds_back(judge, rule, tick, value);
     record->suppressed += record->held_back != GS_NOT_HELD_BACK && before == GS_NOT_HELD_BACK;
     return record->held_back != GS_NOT_HELD_BACK;
 }
 
-/* ---- firing ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- firing
+ * ---------------------------------------------------------------------------------------------------------------------- */
 
 static void write_verdict(const struct gs_judge *judge, size_t rule, size_t at, int64_t now_ns, double value,
                           struct gs_verdict *out)
 {
     const struct gs_condition *condition = &judge->rules->rule[rule].condition[at];
-    const struct gs_finding *finding = &judge->record[rule].trial[at].finding;
-    struct gs_sight sight = gs_judge_sight(judge, rule, at, now_ns);
+    const struct gs_evaluation *evaluation = &judge->record[rule].trial[at].evaluation;
+    struct gs_condition_inputs inputs = gs_rules_judge_sight(judge, rule, at, now_ns);
     *out = (struct gs_verdict){.rule = rule,
                                .condition = condition->kind->name,
                                .value = value,
-                               .line = finding->line,
-                               .window_ns = finding->window_ns};
-    condition->kind->explain(condition, &sight, finding, out->reason, sizeof out->reason);
+                               .line = evaluation->line,
+                               .window_ns = evaluation->window_ns};
+    condition->kind->explain(condition, &inputs, evaluation, out->reason, sizeof out->reason);
 }
 
 /* The next due time behind NOW_NS, in step with the first. */
-static void set_next_due(const struct gs_condition *condition, struct gs_trial *trial, int64_t now_ns)
+static void set_next_due(const struct gs_condition *condition, struct gs_condition_state *trial,
+                         int64_t now_ns)
 {
     if (condition->kind->without_metric && now_ns >= trial->due_ns)
         trial->due_ns += ((now_ns - trial->due_ns) / condition->every.ns + 1) * condition->every.ns;
@@ -257,14 +267,14 @@ static void set_next_due(const struct gs_condition *condition, struct gs_trial *
 static void fire(struct gs_judge *judge, size_t rule, int64_t now_ns, double value)
 {
     const struct gs_rule *the_rule = &judge->rules->rule[rule];
-    struct gs_record *record = &judge->record[rule];
+    struct gs_rule_record *record = &judge->record[rule];
     record->busy = true;
     record->fired++;
     record->value_before = record->incident_value;
     if (!isnan(value))
         record->incident_value = value;
-    gs_hour_add(&record->hour, now_ns);
-    gs_hour_add(&judge->hour, now_ns);
+    gs_rules_hour_add(&record->hour, now_ns);
+    gs_rules_hour_add(&judge->hour, now_ns);
     for (size_t i = 0; i < the_rule->condition_count; i++) {
         record->trial[i].quiet_before = record->trial[i].quiet;
         record->trial[i].quiet = false;
@@ -294,7 +304,7 @@ static bool judge_rule(struct gs_judge *judge, size_t rule, const struct gs_tick
     return true;
 }
 
-size_t gs_judge_tick(struct gs_judge *judge, const struct gs_tick *tick, struct gs_verdict *verdicts)
+size_t gs_rules_judge_tick(struct gs_judge *judge, const struct gs_tick *tick, struct gs_verdict *verdicts)
 {
     size_t fired = 0;
     for (size_t i = 0; i < judge->rules->rule_count; i++)
@@ -302,28 +312,29 @@ size_t gs_judge_tick(struct gs_judge *judge, const struct gs_tick *tick, struct 
     return fired;
 }
 
-void gs_judge_incident_over(struct gs_judge *judge, size_t rule, int64_t end_ns)
+void gs_rules_judge_incident_over(struct gs_judge *judge, size_t rule, int64_t end_ns)
 {
     judge->record[rule].busy = false;
     judge->record[rule].cool_until_ns = end_ns + judge->rules->rule[rule].cooldown_ns;
 }
 
-void gs_judge_incident_failed(struct gs_judge *judge, size_t rule, int64_t end_ns)
+void gs_rules_judge_incident_failed(struct gs_judge *judge, size_t rule, int64_t end_ns)
 {
-    gs_judge_incident_over(judge, rule, end_ns);
+    gs_rules_judge_incident_over(judge, rule, end_ns);
     judge->record[rule].incident_value = NAN;
 }
 
-void gs_judge_incident_denied(struct gs_judge *judge, size_t rule, enum gs_hour_room room, int64_t until_ns)
+void gs_rules_judge_incident_denied(struct gs_judge *judge, size_t rule, enum gs_hour_room room,
+                                    int64_t until_ns)
 {
-    struct gs_record *record = &judge->record[rule];
+    struct gs_rule_record *record = &judge->record[rule];
     record->busy = false;
     record->fired--;
     record->incident_value = record->value_before;
     record->suppressed++;
     record->held_back = room == GS_HOUR_OF_RULE_FULL ? GS_BY_RULES_HOUR : GS_BY_ALL_HOUR;
-    gs_hour_take_back(&record->hour);
-    gs_hour_take_back(&judge->hour);
+    gs_rules_hour_take_back(&record->hour);
+    gs_rules_hour_take_back(&judge->hour);
     (room == GS_HOUR_OF_RULE_FULL ? &record->hour : &judge->hour)->full_until_ns = until_ns;
     for (size_t i = 0; i < judge->rules->rule[rule].condition_count; i++) {
         record->trial[i].quiet = record->trial[i].quiet_before;
@@ -331,26 +342,27 @@ void gs_judge_incident_denied(struct gs_judge *judge, size_t rule, enum gs_hour_
     }
 }
 
-/* ---- the alarm -------------------------------------------------------------------------------------------------------------------- */
+/* ---- the alarm
+ * -------------------------------------------------------------------------------------------------------------------- */
 
 /* The line of the rule's "above" if crossing it would fire the rule; NAN else. */
 static double armed_line(const struct gs_judge *judge, size_t rule, int64_t now_ns)
 {
     const struct gs_rule *the_rule = &judge->rules->rule[rule];
-    const struct gs_record *record = &judge->record[rule];
+    const struct gs_rule_record *record = &judge->record[rule];
     if (!the_rule->metric || strcmp(the_rule->metric, "heap_in_use") != 0 || record->busy ||
-        now_ns < record->cool_until_ns || !gs_hour_has_room(&record->hour, now_ns))
+        now_ns < record->cool_until_ns || !gs_rules_hour_has_room(&record->hour, now_ns))
         return NAN;
     for (size_t i = 0; i < the_rule->condition_count; i++)
         if (!strcmp(the_rule->condition[i].kind->name, "above") && !record->trial[i].holds)
-            return gs_threshold_line(&the_rule->condition[i].threshold, judge->limit[the_rule->share]);
+            return gs_rules_threshold_line(&the_rule->condition[i].threshold, judge->limit[the_rule->share]);
     return NAN;
 }
 
-uint64_t gs_judge_alarm_line(const struct gs_judge *judge, int64_t now_ns)
+uint64_t gs_rules_judge_alarm_line(const struct gs_judge *judge, int64_t now_ns)
 {
     double lowest = INFINITY;
-    for (size_t i = 0; i < judge->rules->rule_count && gs_hour_has_room(&judge->hour, now_ns); i++) {
+    for (size_t i = 0; i < judge->rules->rule_count && gs_rules_hour_has_room(&judge->hour, now_ns); i++) {
         double line = armed_line(judge, i, now_ns);
         if (line < lowest)
             lowest = line;

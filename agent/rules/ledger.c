@@ -14,7 +14,7 @@
 #define HOUR_NS (3600 * GS_NS_PER_S)
 enum { KEPT_OF_A_RULE = 4 }; // however old: cooldowns may be longer than an hour
 
-void gs_ledger_fini(struct gs_ledger *ledger)
+void gs_rules_ledger_fini(struct gs_ledger *ledger)
 {
     gs_free(ledger->incident);
     gs_free(ledger->due);
@@ -27,7 +27,7 @@ static bool in_the_last_hour(const struct gs_ledger_incident *incident, int64_t 
 }
 
 /* The clock may have been set back since: what has not come yet is taken for what has just been. */
-static void put_into_the_past(struct gs_ledger_incident *incident, int64_t now_ns)
+static void clamp_to_now(struct gs_ledger_incident *incident, int64_t now_ns)
 {
     if (incident->began_ns > now_ns)
         incident->began_ns = now_ns;
@@ -38,7 +38,7 @@ static void put_into_the_past(struct gs_ledger_incident *incident, int64_t now_n
 }
 
 /* Is number AT one of its rule's last few? */
-static bool is_among_the_last(const struct gs_ledger *ledger, size_t at)
+static bool is_recent_of_its_rule(const struct gs_ledger *ledger, size_t at)
 {
     unsigned later = 0;
     for (size_t i = at + 1; i < ledger->count && later < KEPT_OF_A_RULE; i++)
@@ -46,12 +46,12 @@ static bool is_among_the_last(const struct gs_ledger *ledger, size_t at)
     return later < KEPT_OF_A_RULE;
 }
 
-void gs_ledger_tidy(struct gs_ledger *ledger, int64_t now_ns)
+void gs_rules_ledger_tidy(struct gs_ledger *ledger, int64_t now_ns)
 {
     size_t kept = 0;
     for (size_t i = 0; i < ledger->count; i++) {
-        put_into_the_past(&ledger->incident[i], now_ns);
-        if (in_the_last_hour(&ledger->incident[i], now_ns) || is_among_the_last(ledger, i))
+        clamp_to_now(&ledger->incident[i], now_ns);
+        if (in_the_last_hour(&ledger->incident[i], now_ns) || is_recent_of_its_rule(ledger, i))
             ledger->incident[kept++] = ledger->incident[i];
     }
     size_t too_many = kept > GS_LEDGER_MAX ? kept - GS_LEDGER_MAX : 0;
@@ -60,7 +60,7 @@ void gs_ledger_tidy(struct gs_ledger *ledger, int64_t now_ns)
         memmove(ledger->incident, ledger->incident + too_many, ledger->count * sizeof *ledger->incident);
 }
 
-int gs_ledger_add(struct gs_ledger *ledger, const struct gs_ledger_incident *incident)
+int gs_rules_ledger_add(struct gs_ledger *ledger, const struct gs_ledger_incident *incident)
 {
     if (gs_grow(&ledger->incident, &ledger->capacity, ledger->count + 1, sizeof *ledger->incident))
         return -ENOMEM;
@@ -88,8 +88,8 @@ static bool has_room(const struct gs_ledger *ledger, const char *rule, uint64_t 
     return false;
 }
 
-enum gs_hour_room gs_ledger_room(const struct gs_ledger *ledger, const char *rule,
-                                 struct gs_hour_limits limits, int64_t now_ns, int64_t *until_ns)
+enum gs_hour_room gs_rules_ledger_room(const struct gs_ledger *ledger, const char *rule,
+                                       struct gs_hour_limits limits, int64_t now_ns, int64_t *until_ns)
 {
     if (!has_room(ledger, rule, limits.of_rule, now_ns, until_ns))
         return GS_HOUR_OF_RULE_FULL;

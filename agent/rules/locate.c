@@ -1,50 +1,51 @@
 /* locate.c - where in the text a value stands. jansson tells line and column of bad syntax, but not of a value.
  *
- *   rules[2].jitter.rise  =  place { up ─▶ { up ─▶ { up ─▶ { up ─▶ document, "rules" }, 2 }, "jitter" }, "rise" }
+ *   rules[2].jitter.rise  =  path { up ─▶ { up ─▶ { up ─▶ { up ─▶ document, "rules" }, 2 }, "jitter" }, "rise" }
  *
  * Found by scanning the text again from its start: only for errors, and those are few (errors.c bounds them).
  * Who: reader.c and advice.c. Reads only within the text, whatever it holds. */
 #include "rules/inside.h"
 
-static struct gs_document_entry find_in(const char *container, const char *end, const struct gs_place *place,
-                                        struct gs_document_entry otherwise)
+static struct gs_document_entry find_in(const char *container, const char *end,
+                                        const struct gs_json_path *path, struct gs_document_entry otherwise)
 {
     struct gs_document_entry found = otherwise, entry;
     bool is_object = *container == '{';
-    if (is_object != (place->key != NULL))
+    if (is_object != (path->key != NULL))
         return otherwise;
     const char *at = container + 1;
     for (size_t i = 0; gs_rules_next_entry(&at, end, is_object, &entry); i++)
-        if (is_object ? gs_rules_spells(entry.key, place->key) : i == place->index)
+        if (is_object ? gs_rules_spells(entry.key, path->key) : i == path->index)
             found = entry;
     return found;
 }
 
-static struct gs_document_entry find(const char *text, const char *end, const struct gs_place *place)
+static struct gs_document_entry find(const char *text, const char *end, const struct gs_json_path *path)
 {
-    if (!place->up) {
+    if (!path->up) {
         const char *document = gs_rules_skip_separators(text, end);
         return (struct gs_document_entry){document, document};
     }
-    struct gs_document_entry parent = find(text, end, place->up);
+    struct gs_document_entry parent = find(text, end, path->up);
     if (parent.value == end || (*parent.value != '{' && *parent.value != '['))
         return parent;
-    return find_in(parent.value, end, place, parent);
+    return find_in(parent.value, end, path, parent);
 }
 
-size_t gs_locate(const char *text, size_t length, const struct gs_place *place, enum gs_document_part part)
+size_t gs_rules_locate(const char *text, size_t length, const struct gs_json_path *path,
+                       enum gs_document_part part)
 {
-    struct gs_document_entry entry = find(text, text + length, place);
+    struct gs_document_entry entry = find(text, text + length, path);
     return (size_t)((part == GS_THE_KEY ? entry.key : entry.value) - text);
 }
 
-struct gs_position gs_position_at(const char *text, size_t offset)
+struct gs_text_position gs_rules_position_at(const char *text, size_t offset)
 {
-    struct gs_position position = {1, 1};
+    struct gs_text_position position = {1, 1};
     for (size_t i = 0; i < offset; i++) {
         position.col++;
         if (text[i] == '\n')
-            position = (struct gs_position){position.line + 1, 1};
+            position = (struct gs_text_position){position.line + 1, 1};
     }
     return position;
 }

@@ -17,7 +17,7 @@ static const char *const obstacle_names[] = {
     [GS_HELD_BY_ALL_HOUR] = "incidents.max_per_hour",
 };
 
-const char *gs_obstacle_name(enum gs_obstacle obstacle)
+const char *gs_rules_obstacle_name(enum gs_obstacle obstacle)
 {
     return obstacle_names[obstacle];
 }
@@ -27,11 +27,11 @@ static enum gs_obstacle cannot_tell(const struct gs_judge *judge, size_t rule, s
     const struct gs_rule *the_rule = &judge->rules->rule[rule];
     const struct gs_condition *condition = &the_rule->condition[at];
     bool looks_back = condition->over.ns || condition->over.ticks;
-    bool ready = !looks_back || gs_window_ready(&judge->record[rule].trial[at].window, now_ns);
+    bool ready = !looks_back || gs_rules_window_ready(&judge->record[rule].trial[at].window, now_ns);
     return ready && judge->limit[the_rule->share] == 0 ? GS_NO_LIMIT : GS_NO_WINDOW;
 }
 
-static enum gs_obstacle held_back(const struct gs_record *record)
+static enum gs_obstacle held_back(const struct gs_rule_record *record)
 {
     switch (record->held_back) {
     case GS_BY_UNLESS_ABOVE: return GS_HELD_BY_UNLESS_ABOVE;
@@ -43,31 +43,33 @@ static enum gs_obstacle held_back(const struct gs_record *record)
     return GS_NO_OBSTACLE;
 }
 
-static enum gs_obstacle obstacle_of(const struct gs_judge *judge, size_t rule, size_t at, int64_t now_ns, int64_t step_ns)
+static enum gs_obstacle obstacle_of(const struct gs_judge *judge, size_t rule, size_t at, int64_t now_ns,
+                                    int64_t step_ns)
 {
     const struct gs_rule *the_rule = &judge->rules->rule[rule];
-    const struct gs_record *record = &judge->record[rule];
-    const struct gs_trial *trial = &record->trial[at];
+    const struct gs_rule_record *record = &judge->record[rule];
+    const struct gs_condition_state *trial = &record->trial[at];
     double line;
-    if (trial->finding.answer == GS_CANNOT_TELL)
+    if (trial->evaluation.answer == GS_CANNOT_TELL)
         return cannot_tell(judge, rule, at, now_ns);
-    if (trial->finding.answer == GS_NO)
+    if (trial->evaluation.answer == GS_NO)
         return the_rule->condition[at].kind->without_metric ? GS_NO_TURN : GS_NO_LINE;
-    if (!gs_judge_held(the_rule, record, at, step_ns))
+    if (!gs_rules_judge_held(the_rule, record, at, step_ns))
         return GS_NO_HOLD;
-    if (!gs_judge_may_again(the_rule, record, at, &line))
+    if (!gs_rules_judge_may_again(the_rule, record, at, &line))
         return GS_NO_QUIET;
     if (now_ns < record->cool_until_ns)
         return GS_NO_COOLDOWN;
     return held_back(record);
 }
 
-static double nearness(const struct gs_judge *judge, size_t rule, size_t at, enum gs_obstacle obstacle, int64_t now_ns)
+static double nearness(const struct gs_judge *judge, size_t rule, size_t at, enum gs_obstacle obstacle,
+                       int64_t now_ns)
 {
     const struct gs_condition *condition = &judge->rules->rule[rule].condition[at];
-    const struct gs_record *record = &judge->record[rule];
-    const struct gs_trial *trial = &record->trial[at];
-    double beyond = record->value - trial->finding.line, size = fabs(trial->finding.line);
+    const struct gs_rule_record *record = &judge->record[rule];
+    const struct gs_condition_state *trial = &record->trial[at];
+    double beyond = record->value - trial->evaluation.line, size = fabs(trial->evaluation.line);
     if (obstacle == GS_NO_HOLD)
         return (double)trial->held_ns;
     if (obstacle == GS_NO_WINDOW || obstacle == GS_NO_TURN)
@@ -79,12 +81,12 @@ static double nearness(const struct gs_judge *judge, size_t rule, size_t at, enu
     return size > 0 ? beyond / size : beyond;
 }
 
-struct gs_obstruction gs_judge_obstruction(const struct gs_judge *judge, size_t rule, bool missing, int64_t now_ns,
-                                           int64_t step_ns)
+struct gs_obstruction gs_rules_judge_obstruction(const struct gs_judge *judge, size_t rule, bool missing,
+                                                 int64_t now_ns, int64_t step_ns)
 {
     const struct gs_rule *the_rule = &judge->rules->rule[rule];
-    const struct gs_record *record = &judge->record[rule];
-    size_t spoken_of = gs_judge_nearest(the_rule, record), at = spoken_of;
+    const struct gs_rule_record *record = &judge->record[rule];
+    size_t spoken_of = gs_rules_judge_nearest(the_rule, record), at = spoken_of;
     enum gs_obstacle found = GS_NO_METRIC;
     for (size_t i = 0; i < the_rule->condition_count; i++) {
         if (missing && !the_rule->condition[i].kind->without_metric)
@@ -100,7 +102,7 @@ struct gs_obstruction gs_judge_obstruction(const struct gs_judge *judge, size_t 
         .obstacle = found,
         .nearness = nearness(judge, rule, at, found, now_ns),
         .value = by_the_clock ? NAN : record->value,
-        .line = record->trial[at].finding.line,
+        .line = record->trial[at].evaluation.line,
         .anew = record->trial[at].quiet || by_the_clock,
     };
 }

@@ -7,32 +7,32 @@
 #include "rules/inside.h"
 #include <math.h>
 
-struct gs_range gs_range_above(double line)
+struct gs_range gs_rules_range_above(double line)
 {
     return (struct gs_range){.from = line, .to = INFINITY, .without_from = true};
 }
 
-struct gs_range gs_range_below(double line)
+struct gs_range gs_rules_range_below(double line)
 {
     return (struct gs_range){.from = -INFINITY, .to = line, .without_to = true};
 }
 
-struct gs_range gs_range_from(double least)
+struct gs_range gs_rules_range_from(double least)
 {
     return (struct gs_range){.from = least, .to = INFINITY};
 }
 
-bool gs_range_ends_before(const struct gs_range *low, const struct gs_range *high)
+bool gs_rules_range_ends_before(const struct gs_range *low, const struct gs_range *high)
 {
     return low->to < high->from || (low->to == high->from && (low->without_to || high->without_from));
 }
 
-bool gs_range_is_apart(const struct gs_range *a, const struct gs_range *b)
+bool gs_rules_range_is_apart(const struct gs_range *a, const struct gs_range *b)
 {
-    return gs_range_ends_before(a, b) || gs_range_ends_before(b, a);
+    return gs_rules_range_ends_before(a, b) || gs_rules_range_ends_before(b, a);
 }
 
-bool gs_range_lies_within(const struct gs_range *inner, const struct gs_range *outer)
+bool gs_rules_range_lies_within(const struct gs_range *inner, const struct gs_range *outer)
 {
     bool low = outer->from < inner->from ||
                (outer->from == inner->from && (inner->without_from || !outer->without_from));

@@ -26,7 +26,7 @@ enum {
 
 struct home { // what gs_rules_read gives out is its first member
     struct gs_rules rules;
-    struct gs_kept *kept;
+    struct gs_rules_block *kept;
 };
 
 static void set_defaults(struct gs_rules *rules)
@@ -51,17 +51,17 @@ static GS_FIELD_READER(read_version)
 {
     (void)field, (void)into;
     int64_t version;
-    if (!gs_is_whole(value, &version))
-        gs_refuse_type(reader, value, place, "the number 1");
+    if (!gs_rules_is_whole(value, &version))
+        gs_rules_refuse_type(reader, value, path, "the number 1");
     else if (version != 1)
-        gs_refuse(reader, place, GS_THE_VALUE, "this is what version 1 can read", "unknown version %lld",
-                  (long long)version);
+        gs_rules_refuse(reader, path, GS_THE_VALUE, "this is what version 1 can read", "unknown version %lld",
+                        (long long)version);
 }
 
 static GS_FIELD_READER(read_depth)
 {
     uint64_t depth = 0;
-    gs_field_count(reader, value, place, field, &depth);
+    gs_field_count(reader, value, path, field, &depth);
     if (depth > 0)
         *(uint32_t *)into = (uint32_t)depth;
 }
@@ -87,7 +87,7 @@ static GS_FIELD_READER(read_heap)
     struct gs_rules *rules = into;
     struct written_heap written = {NULL, rules->heap.sample_bytes, rules->heap.depth,
                                    rules->heap.baseline_ns};
-    gs_read_fields(reader, value, place, GS_FIELDS(fields), &written);
+    gs_rules_read_fields(reader, value, path, GS_FIELDS(fields), &written);
     rules->heap.sample_bytes = written.sample_bytes;
     rules->heap.depth = written.depth;
     rules->heap.baseline_ns = written.baseline_ns;
@@ -112,7 +112,7 @@ static GS_FIELD_READER(read_cpu)
     // clang-format on
     struct gs_rules *rules = into;
     struct written_cpu written = {NULL, rules->cpu.hertz, rules->cpu.duration_ns, rules->cpu.before_ns};
-    gs_read_fields(reader, value, place, GS_FIELDS(fields), &written);
+    gs_rules_read_fields(reader, value, path, GS_FIELDS(fields), &written);
     rules->cpu.hertz = written.hertz;
     rules->cpu.duration_ns = written.duration_ns;
     rules->cpu.before_ns = written.before_ns;
@@ -131,7 +131,7 @@ static GS_FIELD_READER(read_incidents)
         {"why",          gs_field_aside,     0, 0, GS_TEXT_MAX, false, NULL},
     };
     // clang-format on
-    gs_read_fields(reader, value, place, GS_FIELDS(fields), into);
+    gs_rules_read_fields(reader, value, path, GS_FIELDS(fields), into);
 }
 
 static GS_FIELD_READER(read_labels)
@@ -139,26 +139,27 @@ static GS_FIELD_READER(read_labels)
     (void)field;
     struct gs_rules *rules = into;
     if (!json_is_object(value)) {
-        gs_refuse_type(reader, value, place, "an object");
+        gs_rules_refuse_type(reader, value, path, "an object");
         return;
     }
     if (json_object_size(value) > LABELS_MAX) {
-        gs_refuse(reader, place, GS_THE_VALUE, NULL, "more than %d labels", LABELS_MAX);
+        gs_rules_refuse(reader, path, GS_THE_VALUE, NULL, "more than %d labels", LABELS_MAX);
         return;
     }
-    struct gs_label *label = gs_keep(reader, json_object_size(value) * sizeof *label);
+    struct gs_label *label = gs_rules_allocate(reader, json_object_size(value) * sizeof *label);
     rules->label = label;
     const char *key;
     json_t *text;
     json_object_foreach((json_t *)value, key, text)
     {
-        struct gs_place member = {.up = place, .key = key};
+        struct gs_json_path member = {.up = path, .key = key};
         const struct gs_field row = {.key = key, .most = LABEL_TEXT_MAX};
         if (!label)
             return;
         if (!*key || strlen(key) > LABEL_TEXT_MAX)
-            gs_refuse(reader, &member, GS_THE_KEY, NULL, "a label's name is 1 to %d bytes", LABEL_TEXT_MAX);
-        label[rules->label_count].key = gs_keep_text(reader, key);
+            gs_rules_refuse(reader, &member, GS_THE_KEY, NULL, "a label's name is 1 to %d bytes",
+                            LABEL_TEXT_MAX);
+        label[rules->label_count].key = gs_rules_copy_text(reader, key);
         gs_field_text(reader, text, &member, &row, &label[rules->label_count++].value);
     }
 }
@@ -170,7 +171,7 @@ static GS_FIELD_READER(read_children)
     enum gs_children *children = into;
     (void)field;
     if (!name) {
-        gs_refuse_type(reader, value, place, "\"forks\", \"all\" or \"off\"");
+        gs_rules_refuse_type(reader, value, path, "\"forks\", \"all\" or \"off\"");
         return;
     }
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -179,10 +180,10 @@ static GS_FIELD_READER(read_children)
             return;
         }
     char hint[64];
-    const char *meant = gs_nearest(name, names, sizeof names / sizeof *names, sizeof *names);
+    const char *meant = gs_errors_nearest(name, names, sizeof names / sizeof *names, sizeof *names);
     snprintf(hint, sizeof hint, meant ? "did you mean \"%s\"?" : "it may be \"forks\", \"all\" or \"off\"",
              meant);
-    gs_refuse(reader, place, GS_THE_VALUE, hint, "unknown choice \"%.40s\"", name);
+    gs_rules_refuse(reader, path, GS_THE_VALUE, hint, "unknown choice \"%.40s\"", name);
 }
 
 static GS_FIELD_READER(read_only)
@@ -191,28 +192,29 @@ static GS_FIELD_READER(read_only)
     struct gs_rules *rules = into;
     size_t count = json_array_size(value);
     if (!json_is_array(value)) {
-        gs_refuse_type(reader, value, place, "an array of program names");
+        gs_rules_refuse_type(reader, value, path, "an array of program names");
         return;
     }
     if (count == 0 || count > ONLY_MAX) {
-        gs_refuse(reader, place, GS_THE_VALUE, count ? NULL : "leave \"only\" out to watch every program",
-                  "%s", count ? "more than 64 names" : "no program is named");
+        gs_rules_refuse(reader, path, GS_THE_VALUE,
+                        count ? NULL : "leave \"only\" out to watch every program", "%s",
+                        count ? "more than 64 names" : "no program is named");
         return;
     }
-    const char **only = gs_keep(reader, count * sizeof *only);
+    const char **only = gs_rules_allocate(reader, count * sizeof *only);
     for (size_t i = 0; i < count && only; i++) {
-        struct gs_place element = {.up = place, .index = i};
+        struct gs_json_path element = {.up = path, .index = i};
         gs_field_text(reader, json_array_get(value, i), &element, &row, &only[i]);
         if (only[i] && strchr(only[i], '/'))
-            gs_refuse(reader, &element, GS_THE_VALUE, "write the last part of it",
-                      "\"%.60s\" is a path, not a program's name", only[i]);
+            gs_rules_refuse(reader, &element, GS_THE_VALUE, "write the last part of it",
+                            "\"%.60s\" is a path, not a program's name", only[i]);
     }
     rules->only = only;
     rules->only_count = only ? count : 0;
 }
 
 /* The rules themselves are read last: their windows need the interval. */
-static void read_top(struct gs_reader *reader, const json_t *document, const struct gs_place *place,
+static void read_top(struct gs_rules_reader *reader, const json_t *document, const struct gs_json_path *path,
                      struct gs_rules *rules)
 {
     // clang-format off
@@ -232,59 +234,62 @@ static void read_top(struct gs_reader *reader, const json_t *document, const str
         {"on_incident", gs_field_elsewhere, 0, 0, 0, false, NULL},
     };
     // clang-format on
-    if (gs_read_fields(reader, document, place, GS_FIELDS(fields), rules) &&
+    if (gs_rules_read_fields(reader, document, path, GS_FIELDS(fields), rules) &&
         !json_object_get(document, "version"))
-        gs_refuse(reader, place, GS_THE_VALUE, "add \"version\": 1", "\"version\" is missing");
+        gs_rules_refuse(reader, path, GS_THE_VALUE, "add \"version\": 1", "\"version\" is missing");
 }
 
 /* Its words may name labels, which need not stand before it. */
-static void read_command(struct gs_reader *reader, const json_t *document, const struct gs_place *top,
-                         struct gs_rules *rules)
+static void read_command(struct gs_rules_reader *reader, const json_t *document,
+                         const struct gs_json_path *top, struct gs_rules *rules)
 {
     const json_t *command = json_object_get(document, "on_incident");
-    struct gs_place place = {.up = top, .key = "on_incident"};
+    struct gs_json_path path = {.up = top, .key = "on_incident"};
     if (command)
-        gs_read_command(reader, command, &place, rules);
+        gs_rules_read_command(reader, command, &path, rules);
 }
 
-/* ---- the rules --------------------------------------------------------------------------------------------------------------- */
+/* ---- the rules
+ * --------------------------------------------------------------------------------------------------------------- */
 
-static void check_name(struct gs_reader *reader, const struct gs_rule *rule, size_t at,
-                       const struct gs_place *the_rules)
+static void check_name(struct gs_rules_reader *reader, const struct gs_rule *rule, size_t at,
+                       const struct gs_json_path *the_rules)
 {
     for (size_t i = 0; i < at && rule[at].name; i++) {
         if (!rule[i].name || strcmp(rule[i].name, rule[at].name) != 0)
             continue;
-        struct gs_place first = {.up = the_rules, .index = i}, this = {.up = the_rules, .index = at};
-        struct gs_place first_name = {.up = &first, .key = "name"}, name = {.up = &this, .key = "name"};
+        struct gs_json_path first = {.up = the_rules, .index = i}, this = {.up = the_rules, .index = at};
+        struct gs_json_path first_name = {.up = &first, .key = "name"}, name = {.up = &this, .key = "name"};
         char hint[64];
-        size_t offset = gs_locate(reader->text, reader->length, &first_name, GS_THE_VALUE);
-        snprintf(hint, sizeof hint, "the rule in line %d has it", gs_position_at(reader->text, offset).line);
-        gs_refuse(reader, &name, GS_THE_VALUE, hint, "duplicate name \"%.40s\"", rule[at].name);
+        size_t offset = gs_rules_locate(reader->text, reader->length, &first_name, GS_THE_VALUE);
+        snprintf(hint, sizeof hint, "the rule in line %d has it",
+                 gs_rules_position_at(reader->text, offset).line);
+        gs_rules_refuse(reader, &name, GS_THE_VALUE, hint, "duplicate name \"%.40s\"", rule[at].name);
         return;
     }
 }
 
-static void read_rules(struct gs_reader *reader, const json_t *document, const struct gs_place *top,
+static void read_rules(struct gs_rules_reader *reader, const json_t *document, const struct gs_json_path *top,
                        struct gs_rules *rules)
 {
     const json_t *list = json_object_get(document, "rules");
-    struct gs_place place = {.up = top, .key = "rules"};
+    struct gs_json_path path = {.up = top, .key = "rules"};
     size_t count = json_array_size(list);
     if (json_is_object(document) && !list)
-        gs_refuse(reader, top, GS_THE_VALUE, "add \"rules\": [ … ]", "\"rules\" is missing");
+        gs_rules_refuse(reader, top, GS_THE_VALUE, "add \"rules\": [ … ]", "\"rules\" is missing");
     else if (list && !json_is_array(list))
-        gs_refuse_type(reader, list, &place, "an array of rules");
+        gs_rules_refuse_type(reader, list, &path, "an array of rules");
     else if (count > RULES_MAX)
-        gs_refuse(reader, &place, GS_THE_VALUE, NULL, "more than %d rules", RULES_MAX);
+        gs_rules_refuse(reader, &path, GS_THE_VALUE, NULL, "more than %d rules", RULES_MAX);
     if (count == 0 || count > RULES_MAX)
         return;
-    struct gs_rule *rule = gs_keep(reader, count * sizeof *rule);
-    reader->metric = gs_keep(reader, 2 * count * sizeof *reader->metric); // its own, and that of "unless"
+    struct gs_rule *rule = gs_rules_allocate(reader, count * sizeof *rule);
+    reader->metric =
+        gs_rules_allocate(reader, 2 * count * sizeof *reader->metric); // its own, and that of "unless"
     for (size_t i = 0; i < count && rule && reader->metric; i++) {
-        struct gs_place element = {.up = &place, .index = i};
-        gs_read_rule(reader, json_array_get(list, i), &element, &rule[i]);
-        check_name(reader, rule, i, &place);
+        struct gs_json_path element = {.up = &path, .index = i};
+        gs_rules_read_rule(reader, json_array_get(list, i), &element, &rule[i]);
+        check_name(reader, rule, i, &path);
     }
     rules->rule = rule;
     rules->rule_count = count;
@@ -292,12 +297,13 @@ static void read_rules(struct gs_reader *reader, const json_t *document, const s
     rules->metric_count = reader->metric_count;
 }
 
-/* ---- from begin to end ----------------------------------------------------------------------------------------------------------- */
+/* ---- from begin to end
+ * ----------------------------------------------------------------------------------------------------------- */
 
-static void read_all(struct gs_reader *reader, struct gs_rules *rules)
+static void read_all(struct gs_rules_reader *reader, struct gs_rules *rules)
 {
-    const struct gs_place top = {0};
-    json_t *document = gs_document_parse(reader);
+    const struct gs_json_path top = {0};
+    json_t *document = gs_rules_document_parse(reader);
     if (!document)
         return;
     set_defaults(rules);
@@ -315,21 +321,21 @@ struct gs_rules *gs_rules_read(const char *text, size_t length, const char *file
         gs_errors_add(errors, GS_ERROR, file, 0, 0, NULL, "out of memory");
         return NULL;
     }
-    struct gs_reader reader = {.text = text,
-                               .length = length,
-                               .file = file,
-                               .errors = errors,
-                               .errors_before = before + errors->lost,
-                               .kept = &home->kept,
-                               .rules = &home->rules};
+    struct gs_rules_reader reader = {.text = text,
+                                     .length = length,
+                                     .file = file,
+                                     .errors = errors,
+                                     .errors_before = before + errors->lost,
+                                     .kept = &home->kept,
+                                     .rules = &home->rules};
     read_all(&reader, &home->rules);
-    char *copy = gs_refused(&reader) ? NULL : gs_keep(&reader, length + 1);
+    char *copy = gs_rules_refused(&reader) ? NULL : gs_rules_allocate(&reader, length + 1);
     if (copy) {
         home->rules.text = memcpy(copy, text, length);
         home->rules.text_length = length;
-        home->rules.file = gs_keep_text(&reader, file);
+        home->rules.file = gs_rules_copy_text(&reader, file);
     }
-    if (!gs_refused(&reader))
+    if (!gs_rules_refused(&reader))
         return &home->rules;
     gs_errors_sort(errors, before);
     gs_rules_free(&home->rules);
@@ -341,6 +347,6 @@ void gs_rules_free(struct gs_rules *rules)
     if (!rules)
         return;
     struct home *home = (struct home *)(void *)rules;
-    gs_kept_free(home->kept);
+    gs_rules_free_blocks(home->kept);
     gs_free(home);
 }

@@ -9,61 +9,62 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Finding a place is a walk over the text: not for errors that will only be counted. */
-static bool list_is_full(struct gs_reader *reader)
+/* Finding a path is a walk over the text: not for errors that will only be counted. */
+static bool list_is_full(struct gs_rules_reader *reader)
 {
     reader->errors->lost += reader->errors->lost > 0;
     return reader->errors->lost > 0;
 }
 
-static void add(struct gs_reader *reader, struct gs_position position, const char *hint, const char *format,
-                va_list args)
+static void add(struct gs_rules_reader *reader, struct gs_text_position position, const char *hint,
+                const char *format, va_list args)
 {
     char text[sizeof reader->errors->item->text];
     vsnprintf(text, sizeof text, format, args);
     gs_errors_add(reader->errors, GS_ERROR, reader->file, position.line, position.col, hint, "%s", text);
 }
 
-void gs_refuse(struct gs_reader *reader, const struct gs_place *place, enum gs_document_part part,
-               const char *hint, const char *format, ...)
+void gs_rules_refuse(struct gs_rules_reader *reader, const struct gs_json_path *path,
+                     enum gs_document_part part, const char *hint, const char *format, ...)
 {
     if (list_is_full(reader))
         return;
-    size_t offset = gs_locate(reader->text, reader->length, place, part);
+    size_t offset = gs_rules_locate(reader->text, reader->length, path, part);
     va_list args;
     va_start(args, format);
-    add(reader, gs_position_at(reader->text, offset), hint, format, args);
+    add(reader, gs_rules_position_at(reader->text, offset), hint, format, args);
     va_end(args);
 }
 
-void gs_refuse_at(struct gs_reader *reader, size_t offset, const char *hint, const char *format, ...)
+void gs_rules_refuse_at(struct gs_rules_reader *reader, size_t offset, const char *hint, const char *format,
+                        ...)
 {
     if (list_is_full(reader))
         return;
     va_list args;
     va_start(args, format);
-    add(reader, gs_position_at(reader->text, offset), hint, format, args);
+    add(reader, gs_rules_position_at(reader->text, offset), hint, format, args);
     va_end(args);
 }
 
-void gs_refuse_file(struct gs_reader *reader, const char *hint, const char *format, ...)
+void gs_rules_refuse_file(struct gs_rules_reader *reader, const char *hint, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    add(reader, (struct gs_position){0, 0}, hint, format, args);
+    add(reader, (struct gs_text_position){0, 0}, hint, format, args);
     va_end(args);
 }
 
-bool gs_refused(const struct gs_reader *reader)
+bool gs_rules_refused(const struct gs_rules_reader *reader)
 {
     return reader->errors->count + reader->errors->lost > reader->errors_before;
 }
 
-void *gs_keep(struct gs_reader *reader, size_t size)
+void *gs_rules_allocate(struct gs_rules_reader *reader, size_t size)
 {
-    struct gs_kept *block = gs_alloc(sizeof *block + size);
+    struct gs_rules_block *block = gs_alloc(sizeof *block + size);
     if (!block) {
-        gs_refuse_file(reader, NULL, "out of memory");
+        gs_rules_refuse_file(reader, NULL, "out of memory");
         return NULL;
     }
     block->next = *reader->kept;
@@ -71,14 +72,14 @@ void *gs_keep(struct gs_reader *reader, size_t size)
     return block->bytes;
 }
 
-const char *gs_keep_text(struct gs_reader *reader, const char *text)
+const char *gs_rules_copy_text(struct gs_rules_reader *reader, const char *text)
 {
     size_t size = strlen(text) + 1;
-    char *copy = gs_keep(reader, size);
+    char *copy = gs_rules_allocate(reader, size);
     return copy ? memcpy(copy, text, size) : NULL;
 }
 
-size_t gs_metric_number(struct gs_reader *reader, const char *name)
+size_t gs_rules_metric_number(struct gs_rules_reader *reader, const char *name)
 {
     size_t at = 0;
     while (at < reader->metric_count && strcmp(reader->metric[at], name) != 0)
@@ -88,10 +89,10 @@ size_t gs_metric_number(struct gs_reader *reader, const char *name)
     return at;
 }
 
-void gs_kept_free(struct gs_kept *kept)
+void gs_rules_free_blocks(struct gs_rules_block *kept)
 {
     while (kept) {
-        struct gs_kept *next = kept->next;
+        struct gs_rules_block *next = kept->next;
         gs_free(kept);
         kept = next;
     }

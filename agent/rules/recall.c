@@ -34,7 +34,7 @@ static struct gs_ledger_due *due_of(const struct gs_ledger *ledger, const char *
 }
 
 /* The trial of RULE's "every"; NULL: it has none. */
-static struct gs_trial *every_of(const struct gs_judge *judge, size_t rule, int64_t *period_ns)
+static struct gs_condition_state *every_of(const struct gs_judge *judge, size_t rule, int64_t *period_ns)
 {
     const struct gs_rule *the_rule = &judge->rules->rule[rule];
     for (size_t i = 0; i < the_rule->condition_count; i++)
@@ -55,7 +55,7 @@ static bool recall_cooldown(struct gs_judge *judge, size_t rule, const struct gs
                             struct gs_now now)
 {
     const struct gs_ledger_incident *last = last_of(ledger, judge->rules->rule[rule].name);
-    struct gs_record *record = &judge->record[rule];
+    struct gs_rule_record *record = &judge->record[rule];
     if (!last)
         return false;
     record->cool_until_ns = past(now, end_of(last)) + judge->rules->rule[rule].cooldown_ns;
@@ -67,7 +67,7 @@ static bool recall_cooldown(struct gs_judge *judge, size_t rule, const struct gs
 static void recall_due(struct gs_judge *judge, size_t rule, const struct gs_ledger *ledger, struct gs_now now)
 {
     int64_t period_ns;
-    struct gs_trial *every = every_of(judge, rule, &period_ns);
+    struct gs_condition_state *every = every_of(judge, rule, &period_ns);
     const struct gs_ledger_due *due = due_of(ledger, judge->rules->rule[rule].name);
     if (!every || !due)
         return;
@@ -75,15 +75,15 @@ static void recall_due(struct gs_judge *judge, size_t rule, const struct gs_ledg
     every->due_ns = now.judge_ns + (left_ns < period_ns ? left_ns : period_ns);
 }
 
-size_t gs_judge_recall(struct gs_judge *judge, const struct gs_ledger *ledger, struct gs_now now)
+size_t gs_rules_judge_recall(struct gs_judge *judge, const struct gs_ledger *ledger, struct gs_now now)
 {
     size_t cooling = 0;
     for (size_t i = 0; i < ledger->count; i++)
-        gs_hour_add(&judge->hour, past(now, ledger->incident[i].began_ns));
+        gs_rules_hour_add(&judge->hour, past(now, ledger->incident[i].began_ns));
     for (size_t rule = 0; rule < judge->rules->rule_count; rule++) {
         for (size_t i = 0; i < ledger->count; i++)
             if (strcmp(ledger->incident[i].rule, judge->rules->rule[rule].name) == 0)
-                gs_hour_add(&judge->record[rule].hour, past(now, ledger->incident[i].began_ns));
+                gs_rules_hour_add(&judge->record[rule].hour, past(now, ledger->incident[i].began_ns));
         cooling += recall_cooldown(judge, rule, ledger, now);
         recall_due(judge, rule, ledger, now);
     }
@@ -107,12 +107,12 @@ static bool put_due(struct gs_ledger *ledger, const char *rule, int64_t due_ns)
     return true;
 }
 
-bool gs_judge_tell_due(const struct gs_judge *judge, struct gs_now now, struct gs_ledger *ledger)
+bool gs_rules_judge_note_due(const struct gs_judge *judge, struct gs_now now, struct gs_ledger *ledger)
 {
     bool news = false;
     for (size_t rule = 0; rule < judge->rules->rule_count; rule++) {
         int64_t period_ns;
-        const struct gs_trial *every = every_of(judge, rule, &period_ns);
+        const struct gs_condition_state *every = every_of(judge, rule, &period_ns);
         if (every && every->due_ns != INT64_MIN)
             news |=
                 put_due(ledger, judge->rules->rule[rule].name, now.real_ns + (every->due_ns - now.judge_ns));
@@ -120,8 +120,8 @@ bool gs_judge_tell_due(const struct gs_judge *judge, struct gs_now now, struct g
     return news;
 }
 
-struct gs_hour_limits gs_judge_hour_limits(const struct gs_judge *judge, size_t rule)
+struct gs_hour_limits gs_rules_judge_hour_limits(const struct gs_judge *judge, size_t rule)
 {
-    return (struct gs_hour_limits){judge->rules->rule[rule].hold_off->max_per_hour,
+    return (struct gs_hour_limits){judge->rules->rule[rule].suppression->max_per_hour,
                                    judge->rules->incidents.max_per_hour};
 }

@@ -18,7 +18,7 @@ struct draft { // what a rule's members are read into
     const char *name, *why;
     int64_t for_ns, cooldown_ns; // cooldown: -1 where the file does not say
     unsigned capture;
-    struct gs_hold_off hold_off;
+    struct gs_suppression suppression;
     struct gs_condition condition[CONDITIONS_MAX];
     size_t condition_count;
 };
@@ -35,14 +35,14 @@ static GS_FIELD_READER(read_name)
 {
     (void)field;
     if (!json_is_string(value)) {
-        gs_refuse_type(reader, value, place, "a string");
+        gs_rules_refuse_type(reader, value, path, "a string");
         return;
     }
     const char *name = json_string_value(value);
     if (!name_is_good(name))
-        gs_refuse(reader, place, GS_THE_VALUE, "a rule's name is 1 to 40 of a-z 0-9 . _ -", "bad name \"%.60s\"",
-                  name);
-    *(const char **)into = gs_keep_text(reader, name);
+        gs_rules_refuse(reader, path, GS_THE_VALUE, "a rule's name is 1 to 40 of a-z 0-9 . _ -",
+                        "bad name \"%.60s\"", name);
+    *(const char **)into = gs_rules_copy_text(reader, name);
 }
 
 static GS_FIELD_READER(read_again)
@@ -50,37 +50,38 @@ static GS_FIELD_READER(read_again)
     double *again = into;
     const char *text = json_string_value(value);
     if (!text)
-        gs_refuse_type(reader, value, place, "a percentage such as \"10%\", or \"always\"");
+        gs_rules_refuse_type(reader, value, path, "a percentage such as \"10%\", or \"always\"");
     else if (!strcmp(text, "always"))
         *again = NAN;
     else if (strchr("-.0123456789", text[0]))
-        gs_field_share(reader, value, place, field, into);
+        gs_field_share(reader, value, path, field, into);
     else
-        gs_refuse(reader, place, GS_THE_VALUE, NULL, "expected a percentage such as \"10%%\", or \"always\", found \"%.40s\"",
-                  text);
+        gs_rules_refuse(reader, path, GS_THE_VALUE, NULL,
+                        "expected a percentage such as \"10%%\", or \"always\", found \"%.40s\"", text);
 }
 
 /* The kind of evidence that VALUE names; 0 with the error told. */
-static unsigned read_kind(struct gs_reader *reader, const json_t *value, const struct gs_place *place)
+static unsigned read_kind(struct gs_rules_reader *reader, const json_t *value,
+                          const struct gs_json_path *path)
 {
     char hint[96];
     if (!json_is_string(value)) {
-        gs_refuse_type(reader, value, place, "the name of a kind of evidence");
+        gs_rules_refuse_type(reader, value, path, "the name of a kind of evidence");
         return 0;
     }
     const char *name = json_string_value(value);
     int length = snprintf(hint, sizeof hint, "it can capture");
-    for (size_t i = 0; i < gs_kind_count(); i++) {
+    for (size_t i = 0; i < gs_kinds_count(); i++) {
         if (!strcmp(gs_kinds[i].name, name))
             return gs_kinds[i].kind;
         if (length > 0 && (size_t)length < sizeof hint)
             length += snprintf(hint + length, sizeof hint - (size_t)length, "%s \"%s\"", i ? "," : "",
                                gs_kinds[i].name);
     }
-    const char *meant = gs_nearest(name, &gs_kinds[0].name, gs_kind_count(), sizeof gs_kinds[0]);
+    const char *meant = gs_errors_nearest(name, &gs_kinds[0].name, gs_kinds_count(), sizeof gs_kinds[0]);
     if (meant && strcmp(name, "threadcreate") != 0)
         snprintf(hint, sizeof hint, "did you mean \"%s\"?", meant);
-    gs_refuse(reader, place, GS_THE_VALUE, hint, "this version cannot capture \"%.40s\"", name);
+    gs_rules_refuse(reader, path, GS_THE_VALUE, hint, "this version cannot capture \"%.40s\"", name);
     return 0;
 }
 
@@ -89,17 +90,18 @@ static GS_FIELD_READER(read_capture)
     (void)field;
     unsigned *capture = into, kinds = 0;
     if (!json_is_array(value)) {
-        gs_refuse_type(reader, value, place, "an array such as [\"heap\", \"threads\"]");
+        gs_rules_refuse_type(reader, value, path, "an array such as [\"heap\", \"threads\"]");
         return;
     }
     if (json_array_size(value) == 0)
-        gs_refuse(reader, place, GS_THE_VALUE, "leave it out to capture what goes with the metric", "\"capture\" is empty");
+        gs_rules_refuse(reader, path, GS_THE_VALUE, "leave it out to capture what goes with the metric",
+                        "\"capture\" is empty");
     for (size_t i = 0; i < json_array_size(value); i++) {
-        struct gs_place element = {.up = place, .index = i};
+        struct gs_json_path element = {.up = path, .index = i};
         unsigned kind = read_kind(reader, json_array_get(value, i), &element);
         if (kinds & kind)
-            gs_refuse(reader, &element, GS_THE_VALUE, NULL, "\"%.40s\" is captured already",
-                      json_string_value(json_array_get(value, i)));
+            gs_rules_refuse(reader, &element, GS_THE_VALUE, NULL, "\"%.40s\" is captured already",
+                            json_string_value(json_array_get(value, i)));
         kinds |= kind;
     }
     *capture = kinds;
@@ -113,15 +115,15 @@ struct written_unless {
 static GS_FIELD_READER(read_unless)
 {
     (void)field;
-    struct gs_hold_off *hold_off = into;
+    struct gs_suppression *suppression = into;
     const json_t *name = json_object_get(value, "metric");
-    struct gs_place name_place = {.up = place, .key = "metric"};
+    struct gs_json_path name_place = {.up = path, .key = "metric"};
     if (json_is_object(value) && !name) {
-        gs_refuse(reader, place, GS_THE_VALUE, "add \"metric\": \"cpu\"", "\"unless\" needs a metric");
+        gs_rules_refuse(reader, path, GS_THE_VALUE, "add \"metric\": \"cpu\"", "\"unless\" needs a metric");
         return;
     }
     struct gs_subject subject = {.name = json_string_value(name)};
-    subject.metric = name ? gs_read_metric(reader, name, &name_place) : NULL;
+    subject.metric = name ? gs_rules_read_metric(reader, name, &name_place) : NULL;
     // clang-format off
     const struct gs_field fields[] = {
         {"metric", gs_field_elsewhere, 0, 0, 0, false, NULL},
@@ -131,20 +133,20 @@ static GS_FIELD_READER(read_unless)
     };
     // clang-format on
     struct written_unless written = {0};
-    if (!gs_read_fields(reader, value, place, GS_FIELDS(fields), &written))
+    if (!gs_rules_read_fields(reader, value, path, GS_FIELDS(fields), &written))
         return;
     if (!json_object_get(value, "above") && !json_object_get(value, "below"))
-        gs_refuse(reader, place, GS_THE_VALUE, NULL, "\"unless\" needs \"above\" or \"below\"");
+        gs_rules_refuse(reader, path, GS_THE_VALUE, NULL, "\"unless\" needs \"above\" or \"below\"");
     if (!subject.metric)
         return;
-    hold_off->unless.metric = gs_keep_text(reader, subject.name);
-    if (!hold_off->unless.metric)
+    suppression->unless.metric = gs_rules_copy_text(reader, subject.name);
+    if (!suppression->unless.metric)
         return;
-    hold_off->unless.metric_index = gs_metric_number(reader, hold_off->unless.metric);
-    hold_off->unless.unit = subject.metric->unit;
-    hold_off->unless.share = subject.metric->share;
-    hold_off->unless.above = written.above;
-    hold_off->unless.below = written.below;
+    suppression->unless.metric_index = gs_rules_metric_number(reader, suppression->unless.metric);
+    suppression->unless.unit = subject.metric->unit;
+    suppression->unless.share = subject.metric->share;
+    suppression->unless.above = written.above;
+    suppression->unless.below = written.below;
 }
 
 /* ---- what does not go together ------------------------------------------------------------------------------------------- */
@@ -154,13 +156,14 @@ static bool has(const json_t *object, const char *key)
     return json_object_get(object, key) != NULL;
 }
 
-/* Refuse member KEY of the rule at PLACE, if it has one. */
-static void refuse_member(struct gs_reader *reader, const json_t *object, const struct gs_place *place,
-                          const char *key, const char *hint, const char *what)
+/* Refuse member KEY of the rule at PATH, if it has one. */
+static void refuse_member(struct gs_rules_reader *reader, const json_t *object,
+                          const struct gs_json_path *path, const char *key, const char *hint,
+                          const char *what)
 {
-    struct gs_place member = {.up = place, .key = key};
+    struct gs_json_path member = {.up = path, .key = key};
     if (has(object, key))
-        gs_refuse(reader, &member, GS_THE_KEY, hint, "\"%s\" %s", key, what);
+        gs_rules_refuse(reader, &member, GS_THE_KEY, hint, "\"%s\" %s", key, what);
 }
 
 static bool has_condition_on_metric(const json_t *object)
@@ -172,24 +175,26 @@ static bool has_condition_on_metric(const json_t *object)
 }
 
 /* Conditions without a metric, a metric without conditions, or nothing at all. */
-static void check_subject(struct gs_reader *reader, const json_t *object, const struct gs_place *place)
+static void check_subject(struct gs_rules_reader *reader, const json_t *object,
+                          const struct gs_json_path *path)
 {
     static const char add_metric[] = "add \"metric\": \"rss\"";
     bool has_metric = has(object, "metric"), judges_metric = has_condition_on_metric(object);
     for (const struct gs_condition_kind *kind = gs_condition_kinds; kind->name && !has_metric; kind++)
         if (!kind->without_metric)
-            refuse_member(reader, object, place, kind->name, add_metric, "needs a metric");
+            refuse_member(reader, object, path, kind->name, add_metric, "needs a metric");
     if (!has_metric)
-        refuse_member(reader, object, place, "unless_above", add_metric, "needs a metric");
+        refuse_member(reader, object, path, "unless_above", add_metric, "needs a metric");
     if (has_metric && !judges_metric)
-        refuse_member(reader, object, place, "metric", "add \"above\", \"below\", \"jitter\", \"growth\" or \"unusual\"",
+        refuse_member(reader, object, path, "metric",
+                      "add \"above\", \"below\", \"jitter\", \"growth\" or \"unusual\"",
                       "stands without a condition on it");
     if (!has_metric && !judges_metric && !has(object, "every"))
-        gs_refuse(reader, place, GS_THE_VALUE, "add \"metric\" and \"above\", or \"every\"",
-                  "the rule has no condition");
+        gs_rules_refuse(reader, path, GS_THE_VALUE, "add \"metric\" and \"above\", or \"every\"",
+                        "the rule has no condition");
     if (has(object, "every") && !judges_metric) {
-        refuse_member(reader, object, place, "for", NULL, "has no meaning for \"every\"");
-        refuse_member(reader, object, place, "again", NULL, "has no meaning for \"every\"");
+        refuse_member(reader, object, path, "for", NULL, "has no meaning for \"every\"");
+        refuse_member(reader, object, path, "again", NULL, "has no meaning for \"every\"");
     }
 }
 
@@ -208,21 +213,23 @@ static bool not_above(const struct gs_threshold *high, const struct gs_threshold
 }
 
 /* Lines that leave a rule silent for good, or make it fire always. */
-static void check_lines(struct gs_reader *reader, const json_t *object, const struct gs_place *place,
+static void check_lines(struct gs_rules_reader *reader, const json_t *object, const struct gs_json_path *path,
                         const struct draft *draft)
 {
-    const struct gs_condition *above = find_condition(draft, "above"), *below = find_condition(draft, "below");
+    const struct gs_condition *above = find_condition(draft, "above"),
+                              *below = find_condition(draft, "below");
     const struct gs_condition *every = find_condition(draft, "every");
-    struct gs_place unless_above = {.up = place, .key = "unless_above"}, the_above = {.up = place, .key = "above"};
-    struct gs_place cooldown = {.up = place, .key = "cooldown"};
-    if (above && not_above(&draft->hold_off.unless_above, &above->threshold))
-        gs_refuse(reader, &unless_above, GS_THE_VALUE, "it must be higher than \"above\"",
-                  "\"unless_above\" is not higher than \"above\": the rule could never fire");
+    struct gs_json_path unless_above = {.up = path, .key = "unless_above"},
+                        the_above = {.up = path, .key = "above"};
+    struct gs_json_path cooldown = {.up = path, .key = "cooldown"};
+    if (above && not_above(&draft->suppression.unless_above, &above->threshold))
+        gs_rules_refuse(reader, &unless_above, GS_THE_VALUE, "it must be higher than \"above\"",
+                        "\"unless_above\" is not higher than \"above\": the rule could never fire");
     if (above && below && not_above(&above->threshold, &below->threshold))
-        gs_refuse(reader, &the_above, GS_THE_VALUE, NULL,
-                  "\"above\" is not higher than \"below\": one of them always holds");
+        gs_rules_refuse(reader, &the_above, GS_THE_VALUE, NULL,
+                        "\"above\" is not higher than \"below\": one of them always holds");
     if (every && has(object, "cooldown") && draft->cooldown_ns > every->every.ns && every->every.ns > 0)
-        gs_refuse(reader, &cooldown, GS_THE_VALUE, NULL, "\"cooldown\" is longer than \"every\"");
+        gs_rules_refuse(reader, &cooldown, GS_THE_VALUE, NULL, "\"cooldown\" is longer than \"every\"");
 }
 
 /* ---- the rule ------------------------------------------------------------------------------------------------------------- */
@@ -237,10 +244,10 @@ static size_t list_fields(const struct gs_subject *subject, struct gs_field out[
         {"metric",       gs_field_elsewhere, 0, 0, 0, false, NULL},
         {"for",          gs_field_duration,  offsetof(struct draft, for_ns), 0, day_ns, false, NULL},
         {"cooldown",     gs_field_duration,  offsetof(struct draft, cooldown_ns), 0, 30 * day_ns, false, NULL},
-        {"again",        read_again,         offsetof(struct draft, hold_off.again), 0, 100, false, NULL},
-        {"unless_above", gs_field_threshold, offsetof(struct draft, hold_off.unless_above), 0, 0, false, subject},
-        {"unless",       read_unless,        offsetof(struct draft, hold_off), 0, 0, false, NULL},
-        {"max_per_hour", gs_field_count,     offsetof(struct draft, hold_off.max_per_hour), 0, 1000, false, NULL},
+        {"again",        read_again,         offsetof(struct draft, suppression.again), 0, 100, false, NULL},
+        {"unless_above", gs_field_threshold, offsetof(struct draft, suppression.unless_above), 0, 0, false, subject},
+        {"unless",       read_unless,        offsetof(struct draft, suppression), 0, 0, false, NULL},
+        {"max_per_hour", gs_field_count,     offsetof(struct draft, suppression.max_per_hour), 0, 1000, false, NULL},
         {"capture",      read_capture,       offsetof(struct draft, capture), 0, 0, false, NULL},
     };
     // clang-format on
@@ -251,11 +258,12 @@ static size_t list_fields(const struct gs_subject *subject, struct gs_field out[
     return count;
 }
 
-static void read_conditions(struct gs_reader *reader, const json_t *object, const struct gs_place *place,
-                            const struct gs_subject *subject, struct draft *draft)
+static void read_conditions(struct gs_rules_reader *reader, const json_t *object,
+                            const struct gs_json_path *path, const struct gs_subject *subject,
+                            struct draft *draft)
 {
     for (const struct gs_condition_kind *kind = gs_condition_kinds; kind->name; kind++) {
-        struct gs_place member = {.up = place, .key = kind->name};
+        struct gs_json_path member = {.up = path, .key = kind->name};
         const json_t *value = json_object_get(object, kind->name);
         bool readable = kind->without_metric || subject->metric;
         if (!value || !readable || draft->condition_count == CONDITIONS_MAX)
@@ -266,32 +274,33 @@ static void read_conditions(struct gs_reader *reader, const json_t *object, cons
     }
 }
 
-static struct gs_subject read_subject(struct gs_reader *reader, const json_t *object, const struct gs_place *place)
+static struct gs_subject read_subject(struct gs_rules_reader *reader, const json_t *object,
+                                      const struct gs_json_path *path)
 {
     const json_t *name = json_object_get(object, "metric");
-    struct gs_place member = {.up = place, .key = "metric"};
-    const struct gs_metric *metric = name ? gs_read_metric(reader, name, &member) : NULL;
-    const char *kept = metric ? gs_keep_text(reader, json_string_value(name)) : NULL;
+    struct gs_json_path member = {.up = path, .key = "metric"};
+    const struct gs_metric *metric = name ? gs_rules_read_metric(reader, name, &member) : NULL;
+    const char *kept = metric ? gs_rules_copy_text(reader, json_string_value(name)) : NULL;
     if (!kept)
         return (struct gs_subject){NULL, NULL};
-    (void)gs_metric_number(reader, kept); // before that of "unless": in order of mention
+    (void)gs_rules_metric_number(reader, kept); // before that of "unless": in order of mention
     return (struct gs_subject){metric, kept};
 }
 
-static void *keep_copy(struct gs_reader *reader, const void *from, size_t size)
+static void *keep_copy(struct gs_rules_reader *reader, const void *from, size_t size)
 {
-    void *copy = gs_keep(reader, size);
+    void *copy = gs_rules_allocate(reader, size);
     return copy ? memcpy(copy, from, size) : NULL;
 }
 
-static void fill(struct gs_reader *reader, const struct gs_subject *subject, const struct draft *draft,
+static void fill(struct gs_rules_reader *reader, const struct gs_subject *subject, const struct draft *draft,
                  struct gs_rule *rule)
 {
     bool by_the_clock_alone = draft->condition_count == 1 && draft->condition[0].kind->without_metric;
     rule->name = draft->name;
     rule->why = draft->why;
     rule->metric = subject->metric ? subject->name : NULL;
-    rule->metric_index = rule->metric ? gs_metric_number(reader, rule->metric) : SIZE_MAX;
+    rule->metric_index = rule->metric ? gs_rules_metric_number(reader, rule->metric) : SIZE_MAX;
     rule->unit = subject->metric ? subject->metric->unit : GS_COUNT;
     rule->share = subject->metric ? subject->metric->share : GS_OF_NOTHING;
     rule->capture = draft->capture;
@@ -299,26 +308,28 @@ static void fill(struct gs_reader *reader, const struct gs_subject *subject, con
     rule->cooldown_ns = draft->cooldown_ns;
     if (draft->cooldown_ns < 0)
         rule->cooldown_ns = by_the_clock_alone ? 0 : default_cooldown_ns;
-    rule->condition = keep_copy(reader, draft->condition, draft->condition_count * sizeof draft->condition[0]);
+    rule->condition =
+        keep_copy(reader, draft->condition, draft->condition_count * sizeof draft->condition[0]);
     rule->condition_count = rule->condition ? draft->condition_count : 0;
-    rule->hold_off = keep_copy(reader, &draft->hold_off, sizeof draft->hold_off);
+    rule->suppression = keep_copy(reader, &draft->suppression, sizeof draft->suppression);
 }
 
-void gs_read_rule(struct gs_reader *reader, const json_t *object, const struct gs_place *place, struct gs_rule *rule)
+void gs_rules_read_rule(struct gs_rules_reader *reader, const json_t *object, const struct gs_json_path *path,
+                        struct gs_rule *rule)
 {
-    struct gs_subject subject = read_subject(reader, object, place);
+    struct gs_subject subject = read_subject(reader, object, path);
     bool about_cpu = subject.metric && strcmp(subject.name, "cpu") == 0;
     struct draft draft = {.cooldown_ns = -1,
                           .capture = about_cpu ? GS_CPU | GS_THREADS : GS_HEAP | GS_THREADS,
-                          .hold_off.again = 0.10};
+                          .suppression.again = 0.10};
     struct gs_field fields[FIELDS_MAX];
     size_t count = list_fields(&subject, fields);
-    if (!gs_read_fields(reader, object, place, fields, count, &draft))
+    if (!gs_rules_read_fields(reader, object, path, fields, count, &draft))
         return;
-    read_conditions(reader, object, place, &subject, &draft);
+    read_conditions(reader, object, path, &subject, &draft);
     if (!has(object, "name"))
-        gs_refuse(reader, place, GS_THE_VALUE, "add \"name\": \"rss-high\"", "the rule has no name");
-    check_subject(reader, object, place);
-    check_lines(reader, object, place, &draft);
+        gs_rules_refuse(reader, path, GS_THE_VALUE, "add \"name\": \"rss-high\"", "the rule has no name");
+    check_subject(reader, object, path);
+    check_lines(reader, object, path, &draft);
     fill(reader, &subject, &draft, rule);
 }

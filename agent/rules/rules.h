@@ -27,7 +27,7 @@ struct gs_rule {
     int64_t for_ns, cooldown_ns;
     const struct gs_condition *condition; // internal to rules/
     size_t condition_count;
-    const struct gs_hold_off *hold_off;   // unless_above, unless, again, max_per_hour; internal to rules/
+    const struct gs_suppression *suppression;   // unless_above, unless, again, max_per_hour; internal to rules/
 };
 
 struct gs_label { const char *key, *value; };
@@ -76,9 +76,9 @@ struct gs_machine {
 void gs_rules_advise(const struct gs_rules *rules, const struct gs_machine *machine, struct gs_errors *warnings);
 
 /* ARGUMENT of on_incident into OUT, each word in braces as what it means; one that is not among them stays. Context: any. */
-struct gs_word { const char *name, *means; }; // "dir", "label:service"
+struct gs_command_word { const char *name, *means; }; // "dir", "label:service"
 struct gs_text;
-void gs_command_fill(const char *argument, const struct gs_word *word, size_t count, struct gs_text *out);
+void gs_rules_fill_command(const char *argument, const struct gs_command_word *word, size_t count, struct gs_text *out);
 
 /* The built-in rules: the very text of rules/default.json. */
 extern const char gs_default_rules_text[];
@@ -89,13 +89,13 @@ extern const size_t gs_default_rules_length;
 struct gs_judge; // what judging remembers: windows, holds, cooldowns
 
 /* A judge for RULES (borrowed for the judge's life). LIMIT_BYTES: what shares of memory are shares of, 0 when
- * unknown (rules with shares then never fire; gs_judge_state says so). NULL when memory is out. */
-struct gs_judge *gs_judge_new(const struct gs_rules *rules, uint64_t limit_bytes) GS_CHECK_RESULT;
+ * unknown (rules with shares then never fire; gs_rules_judge_state says so). NULL when memory is out. */
+struct gs_judge *gs_rules_judge_new(const struct gs_rules *rules, uint64_t limit_bytes) GS_CHECK_RESULT;
 /* From now on LIMIT is what the percentages of SHARE are shares of; 0: unknown, as it is at first for all but memory. */
-void gs_judge_set_limit(struct gs_judge *judge, enum gs_share share, uint64_t limit);
-void gs_judge_free(struct gs_judge *judge);
+void gs_rules_judge_set_limit(struct gs_judge *judge, enum gs_share share, uint64_t limit);
+void gs_rules_judge_free(struct gs_judge *judge);
 /* Take over from OLD (a judge of earlier rules) what rules of the same name remember. */
-void gs_judge_adopt(struct gs_judge *judge, const struct gs_judge *old);
+void gs_rules_judge_adopt(struct gs_judge *judge, const struct gs_judge *old);
 
 struct gs_tick {
     int64_t time_ns;         // CLOCK_MONOTONIC or any other clock that never goes back
@@ -116,17 +116,17 @@ struct gs_verdict {
 };
 
 /* Judge one tick. Fills at most one verdict a rule into VERDICTS (rule_count of them) and returns how many
- * fired. The caller captures and then calls gs_judge_incident_over for each, or gs_judge_incident_failed. */
-size_t gs_judge_tick(struct gs_judge *judge, const struct gs_tick *tick, struct gs_verdict *verdicts);
+ * fired. The caller captures and then calls gs_rules_judge_incident_over for each, or gs_rules_judge_incident_failed. */
+size_t gs_rules_judge_tick(struct gs_judge *judge, const struct gs_tick *tick, struct gs_verdict *verdicts);
 /* The incident of RULE is complete (its cooldown starts at END_NS). */
-void gs_judge_incident_over(struct gs_judge *judge, size_t rule, int64_t end_ns);
+void gs_rules_judge_incident_over(struct gs_judge *judge, size_t rule, int64_t end_ns);
 /* It could not be written: the cooldown starts all the same (a full disk is not asked every tick), but behind it
  * the rule fires again without having gone quiet, since nothing was kept. */
-void gs_judge_incident_failed(struct gs_judge *judge, size_t rule, int64_t end_ns);
+void gs_rules_judge_incident_failed(struct gs_judge *judge, size_t rule, int64_t end_ns);
 
 /* The first number of bytes above the lowest line of an armed `heap_in_use above` rule; UINT64_MAX when there is
  * none. For the probe's alarm: a rule that holds already, that cools down or has fired without going quiet is not armed. */
-uint64_t gs_judge_alarm_line(const struct gs_judge *judge, int64_t now_ns);
+uint64_t gs_rules_judge_alarm_line(const struct gs_judge *judge, int64_t now_ns);
 
 /* Why a rule has or has not fired, for status and for tests. */
 struct gs_rule_state {
@@ -135,7 +135,7 @@ struct gs_rule_state {
     bool holding;            // some condition is true now
     char reason[160];        // "window 6 of 10", "held 4 s of 10 s", "cooling for 8 m", "value 60 MiB, fires above 80 MiB"
 };
-void gs_judge_state(const struct gs_judge *judge, size_t rule, int64_t now_ns, struct gs_rule_state *out);
+void gs_rules_judge_state(const struct gs_judge *judge, size_t rule, int64_t now_ns, struct gs_rule_state *out);
 
 /* ---- what stands in the way (obstacle.c) ------------------------------------------------------------------- */
 
@@ -158,7 +158,7 @@ enum gs_obstacle {
 };
 /* As the rules file spells what is to be changed: "metric", "over", "limit", "every", "line", "for", "again", "cooldown",
  * "unless_above", "unless", "max_per_hour", "incidents.max_per_hour". */
-const char *gs_obstacle_name(enum gs_obstacle obstacle);
+const char *gs_rules_obstacle_name(enum gs_obstacle obstacle);
 
 struct gs_obstruction {      // of a rule that did not fire at the judge's last tick: its condition that is nearest to firing
     enum gs_obstacle obstacle;
@@ -168,10 +168,10 @@ struct gs_obstruction {      // of a rule that did not fire at the judge's last 
 };
 /* MISSING: the rule's metric had no value at that tick, which was at NOW_NS and speaks for STEP_NS: conditions that ask for
  * it are left out, and GS_NO_METRIC is found when there are no others. */
-struct gs_obstruction gs_judge_obstruction(const struct gs_judge *judge, size_t rule, bool missing, int64_t now_ns,
+struct gs_obstruction gs_rules_judge_obstruction(const struct gs_judge *judge, size_t rule, bool missing, int64_t now_ns,
                                            int64_t step_ns);
 /* How much of the time since the last tick a tick may speak for: a late one leaves a gap behind it. */
-int64_t gs_tick_stands_for(int64_t since_last_ns, int64_t step_ns);
+int64_t gs_rules_tick_stands_for(int64_t since_last_ns, int64_t step_ns);
 /* Some window of RULES is given in ticks, not in time. */
 bool gs_rules_count_ticks(const struct gs_rules *rules);
 
@@ -194,25 +194,25 @@ struct gs_ledger {               // all zero: empty
     struct gs_ledger_due *due;
     size_t count, capacity, due_count, due_capacity;
 };
-void gs_ledger_fini(struct gs_ledger *ledger);
+void gs_rules_ledger_fini(struct gs_ledger *ledger);
 /* Bring LEDGER in order at NOW_NS: what is in the future (the clock was set back) is now; of what is older than an hour each
  * rule keeps its last few; at most GS_LEDGER_MAX stay. */
-void gs_ledger_tidy(struct gs_ledger *ledger, int64_t now_ns);
-int gs_ledger_add(struct gs_ledger *ledger, const struct gs_ledger_incident *incident) GS_CHECK_RESULT; // 0 or -ENOMEM
+void gs_rules_ledger_tidy(struct gs_ledger *ledger, int64_t now_ns);
+int gs_rules_ledger_add(struct gs_ledger *ledger, const struct gs_ledger_incident *incident) GS_CHECK_RESULT; // 0 or -ENOMEM
 
 struct gs_hour_limits { uint64_t of_rule, of_all; }; // max_per_hour; 0: no limit
 enum gs_hour_room { GS_HOUR_HAS_ROOM, GS_HOUR_OF_RULE_FULL, GS_HOUR_OF_ALL_FULL };
 /* Has the hour before NOW_NS room for an incident of RULE? If not, *UNTIL_NS is when it will have. */
-enum gs_hour_room gs_ledger_room(const struct gs_ledger *ledger, const char *rule, struct gs_hour_limits limits,
+enum gs_hour_room gs_rules_ledger_room(const struct gs_ledger *ledger, const char *rule, struct gs_hour_limits limits,
                                  int64_t now_ns, int64_t *until_ns);
 
 /* The present on both clocks. */
 struct gs_now { int64_t judge_ns, real_ns; };
 /* Let JUDGE, before its first tick, remember what LEDGER says. Returns how many rules cool down by it. */
-size_t gs_judge_recall(struct gs_judge *judge, const struct gs_ledger *ledger, struct gs_now now);
+size_t gs_rules_judge_recall(struct gs_judge *judge, const struct gs_ledger *ledger, struct gs_now now);
 /* Write down in LEDGER when each "every" is due next. True: that was not known there. */
-bool gs_judge_tell_due(const struct gs_judge *judge, struct gs_now now, struct gs_ledger *ledger);
-struct gs_hour_limits gs_judge_hour_limits(const struct gs_judge *judge, size_t rule);
+bool gs_rules_judge_note_due(const struct gs_judge *judge, struct gs_now now, struct gs_ledger *ledger);
+struct gs_hour_limits gs_rules_judge_hour_limits(const struct gs_judge *judge, size_t rule);
 /* RULE fired, but may not have its incident: ROOM says whose hour is full, until UNTIL_NS of the judge's clock. It is as if it
  * had been held back. */
-void gs_judge_incident_denied(struct gs_judge *judge, size_t rule, enum gs_hour_room room, int64_t until_ns);
+void gs_rules_judge_incident_denied(struct gs_judge *judge, size_t rule, enum gs_hour_room room, int64_t until_ns);

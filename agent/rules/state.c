@@ -4,14 +4,14 @@
 #include <math.h>
 #include <stdio.h>
 
-size_t gs_judge_nearest(const struct gs_rule *rule, const struct gs_record *record)
+size_t gs_rules_judge_nearest(const struct gs_rule *rule, const struct gs_rule_record *record)
 {
     size_t nearest = 0;
     double nearest_distance = INFINITY;
     for (size_t i = 0; i < rule->condition_count; i++) {
         if (record->trial[i].holds)
             return i;
-        double distance = fabs(record->trial[i].finding.line - record->value);
+        double distance = fabs(record->trial[i].evaluation.line - record->value);
         if (distance < nearest_distance) {
             nearest = i;
             nearest_distance = distance;
@@ -23,24 +23,24 @@ size_t gs_judge_nearest(const struct gs_rule *rule, const struct gs_record *reco
 static bool explain_held_back(const struct gs_judge *judge, size_t rule, char *out, size_t size)
 {
     const struct gs_rule *the_rule = &judge->rules->rule[rule];
-    const struct gs_record *record = &judge->record[rule];
-    const struct gs_hold_off *hold_off = the_rule->hold_off;
+    const struct gs_rule_record *record = &judge->record[rule];
+    const struct gs_suppression *suppression = the_rule->suppression;
     char value[GS_UNIT_TEXT], line[GS_LINE_TEXT];
     switch (record->held_back) {
     case GS_NOT_HELD_BACK: return false;
     case GS_BY_UNLESS_ABOVE:
-        snprintf(
-            out, size, "held back: value %s is above %s (unless_above)",
-            gs_print_value(record->value, the_rule->unit, value),
-            gs_print_threshold(&hold_off->unless_above, the_rule->unit, judge->limit[the_rule->share], line));
+        snprintf(out, size, "held back: value %s is above %s (unless_above)",
+                 gs_units_print_value(record->value, the_rule->unit, value),
+                 gs_rules_print_threshold(&suppression->unless_above, the_rule->unit,
+                                          judge->limit[the_rule->share], line));
         break;
     case GS_BY_UNLESS:
-        snprintf(out, size, "held back: %.60s is %s (unless)", hold_off->unless.metric,
-                 gs_print_value(record->unless_value, hold_off->unless.unit, value));
+        snprintf(out, size, "held back: %.60s is %s (unless)", suppression->unless.metric,
+                 gs_units_print_value(record->unless_value, suppression->unless.unit, value));
         break;
     case GS_BY_RULES_HOUR:
         snprintf(out, size, "held back: hourly limit of %llu reached",
-                 (unsigned long long)hold_off->max_per_hour);
+                 (unsigned long long)suppression->max_per_hour);
         break;
     case GS_BY_ALL_HOUR:
         snprintf(out, size, "held back: hourly limit of %llu for all rules reached",
@@ -53,12 +53,12 @@ static bool explain_held_back(const struct gs_judge *judge, size_t rule, char *o
 /* What the rule as a whole waits for. */
 static bool explain_rule(const struct gs_judge *judge, size_t rule, int64_t now_ns, char *out, size_t size)
 {
-    const struct gs_record *record = &judge->record[rule];
+    const struct gs_rule_record *record = &judge->record[rule];
     char time[GS_UNIT_TEXT];
     if (record->busy)
         snprintf(out, size, "its incident is being captured");
     else if (now_ns < record->cool_until_ns)
-        snprintf(out, size, "cooling for %s", gs_print_duration(record->cool_until_ns - now_ns, time));
+        snprintf(out, size, "cooling for %s", gs_units_print_duration(record->cool_until_ns - now_ns, time));
     else
         return explain_held_back(judge, rule, out, size);
     return true;
@@ -68,33 +68,34 @@ static void explain_condition(const struct gs_judge *judge, size_t rule, size_t 
                               size_t size)
 {
     const struct gs_rule *the_rule = &judge->rules->rule[rule];
-    const struct gs_record *record = &judge->record[rule];
+    const struct gs_rule_record *record = &judge->record[rule];
     const struct gs_condition *condition = &the_rule->condition[at];
-    const struct gs_trial *trial = &record->trial[at];
-    struct gs_sight sight = gs_judge_sight(judge, rule, at, now_ns);
+    const struct gs_condition_state *trial = &record->trial[at];
+    struct gs_condition_inputs inputs = gs_rules_judge_sight(judge, rule, at, now_ns);
     char have[GS_UNIT_TEXT], want[GS_UNIT_TEXT];
     double line;
     if (!condition->kind->without_metric && isnan(record->value))
         snprintf(out, size, "no value of %.60s yet", the_rule->metric);
     else if (!trial->judged)
         snprintf(out, size, "not judged yet");
-    else if (trial->holds && !gs_judge_may_again(the_rule, record, at, &line))
+    else if (trial->holds && !gs_rules_judge_may_again(the_rule, record, at, &line))
         snprintf(out, size, "holds since its last incident, fires again from %s",
-                 gs_print_value(line, the_rule->unit, want));
+                 gs_units_print_value(line, the_rule->unit, want));
     else if (trial->holds && !condition->kind->without_metric && trial->held_ns < the_rule->for_ns)
-        snprintf(out, size, "held %s of %s", gs_print_duration(trial->held_ns, have),
-                 gs_print_duration(the_rule->for_ns, want));
+        snprintf(out, size, "held %s of %s", gs_units_print_duration(trial->held_ns, have),
+                 gs_units_print_duration(the_rule->for_ns, want));
     else
-        condition->kind->explain(condition, &sight, &trial->finding, out, size);
+        condition->kind->explain(condition, &inputs, &trial->evaluation, out, size);
 }
 
-void gs_judge_state(const struct gs_judge *judge, size_t rule, int64_t now_ns, struct gs_rule_state *out)
+void gs_rules_judge_state(const struct gs_judge *judge, size_t rule, int64_t now_ns,
+                          struct gs_rule_state *out)
 {
     const struct gs_rule *the_rule = &judge->rules->rule[rule];
-    const struct gs_record *record = &judge->record[rule];
-    size_t at = gs_judge_nearest(the_rule, record);
+    const struct gs_rule_record *record = &judge->record[rule];
+    size_t at = gs_rules_judge_nearest(the_rule, record);
     *out = (struct gs_rule_state){.value = record->value,
-                                  .line = record->trial[at].finding.line,
+                                  .line = record->trial[at].evaluation.line,
                                   .fired = record->fired,
                                   .suppressed = record->suppressed,
                                   .holding = record->trial[at].holds};

@@ -59,7 +59,7 @@ static const char *skip_value(const char *at, const char *end)
     return at;
 }
 
-size_t gs_token_start(const char *text, size_t length, size_t offset)
+size_t gs_rules_token_start(const char *text, size_t length, size_t offset)
 {
     const char *at = text, *end = text + length;
     while ((at = gs_rules_skip_separators(at, end)) < end) {
@@ -72,7 +72,7 @@ size_t gs_token_start(const char *text, size_t length, size_t offset)
     return (size_t)((at < wanted ? at : wanted) - text); // a separator is its own token
 }
 
-size_t gs_too_deep(const char *text, size_t length, unsigned max)
+size_t gs_rules_too_deep(const char *text, size_t length, unsigned max)
 {
     const char *end = text + length;
     unsigned depth = 0;

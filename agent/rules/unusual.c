@@ -10,26 +10,27 @@
 #include <math.h>
 #include <stdio.h>
 
-struct written {
+struct unusual_fields {
     const char *why;
     double score;
     struct gs_span over;
     struct gs_threshold min;
 };
 
-void gs_unusual_read(struct gs_reader *reader, const json_t *value, const struct gs_place *place,
-                     const struct gs_subject *subject, struct gs_condition *condition)
+void gs_rules_unusual_read(struct gs_rules_reader *reader, const json_t *value,
+                           const struct gs_json_path *path, const struct gs_subject *subject,
+                           struct gs_condition *condition)
 {
     // clang-format off
     const struct gs_field fields[] = {
-        {"score", gs_field_number,    offsetof(struct written, score), 1, 1000, false, NULL},
-        {"over",  gs_field_span,      offsetof(struct written, over), 3, GS_WINDOW_POINTS_MAX, false, NULL},
-        {"min",   gs_field_threshold, offsetof(struct written, min), 0, 0, false, subject},
-        GS_FIELD_WHY(struct written),
+        {"score", gs_field_number,    offsetof(struct unusual_fields, score), 1, 1000, false, NULL},
+        {"over",  gs_field_span,      offsetof(struct unusual_fields, over), 3, GS_WINDOW_POINTS_MAX, false, NULL},
+        {"min",   gs_field_threshold, offsetof(struct unusual_fields, min), 0, 0, false, subject},
+        GS_FIELD_WHY(struct unusual_fields),
     };
     // clang-format on
-    struct written written = {.score = 6, .over.ns = 1800 * 1000000000LL};
-    if (!gs_read_fields(reader, value, place, GS_FIELDS(fields), &written))
+    struct unusual_fields written = {.score = 6, .over.ns = 1800 * 1000000000LL};
+    if (!gs_rules_read_fields(reader, value, path, GS_FIELDS(fields), &written))
         return;
     condition->over = written.over;
     condition->unusual.score = written.score;
@@ -40,21 +41,19 @@ static double floor_of(enum gs_unit unit)
 {
     switch (unit) {
     case GS_BYTES:
-    case GS_BYTES_PER_SECOND:
-        return 4096; // a page
-    case GS_PERCENT:
-        return 0.1;
+    case GS_BYTES_PER_SECOND: return 4096; // a page
+    case GS_PERCENT: return 0.1;
     case GS_COUNT:
-    case GS_PER_SECOND:
-        break;
+    case GS_PER_SECOND: break;
     }
     return 0.5; // of things that come whole
 }
 
-static double median_and_spread(const struct gs_window *window, enum gs_unit unit, double *scratch, double *spread)
+static double median_and_spread(const struct gs_window *window, enum gs_unit unit, double *scratch,
+                                double *spread)
 {
     for (size_t i = 0; i < window->count; i++)
-        scratch[i] = gs_point_value(gs_window_at(window, i));
+        scratch[i] = gs_rules_point_value(gs_rules_window_at(window, i));
     double median = gs_median(scratch, window->count);
     for (size_t i = 0; i < window->count; i++)
         scratch[i] = fabs(scratch[i] - median); // in another order by now, which does not matter
@@ -63,63 +62,71 @@ static double median_and_spread(const struct gs_window *window, enum gs_unit uni
     return median;
 }
 
-struct gs_finding gs_unusual_judge(const struct gs_condition *condition, const struct gs_sight *sight)
+struct gs_evaluation gs_rules_unusual_judge(const struct gs_condition *condition,
+                                            const struct gs_condition_inputs *inputs)
 {
-    struct gs_finding finding = {.answer = GS_CANNOT_TELL, .line = NAN};
+    struct gs_evaluation evaluation = {.answer = GS_CANNOT_TELL, .line = NAN};
     const struct gs_threshold *min = &condition->unusual.min;
-    if (!gs_window_ready(sight->window, sight->now_ns) || gs_threshold_unknown(min, sight->limit))
-        return finding;
-    double least = min->given ? gs_threshold_line(min, sight->limit) : -INFINITY;
-    finding.usual = median_and_spread(sight->window, sight->unit, sight->scratch, &finding.spread);
-    finding.measured = (sight->value - finding.usual) / finding.spread;
-    finding.line = gs_larger(finding.usual + condition->unusual.score * finding.spread, least);
-    bool unusual = finding.measured >= condition->unusual.score && sight->value >= least;
-    finding.answer = unusual ? GS_YES : GS_NO;
-    finding.window_ns = gs_window_reach(sight->window, sight->now_ns);
-    return finding;
+    if (!gs_rules_window_ready(inputs->window, inputs->now_ns) ||
+        gs_rules_threshold_unknown(min, inputs->limit))
+        return evaluation;
+    double least = min->given ? gs_rules_threshold_line(min, inputs->limit) : -INFINITY;
+    evaluation.usual = median_and_spread(inputs->window, inputs->unit, inputs->scratch, &evaluation.spread);
+    evaluation.measured = (inputs->value - evaluation.usual) / evaluation.spread;
+    evaluation.line = gs_larger(evaluation.usual + condition->unusual.score * evaluation.spread, least);
+    bool unusual = evaluation.measured >= condition->unusual.score && inputs->value >= least;
+    evaluation.answer = unusual ? GS_YES : GS_NO;
+    evaluation.window_ns = gs_rules_window_reach(inputs->window, inputs->now_ns);
+    return evaluation;
 }
 
-void gs_unusual_explain(const struct gs_condition *condition, const struct gs_sight *sight,
-                        const struct gs_finding *finding, char *out, size_t size)
+void gs_rules_unusual_explain(const struct gs_condition *condition, const struct gs_condition_inputs *inputs,
+                              const struct gs_evaluation *evaluation, char *out, size_t size)
 {
-    char value[GS_UNIT_TEXT], line[GS_UNIT_TEXT], over[GS_UNIT_TEXT], median[GS_UNIT_TEXT], spread[GS_UNIT_TEXT];
+    char value[GS_UNIT_TEXT], line[GS_UNIT_TEXT], over[GS_UNIT_TEXT], median[GS_UNIT_TEXT],
+        spread[GS_UNIT_TEXT];
     char score[GS_UNIT_TEXT], wanted[GS_UNIT_TEXT], held[GS_UNIT_TEXT];
-    gs_print_value(sight->value, sight->unit, value);
-    if (finding->answer == GS_CANNOT_TELL && gs_threshold_unknown(&condition->unusual.min, sight->limit))
+    gs_units_print_value(inputs->value, inputs->unit, value);
+    if (evaluation->answer == GS_CANNOT_TELL &&
+        gs_rules_threshold_unknown(&condition->unusual.min, inputs->limit))
         snprintf(out, size, "\"min\" is a share of a limit that is unknown");
-    else if (finding->answer == GS_CANNOT_TELL)
-        gs_window_explain(sight->window, sight->now_ns, out, size);
-    else if (finding->answer == GS_NO)
-        snprintf(out, size, "value %s, fires from %s", value, gs_print_value(finding->line, sight->unit, line));
+    else if (evaluation->answer == GS_CANNOT_TELL)
+        gs_rules_window_explain(inputs->window, inputs->now_ns, out, size);
+    else if (evaluation->answer == GS_NO)
+        snprintf(out, size, "value %s, fires from %s", value,
+                 gs_units_print_value(evaluation->line, inputs->unit, line));
     else
         snprintf(out, size,
-                 "%s %s is unusual: score %s against the %s before (median %s, spread %s)%s; the rule fires from %s",
-                 sight->metric, value, gs_print_count(finding->measured, score),
-                 gs_print_span(condition->over, over), gs_print_value(finding->usual, sight->unit, median),
-                 gs_print_value(finding->spread, sight->unit, spread), gs_print_held(sight, held),
-                 gs_print_count(condition->unusual.score, wanted));
+                 "%s %s is unusual: score %s against the %s before (median %s, spread %s)%s; the rule fires "
+                 "from %s",
+                 inputs->metric, value, gs_units_print_count(evaluation->measured, score),
+                 gs_rules_print_span(condition->over, over),
+                 gs_units_print_value(evaluation->usual, inputs->unit, median),
+                 gs_units_print_value(evaluation->spread, inputs->unit, spread),
+                 gs_rules_print_held(inputs, held), gs_units_print_count(condition->unusual.score, wanted));
 }
 
-struct gs_range gs_unusual_range(const struct gs_condition *condition, uint64_t limit, const char **key)
+struct gs_range gs_rules_unusual_range(const struct gs_condition *condition, uint64_t limit, const char **key)
 {
     const struct gs_threshold *min = &condition->unusual.min;
     *key = "min";
-    return gs_range_from(min->given ? gs_threshold_line(min, limit) : -INFINITY);
+    return gs_rules_range_from(min->given ? gs_rules_threshold_line(min, limit) : -INFINITY);
 }
 
 /* A window that shows little of what is usual; one whose median has moved before the rule's "for" is over. */
-void gs_unusual_advise(const struct gs_advisor *advisor, const struct gs_condition *condition,
-                       const struct gs_place *place)
+void gs_rules_unusual_advise(const struct gs_advisor *advisor, const struct gs_condition *condition,
+                             const struct gs_json_path *path)
 {
     enum { FEW = 10 };
     const struct gs_rule *rule = advisor->rule;
-    struct gs_place over = {.up = place, .key = "over"}, for_place = {.up = advisor->place, .key = "for"};
-    int64_t window_ns = gs_span_ns(advisor, condition->over);
+    struct gs_json_path over = {.up = path, .key = "over"}, for_place = {.up = advisor->path, .key = "for"};
+    int64_t window_ns = gs_rules_span_ns(advisor, condition->over);
     char time[GS_UNIT_TEXT];
     if (window_ns < FEW * advisor->rules->interval_ns)
-        gs_advise(advisor, &over, NULL, "fewer than %d ticks do not show what is usual", FEW);
+        gs_rules_warn_at(advisor, &over, NULL, "fewer than %d ticks do not show what is usual", FEW);
     if (rule->for_ns >= window_ns / 2 && rule->for_ns > 0)
-        gs_advise(advisor, &for_place, NULL,
-                  "\"for\" is half the window of \"unusual\" (%s) or more: by then the new value is the median",
-                  gs_print_span(condition->over, time));
+        gs_rules_warn_at(
+            advisor, &for_place, NULL,
+            "\"for\" is half the window of \"unusual\" (%s) or more: by then the new value is the median",
+            gs_rules_print_span(condition->over, time));
 }

@@ -7,15 +7,15 @@
  *              └ oldest        newest ┘            full, and seen for at least half of its time: ready
  *
  * A tick stands for the time since the one before it, but a late one for a single interval: the rest is a gap.
- * Bounds: GS_WINDOW_POINTS_MAX points, or what the condition asks for, allocated once. A longer window puts neighbouring ticks into one point, which
- * keeps their sum: the mean stays exact, and slopes and medians see means of a few ticks.
+ * Bounds: GS_WINDOW_POINTS_MAX points, or what the condition asks for, allocated once. A longer window puts neighbouring ticks
+ * into one point, which keeps their sum: the mean stays exact, and slopes and medians see means of a few ticks.
  * Who: judge.c; conditions read. */
 #include "base/memory.h"
 #include "rules/inside.h"
 #include <errno.h>
 #include <stdio.h>
 
-int64_t gs_tick_stands_for(int64_t since_last_ns, int64_t step_ns)
+int64_t gs_rules_tick_stands_for(int64_t since_last_ns, int64_t step_ns)
 {
     bool late = since_last_ns > step_ns + step_ns / 2;
     return late ? step_ns : since_last_ns;
@@ -29,7 +29,7 @@ static int64_t spacing(int64_t window_ns, size_t points, int64_t interval_ns)
     return least > interval_ns / 2 ? least : interval_ns / 2;
 }
 
-int gs_window_init(struct gs_window *window, struct gs_span over, size_t points, int64_t interval_ns)
+int gs_rules_window_init(struct gs_window *window, struct gs_span over, size_t points, int64_t interval_ns)
 {
     *window = (struct gs_window){.over = over, .capacity = over.ticks};
     if (over.ns) {
@@ -42,7 +42,7 @@ int gs_window_init(struct gs_window *window, struct gs_span over, size_t points,
     return window->point ? 0 : -ENOMEM;
 }
 
-void gs_window_fini(struct gs_window *window)
+void gs_rules_window_fini(struct gs_window *window)
 {
     gs_free(window->point);
     *window = (struct gs_window){0};
@@ -54,7 +54,7 @@ static struct gs_point *point_at(const struct gs_window *window, size_t index)
     return &window->point[at < window->capacity ? at : at - window->capacity];
 }
 
-const struct gs_point *gs_window_at(const struct gs_window *window, size_t index)
+const struct gs_point *gs_rules_window_at(const struct gs_window *window, size_t index)
 {
     return point_at(window, index);
 }
@@ -83,13 +83,13 @@ static void push(struct gs_window *window, struct gs_point point)
     window->pushed++;
 }
 
-void gs_window_add(struct gs_window *window, int64_t time_ns, double value, int64_t step_ns)
+void gs_rules_window_add(struct gs_window *window, int64_t time_ns, double value, int64_t step_ns)
 {
     if (window->capacity == 0)
         return;
     int64_t seen_ns = step_ns;
     if (window->began)
-        seen_ns = gs_tick_stands_for(time_ns - window->previous_ns, step_ns);
+        seen_ns = gs_rules_tick_stands_for(time_ns - window->previous_ns, step_ns);
     else
         window->began_ns = time_ns;
     window->began = true;
@@ -97,7 +97,7 @@ void gs_window_add(struct gs_window *window, int64_t time_ns, double value, int6
     push(window, (struct gs_point){time_ns, time_ns, seen_ns, value, 1});
 }
 
-int64_t gs_window_reach(const struct gs_window *window, int64_t now_ns)
+int64_t gs_rules_window_reach(const struct gs_window *window, int64_t now_ns)
 {
     if (window->over.ns)
         return window->over.ns;
@@ -113,22 +113,22 @@ static bool full(const struct gs_window *window, int64_t now_ns)
 
 static bool mostly_gaps(const struct gs_window *window, int64_t now_ns)
 {
-    return window->seen_ns < gs_window_reach(window, now_ns) / 2;
+    return window->seen_ns < gs_rules_window_reach(window, now_ns) / 2;
 }
 
-bool gs_window_ready(struct gs_window *window, int64_t now_ns)
+bool gs_rules_window_ready(struct gs_window *window, int64_t now_ns)
 {
     while (window->over.ns && window->count && point_at(window, 0)->last_ns < now_ns - window->over.ns)
         drop_oldest(window);
     return window->count > 0 && full(window, now_ns) && !mostly_gaps(window, now_ns);
 }
 
-double gs_point_value(const struct gs_point *point)
+double gs_rules_point_value(const struct gs_point *point)
 {
     return point->sum / point->count;
 }
 
-double gs_window_mean(const struct gs_window *window)
+double gs_rules_window_mean(const struct gs_window *window)
 {
     double sum = 0;
     uint64_t count = 0;
@@ -141,7 +141,7 @@ double gs_window_mean(const struct gs_window *window)
     return sum / (double)count;
 }
 
-void gs_window_adopt(struct gs_window *window, const struct gs_window *old)
+void gs_rules_window_adopt(struct gs_window *window, const struct gs_window *old)
 {
     if (window->capacity == 0 || old->count == 0)
         return;
@@ -153,16 +153,16 @@ void gs_window_adopt(struct gs_window *window, const struct gs_window *old)
     window->began_ns = window->over.ns > old->over.ns ? point_at(old, 0)->first_ns : old->began_ns;
 }
 
-void gs_window_explain(const struct gs_window *window, int64_t now_ns, char *out, size_t size)
+void gs_rules_window_explain(const struct gs_window *window, int64_t now_ns, char *out, size_t size)
 {
     char have[GS_UNIT_TEXT], want[GS_UNIT_TEXT];
     if (full(window, now_ns))
         snprintf(out, size, "window full of gaps: more than half of the %s before",
-                 gs_print_span(window->over, want));
+                 gs_rules_print_span(window->over, want));
     else if (window->over.ns)
         snprintf(out, size, "window %s of %s",
-                 gs_print_duration(window->began ? now_ns - window->began_ns : 0, have),
-                 gs_print_duration(window->over.ns, want));
+                 gs_units_print_duration(window->began ? now_ns - window->began_ns : 0, have),
+                 gs_units_print_duration(window->over.ns, want));
     else
         snprintf(out, size, "window %zu of %zu", window->count, window->capacity);
 }

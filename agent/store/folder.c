@@ -41,18 +41,18 @@ static int claim(int store, const char *name, int fd)
 }
 
 /* Make ".NAME" unless NAME or it is taken. */
-static int make_dot_folder(int store, const char *name, struct gs_held *out)
+static int make_dot_folder(int store, const char *name, struct gs_owned_fd *out)
 {
     char dot[GS_FOLDER_NAME_MAX + 1];
     snprintf(dot, sizeof dot, ".%s", name);
     if (mkdirat(store, dot, 0700) != 0)
         return -errno;
-    int fd = gs_openat(store, dot, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    int fd = gs_file_openat(store, dot, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     int error = fd == -ENOENT ? -EEXIST
                 : fd < 0      ? fd
                               : claim(store, name, fd); // ENOENT: a sweeper was quicker
     if (!error)
-        error = gs_hold(out, fd);
+        error = gs_owned_fd_take(out, fd);
     else if (fd >= 0)
         close(fd);
     if (error)
@@ -60,14 +60,14 @@ static int make_dot_folder(int store, const char *name, struct gs_held *out)
     return error;
 }
 
-int gs_folder_make(struct gs_store *store, const char *rule, int pid, int64_t triggered_ns,
-                   struct gs_folder *out)
+int gs_store_folder_make(struct gs_store *store, const char *rule, int pid, int64_t triggered_ns,
+                         struct gs_folder *out)
 {
     enum { TRIES = 100 };
     char time[GS_TIME_TEXT];
     *out = (struct gs_folder){.held = GS_HELD_NONE};
     int store_fd = gs_store_fd(store), error = store_fd < 0 ? store_fd : -EEXIST;
-    gs_print_time(triggered_ns, GS_TIME_FOLDER, time);
+    gs_clock_print(triggered_ns, GS_TIME_FOLDER, time);
     for (int n = 1; n <= TRIES && error == -EEXIST; n++) {
         int length = snprintf(out->name, sizeof out->name, "%s-%s-%d", time, rule, pid);
         if (n > 1)
@@ -82,11 +82,11 @@ int gs_folder_make(struct gs_store *store, const char *rule, int pid, int64_t tr
 
 /* ---- its files ---------------------------------------------------------------------------------------------------------- */
 
-int gs_folder_create(struct gs_folder *folder, const char *name)
+int gs_store_folder_create(struct gs_folder *folder, const char *name)
 {
-    if (!gs_is_held(&folder->held, NULL))
+    if (!gs_owned_fd_is_open(&folder->held, NULL))
         return -EBADF; // the host closed it
-    return gs_openat(folder->held.fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    return gs_file_openat(folder->held.fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 }
 
 static int entry_of(int fd, const char *name, json_t **out)
@@ -106,63 +106,63 @@ static int entry_of(int fd, const char *name, json_t **out)
     return *out ? 0 : -ENOMEM;
 }
 
-int gs_file_entry(int folderfd, const char *name, json_t **out)
+int gs_store_file_entry(int folderfd, const char *name, json_t **out)
 {
-    int fd = gs_open_regular(folderfd, name), error = fd < 0 ? fd : entry_of(fd, name, out);
+    int fd = gs_store_open_regular(folderfd, name), error = fd < 0 ? fd : entry_of(fd, name, out);
     if (fd >= 0)
         close(fd);
     return error;
 }
 
-int gs_folder_keep(struct gs_folder *folder, const char *name, int fd)
+int gs_store_folder_keep(struct gs_folder *folder, const char *name, int fd)
 {
     json_t *entry;
     int error = fsync(fd) != 0 ? -errno : entry_of(fd, name, &entry);
     if (!error && json_array_append_new(folder->files, entry) != 0)
         error = -ENOMEM;
     if (error) {
-        gs_folder_discard(folder, name, fd);
+        gs_store_folder_discard(folder, name, fd);
         return error;
     }
     close(fd);
     return 0;
 }
 
-void gs_folder_discard(struct gs_folder *folder, const char *name, int fd)
+void gs_store_folder_discard(struct gs_folder *folder, const char *name, int fd)
 {
     close(fd);
-    if (gs_is_held(&folder->held, NULL))
+    if (gs_owned_fd_is_open(&folder->held, NULL))
         unlinkat(folder->held.fd, name, 0);
 }
 
-int gs_folder_put(struct gs_folder *folder, const char *name, const void *bytes, size_t length)
+int gs_store_folder_put(struct gs_folder *folder, const char *name, const void *bytes, size_t length)
 {
-    int fd = gs_folder_create(folder, name);
+    int fd = gs_store_folder_create(folder, name);
     if (fd < 0)
         return fd;
-    int error = gs_write_all(fd, bytes, length);
+    int error = gs_file_write_all(fd, bytes, length);
     if (!error)
-        return gs_folder_keep(folder, name, fd);
-    gs_folder_discard(folder, name, fd);
+        return gs_store_folder_keep(folder, name, fd);
+    gs_store_folder_discard(folder, name, fd);
     return error;
 }
 
-int gs_folder_put_json(struct gs_folder *folder, const json_t *json)
+int gs_store_folder_put_json(struct gs_folder *folder, const json_t *json)
 {
-    return gs_incident_replace_json(&folder->held, json);
+    return gs_store_replace_incident_json(&folder->held, json);
 }
 
-int gs_incident_replace_json(const struct gs_held *folder, const json_t *json)
+int gs_store_replace_incident_json(const struct gs_owned_fd *folder, const json_t *json)
 {
     static const char fresh[] = "incident.json.new";
-    if (!gs_is_held(folder, NULL))
+    if (!gs_owned_fd_is_open(folder, NULL))
         return -EBADF;
     struct gs_text text = {0};
     gs_json_print(json, JSON_INDENT(2), &text);
     unlinkat(folder->fd, fresh, 0); // of an attempt that failed
-    int fd =
-        text.failed ? -ENOMEM : gs_openat(folder->fd, fresh, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-    int error = fd < 0 ? fd : gs_write_all(fd, text.bytes, text.length);
+    int fd = text.failed ? -ENOMEM
+                         : gs_file_openat(folder->fd, fresh, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    int error = fd < 0 ? fd : gs_file_write_all(fd, text.bytes, text.length);
     if (!error && (fsync(fd) != 0 || renameat(folder->fd, fresh, folder->fd, "incident.json") != 0))
         error = -errno;
     if (fd >= 0)
@@ -178,11 +178,12 @@ int gs_incident_replace_json(const struct gs_held *folder, const json_t *json)
 /* The directory that the folder stands in. */
 static int parent_of(const struct gs_folder *folder)
 {
-    return gs_is_held(&folder->held, NULL) ? gs_openat(folder->held.fd, "..", O_RDONLY | O_DIRECTORY, 0)
-                                           : -EBADF;
+    return gs_owned_fd_is_open(&folder->held, NULL)
+               ? gs_file_openat(folder->held.fd, "..", O_RDONLY | O_DIRECTORY, 0)
+               : -EBADF;
 }
 
-static int lose_the_dot(int parent, const char *name)
+static int rename_without_dot(int parent, const char *name)
 {
     char dot[GS_FOLDER_NAME_MAX + 1];
     snprintf(dot, sizeof dot, ".%s", name);
@@ -194,12 +195,12 @@ static int lose_the_dot(int parent, const char *name)
     return renameat(parent, dot, parent, name) != 0 ? -errno : 0;
 }
 
-int gs_folder_publish(struct gs_folder *folder)
+int gs_store_folder_publish(struct gs_folder *folder)
 {
     int parent = parent_of(folder);
     if (parent < 0)
         return parent;
-    int error = fsync(folder->held.fd) != 0 ? -errno : lose_the_dot(parent, folder->name);
+    int error = fsync(folder->held.fd) != 0 ? -errno : rename_without_dot(parent, folder->name);
     folder->published = error == 0;
     if (!error && fsync(parent) != 0)
         gs_log(GS_LOG_WARNING, "incident %s: its name may not outlive a crash of the machine: %s",
@@ -208,18 +209,18 @@ int gs_folder_publish(struct gs_folder *folder)
     return error;
 }
 
-void gs_folder_path(const struct gs_folder *folder, char out[PATH_MAX])
+void gs_store_folder_path(const struct gs_folder *folder, char out[PATH_MAX])
 {
     char link[32], path[PATH_MAX];
     snprintf(link, sizeof link, "/proc/thread-self/fd/%d", folder->held.fd);
-    ssize_t length = gs_is_held(&folder->held, NULL) ? readlink(link, path, PATH_MAX - 1) : 0;
+    ssize_t length = gs_owned_fd_is_open(&folder->held, NULL) ? readlink(link, path, PATH_MAX - 1) : 0;
     if (length <= 0)
         return;
     memcpy(out, path, (size_t)length);
     out[length] = 0;
 }
 
-void gs_folder_close(struct gs_folder *folder)
+void gs_store_folder_close(struct gs_folder *folder)
 {
     char dot[GS_FOLDER_NAME_MAX + 1];
     int parent = folder->published || folder->held.fd < 0 ? -1 : parent_of(folder);
@@ -228,7 +229,7 @@ void gs_folder_close(struct gs_folder *folder)
         unlinkat(parent, dot, AT_REMOVEDIR); // if there is nothing in it
         close(parent);
     }
-    gs_release(&folder->held);
+    gs_owned_fd_close(&folder->held);
     json_decref(folder->files);
     folder->files = NULL;
 }

@@ -68,7 +68,8 @@ static void name_ledger(const char *program, char *out, size_t size)
 static int take_lock(int live)
 {
     const struct timespec pause = {.tv_nsec = PATIENCE_NS};
-    int lock = gs_openat(live, ".ledgers", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600), error = lock;
+    int lock = gs_file_openat(live, ".ledgers", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600),
+        error = lock;
     for (int i = 0; lock >= 0 && i < TRIES; i++) {
         if (flock(lock, LOCK_EX | LOCK_NB) == 0)
             return lock;
@@ -85,31 +86,31 @@ static int read_ledger(struct visit *visit, int64_t now_ns)
 {
     char *text;
     size_t length;
-    int fd = gs_open_regular(visit->live, visit->name), error = fd < 0 ? fd : 0;
+    int fd = gs_store_open_regular(visit->live, visit->name), error = fd < 0 ? fd : 0;
     if (!error)
-        error = gs_read_all(fd, TEXT_MAX, &text, &length);
+        error = gs_file_read_all(fd, TEXT_MAX, &text, &length);
     if (fd >= 0)
         close(fd);
     if (!error) {
-        error = gs_ledger_parse(text, length, &visit->ledger);
+        error = gs_store_ledger_parse(text, length, &visit->ledger);
         gs_free(text);
     }
     if (error == -ENOMEM) // it stays as it is
         return error;
     if (error && error != -ENOENT)
         gs_log(GS_LOG_WARNING, ".live/%s is begun anew: %s", visit->name, strerrordesc_np(-error));
-    gs_ledger_tidy(&visit->ledger, now_ns);
+    gs_rules_ledger_tidy(&visit->ledger, now_ns);
     for (size_t i = 0; i < visit->ledger.count; i++) {
         struct gs_ledger_incident *incident = &visit->ledger.incident[i];
-        incident->of_another =
-            strcmp(incident->owner, visit->key) != 0 && gs_live_lives(visit->live, incident->owner);
+        incident->of_another = strcmp(incident->owner, visit->key) != 0 &&
+                               gs_store_live_has_socket(visit->live, incident->owner);
     }
     return 0;
 }
 
 static void leave(struct visit *visit)
 {
-    gs_ledger_fini(&visit->ledger);
+    gs_rules_ledger_fini(&visit->ledger);
     flock(visit->lock, LOCK_UN); // a child that was forked meanwhile has it open as well
     close(visit->lock);
     close(visit->live);
@@ -117,12 +118,12 @@ static void leave(struct visit *visit)
 
 static int enter(struct gs_store *store, int64_t now_ns, struct visit *visit)
 {
-    *visit = (struct visit){.live = gs_live_open(store)};
+    *visit = (struct visit){.live = gs_store_live_open(store)};
     if (visit->live < 0)
         return visit->live;
     find_program(visit->program);
     name_ledger(visit->program, visit->name, sizeof visit->name);
-    (void)gs_live_name((int)getpid(), visit->key);
+    (void)gs_store_live_name((int)getpid(), visit->key);
     visit->lock = take_lock(visit->live);
     int error = visit->lock < 0 ? visit->lock : read_ledger(visit, now_ns);
     if (visit->lock < 0)
@@ -136,11 +137,12 @@ static int put_back(const struct visit *visit)
 {
     char fresh[sizeof visit->name + 8];
     struct gs_text text = {0};
-    gs_ledger_print(&visit->ledger, visit->program, &text);
+    gs_store_ledger_print(&visit->ledger, visit->program, &text);
     snprintf(fresh, sizeof fresh, "%s.new", visit->name);
     unlinkat(visit->live, fresh, 0);
-    int fd = text.failed ? -ENOMEM : gs_openat(visit->live, fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-    int error = fd < 0 ? fd : gs_write_all(fd, text.bytes, text.length);
+    int fd = text.failed ? -ENOMEM
+                         : gs_file_openat(visit->live, fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    int error = fd < 0 ? fd : gs_file_write_all(fd, text.bytes, text.length);
     if (fd >= 0)
         close(fd);
     if (!error && renameat(visit->live, fresh, visit->live, visit->name) != 0)
@@ -158,14 +160,14 @@ static int write_down(struct visit *visit, const struct gs_ledger_entry *entry)
     struct gs_ledger_incident incident = {.began_ns = entry->now.real_ns, .value = entry->value};
     snprintf(incident.rule, sizeof incident.rule, "%s", entry->rule);
     snprintf(incident.owner, sizeof incident.owner, "%.39s", visit->key);
-    int error = gs_ledger_add(&visit->ledger, &incident);
+    int error = gs_rules_ledger_add(&visit->ledger, &incident);
     if (entry->judge)
-        (void)gs_judge_tell_due(entry->judge, entry->now, &visit->ledger);
+        (void)gs_rules_judge_note_due(entry->judge, entry->now, &visit->ledger);
     return error ? error : put_back(visit);
 }
 
-enum gs_hour_room gs_ledger_begin(struct gs_store *store, const struct gs_ledger_entry *entry,
-                                  int64_t *until_ns)
+enum gs_hour_room gs_store_ledger_begin(struct gs_store *store, const struct gs_ledger_entry *entry,
+                                        int64_t *until_ns)
 {
     struct visit visit;
     int error = enter(store, entry->now.real_ns, &visit);
@@ -174,7 +176,7 @@ enum gs_hour_room gs_ledger_begin(struct gs_store *store, const struct gs_ledger
         return GS_HOUR_HAS_ROOM;
     }
     enum gs_hour_room room =
-        gs_ledger_room(&visit.ledger, entry->rule, entry->limits, entry->now.real_ns, until_ns);
+        gs_rules_ledger_room(&visit.ledger, entry->rule, entry->limits, entry->now.real_ns, until_ns);
     error = room == GS_HOUR_HAS_ROOM ? write_down(&visit, entry)
                                      : put_back(&visit); // times may have been put right
     if (error)
@@ -183,7 +185,7 @@ enum gs_hour_room gs_ledger_begin(struct gs_store *store, const struct gs_ledger
     return room;
 }
 
-void gs_ledger_end(struct gs_store *store, const char *rule, bool kept, int64_t now_ns)
+void gs_store_ledger_end(struct gs_store *store, const char *rule, bool kept, int64_t now_ns)
 {
     struct visit visit;
     int error = enter(store, now_ns, &visit);
@@ -206,7 +208,7 @@ void gs_ledger_end(struct gs_store *store, const char *rule, bool kept, int64_t 
         tell_once(store, "written", error);
 }
 
-size_t gs_ledger_recall(struct gs_store *store, struct gs_judge *judge, struct gs_now now)
+size_t gs_store_ledger_recall(struct gs_store *store, struct gs_judge *judge, struct gs_now now)
 {
     struct visit visit;
     int error = enter(store, now.real_ns, &visit);
@@ -214,7 +216,7 @@ size_t gs_ledger_recall(struct gs_store *store, struct gs_judge *judge, struct g
         tell_once(store, "read", error);
         return 0;
     }
-    size_t cooling = gs_judge_recall(judge, &visit.ledger, now);
+    size_t cooling = gs_rules_judge_recall(judge, &visit.ledger, now);
     leave(&visit);
     return cooling;
 }
@@ -222,19 +224,19 @@ size_t gs_ledger_recall(struct gs_store *store, struct gs_judge *judge, struct g
 static bool has_news(const struct gs_judge *judge, struct gs_now now)
 {
     struct gs_ledger empty = {0};
-    bool news = gs_judge_tell_due(judge, now, &empty);
-    gs_ledger_fini(&empty);
+    bool news = gs_rules_judge_note_due(judge, now, &empty);
+    gs_rules_ledger_fini(&empty);
     return news;
 }
 
-void gs_ledger_note_due(struct gs_store *store, const struct gs_judge *judge, struct gs_now now)
+void gs_store_ledger_note_due(struct gs_store *store, const struct gs_judge *judge, struct gs_now now)
 {
     struct visit visit;
     if (!has_news(judge, now))
         return;
     int error = enter(store, now.real_ns, &visit);
     if (!error) {
-        error = gs_judge_tell_due(judge, now, &visit.ledger) ? put_back(&visit) : 0;
+        error = gs_rules_judge_note_due(judge, now, &visit.ledger) ? put_back(&visit) : 0;
         leave(&visit);
     }
     if (error)

@@ -18,7 +18,7 @@ static bool is_name(const char *text)
 static bool read_time(const json_t *json, int64_t *out)
 {
     const char *text = json_string_value(json);
-    return text && gs_time_read(text, out);
+    return text && gs_store_time_read(text, out);
 }
 
 static bool read_incident(const json_t *json, struct gs_ledger_incident *out)
@@ -44,7 +44,7 @@ static int read_incidents(const json_t *list, struct gs_ledger *out)
     json_array_foreach(list, i, item)
     {
         struct gs_ledger_incident incident;
-        if (read_incident(item, &incident) && gs_ledger_add(out, &incident))
+        if (read_incident(item, &incident) && gs_rules_ledger_add(out, &incident))
             return -ENOMEM;
     }
     return 0;
@@ -67,7 +67,7 @@ static int read_due(json_t *object, struct gs_ledger *out)
     return 0;
 }
 
-int gs_ledger_parse(const char *text, size_t length, struct gs_ledger *out)
+int gs_store_ledger_parse(const char *text, size_t length, struct gs_ledger *out)
 {
     json_error_t why;
     json_t *json = gs_json_read(text, length, JSON_REJECT_DUPLICATES, &why);
@@ -90,7 +90,7 @@ static json_t *incident_json(const struct gs_ledger_incident *incident)
                      gs_json_real(incident->value));
 }
 
-void gs_ledger_print(const struct gs_ledger *ledger, const char *program, struct gs_text *out)
+void gs_store_ledger_print(const struct gs_ledger *ledger, const char *program, struct gs_text *out)
 {
     struct gs_json incidents = gs_json_array(), due = gs_json_object();
     for (size_t i = 0; i < ledger->count; i++)

@@ -38,17 +38,17 @@ static bool well_formed(const json_t *json, const char **why)
             return false;
     }
     *why = "its time of trigger is not a time";
-    return gs_time_read(json_string_value(json_object_get(json, "triggered")), &time_ns);
+    return gs_store_time_read(json_string_value(json_object_get(json, "triggered")), &time_ns);
 }
 
-json_t *gs_incident_read(int folderfd, char *why, size_t why_size)
+json_t *gs_store_read_incident(int folderfd, char *why, size_t why_size)
 {
     char *text = NULL;
     size_t length = 0;
     const char *wrong = NULL;
     json_error_t error;
-    int fd = gs_open_regular(folderfd, "incident.json");
-    int failed = fd < 0 ? fd : gs_read_all(fd, JSON_BYTES_MAX, &text, &length);
+    int fd = gs_store_open_regular(folderfd, "incident.json");
+    int failed = fd < 0 ? fd : gs_file_read_all(fd, JSON_BYTES_MAX, &text, &length);
     if (fd >= 0)
         close(fd);
     json_t *json = failed ? NULL : gs_json_read(text, length, JSON_REJECT_DUPLICATES, &error);
@@ -69,23 +69,23 @@ json_t *gs_incident_read(int folderfd, char *why, size_t why_size)
     return json;
 }
 
-json_t *gs_incident_load(const char *path, char *why, size_t why_size)
+json_t *gs_store_load_incident(const char *path, char *why, size_t why_size)
 {
-    int fd = gs_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    int fd = gs_file_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     if (fd < 0) {
         snprintf(why, why_size, "%s", strerrordesc_np(-fd));
         return NULL;
     }
-    json_t *json = gs_incident_read(fd, why, why_size);
+    json_t *json = gs_store_read_incident(fd, why, why_size);
     close(fd);
     return json;
 }
 
-int gs_incident_read_file(const char *path, const char *name, size_t max, char **bytes, size_t *length)
+int gs_store_read_incident_file(const char *path, const char *name, size_t max, char **bytes, size_t *length)
 {
-    int folder = gs_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-    int fd = folder < 0 ? folder : gs_open_regular(folder, name);
-    int error = fd < 0 ? fd : gs_read_all(fd, max, bytes, length);
+    int folder = gs_file_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    int fd = folder < 0 ? folder : gs_store_open_regular(folder, name);
+    int error = fd < 0 ? fd : gs_file_read_all(fd, max, bytes, length);
     if (fd >= 0)
         close(fd);
     if (folder >= 0)
@@ -99,7 +99,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(x->name, y->name); // names begin with the time
 }
 
-static int add_entry(struct gs_incident_list *list, size_t *capacity, const char *name, json_t *json)
+static int add_entry(struct gs_store_list *list, size_t *capacity, const char *name, json_t *json)
 {
     char *copy = gs_strdup(name);
     if (!copy || gs_grow(&list->entry, capacity, list->count + 1, sizeof *list->entry)) {
@@ -109,27 +109,27 @@ static int add_entry(struct gs_incident_list *list, size_t *capacity, const char
     }
     struct gs_incident_entry *entry = &list->entry[list->count++];
     *entry = (struct gs_incident_entry){.name = copy, .json = json};
-    (void)gs_time_read(json_string_value(json_object_get(json, "triggered")),
-                       &entry->triggered_ns); // was checked
+    (void)gs_store_time_read(json_string_value(json_object_get(json, "triggered")),
+                             &entry->triggered_ns); // was checked
     return 0;
 }
 
-int gs_incident_list(const char *path, struct gs_incident_list *out)
+int gs_store_list(const char *path, struct gs_store_list *out)
 {
     struct gs_folder_name parts;
     struct gs_dir dir;
     size_t capacity = 0;
     char why[160];
     int error = 0, fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    *out = (struct gs_incident_list){0};
+    *out = (struct gs_store_list){0};
     if (fd < 0)
         return -errno;
-    gs_dir_start(&dir, fd);
-    for (const char *name; !error && (name = gs_dir_next(&dir));) {
-        if (!gs_folder_name_read(name, &parts))
+    gs_file_dir_start(&dir, fd);
+    for (const char *name; !error && (name = gs_file_dir_next(&dir));) {
+        if (!gs_store_folder_name_read(name, &parts))
             continue;
         int folder = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        json_t *json = folder < 0 ? NULL : gs_incident_read(folder, why, sizeof why);
+        json_t *json = folder < 0 ? NULL : gs_store_read_incident(folder, why, sizeof why);
         if (folder >= 0)
             close(folder);
         if (json)
@@ -140,16 +140,16 @@ int gs_incident_list(const char *path, struct gs_incident_list *out)
     close(fd);
     gs_sort(out->entry, out->count, sizeof *out->entry, by_name);
     if (error)
-        gs_incident_list_fini(out);
+        gs_store_list_fini(out);
     return error;
 }
 
-void gs_incident_list_fini(struct gs_incident_list *list)
+void gs_store_list_fini(struct gs_store_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {
         gs_free(list->entry[i].name);
         json_decref(list->entry[i].json);
     }
     gs_free(list->entry);
-    *list = (struct gs_incident_list){0};
+    *list = (struct gs_store_list){0};
 }

@@ -23,7 +23,8 @@ enum { PATIENCE_S = 5 }; // of the command, with an agent whose queue is full
 
 /* ---- who a process is -------------------------------------------------------------------------------------------------- */
 
-/* /proc/PID/NAME. Of this process /proc/self: a container may see another /proc than its own, with another process of its number. */
+/* /proc/PID/NAME. Of this process /proc/self: a container may see another /proc than its own, with another process of its
+ * number. */
 static void proc_path(int pid, const char *name, char out[40])
 {
     if (pid == (int)getpid())
@@ -36,7 +37,7 @@ static void proc_path(int pid, const char *name, char out[40])
  * some would be taken for dead. */
 static void read_beginning(const char *path, char *out, size_t size)
 {
-    int fd = gs_openat(AT_FDCWD, path, O_RDONLY | O_NOCTTY, 0);
+    int fd = gs_file_openat(AT_FDCWD, path, O_RDONLY | O_NOCTTY, 0);
     ssize_t got = fd < 0 ? 0 : read(fd, out, size - 1);
     out[got > 0 ? got : 0] = 0;
     if (fd >= 0)
@@ -44,7 +45,7 @@ static void read_beginning(const char *path, char *out, size_t size)
 }
 
 /* Field 22 of /proc/PID/stat. */
-unsigned long long gs_start_ticks(int pid)
+unsigned long long gs_store_start_ticks(int pid)
 {
     char path[40], line[1024];
     proc_path(pid, "stat", path);
@@ -55,7 +56,7 @@ unsigned long long gs_start_ticks(int pid)
     return at ? strtoull(at, NULL, 10) : 0;
 }
 
-void gs_boot_id(char out[GS_BOOT_ID])
+void gs_store_boot_id(char out[GS_BOOT_ID])
 {
     read_beginning("/proc/sys/kernel/random/boot_id", out, GS_BOOT_ID);
     out[strcspn(out, "\n")] = 0;
@@ -69,7 +70,7 @@ static uint32_t namespace_of(int pid)
     ssize_t length = readlink(path, text, 64);
     if (length <= 0)
         return 0;
-    gs_boot_id(text + length);
+    gs_store_boot_id(text + length);
     uint64_t hash = gs_hash_bytes(text, (size_t)length + strlen(text + length));
     return (uint32_t)hash ? (uint32_t)hash : 1;
 }
@@ -83,7 +84,7 @@ static int own_number(int pid)
     if (pid == (int)getpid())
         return pid;
     proc_path(pid, "status", path);
-    if (gs_read_file(AT_FDCWD, path, 1 << 14, &text, &length))
+    if (gs_file_read(AT_FDCWD, path, 1 << 14, &text, &length))
         return pid;
     char *line = strstr(text, "\nNSpid:");
     if (line) {
@@ -96,13 +97,13 @@ static int own_number(int pid)
     return own;
 }
 
-bool gs_live_id(int pid, struct gs_live_id *out)
+bool gs_store_live_id(int pid, struct gs_store_live_id *out)
 {
-    *out = (struct gs_live_id){own_number(pid), namespace_of(pid), gs_start_ticks(pid)};
+    *out = (struct gs_store_live_id){own_number(pid), namespace_of(pid), gs_store_start_ticks(pid)};
     return out->start_ticks != 0;
 }
 
-void gs_live_id_print(const struct gs_live_id *id, char out[GS_LIVE_NAME])
+void gs_store_live_id_print(const struct gs_store_live_id *id, char out[GS_LIVE_NAME])
 {
     snprintf(out, GS_LIVE_NAME, "%d-%llu-%u", id->pid, id->start_ticks, id->namespace);
 }
@@ -119,7 +120,7 @@ static bool read_number(const char *text, unsigned long long max, unsigned long 
     return errno == 0 && *out <= max;
 }
 
-bool gs_live_id_read(const char *name, const char *tail, struct gs_live_id *out)
+bool gs_store_live_id_read(const char *name, const char *tail, struct gs_store_live_id *out)
 {
     unsigned long long pid, start, namespace = 0;
     const char *at;
@@ -128,34 +129,34 @@ bool gs_live_id_read(const char *name, const char *tail, struct gs_live_id *out)
         return false;
     if (*at == '-' && !read_number(at + 1, UINT32_MAX, &namespace, &at)) // an earlier version's has none
         return false;
-    *out = (struct gs_live_id){(int)pid, (uint32_t) namespace, start};
+    *out = (struct gs_store_live_id){(int)pid, (uint32_t) namespace, start};
     return strcmp(at, tail) == 0;
 }
 
-bool gs_live_is_running(const struct gs_live_id *id)
+bool gs_store_live_is_running(const struct gs_store_live_id *id)
 {
     uint32_t ours = namespace_of((int)getpid());
     if (id->namespace && ours && id->namespace != ours)
         return false; // as far as we see: its number means nothing here
-    return id->start_ticks ? gs_start_ticks(id->pid) == id->start_ticks
+    return id->start_ticks ? gs_store_start_ticks(id->pid) == id->start_ticks
                            : id->pid == (int)getpid(); // its process saw no /proc
 }
 
-bool gs_live_name(int pid, char name[GS_LIVE_NAME])
+bool gs_store_live_name(int pid, char name[GS_LIVE_NAME])
 {
-    struct gs_live_id id;
-    bool known = gs_live_id(pid, &id);
-    gs_live_id_print(&id, name);
+    struct gs_store_live_id id;
+    bool known = gs_store_live_id(pid, &id);
+    gs_store_live_id_print(&id, name);
     return known;
 }
 
 static void socket_name(int pid, char name[GS_LIVE_NAME])
 {
-    (void)gs_live_name(pid, name);
+    (void)gs_store_live_name(pid, name);
     strcat(name, ".sock"); // three numbers leave room for it
 }
 
-bool gs_live_lives(int live, const char *key)
+bool gs_store_live_has_socket(int live, const char *key)
 {
     char name[GS_LIVE_NAME];
     struct stat status;
@@ -198,16 +199,17 @@ static int connect_to(const char *directory, const char *name, int timeout_s)
 /* Is NAME that of a process which we see alive? Then its agent is not woken to ask. */
 static bool maker_lives(const char *name)
 {
-    struct gs_live_id id;
-    return gs_live_id_read(name, ".sock", &id) && gs_live_is_running(&id);
+    struct gs_store_live_id id;
+    return gs_store_live_id_read(name, ".sock", &id) && gs_store_live_is_running(&id);
 }
 
-/* Remove sockets that nobody listens at any more. One whose queue is full is of a process that is stopped: it is not waited for. */
+/* Remove sockets that nobody listens at any more. One whose queue is full is of a process that is stopped: it is not waited
+ * for. */
 static void sweep(int live, const char *directory)
 {
     struct gs_dir dir;
-    gs_dir_start(&dir, live);
-    for (const char *name; (name = gs_dir_next(&dir));) {
+    gs_file_dir_start(&dir, live);
+    for (const char *name; (name = gs_file_dir_next(&dir));) {
         size_t length = strlen(name);
         if (length < 5 || strcmp(name + length - 5, ".sock") != 0 || maker_lives(name))
             continue;
@@ -236,8 +238,8 @@ static int listen_at(const char *directory, int live, const char *name)
     return error;
 }
 
-/* A socket that has its name and does not listen yet looks like a dead process's. So who makes one, and who removes those of the dead,
- * holds the lock of the directory LIVE. False: another has held it for too long; it may have been stopped. */
+/* A socket that has its name and does not listen yet looks like a dead process's. So who makes one, and who removes those of
+ * the dead, holds the lock of the directory LIVE. False: another has held it for too long; it may have been stopped. */
 static bool lock_sockets(int live)
 {
     enum { TRIES = 20 };
@@ -250,7 +252,7 @@ static bool lock_sockets(int live)
     return false;
 }
 
-int gs_live_open(struct gs_store *store)
+int gs_store_live_open(struct gs_store *store)
 {
     struct stat status;
     int store_fd = gs_store_fd(store), error = 0;
@@ -258,7 +260,7 @@ int gs_live_open(struct gs_store *store)
         return store_fd;
     if (mkdirat(store_fd, ".live", 0700) != 0 && errno != EEXIST)
         return -errno;
-    int live = gs_openat(store_fd, ".live", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    int live = gs_file_openat(store_fd, ".live", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     if (live < 0)
         return live;
     if (fstat(live, &status) != 0)
@@ -271,10 +273,10 @@ int gs_live_open(struct gs_store *store)
     return error;
 }
 
-int gs_live_listen(struct gs_store *store, char name[GS_LIVE_NAME])
+int gs_store_live_listen(struct gs_store *store, char name[GS_LIVE_NAME])
 {
     char directory[32];
-    int live = gs_live_open(store);
+    int live = gs_store_live_open(store);
     if (live < 0)
         return live;
     snprintf(directory, sizeof directory, "/proc/thread-self/fd/%d",
@@ -290,7 +292,7 @@ int gs_live_listen(struct gs_store *store, char name[GS_LIVE_NAME])
     return listener;
 }
 
-void gs_live_remove(struct gs_store *store, const char *name)
+void gs_store_live_remove(struct gs_store *store, const char *name)
 {
     char path[GS_LIVE_NAME + 8];
     int store_fd = gs_store_fd(store);
@@ -299,16 +301,16 @@ void gs_live_remove(struct gs_store *store, const char *name)
         unlinkat(store_fd, path, 0);
 }
 
-/* Connect to the socket NAME by the descriptor table TABLE, /proc/…/fd: the agent's store is one of the directories in it. -ENOENT:
- * it is not; -EAGAIN: its queue stays full; another -errno: the table may not be read. */
+/* Connect to the socket NAME by the descriptor table TABLE, /proc/…/fd: the agent's store is one of the directories in it.
+ * -ENOENT: it is not; -EAGAIN: its queue stays full; another -errno: the table may not be read. */
 static int connect_by(const char *table, const char *name)
 {
     struct gs_dir dir;
     int folder = open(table, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -ENOENT;
     if (folder < 0)
         return -errno;
-    gs_dir_start(&dir, folder);
-    for (const char *entry; fd < 0 && fd != -EAGAIN && (entry = gs_dir_next(&dir));) {
+    gs_file_dir_start(&dir, folder);
+    for (const char *entry; fd < 0 && fd != -EAGAIN && (entry = gs_file_dir_next(&dir));) {
         char directory[400];
         snprintf(directory, sizeof directory, "%.60s/%.200s/.live", table, entry);
         fd = connect_to(directory, name, PATIENCE_S);
@@ -323,7 +325,7 @@ static bool is_agents(int pid, const char *tid)
     char path[60], *text;
     size_t length;
     snprintf(path, sizeof path, "/proc/%d/task/%.20s/comm", pid, tid);
-    if (gs_read_file(AT_FDCWD, path, 4096, &text, &length))
+    if (gs_file_read(AT_FDCWD, path, 4096, &text, &length))
         return false;
     bool is = strncmp(text, "gumshoe", strlen("gumshoe")) == 0;
     gs_free(text);
@@ -339,8 +341,8 @@ static int connect_by_threads(int pid, const char *name)
     int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -ENOENT;
     if (folder < 0)
         return -errno;
-    gs_dir_start(&dir, folder);
-    for (const char *tid; fd < 0 && fd != -EAGAIN && (tid = gs_dir_next(&dir));)
+    gs_file_dir_start(&dir, folder);
+    for (const char *tid; fd < 0 && fd != -EAGAIN && (tid = gs_file_dir_next(&dir));)
         if (is_agents(pid, tid)) {
             snprintf(path, sizeof path, "/proc/%d/task/%.20s/fd", pid, tid);
             fd = connect_by(path, name);
@@ -349,7 +351,7 @@ static int connect_by_threads(int pid, const char *name)
     return fd;
 }
 
-int gs_live_connect(int pid)
+int gs_store_live_connect(int pid)
 {
     char path[40], name[GS_LIVE_NAME];
     socket_name(pid, name);

@@ -35,7 +35,7 @@ static bool compact(const char *text, char out[20])
     return length == 19 && *text == 0 && out[8] == 'T' && out[18] == 'Z';
 }
 
-bool gs_time_read(const char *text, int64_t *realtime_ns)
+bool gs_store_time_read(const char *text, int64_t *realtime_ns)
 {
     enum { YEAR_MAX = 2261 }; // the last whole year of 64 bits of nanoseconds
     char t[20];
@@ -43,8 +43,8 @@ bool gs_time_read(const char *text, int64_t *realtime_ns)
         return false;
     int year = digits(t, 0, 4), month = digits(t, 4, 6), day = digits(t, 6, 8), hour = digits(t, 9, 11);
     int minute = digits(t, 11, 13), second = digits(t, 13, 15), ms = digits(t, 15, 18);
-    if (year < 1970 || year > YEAR_MAX || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 || hour > 23 ||
-        minute < 0 || minute > 59 || second < 0 || second > 60 || ms < 0)
+    if (year < 1970 || year > YEAR_MAX || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 ||
+        hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60 || ms < 0)
         return false;
     int64_t seconds = days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
     *realtime_ns = seconds * GS_NS_PER_S + ms * GS_NS_PER_MS;
@@ -71,7 +71,7 @@ static bool tail(const char *text, int *pid)
     return *end == 0 || (*end == '-' && number_at(end + 1, &n, &end) && *end == 0);
 }
 
-bool gs_folder_name_read(const char *name, struct gs_folder_name *out)
+bool gs_store_folder_name_read(const char *name, struct gs_folder_name *out)
 {
     enum { TIME = 20 }; // 20261124T030509.123Z
     char time[TIME + 1];
@@ -79,7 +79,7 @@ bool gs_folder_name_read(const char *name, struct gs_folder_name *out)
         return false;
     memcpy(time, name, TIME);
     time[TIME] = 0;
-    if (!gs_time_read(time, &out->time_ns))
+    if (!gs_store_time_read(time, &out->time_ns))
         return false;
     const char *rule = name + TIME + 1;
     for (const char *at = strchr(rule, '-'); at;
@@ -96,7 +96,7 @@ bool gs_folder_name_read(const char *name, struct gs_folder_name *out)
     return false;
 }
 
-bool gs_is_incident_file(const char *name)
+bool gs_store_is_incident_file(const char *name)
 {
     static const char *const fixed[] = {"incident.json", "incident.json.new", "summary.txt", "metrics.json",
                                         "rules.json",    "maps.txt",          "memory.json", "fds.txt"};

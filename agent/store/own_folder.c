@@ -14,10 +14,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int gs_open_own_folder(int dirfd, const char *name)
+int gs_store_open_own_folder(int dirfd, const char *name)
 {
     struct stat status;
-    int folder = gs_openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    int folder = gs_file_openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     if (folder < 0)
         return folder;
     if (fstat(folder, &status) == 0 && status.st_uid == geteuid() && !(status.st_mode & 022))
@@ -26,10 +26,10 @@ int gs_open_own_folder(int dirfd, const char *name)
     return -EPERM;
 }
 
-int gs_open_regular(int folderfd, const char *name)
+int gs_store_open_regular(int folderfd, const char *name)
 {
     struct stat status;
-    int fd = gs_openat(folderfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
+    int fd = gs_file_openat(folderfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
     if (fd < 0)
         return fd;
     if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
@@ -41,9 +41,9 @@ int gs_open_regular(int folderfd, const char *name)
 static bool only_ours(int folderfd)
 {
     struct gs_dir dir;
-    gs_dir_start(&dir, folderfd);
-    for (const char *name; (name = gs_dir_next(&dir));)
-        if (!gs_is_incident_file(name))
+    gs_file_dir_start(&dir, folderfd);
+    for (const char *name; (name = gs_file_dir_next(&dir));)
+        if (!gs_store_is_incident_file(name))
             return false;
     return true;
 }
@@ -51,16 +51,16 @@ static bool only_ours(int folderfd)
 static void unlink_all(int folderfd)
 {
     struct gs_dir dir;
-    gs_dir_start(&dir, folderfd);
-    for (const char *name; (name = gs_dir_next(&dir));)
-        if (gs_is_incident_file(name))
+    gs_file_dir_start(&dir, folderfd);
+    for (const char *name; (name = gs_file_dir_next(&dir));)
+        if (gs_store_is_incident_file(name))
             unlinkat(folderfd, name, 0);
 }
 
-int gs_folder_remove(int dirfd, const char *name)
+int gs_store_folder_remove(int dirfd, const char *name)
 {
     char gone[GS_FOLDER_NAME_MAX + 8];
-    int folder = gs_open_own_folder(dirfd, name), error = 0;
+    int folder = gs_store_open_own_folder(dirfd, name), error = 0;
     if (folder < 0)
         return folder;
     bool already = strncmp(name, ".gone-", 6) == 0;

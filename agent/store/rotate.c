@@ -44,8 +44,8 @@ static uint64_t bytes_in(int folder)
     struct gs_dir dir;
     struct stat status;
     uint64_t bytes = 0;
-    gs_dir_start(&dir, folder);
-    for (const char *file; (file = gs_dir_next(&dir));)
+    gs_file_dir_start(&dir, folder);
+    for (const char *file; (file = gs_file_dir_next(&dir));)
         if (fstatat(folder, file, &status, AT_SYMLINK_NOFOLLOW) == 0)
             bytes += (uint64_t)status.st_size;
     return bytes;
@@ -53,7 +53,7 @@ static uint64_t bytes_in(int folder)
 
 static int add(struct stock *stock, int dirfd, const char *name, const struct gs_folder_name *parts)
 {
-    int folder = gs_open_own_folder(dirfd, name);
+    int folder = gs_store_open_own_folder(dirfd, name);
     if (folder < 0)
         return 0; // another user's, or gone meanwhile
     uint64_t bytes = bytes_in(folder);
@@ -72,9 +72,9 @@ static int take_stock(struct stock *stock, int dirfd)
     struct gs_folder_name parts;
     struct gs_dir dir;
     int error = 0;
-    gs_dir_start(&dir, dirfd);
-    for (const char *name; !error && (name = gs_dir_next(&dir));)
-        if (gs_folder_name_read(name, &parts))
+    gs_file_dir_start(&dir, dirfd);
+    for (const char *name; !error && (name = gs_file_dir_next(&dir));)
+        if (gs_store_folder_name_read(name, &parts))
             error = add(stock, dirfd, name, &parts);
     return error;
 }
@@ -83,8 +83,8 @@ static int take_stock(struct stock *stock, int dirfd)
 static void read_index(struct standing *standing, struct stock *stock, int dirfd)
 {
     char why[160];
-    int folder = gs_open_own_folder(dirfd, standing->name);
-    json_t *json = folder < 0 ? NULL : gs_incident_read(folder, why, sizeof why);
+    int folder = gs_store_open_own_folder(dirfd, standing->name);
+    json_t *json = folder < 0 ? NULL : gs_store_read_incident(folder, why, sizeof why);
     if (folder >= 0)
         close(folder);
     standing->stays = json == NULL;
@@ -150,14 +150,14 @@ static int64_t oldest_ns(const struct stock *stock)
 
 static size_t remove_oldest(const struct gs_store *store, struct stock *stock, size_t readable)
 {
-    int64_t now_ns = gs_realtime_ns();
+    int64_t now_ns = gs_clock_realtime_ns();
     size_t removed = 0;
     for (size_t i = 0; i < stock->count; i++) {
         const struct standing *one = &stock->at[i];
         if (one->stays ||
             !beyond(&store->limits, readable - removed, stock->bytes, now_ns - one->triggered_ns))
             continue;
-        int error = gs_folder_remove(store->held.fd, one->name);
+        int error = gs_store_folder_remove(store->held.fd, one->name);
         if (error && error != -ENOENT) {
             gs_log(GS_LOG_WARNING, "%s/%s stays, though the limits would remove it: %s", store->path,
                    one->name, strerrordesc_np(-error));
@@ -175,7 +175,7 @@ static size_t rotate(const struct gs_store *store)
     size_t removed = 0, readable = 0;
     int error = take_stock(&stock, store->held.fd);
     if (!error && stock.count &&
-        beyond(&store->limits, stock.count, stock.bytes, gs_realtime_ns() - oldest_ns(&stock))) {
+        beyond(&store->limits, stock.count, stock.bytes, gs_clock_realtime_ns() - oldest_ns(&stock))) {
         for (size_t i = 0; i < stock.count; i++) {
             read_index(&stock.at[i], &stock, store->held.fd);
             readable += !stock.at[i].stays;
@@ -199,13 +199,13 @@ static int take_lock(int fd)
     const struct timespec pause = {.tv_nsec = 10 * GS_NS_PER_MS};
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     struct stat status;
-    int lock = gs_openat(fd, ".lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600);
+    int lock = gs_file_openat(fd, ".lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600);
     if (lock == -ELOOP || lock == -EACCES || lock == -EISDIR ||
         (lock >= 0 && fstat(lock, &status) == 0 &&
          (status.st_uid != geteuid() || !S_ISREG(status.st_mode)))) {
         if (lock >= 0)
             close(lock);
-        return gs_openat(fd, ".", O_RDONLY | O_DIRECTORY, 0);
+        return gs_file_openat(fd, ".", O_RDONLY | O_DIRECTORY, 0);
     }
     for (int i = 0; lock >= 0 && i < TRIES; i++) {
         if (fcntl(lock, F_SETLK, &whole) == 0)

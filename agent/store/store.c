@@ -27,7 +27,7 @@ static int make_directories(const char *dir)
 }
 
 /* Why FD, a directory, cannot be trusted with evidence; NULL when it can. */
-static const char *distrust(int fd, struct stat *status)
+static const char *why_untrusted(int fd, struct stat *status)
 {
     if (fstat(fd, status) != 0)
         return "it cannot be looked at";
@@ -70,13 +70,13 @@ static int open_checked(const char *dir, char *why, size_t why_size)
     int error = *dir ? make_directories(dir) : -ENOENT;
     if (error)
         return refuse(-error, strerrordesc_np(-error), why, why_size);
-    int fd = gs_openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    int fd = gs_file_openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     if (fd < 0)
         return refuse(-fd,
                       fd == -ENOTDIR || fd == -ELOOP ? "it is not a directory, or a symbolic link"
                                                      : strerrordesc_np(-fd),
                       why, why_size);
-    const char *reason = distrust(fd, &status);
+    const char *reason = why_untrusted(fd, &status);
     if (!reason)
         return fd;
     error = errno;
@@ -88,8 +88,8 @@ static int open_checked(const char *dir, char *why, size_t why_size)
 static int settle(struct gs_store *store, int fd, const char *path)
 {
     find_path(fd, path, store->path);
-    gs_release(&store->held);
-    return gs_hold(&store->held, fd);
+    gs_owned_fd_close(&store->held);
+    return gs_owned_fd_take(&store->held, fd);
 }
 
 struct gs_store *gs_store_open(const char *dir, const struct gs_store_limits *limits, char *why,
@@ -125,15 +125,15 @@ void gs_store_close(struct gs_store *store)
 {
     if (!store)
         return;
-    gs_release(&store->held);
+    gs_owned_fd_close(&store->held);
     gs_free(store);
 }
 
 int gs_store_open_again(struct gs_store *store, char *why, size_t why_size)
 {
     struct stat status;
-    if (gs_is_held(&store->held, &status) && status.st_nlink) {
-        const char *reason = distrust(store->held.fd, &status);
+    if (gs_owned_fd_is_open(&store->held, &status) && status.st_nlink) {
+        const char *reason = why_untrusted(store->held.fd, &status);
         return reason ? (refuse(errno, reason, why, why_size), -errno) : 0;
     }
     int fd = open_checked(store->home, why, why_size);
@@ -143,7 +143,8 @@ int gs_store_open_again(struct gs_store *store, char *why, size_t why_size)
 void gs_store_say_if_closed(struct gs_store *store)
 {
     struct stat status;
-    const char *reason = gs_is_held(&store->held, NULL) ? distrust(store->held.fd, &status) : NULL;
+    const char *reason =
+        gs_owned_fd_is_open(&store->held, NULL) ? why_untrusted(store->held.fd, &status) : NULL;
     if (reason && !store->closed)
         gs_log(GS_LOG_WARNING,
                "the process has other credentials now, and incidents cannot be written to %s: %s",
@@ -169,7 +170,7 @@ static int stay(struct gs_store *store, const char *why)
 }
 
 /* Go to what stands in the store's place now. */
-static int go_home(struct gs_store *store, bool removed)
+static int reopen_directory(struct gs_store *store, bool removed)
 {
     char why[256];
     int fd = open_checked(store->home, why, sizeof why),
@@ -188,12 +189,12 @@ static int go_home(struct gs_store *store, bool removed)
 int gs_store_fd(struct gs_store *store)
 {
     struct stat held, there;
-    bool removed = !gs_is_held(&store->held, &held) || held.st_nlink == 0;
+    bool removed = !gs_owned_fd_is_open(&store->held, &held) || held.st_nlink == 0;
     if (!removed && fstatat(AT_FDCWD, store->home, &there, AT_SYMLINK_NOFOLLOW) != 0)
         return stay(store, ""); // moved away, or the host has another root by now
     if (!removed && there.st_dev == held.st_dev && there.st_ino == held.st_ino) {
         store->adrift = false;
         return store->held.fd;
     }
-    return go_home(store, removed);
+    return reopen_directory(store, removed);
 }

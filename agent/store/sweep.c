@@ -32,11 +32,11 @@ static json_t *files_of(int folderfd)
 {
     struct gs_dir dir;
     struct gs_json files = gs_json_array();
-    gs_dir_start(&dir, folderfd);
-    for (const char *name; (name = gs_dir_next(&dir));)
-        if (gs_is_incident_file(name) && strncmp(name, "incident.json", 13) != 0) {
+    gs_file_dir_start(&dir, folderfd);
+    for (const char *name; (name = gs_file_dir_next(&dir));)
+        if (gs_store_is_incident_file(name) && strncmp(name, "incident.json", 13) != 0) {
             json_t *entry;
-            int error = gs_file_entry(folderfd, name, &entry);
+            int error = gs_store_file_entry(folderfd, name, &entry);
             if (!error || error == -ENOMEM)
                 gs_json_add(&files, error ? NULL : entry);
         }
@@ -47,7 +47,7 @@ static json_t *files_of(int folderfd)
 static json_t *facts_of(int folderfd, const char *name, const struct gs_folder_name *parts)
 {
     char why[160], time[GS_FOLDER_NAME_MAX];
-    json_t *json = gs_incident_read(folderfd, why, sizeof why);
+    json_t *json = gs_store_read_incident(folderfd, why, sizeof why);
     if (json || errno == ENOMEM)
         return json;
     snprintf(time, sizeof time, "%.4s-%.2s-%.2sT%.2s:%.2s:%.2s.%.3sZ", name, name + 4, name + 6, name + 9,
@@ -63,12 +63,12 @@ static int complete(struct gs_folder *folder, const struct gs_folder_name *parts
     int error = -ENOMEM;
     if (json && json_object_set_new(json, "complete", json_false()) == 0 &&
         json_object_set_new(json, "files", files_of(folder->held.fd)) == 0)
-        error = gs_incident_append(json, "errors",
-                                   "the capture was cut short: what is here was safe on disk by then");
+        error = gs_store_append_to_incident(
+            json, "errors", "the capture was cut short: what is here was safe on disk by then");
     if (!error)
-        error = gs_folder_put_json(folder, json);
+        error = gs_store_folder_put_json(folder, json);
     if (!error)
-        error = gs_folder_publish(folder);
+        error = gs_store_folder_publish(folder);
     json_decref(json);
     return error;
 }
@@ -76,24 +76,25 @@ static int complete(struct gs_folder *folder, const struct gs_folder_name *parts
 static bool is_empty(int folderfd)
 {
     struct gs_dir dir;
-    gs_dir_start(&dir, folderfd);
-    return gs_dir_next(&dir) == NULL;
+    gs_file_dir_start(&dir, folderfd);
+    return gs_file_dir_next(&dir) == NULL;
 }
 
 static void sweep_one(struct gs_store *store, const char *dot)
 {
     struct gs_folder_name parts;
     struct gs_folder folder = {.held = GS_HELD_NONE};
-    if (!gs_folder_name_read(dot + 1, &parts))
+    if (!gs_store_folder_name_read(dot + 1, &parts))
         return;
     snprintf(folder.name, sizeof folder.name, "%s", dot + 1);
-    int fd = gs_open_own_folder(store->held.fd, dot), error = fd < 0 ? fd : gs_hold(&folder.held, fd);
+    int fd = gs_store_open_own_folder(store->held.fd, dot),
+        error = fd < 0 ? fd : gs_owned_fd_take(&folder.held, fd);
     if (error == -ENOENT || error == -EPERM || error == -ENOTDIR || error == -ELOOP)
         return; // another sweeper had it, or it is not of our making
     bool left = !error && !maker_lives(folder.held.fd, &parts);
     if (left) {
         if (strcmp(parts.rule, GS_DIED_RULE) == 0)
-            error = gs_folder_remove(store->held.fd, dot);
+            error = gs_store_folder_remove(store->held.fd, dot);
         else if (!is_empty(folder.held.fd))
             error = complete(&folder, &parts);
         else if (unlinkat(store->held.fd, dot, AT_REMOVEDIR) != 0)
@@ -105,7 +106,7 @@ static void sweep_one(struct gs_store *store, const char *dot)
                dot, strerrordesc_np(-error));
     if (left)
         flock(folder.held.fd, LOCK_UN); // a child that was forked meanwhile has it open as well
-    gs_release(&folder.held);
+    gs_owned_fd_close(&folder.held);
 }
 
 void gs_store_sweep(struct gs_store *store)
@@ -115,14 +116,15 @@ void gs_store_sweep(struct gs_store *store)
     size_t count = 0;
     struct gs_folder_name parts;
     struct gs_dir dir;
-    gs_dir_start(&dir, store->held.fd);
-    for (const char *name; count < AT_ONCE && (name = gs_dir_next(&dir));)
+    gs_file_dir_start(&dir, store->held.fd);
+    for (const char *name; count < AT_ONCE && (name = gs_file_dir_next(&dir));)
         if (strlen(name) < sizeof names[0] &&
-            (strncmp(name, ".gone-", 6) == 0 || (name[0] == '.' && gs_folder_name_read(name + 1, &parts))))
+            (strncmp(name, ".gone-", 6) == 0 ||
+             (name[0] == '.' && gs_store_folder_name_read(name + 1, &parts))))
             strcpy(names[count++], name);
     for (size_t i = 0; i < count; i++) {
         if (strncmp(names[i], ".gone-", 6) == 0)
-            (void)gs_folder_remove(store->held.fd, names[i]);
+            (void)gs_store_folder_remove(store->held.fd, names[i]);
         else
             sweep_one(store, names[i]);
     }

@@ -28,11 +28,11 @@ struct lines { // of one file, in no order
 static bool add_line(const char *text, size_t length, size_t *at, struct lines *out)
 {
     struct gs_maps_line line;
-    if (!gs_maps_next_line(text, length, at, &line))
+    if (!gs_symbol_maps_next_line(text, length, at, &line))
         return false;
     if (line.path_length == 0)
         return true;
-    if (out->count && !gs_maps_same_file(&line, &out->line[0]))
+    if (out->count && !gs_symbol_maps_same_file(&line, &out->line[0]))
         return false;
     out->line[out->count++] = line;
     return true;
@@ -100,8 +100,8 @@ static unsigned explained(const struct lines *lines, const Elf64_Phdr *segment, 
     return sum;
 }
 
-bool gs_elf_bias(const Elf64_Phdr *segment, size_t count, const struct gs_maps *maps,
-                 const struct gs_mapping *mapping, uint64_t *bias)
+bool gs_symbol_elf_bias(const Elf64_Phdr *segment, size_t count, const struct gs_maps *maps,
+                        const struct gs_mapping *mapping, uint64_t *bias)
 {
     struct lines lines;
     unsigned best = 0;

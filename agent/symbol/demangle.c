@@ -1,5 +1,6 @@
-/* demangle.c - names as people write them: without what the compiler hung on, and through libiberty's callbacks, which build the name piece by piece and
- * allocate nothing. libiberty puts its work on the stack in proportion to the name, so overlong names stay as they are.
+/* demangle.c - names as people write them: without what the compiler hung on, and through libiberty's callbacks, which build
+ * the name piece by piece and allocate nothing. libiberty puts its work on the stack in proportion to the name, so overlong
+ * names stay as they are.
  * Who: the watcher (its stack is 1 MiB), the CLI. */
 #include "base/memory.h"
 #include "base/text.h"
@@ -18,7 +19,7 @@ static void add_piece(const char *piece, size_t length, void *text)
         out->failed = true;
 }
 
-char *gs_demangle(const char *mangled)
+char *gs_symbol_demangle(const char *mangled)
 {
     struct gs_text out = {0};
     bool cxx = strncmp(mangled, "_Z", 2) == 0, rust = strncmp(mangled, "_R", 2) == 0;
@@ -36,12 +37,13 @@ char *gs_demangle(const char *mangled)
     return NULL;
 }
 
-/* Where the suffix of a compiler's clone begins: of a function's rarely run half ("f.cold"), of a copy made for some of its callers
- * ("f.isra.0"), and so on. The length of NAME when there is none. */
+/* Where the suffix of a compiler's clone begins: of a function's rarely run half ("f.cold"), of a copy made for some of its
+ * callers ("f.isra.0"), and so on. The length of NAME when there is none. */
 static size_t without_clone(const char *name)
 {
-    static const char *const alone[] = {".cold", ".localalias"},
-                             *const numbered[] = {".part.", ".isra.", ".constprop.", ".lto_priv.", ".llvm."};
+    static const char *const alone[] = {".cold", ".localalias"}, *const numbered[] = {".part.", ".isra.",
+                                                                                      ".constprop.",
+                                                                                      ".lto_priv.", ".llvm."};
     const char *at = *name ? strchr(name + 1, '.') : NULL;
     for (; at; at = strchr(at + 1, '.')) {
         for (size_t i = 0; i < sizeof alone / sizeof *alone; i++) {
@@ -58,10 +60,10 @@ static size_t without_clone(const char *name)
     return strlen(name);
 }
 
-char *gs_plain_name(const char *system_name)
+char *gs_symbol_plain_name(const char *system_name)
 {
     char *name = gs_strndup(system_name, without_clone(system_name));
-    char *demangled = name ? gs_demangle(name) : NULL;
+    char *demangled = name ? gs_symbol_demangle(name) : NULL;
     if (!demangled)
         return name;
     gs_free(name);

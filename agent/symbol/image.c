@@ -26,7 +26,7 @@ static bool copy_bytes(const struct gs_image *image, uint64_t offset, void *out,
     return true;
 }
 
-bool gs_image_read(const struct gs_image *image, uint64_t offset, void *out, size_t length)
+bool gs_symbol_image_read(const struct gs_image *image, uint64_t offset, void *out, size_t length)
 {
     if (image->fd >= 0)
         return read_file(image, offset, out, length);
@@ -36,7 +36,7 @@ bool gs_image_read(const struct gs_image *image, uint64_t offset, void *out, siz
     return process_vm_readv(image->pid, &to, 1, &from, 1, 0) == (ssize_t)length;
 }
 
-void *gs_image_table(const struct gs_image *image, uint64_t offset, uint64_t count, uint64_t size)
+void *gs_symbol_image_table(const struct gs_image *image, uint64_t offset, uint64_t count, uint64_t size)
 {
     uint64_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes) || bytes == 0 || bytes > MAX_TABLE)
@@ -44,13 +44,13 @@ void *gs_image_table(const struct gs_image *image, uint64_t offset, uint64_t cou
     if (image->fd >= 0 && (offset > image->size || bytes > image->size - offset))
         return NULL; // before memory is spent on it
     void *table = gs_alloc(bytes);
-    if (table && gs_image_read(image, offset, table, bytes))
+    if (table && gs_symbol_image_read(image, offset, table, bytes))
         return table;
     gs_free(table);
     return NULL;
 }
 
-bool gs_elf_header(const struct gs_image *image, Elf64_Ehdr *out)
+bool gs_symbol_elf_header(const struct gs_image *image, Elf64_Ehdr *out)
 {
     static const unsigned char wanted[] = {
         ELFMAG0,
@@ -64,15 +64,16 @@ bool gs_elf_header(const struct gs_image *image, Elf64_Ehdr *out)
         ELFDATA2MSB
 #endif
     };
-    return gs_image_read(image, 0, out, sizeof *out) && memcmp(out->e_ident, wanted, sizeof wanted) == 0;
+    return gs_symbol_image_read(image, 0, out, sizeof *out) &&
+           memcmp(out->e_ident, wanted, sizeof wanted) == 0;
 }
 
-Elf64_Phdr *gs_elf_segments(const struct gs_image *image, const Elf64_Ehdr *header, size_t *count)
+Elf64_Phdr *gs_symbol_elf_segments(const struct gs_image *image, const Elf64_Ehdr *header, size_t *count)
 {
     *count = header->e_phnum;
     if (header->e_phentsize != sizeof(Elf64_Phdr) || *count > SEGMENTS_MAX)
         return NULL;
-    return gs_image_table(image, header->e_phoff, *count, sizeof(Elf64_Phdr));
+    return gs_symbol_image_table(image, header->e_phoff, *count, sizeof(Elf64_Phdr));
 }
 
 static uint64_t align_up(uint64_t size, uint64_t alignment)
@@ -112,7 +113,7 @@ static unsigned search_notes(const struct gs_image *image, const Elf64_Phdr *seg
         if (segment[i].p_type != PT_NOTE || segment[i].p_filesz > NOTES_MAX)
             continue;
         uint64_t at = loaded ? segment[i].p_vaddr + shift : segment[i].p_offset;
-        unsigned char *notes = gs_image_table(image, at, segment[i].p_filesz, 1);
+        unsigned char *notes = gs_symbol_image_table(image, at, segment[i].p_filesz, 1);
         if (notes)
             found = find_build_id(notes, segment[i].p_filesz, segment[i].p_align == 8 ? 8 : 4, out);
         gs_free(notes);
@@ -120,18 +121,19 @@ static unsigned search_notes(const struct gs_image *image, const Elf64_Phdr *seg
     return found;
 }
 
-unsigned gs_elf_build_id(const struct gs_image *file, unsigned char *out)
+unsigned gs_symbol_elf_build_id(const struct gs_image *file, unsigned char *out)
 {
     Elf64_Ehdr header;
     size_t count;
-    Elf64_Phdr *segment = gs_elf_header(file, &header) ? gs_elf_segments(file, &header, &count) : NULL;
+    Elf64_Phdr *segment =
+        gs_symbol_elf_header(file, &header) ? gs_symbol_elf_segments(file, &header, &count) : NULL;
     unsigned length = segment ? search_notes(file, segment, count, false, 0, out) : 0;
     gs_free(segment);
     return length;
 }
 
-unsigned gs_elf_loaded_build_id(const struct gs_image *image, const Elf64_Phdr *segment, size_t count,
-                                uint64_t bias, unsigned char *out)
+unsigned gs_symbol_elf_loaded_build_id(const struct gs_image *image, const Elf64_Phdr *segment, size_t count,
+                                       uint64_t bias, unsigned char *out)
 {
     return search_notes(image, segment, count, true, bias - image->base, out);
 }

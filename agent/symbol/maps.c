@@ -19,7 +19,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-struct reader {
+struct image_reader {
     struct gs_maps *maps;
     size_t capacity;
     struct stat exe;          // of /proc/PID/exe; st_ino 0 when unknown
@@ -38,7 +38,7 @@ static void set_path(struct gs_mapping *mapping, const struct gs_maps_line *line
     mapping->path = length ? gs_strndup(line->path, length) : gs_strdup("[anon]");
 }
 
-static bool is_main(const struct reader *reader, const struct gs_maps_line *line)
+static bool is_main(const struct image_reader *reader, const struct gs_maps_line *line)
 {
     if (reader->exe_path)
         return strlen(reader->exe_path) == line->path_length &&
@@ -52,23 +52,24 @@ static void take_image(const struct gs_maps *maps, struct gs_mapping *mapping, c
 {
     Elf64_Ehdr header;
     size_t count;
-    Elf64_Phdr *segment = gs_elf_header(image, &header) ? gs_elf_segments(image, &header, &count) : NULL;
-    mapping->has_bias = segment && gs_elf_bias(segment, count, maps, mapping, &mapping->bias);
+    Elf64_Phdr *segment =
+        gs_symbol_elf_header(image, &header) ? gs_symbol_elf_segments(image, &header, &count) : NULL;
+    mapping->has_bias = segment && gs_symbol_elf_bias(segment, count, maps, mapping, &mapping->bias);
     if (mapping->has_bias)
         mapping->build_id_length =
-            gs_elf_loaded_build_id(image, segment, count, mapping->bias, mapping->build_id);
+            gs_symbol_elf_loaded_build_id(image, segment, count, mapping->bias, mapping->build_id);
     gs_free(segment);
 }
 
-void gs_maps_take_image(struct gs_maps *maps, size_t index, uint64_t address, const void *bytes,
-                        size_t length)
+void gs_symbol_maps_take_image(struct gs_maps *maps, size_t index, uint64_t address, const void *bytes,
+                               size_t length)
 {
     struct gs_image image = {.fd = -1, .base = address, .bytes = bytes, .size = length};
     take_image(maps, &maps->mapping[index], &image);
 }
 
 /* Keep LINE, which begins at byte AT of the text. */
-static bool keep(struct reader *reader, const struct gs_maps_line *line, size_t at)
+static bool keep(struct image_reader *reader, const struct gs_maps_line *line, size_t at)
 {
     struct gs_maps *maps = reader->maps;
     if (gs_grow(&maps->mapping, &reader->capacity, maps->count + 1, sizeof *maps->mapping))
@@ -89,12 +90,13 @@ static bool keep(struct reader *reader, const struct gs_maps_line *line, size_t 
     return true;
 }
 
-static bool read_lines(struct reader *reader)
+static bool read_lines(struct image_reader *reader)
 {
     const struct gs_maps *maps = reader->maps;
     struct gs_maps_line line;
-    for (size_t at = 0, begin = 0; gs_maps_next_line(maps->text, maps->text_length, &at, &line); begin = at) {
-        if (!gs_maps_same_file(&line, &reader->file) || line.offset == 0)
+    for (size_t at = 0, begin = 0; gs_symbol_maps_next_line(maps->text, maps->text_length, &at, &line);
+         begin = at) {
+        if (!gs_symbol_maps_same_file(&line, &reader->file) || line.offset == 0)
             reader->file = line;
         if (line.executable && !keep(reader, &line, begin))
             return false;
@@ -112,10 +114,10 @@ static struct gs_maps *new_maps(int pid)
     return maps;
 }
 
-struct gs_maps *gs_maps_read(int pid)
+struct gs_maps *gs_symbol_maps_read(int pid)
 {
     char path[64];
-    struct reader reader = {.maps = new_maps(pid ? pid : getpid())};
+    struct image_reader reader = {.maps = new_maps(pid ? pid : getpid())};
     if (!reader.maps) {
         errno = ENOMEM;
         return NULL;
@@ -124,19 +126,19 @@ struct gs_maps *gs_maps_read(int pid)
     if (stat(path, &reader.exe) != 0)
         reader.exe.st_ino = 0;
     snprintf(path, sizeof path, "/proc/%d/maps", reader.maps->pid);
-    int error = gs_read_file(AT_FDCWD, path, GS_MAPS_TEXT_MAX, &reader.maps->text, &reader.maps->text_length);
+    int error = gs_file_read(AT_FDCWD, path, GS_MAPS_TEXT_MAX, &reader.maps->text, &reader.maps->text_length);
     if (!error && !read_lines(&reader))
         error = -ENOMEM;
     if (!error)
         return reader.maps;
-    gs_maps_free(reader.maps);
+    gs_symbol_maps_free(reader.maps);
     errno = -error;
     return NULL;
 }
 
-struct gs_maps *gs_maps_parse(const char *text, size_t length, const char *exe)
+struct gs_maps *gs_symbol_maps_parse(const char *text, size_t length, const char *exe)
 {
-    struct reader reader = {.maps = new_maps(0), .exe_path = exe};
+    struct image_reader reader = {.maps = new_maps(0), .exe_path = exe};
     if (!reader.maps)
         return NULL;
     reader.maps->text = gs_alloc(length + 1);
@@ -146,11 +148,11 @@ struct gs_maps *gs_maps_parse(const char *text, size_t length, const char *exe)
         if (read_lines(&reader))
             return reader.maps;
     }
-    gs_maps_free(reader.maps);
+    gs_symbol_maps_free(reader.maps);
     return NULL;
 }
 
-void gs_maps_free(struct gs_maps *maps)
+void gs_symbol_maps_free(struct gs_maps *maps)
 {
     if (!maps)
         return;
@@ -161,7 +163,7 @@ void gs_maps_free(struct gs_maps *maps)
     gs_free(maps);
 }
 
-const struct gs_mapping *gs_maps_find(const struct gs_maps *maps, uint64_t address)
+const struct gs_mapping *gs_symbol_maps_find(const struct gs_maps *maps, uint64_t address)
 {
     struct gs_search search = {.high = maps->count};
     while (gs_search_next(&search))
@@ -170,7 +172,7 @@ const struct gs_mapping *gs_maps_find(const struct gs_maps *maps, uint64_t addre
     return found < maps->count && maps->mapping[found].start <= address ? &maps->mapping[found] : NULL;
 }
 
-const char *gs_build_id_hex(const struct gs_mapping *mapping, char *out)
+const char *gs_symbol_build_id_hex(const struct gs_mapping *mapping, char *out)
 {
     static const char digit[] = "0123456789abcdef";
     for (unsigned i = 0; i < mapping->build_id_length; i++) {

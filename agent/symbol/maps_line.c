@@ -31,7 +31,7 @@ static bool parse(const char *text, size_t length, struct gs_maps_line *out)
     return true;
 }
 
-bool gs_maps_next_line(const char *text, size_t length, size_t *at, struct gs_maps_line *out)
+bool gs_symbol_maps_next_line(const char *text, size_t length, size_t *at, struct gs_maps_line *out)
 {
     while (*at < length) {
         const char *line = text + *at, *newline = memchr(line, '\n', length - *at);
@@ -43,7 +43,7 @@ bool gs_maps_next_line(const char *text, size_t length, size_t *at, struct gs_ma
     return false;
 }
 
-bool gs_maps_same_file(const struct gs_maps_line *a, const struct gs_maps_line *b)
+bool gs_symbol_maps_same_file(const struct gs_maps_line *a, const struct gs_maps_line *b)
 {
     return a->inode == b->inode && a->major == b->major && a->minor == b->minor &&
            a->path_length == b->path_length &&

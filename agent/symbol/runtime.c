@@ -27,7 +27,7 @@ static const char *const prefixes[] = {
 };
 // clang-format on
 
-bool gs_path_is_runtime(const char *path)
+bool gs_symbol_path_is_runtime(const char *path)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     if (strcmp(path, "[vdso]") == 0)
@@ -44,7 +44,7 @@ bool gs_path_is_runtime(const char *path)
     return false;
 }
 
-bool gs_function_is_runtime(const char *function)
+bool gs_symbol_function_is_runtime(const char *function)
 {
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
         if (strcmp(function, functions[i]) == 0)

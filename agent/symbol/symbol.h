@@ -31,18 +31,18 @@ struct gs_maps {               // executable mappings in address order
 
 /* The mappings of process PID (0: this one). Build ids are read from the process's memory. NULL with errno.
  * Context: watcher, CLI. */
-struct gs_maps *gs_maps_read(int pid) GS_CHECK_RESULT;
-/* The same of a process that has died, out of TEXT, which may be anything; EXE is the main program's path. Build ids and biases are
- * the caller's to fill in. NULL when memory is out. */
-struct gs_maps *gs_maps_parse(const char *text, size_t length, const char *exe) GS_CHECK_RESULT;
-void gs_maps_free(struct gs_maps *maps);
-const struct gs_mapping *gs_maps_find(const struct gs_maps *maps, uint64_t address); // NULL: none
+struct gs_maps *gs_symbol_maps_read(int pid) GS_CHECK_RESULT;
+/* The same of a process that has died, out of TEXT, which may be anything; EXE is the main program's path. Build ids and biases
+ * are the caller's to fill in. NULL when memory is out. */
+struct gs_maps *gs_symbol_maps_parse(const char *text, size_t length, const char *exe) GS_CHECK_RESULT;
+void gs_symbol_maps_free(struct gs_maps *maps);
+const struct gs_mapping *gs_symbol_maps_find(const struct gs_maps *maps, uint64_t address); // NULL: none
 /* BUILD_ID as lower-case hex into OUT (2 * GS_BUILD_ID_MAX + 1 bytes); returns OUT. */
-const char *gs_build_id_hex(const struct gs_mapping *mapping, char *out);
+const char *gs_symbol_build_id_hex(const struct gs_mapping *mapping, char *out);
 
 /* Fill in the build id and the bias of MAPS->mapping[INDEX] out of the first LENGTH BYTES of its file, as they lay in memory at
  * ADDRESS. They may be anything. Context: any (pure). */
-void gs_maps_take_image(struct gs_maps *maps, size_t index, uint64_t address, const void *bytes, size_t length);
+void gs_symbol_maps_take_image(struct gs_maps *maps, size_t index, uint64_t address, const void *bytes, size_t length);
 
 enum { GS_MAPS_TEXT_MAX = 16 << 20 };
 struct gs_maps_line {          // any mapping, as a line of /proc/PID/maps tells it
@@ -53,10 +53,10 @@ struct gs_maps_line {          // any mapping, as a line of /proc/PID/maps tells
     size_t path_length;        // 0: anonymous
 };
 /* The next line of TEXT (as in gs_maps.text) from byte *AT on, which moves behind it; false: there is none. */
-bool gs_maps_next_line(const char *text, size_t length, size_t *at, struct gs_maps_line *out);
+bool gs_symbol_maps_next_line(const char *text, size_t length, size_t *at, struct gs_maps_line *out);
 
 struct gs_symbol {             // all zero: not known
-    const char *name;          // plain (gs_plain_name); borrowed from the gs_symbols. NULL: no function is known to lie here
+    const char *name;          // plain (gs_symbol_plain_name); borrowed from the gs_symbols. NULL: no function is known to lie here
     const char *system_name;   // as the symbol table spells it
     uint64_t start;            // the function's first address in the process
     bool in_file;              // also where there is no name:
@@ -67,25 +67,25 @@ struct gs_symbols;             // names of the addresses that were asked for
 
 /* Look up ADDRESS[0..COUNT) (any order) in the symbol tables (.symtab, else .dynsym) of the files that
  * MAPS names. A function has an address when it lies within the function's size; a symbol without a size reaches to the next, and
- * no further than its section. A file whose build id is not that of what is mapped is not used. Files are mapped one at a time and
- * read once. NULL when memory is out. Context: watcher, CLI. */
-struct gs_symbols *gs_symbols_new(const struct gs_maps *maps, const uint64_t *address, size_t count);
-void gs_symbols_free(struct gs_symbols *symbols);
-struct gs_symbol gs_symbols_find(const struct gs_symbols *symbols, uint64_t address);
+ * no further than its section. A file whose build id is not that of what is mapped is not used. Files are mapped one at a time
+ * and read once. NULL when memory is out. Context: watcher, CLI. */
+struct gs_symbols *gs_symbol_table_new(const struct gs_maps *maps, const uint64_t *address, size_t count);
+void gs_symbol_table_free(struct gs_symbols *symbols);
+struct gs_symbol gs_symbol_table_find(const struct gs_symbols *symbols, uint64_t address);
 /* Files whose names were not used, and why ("/usr/bin/x: rebuilt since it was mapped (build id differs)"). */
-size_t gs_symbols_note_count(const struct gs_symbols *symbols);
-const char *gs_symbols_note(const struct gs_symbols *symbols, size_t index);
+size_t gs_symbol_table_note_count(const struct gs_symbols *symbols);
+const char *gs_symbol_table_note(const struct gs_symbols *symbols, size_t index);
 
 /* MANGLED (C++ or Rust) as people write it, into a string that the caller frees with gs_free; NULL when it is
  * not mangled or memory is out. No malloc. */
-char *gs_demangle(const char *mangled) GS_CHECK_RESULT;
-/* SYSTEM_NAME as people write it: demangled if it is mangled, and without the suffix of a compiler's clone ("f.cold", "f.isra.0" are
- * f). The caller frees it with gs_free; NULL when memory is out. */
-char *gs_plain_name(const char *system_name) GS_CHECK_RESULT;
+char *gs_symbol_demangle(const char *mangled) GS_CHECK_RESULT;
+/* SYSTEM_NAME as people write it: demangled if it is mangled, and without the suffix of a compiler's clone ("f.cold",
+ * "f.isra.0" are f). The caller frees it with gs_free; NULL when memory is out. */
+char *gs_symbol_plain_name(const char *system_name) GS_CHECK_RESULT;
 
 /* True when PATH is one of the C and C++ runtime's libraries, an allocator's, the loader, the vDSO, or ours: a
  * culprit is never one of these. */
-bool gs_path_is_runtime(const char *path);
+bool gs_symbol_path_is_runtime(const char *path);
 /* True when FUNCTION (demangled) is an allocation wrapper wherever it lives (operator new, malloc, calloc, …,
  * std::allocator, __gnu_cxx::new_allocator, std:: containers' inner members). */
-bool gs_function_is_runtime(const char *function);
+bool gs_symbol_function_is_runtime(const char *function);

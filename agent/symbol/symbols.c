@@ -80,18 +80,18 @@ static const char *open_file(const char *path, const struct gs_mapping *mapping,
     *out = (struct file){.image.fd = -1};
     if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
         return "not a regular file"; // the path may come out of anybody's box: some devices act when they are opened
-    out->image.fd = gs_openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+    out->image.fd = gs_file_openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
     if (out->image.fd < 0)
         return strerrordesc_np(-out->image.fd);
     if (fstat(out->image.fd, &status) != 0 || !S_ISREG(status.st_mode))
         return "not a regular file";
     out->image.size = (uint64_t)status.st_size;
-    if (!gs_elf_header(&out->image, &out->header))
+    if (!gs_symbol_elf_header(&out->image, &out->header))
         return "not an ELF file of this machine";
-    out->segment = gs_elf_segments(&out->image, &out->header, &out->segment_count);
+    out->segment = gs_symbol_elf_segments(&out->image, &out->header, &out->segment_count);
     if (!out->segment)
         return "damaged: no program headers";
-    unsigned length = gs_elf_build_id(&out->image, id);
+    unsigned length = gs_symbol_elf_build_id(&out->image, id);
     if (length != mapping->build_id_length || memcmp(id, mapping->build_id, length) != 0)
         return "rebuilt since it was mapped (build id differs): its names are not used";
     if (length == 0 && mapping->deleted)
@@ -103,28 +103,28 @@ static const char *open_file(const char *path, const struct gs_mapping *mapping,
 static const char *open_vdso(const struct gs_mapping *mapping, int pid, struct file *out)
 {
     *out = (struct file){.image = {.fd = -1, .pid = pid, .base = mapping->start, .size = UINT64_MAX}};
-    if (!gs_elf_header(&out->image, &out->header))
+    if (!gs_symbol_elf_header(&out->image, &out->header))
         return "not readable";
-    out->segment = gs_elf_segments(&out->image, &out->header, &out->segment_count);
+    out->segment = gs_symbol_elf_segments(&out->image, &out->header, &out->segment_count);
     return out->segment ? NULL : "not readable";
 }
 
 /* ---- one pass over a symbol table -------------------------------------------------------------------------------------- */
 
-struct table { // of one file, with what is needed to read it
+struct symbol_section { // of one file, with what is needed to read it
     const Elf64_Shdr *section;
     size_t section_count;
     const Elf64_Shdr *symbols, *strings;
 };
 
-static bool holds_code(const struct table *table, size_t section)
+static bool holds_code(const struct symbol_section *table, size_t section)
 {
     return section < table->section_count ? (table->section[section].sh_flags & SHF_EXECINSTR) != 0
                                           : section == SHN_XINDEX; // one of more than 65,000: taken for code
 }
 
 /* How good a name SYMBOL gives; 0: none. Functions before labels of assembler, global before weak before local. */
-static int rank_of(const struct table *table, const Elf64_Sym *symbol)
+static int rank_of(const struct symbol_section *table, const Elf64_Sym *symbol)
 {
     int type = ELF64_ST_TYPE(symbol->st_info), bind = ELF64_ST_BIND(symbol->st_info);
     if (symbol->st_shndx == SHN_UNDEF || (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE) ||
@@ -160,7 +160,8 @@ static size_t first_at(const struct found *found, size_t count, uint64_t vaddr)
 }
 
 /* Offer SYMBOL to those of FOUND (sorted by vaddr) that it covers, and to the first that it lies below. */
-static void offer(struct found *found, size_t count, const struct table *table, const Elf64_Sym *symbol)
+static void offer(struct found *found, size_t count, const struct symbol_section *table,
+                  const Elf64_Sym *symbol)
 {
     struct candidate new = {symbol->st_value, symbol->st_size, symbol->st_name, symbol->st_shndx,
                             rank_of(table, symbol)};
@@ -173,7 +174,7 @@ static void offer(struct found *found, size_t count, const struct table *table, 
         keep_closer(&found[i].covers, &new);
 }
 
-static bool is_in_section(const struct table *table, size_t section, uint64_t vaddr)
+static bool is_in_section(const struct symbol_section *table, size_t section, uint64_t vaddr)
 {
     return section < table->section_count &&
            vaddr - table->section[section].sh_addr < table->section[section].sh_size;
@@ -181,7 +182,7 @@ static bool is_in_section(const struct table *table, size_t section, uint64_t va
 
 /* What none of FOUND's candidates is known to reach may be of a symbol that does not tell its size (of assembler): of the closest
  * one below, if no other begins between and both lie in one section. An address behind the end of a symbol has no name. */
-static void settle(struct found *found, size_t count, const struct table *table)
+static void settle(struct found *found, size_t count, const struct symbol_section *table)
 {
     for (size_t i = 0; i < count; i++) {
         struct candidate *below = &found[i].below;
@@ -204,11 +205,13 @@ static char *name_at(const char *strings, size_t length, size_t at)
 }
 
 /* Names out of TABLE of FILE for FOUND[0..COUNT). */
-static bool read_table(const struct file *file, const struct table *table, struct found *found, size_t count)
+static bool read_table(const struct file *file, const struct symbol_section *table, struct found *found,
+                       size_t count)
 {
     uint64_t symbol_count = table->symbols->sh_size / sizeof(Elf64_Sym), length = table->strings->sh_size;
-    Elf64_Sym *symbol = gs_image_table(&file->image, table->symbols->sh_offset, symbol_count, sizeof *symbol);
-    char *strings = gs_image_table(&file->image, table->strings->sh_offset, length, 1);
+    Elf64_Sym *symbol =
+        gs_symbol_image_table(&file->image, table->symbols->sh_offset, symbol_count, sizeof *symbol);
+    char *strings = gs_symbol_image_table(&file->image, table->strings->sh_offset, length, 1);
     bool read = symbol && strings;
     for (size_t i = 0; read && i < symbol_count; i++)
         offer(found, count, table, &symbol[i]);
@@ -223,7 +226,7 @@ static bool read_table(const struct file *file, const struct table *table, struc
 }
 
 /* The first section of TYPE with symbols, and its strings. */
-static bool find_table(struct table *table, uint32_t type)
+static bool find_table(struct symbol_section *table, uint32_t type)
 {
     const Elf64_Shdr *section = table->section;
     for (size_t i = 0; section && i < table->section_count; i++)
@@ -242,8 +245,8 @@ static bool read_names(const struct file *file, uint32_t type, struct found *fou
     if (file->header.e_shentsize != sizeof(Elf64_Shdr))
         return false;
     Elf64_Shdr *section =
-        gs_image_table(&file->image, file->header.e_shoff, file->header.e_shnum, sizeof *section);
-    struct table table = {.section = section, .section_count = file->header.e_shnum};
+        gs_symbol_image_table(&file->image, file->header.e_shoff, file->header.e_shnum, sizeof *section);
+    struct symbol_section table = {.section = section, .section_count = file->header.e_shnum};
     bool read = find_table(&table, type) && read_table(file, &table, found, count);
     gs_free(section);
     return read;
@@ -256,7 +259,7 @@ static bool read_debug_file(const struct gs_mapping *mapping, struct found *foun
     struct file file;
     if (mapping->build_id_length < 2)
         return false;
-    gs_build_id_hex(mapping, hex);
+    gs_symbol_build_id_hex(mapping, hex);
     snprintf(path, sizeof path, "/usr/lib/debug/.build-id/%.2s/%s.debug", hex, hex + 2);
     bool read = open_file(path, mapping, &file) == NULL && read_names(&file, SHT_SYMTAB, found, count);
     close_file(&file);
@@ -272,7 +275,7 @@ static void finish(struct found *f, uint64_t bias)
     if (!f->symbol.system_name)
         return;
     f->symbol.start = f->covers.start + bias;
-    f->symbol.name = gs_plain_name(f->symbol.system_name);
+    f->symbol.name = gs_symbol_plain_name(f->symbol.system_name);
 }
 
 static void name_addresses(const struct file *file, const struct gs_mapping *mapping, struct found *found,
@@ -293,8 +296,8 @@ static void name_mapping(struct gs_symbols *symbols, const struct gs_maps *maps,
     const char *why = vdso ? open_vdso(mapping, maps->pid, &file) : open_file(mapping->path, mapping, &file);
     if (why && mapping->deleted)
         why = "removed or replaced since it was mapped: its names are not used";
-    bool has_bias =
-        mapping->has_bias || (!why && gs_elf_bias(file.segment, file.segment_count, maps, mapping, &bias));
+    bool has_bias = mapping->has_bias ||
+                    (!why && gs_symbol_elf_bias(file.segment, file.segment_count, maps, mapping, &bias));
     if (!why && !has_bias)
         why = "damaged: the mapping is in no segment";
     for (size_t i = 0; i < count; i++)
@@ -314,13 +317,13 @@ static int by_address(const void *a, const void *b)
     return (x->address > y->address) - (x->address < y->address);
 }
 
-struct gs_symbols *gs_symbols_new(const struct gs_maps *maps, const uint64_t *address, size_t count)
+struct gs_symbols *gs_symbol_table_new(const struct gs_maps *maps, const uint64_t *address, size_t count)
 {
     struct gs_symbols *symbols = gs_alloc(sizeof *symbols);
     if (symbols)
         symbols->found = gs_alloc((count + 1) * sizeof *symbols->found);
     if (!symbols || !symbols->found) {
-        gs_symbols_free(symbols);
+        gs_symbol_table_free(symbols);
         return NULL;
     }
     symbols->count = count;
@@ -328,7 +331,7 @@ struct gs_symbols *gs_symbols_new(const struct gs_maps *maps, const uint64_t *ad
         symbols->found[i].address = address[i];
     gs_sort(symbols->found, count, sizeof *symbols->found, by_address);
     for (size_t at = 0; at < count;) {
-        const struct gs_mapping *mapping = gs_maps_find(maps, symbols->found[at].address);
+        const struct gs_mapping *mapping = gs_symbol_maps_find(maps, symbols->found[at].address);
         size_t end = at + 1;
         while (mapping && end < count && symbols->found[end].address < mapping->end)
             end++;
@@ -339,7 +342,7 @@ struct gs_symbols *gs_symbols_new(const struct gs_maps *maps, const uint64_t *ad
     return symbols;
 }
 
-void gs_symbols_free(struct gs_symbols *symbols)
+void gs_symbol_table_free(struct gs_symbols *symbols)
 {
     if (!symbols)
         return;
@@ -354,7 +357,7 @@ void gs_symbols_free(struct gs_symbols *symbols)
     gs_free(symbols);
 }
 
-struct gs_symbol gs_symbols_find(const struct gs_symbols *symbols, uint64_t address)
+struct gs_symbol gs_symbol_table_find(const struct gs_symbols *symbols, uint64_t address)
 {
     struct gs_search search = {.high = symbols->count};
     while (gs_search_next(&search))
@@ -364,12 +367,12 @@ struct gs_symbol gs_symbols_find(const struct gs_symbols *symbols, uint64_t addr
     return (struct gs_symbol){0};
 }
 
-size_t gs_symbols_note_count(const struct gs_symbols *symbols)
+size_t gs_symbol_table_note_count(const struct gs_symbols *symbols)
 {
     return symbols->note_count;
 }
 
-const char *gs_symbols_note(const struct gs_symbols *symbols, size_t index)
+const char *gs_symbol_table_note(const struct gs_symbols *symbols, size_t index)
 {
     return symbols->note[index];
 }

@@ -19,7 +19,7 @@ static size_t size_to_put_by(void)
     return (size_t)limit.rlim_cur / 16 / UNIT * UNIT;
 }
 
-void gs_reserve_open(void)
+void gs_address_reserve_open(void)
 {
     size_t size = size_to_put_by();
     if (start || size == 0)
@@ -42,7 +42,7 @@ static void mark(size_t first, size_t count, bool as)
         taken[i] = as;
 }
 
-void *gs_reserve_take(size_t size)
+void *gs_address_reserve_take(size_t size)
 {
     size_t wanted = units_of(size);
     for (size_t i = 0, run = 0; i < units; i++) {
@@ -56,17 +56,17 @@ void *gs_reserve_take(size_t size)
     return NULL;
 }
 
-bool gs_reserve_holds(const void *at)
+bool gs_address_reserve_holds(const void *at)
 {
     return start && (uintptr_t)at - (uintptr_t)start < units * UNIT;
 }
 
-struct gs_memory_range gs_reserve_range(void)
+struct gs_memory_range gs_address_reserve_range(void)
 {
     return (struct gs_memory_range){(uintptr_t)start, (uintptr_t)start + units * UNIT};
 }
 
-void gs_reserve_give(void *at, size_t size)
+void gs_address_reserve_give(void *at, size_t size)
 {
     size_t count = units_of(size);
     madvise(at, count * UNIT, MADV_DONTNEED); // zero when it is taken again

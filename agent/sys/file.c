@@ -9,13 +9,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int gs_openat(int dirfd, const char *path, int flags, mode_t mode)
+int gs_file_openat(int dirfd, const char *path, int flags, mode_t mode)
 {
     int fd = openat(dirfd, path, flags | O_CLOEXEC, mode);
     return fd < 0 ? -errno : fd;
 }
 
-int gs_read_all(int fd, size_t max, char **bytes, size_t *length)
+int gs_file_read_all(int fd, size_t max, char **bytes, size_t *length)
 {
     char *text = NULL;
     size_t capacity = 0, filled = 0;
@@ -42,9 +42,10 @@ int gs_read_all(int fd, size_t max, char **bytes, size_t *length)
     return 0;
 }
 
-int gs_read_file(int dirfd, const char *path, size_t max, char **bytes, size_t *length)
+int gs_file_read(int dirfd, const char *path, size_t max, char **bytes, size_t *length)
 {
-    int fd = gs_openat(dirfd, path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0); // NONBLOCK: a FIFO answers at once
+    int fd =
+        gs_file_openat(dirfd, path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0); // NONBLOCK: a FIFO answers at once
     if (fd < 0)
         return fd;
     struct stat status;
@@ -53,7 +54,7 @@ int gs_read_file(int dirfd, const char *path, size_t max, char **bytes, size_t *
                 : S_ISREG(status.st_mode) ? 0
                                           : -EINVAL;
     if (!error)
-        error = gs_read_all(fd, max, bytes, length);
+        error = gs_file_read_all(fd, max, bytes, length);
     close(fd);
     return error;
 }
@@ -74,7 +75,7 @@ bool gs_file_read_at(int fd, uint64_t offset, void *out, size_t length)
     return true;
 }
 
-int gs_write_all(int fd, const void *bytes, size_t length)
+int gs_file_write_all(int fd, const void *bytes, size_t length)
 {
     const char *at = bytes;
     while (length) {
@@ -89,14 +90,14 @@ int gs_write_all(int fd, const void *bytes, size_t length)
     return 0;
 }
 
-void gs_dir_start(struct gs_dir *dir, int dirfd)
+void gs_file_dir_start(struct gs_dir *dir, int dirfd)
 {
     dir->fd = dirfd;
     dir->filled = dir->at = 0;
     lseek(dirfd, 0, SEEK_SET);
 }
 
-const char *gs_dir_next(struct gs_dir *dir)
+const char *gs_file_dir_next(struct gs_dir *dir)
 {
     for (;;) {
         if (dir->at >= dir->filled) {

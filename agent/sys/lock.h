@@ -1,11 +1,11 @@
-/* lock.h - a lock and an event between the agent's own threads and those of the host's that call us.
+/* lock.h - a lock between the agent's own threads and those of the host's that call us.
  *
  * Not the C library's mutexes: where it believes that a process has one thread it leaves the atomic instructions out, and it
- * does not know of ours. Both sleep in futex(2), count time on CLOCK_MONOTONIC, and are whole when they are zero.
+ * does not know of ours. It sleeps in futex(2), counts time on CLOCK_MONOTONIC, and is free when it is zero.
  * Rules: a lock is held for a bounded time, never over a call of the host's. Of two locks the one with the lower rank is taken
  * first; -DGUMSHOE_CHECK_LOCKS=ON builds a library that ends the process where that is not so.
  * Context: watcher, other threads of ours, and host threads in public calls; never in a hook or a signal handler, but for
- * gs_lock_try and gs_event_signal. */
+ * gs_lock_try. */
 #pragma once
 #include "base/attributes.h"
 #include <stdatomic.h>
@@ -32,17 +32,3 @@ bool gs_lock_try(struct gs_lock *lock, int64_t timeout_ns) GS_CHECK_RESULT;
 void gs_lock_give(struct gs_lock *lock);
 /* In the child of a fork: whoever held it is not here. */
 void gs_lock_after_fork(struct gs_lock *lock);
-
-/* Something that happens again and again: who waits names what it has seen, so that nothing is missed in between. */
-struct gs_event {
-    _Atomic uint32_t count;
-};
-static inline uint32_t gs_event_seen(const struct gs_event *event)
-{
-    return atomic_load(&event->count);
-}
-void gs_event_signal(struct gs_event *event);
-/* Sleep until EVENT has been signalled since it was SEEN, or for TIMEOUT_NS; true: it has. */
-bool gs_event_wait(struct gs_event *event, uint32_t seen, int64_t timeout_ns);
-/* Sleep until IS_SO(OF), which is asked anew each time that EVENT has been signalled, or for TIMEOUT_NS; true: it is so. */
-bool gs_event_wait_until(struct gs_event *event, bool (*is_so)(const void *of), const void *of, int64_t timeout_ns);

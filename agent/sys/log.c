@@ -27,22 +27,22 @@ static struct {
     bool off, file;
     char path[512];
 } target;
-static struct gs_held kept_file; // in the watcher's table
+static struct gs_owned_fd kept_file; // in the watcher's table
 enum table { HOSTS, WATCHERS, PASSING };
 static _Thread_local enum table own_table __attribute__((tls_model("initial-exec")));
 
 static int open_file(void)
 {
-    return gs_openat(AT_FDCWD, target.path, O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY | O_NONBLOCK, 0600);
+    return gs_file_openat(AT_FDCWD, target.path, O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY | O_NONBLOCK, 0600);
 }
 
 static int open_kept_file(void)
 {
     struct stat status;
-    if (gs_is_held(&kept_file, &status) && status.st_nlink)
+    if (gs_owned_fd_is_open(&kept_file, &status) && status.st_nlink)
         return kept_file.fd;
-    gs_release(&kept_file);
-    int error = gs_hold(&kept_file, open_file());
+    gs_owned_fd_close(&kept_file);
+    int error = gs_owned_fd_take(&kept_file, open_file());
     return error ? error : kept_file.fd;
 }
 
@@ -76,8 +76,9 @@ static int copy_stderr(void)
         fd = process < 0 ? process : gs_process_copy_descriptor(process, STDERR_FILENO);
     if (process >= 0)
         close(process);
-    return fd >= 0 ? fd
-                   : gs_openat(AT_FDCWD, "/proc/self/fd/2", O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK, 0);
+    return fd >= 0
+               ? fd
+               : gs_file_openat(AT_FDCWD, "/proc/self/fd/2", O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK, 0);
 }
 
 static bool takes_a_line(int fd)
@@ -91,7 +92,7 @@ static void write_line(const char *line, size_t length)
     bool kept = target.file ? own_table == WATCHERS : own_table == HOSTS;
     int fd = target.file ? (kept ? open_kept_file() : open_file()) : (kept ? STDERR_FILENO : copy_stderr());
     if (fd >= 0 && (!own_table || takes_a_line(fd)))
-        (void)!gs_write_all(fd, line, length);
+        (void)!gs_file_write_all(fd, line, length);
     if (!kept && fd >= 0)
         close(fd);
 }

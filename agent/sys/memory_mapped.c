@@ -3,7 +3,7 @@
  *   a block:   [ size class or mapped length | 16 bytes ] [ what the caller got, 16-byte aligned … ]
  *   ≤ 64 KiB:  a class of powers of two; free blocks of a class form a list; new ones are cut from a chunk
  *   larger:    a mapping of its own, given back with munmap, grown with mremap
- *   when mmap fails: out of the reserve (reserve.c)
+ *   when mmap fails: out of the reserve (address_reserve.c)
  *
  * Who:    the watcher, and public calls on host threads (gumshoe_start); never a hook. One lock, held for a few
  *         instructions or one mmap.
@@ -35,7 +35,7 @@ struct block {
 static struct block *free_list[CLASSES];
 static char *chunk_at, *chunk_end;
 static struct gs_memory_range range[GS_RANGES_MAX]; // end 0: free
-static size_t ranges;                        // all behind are free
+static size_t ranges;                               // all behind are free
 static _Atomic size_t mapped_bytes;
 static atomic_flag taken = ATOMIC_FLAG_INIT;
 
@@ -68,7 +68,7 @@ static void *map(size_t size)
 {
     void *at = gs_mapping_new(size, 0);
     if (at == MAP_FAILED)
-        at = gs_reserve_take(size);
+        at = gs_address_reserve_take(size);
     else
         change_range(0, (struct gs_memory_range){(uintptr_t)at, (uintptr_t)at + size});
     if (at)
@@ -79,8 +79,8 @@ static void *map(size_t size)
 static void unmap(void *at, size_t size)
 {
     lock();
-    if (gs_reserve_holds(at)) {
-        gs_reserve_give(at, size);
+    if (gs_address_reserve_holds(at)) {
+        gs_address_reserve_give(at, size);
     } else {
         change_range((uintptr_t)at, (struct gs_memory_range){0, 0});
         gs_mapping_free(at, size);
@@ -187,10 +187,11 @@ static void *grow_large(struct block *block, size_t room)
     size_t old = block->room;
     struct block *moved = MAP_FAILED;
     lock();
-    if (!gs_reserve_holds(block))
+    if (!gs_address_reserve_holds(block))
         moved = gs_mapping_resize(block, old, page_up(room));
     if (moved != MAP_FAILED)
-        change_range((uintptr_t)block, (struct gs_memory_range){(uintptr_t)moved, (uintptr_t)moved + page_up(room)});
+        change_range((uintptr_t)block,
+                     (struct gs_memory_range){(uintptr_t)moved, (uintptr_t)moved + page_up(room)});
     unlock();
     if (moved == MAP_FAILED)
         return copy_larger(block, room);
@@ -228,7 +229,7 @@ size_t gs_memory_ranges(struct gs_memory_range *out, size_t max)
 {
     size_t count = 0;
     lock();
-    struct gs_memory_range reserve = gs_reserve_range();
+    struct gs_memory_range reserve = gs_address_reserve_range();
     if (reserve.start && count < max)
         out[count++] = reserve;
     for (size_t i = 0; i < ranges && count < max; i++)
@@ -241,7 +242,7 @@ size_t gs_memory_ranges(struct gs_memory_range *out, size_t max)
 void gs_memory_put_by(void)
 {
     lock();
-    gs_reserve_open();
+    gs_address_reserve_open();
     unlock();
 }
 

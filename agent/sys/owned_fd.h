@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
-struct gs_held {
+struct gs_owned_fd {
     int fd;         // -1: none
     unsigned table; // that it is of
 };
@@ -17,11 +17,11 @@ struct gs_held {
 
 /* From now on descriptors are of another table, and none that was held before counts. Context: the first thread of a table,
  * as it begins, and the last as it ends. */
-void gs_held_new_table(void);
+void gs_owned_fd_new_table(void);
 
 /* Keep FD. 0, or the error that FD is, if it is negative. */
-int gs_hold(struct gs_held *held, int fd) GS_CHECK_RESULT;
+int gs_owned_fd_take(struct gs_owned_fd *held, int fd) GS_CHECK_RESULT;
 /* Is it open? STATUS, if it is not NULL, is what it is of. */
-bool gs_is_held(const struct gs_held *held, struct stat *status);
+bool gs_owned_fd_is_open(const struct gs_owned_fd *held, struct stat *status);
 /* Close it, if it is open, and forget it. */
-void gs_release(struct gs_held *held);
+void gs_owned_fd_close(struct gs_owned_fd *held);

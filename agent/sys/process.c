@@ -16,7 +16,7 @@ static int64_t stat_field(const char *path, int number)
 {
     char *stat = NULL;
     size_t length;
-    if (gs_read_file(AT_FDCWD, path, 4096, &stat, &length))
+    if (gs_file_read(AT_FDCWD, path, 4096, &stat, &length))
         return 0;
     const char *at = strrchr(stat, ')'); // the name before it may hold anything
     for (int field = 2; at && field < number; field++)
@@ -35,7 +35,7 @@ int64_t gs_process_started_ns(int pid)
     if (!ticks || clock_gettime(CLOCK_BOOTTIME, &since_boot) != 0)
         return 0;
     int64_t uptime_ns = since_boot.tv_sec * GS_NS_PER_S + since_boot.tv_nsec;
-    return gs_realtime_ns() - uptime_ns + ticks * (GS_NS_PER_S / sysconf(_SC_CLK_TCK));
+    return gs_clock_realtime_ns() - uptime_ns + ticks * (GS_NS_PER_S / sysconf(_SC_CLK_TCK));
 }
 
 int gs_process_first_threads_status(void)

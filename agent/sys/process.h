@@ -8,12 +8,12 @@
 /* When process PID (0: this one) was started, CLOCK_REALTIME; 0 when there is no such process. */
 int64_t gs_process_started_ns(int pid);
 
-/* The status that this process's first thread, which has ended, has ended with. Since Linux 5.17 the process's is that of its last
- * thread. */
+/* The status that this process's first thread, which has ended, has ended with. Since Linux 5.17 the process's is that of its
+ * last thread. */
 int gs_process_first_threads_status(void);
 
-/* Copies of descriptors that the process's first thread has, for a thread with a table of its own: a handle, copies, close. -errno
- * where the kernel (before 5.6) or a filter refuses. */
+/* Copies of descriptors that the process's first thread has, for a thread with a table of its own: a handle, copies, close.
+ * -errno where the kernel (before 5.6) or a filter refuses. */
 int gs_process_handle(void) GS_CHECK_RESULT;
 int gs_process_copy_descriptor(int process, int fd) GS_CHECK_RESULT;
 

@@ -1,6 +1,6 @@
 /* active_captures.c - incidents under way, in a few places; when there are more, the oldest is ended early.
  *
- *   begin ──▶ place ──▶ gs_cpu_poll, while the watch goes on ──▶ end ──▶ callback, on_incident ──▶ judge or caller
+ *   begin ──▶ place ──▶ gs_gather_cpu_poll, while the watch goes on ──▶ end ──▶ callback, on_incident ──▶ judge or caller
  *
  * Who: the watcher. The lock is also taken by threads that gather a profile for a host's. */
 #include "watch/active_captures.h"
@@ -16,53 +16,53 @@
 #define PROGRESS_NS (10 * GS_NS_PER_S)
 
 /* An incident that is being captured. */
-struct place {
-    struct gs_incident *incident;          // NULL: this place is free
-    const struct gs_incident_scene *scene; // what it began with, though the rules may have changed since
-    size_t rule;                           // SIZE_MAX: it is not in force any more
-    struct gs_call *call;                  // or who asked for it; NULL: the rule fired
-    int64_t began_ns, told_ns;             // and when the log last heard of it
+struct capture_slot {
+    struct gs_incident *incident;              // NULL: this place is free
+    const struct gs_incident_context *context; // what it began with, though the rules may have changed since
+    size_t rule;                               // SIZE_MAX: it is not in force any more
+    struct gs_request *call;                   // or who asked for it; NULL: the rule fired
+    int64_t began_ns, told_ns;                 // and when the log last heard of it
 };
-static struct place places[GS_UNDER_WAY_MAX];
+static struct capture_slot places[GS_ACTIVE_CAPTURES_MAX];
 static uint64_t cpu_ns;
 static struct gs_lock gathering = {.rank = GS_RANK_GATHERING};
 
-void gs_gathering_lock(void)
+void gs_watch_gathering_lock(void)
 {
     gs_lock_take(&gathering);
 }
 
-void gs_gathering_unlock(void)
+void gs_watch_gathering_unlock(void)
 {
     gs_lock_give(&gathering);
 }
 
-void gs_under_way_after_fork(void)
+void gs_watch_captures_after_fork(void)
 {
     memset(places, 0, sizeof places);
     cpu_ns = 0;
     gs_lock_after_fork(&gathering);
 }
 
-unsigned gs_under_way_count(void)
+unsigned gs_watch_captures_count(void)
 {
     unsigned count = 0;
-    for (struct place *place = places; place < places + GS_UNDER_WAY_MAX; place++)
+    for (struct capture_slot *place = places; place < places + GS_ACTIVE_CAPTURES_MAX; place++)
         count += place->incident != NULL;
     return count;
 }
 
-bool gs_under_way_needs(const struct gs_incident_scene *scene)
+bool gs_watch_captures_needs(const struct gs_incident_context *context)
 {
-    for (struct place *place = places; place < places + GS_UNDER_WAY_MAX; place++)
-        if (place->incident && place->scene == scene)
+    for (struct capture_slot *place = places; place < places + GS_ACTIVE_CAPTURES_MAX; place++)
+        if (place->incident && place->context == context)
             return true;
     return false;
 }
 
-void gs_under_way_renumber(const struct gs_rules *old, const struct gs_rules *new)
+void gs_watch_captures_renumber(const struct gs_rules *old, const struct gs_rules *new)
 {
-    for (struct place *place = places; place < places + GS_UNDER_WAY_MAX; place++) {
+    for (struct capture_slot *place = places; place < places + GS_ACTIVE_CAPTURES_MAX; place++) {
         const char *name = place->rule == SIZE_MAX ? NULL : old->rule[place->rule].name;
         place->rule = SIZE_MAX;
         for (size_t i = 0; place->incident && name && i < new->rule_count; i++)
@@ -71,128 +71,130 @@ void gs_under_way_renumber(const struct gs_rules *old, const struct gs_rules *ne
     }
 }
 
-uint64_t gs_under_way_cpu_ns(void)
+uint64_t gs_watch_captures_cpu_ns(void)
 {
     return cpu_ns;
 }
 
 /* ---- the end ------------------------------------------------------------------------------------------------------- */
 
-static void tell(const struct gs_parts *parts, const char *path)
+static void tell(const struct gs_settings *settings, const char *path)
 {
     gs_log(GS_LOG_INFO, "incident: %s", path);
     gs_callback_tell(path);
-    gs_after_incident_begin(parts->rules, path);
+    gs_on_incident_run(settings->rules, path);
 }
 
 /* What the incident has come to, for the rule or for who asked. */
-static void settle(struct gs_parts *parts, const struct place *place, int error, const char *path)
+static void settle(struct gs_settings *settings, const struct capture_slot *place, int error,
+                   const char *path)
 {
     if (place->call) {
         snprintf(place->call->path, sizeof place->call->path, "%s", error ? "" : path);
-        gs_call_done(place->call, error);
+        gs_watch_request_done(place->call, error);
         return;
     }
     if (place->rule == SIZE_MAX)
         return;
-    gs_ledger_end(parts->store, parts->rules->rule[place->rule].name, !error, gs_realtime_ns());
+    gs_store_ledger_end(settings->store, settings->rules->rule[place->rule].name, !error,
+                        gs_clock_realtime_ns());
     if (error)
-        gs_judge_incident_failed(parts->judge, place->rule, gs_monotonic_ns());
+        gs_rules_judge_incident_failed(settings->judge, place->rule, gs_clock_monotonic_ns());
     else
-        gs_judge_incident_over(parts->judge, place->rule, gs_monotonic_ns());
+        gs_rules_judge_incident_over(settings->judge, place->rule, gs_clock_monotonic_ns());
 }
 
-static void end(struct gs_parts *parts, struct place *place)
+static void end(struct gs_settings *settings, struct capture_slot *place)
 {
     char path[PATH_MAX];
-    uint64_t began_ns = gs_thread_cpu_ns();
-    gs_gathering_lock();
+    uint64_t began_ns = gs_clock_thread_cpu_ns();
+    gs_watch_gathering_lock();
     int error = gs_incident_end(place->incident, path);
-    gs_gathering_unlock();
+    gs_watch_gathering_unlock();
     place->incident = NULL;
-    cpu_ns += gs_thread_cpu_ns() - began_ns;
+    cpu_ns += gs_clock_thread_cpu_ns() - began_ns;
     if (error)
         gs_log(GS_LOG_ERROR, "the incident could not be written: %s", strerrordesc_np(-error));
     else
-        tell(parts, path);
-    settle(parts, place, error, path);
+        tell(settings, path);
+    settle(settings, place, error, path);
 }
 
 /* ---- the beginning --------------------------------------------------------------------------------------------------- */
 
 /* A place for one more; the oldest is ended early when there is none. */
-static struct place *place_for_one(struct gs_parts *parts)
+static struct capture_slot *place_for_one(struct gs_settings *settings)
 {
-    struct place *oldest = places;
-    for (struct place *place = places; place < places + GS_UNDER_WAY_MAX; place++) {
+    struct capture_slot *oldest = places;
+    for (struct capture_slot *place = places; place < places + GS_ACTIVE_CAPTURES_MAX; place++) {
         if (!place->incident)
             return place;
         if (place->began_ns < oldest->began_ns)
             oldest = place;
     }
-    end(parts, oldest);
+    end(settings, oldest);
     return oldest;
 }
 
-void gs_under_way_begin(struct gs_parts *parts, const struct gs_incident_facts *facts, size_t rule,
-                        struct gs_call *call)
+void gs_watch_captures_begin(struct gs_settings *settings, const struct gs_incident_trigger *trigger,
+                             size_t rule, struct gs_request *call)
 {
-    struct place *place = place_for_one(parts);
-    uint64_t began_ns = gs_thread_cpu_ns();
-    gs_parts_find_unavailable(parts);
-    gs_log(GS_LOG_INFO, "rule %s: %s", facts->rule, facts->reason);
-    gs_gathering_lock();
-    int error = gs_incident_begin(parts->store, facts, parts->scene, &place->incident);
-    gs_gathering_unlock();
-    cpu_ns += gs_thread_cpu_ns() - began_ns;
-    place->scene = parts->scene;
+    struct capture_slot *place = place_for_one(settings);
+    uint64_t began_ns = gs_clock_thread_cpu_ns();
+    gs_watch_settings_find_unavailable(settings);
+    gs_log(GS_LOG_INFO, "rule %s: %s", trigger->rule, trigger->reason);
+    gs_watch_gathering_lock();
+    int error = gs_incident_begin(settings->store, trigger, settings->context, &place->incident);
+    gs_watch_gathering_unlock();
+    cpu_ns += gs_clock_thread_cpu_ns() - began_ns;
+    place->context = settings->context;
     place->rule = rule;
     place->call = call;
-    place->began_ns = place->told_ns = gs_monotonic_ns();
+    place->began_ns = place->told_ns = gs_clock_monotonic_ns();
     if (error) {
-        gs_log(GS_LOG_ERROR, "rule %s: the incident could not be written: %s", facts->rule,
+        gs_log(GS_LOG_ERROR, "rule %s: the incident could not be written: %s", trigger->rule,
                strerrordesc_np(-error));
-        settle(parts, place, error, "");
-    } else if (gs_incident_is_ready(place->incident, gs_monotonic_ns())) {
-        end(parts, place);
+        settle(settings, place, error, "");
+    } else if (gs_incident_is_ready(place->incident, gs_clock_monotonic_ns())) {
+        end(settings, place);
     } else {
-        gs_log(GS_LOG_INFO, "rule %s: CPU time is being sampled", facts->rule);
+        gs_log(GS_LOG_INFO, "rule %s: CPU time is being sampled", trigger->rule);
     }
 }
 
 /* ---- meanwhile ---------------------------------------------------------------------------------------------------------- */
 
 /* A long capture shows that it goes on. */
-static void tell_progress(struct place *place, int64_t now_ns)
+static void tell_progress(struct capture_slot *place, int64_t now_ns)
 {
     char text[GS_UNIT_TEXT];
     if (now_ns - place->told_ns < PROGRESS_NS)
         return;
     place->told_ns = now_ns;
     gs_log(GS_LOG_INFO, "CPU time has been sampled for %s",
-           gs_print_duration(now_ns - place->began_ns, text));
+           gs_units_print_duration(now_ns - place->began_ns, text));
 }
 
-void gs_under_way_go_on(struct gs_parts *parts, bool all)
+void gs_watch_captures_continue(struct gs_settings *settings, bool all)
 {
-    int64_t now_ns = gs_monotonic_ns();
-    gs_cpu_poll(now_ns);
-    for (struct place *place = places; place < places + GS_UNDER_WAY_MAX; place++)
+    int64_t now_ns = gs_clock_monotonic_ns();
+    gs_gather_cpu_poll(now_ns);
+    for (struct capture_slot *place = places; place < places + GS_ACTIVE_CAPTURES_MAX; place++)
         if (place->incident && (all || gs_incident_is_ready(place->incident, now_ns)))
-            end(parts, place);
+            end(settings, place);
         else if (place->incident)
             tell_progress(place, now_ns);
 }
 
-enum gs_recovered gs_under_way_recover(struct gs_parts *parts)
+enum gs_recovered gs_watch_captures_recover(struct gs_settings *settings)
 {
     char path[PATH_MAX];
-    uint64_t began_ns = gs_thread_cpu_ns();
-    gs_gathering_lock();
-    int made = gs_recover_next(parts->store, parts->rules->incidents.max_per_hour, path);
-    gs_gathering_unlock();
-    cpu_ns += gs_thread_cpu_ns() - began_ns;
+    uint64_t began_ns = gs_clock_thread_cpu_ns();
+    gs_watch_gathering_lock();
+    int made = gs_incident_recover_next(settings->store, settings->rules->incidents.max_per_hour, path);
+    gs_watch_gathering_unlock();
+    cpu_ns += gs_clock_thread_cpu_ns() - began_ns;
     if (made == 1)
-        tell(parts, path);
+        tell(settings, path);
     return made == 1 ? GS_RECOVERED_ONE : made == -EWOULDBLOCK ? GS_RECOVERED_BUSY : GS_RECOVERED_ALL;
 }

@@ -21,20 +21,20 @@ static const struct {
     void (*reset)(void);
 } modules[] = {
     // clang-format off
-    { "held",           gs_held_new_table },    // first: nothing that follows may close a number of the host's
+    { "held",           gs_owned_fd_new_table },    // first: nothing that follows may close a number of the host's
     { "memory",         gs_memory_after_fork },
     { "probe",          gs_probe_after_fork },
-    { "cpu",            gs_cpu_after_fork },
-    { "calls",          gs_calls_after_fork },
-    { "control",        gs_control_after_fork },
-    { "under_way",      gs_under_way_after_fork },
-    { "reload",         gs_reload_after_fork },
-    { "after_incident", gs_after_incident_after_fork },
+    { "cpu",            gs_gather_cpu_after_fork },
+    { "calls",          gs_watch_requests_after_fork },
+    { "control",        gs_watch_control_after_fork },
+    { "under_way",      gs_watch_captures_after_fork },
+    { "reload",         gs_watch_reload_after_fork },
+    { "after_incident", gs_on_incident_after_fork },
     { "callback",       gs_callback_after_fork },
     // clang-format on
 };
 
-void gs_after_fork(void)
+void gs_watch_after_fork(void)
 {
     for (size_t i = 0; i < sizeof modules / sizeof *modules; i++)
         modules[i].reset();

@@ -1,6 +1,6 @@
 /* control.c - answers those who ask through the socket in DIR/.live.
  *
- *   connect ──▶ is it our own user, or root? ──▶ one line of JSON ──▶ calls.c ──▶ the watcher ──▶ the answer, end
+ *   connect ──▶ is it our own user, or root? ──▶ one line of JSON ──▶ requests.c ──▶ the watcher ──▶ the answer, end
  *
  *   {"version":1, "command":"status"}                                         {"version":1, "metrics":[…], "rules":[…]}
  *   {"version":1, "command":"capture", "kinds":["cpu"], "seconds":5}          {"version":1, "incident":"/var/…"}
@@ -26,14 +26,21 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CLIENTS = 8, LISTENER = CLIENTS, WOKEN,  REQUEST_MAX = 4096, STACK_BYTES = 256 << 10, SECONDS_MAX = 3600 };
+enum {
+    CLIENTS = 8,
+    LISTENER = CLIENTS,
+    WOKEN,
+    REQUEST_MAX = 4096,
+    STACK_BYTES = 256 << 10,
+    SECONDS_MAX = 3600
+};
 #define PATIENCE_NS (2 * GS_NS_PER_S)
 #define LOOK_MS     50 /* how often a call that is under way is looked at */
 
 struct client {
     int fd; // -1: free
     int64_t until_ns;
-    struct gs_call *call; // NULL: the request is still being read, or the answer written
+    struct gs_request *call; // NULL: the request is still being read, or the answer written
     char request[REQUEST_MAX];
     size_t length;
     struct gs_text answer;
@@ -65,7 +72,7 @@ static void reply(struct client *client, json_t *json)
     if (client->answer.failed) // no answer is better than half of one
         gs_text_fini(&client->answer);
     json_decref(json);
-    client->until_ns = gs_monotonic_ns() + PATIENCE_NS;
+    client->until_ns = gs_clock_monotonic_ns() + PATIENCE_NS;
 }
 
 static void refuse(struct client *client, const char *format, ...) GS_PRINTF(2, 3);
@@ -84,7 +91,8 @@ static bool may_ask(int fd)
 {
     struct ucred peer;
     socklen_t length = sizeof peer;
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 && (peer.uid == geteuid() || peer.uid == 0);
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 &&
+           (peer.uid == geteuid() || peer.uid == 0);
 }
 
 static void take_client(void)
@@ -94,7 +102,7 @@ static void take_client(void)
         return;
     for (struct client *client = control.client; may_ask(fd) && client < control.client + CLIENTS; client++)
         if (client->fd < 0) {
-            *client = (struct client){.fd = fd, .until_ns = gs_monotonic_ns() + PATIENCE_NS};
+            *client = (struct client){.fd = fd, .until_ns = gs_clock_monotonic_ns() + PATIENCE_NS};
             return;
         }
     close(fd);
@@ -120,10 +128,10 @@ static unsigned kinds_of(const json_t *list)
     return kinds;
 }
 
-static bool read_capture(struct client *client, const json_t *request, struct gs_call *call)
+static bool read_capture(struct client *client, const json_t *request, struct gs_request *call)
 {
     double seconds = json_number_value(json_object_get(request, "seconds"));
-    call->kind = GS_CALL_CAPTURE;
+    call->kind = GS_REQUEST_CAPTURE;
     call->kinds = kinds_of(json_object_get(request, "kinds"));
     call->cpu_ns = (int64_t)(seconds * 1e9);
     snprintf(call->reason, sizeof call->reason, "asked");
@@ -142,14 +150,14 @@ static void take_request(struct client *client)
     json_error_t error;
     json_t *request = gs_json_read(client->request, client->length, JSON_REJECT_DUPLICATES, &error);
     const char *command = json_string_value(json_object_get(request, "command"));
-    struct gs_call call = {.kind = GS_CALL_STATUS};
+    struct gs_request call = {.kind = GS_REQUEST_STATUS};
     bool good = json_integer_value(json_object_get(request, "version")) == 1 && command;
     if (!good)
         refuse(client, "not a request of version 1");
     else if (strcmp(command, "status") != 0 && strcmp(command, "capture") != 0)
         refuse(client, "unknown command");
     else if (strcmp(command, "status") == 0 || read_capture(client, request, &call)) {
-        client->call = gs_call_post(&call);
+        client->call = gs_watch_request_post(&call);
         if (!client->call)
             refuse(client, "too many captures are under way");
     }
@@ -158,7 +166,8 @@ static void take_request(struct client *client)
 
 static void read_request(struct client *client)
 {
-    ssize_t got = recv(client->fd, client->request + client->length, sizeof client->request - client->length, 0);
+    ssize_t got =
+        recv(client->fd, client->request + client->length, sizeof client->request - client->length, 0);
     if (got <= 0) {
         if (got == 0 || (errno != EAGAIN && errno != EINTR))
             drop(client);
@@ -175,23 +184,23 @@ static void read_request(struct client *client)
 
 static void take_answer(struct client *client)
 {
-    struct gs_call *call = client->call;
+    struct gs_request *call = client->call;
     if (call->result)
         refuse(client, "%s", strerrordesc_np(-call->result));
-    else if (call->kind == GS_CALL_STATUS) {
+    else if (call->kind == GS_REQUEST_STATUS) {
         client->answer = call->text;
         call->text = (struct gs_text){0};
-        client->until_ns = gs_monotonic_ns() + PATIENCE_NS;
+        client->until_ns = gs_clock_monotonic_ns() + PATIENCE_NS;
     } else
         reply(client, json_pack("{s:i, s:s}", "version", 1, "incident", call->path));
     client->call = NULL;
-    gs_call_forget(call);
+    gs_watch_request_forget(call);
 }
 
 static void write_answer(struct client *client)
 {
-    ssize_t sent = send(client->fd, client->answer.bytes + client->written, client->answer.length - client->written,
-                        MSG_NOSIGNAL);
+    ssize_t sent = send(client->fd, client->answer.bytes + client->written,
+                        client->answer.length - client->written, MSG_NOSIGNAL);
     if (sent > 0)
         client->written += (size_t)sent;
     if (client->written == client->answer.length || (sent < 0 && errno != EAGAIN && errno != EINTR))
@@ -200,13 +209,13 @@ static void write_answer(struct client *client)
 
 static void serve(struct client *client, short events)
 {
-    if (client->call && gs_call_wait(client->call, 0))
+    if (client->call && gs_watch_request_wait(client->call, 0))
         take_answer(client);
     if (!client->call && client->answer.length)
         write_answer(client);
     else if (!client->call && events & (POLLIN | POLLHUP | POLLERR))
         read_request(client);
-    if (client->fd >= 0 && !client->call && gs_monotonic_ns() > client->until_ns)
+    if (client->fd >= 0 && !client->call && gs_clock_monotonic_ns() > client->until_ns)
         drop(client);
 }
 
@@ -247,7 +256,7 @@ static void answer_all(void *unused)
     }
 }
 
-void gs_control_wake(void)
+void gs_watch_control_wake(void)
 {
     const uint64_t one = 1;
     if (control.listener >= 0)
@@ -259,20 +268,22 @@ static void close_listener(void)
     close(control.woken);
     close(control.listener);
     control.listener = -1;
-    gs_live_remove(control.store, control.name);
+    gs_store_live_remove(control.store, control.name);
 }
 
-void gs_control_start(struct gs_store *store)
+void gs_watch_control_start(struct gs_store *store)
 {
-    const struct gs_own_start start = {"gumshoe-ask", answer_all, NULL, STACK_BYTES, GS_TABLE_CREATORS};
+    const struct gs_own_thread_options start = {"gumshoe-ask", answer_all, NULL, STACK_BYTES,
+                                                GS_TABLE_CREATORS};
     for (int i = 0; i < CLIENTS; i++)
         control.client[i] = (struct client){.fd = -1};
     control.store = store;
     control.stopping = false;
     control.woken = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    control.listener = gs_live_listen(store, control.name);
+    control.listener = gs_store_live_listen(store, control.name);
     if (control.listener < 0) {
-        gs_log(GS_LOG_WARNING, "no control socket in %s/.live: %s", gs_store_path(store), strerrordesc_np(-control.listener));
+        gs_log(GS_LOG_WARNING, "no control socket in %s/.live: %s", gs_store_path(store),
+               strerrordesc_np(-control.listener));
         close(control.woken);
         return;
     }
@@ -282,12 +293,12 @@ void gs_control_start(struct gs_store *store)
     close_listener();
 }
 
-void gs_control_stop(void)
+void gs_watch_control_stop(void)
 {
     if (control.listener < 0)
         return;
     atomic_store(&control.stopping, true);
-    gs_control_wake();
+    gs_watch_control_wake();
     bool ended = gs_own_thread_join(&control.thread, GS_NS_PER_S);
     close_listener();
     for (struct client *client = control.client; ended && client < control.client + CLIENTS; client++)
@@ -295,11 +306,11 @@ void gs_control_stop(void)
             close(client->fd);
             gs_text_fini(&client->answer);
             if (client->call)
-                gs_call_forget(client->call); // the watcher has refused it before
+                gs_watch_request_forget(client->call); // the watcher has refused it before
         }
 }
 
-void gs_control_after_fork(void)
+void gs_watch_control_after_fork(void)
 {
     gs_own_thread_after_fork(&control.thread);
     control.listener = -1;

@@ -4,8 +4,8 @@
 
 /* Listen, on a thread of our own that sleeps until somebody asks. It is no error when that cannot be had: the log says so, and
  * the watch goes on. Context: watcher. */
-void gs_control_start(struct gs_store *store);
+void gs_watch_control_start(struct gs_store *store);
 /* Have its thread look at the credentials. */
-void gs_control_wake(void);
-void gs_control_stop(void);
-void gs_control_after_fork(void);
+void gs_watch_control_wake(void);
+void gs_watch_control_stop(void);
+void gs_watch_control_after_fork(void);

@@ -10,7 +10,7 @@
 enum { PERIOD_NS = 1000000000, QUIET_PERIODS = 30, DOUBLINGS_MAX = 12 };
 static const double WORTH_SAVING = 0.1; // of the budget
 
-unsigned gs_governor_tick(struct gs_governor *governor, const struct gs_cost *cost)
+unsigned gs_watch_governor_tick(struct gs_governor *governor, const struct gs_cost *cost)
 {
     int64_t period_ns = cost->time_ns - governor->before.time_ns;
     if (governor->budget <= 0 || (governor->before.time_ns && period_ns < PERIOD_NS))

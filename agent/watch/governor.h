@@ -16,4 +16,4 @@ struct gs_governor {
 };
 
 /* How often the sampling distance is to be doubled from now on. COST: as of this tick. */
-unsigned gs_governor_tick(struct gs_governor *governor, const struct gs_cost *cost);
+unsigned gs_watch_governor_tick(struct gs_governor *governor, const struct gs_cost *cost);

@@ -1,6 +1,6 @@
 /* reload.c - new rules take the old ones' place.
  *
- *   rules_file.c: changed ──▶ good? ──▶ gs_parts_renew: judge, watch, history of the new rules, with the old ones' memory
+ *   rules_file.c: changed ──▶ good? ──▶ gs_watch_settings_renew: judge, watch, history of the new rules, with the old ones' memory
  *                               │                └─▶ the old: kept while an incident that began with them is under way
  *                               └─▶ no: the log, `gumshoe status` and every incident say so; the old stay in force
  *
@@ -13,84 +13,84 @@
 #include <string.h>
 
 /* Sets of old rules. Each incident that is under way may need one, and those that were just retired take one more place. */
-enum { PLACES = GS_UNDER_WAY_MAX + 1 };
-static struct gs_parts retired[PLACES];
+enum { PLACES = GS_ACTIVE_CAPTURES_MAX + 1 };
+static struct gs_settings retired[PLACES];
 
 static void drop_unneeded(void)
 {
     for (size_t i = 0; i < PLACES; i++)
-        if (retired[i].rules && !gs_under_way_needs(retired[i].scene))
-            gs_parts_drop(&retired[i]);
+        if (retired[i].rules && !gs_watch_captures_needs(retired[i].context))
+            gs_watch_settings_drop(&retired[i]);
 }
 
-static struct gs_parts *free_place(void)
+static struct gs_settings *free_place(void)
 {
-    struct gs_parts *place = retired;
+    struct gs_settings *place = retired;
     while (place->rules) // one is free: drop_unneeded sees to it
         place++;
     return place;
 }
 
 /* What incidents say of rules that were refused. */
-static void note_refusal(struct gs_parts *parts)
+static void note_refusal(struct gs_settings *settings)
 {
-    const struct gs_rules_file *file = &parts->file;
-    parts->scene->rules_refused = file->refused_ns ? file->refused : NULL;
+    const struct gs_rules_file *file = &settings->file;
+    settings->context->rules_refused = file->refused_ns ? file->refused : NULL;
 }
 
-const char *gs_reload_other_dir(const struct gs_parts *parts)
+const char *gs_watch_reload_other_dir(const struct gs_settings *settings)
 {
-    const char *dir = parts->rules->incidents.dir;
-    return parts->rules_dir && strcmp(parts->rules_dir, dir) != 0 ? dir : NULL;
+    const char *dir = settings->rules->incidents.dir;
+    return settings->rules_dir && strcmp(settings->rules_dir, dir) != 0 ? dir : NULL;
 }
 
-static void tell(const struct gs_parts *parts)
+static void tell(const struct gs_settings *settings)
 {
-    const char *other = gs_reload_other_dir(parts);
-    gs_log(GS_LOG_INFO, "the changed rules are in force: %zu rules from %s", parts->rules->rule_count,
-           parts->rules->file);
+    const char *other = gs_watch_reload_other_dir(settings);
+    gs_log(GS_LOG_INFO, "the changed rules are in force: %zu rules from %s", settings->rules->rule_count,
+           settings->rules->file);
     if (other)
         gs_log(GS_LOG_WARNING,
                "incidents.dir is %s now, but incidents go on into %s: restart the program to change that",
-               other, gs_store_path(parts->store));
+               other, gs_store_path(settings->store));
 }
 
-static bool take(struct gs_parts *parts, struct gs_rules *rules)
+static bool take(struct gs_settings *settings, struct gs_rules *rules)
 {
-    const struct gs_rules *before = parts->rules;
-    if (gs_parts_renew(parts, rules, free_place())) {
-        snprintf(parts->file.refused, sizeof parts->file.refused, "no memory for the changed rules");
-        parts->file.refused_ns = gs_realtime_ns();
-        parts->file.refused_errors = 1;
-        gs_log(GS_LOG_ERROR, "%s: the old ones stay in force", parts->file.refused);
+    const struct gs_rules *before = settings->rules;
+    if (gs_watch_settings_renew(settings, rules, free_place())) {
+        snprintf(settings->file.refused, sizeof settings->file.refused, "no memory for the changed rules");
+        settings->file.refused_ns = gs_clock_realtime_ns();
+        settings->file.refused_errors = 1;
+        gs_log(GS_LOG_ERROR, "%s: the old ones stay in force", settings->file.refused);
         gs_rules_free(rules);
         return false;
     }
-    gs_under_way_renumber(before, parts->rules);
-    gs_rules_file_taken(&parts->file);
-    tell(parts);
+    gs_watch_captures_renumber(before, settings->rules);
+    gs_watch_rules_file_taken(&settings->file);
+    tell(settings);
     drop_unneeded();
     return true;
 }
 
-bool gs_reload_look(struct gs_parts *parts, int64_t now_ns)
+bool gs_watch_reload_look(struct gs_settings *settings, int64_t now_ns)
 {
     drop_unneeded();
-    if (!gs_rules_file_look(&parts->file, now_ns))
+    if (!gs_watch_rules_file_look(&settings->file, now_ns))
         return false;
-    struct gs_rules *rules = gs_rules_file_take(&parts->file, parts->rules);
-    bool taken = rules && take(parts, rules);
-    note_refusal(parts);
+    struct gs_rules *rules = gs_watch_rules_file_take(&settings->file, settings->rules);
+    bool taken = rules && take(settings, rules);
+    note_refusal(settings);
     return taken;
 }
 
-void gs_reload_drop(void)
+void gs_watch_reload_drop(void)
 {
     for (size_t i = 0; i < PLACES; i++)
-        gs_parts_drop(&retired[i]);
+        gs_watch_settings_drop(&retired[i]);
 }
 
-void gs_reload_after_fork(void)
+void gs_watch_reload_after_fork(void)
 {
     memset(retired, 0, sizeof retired);
 }

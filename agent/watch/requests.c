@@ -1,6 +1,7 @@
 /* requests.c - slots between those who ask and the watcher. Who: any thread of the program's but in a hook; the watcher. */
 #include "watch/requests.h"
 #include "probe/probe.h"
+#include "sys/event.h"
 #include "sys/lock.h"
 #include <errno.h>
 #include <string.h>
@@ -10,19 +11,19 @@ enum { CALLS_MAX = 8 };
 static struct {
     struct gs_lock lock;
     struct gs_event done; // one is, or its slot is free
-    struct gs_call call[CALLS_MAX];
+    struct gs_request call[CALLS_MAX];
 } c = {.lock.rank = GS_RANK_REQUESTS};
 
-struct gs_call *gs_call_post(const struct gs_call *call)
+struct gs_request *gs_watch_request_post(const struct gs_request *call)
 {
-    struct gs_call *slot = NULL;
+    struct gs_request *slot = NULL;
     gs_lock_take(&c.lock);
     for (int i = 0; i < CALLS_MAX && !slot; i++)
-        if (c.call[i].state == GS_CALL_FREE)
+        if (c.call[i].state == GS_REQUEST_FREE)
             slot = &c.call[i];
     if (slot) {
         *slot = *call;
-        slot->state = GS_CALL_POSTED;
+        slot->state = GS_REQUEST_POSTED;
     }
     gs_lock_give(&c.lock);
     if (slot)
@@ -32,65 +33,65 @@ struct gs_call *gs_call_post(const struct gs_call *call)
 
 static bool is_done(const void *of)
 {
-    const struct gs_call *call = of;
+    const struct gs_request *call = of;
     gs_lock_take(&c.lock);
-    bool done = call->state == GS_CALL_DONE;
+    bool done = call->state == GS_REQUEST_DONE;
     gs_lock_give(&c.lock);
     return done;
 }
 
-bool gs_call_wait(struct gs_call *call, int64_t timeout_ns)
+bool gs_watch_request_wait(struct gs_request *call, int64_t timeout_ns)
 {
     return gs_event_wait_until(&c.done, is_done, call, timeout_ns);
 }
 
-void gs_call_forget(struct gs_call *call)
+void gs_watch_request_forget(struct gs_request *call)
 {
     gs_lock_take(&c.lock);
     gs_text_fini(&call->text);
-    *call = (struct gs_call){0};
+    *call = (struct gs_request){0};
     gs_lock_give(&c.lock);
     gs_event_signal(&c.done);
 }
 
-struct gs_call *gs_call_next(void)
+struct gs_request *gs_watch_request_next(void)
 {
-    struct gs_call *next = NULL;
+    struct gs_request *next = NULL;
     gs_lock_take(&c.lock);
     for (int i = 0; i < CALLS_MAX && !next; i++)
-        if (c.call[i].state == GS_CALL_POSTED) {
+        if (c.call[i].state == GS_REQUEST_POSTED) {
             next = &c.call[i];
-            next->state = GS_CALL_TAKEN;
+            next->state = GS_REQUEST_TAKEN;
         }
     gs_lock_give(&c.lock);
     return next;
 }
 
-void gs_call_done(struct gs_call *call, int result)
+void gs_watch_request_done(struct gs_request *call, int result)
 {
     gs_lock_take(&c.lock);
     call->result = result;
-    call->state = GS_CALL_DONE;
+    call->state = GS_REQUEST_DONE;
     gs_lock_give(&c.lock);
     gs_event_signal(&c.done);
 }
 
-void gs_calls_refuse(int result)
+void gs_watch_requests_refuse(int result)
 {
     gs_lock_take(&c.lock);
     for (int i = 0; i < CALLS_MAX; i++)
-        if (c.call[i].state == GS_CALL_POSTED || c.call[i].state == GS_CALL_TAKEN) {
+        if (c.call[i].state == GS_REQUEST_POSTED || c.call[i].state == GS_REQUEST_TAKEN) {
             c.call[i].result = result;
-            c.call[i].state = GS_CALL_DONE;
+            c.call[i].state = GS_REQUEST_DONE;
         }
     gs_lock_give(&c.lock);
     gs_event_signal(&c.done);
 }
 
-void gs_calls_after_fork(void)
+void gs_watch_requests_after_fork(void)
 {
     gs_lock_after_fork(&c.lock);
     for (int i = 0; i < CALLS_MAX; i++) // a fork copies no page that is not written
-        if (c.call[i].state != GS_CALL_FREE)
-            c.call[i] = (struct gs_call){0};
+        if (c.call[i].state != GS_REQUEST_FREE)
+            c.call[i] = (struct gs_request){0};
 }

@@ -19,7 +19,8 @@
 
 #define LOOK_NS   GS_NS_PER_S
 #define SETTLE_NS (300 * GS_NS_PER_MS)
-#define EARLY_NS  (100 * GS_NS_PER_MS) /* so that a look goes along with a tick that comes a little before it is due */
+#define EARLY_NS \
+    (100 * GS_NS_PER_MS) /* so that a look goes along with a tick that comes a little before it is due */
 
 /* ---- stamps ---------------------------------------------------------------------------------------------------------- */
 
@@ -51,7 +52,7 @@ static bool same(const struct gs_stamp *a, const struct gs_stamp *b)
 static bool is_fresh(const struct gs_stamp *stamp)
 {
     int64_t changed_ns = (int64_t)stamp->changed.tv_sec * GS_NS_PER_S + stamp->changed.tv_nsec;
-    return gs_realtime_ns() - changed_ns < SETTLE_NS;
+    return gs_clock_realtime_ns() - changed_ns < SETTLE_NS;
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------------------------- */
@@ -62,7 +63,7 @@ static int read_text(struct gs_rules_file *file, char **text, size_t *length)
     struct gs_stamp before = stamp_of(file->path);
     int error = before.error ? -before.error : 0;
     if (!error)
-        error = gs_read_file(AT_FDCWD, file->path, GS_RULES_TEXT_MAX, text, length);
+        error = gs_file_read(AT_FDCWD, file->path, GS_RULES_TEXT_MAX, text, length);
     struct gs_stamp after = stamp_of(file->path);
     if (same(&before, &after)) {
         file->known = file->seen = before;
@@ -83,11 +84,11 @@ static void make_absolute(const char *path, char out[PATH_MAX])
         out[0] = 0;
 }
 
-int gs_rules_file_begin(struct gs_rules_file *file, const char *path, char **text, size_t *length)
+int gs_watch_rules_file_begin(struct gs_rules_file *file, const char *path, char **text, size_t *length)
 {
     enum { TRIES = 3 };
     int error = -EAGAIN;
-    *file = (struct gs_rules_file){.taken_ns = gs_realtime_ns()};
+    *file = (struct gs_rules_file){.taken_ns = gs_clock_realtime_ns()};
     make_absolute(path, file->path);
     for (int i = 0; i < TRIES && error == -EAGAIN; i++)
         error = read_text(file, text, length);
@@ -98,7 +99,7 @@ int gs_rules_file_begin(struct gs_rules_file *file, const char *path, char **tex
 
 /* ---- following ----------------------------------------------------------------------------------------------------------- */
 
-bool gs_rules_file_look(struct gs_rules_file *file, int64_t now_ns)
+bool gs_watch_rules_file_look(struct gs_rules_file *file, int64_t now_ns)
 {
     if (!file->path[0] || now_ns < file->look_ns - EARLY_NS)
         return false;
@@ -116,18 +117,18 @@ bool gs_rules_file_look(struct gs_rules_file *file, int64_t now_ns)
     return false;
 }
 
-int64_t gs_rules_file_pause_ns(const struct gs_rules_file *file, int64_t now_ns)
+int64_t gs_watch_rules_file_pause_ns(const struct gs_rules_file *file, int64_t now_ns)
 {
     return file->path[0] ? file->look_ns - now_ns : INT64_MAX;
 }
 
 /* ---- taking ---------------------------------------------------------------------------------------------------------------- */
 
-void gs_log_errors(const struct gs_errors *errors)
+void gs_watch_log_errors(const struct gs_errors *errors)
 {
     for (size_t i = 0; i < errors->count; i++) {
         char line[640];
-        gs_error_format(&errors->item[i], line, sizeof line);
+        gs_errors_format(&errors->item[i], line, sizeof line);
         gs_log(errors->item[i].severity == GS_WARNING ? GS_LOG_WARNING : GS_LOG_ERROR, "%s", line);
     }
     if (errors->lost)
@@ -137,20 +138,20 @@ void gs_log_errors(const struct gs_errors *errors)
 static void refuse(struct gs_rules_file *file, const struct gs_errors *errors)
 {
     char since[GS_TIME_TEXT];
-    file->refused_ns = gs_realtime_ns();
+    file->refused_ns = gs_clock_realtime_ns();
     file->refused_errors = errors->count + errors->lost;
     if (errors->count)
-        gs_error_format(&errors->item[0], file->refused, sizeof file->refused);
+        gs_errors_format(&errors->item[0], file->refused, sizeof file->refused);
     else // there was not even the memory to say so
         snprintf(file->refused, sizeof file->refused, "out of memory");
-    gs_log_errors(errors);
+    gs_watch_log_errors(errors);
     gs_log(GS_LOG_ERROR, "the changed rules are refused: those of %s stay in force",
-           gs_print_time(file->taken_ns, GS_TIME_ISO, since));
+           gs_clock_print(file->taken_ns, GS_TIME_ISO, since));
 }
 
-void gs_rules_file_taken(struct gs_rules_file *file)
+void gs_watch_rules_file_taken(struct gs_rules_file *file)
 {
-    file->taken_ns = gs_realtime_ns();
+    file->taken_ns = gs_clock_realtime_ns();
     file->taken_again++;
     file->refused_ns = 0;
 }
@@ -179,7 +180,7 @@ static struct gs_rules *read_changed(struct gs_rules_file *file, const char *tex
     return rules;
 }
 
-struct gs_rules *gs_rules_file_take(struct gs_rules_file *file, const struct gs_rules *in_force)
+struct gs_rules *gs_watch_rules_file_take(struct gs_rules_file *file, const struct gs_rules *in_force)
 {
     struct gs_rules *rules = NULL;
     struct gs_errors errors = {0};

@@ -37,18 +37,18 @@ struct gs_rules_file {    // all zero: the rules came from no file
 
 /* Read the rules file at PATH, and follow it from here on. 0 or -errno; only a regular file of at most GS_RULES_TEXT_MAX
  * bytes will do. The caller frees *TEXT with gs_free. */
-int gs_rules_file_begin(struct gs_rules_file *file, const char *path, char **text, size_t *length) GS_CHECK_RESULT;
+int gs_watch_rules_file_begin(struct gs_rules_file *file, const char *path, char **text, size_t *length) GS_CHECK_RESULT;
 
-/* Time to look? Then look. True: it has changed, and has been left alone since: gs_rules_file_take. */
-bool gs_rules_file_look(struct gs_rules_file *file, int64_t now_ns);
+/* Time to look? Then look. True: it has changed, and has been left alone since: gs_watch_rules_file_take. */
+bool gs_watch_rules_file_look(struct gs_rules_file *file, int64_t now_ns);
 /* How long until the next look; INT64_MAX: never. */
-int64_t gs_rules_file_pause_ns(const struct gs_rules_file *file, int64_t now_ns);
+int64_t gs_watch_rules_file_pause_ns(const struct gs_rules_file *file, int64_t now_ns);
 /* New rules to take the place of IN_FORCE, for the caller to free. NULL: the text is the same, or it is refused, which is
  * logged with every error and kept in FILE; or it just changed again, which the next look sees. */
-struct gs_rules *gs_rules_file_take(struct gs_rules_file *file, const struct gs_rules *in_force) GS_CHECK_RESULT;
+struct gs_rules *gs_watch_rules_file_take(struct gs_rules_file *file, const struct gs_rules *in_force) GS_CHECK_RESULT;
 
 /* The rules that were taken are in force from now on. */
-void gs_rules_file_taken(struct gs_rules_file *file);
+void gs_watch_rules_file_taken(struct gs_rules_file *file);
 
 /* All of ERRORS, warnings among them, to the log. */
-void gs_log_errors(const struct gs_errors *errors);
+void gs_watch_log_errors(const struct gs_errors *errors);

@@ -1,4 +1,4 @@
-/* settings.c - a watcher's parts, from the rules file to the first reading.
+/* settings.c - what a watcher works with, from the rules file to the first reading.
  *
  *   rules ──▶ store ──▶ sampling ──▶ judge, watch, history, baselines ──▶ scene
  *
@@ -22,7 +22,7 @@
 
 /* ---- errors of gumshoe_start ------------------------------------------------------------------------------------ */
 
-int gs_refuse_start(struct gumshoe_error *error, int code, const char *file, const char *message)
+int gs_watch_refuse_start(struct gumshoe_error *error, int code, const char *file, const char *message)
 {
     if (error) {
         error->code = code;
@@ -36,34 +36,34 @@ int gs_refuse_start(struct gumshoe_error *error, int code, const char *file, con
 /* All errors of a rules file go to the log, the first to the caller. */
 static int refuse_rules(struct gumshoe_error *error, const char *file, const struct gs_errors *errors)
 {
-    gs_log_errors(errors);
+    gs_watch_log_errors(errors);
     const struct gs_error *first = errors->count ? &errors->item[0] : NULL;
     if (error && first) {
         error->line = first->line;
         error->column = first->col;
     }
-    return gs_refuse_start(error, -EINVAL, file, first ? first->text : "the rules could not be read");
+    return gs_watch_refuse_start(error, -EINVAL, file, first ? first->text : "the rules could not be read");
 }
 
 /* ---- one after the other ------------------------------------------------------------------------------------------- */
 
-const char *gs_setting(const char *variable, const char *option)
+const char *gs_watch_setting(const char *variable, const char *option)
 {
     const char *value = secure_getenv(variable);
     return value && *value ? value : option;
 }
 
-static int read_rules(struct gs_parts *parts, const struct gumshoe_options *options)
+static int read_rules(struct gs_settings *settings, const struct gumshoe_options *options)
 {
-    const char *file = gs_setting("GUMSHOE_RULES", options->rules_file),
+    const char *file = gs_watch_setting("GUMSHOE_RULES", options->rules_file),
                *name = file ? file : "(built-in rules)";
     const char *text = gs_default_rules_text;
     char *read = NULL;
     size_t length = gs_default_rules_length;
     if (file) {
-        int error = gs_rules_file_begin(&parts->file, file, &read, &length);
+        int error = gs_watch_rules_file_begin(&settings->file, file, &read, &length);
         if (error)
-            return gs_refuse_start(options->error, error, file, strerrordesc_np(-error));
+            return gs_watch_refuse_start(options->error, error, file, strerrordesc_np(-error));
         text = read;
     } else if (options->rules_json) {
         name = "(rules_json)";
@@ -71,8 +71,8 @@ static int read_rules(struct gs_parts *parts, const struct gumshoe_options *opti
         length = strlen(text);
     }
     struct gs_errors errors = {0};
-    parts->rules = gs_rules_read(text, length, name, &errors);
-    int error = parts->rules ? 0 : refuse_rules(options->error, name, &errors);
+    settings->rules = gs_rules_read(text, length, name, &errors);
+    int error = settings->rules ? 0 : refuse_rules(options->error, name, &errors);
     gs_errors_fini(&errors);
     gs_free(read);
     return error;
@@ -84,19 +84,20 @@ static struct gs_store_limits limits_of(const struct gs_rules *rules)
                                     rules->incidents.max_age_ns};
 }
 
-static int open_store(struct gs_parts *parts, const struct gumshoe_options *options)
+static int open_store(struct gs_settings *settings, const struct gumshoe_options *options)
 {
-    const char *dir = gs_setting("GUMSHOE_DIR", options->dir);
+    const char *dir = gs_watch_setting("GUMSHOE_DIR", options->dir);
     char why[256];
-    struct gs_store_limits limits = limits_of(parts->rules);
+    struct gs_store_limits limits = limits_of(settings->rules);
     if (!dir)
-        dir = parts->rules_dir = gs_strdup(parts->rules->incidents.dir);
+        dir = settings->rules_dir = gs_strdup(settings->rules->incidents.dir);
     if (!dir)
-        return gs_refuse_start(options->error, -ENOMEM, "", "no memory for the incident directory's name");
-    parts->store = gs_store_open(dir, &limits, why, sizeof why);
-    if (!parts->store)
-        return gs_refuse_start(options->error, errno ? -errno : -EIO, dir, why);
-    gs_store_sweep(parts->store);
+        return gs_watch_refuse_start(options->error, -ENOMEM, "",
+                                     "no memory for the incident directory's name");
+    settings->store = gs_store_open(dir, &limits, why, sizeof why);
+    if (!settings->store)
+        return gs_watch_refuse_start(options->error, errno ? -errno : -EIO, dir, why);
+    gs_store_sweep(settings->store);
     return 0;
 }
 
@@ -114,7 +115,7 @@ static int step_back(const struct gs_rules *rules, const struct gumshoe_options 
     return -ECANCELED;
 }
 
-void gs_parts_try_hooks(void)
+void gs_watch_settings_try_hooks(void)
 {
     void *volatile block = malloc(1);
     free(block);
@@ -133,181 +134,182 @@ static void begin_to_sample(const struct gs_rules *rules)
 }
 
 /* What the rules determine. */
-static bool make_tables(struct gs_parts *parts)
+static bool make_tables(struct gs_settings *settings)
 {
-    const struct gs_rules *rules = parts->rules;
-    uint64_t limit = gs_memory_limit("", parts->limit_from, sizeof parts->limit_from);
-    parts->judge = gs_judge_new(rules, limit);
-    parts->watch = gs_watch_new(rules->metric, rules->metric_count, "");
-    parts->history = gs_history_new(rules->metric, rules->metric_count, rules->interval_ns);
-    parts->values = gs_alloc((rules->metric_count + 1) * sizeof *parts->values);
-    parts->verdicts = gs_alloc((rules->rule_count + 1) * sizeof *parts->verdicts);
-    parts->unavailable = gs_alloc((rules->metric_count + 1) * sizeof *parts->unavailable);
-    parts->scene = gs_alloc(sizeof *parts->scene);
-    if (!parts->judge || !parts->watch || !parts->history || !parts->values || !parts->verdicts ||
-        !parts->unavailable || !parts->scene)
+    const struct gs_rules *rules = settings->rules;
+    uint64_t limit = gs_metrics_memory_limit("", settings->limit_from, sizeof settings->limit_from);
+    settings->judge = gs_rules_judge_new(rules, limit);
+    settings->metrics = gs_metrics_set_new(rules->metric, rules->metric_count, "");
+    settings->history = gs_history_new(rules->metric, rules->metric_count, rules->interval_ns);
+    settings->values = gs_alloc((rules->metric_count + 1) * sizeof *settings->values);
+    settings->verdicts = gs_alloc((rules->rule_count + 1) * sizeof *settings->verdicts);
+    settings->unavailable = gs_alloc((rules->metric_count + 1) * sizeof *settings->unavailable);
+    settings->context = gs_alloc(sizeof *settings->context);
+    if (!settings->judge || !settings->metrics || !settings->history || !settings->values ||
+        !settings->verdicts || !settings->unavailable || !settings->context)
         return false;
     for (size_t i = 0; i < rules->metric_count; i++)
-        parts->values[i] = NAN; // until the first tick
-    *parts->scene = (struct gs_incident_scene){
+        settings->values[i] = NAN; // until the first tick
+    *settings->context = (struct gs_incident_context){
         .rules = rules,
-        .history = parts->history,
-        .baselines = parts->baselines,
-        .unavailable = (const char *const *)parts->unavailable,
+        .history = settings->history,
+        .baselines = settings->baselines,
+        .unavailable = (const char *const *)settings->unavailable,
         .limit_bytes = limit,
-        .limit_from = parts->limit_from,
-        .start_ns = parts->start_ns,
+        .limit_from = settings->limit_from,
+        .start_ns = settings->start_ns,
         .started_ns = gs_process_started_ns(0),
     };
     return true;
 }
 
-static void forget_unavailable(struct gs_parts *parts)
+static void forget_unavailable(struct gs_settings *settings)
 {
-    for (size_t i = 0; i < parts->unavailable_count; i++)
-        gs_free(parts->unavailable[i]);
-    parts->unavailable_count = 0;
+    for (size_t i = 0; i < settings->unavailable_count; i++)
+        gs_free(settings->unavailable[i]);
+    settings->unavailable_count = 0;
 }
 
-void gs_parts_find_unavailable(struct gs_parts *parts)
+void gs_watch_settings_find_unavailable(struct gs_settings *settings)
 {
-    forget_unavailable(parts);
-    for (size_t i = 0; i < gs_watch_count(parts->watch); i++) {
-        const char *why = gs_watch_unavailable(parts->watch, i);
+    forget_unavailable(settings);
+    for (size_t i = 0; i < gs_metrics_set_count(settings->metrics); i++) {
+        const char *why = gs_metrics_set_unavailable(settings->metrics, i);
         struct gs_text line = {0};
         if (!why)
             continue;
-        gs_text_add(&line, "%s: %s", gs_watch_name(parts->watch, i), why);
+        gs_text_add(&line, "%s: %s", gs_metrics_set_name(settings->metrics, i), why);
         if (line.bytes)
-            parts->unavailable[parts->unavailable_count++] = line.bytes; // ours from here on
+            settings->unavailable[settings->unavailable_count++] = line.bytes; // ours from here on
     }
-    parts->scene->unavailable_count = parts->unavailable_count;
+    settings->context->unavailable_count = settings->unavailable_count;
 }
 
-static void log_unavailable(const struct gs_parts *parts)
+static void log_unavailable(const struct gs_settings *settings)
 {
-    for (size_t i = 0; i < parts->unavailable_count; i++)
-        gs_log(GS_LOG_WARNING, "metric not available: %s", parts->unavailable[i]);
+    for (size_t i = 0; i < settings->unavailable_count; i++)
+        gs_log(GS_LOG_WARNING, "metric not available: %s", settings->unavailable[i]);
 }
 
-static void tell_unavailable(struct gs_parts *parts)
+static void tell_unavailable(struct gs_settings *settings)
 {
-    gs_parts_find_unavailable(parts);
-    log_unavailable(parts);
+    gs_watch_settings_find_unavailable(settings);
+    log_unavailable(settings);
 }
 
 /* What the rules say in vain on this machine, into the log. What cannot be had is said apart, and in every incident. */
-static void log_advice(const struct gs_parts *parts)
+static void log_advice(const struct gs_settings *settings)
 {
-    const struct gs_machine machine = {.limit_bytes = parts->scene->limit_bytes,
-                                       .limit_from = parts->limit_from};
+    const struct gs_machine machine = {.limit_bytes = settings->context->limit_bytes,
+                                       .limit_from = settings->limit_from};
     struct gs_errors warnings = {0};
-    gs_rules_advise(parts->rules, &machine, &warnings);
-    gs_log_errors(&warnings);
+    gs_rules_advise(settings->rules, &machine, &warnings);
+    gs_watch_log_errors(&warnings);
     gs_errors_fini(&warnings);
 }
 
-int gs_parts_make(struct gs_parts *parts, const struct gumshoe_options *options)
+int gs_watch_settings_make(struct gs_settings *settings, const struct gumshoe_options *options)
 {
-    int error = read_rules(parts, options);
-    if (!error && !gs_children_meant(parts->rules))
-        error = step_back(parts->rules, options);
+    int error = read_rules(settings, options);
+    if (!error && !gs_children_meant(settings->rules))
+        error = step_back(settings->rules, options);
     if (!error)
-        error = open_store(parts, options);
+        error = open_store(settings, options);
     if (error)
         return error;
-    begin_to_sample(parts->rules);
-    parts->start_ns = gs_monotonic_ns();
-    parts->baselines = gs_baselines_new(&gs_account_attachment);
-    if (!parts->baselines || !make_tables(parts))
-        return gs_refuse_start(options->error, -ENOMEM, "", "no memory for the watcher's own tables");
-    log_advice(parts);
-    tell_unavailable(parts);
+    begin_to_sample(settings->rules);
+    settings->start_ns = gs_clock_monotonic_ns();
+    settings->baselines = gs_gather_baselines_new(&gs_account_attachment);
+    if (!settings->baselines || !make_tables(settings))
+        return gs_watch_refuse_start(options->error, -ENOMEM, "", "no memory for the watcher's own tables");
+    log_advice(settings);
+    tell_unavailable(settings);
     return 0;
 }
 
 /* Give back what make_tables made, and the rules. */
-static void drop_tables(struct gs_parts *parts)
+static void drop_tables(struct gs_settings *settings)
 {
-    gs_judge_free(parts->judge);
-    gs_watch_free(parts->watch);
-    gs_history_free(parts->history);
-    forget_unavailable(parts);
-    gs_free(parts->unavailable);
-    gs_free(parts->values);
-    gs_free(parts->verdicts);
-    gs_free(parts->scene);
-    gs_rules_free(parts->rules);
+    gs_rules_judge_free(settings->judge);
+    gs_metrics_set_free(settings->metrics);
+    gs_history_free(settings->history);
+    forget_unavailable(settings);
+    gs_free(settings->unavailable);
+    gs_free(settings->values);
+    gs_free(settings->verdicts);
+    gs_free(settings->context);
+    gs_rules_free(settings->rules);
 }
 
-void gs_parts_drop(struct gs_parts *parts)
+void gs_watch_settings_drop(struct gs_settings *settings)
 {
-    drop_tables(parts);
-    gs_baselines_free(parts->baselines);
-    gs_store_close(parts->store);
-    gs_free(parts->rules_dir);
-    *parts = (struct gs_parts){0};
+    drop_tables(settings);
+    gs_gather_baselines_free(settings->baselines);
+    gs_store_close(settings->store);
+    gs_free(settings->rules_dir);
+    *settings = (struct gs_settings){0};
 }
 
 /* ---- in the child of a fork ----------------------------------------------------------------------------------------- */
 
 /* The parent's judge and history, which its watcher may have been at work on, are left as they are: nobody asks for them. */
-int gs_parts_inherit(struct gs_parts *parts)
+int gs_watch_settings_inherit(struct gs_settings *settings)
 {
     char why[256];
-    size_t known = parts->unavailable_count;
-    gs_watch_free(parts->watch);
-    parts->watch = NULL;
-    parts->unavailable_count = 0;
-    int error = gs_store_open_again(parts->store, why, sizeof why);
+    size_t known = settings->unavailable_count;
+    gs_metrics_set_free(settings->metrics);
+    settings->metrics = NULL;
+    settings->unavailable_count = 0;
+    int error = gs_store_open_again(settings->store, why, sizeof why);
     if (error)
-        return gs_refuse_start(NULL, error, gs_store_path(parts->store), why);
+        return gs_watch_refuse_start(NULL, error, gs_store_path(settings->store), why);
     gs_probe_widen(0);
-    parts->start_ns = gs_monotonic_ns();
-    parts->baselines = gs_baselines_new(&gs_account_attachment);
-    if (!parts->baselines || !make_tables(parts))
-        return gs_refuse_start(NULL, -ENOMEM, "", "no memory for the watcher's own tables");
-    gs_parts_find_unavailable(parts);
-    if (parts->unavailable_count > known) // else its parent has logged them
-        log_unavailable(parts);
+    settings->start_ns = gs_clock_monotonic_ns();
+    settings->baselines = gs_gather_baselines_new(&gs_account_attachment);
+    if (!settings->baselines || !make_tables(settings))
+        return gs_watch_refuse_start(NULL, -ENOMEM, "", "no memory for the watcher's own tables");
+    gs_watch_settings_find_unavailable(settings);
+    if (settings->unavailable_count > known) // else its parent has logged them
+        log_unavailable(settings);
     return 0;
 }
 
 /* ---- new rules ------------------------------------------------------------------------------------------------------ */
 
-static void move_tables(const struct gs_parts *from, struct gs_parts *to)
+static void move_tables(const struct gs_settings *from, struct gs_settings *to)
 {
     to->rules = from->rules;
     to->judge = from->judge;
-    to->watch = from->watch;
+    to->metrics = from->metrics;
     to->history = from->history;
     to->values = from->values;
     to->verdicts = from->verdicts;
     to->unavailable = from->unavailable;
     to->unavailable_count = from->unavailable_count;
-    to->scene = from->scene;
+    to->context = from->context;
 }
 
-int gs_parts_renew(struct gs_parts *parts, struct gs_rules *rules, struct gs_parts *old)
+int gs_watch_settings_renew(struct gs_settings *settings, struct gs_rules *rules, struct gs_settings *old)
 {
-    struct gs_parts fresh = {.rules = rules, .baselines = parts->baselines, .start_ns = parts->start_ns};
+    struct gs_settings fresh = {
+        .rules = rules, .baselines = settings->baselines, .start_ns = settings->start_ns};
     if (!make_tables(&fresh)) {
         fresh.rules = NULL;
         drop_tables(&fresh);
         return -ENOMEM;
     }
-    struct gs_now now = {gs_monotonic_ns(), gs_realtime_ns()};
-    (void)gs_ledger_recall(parts->store, fresh.judge, now); // of rules that are back after a while
-    gs_judge_adopt(fresh.judge, parts->judge);
-    gs_history_adopt(fresh.history, parts->history);
-    move_tables(parts, old);
-    move_tables(&fresh, parts);
-    memcpy(parts->limit_from, fresh.limit_from, sizeof parts->limit_from);
-    parts->scene->limit_from = parts->limit_from;
+    struct gs_now now = {gs_clock_monotonic_ns(), gs_clock_realtime_ns()};
+    (void)gs_store_ledger_recall(settings->store, fresh.judge, now); // of rules that are back after a while
+    gs_rules_judge_adopt(fresh.judge, settings->judge);
+    gs_history_adopt(fresh.history, settings->history);
+    move_tables(settings, old);
+    move_tables(&fresh, settings);
+    memcpy(settings->limit_from, fresh.limit_from, sizeof settings->limit_from);
+    settings->context->limit_from = settings->limit_from;
     struct gs_store_limits limits = limits_of(rules);
-    gs_store_limit(parts->store, &limits);
+    gs_store_limit(settings->store, &limits);
     sample_as(rules);
-    log_advice(parts);
-    tell_unavailable(parts);
+    log_advice(settings);
+    tell_unavailable(settings);
     return 0;
 }

@@ -1,9 +1,9 @@
 /* start.c - starting and stopping the watcher, and what becomes of it in the child of a fork.
  *
- *   gs_watcher_start ──▶ prepare (once) ──▶ a thread: gs_watcher_begin ──▶ told: it watches, or why not
- *   gs_watcher_stop ───▶ stopping ──▶ the thread leaves off ──▶ joined, or left to end after its capture
- *   fork ──▶ child: all is forgotten (after_fork.c) ──▶ a thread: gs_watcher_grow_up, unless children are not to be watched
- *   unshare, setns ──▶ host/step_aside.c ──▶ send_away … bring_back: a thread: gs_watcher_go_on
+ *   gs_watch_start ──▶ prepare (once) ──▶ a thread: gs_watch_begin ──▶ told: it watches, or why not
+ *   gs_watch_stop ───▶ stopping ──▶ the thread leaves off ──▶ joined, or left to end after its capture
+ *   fork ──▶ child: all is forgotten (after_fork.c) ──▶ a thread: gs_watch_begin_in_child, unless children are not to be watched
+ *   unshare, setns ──▶ host/step_aside.c ──▶ stop_thread … restart_thread: a thread: gs_watch_resume
  *
  * Who: host threads. They hold `gate` but in the handlers of fork and exit. Nothing of the parent's is open in a child. */
 #include "base/clock.h"
@@ -14,6 +14,7 @@
 #include "host/own_tls.h"
 #include "host/step_aside.h"
 #include "probe/probe.h"
+#include "sys/event.h"
 #include "sys/lock.h"
 #include "sys/log.h"
 #include "watch/after_fork.h"
@@ -29,18 +30,19 @@ enum { STACK_BYTES = 1 << 20 };
 #define STOP_PATIENCE_NS GS_NS_PER_S
 #define ROOT_PATIENCE_NS (20 * GS_NS_PER_MS) /* for the thread of a young child to open the store */
 
-static struct gs_lock gate = {.rank = GS_RANK_GATE}; // start, stop, and being sent away: host threads'
-static struct gs_own_thread thread;                  // the watcher's; changed under the gate
-static bool fork_known;                              // pthread_atfork was called; under the gate
+static struct gs_lock gate = {.rank =
+                                  GS_RANK_GATE}; // start, stop, and being stopped for a while: host threads'
+static struct gs_own_thread thread;              // the watcher's; changed under the gate
+static bool fork_known;                          // pthread_atfork was called; under the gate
 
 /* ---- the thread -------------------------------------------------------------------------------------------------------- */
 
 /* 0 or -errno. Holds the gate, or is in the handler of fork. */
 static int start_thread(void (*routine)(void *), void *argument)
 {
-    const struct gs_own_start start = {"gumshoe", routine, argument, STACK_BYTES, GS_TABLE_FRESH};
+    const struct gs_own_thread_options start = {"gumshoe", routine, argument, STACK_BYTES, GS_TABLE_FRESH};
     atomic_store(&gs_watcher.stopping, false);
-    atomic_store(&gs_watcher.sent_away, false);
+    atomic_store(&gs_watcher.thread_stopped, false);
     return gs_own_thread_start(&thread, &start);
 }
 
@@ -68,9 +70,9 @@ static bool has_begun(const void *of)
 static int start(const struct gumshoe_options *options)
 {
     struct gs_beginning beginning = {.options = options};
-    int error = start_thread(gs_watcher_begin, &beginning);
+    int error = start_thread(gs_watch_begin, &beginning);
     if (error)
-        return gs_refuse_start(options->error, error, "", "the watcher's thread could not be created");
+        return gs_watch_refuse_start(options->error, error, "", "the watcher's thread could not be created");
     (void)gs_event_wait_until(&gs_watcher.told, has_begun, &beginning, INT64_MAX / 2);
     if (beginning.error)
         (void)gs_own_thread_join(&thread, STOP_PATIENCE_NS);
@@ -79,22 +81,22 @@ static int start(const struct gumshoe_options *options)
 
 /* ---- calls of the host's that must find none of our threads, or change what they are (step_aside.h) ------------------------ */
 
-/* Have the thread run again after it was sent away. Holds the gate. */
-static void bring_back(void)
+/* Have the thread run again after it was stopped for a while. Holds the gate. */
+static void restart_thread(void)
 {
     bool inherited = atomic_load(&gs_watcher.inherited);
     if (gs_own_thread_runs(&thread) || !(inherited || atomic_load(&gs_watcher.running)))
         return;
     if (!inherited)
-        thread.start.routine = gs_watcher_go_on;
-    atomic_store(&gs_watcher.sent_away, false);
+        thread.start.routine = gs_watch_resume;
+    atomic_store(&gs_watcher.thread_stopped, false);
     if (gs_own_thread_start_again(&thread))
         gs_log(GS_LOG_ERROR, "the watch is interrupted: its thread could not be created again");
 }
 
-static bool send_away(void)
+static bool stop_thread(void)
 {
-    return end_thread(&gs_watcher.sent_away);
+    return end_thread(&gs_watcher.thread_stopped);
 }
 
 /* The thread of a young child has opened the store where it stood for its parent, or has ended. */
@@ -114,8 +116,8 @@ static void open_store_before_root(void)
 static const struct gs_step_aside step_aside = {
     .gate = &gate,
     .thread = &thread,
-    .send_away = send_away,
-    .bring_back = bring_back,
+    .stop_thread = stop_thread,
+    .restart_thread = restart_thread,
     .wake = wake_thread,
     .before_root = open_store_before_root,
 };
@@ -126,7 +128,7 @@ static const struct gs_step_aside step_aside = {
 static void after_fork_in_child(void)
 {
     bool inherited = atomic_load(&gs_watcher.inherited) || atomic_load(&gs_watcher.running);
-    gs_after_fork();
+    gs_watch_after_fork();
     gs_watcher.box = NULL;
     gs_lock_after_fork(&gate);
     gs_own_thread_after_fork(&thread);
@@ -138,7 +140,7 @@ static void after_fork_in_child(void)
     bool wanted = inherited && children != GS_CHILDREN_OFF && gs_children_may_work();
     atomic_store(&gs_watcher.store_opened, false);
     atomic_store(&gs_watcher.inherited, wanted);
-    if (wanted && start_thread(gs_watcher_grow_up, NULL))
+    if (wanted && start_thread(gs_watch_begin_in_child, NULL))
         atomic_store(&gs_watcher.inherited, false);
 }
 
@@ -158,9 +160,9 @@ static int prepare(void)
     int error = gs_own_tls_learn();
     if (error)
         return error;
-    gs_memory_for_json();
+    gs_json_use_our_memory();
     gs_memory_put_by();
-    gs_parts_try_hooks();
+    gs_watch_settings_try_hooks();
     gs_command_line_prepare();
     gs_children_prepare();
     gs_probe_tell_exit(leave);
@@ -178,50 +180,51 @@ static void forget_inherited(void)
         return;
     (void)end_thread(&gs_watcher.stopping);
     if (atomic_load(&gs_watcher.inherited)) // else it has taken over just now
-        gs_watcher.parts = (struct gs_parts){0};
+        gs_watcher.settings = (struct gs_settings){0};
     atomic_store(&gs_watcher.inherited, false);
 }
 
-bool gs_watcher_is_disabled(void)
+bool gs_watch_is_disabled(void)
 {
     const char *disable = secure_getenv("GUMSHOE_DISABLE");
     return disable && *disable && strcmp(disable, "0") != 0;
 }
 
-int gs_watcher_start(const struct gumshoe_options *given)
+int gs_watch_start(const struct gumshoe_options *given)
 {
     struct gumshoe_options options = {0};
     if (given) // a program built with an older header knows fewer options
         memcpy(&options, given, given->size && given->size < sizeof options ? given->size : sizeof options);
     if (options.error)
         *options.error = (struct gumshoe_error){0};
-    gs_log_to(gs_setting("GUMSHOE_LOG", options.log));
-    if (gs_watcher_is_disabled())
-        return gs_refuse_start(options.error, -ECANCELED, "", "GUMSHOE_DISABLE is set");
+    gs_log_to(gs_watch_setting("GUMSHOE_LOG", options.log));
+    if (gs_watch_is_disabled())
+        return gs_watch_refuse_start(options.error, -ECANCELED, "", "GUMSHOE_DISABLE is set");
     const char *why = gs_probe_cannot_serve();
     if (why)
-        return gs_refuse_start(options.error, -ENOTSUP, "", why);
+        return gs_watch_refuse_start(options.error, -ENOTSUP, "", why);
     gs_lock_take(&gate);
     forget_inherited();
     int error = prepare();
     if (error)
-        error = gs_refuse_start(options.error, error, "", "this machine's thread-local storage is not known");
+        error = gs_watch_refuse_start(options.error, error, "",
+                                      "this machine's thread-local storage is not known");
     else if (atomic_load(&gs_watcher.running))
-        error = gs_refuse_start(options.error, -EALREADY, "", "the watcher runs already");
+        error = gs_watch_refuse_start(options.error, -EALREADY, "", "the watcher runs already");
     else
         error = start(&options);
     gs_lock_give(&gate);
     return error;
 }
 
-void gs_watcher_stop(void)
+void gs_watch_stop(void)
 {
     if (gs_own_thread_is_me())
         return;
     gs_lock_take(&gate);
     forget_inherited();
-    if (atomic_load(&gs_watcher.running) && !gs_own_thread_runs(&thread)) { // sent away
-        gs_watcher_drop();
+    if (atomic_load(&gs_watcher.running) && !gs_own_thread_runs(&thread)) { // stopped for a while
+        gs_watch_drop();
         atomic_store(&gs_watcher.running, false);
     } else if (atomic_load(&gs_watcher.running) && !end_thread(&gs_watcher.stopping)) {
         gs_box_leave(); // it is in the middle of a capture, and ends after it; the process may be sooner
@@ -229,7 +232,7 @@ void gs_watcher_stop(void)
     gs_lock_give(&gate);
 }
 
-enum gs_children gs_watcher_children(void)
+enum gs_children gs_watch_children(void)
 {
     return atomic_load(&gs_watcher.children);
 }

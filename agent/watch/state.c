@@ -4,7 +4,7 @@
 
 struct gs_watcher gs_watcher = {.cpu_duration_ns = 10 * GS_NS_PER_S};
 
-bool gs_watcher_must_end(void)
+bool gs_watch_must_end(void)
 {
-    return atomic_load(&gs_watcher.stopping) || atomic_load(&gs_watcher.sent_away);
+    return atomic_load(&gs_watcher.stopping) || atomic_load(&gs_watcher.thread_stopped);
 }

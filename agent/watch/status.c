@@ -12,16 +12,16 @@
 static json_t *shown(double value, enum gs_unit unit)
 {
     char text[GS_UNIT_TEXT];
-    return isfinite(value) ? json_string(gs_print_value(value, unit, text)) : json_null();
+    return isfinite(value) ? json_string(gs_units_print_value(value, unit, text)) : json_null();
 }
 
 static json_t *metric_json(const struct gs_status *status, size_t metric)
 {
     const char *name = status->rules->metric[metric];
-    const struct gs_metric *known = gs_metric_find(name);
+    const struct gs_metric *known = gs_metrics_find(name);
     return json_pack("{s:s, s:o, s:o, s:o}", "metric", name, "value", gs_json_real(status->values[metric]),
                      "shown", shown(status->values[metric], known ? known->unit : GS_COUNT), "unavailable",
-                     gs_json_text(gs_watch_unavailable(status->watch, metric)));
+                     gs_json_text(gs_metrics_set_unavailable(status->metrics, metric)));
 }
 
 static json_t *metrics_json(const struct gs_status *status)
@@ -54,7 +54,7 @@ static const char *state_of(const struct gs_status *status, size_t rule, const s
                             char *out, size_t size)
 {
     size_t metric = status->rules->rule[rule].metric_index;
-    const char *why = metric == SIZE_MAX ? NULL : gs_watch_unavailable(status->watch, metric);
+    const char *why = metric == SIZE_MAX ? NULL : gs_metrics_set_unavailable(status->metrics, metric);
     if (!why)
         return state->reason;
     snprintf(out, size, "%s cannot be had: %s", status->rules->rule[rule].metric, why);
@@ -66,7 +66,7 @@ static json_t *rule_json(const struct gs_status *status, size_t number)
     const struct gs_rule *rule = &status->rules->rule[number];
     struct gs_rule_state state;
     char words[320];
-    gs_judge_state(status->judge, number, gs_monotonic_ns(), &state);
+    gs_rules_judge_state(status->judge, number, gs_clock_monotonic_ns(), &state);
     return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:I, s:I, s:o}", "rule", rule->name, "metric",
                      gs_json_text(rule->metric), "value", gs_json_real(state.value), "shown",
                      shown(state.value, rule->unit), "line", gs_json_real(state.line), "line_shown",
@@ -88,7 +88,7 @@ static json_t *limit_json(const struct gs_status *status)
     return status->limit_bytes ? json_integer((json_int_t)status->limit_bytes) : json_null();
 }
 
-void gs_status_write(const struct gs_status *status, struct gs_text *out)
+void gs_watch_status_write(const struct gs_status *status, struct gs_text *out)
 {
     struct gs_json json = gs_json_object();
     gs_json_set(&json, "version", json_integer(1));

@@ -9,7 +9,7 @@ struct gs_status {              // borrowed
     const struct gs_rules *rules;
     const struct gs_rules_file *file;
     const struct gs_judge *judge;
-    const struct gs_watch *watch;
+    const struct gs_metric_set *metrics;
     const double *values;       // of the last tick, one for each of the rules' metrics
     const char *dir, *limit_from;
     const char *other_dir;      // that the rules name by now, too late; NULL: they do not
@@ -18,4 +18,4 @@ struct gs_status {              // borrowed
     unsigned under_way;         // incidents being captured
 };
 /* Context: watcher. */
-void gs_status_write(const struct gs_status *status, struct gs_text *out);
+void gs_watch_status_write(const struct gs_status *status, struct gs_text *out);

@@ -6,14 +6,14 @@
 #include "rules/rules.h"
 
 /* As gumshoe_start: start the watcher's thread, and wait until it watches or has refused to. 0 or -errno, which was logged. */
-int gs_watcher_start(const struct gumshoe_options *options);
+int gs_watch_start(const struct gumshoe_options *options);
 /* As gumshoe_stop: waits a second at most. */
-void gs_watcher_stop(void);
+void gs_watch_stop(void);
 /* GUMSHOE_DISABLE is set: nothing is to be started. */
-bool gs_watcher_is_disabled(void);
+bool gs_watch_is_disabled(void);
 /* What the rules say of children, once a start has read them. */
-enum gs_children gs_watcher_children(void);
+enum gs_children gs_watch_children(void);
 /* As gumshoe_capture. */
-int gs_watcher_capture(const char *reason, unsigned kinds);
+int gs_watch_capture(const char *reason, unsigned kinds);
 /* As gumshoe_write_profile. */
-int gs_watcher_write_profile(enum gumshoe_kind kind, int fd);
+int gs_watch_write_profile(enum gumshoe_kind kind, int fd);

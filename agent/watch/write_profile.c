@@ -23,7 +23,7 @@ enum { STACK_BYTES = 1 << 20 };
 #define PROFILE_MAX (1 << 30)
 
 struct order {
-    const struct gs_write_profile *what;
+    const struct gs_profile_request *what;
     const struct gs_kind_entry *kind;
     char *bytes; // of the profile, once it is made
     size_t length;
@@ -34,12 +34,12 @@ struct order {
 static struct gs_cpu_session *sample_cpu(int64_t duration_ns)
 {
     char why[160];
-    struct gs_cpu_session *session = gs_cpu_open(duration_ns, why, sizeof why);
+    struct gs_cpu_session *session = gs_gather_cpu_open(duration_ns, why, sizeof why);
     if (!session)
         gs_log(GS_LOG_WARNING, "gumshoe_write_profile: %s", why);
-    while (session && !gs_cpu_is_over(session, gs_monotonic_ns())) {
+    while (session && !gs_gather_cpu_is_over(session, gs_clock_monotonic_ns())) {
         nanosleep(&(struct timespec){.tv_nsec = GS_CPU_POLL_NS}, NULL);
-        gs_cpu_poll(gs_monotonic_ns());
+        gs_gather_cpu_poll(gs_clock_monotonic_ns());
     }
     return session;
 }
@@ -49,8 +49,8 @@ static int print(const struct gs_profile *profile, struct order *order)
 {
     int fd = memfd_create("gumshoe", MFD_CLOEXEC), error = fd < 0 ? -errno : gs_profile_write(profile, fd);
     if (!error)
-        error =
-            lseek(fd, 0, SEEK_SET) < 0 ? -errno : gs_read_all(fd, PROFILE_MAX, &order->bytes, &order->length);
+        error = lseek(fd, 0, SEEK_SET) < 0 ? -errno
+                                           : gs_file_read_all(fd, PROFILE_MAX, &order->bytes, &order->length);
     if (fd >= 0)
         close(fd);
     return error;
@@ -61,19 +61,19 @@ static int gather(struct order *order, struct gs_cpu_session *cpu)
     struct gs_gathered gathered = {0};
     int64_t start_ns = order->what->start_ns;
     struct gs_gather how = {
-        .maps = gs_maps_read(0),
-        .now_ns = gs_monotonic_ns(),
-        .start_ns = start_ns ? start_ns : gs_monotonic_ns(),
+        .maps = gs_symbol_maps_read(0),
+        .now_ns = gs_clock_monotonic_ns(),
+        .start_ns = start_ns ? start_ns : gs_clock_monotonic_ns(),
         .reason = "asked for by the program (gumshoe_write_profile)",
         .cpu = cpu,
     };
     int error = how.maps ? gs_gather(order->kind->kind, &how, &gathered) : -errno;
     if (!how.maps)
-        gs_cpu_abandon(cpu);
+        gs_gather_cpu_abandon(cpu);
     if (!error)
         error = print(gathered.profile, order);
-    gs_gathered_fini(&gathered);
-    gs_maps_free((struct gs_maps *)how.maps);
+    gs_gather_fini(&gathered);
+    gs_symbol_maps_free((struct gs_maps *)how.maps);
     return error;
 }
 
@@ -84,14 +84,15 @@ static void make(void *of)
     order->error = -EBUSY;
     if (order->kind->kind == GS_CPU && !cpu)
         return;
-    gs_gathering_lock();
+    gs_watch_gathering_lock();
     order->error = gather(order, cpu);
-    gs_gathering_unlock();
+    gs_watch_gathering_unlock();
 }
 
 static int order_and_write(struct order *order, int fd)
 {
-    const struct gs_own_start start = {"gumshoe-profile", make, order, STACK_BYTES, GS_TABLE_PASSING};
+    const struct gs_own_thread_options start = {"gumshoe-profile", make, order, STACK_BYTES,
+                                                GS_TABLE_PASSING};
     struct gs_own_thread thread = {0};
     int error = gs_own_thread_start(&thread, &start);
     if (error)
@@ -99,17 +100,17 @@ static int order_and_write(struct order *order, int fd)
     while (!gs_own_thread_join(&thread, GS_NS_PER_S))
         ;
     gs_own_thread_fini(&thread);
-    error = order->error ? order->error : gs_write_all(fd, order->bytes, order->length);
+    error = order->error ? order->error : gs_file_write_all(fd, order->bytes, order->length);
     gs_free(order->bytes);
     return error;
 }
 
-int gs_write_profile(const struct gs_write_profile *what, int fd)
+int gs_watch_gather_profile(const struct gs_profile_request *what, int fd)
 {
     for (const struct gs_kind_entry *kind = gs_kinds; kind->name; kind++)
         if ((unsigned)kind->kind == (unsigned)what->kind) {
             struct order order = {.what = what, .kind = kind};
-            gs_memory_for_json();
+            gs_json_use_our_memory();
             return order_and_write(&order, fd);
         }
     return -EINVAL;

@@ -63,7 +63,8 @@ struct gumshoe_options {
 /* Start the watcher. OPTIONS may be NULL.
  * Returns 0; -EALREADY when it runs already; -EINVAL for rules that cannot be taken (options->error has
  * file, line, column and message; the log has all of them); -ECANCELED under GUMSHOE_DISABLE=1; -ENOTSUP under
- * a sanitizer (AddressSanitizer and its kin); another negative errno value when the machine refuses. After an error the process runs on, unwatched. */
+ * a sanitizer (AddressSanitizer and its kin); another negative errno value when the machine refuses. After an error the process
+ * runs on, unwatched. */
 GUMSHOE_API int gumshoe_start(const struct gumshoe_options *options);
 
 /* Stop the watcher and wait for it, at most one second while a capture is under way. Harmless when it does

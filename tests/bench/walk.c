@@ -27,9 +27,9 @@ static __attribute__((noinline)) int by_gumshoe(void)
     struct gs_registers registers = {.pc = caller.pc, .sp = caller.sp, .bp = caller.bp, .bp_known = true};
     struct gs_reach reach;
     bool cut;
-    gs_reach_own_stack(&reach, caller.sp);
-    int depth = (int)gs_walk(&registers, &reach, frames, FRAMES, &cut);
-    gs_reach_remember(&reach);
+    gs_unwind_reach_own_stack(&reach, caller.sp);
+    int depth = (int)gs_unwind_walk(&registers, &reach, frames, FRAMES, &cut);
+    gs_unwind_reach_remember(&reach);
     return depth;
 }
 

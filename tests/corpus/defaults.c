@@ -98,7 +98,7 @@ int main(int argc, char **argv)
     uint64_t seeds = argc > 1 ? strtoull(argv[1], NULL, 10) : 50,
              first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
     unsigned wrong = 0, count = 0;
-    gs_memory_for_json();
+    gs_json_use_our_memory();
     struct gs_rules *rules = read_rules_file("default.json");
     printf("rules/default.json over %llu seeds\n", (unsigned long long)seeds);
     printf("%-17s %-12s %-13s %-50s %s\n", "HISTORY", "FAULT", "CAUGHT AFTER", "FIRST, AND HOW OFTEN",

@@ -159,7 +159,7 @@ static unsigned check_documents(void)
 int main(void)
 {
     unsigned wrong = 0, count = sizeof pairs / sizeof *pairs;
-    gs_memory_for_json();
+    gs_json_use_our_memory();
     printf("%-23s %-17s %-16s %s\n", "DOCUMENT", "HISTORY", "MEANT", "VERDICT");
     for (size_t i = 0; i < count; i++)
         wrong += judge_pair(&pairs[i]);

@@ -140,29 +140,29 @@ static void note(struct trial *trial, struct gs_judge *judge, size_t rule, size_
     if (trial->count < FIRINGS_MAX)
         trial->firing[trial->count] = (struct firing){rule, tick};
     trial->count++;
-    gs_judge_incident_over(judge, rule, now_ns);
+    gs_rules_judge_incident_over(judge, rule, now_ns);
 }
 
 void history_judge(const struct history *history, const struct gs_rules *rules, struct trial *trial)
 {
-    struct gs_judge *judge = gs_judge_new(rules, (uint64_t)history->story.limit);
+    struct gs_judge *judge = gs_rules_judge_new(rules, (uint64_t)history->story.limit);
     struct gs_verdict *verdicts = calloc(rules->rule_count + 1, sizeof *verdicts);
     double *values = calloc(rules->metric_count + 1, sizeof *values);
     if (!judge || !verdicts || !values)
         exit(1);
-    gs_judge_set_limit(judge, GS_OF_FILE_LIMIT, (uint64_t)history->story.files);
+    gs_rules_judge_set_limit(judge, GS_OF_FILE_LIMIT, (uint64_t)history->story.files);
     trial->count = 0;
     for (size_t i = 0; i < history->ticks; i++) {
         struct gs_tick tick = {.time_ns = (int64_t)i * history->step_ns, .step_ns = history->step_ns, .value = values};
         for (size_t m = 0; m < rules->metric_count; m++)
             values[m] = history_value(history, i, number_of(rules->metric[m]));
-        size_t fired = gs_judge_tick(judge, &tick, verdicts);
+        size_t fired = gs_rules_judge_tick(judge, &tick, verdicts);
         for (size_t f = 0; f < fired; f++)
             note(trial, judge, verdicts[f].rule, i, tick.time_ns);
     }
     free(values);
     free(verdicts);
-    gs_judge_free(judge);
+    gs_rules_judge_free(judge);
 }
 
 struct gs_rules *read_rules_file(const char *file)

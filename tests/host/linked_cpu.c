@@ -22,7 +22,7 @@
 static volatile unsigned long sink;
 static volatile bool over;
 static _Atomic long spent_ns[3], deaf_ns, births;
-static _Thread_local bool deaf;
+static _Thread_local bool unreachable_why;
 
 static long clock_ns(clockid_t clock)
 {
@@ -42,7 +42,7 @@ static long clock_ns(clockid_t clock)
                 sink += (unsigned long)i * (number + 3);                                 \
             long before = now;                                                           \
             now = clock_ns(CLOCK_THREAD_CPUTIME_ID);                                     \
-            *(deaf ? &deaf_ns : &spent_ns[number]) += now - before;                      \
+            *(unreachable_why ? &deaf_ns : &spent_ns[number]) += now - before;                      \
         }                                                                                \
     }
 WORK(sixty, 0)
@@ -104,7 +104,7 @@ static void *go_on_deaf(void *unused)
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, NULL);
-    deaf = true;
+    unreachable_why = true;
     return go_on(unused);
 }
 

@@ -2,7 +2,7 @@
 
     gdb -batch -x frames_by_gdb.py --args PROGRAM…      with SAMPLES, SKIP in the environment
 
-Every SKIPth sample of the program is looked at, SAMPLES in all. gs_stack_intern(frames, depth, cut, …) is where each stack
+Every SKIPth sample of the program is looked at, SAMPLES in all. gs_heap_stack_intern(frames, depth, cut, …) is where each stack
 passes by; there gdb's frames, from the first outside the library on, must have the very same addresses. Prints a line
 with the counts; exit status 1 when a frame differed, or the program had fewer samples.
 """
@@ -41,9 +41,9 @@ for setting in ("pagination off", "backtrace past-main on", "backtrace past-entr
                 "startup-with-shell off", "debuginfod enabled off", "disable-randomization off"):
     gdb.execute("set " + setting)
 gdb.execute("handle all nostop noprint pass", to_string=True)
-gdb.execute("tbreak gs_stack_intern", to_string=True)  # its first instruction is known once the library is loaded
+gdb.execute("tbreak gs_heap_stack_intern", to_string=True)  # its first instruction is known once the library is loaded
 gdb.execute("run", to_string=True)
-stop = gdb.Breakpoint("*gs_stack_intern")
+stop = gdb.Breakpoint("*gs_heap_stack_intern")
 compared = frames = deepest = differ = cut = 0
 stop.ignore_count = SKIP
 gdb.execute("continue", to_string=True)

@@ -1,7 +1,7 @@
 /* step.c - the oracle of the walk: victims are run an instruction at a time, and at every instruction our walk must find
  * the very frames that libunwind finds.
  *
- *   victim runs with the trap flag set ──▶ SIGTRAP after each instruction ──▶ on a stack of its own: gs_walk and
+ *   victim runs with the trap flag set ──▶ SIGTRAP after each instruction ──▶ on a stack of its own: gs_unwind_walk and
  *   libunwind, both from the interrupted registers ──▶ compared frame by frame, to the outermost
  *
  * What is stepped through is not only the victim's code but everything it calls: the C library, the dynamic linker's
@@ -49,8 +49,8 @@ static uint32_t by_ours(const ucontext_t *uc, uintptr_t *frames)
                                      .exact = true};
     struct gs_reach reach;
     bool cut;
-    gs_reach_own_stack(&reach, registers.sp);
-    return gs_walk(&registers, &reach, frames, FRAMES, &cut);
+    gs_unwind_reach_own_stack(&reach, registers.sp);
+    return gs_unwind_walk(&registers, &reach, frames, FRAMES, &cut);
 }
 
 /* As ours has them: one past an address inside the call, or the interrupted instruction. */
@@ -102,7 +102,7 @@ static void on_trap(int signal, siginfo_t *info, void *context)
     now.deepest = their_depth > now.deepest ? their_depth : now.deepest;
     if (our_depth == their_depth && memcmp(ours, theirs, our_depth * sizeof *ours) == 0)
         return;
-    if (gs_row_compile(ours[0] - 1).kind == GS_ROW_STRANGE)
+    if (gs_unwind_row_compile(ours[0] - 1).kind == GS_ROW_STRANGE)
         now.loading++;
     else if (theirs[their_depth - 1] != now.outermost)
         now.lost++;

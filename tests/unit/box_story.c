@@ -29,48 +29,48 @@ int in_a_fresh_store(void **state)
     box_story.store = fresh_store(box_story.dir);
     if (!box_story.store)
         return -1;
-    box_story.scene = (struct gs_incident_scene){
+    box_story.context = (struct gs_incident_context){
         .rules = gs_rules_read(box_story_rules, strlen(box_story_rules), "rules", &errors),
         .history = gs_history_new(names, 1, SECOND),
-        .baselines = gs_baselines_new(NULL),
+        .baselines = gs_gather_baselines_new(NULL),
         .limit_bytes = MiB(512),
         .limit_from = "cgroup /x/memory.max",
-        .start_ns = gs_monotonic_ns(),
-        .started_ns = gs_realtime_ns() - 60 * SECOND,
+        .start_ns = gs_clock_monotonic_ns(),
+        .started_ns = gs_clock_realtime_ns() - 60 * SECOND,
     };
     box_story.box = gs_box_open(box_story.store);
-    return box_story.scene.rules && box_story.scene.history && box_story.scene.baselines && box_story.box ? 0 : -1;
+    return box_story.context.rules && box_story.context.history && box_story.context.baselines && box_story.box ? 0 : -1;
 }
 
 int remove_store(void **state)
 {
     (void)state;
     gs_box_close(box_story.box);
-    gs_rules_free((struct gs_rules *)box_story.scene.rules);
-    gs_history_free((struct gs_history *)box_story.scene.history);
-    gs_baselines_free((struct gs_baselines *)box_story.scene.baselines);
+    gs_rules_free((struct gs_rules *)box_story.context.rules);
+    gs_history_free((struct gs_history *)box_story.context.history);
+    gs_gather_baselines_free((struct gs_baselines *)box_story.context.baselines);
     return remove_store_at(box_story.store, box_story.dir);
 }
 
 uint32_t site(uintptr_t offset)
 {
     uintptr_t frames[] = {(uintptr_t)in_a_fresh_store + offset, (uintptr_t)remove_store + 4};
-    return gs_stack_intern(frames, 2, false, 0);
+    return gs_heap_stack_intern(frames, 2, false, 0);
 }
 
-void allocate(uint32_t stack, uint64_t objects, uint64_t bytes) { gs_stack_count_alloc(stack, objects << GS_OBJECT_SHIFT, bytes); }
+void allocate(uint32_t stack, uint64_t objects, uint64_t bytes) { gs_heap_stack_count_alloc(stack, objects << GS_OBJECT_SHIFT, bytes); }
 
 void tick(double rss)
 {
-    gs_history_add((struct gs_history *)box_story.scene.history, gs_realtime_ns(), &rss);
-    gs_box_write(box_story.box, &box_story.scene, 0, GS_BOX_TICK);
+    gs_history_add((struct gs_history *)box_story.context.history, gs_clock_realtime_ns(), &rss);
+    gs_box_write(box_story.box, &box_story.context, 0, GS_BOX_TICK);
 }
 
 const char *box_path(void)
 {
     static char path[200];
     char name[GS_LIVE_NAME];
-    gs_live_name((int)getpid(), name);
+    gs_store_live_name((int)getpid(), name);
     snprintf(path, sizeof path, "%s/.live/%s.box", box_story.dir, name);
     return path;
 }
@@ -78,7 +78,7 @@ const char *box_path(void)
 char *file_now(size_t *length)
 {
     char *bytes;
-    assert_int_equal(gs_read_file(AT_FDCWD, box_path(), 64 << 20, &bytes, length), 0);
+    assert_int_equal(gs_file_read(AT_FDCWD, box_path(), 64 << 20, &bytes, length), 0);
     return bytes;
 }
 

@@ -16,7 +16,7 @@
 extern struct box_story {
     char dir[FRESH_DIR];
     struct gs_store *store;
-    struct gs_incident_scene scene; // metric rss, a memory limit of 512 MiB
+    struct gs_incident_context context; // metric rss, a memory limit of 512 MiB
     struct gs_box *box;
 } box_story;
 extern const char box_story_rules[]; // the text of the scene's rules

@@ -64,17 +64,17 @@ void machine_put_group(const struct machine_dir *m, const char *group)
     machine_put(m, "/proc/self/mountinfo", "1 1 0:1 / /cg rw - cgroup2 cgroup2 rw\n");
 }
 
-struct gs_watch *watch_one(const char *name, const char *root)
+struct gs_metric_set *watch_one(const char *name, const char *root)
 {
-    struct gs_watch *watch = gs_watch_new(ONE(name), root);
+    struct gs_metric_set *watch = gs_metrics_set_new(ONE(name), root);
     assert_non_null(watch);
     return watch;
 }
 
-double read_one(struct gs_watch *watch, double at_second)
+double read_one(struct gs_metric_set *watch, double at_second)
 {
     double value = -1;
-    gs_watch_read(watch, SECONDS(at_second), &value);
+    gs_metrics_set_read(watch, SECONDS(at_second), &value);
     return value;
 }
 
@@ -84,12 +84,12 @@ void assert_about(double value, double expected)
         fail_msg("%.17g is not %.17g", value, expected);
 }
 
-void assert_missing(struct gs_watch *watch, double at_second, const char *why)
+void assert_missing(struct gs_metric_set *watch, double at_second, const char *why)
 {
     double value = read_one(watch, at_second);
     if (!isnan(value))
         fail_msg("%g where nothing should be", value);
-    const char *said = gs_watch_unavailable(watch, 0);
+    const char *said = gs_metrics_set_unavailable(watch, 0);
     if (why ? !said || !strstr(said, why) : said != NULL)
         fail_msg("said \"%s\" instead of \"%s\"", said ? said : "(nothing)", why ? why : "(nothing)");
 }

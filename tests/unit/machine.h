@@ -24,10 +24,10 @@ void machine_remove(const struct machine_dir *m, const char *path);
 /* A machine of 1 MiB whose process is in the control groups GROUP, as /proc/self/cgroup has them, mounted on /cg. */
 void machine_put_group(const struct machine_dir *m, const char *group);
 
-/* A watch of the metric NAME alone, on the machine at ROOT ("": this one); freed with gs_watch_free. */
-struct gs_watch *watch_one(const char *name, const char *root);
+/* A watch of the metric NAME alone, on the machine at ROOT ("": this one); freed with gs_metrics_set_free. */
+struct gs_metric_set *watch_one(const char *name, const char *root);
 /* The value of its first metric at that second. */
-double read_one(struct gs_watch *watch, double at_second);
+double read_one(struct gs_metric_set *watch, double at_second);
 /* There is no value at that second, for a reason that has the words WHY; NULL: for none. */
-void assert_missing(struct gs_watch *watch, double at_second, const char *why);
+void assert_missing(struct gs_metric_set *watch, double at_second, const char *why);
 void assert_about(double value, double expected);

@@ -25,7 +25,7 @@ void story_begin(struct story *s, const char *more, const char *list, uint64_t l
 {
     story_end(s);
     s->rules = story_rules(more, list);
-    s->judge = gs_judge_new(s->rules, limit_bytes);
+    s->judge = gs_rules_judge_new(s->rules, limit_bytes);
     assert_non_null(s->judge);
 }
 
@@ -38,11 +38,11 @@ size_t story_tick(struct story *s, const struct gs_tick *tick, double value)
     for (size_t i = 0; i < METRICS_MAX; i++)
         values[i] = value;
     full.value = values;
-    size_t fired = gs_judge_tick(s->judge, &full, verdicts);
+    size_t fired = gs_rules_judge_tick(s->judge, &full, verdicts);
     for (size_t i = 0; i < fired; i++) {
         s->last = verdicts[i];
         s->incidents++;
-        gs_judge_incident_over(s->judge, verdicts[i].rule, full.time_ns);
+        gs_rules_judge_incident_over(s->judge, verdicts[i].rule, full.time_ns);
     }
     return fired;
 }
@@ -50,13 +50,13 @@ size_t story_tick(struct story *s, const struct gs_tick *tick, double value)
 const char *story_why_not(const struct story *s, int64_t at_ns)
 {
     static struct gs_rule_state state;
-    gs_judge_state(s->judge, 0, at_ns, &state);
+    gs_rules_judge_state(s->judge, 0, at_ns, &state);
     return state.reason;
 }
 
 void story_end(struct story *s)
 {
-    gs_judge_free(s->judge);
+    gs_rules_judge_free(s->judge);
     gs_rules_free(s->rules);
     *s = (struct story){0};
 }
@@ -67,7 +67,7 @@ const char *story_errors(const struct gs_errors *errors, char *out, size_t size)
     out[0] = 0;
     for (size_t i = 0; i < errors->count && length < size; i++) {
         char line[640];
-        gs_error_format(&errors->item[i], line, sizeof line);
+        gs_errors_format(&errors->item[i], line, sizeof line);
         length += (size_t)snprintf(out + length, size - length, "%s%s", i ? "\n" : "", line);
     }
     return out;

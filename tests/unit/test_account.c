@@ -38,7 +38,7 @@ static int nothing_resident(void **state)
 static int forget(void **state)
 {
     (void)state;
-    gs_survey_fini(&survey);
+    gs_account_survey_fini(&survey);
     close(pagemap);
     return unlink(path);
 }
@@ -62,25 +62,25 @@ static void of_file(uint64_t address, int count)
 
 static void map(const char *maps, const char *mounts)
 {
-    assert_int_equal(gs_survey_map(&survey, maps, strlen(maps), mounts), 0);
+    assert_int_equal(gs_account_survey_map(&survey, maps, strlen(maps), mounts), 0);
 }
 
 static void claim(enum gs_claimant who, uint64_t start, uint64_t end)
 {
-    assert_int_equal(gs_survey_claim(&survey, who, start, end, 7), 0);
+    assert_int_equal(gs_account_survey_claim(&survey, who, start, end, 7), 0);
 }
 
 static void thread_at(uint64_t top, uint64_t size, uint64_t sp)
 {
-    assert_int_equal(gs_survey_thread(&survey, GS_CLAIM_STACK, top, size, sp), 0);
+    assert_int_equal(gs_account_survey_thread(&survey, GS_CLAIM_STACK, top, size, sp), 0);
 }
 
 /* Count, and sum up: LIVE bytes of the heap are live, and the kernel counts ANONYMOUS pages. */
 static void sum(uint64_t live, uint64_t resident_pages, uint64_t anonymous_pages)
 {
     struct gs_resident resident = {.all = resident_pages * 4096, .anonymous = anonymous_pages * 4096};
-    gs_survey_count(&survey, resident.all);
-    gs_survey_sum(&survey, live, &resident, part);
+    gs_account_survey_count(&survey, resident.all);
+    gs_account_survey_sum(&survey, live, &resident, part);
 }
 
 static void assert_pages(uint64_t live, uint64_t kept, uint64_t stacks, uint64_t files, uint64_t shared,
@@ -117,7 +117,7 @@ static void a_plain_program(void **state)
     own(0x700f0000, 3);
     pages(0x70200000, 1, PRESENT);
     of_file(0x70204000, 1);
-    gs_survey_settle_claims(&survey);
+    gs_account_survey_settle_claims(&survey);
     sum(6 * 4096, 24, 19);
     assert_pages(6, 4, 3, 3 + 1 + 1, 0, 2 + 4, 0);
 }
@@ -128,7 +128,7 @@ static void live_blocks_are_bounded_by_the_heap(void **state)
     (void)state;
     map("01000000-01100000 rw-p 00000000 00:00 0          [heap]\n", NULL);
     own(0x1000000, 10);
-    gs_survey_settle_claims(&survey);
+    gs_account_survey_settle_claims(&survey);
     sum(1 << 30, 10, 10);
     assert_pages(10, 0, 0, 0, 0, 0, 0);
 }
@@ -157,7 +157,7 @@ static void shared_memory_is_told_by_its_name_or_device(void **state)
     of_file(0x55000000, 32);
     own(0x56000000, 64);
     pages(0x57000000, 128, PRESENT);
-    gs_survey_settle_claims(&survey);
+    gs_account_survey_settle_claims(&survey);
     sum(0, 31, 0);
     assert_pages(0, 0, 0, 16, 1 + 2 + 4 + 8, 0, 0);
 }
@@ -177,9 +177,9 @@ static void the_heap_is_where_blocks_were_seen_and_in_arenas(void **state)
     own(0x11000000, 5);
     own(0x44000000, 9);
     own(0x54000000, 3);
-    gs_survey_settle_claims(&survey);
-    gs_survey_block(&survey, 0x10000ff0);
-    gs_survey_block(&survey, 0x20000000); // long gone: in no area
+    gs_account_survey_settle_claims(&survey);
+    gs_account_survey_block(&survey, 0x10000ff0);
+    gs_account_survey_block(&survey, 0x20000000); // long gone: in no area
     sum(0, 37, 37);
     assert_pages(0, 20 + 9, 0, 0, 0, 5 + 3, 0);
 }
@@ -197,9 +197,9 @@ static void an_area_is_cut_by_who_claims_what(void **state)
     own(0x20700000, 32);
     claim(GS_CLAIM_MAPPED, 0x20100000, 0x20400000);
     claim(GS_CLAIM_AGENT, 0x20700000, 0x20800000);
-    gs_survey_settle_claims(&survey);
-    gs_survey_block(&survey, 0x20000010);
-    gs_survey_block(&survey, 0x20700010); // where the agent is now there was heap once
+    gs_account_survey_settle_claims(&survey);
+    gs_account_survey_block(&survey, 0x20000010);
+    gs_account_survey_block(&survey, 0x20700010); // where the agent is now there was heap once
     sum(0, 54, 54);
     assert_pages(0, 2 + 4, 0, 0, 0, 16, 32);
     assert_int_equal(survey.claims[GS_CLAIM_MAPPED].claim[0].pages, 16);
@@ -214,8 +214,8 @@ static void memory_that_an_allocator_mapped_is_the_heap_s(void **state)
     own(0x20400000, 16);
     claim(GS_CLAIM_MAPPED, 0x20000000, 0x20400000);
     claim(GS_CLAIM_MAPPED, 0x20400000, 0x20800000);
-    gs_survey_settle_claims(&survey);
-    gs_survey_block(&survey, 0x20400040);
+    gs_account_survey_settle_claims(&survey);
+    gs_account_survey_block(&survey, 0x20400040);
     sum(4096, 24, 24);
     assert_pages(1, 15, 0, 0, 0, 8, 0);
 }
@@ -237,7 +237,7 @@ static void the_library_itself_is_the_agent_s(void **state)
     of_file(0x62000000, 3);
     claim(GS_CLAIM_AGENT, 0x61000000, 0x61200000);
     claim(GS_CLAIM_MAPPED, 0x62000000, 0x62100000);
-    gs_survey_settle_claims(&survey);
+    gs_account_survey_settle_claims(&survey);
     sum(0, 19, 10);
     assert_pages(0, 0, 0, 3, 0, 0, 16);
 }
@@ -265,9 +265,9 @@ static void stacks_are_found_by_their_top_their_size_or_sp(void **state)
     thread_at(0x41020000, 0x10000, 0);
     thread_at(0, 0, 0x43000000);
     thread_at(0, 0, 0x90000000); // in no area: it has ended
-    gs_survey_settle_claims(&survey);
-    gs_survey_block(&survey, 0x40800100);
-    gs_survey_block(&survey, 0x41000100);
+    gs_account_survey_settle_claims(&survey);
+    gs_account_survey_block(&survey, 0x40800100);
+    gs_account_survey_block(&survey, 0x41000100);
     sum(0, 45, 45);
     assert_pages(0, 3 + 2 + 4, 6 + 16 + 8, 0, 0, 5 + 1, 0);
 }
@@ -281,7 +281,7 @@ static void overlapping_claims_count_once(void **state)
     claim(GS_CLAIM_MAPPED, 0x20000000, 0x20180000);
     claim(GS_CLAIM_MAPPED, 0x20100000, 0x20200000);
     claim(GS_CLAIM_AGENT, 0x200f0000, 0x20110000);
-    gs_survey_settle_claims(&survey);
+    gs_account_survey_settle_claims(&survey);
     sum(0, 512, 512);
     assert_pages(0, 0, 0, 0, 0, 512 - 32, 32);
     assert_int_equal(survey.claims[GS_CLAIM_MAPPED].claim[0].pages, 256 - 16);
@@ -299,7 +299,7 @@ static void pages_of_zeros_are_not_resident(void **state)
     own(0x20000000, 8);
     pages(0x20100000, 100, PRESENT);
     claim(GS_CLAIM_MAPPED, 0x20000000, 0x20800000);
-    gs_survey_settle_claims(&survey);
+    gs_account_survey_settle_claims(&survey);
     sum(0, 20, 20);
     assert_pages(0, 12, 0, 0, 0, 8, 0);
     assert_int_equal(survey.claims[GS_CLAIM_MAPPED].claim[0].pages, 8);
@@ -311,7 +311,7 @@ static void pages_shared_with_a_child_are_resident(void **state)
     (void)state;
     map("01000000-01100000 rw-p 00000000 00:00 0          [heap]\n", "");
     pages(0x1000000, 100, PRESENT);
-    gs_survey_settle_claims(&survey);
+    gs_account_survey_settle_claims(&survey);
     sum(0, 100, 100);
     assert_pages(0, 100, 0, 0, 0, 0, 0);
 }
@@ -326,13 +326,13 @@ static void closed_memory_is_read_when_something_is_missing(void **state)
     map(maps, "");
     own(0x1000000, 10);
     own(0x20000000, 300);
-    gs_survey_settle_claims(&survey);
+    gs_account_survey_settle_claims(&survey);
     sum(0, 10, 10);
     assert_pages(0, 10, 0, 0, 0, 0, 0);
-    gs_survey_fini(&survey);
+    gs_account_survey_fini(&survey);
     survey.source = (struct gs_pages){.fd = pagemap, .until_ns = INT64_MAX};
     map(maps, "");
-    gs_survey_settle_claims(&survey);
+    gs_account_survey_settle_claims(&survey);
     sum(0, 310, 310);
     assert_pages(0, 10, 0, 0, 0, 300, 0);
 }
@@ -346,8 +346,8 @@ static void it_ends_when_its_time_is_up(void **state)
         "");
     own(0x20000000, 10);
     own(0xa0000000, 5);
-    gs_survey_settle_claims(&survey);
-    survey.source.until_ns = gs_monotonic_ns() - 1;
+    gs_account_survey_settle_claims(&survey);
+    survey.source.until_ns = gs_clock_monotonic_ns() - 1;
     sum(0, 15, 15);
     assert_true(survey.source.cut);
     assert_pages(0, 0, 0, 0, 0, 0, 0);
@@ -362,8 +362,8 @@ static void small_areas_are_read_first(void **state)
         "");
     own(0x20000000, 1);
     own(0x3a000000000, 5);
-    gs_survey_settle_claims(&survey);
-    survey.source.until_ns = gs_monotonic_ns() + 100 * GS_NS_PER_MS;
+    gs_account_survey_settle_claims(&survey);
+    survey.source.until_ns = gs_clock_monotonic_ns() + 100 * GS_NS_PER_MS;
     sum(0, 6, 6);
     assert_true(survey.source.cut);
     assert_pages(0, 5, 0, 0, 0, 1, 0);
@@ -374,7 +374,7 @@ static void a_pagemap_that_cannot_be_read_is_told(void **state)
     (void)state;
     map("01000000-01100000 rw-p 00000000 00:00 0          [heap]\n", "");
     survey.source.fd = -1;
-    gs_survey_settle_claims(&survey);
+    gs_account_survey_settle_claims(&survey);
     sum(0, 10, 10);
     assert_int_equal(survey.source.error, -EBADF);
 }
@@ -382,15 +382,15 @@ static void a_pagemap_that_cannot_be_read_is_told(void **state)
 static void what_the_kernel_counts_is_read(void **state)
 {
     (void)state;
-    struct gs_resident r = gs_resident_read(
+    struct gs_resident r = gs_account_resident_read(
         "Name:\ta VmRSS: 7 kB\nVmSize:\t  999 kB\nVmRSS:\t    2820 kB\nRssAnon:\t     504 kB\n"
         "RssFile:\t    2316 kB\nRssShmem:\t       0 kB\n");
     assert_int_equal(r.all, 2820 << 10);
     assert_int_equal(r.anonymous, 504 << 10);
     assert_int_equal(r.file, 2316 << 10);
     assert_int_equal(r.shared, 0);
-    assert_int_equal(gs_resident_read("").all, 0);
-    assert_int_equal(gs_resident_read("x\nVmRSS:\t").all, 0);
+    assert_int_equal(gs_account_resident_read("").all, 0);
+    assert_int_equal(gs_account_resident_read("x\nVmRSS:\t").all, 0);
 }
 
 /* Lines that are none, and a map without an end. */
@@ -402,8 +402,8 @@ static void odd_maps_are_passed_over(void **state)
         "x\n - tmpfs\n1 2 3 - tmpfs");
     assert_int_equal(survey.areas, 1);
     assert_int_equal(survey.area[0].kind, GS_AREA_HEAP);
-    assert_null(gs_survey_area(&survey, 0x1100000));
-    assert_non_null(gs_survey_area(&survey, 0x10fffff));
+    assert_null(gs_account_survey_area(&survey, 0x1100000));
+    assert_non_null(gs_account_survey_area(&survey, 0x10fffff));
 }
 
 #define STORY(function) cmocka_unit_test_setup_teardown(function, nothing_resident, forget)

@@ -51,7 +51,7 @@ static void held(const int mib[GS_PARTS])
 static int an_account(void **state)
 {
     (void)state;
-    gs_memory_for_json();
+    gs_json_use_our_memory();
     account.mappings = gs_profile_new();
     gs_profile_add_sample_type(account.mappings, "anonymous", "bytes");
     gs_profile_add_sample_type(account.mappings, "growth", "bytes");
@@ -69,7 +69,7 @@ static int forget(void **state)
 static void assert_words(const char *sum, const char *gain)
 {
     char wanted[400];
-    gs_account_words(&account, &text);
+    gs_incident_summarise_memory(&account, &text);
     snprintf(wanted, sizeof wanted, "\n%s\n%s\n", sum, gain);
     assert_string_equal(text.bytes, wanted);
 }
@@ -106,7 +106,7 @@ static void who_mapped_what_grew_is_named(void **state)
     held(PARTS(5, 0, 0, 0, 0, 54, 0));
     assert_words("Memory: RSS 115 MiB = live heap 10 MiB + other anonymous 105 MiB",
                  "  anonymous memory outside the heap grew 51 MiB in 10 m, of it 40 MiB mapped outside malloc by map_table");
-    assert_true(gs_culprit_of_mappings(&account, &culprit));
+    assert_true(gs_incident_culprit_of_mappings(&account, &culprit));
     assert_string_equal(culprit.function, "map_table");
     assert_string_equal(culprit.kind, "growth");
     assert_int_equal(culprit.value, MIB(40));
@@ -123,7 +123,7 @@ static void the_largest_part_is_told_where_nothing_is_known_of_before(void **sta
     holds(PARTS(50, 0, 0, 0, 0, 101, 0));
     assert_words("Memory: RSS 151 MiB = live heap 50 MiB + other anonymous 101 MiB",
                  "  anonymous memory outside the heap: 101 MiB, the largest part, of it 60 MiB mapped outside malloc by map_index");
-    assert_true(gs_culprit_of_mappings(&account, &culprit));
+    assert_true(gs_incident_culprit_of_mappings(&account, &culprit));
     assert_string_equal(culprit.function, "map_index");
     assert_string_equal(culprit.kind, "in_use");
 }
@@ -138,13 +138,13 @@ static void the_heap_is_to_blame_when_it_grew_more_or_holds_more(void **state)
     held(PARTS(41, 0, 0, 0, 0, 40, 0));
     assert_words("Memory: RSS 81 MiB = live heap 41 MiB + other anonymous 40 MiB",
                  "  no part of it grew by 1 MiB in the last 10 m");
-    assert_false(gs_culprit_of_mappings(&account, &culprit));
+    assert_false(gs_incident_culprit_of_mappings(&account, &culprit));
     assert_null(culprit.function);
     account.part[GS_HEAP_LIVE] = (uint64_t)MIB(39);
-    assert_true(gs_culprit_of_mappings(&account, &culprit));
+    assert_true(gs_incident_culprit_of_mappings(&account, &culprit));
     assert_string_equal(culprit.kind, "in_use");
     account.base[GS_HEAP_LIVE] = 0; // 39 MiB more live
-    assert_false(gs_culprit_of_mappings(&account, &culprit));
+    assert_false(gs_incident_culprit_of_mappings(&account, &culprit));
 }
 
 static void every_other_part_has_its_words(void **state)
@@ -161,7 +161,7 @@ static void machines_read_the_same(void **state)
     mapped("map_table", 40, 0);
     holds(PARTS(1, 2, 3, 4, 5, 46, 7));
     held(PARTS(1, 2, 3, 4, 5, 6, 7));
-    gs_account_write(&account, &text);
+    gs_incident_write_memory(&account, &text);
     json_t *json = json_loads(text.bytes, 0, NULL);
     json_int_t version, rss, kept, agent, bytes, base;
     const char *function, *leaf, *caller;

@@ -33,27 +33,27 @@ static void what_was_written_is_read_back(void **state)
     (void)state;
     assert_int_equal(gs_probe_label_set("tenant", "acme"), 0);
     uintptr_t labelled[] = {(uintptr_t)in_a_fresh_store + 1, (uintptr_t)remove_store + 4};
-    uint32_t a = gs_stack_intern(labelled, 2, false, gs_thread.labels), b = site(2);
+    uint32_t a = gs_heap_stack_intern(labelled, 2, false, gs_thread.labels), b = site(2);
     gs_probe_label_clear("tenant");
     allocate(a, 3, 300);
     tick(1000);
     allocate(a, 1, 100);
     allocate(b, 7, 700);
-    gs_stack_count_free(a, 2 << GS_OBJECT_SHIFT, 200);
+    gs_heap_stack_count_free(a, 2 << GS_OBJECT_SHIFT, 200);
     tick(2000);
     struct gs_box_contents *contents = read_now();
-    const struct gs_remains *remains = &contents->remains;
+    const struct gs_post_mortem *post_mortem = &contents->post_mortem;
     const struct gs_given_stack *first = found(contents, 1), *second = found(contents, 2);
-    assert_int_equal(remains->pid, getpid());
-    assert_true(contents->id.start_ticks == gs_start_ticks((int)getpid()));
+    assert_int_equal(post_mortem->pid, getpid());
+    assert_true(contents->id.start_ticks == gs_store_start_ticks((int)getpid()));
     char name[GS_LIVE_NAME];
-    assert_true(gs_live_name((int)getpid(), name));
-    assert_string_equal(remains->process, name);
-    assert_true(remains->started_ns == box_story.scene.started_ns);
-    assert_true(remains->limit_bytes == MiB(512));
-    assert_string_equal(remains->limit_from, "cgroup /x/memory.max");
-    assert_int_equal(remains->rules_length, strlen(box_story_rules));
-    assert_memory_equal(remains->rules, box_story_rules, strlen(box_story_rules));
+    assert_true(gs_store_live_name((int)getpid(), name));
+    assert_string_equal(post_mortem->process, name);
+    assert_true(post_mortem->started_ns == box_story.context.started_ns);
+    assert_true(post_mortem->limit_bytes == MiB(512));
+    assert_string_equal(post_mortem->limit_from, "cgroup /x/memory.max");
+    assert_int_equal(post_mortem->rules_length, strlen(box_story_rules));
+    assert_memory_equal(post_mortem->rules, box_story_rules, strlen(box_story_rules));
     assert_memory_equal(first->now, ((int64_t[]){4, 400, 2, 200}), sizeof first->now);
     assert_memory_equal(second->now, ((int64_t[]){7, 700, 7, 700}), sizeof second->now);
     assert_int_equal(first->label_count, 1);
@@ -63,7 +63,7 @@ static void what_was_written_is_read_back(void **state)
     assert_true(contents->heap.base_age_ns == 0);
     assert_int_equal(gs_history_length(contents->history), 2);
     assert_true(gs_history_value(contents->history, 1, 0) == 2000);
-    const struct gs_mapping *mapping = gs_maps_find(contents->maps, (uintptr_t)in_a_fresh_store);
+    const struct gs_mapping *mapping = gs_symbol_maps_find(contents->maps, (uintptr_t)in_a_fresh_store);
     assert_true(mapping && contents->maps->main == (size_t)(mapping - contents->maps->mapping));
     assert_true(mapping->build_id_length == 20);
     assert_null(gs_box_remains(contents)); // it runs
@@ -74,17 +74,17 @@ static void what_was_written_is_read_back(void **state)
  * ten minutes old, as the rules have it. */
 static void growth_is_since_the_baseline_that_the_living_would_take(void **state)
 {
-    struct gs_baselines *baselines = (struct gs_baselines *)box_story.scene.baselines;
-    int64_t now_ns = gs_monotonic_ns();
+    struct gs_baselines *baselines = (struct gs_baselines *)box_story.context.baselines;
+    int64_t now_ns = gs_clock_monotonic_ns();
     uint32_t a = site(10), table = site(11);
     (void)state;
     allocate(table, 1, 50); // once, and for good: there is no word of it at either baseline
     allocate(a, 1, 1000);
     tick(1);
-    gs_baselines_tick(baselines, now_ns - 1500 * SECOND, 600 * SECOND, now_ns - 900 * SECOND); // 15 minutes ago
+    gs_gather_baselines_tick(baselines, now_ns - 1500 * SECOND, 600 * SECOND, now_ns - 900 * SECOND); // 15 minutes ago
     tick(2);
     allocate(a, 1, 2000);
-    gs_baselines_tick(baselines, now_ns, 600 * SECOND, now_ns - 300 * SECOND); // 5 minutes ago: too young
+    gs_gather_baselines_tick(baselines, now_ns, 600 * SECOND, now_ns - 300 * SECOND); // 5 minutes ago: too young
     tick(3);
     allocate(a, 1, 4000);
     tick(4);
@@ -99,7 +99,7 @@ static void growth_is_since_the_baseline_that_the_living_would_take(void **state
         gs_box_renew(box_story.box);
         tick(5);
     }
-    gs_baselines_tick(baselines, now_ns, 200 * SECOND, now_ns); // of those two, the older is kept in the file
+    gs_gather_baselines_tick(baselines, now_ns, 200 * SECOND, now_ns); // of those two, the older is kept in the file
     tick(6);
     allocate(a, 1, 8000);
     tick(7);
@@ -116,13 +116,13 @@ static void counters_of_a_long_life_are_read_back(void **state)
     for (uint32_t i = 0; i < 4; i++) {
         uint32_t stack = site(90 + i);
         allocate(stack, 7, (uint64_t)turned_over[i]);
-        gs_stack_count_free(stack, 7 << GS_OBJECT_SHIFT, (uint64_t)turned_over[i]);
+        gs_heap_stack_count_free(stack, 7 << GS_OBJECT_SHIFT, (uint64_t)turned_over[i]);
         tick(1);
         struct gs_box_contents *contents = read_now();
         assert_memory_equal(found(contents, 90 + i)->now, ((int64_t[]){7, turned_over[i], 0, 0}), sizeof turned_over);
-        assert_int_equal(contents->remains.note_count, 0);
+        assert_int_equal(contents->post_mortem.note_count, 0);
         gs_box_contents_free(contents);
-        gs_stack_count_alloc(stack, 0, -(uint64_t)turned_over[i]); // so that the next one is alone
+        gs_heap_stack_count_alloc(stack, 0, -(uint64_t)turned_over[i]); // so that the next one is alone
     }
 }
 
@@ -133,7 +133,7 @@ static void a_library_that_came_is_in_the_map(void **state)
     (void)state;
     tick(1);
     gs_free(file_now(&before));
-    allocate(gs_stack_intern(outside, 2, false, 0), 1, 1); // in no mapping: the map is looked at again, and written
+    allocate(gs_heap_stack_intern(outside, 2, false, 0), 1, 1); // in no mapping: the map is looked at again, and written
     tick(2);
     gs_free(file_now(&after));
     assert_true(after - before > 1000);
@@ -143,7 +143,7 @@ static void a_library_that_came_is_in_the_map(void **state)
     gs_free(file_now(&after));
     assert_true(after - before < 200);
     struct gs_box_contents *contents = read_now();
-    assert_non_null(gs_maps_find(contents->maps, (uintptr_t)in_a_fresh_store));
+    assert_non_null(gs_symbol_maps_find(contents->maps, (uintptr_t)in_a_fresh_store));
     gs_box_contents_free(contents);
 }
 
@@ -172,7 +172,7 @@ static void nothing_is_written_into_a_number_of_another_table(void **state)
     snprintf(mine, sizeof mine, "%s/mine", box_story.dir);
     int next = dup(0), own[64]; // whatever numbers the box_story.box, its folder and the store had: they are this file's now
     close(next);
-    gs_held_new_table();
+    gs_owned_fd_new_table();
     for (int i = 0; i < 64; i++) {
         own[i] = open(mine, O_CREAT | O_RDWR, 0600);
         if (i < next)
@@ -227,7 +227,7 @@ static void a_full_disk_leaves_the_last_box_and_is_told_once(void **state)
     assert_int_equal(found(contents, 70)->now[GS_INUSE_SPACE], 1000);
     gs_box_contents_free(contents);
     gs_log_to("off");
-    assert_int_equal(gs_read_file(AT_FDCWD, log, 1 << 16, &said, &length), 0);
+    assert_int_equal(gs_file_read(AT_FDCWD, log, 1 << 16, &said, &length), 0);
     char *first = strstr(said, "cannot be written: File too large; it stays as it is until it can");
     assert_non_null(first);
     assert_null(strstr(first + 1, "cannot be written"));
@@ -263,13 +263,13 @@ static void it_does_not_grow_with_time(void **state)
 static void the_line_is_a_sixteenth_above_and_only_a_tick_lowers_it(void **state)
 {
     (void)state;
-    gs_box_write(box_story.box, &box_story.scene, MiB(640), GS_BOX_TICK);
+    gs_box_write(box_story.box, &box_story.context, MiB(640), GS_BOX_TICK);
     assert_true(gs_box_line(box_story.box) == MiB(680)); // 640 + 40
-    gs_box_write(box_story.box, &box_story.scene, MiB(680), GS_BOX_EARLY);
+    gs_box_write(box_story.box, &box_story.context, MiB(680), GS_BOX_EARLY);
     assert_true(gs_box_line(box_story.box) == MiB(722.5)); // 680 + 42.5
-    gs_box_write(box_story.box, &box_story.scene, MiB(100), GS_BOX_EARLY); // it fell meanwhile: up and down does not wake us each time
+    gs_box_write(box_story.box, &box_story.context, MiB(100), GS_BOX_EARLY); // it fell meanwhile: up and down does not wake us each time
     assert_true(gs_box_line(box_story.box) == MiB(767.65625)); // 722.5 + 45.15625
-    gs_box_write(box_story.box, &box_story.scene, MiB(16), GS_BOX_TICK);
+    gs_box_write(box_story.box, &box_story.context, MiB(16), GS_BOX_TICK);
     assert_true(gs_box_line(box_story.box) == MiB(20)); // 4 MiB at least
     assert_true(gs_box_line(NULL) == UINT64_MAX);
 }
@@ -301,7 +301,7 @@ static void the_fullest_table_fits(void **state)
     for (uint32_t i = 0; i < STACKS; i++) {
         for (uint32_t f = 0; f < DEPTH; f++)
             frames[f] = (uintptr_t)in_a_fresh_store + ((i + f * 7919) % 200003) * 0x10001;
-        allocate(gs_stack_intern(frames, DEPTH, false, 0), 1, 1000000);
+        allocate(gs_heap_stack_intern(frames, DEPTH, false, 0), 1, 1000000);
     }
     tick(1);
     gs_free(file_now(&length));
@@ -310,7 +310,7 @@ static void the_fullest_table_fits(void **state)
     for (size_t i = 0; i < contents->heap.count; i++)
         deep += contents->stack[i].depth == DEPTH && contents->stack[i].now[GS_INUSE_SPACE] == 1000000;
     assert_int_equal(deep, STACKS);
-    assert_int_equal(contents->remains.note_count, 0);
+    assert_int_equal(contents->post_mortem.note_count, 0);
     assert_true(length < GS_BOX_BYTES_MAX / 2);
     gs_box_contents_free(contents);
 }

@@ -160,7 +160,7 @@ static struct gs_box_contents *read_made(struct gs_box_out *out, int fd, const c
     size_t length;
     assert_int_equal(gs_box_flush(out), 0);
     close(fd);
-    assert_int_equal(gs_read_file(AT_FDCWD, path, 1 << 20, &bytes, &length), 0);
+    assert_int_equal(gs_file_read(AT_FDCWD, path, 1 << 20, &bytes, &length), 0);
     struct gs_box_contents *contents = gs_box_read(bytes, length, why, 200);
     gs_free(bytes);
     return contents;
@@ -259,12 +259,12 @@ static void counters_beyond_all_reason_are_divided(void **state)
     /* 2^63 + 2 (2^63 - 1) + 2^63 + (2^63 - 1) + 3 · 2^20 is a little more than 5 · 2^63: by 8 it is less than 2^63 */
     assert_true(stack[0].then[0] == INT64_MIN / 8 && stack[0].now[0] == INT64_MAX / 8);
     assert_true(stack[3].then[GS_INUSE_SPACE] == 1 << 17 && stack[3].now[GS_INUSE_SPACE] == 1 << 18);
-    assert_int_equal(contents->remains.note_count, 1);
-    assert_string_equal(contents->remains.note[0],
+    assert_int_equal(contents->post_mortem.note_count, 1);
+    assert_string_equal(contents->post_mortem.note[0],
                         "the box's counters add up to more than 64 bits hold: they are shown divided by 8");
-    contents->remains.how = "made up";
-    assert_int_equal(gs_incident_of_remains(box_story.store, &contents->remains, path), 0);
-    json_t *json = gs_incident_load(path, why, sizeof why);
+    contents->post_mortem.how = "made up";
+    assert_int_equal(gs_incident_of_remains(box_story.store, &contents->post_mortem, path), 0);
+    json_t *json = gs_store_load_incident(path, why, sizeof why);
     assert_true(json_is_true(json_object_get(json, "complete")));
     json_decref(json);
     gs_box_contents_free(contents);
@@ -272,7 +272,7 @@ static void counters_beyond_all_reason_are_divided(void **state)
     const int64_t none = 0, most = INT64_MAX;
     contents = made_up(&none, &most, 1);
     assert_true(contents->stack[0].now[GS_ALLOC_SPACE] == INT64_MAX && contents->stack[0].then[GS_ALLOC_SPACE] == 0);
-    assert_int_equal(contents->remains.note_count, 0);
+    assert_int_equal(contents->post_mortem.note_count, 0);
     gs_box_contents_free(contents);
 }
 

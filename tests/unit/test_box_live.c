@@ -30,9 +30,9 @@ static void put_foreign(const char *name, const char *host, int seconds)
 {
     static int64_t last_seen_ns; // one moment for all
     char path[200];
-    struct gs_live_id id;
-    assert_true(gs_live_id_read(name, ".box", &id));
-    last_seen_ns = last_seen_ns ? last_seen_ns : gs_realtime_ns();
+    struct gs_store_live_id id;
+    assert_true(gs_store_live_id_read(name, ".box", &id));
+    last_seen_ns = last_seen_ns ? last_seen_ns : gs_clock_realtime_ns();
     struct gs_box_out *out = malloc(sizeof *out);
     snprintf(path, sizeof path, "%s/.live/%s", box_story.dir, name);
     int fd = open(path, O_CREAT | O_RDWR, 0600);
@@ -68,7 +68,7 @@ static void an_emptied_box_is_no_death(void **state)
     tick(1);
     snprintf(empty, sizeof empty, "%s/.live/4711-9.box", box_story.dir);
     close(open(empty, O_CREAT | O_WRONLY, 0600));
-    assert_int_equal(gs_recover_next(box_story.store, 0, path), 0);
+    assert_int_equal(gs_incident_recover_next(box_story.store, 0, path), 0);
     assert_int_equal(access(empty, F_OK), -1);
 }
 
@@ -79,18 +79,18 @@ static void boxes_of_other_machines_are_left_alone_while_they_may_live(void **st
     tick(1); // makes .live, and is never taken for a dead one
     gethostname(here, sizeof here);
     put_foreign("4711-1.box", "elsewhere", 10);
-    assert_int_equal(gs_recover_next(box_story.store, 0, path), 0);
+    assert_int_equal(gs_incident_recover_next(box_story.store, 0, path), 0);
     put_foreign("4711-2.box", "elsewhere", 400);
-    assert_int_equal(gs_recover_next(box_story.store, 0, path), 1);
+    assert_int_equal(gs_incident_recover_next(box_story.store, 0, path), 1);
     put_foreign("4711-3.box", here, 10); // this one, before it was started anew
-    assert_int_equal(gs_recover_next(box_story.store, 0, path), 1);
+    assert_int_equal(gs_incident_recover_next(box_story.store, 0, path), 1);
     char why[200], *how;
-    json_t *json = gs_incident_load(path, why, sizeof why);
+    json_t *json = gs_store_load_incident(path, why, sizeof why);
     how = strdup(json_string_value(json_object_get(json_object_get(json, "died"), "how")));
     assert_string_equal(how, "unknown: the machine was started anew since, or is another");
     json_decref(json);
     free(how);
-    assert_int_equal(gs_recover_next(box_story.store, 0, path), 0);
+    assert_int_equal(gs_incident_recover_next(box_story.store, 0, path), 0);
     assert_int_equal(access(box_path(), F_OK), 0);
 }
 
@@ -98,40 +98,40 @@ static void boxes_of_other_machines_are_left_alone_while_they_may_live(void **st
 static void an_incident_that_was_made_is_not_made_again(void **state)
 {
     char path[PATH_MAX], copy[600];
-    struct gs_incident_list list;
+    struct gs_store_list list;
     (void)state;
     tick(1);
     put_foreign("4711-2.box", "elsewhere", 400);
     snprintf(copy, sizeof copy, "cp -p %s/.live/4711-2.box %s/kept", box_story.dir, box_story.dir);
     assert_int_equal(system(copy), 0);
-    assert_int_equal(gs_recover_next(box_story.store, 0, path), 1);
+    assert_int_equal(gs_incident_recover_next(box_story.store, 0, path), 1);
     snprintf(copy, sizeof copy, "cp -p %s/kept %s/.live/4711-2.box", box_story.dir, box_story.dir);
     assert_int_equal(system(copy), 0);
-    assert_int_equal(gs_recover_next(box_story.store, 0, path), 0);
+    assert_int_equal(gs_incident_recover_next(box_story.store, 0, path), 0);
     snprintf(copy, sizeof copy, "%s/.live/4711-2.box", box_story.dir);
     assert_int_equal(access(copy, F_OK), -1);
-    assert_int_equal(gs_incident_list(box_story.dir, &list), 0);
+    assert_int_equal(gs_store_list(box_story.dir, &list), 0);
     assert_int_equal(list.count, 1);
-    gs_incident_list_fini(&list);
+    gs_store_list_fini(&list);
 }
 
 /* Two containers, each with a process 1 that started in the same tick and was last seen in the same millisecond. */
 static void deaths_that_look_alike_are_told_apart(void **state)
 {
     char path[PATH_MAX];
-    struct gs_incident_list list;
+    struct gs_store_list list;
     (void)state;
     tick(1);
     put_foreign("1-5-10.box", "elsewhere", 400);
     put_foreign("1-5-11.box", "elsewhere", 400);
-    assert_int_equal(gs_recover_next(box_story.store, 0, path), 1);
-    assert_int_equal(gs_recover_next(box_story.store, 0, path), 1);
+    assert_int_equal(gs_incident_recover_next(box_story.store, 0, path), 1);
+    assert_int_equal(gs_incident_recover_next(box_story.store, 0, path), 1);
     put_foreign("1-5-11.box", "elsewhere", 400); // as if it had not been removed
     put_foreign("1-5-10.box", "elsewhere", 400);
-    assert_int_equal(gs_recover_next(box_story.store, 0, path), 0);
-    assert_int_equal(gs_incident_list(box_story.dir, &list), 0);
+    assert_int_equal(gs_incident_recover_next(box_story.store, 0, path), 0);
+    assert_int_equal(gs_store_list(box_story.dir, &list), 0);
     assert_int_equal(list.count, 2);
-    gs_incident_list_fini(&list);
+    gs_store_list_fini(&list);
 }
 
 /* What names in .live say: an earlier version's have no namespace, and anything may stand there. */
@@ -142,22 +142,22 @@ static void names_are_read_back_or_refused(void **state)
                                           "1-2-3.sock", "1-2-3.box2", "1-2--3.box",   "x-2-3.box",   "1-2-4294967296.box",
                                           "2147483648-1-1.box",       "1-18446744073709551616-1.box"};
     char name[GS_LIVE_NAME];
-    struct gs_live_id id;
+    struct gs_store_live_id id;
     (void)state;
-    assert_true(gs_live_id_read("2147483647-18446744073709551615-4294967295.box", ".box", &id));
+    assert_true(gs_store_live_id_read("2147483647-18446744073709551615-4294967295.box", ".box", &id));
     assert_true(id.pid == INT32_MAX && id.start_ticks == UINT64_MAX && id.namespace == UINT32_MAX);
-    gs_live_id_print(&id, name);
+    gs_store_live_id_print(&id, name);
     assert_string_equal(name, "2147483647-18446744073709551615-4294967295");
-    assert_true(gs_live_id_read("4711-9.sock", ".sock", &id));
+    assert_true(gs_store_live_id_read("4711-9.sock", ".sock", &id));
     assert_true(id.pid == 4711 && id.start_ticks == 9 && id.namespace == 0);
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
-        if (gs_live_id_read(refused[i], ".box", &id))
+        if (gs_store_live_id_read(refused[i], ".box", &id))
             fail_msg("%s was read", refused[i]);
-    assert_true(gs_live_id((int)getpid(), &id) && gs_live_is_running(&id));
+    assert_true(gs_store_live_id((int)getpid(), &id) && gs_store_live_is_running(&id));
     id.namespace++; // another container's: it is not the process that we see
-    assert_false(gs_live_is_running(&id));
+    assert_false(gs_store_live_is_running(&id));
     id.namespace = 0; // of an earlier version
-    assert_true(gs_live_is_running(&id));
+    assert_true(gs_store_live_is_running(&id));
 }
 
 /* An agent's thread that shares no descriptor with its process, and listens. */
@@ -168,7 +168,7 @@ static void *listen_apart(void *told)
     if (unshare(CLONE_FILES) != 0)
         _exit(1);
     struct gs_store *own = gs_store_open(box_story.dir, &(struct gs_store_limits){0}, why, sizeof why);
-    if (!own || gs_live_listen(own, name) < 0 || write(*(int *)told, "x", 1) != 1)
+    if (!own || gs_store_live_listen(own, name) < 0 || write(*(int *)told, "x", 1) != 1)
         _exit(1);
     for (;;)
         pause();
@@ -193,15 +193,15 @@ static void an_agent_with_descriptors_of_its_own_is_found(void **state)
     }
     close(told[1]);
     assert_int_equal(read(told[0], &byte, 1), 1);
-    int fd = gs_live_connect((int)pid);
+    int fd = gs_store_live_connect((int)pid);
     if (fd < 0)
         fail_msg("%s", strerror(-fd));
     close(fd);
     close(told[0]);
-    assert_int_equal(gs_live_connect((int)getpid()), -ENOENT);
+    assert_int_equal(gs_store_live_connect((int)getpid()), -ENOENT);
     kill(pid, SIGKILL);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
-    assert_int_equal(gs_live_connect((int)pid), -ENOENT);
+    assert_int_equal(gs_store_live_connect((int)pid), -ENOENT);
 }
 
 static void rss_close_to_the_limit_speaks_of_the_oom_killer(void **state)
@@ -210,16 +210,16 @@ static void rss_close_to_the_limit_speaks_of_the_oom_killer(void **state)
     (void)state;
     tick((double)MiB(400));
     struct gs_box_contents *contents = read_now();
-    gs_tell_death(contents, 9, how);
+    gs_box_describe_death(contents, 9, how);
     assert_string_equal(how, "killed by signal 9 (SIGKILL)");
     gs_box_contents_free(contents);
     tick((double)MiB(496)); // of 512: 96.9 %
     contents = read_now();
-    gs_tell_death(contents, 9, how);
+    gs_box_describe_death(contents, 9, how);
     assert_string_equal(how, "killed by signal 9 (SIGKILL), probably the OOM killer: rss was 97 % of the limit (496 MiB of 512 MiB)");
-    gs_tell_death(contents, 0, how);
+    gs_box_describe_death(contents, 0, how);
     assert_string_equal(how, "probably the OOM killer: rss was 97 % of the limit (496 MiB of 512 MiB)");
-    gs_tell_death(contents, 11, how);
+    gs_box_describe_death(contents, 11, how);
     assert_string_equal(how, "killed by signal 11 (SIGSEGV)");
     gs_box_contents_free(contents);
 }

@@ -37,10 +37,10 @@ static void moments_are_written_and_read_back(void **state)
     for (size_t i = 0; i < sizeof moments / sizeof *moments; i++) {
         char text[GS_TIME_TEXT];
         int64_t moment_ns = moments[i].seconds * S + moments[i].ms * GS_NS_PER_MS, read_ns;
-        assert_string_equal(gs_print_time(moment_ns + 999999, GS_TIME_ISO, text), moments[i].iso); // cut, not rounded
-        assert_true(gs_time_read(text, &read_ns) && read_ns == moment_ns);
-        assert_string_equal(gs_print_time(moment_ns, GS_TIME_FOLDER, text), moments[i].folder);
-        assert_true(gs_time_read(text, &read_ns) && read_ns == moment_ns);
+        assert_string_equal(gs_clock_print(moment_ns + 999999, GS_TIME_ISO, text), moments[i].iso); // cut, not rounded
+        assert_true(gs_store_time_read(text, &read_ns) && read_ns == moment_ns);
+        assert_string_equal(gs_clock_print(moment_ns, GS_TIME_FOLDER, text), moments[i].folder);
+        assert_true(gs_store_time_read(text, &read_ns) && read_ns == moment_ns);
     }
 }
 
@@ -49,13 +49,13 @@ static void the_ends_of_time_are_written_somehow(void **state)
 {
     (void)state;
     char text[GS_TIME_TEXT];
-    assert_string_equal(gs_print_time(-1, GS_TIME_ISO, text), "1969-12-31T23:59:59.999Z");
-    assert_string_equal(gs_print_time(INT64_MAX, GS_TIME_ISO, text), "2262-04-11T23:47:16.854Z");
-    assert_string_equal(gs_print_time(INT64_MIN, GS_TIME_ISO, text), "1677-09-21T00:12:43.145Z");
+    assert_string_equal(gs_clock_print(-1, GS_TIME_ISO, text), "1969-12-31T23:59:59.999Z");
+    assert_string_equal(gs_clock_print(INT64_MAX, GS_TIME_ISO, text), "2262-04-11T23:47:16.854Z");
+    assert_string_equal(gs_clock_print(INT64_MIN, GS_TIME_ISO, text), "1677-09-21T00:12:43.145Z");
     int64_t none_ns;
-    assert_false(gs_time_read("2262-04-11T23:47:16.854Z", &none_ns)); // beyond what is sure to fit
-    assert_false(gs_time_read("9999-12-31T23:59:59.999Z", &none_ns));
-    assert_false(gs_time_read("1969-12-31T23:59:59.999Z", &none_ns));
+    assert_false(gs_store_time_read("2262-04-11T23:47:16.854Z", &none_ns)); // beyond what is sure to fit
+    assert_false(gs_store_time_read("9999-12-31T23:59:59.999Z", &none_ns));
+    assert_false(gs_store_time_read("1969-12-31T23:59:59.999Z", &none_ns));
 }
 
 /* ---- counters -------------------------------------------------------------------------------------------------------------------- */
@@ -63,22 +63,22 @@ static void the_ends_of_time_are_written_somehow(void **state)
 static void a_counter_that_wraps_is_a_gap(void **state)
 {
     (void)state;
-    struct gs_rate rate = {0};
-    assert_true(isnan(gs_rate(&rate, 10 * S, UINT64_MAX - 100))); // one reading is no rate
-    assert_true(gs_rate(&rate, 11 * S, UINT64_MAX - 50) == 50);
-    assert_true(isnan(gs_rate(&rate, 12 * S, 49))); // wrapped, or begun anew: who knows
-    assert_true(gs_rate(&rate, 13 * S, 149) == 100);
-    assert_true(gs_rate(&rate, 14 * S, 149) == 0);
+    struct gs_metrics_rate rate = {0};
+    assert_true(isnan(gs_metrics_rate(&rate, 10 * S, UINT64_MAX - 100))); // one reading is no rate
+    assert_true(gs_metrics_rate(&rate, 11 * S, UINT64_MAX - 50) == 50);
+    assert_true(isnan(gs_metrics_rate(&rate, 12 * S, 49))); // wrapped, or begun anew: who knows
+    assert_true(gs_metrics_rate(&rate, 13 * S, 149) == 100);
+    assert_true(gs_metrics_rate(&rate, 14 * S, 149) == 0);
 }
 
 static void a_rate_over_a_pause_is_its_mean(void **state)
 {
     (void)state;
-    struct gs_rate rate = {0};
-    gs_rate(&rate, 100 * YEAR, 0);
-    assert_true(gs_rate(&rate, 100 * YEAR + 10 * S, 1000) == 100); // stopped for nine of the ten seconds
-    assert_true(isnan(gs_rate(&rate, 100 * YEAR + 9 * S, 2000)));  // a clock that goes back is no clock
-    assert_true(gs_rate(&rate, 100 * YEAR + 10 * S, 2500) == 500);
+    struct gs_metrics_rate rate = {0};
+    gs_metrics_rate(&rate, 100 * YEAR, 0);
+    assert_true(gs_metrics_rate(&rate, 100 * YEAR + 10 * S, 1000) == 100); // stopped for nine of the ten seconds
+    assert_true(isnan(gs_metrics_rate(&rate, 100 * YEAR + 9 * S, 2000)));  // a clock that goes back is no clock
+    assert_true(gs_metrics_rate(&rate, 100 * YEAR + 10 * S, 2500) == 500);
 }
 
 /* ---- rules --------------------------------------------------------------------------------------------------------------------------- */
@@ -165,10 +165,10 @@ static void a_week_asleep_is_a_gap(void **state)
         assert_int_equal(tick(now_ns, 2e6 + second), 0);
     now_ns += 7 * 86400 * S;
     assert_int_equal(tick(now_ns, 8e6), 1); // "c", and that once
-    gs_judge_state(s.judge, 0, now_ns, &seen);
+    gs_rules_judge_state(s.judge, 0, now_ns, &seen);
     assert_string_equal(seen.reason, "held 30 s of 1 m"); // 29 s, and one for the tick that was late
     assert_int_equal(tick(now_ns + S, 8e6), 0);
-    gs_judge_state(s.judge, 1, now_ns + S, &seen);
+    gs_rules_judge_state(s.judge, 1, now_ns + S, &seen);
     assert_non_null(strstr(seen.reason, "gaps"));
 }
 

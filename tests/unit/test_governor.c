@@ -18,7 +18,7 @@ static unsigned pass(struct machine *m, int seconds, uint64_t full_ns, uint64_t 
         m->cost.time_ns += 1000000000;
         m->cost.sampling_ns += full_ns >> doublings;
         m->cost.watching_ns += watching_ns;
-        doublings = gs_governor_tick(&m->governor, &m->cost);
+        doublings = gs_watch_governor_tick(&m->governor, &m->cost);
     }
     return doublings;
 }
@@ -82,10 +82,10 @@ static void it_judges_by_the_second(void **state)
     for (int i = 0; i < 99; i++) {
         m.cost.time_ns += 10000000;
         m.cost.sampling_ns += 10000000;
-        assert_int_equal(gs_governor_tick(&m.governor, &m.cost), 0);
+        assert_int_equal(gs_watch_governor_tick(&m.governor, &m.cost), 0);
     }
     m.cost.time_ns += 10000000;
-    assert_int_equal(gs_governor_tick(&m.governor, &m.cost), 1);
+    assert_int_equal(gs_watch_governor_tick(&m.governor, &m.cost), 1);
     m = machine_with(0);
     assert_int_equal(pass(&m, 100, 900000000, 0), 0);
 }

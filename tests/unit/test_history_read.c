@@ -24,10 +24,10 @@ static struct gs_history *read_bytes(const char *text, size_t length)
     struct gs_errors errors = {0};
     char *copy = malloc(length ? length : 1);
     memcpy(copy, text, length);
-    struct gs_history *history = gs_history_read(copy, length, "h", &about, &errors);
+    struct gs_history *history = gs_reader_history(copy, length, "h", &about, &errors);
     said[0] = 0;
     for (size_t i = 0, at = 0; i < errors.count && at < sizeof said - 400; i++) {
-        gs_error_format(&errors.item[i], said + at, sizeof said - at);
+        gs_errors_format(&errors.item[i], said + at, sizeof said - at);
         at += strlen(said + at);
         said[at++] = '\n';
         said[at] = 0;
@@ -263,7 +263,7 @@ static void much_is_bounded(void **state)
     gs_text_add(&text, "time,rss\n");
     for (int i = 0; i < 100000; i++)
         gs_text_add(&text, "x,%d\n", i);
-    assert_null(gs_history_read(text.bytes, text.length, "h", &about, &errors));
+    assert_null(gs_reader_history(text.bytes, text.length, "h", &about, &errors));
     assert_int_equal(errors.count, 1000);
     assert_int_equal(errors.lost, 99000);
     gs_errors_fini(&errors);
@@ -282,7 +282,7 @@ static void much_is_bounded(void **state)
 
 int main(void)
 {
-    gs_memory_for_json();
+    gs_json_use_our_memory();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_csv_becomes_rows),
         cmocka_unit_test(other_programs_ways_are_taken),

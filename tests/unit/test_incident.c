@@ -88,10 +88,10 @@ static void incident(const char *rule, int second, double value, size_t bytes)
 
 static size_t incidents(void)
 {
-    struct gs_incident_list list;
-    assert_int_equal(gs_incident_list(dir, &list), 0);
+    struct gs_store_list list;
+    assert_int_equal(gs_store_list(dir, &list), 0);
     size_t count = list.count;
-    gs_incident_list_fini(&list);
+    gs_store_list_fini(&list);
     return count;
 }
 
@@ -101,16 +101,16 @@ static void names_are_taken_apart(void **state)
 {
     struct gs_folder_name name;
     (void)state;
-    assert_true(gs_folder_name_read("20261124T030509.123Z-heap-high-4711", &name));
+    assert_true(gs_store_folder_name_read("20261124T030509.123Z-heap-high-4711", &name));
     assert_string_equal(name.rule, "heap-high");
     assert_int_equal(name.pid, 4711);
     assert_int_equal(name.time_ns, 1795489509123 * GS_NS_PER_MS); // date -u -d 2026-11-24T03:05:09 +%s
-    assert_true(gs_folder_name_read("20261124T030509.123Z-a-1-2", &name)); // the second of its name
+    assert_true(gs_store_folder_name_read("20261124T030509.123Z-a-1-2", &name)); // the second of its name
     const char *others[] = {"lost+found", "20261124T030509.123Z", "20261124T030509.123Z-", "20261124T030509.123Z-a-b",
                             "20261324T030509.123Z-a-1", "20261124T030509.123Z-../../x-1", "20261124T030509.123Z-A-1",
                             ".20261124T030509.123Z-a-1", "20261124T030509.123Z--1"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (gs_folder_name_read(others[i], &name))
+        if (gs_store_folder_name_read(others[i], &name))
             fail_msg("%s passes for an incident", others[i]);
 }
 
@@ -168,7 +168,7 @@ static void a_descriptor_of_another_table_is_not_used(void **state)
     (void)state;
     struct gs_store *store = open_store(&no_limits);
     int number = store->held.fd, other = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    gs_held_new_table();
+    gs_owned_fd_new_table();
     assert_int_equal(dup2(other, number), number);
     int fd = gs_store_fd(store);
     assert_true(fd >= 0 && fd != number); // opened anew
@@ -194,10 +194,10 @@ static void goes_to(struct gs_store *store, const char *where)
 {
     struct gs_folder folder;
     char name[PATH_MAX], made[PATH_MAX] = "";
-    assert_int_equal(gs_folder_make(store, "heap", getpid(), 0, &folder), 0);
-    assert_int_equal(gs_folder_publish(&folder), 0);
-    gs_folder_path(&folder, made);
-    gs_folder_close(&folder);
+    assert_int_equal(gs_store_folder_make(store, "heap", getpid(), 0, &folder), 0);
+    assert_int_equal(gs_store_folder_publish(&folder), 0);
+    gs_store_folder_path(&folder, made);
+    gs_store_folder_close(&folder);
     snprintf(name, sizeof name, "%s/%s", where, folder.name);
     assert_true(there(name));
     assert_string_equal(made, path(name));
@@ -219,11 +219,11 @@ static void evidence_goes_where_the_directory_went(void **state)
     assert_int_equal(mkdir(path("store"), 0700), 0);
     assert_int_equal(chmod(path("store"), 0777), 0); // nor a directory that anybody may write
     goes_to(store, "moved");
-    assert_int_equal(gs_folder_make(store, "heap", getpid(), 0, &folder), 0);
+    assert_int_equal(gs_store_folder_make(store, "heap", getpid(), 0, &folder), 0);
     assert_int_equal(chmod(path("store"), 0700), 0); // one that can be trusted is taken
     goes_to(store, "store");
-    assert_int_equal(gs_folder_publish(&folder), 0); // and what was begun before ends where it began
-    gs_folder_close(&folder);
+    assert_int_equal(gs_store_folder_publish(&folder), 0); // and what was begun before ends where it began
+    gs_store_folder_close(&folder);
     snprintf(name, sizeof name, "moved/%s", folder.name);
     assert_true(there(name));
     gs_store_close(store);
@@ -238,18 +238,18 @@ static void a_folder_has_its_name_only_when_it_is_whole(void **state)
     char dot[GS_FOLDER_NAME_MAX + 1];
     (void)state;
     struct gs_store *store = open_store(&no_limits);
-    assert_int_equal(gs_folder_make(store, "heap", getpid(), 1795489509123 * GS_NS_PER_MS, &folder), 0);
+    assert_int_equal(gs_store_folder_make(store, "heap", getpid(), 1795489509123 * GS_NS_PER_MS, &folder), 0);
     snprintf(dot, sizeof dot, ".%s", folder.name);
     assert_true(there(dot) && !there(folder.name));
-    assert_int_equal(gs_folder_put(&folder, "maps.txt", "123456789", 9), 0);
-    assert_int_equal(gs_folder_publish(&folder), 0);
+    assert_int_equal(gs_store_folder_put(&folder, "maps.txt", "123456789", 9), 0);
+    assert_int_equal(gs_store_folder_publish(&folder), 0);
     assert_true(!there(dot) && there(folder.name));
     assert_int_equal(stat(path(folder.name), &status), 0);
     assert_int_equal(status.st_mode & 07777, 0700);
     const json_t *entry = json_array_get(folder.files, 0);
     assert_string_equal(json_string_value(json_object_get(entry, "crc32")), "cbf43926"); // the CRC's check value
     assert_int_equal(json_integer_value(json_object_get(entry, "size")), 9);
-    gs_folder_close(&folder);
+    gs_store_folder_close(&folder);
     gs_store_close(store);
 }
 
@@ -260,17 +260,17 @@ static void a_name_that_is_taken_gets_a_number(void **state)
     struct gs_folder_name name;
     (void)state;
     struct gs_store *store = open_store(&no_limits);
-    assert_int_equal(gs_folder_make(store, "heap", getpid(), 1795489509123 * GS_NS_PER_MS, &first), 0);
-    assert_int_equal(gs_folder_make(store, "heap", getpid(), 1795489509123 * GS_NS_PER_MS, &second), 0);
+    assert_int_equal(gs_store_folder_make(store, "heap", getpid(), 1795489509123 * GS_NS_PER_MS, &first), 0);
+    assert_int_equal(gs_store_folder_make(store, "heap", getpid(), 1795489509123 * GS_NS_PER_MS, &second), 0);
     assert_int_equal(strcmp(second.name + strlen(first.name), "-2"), 0);
-    assert_true(gs_folder_name_read(second.name, &name));
-    assert_int_equal(gs_folder_publish(&first), 0);
-    gs_folder_close(&first);
-    gs_folder_close(&second); // nothing was in it: the name is free again
-    assert_int_equal(gs_folder_make(store, "heap", getpid(), 1795489509123 * GS_NS_PER_MS, &second), 0);
+    assert_true(gs_store_folder_name_read(second.name, &name));
+    assert_int_equal(gs_store_folder_publish(&first), 0);
+    gs_store_folder_close(&first);
+    gs_store_folder_close(&second); // nothing was in it: the name is free again
+    assert_int_equal(gs_store_folder_make(store, "heap", getpid(), 1795489509123 * GS_NS_PER_MS, &second), 0);
     assert_int_equal(strcmp(second.name + strlen(first.name), "-2"), 0); // the first has lost its dot by now
     assert_false(there(".20261124T030509.123Z-heap"));
-    gs_folder_close(&second);
+    gs_store_folder_close(&second);
     gs_store_close(store);
 }
 
@@ -283,13 +283,13 @@ static void planted_links_are_not_followed(void **state)
     (void)state;
     struct gs_store *store = open_store(&no_limits);
     put("victim", "precious");
-    assert_int_equal(gs_folder_make(store, "heap", getpid(), 0, &folder), 0);
+    assert_int_equal(gs_store_folder_make(store, "heap", getpid(), 0, &folder), 0);
     snprintf(planted, sizeof planted, ".%s/maps.txt", folder.name);
     assert_int_equal(symlink(path("victim"), path(planted)), 0);
-    assert_int_equal(gs_folder_put(&folder, "maps.txt", "overwritten", 11), -EEXIST);
+    assert_int_equal(gs_store_folder_put(&folder, "maps.txt", "overwritten", 11), -EEXIST);
     assert_int_equal(stat(path("victim"), &status), 0);
     assert_int_equal(status.st_size, 8);
-    gs_folder_close(&folder);
+    gs_store_folder_close(&folder);
     gs_store_close(store);
 }
 
@@ -302,7 +302,7 @@ static void a_capture_that_was_cut_short_is_shown_as_not_complete(void **state)
     assert_int_equal(mkdir(path(".20200101T000000.000Z-heap-high-999999"), 0700), 0);
     put(".20200101T000000.000Z-heap-high-999999/threads.txt", "evidence");
     gs_store_close(open_store(&no_limits));
-    json_t *json = gs_incident_load(path("20200101T000000.000Z-heap-high-999999"), why, sizeof why);
+    json_t *json = gs_store_load_incident(path("20200101T000000.000Z-heap-high-999999"), why, sizeof why);
     assert_non_null(json);
     assert_false(json_boolean_value(json_object_get(json, "complete")));
     assert_string_equal(json_string_value(json_object_get(json, "rule")), "heap-high");
@@ -331,16 +331,16 @@ static void whoever_works_in_a_folder_keeps_it(void **state)
     char dot[GS_FOLDER_NAME_MAX + 1], why[160];
     (void)state;
     struct gs_store *theirs = open_store(&no_limits);
-    assert_int_equal(gs_folder_make(theirs, "heap", 999999, 1577836800000 * GS_NS_PER_MS, &folder), 0);
+    assert_int_equal(gs_store_folder_make(theirs, "heap", 999999, 1577836800000 * GS_NS_PER_MS, &folder), 0);
     snprintf(dot, sizeof dot, ".%s", folder.name);
     gs_store_close(open_store(&no_limits));
     assert_true(there(dot)); // empty as it is
-    assert_int_equal(gs_folder_put(&folder, "maps.txt", "123456789", 9), 0);
+    assert_int_equal(gs_store_folder_put(&folder, "maps.txt", "123456789", 9), 0);
     gs_store_close(open_store(&no_limits));
     assert_true(there(dot) && !there(folder.name));
-    gs_release(&folder.held); // as the kernel does for the dead
+    gs_owned_fd_close(&folder.held); // as the kernel does for the dead
     gs_store_close(open_store(&no_limits));
-    json_t *json = gs_incident_load(path(folder.name), why, sizeof why);
+    json_t *json = gs_store_load_incident(path(folder.name), why, sizeof why);
     assert_non_null(json);
     assert_false(json_boolean_value(json_object_get(json, "complete")));
     json_decref(json);
@@ -354,9 +354,9 @@ static void a_folder_that_was_given_up_is_completed_while_its_maker_lives(void *
     struct gs_folder folder;
     (void)state;
     struct gs_store *store = open_store(&no_limits);
-    assert_int_equal(gs_folder_make(store, "heap", getpid(), gs_realtime_ns(), &folder), 0);
-    assert_int_equal(gs_folder_put(&folder, "maps.txt", "123456789", 9), 0);
-    gs_folder_close(&folder);
+    assert_int_equal(gs_store_folder_make(store, "heap", getpid(), gs_clock_realtime_ns(), &folder), 0);
+    assert_int_equal(gs_store_folder_put(&folder, "maps.txt", "123456789", 9), 0);
+    gs_store_folder_close(&folder);
     assert_false(there(folder.name));
     gs_store_sweep(store);
     assert_true(there(folder.name));
@@ -369,10 +369,10 @@ static void an_empty_folder_that_was_not_published_goes(void **state)
     char dot[GS_FOLDER_NAME_MAX + 1];
     (void)state;
     struct gs_store *store = open_store(&no_limits);
-    assert_int_equal(gs_folder_make(store, "heap", getpid(), 0, &folder), 0);
+    assert_int_equal(gs_store_folder_make(store, "heap", getpid(), 0, &folder), 0);
     snprintf(dot, sizeof dot, ".%s", folder.name);
     assert_true(there(dot));
-    gs_folder_close(&folder);
+    gs_store_folder_close(&folder);
     assert_false(there(dot));
     gs_store_close(store);
 }
@@ -547,7 +547,7 @@ static void damaged_incidents_are_counted_and_not_shown(void **state)
         "{\"version\":1,\"complete\":true,\"rule\":\"a\",\"reason\":\"\",\"triggered\":\"yesterday\"}",
         "{\"version\":1,\"complete\":true,\"rule\":\"a\",\"rule\":\"b\",\"reason\":\"\",\"triggered\":\"2026-11-24T03:05:00.000Z\"}",
     };
-    struct gs_incident_list list;
+    struct gs_store_list list;
     char name[64], file[96];
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -558,10 +558,10 @@ static void damaged_incidents_are_counted_and_not_shown(void **state)
     }
     assert_int_equal(symlink("/etc", path("20261124T030700.000Z-link-1")), 0);
     incident("good", 1, 1, 10);
-    assert_int_equal(gs_incident_list(dir, &list), 0);
+    assert_int_equal(gs_store_list(dir, &list), 0);
     assert_int_equal(list.count, 1);
     assert_int_equal(list.unreadable, 9);
-    gs_incident_list_fini(&list);
+    gs_store_list_fini(&list);
 }
 
 /* ---- the culprit ---------------------------------------------------------------------------------------------------------------------- */
@@ -587,7 +587,7 @@ static void stacks_are_charged_to_the_programs_own_code(void **state)
     stack(profile, 60, (const char *[]){"malloc", "cache_put", "set", "main"}, 4);
     stack(profile, 100, (const char *[]){"load_table", "main"}, 2);
     stack(profile, -500, (const char *[]){"shrank", "main"}, 2);
-    assert_true(gs_culprit_find(profile, 0, "growth", &culprit));
+    assert_true(gs_incident_culprit_find(profile, 0, "growth", &culprit));
     assert_string_equal(culprit.function, "cache_put");
     assert_int_equal(culprit.value, 120);
     assert_true(culprit.share > 0.545 && culprit.share < 0.546); // 120 of 220
@@ -602,7 +602,7 @@ static void nothing_grown_is_nobodys_fault(void **state)
     struct gs_profile *profile = gs_profile_new();
     gs_profile_add_sample_type(profile, "inuse_space", "bytes");
     stack(profile, -5, (const char *[]){"f", "main"}, 2);
-    assert_false(gs_culprit_find(profile, 0, "growth", &culprit));
+    assert_false(gs_incident_culprit_find(profile, 0, "growth", &culprit));
     assert_null(culprit.function);
     gs_profile_free(profile);
 }
@@ -639,6 +639,6 @@ int main(void)
         cmocka_unit_test(stacks_are_charged_to_the_programs_own_code),
         cmocka_unit_test(nothing_grown_is_nobodys_fault),
     };
-    gs_memory_for_json();
+    gs_json_use_our_memory();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

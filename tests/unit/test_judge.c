@@ -85,8 +85,8 @@ static void a_share_of_an_unknown_limit_never_fires(void **state)
 {
     (void)state;
     story("{ \"name\": \"a\", \"metric\": \"rss\", \"above\": \"80%\" }");
-    gs_judge_free(s.judge);
-    s.judge = gs_judge_new(s.rules, 0);
+    gs_rules_judge_free(s.judge);
+    s.judge = gs_rules_judge_new(s.rules, 0);
     ticks(5, MiB(100000));
     assert_int_equal(s.incidents, 0);
     assert_non_null(strstr(why_not(), "unknown"));
@@ -100,13 +100,13 @@ static void a_share_of_descriptors_is_of_their_limit(void **state)
     ticks(1, 1000);
     assert_int_equal(s.incidents, 0);
     assert_string_equal(why_not(), "value 1000, fires above 80 % of the limit, which is unknown");
-    gs_judge_set_limit(s.judge, GS_OF_FILE_LIMIT, 1024);
+    gs_rules_judge_set_limit(s.judge, GS_OF_FILE_LIMIT, 1024);
     ticks(1, 819);
     assert_int_equal(s.incidents, 0);
     ticks(1, 820);
     assert_int_equal(s.incidents, 1);
     assert_string_equal(s.last.reason, "fds 820 is above 80 % of the limit (819.2 of 1024)");
-    gs_judge_set_limit(s.judge, GS_OF_FILE_LIMIT, 4096);
+    gs_rules_judge_set_limit(s.judge, GS_OF_FILE_LIMIT, 4096);
     ticks(1, 3276);
     assert_string_equal(why_not(), "cooling for 10 m");
     wait_s(600);
@@ -341,7 +341,7 @@ static void unless_above_wins_and_is_counted(void **state)
     story("{ \"name\": \"storm\", \"metric\": \"threads\", \"above\": 500, \"unless_above\": 20000 }");
     ticks(5, 20001);
     assert_int_equal(s.incidents, 0);
-    gs_judge_state(s.judge, 0, s.now_ns, &seen);
+    gs_rules_judge_state(s.judge, 0, s.now_ns, &seen);
     assert_int_equal(seen.suppressed, 1); // once, however long it lasts
     ticks(1, 20000);
     assert_int_equal(s.incidents, 1);
@@ -387,14 +387,14 @@ static void the_alarm_stands_at_the_lowest_armed_line(void **state)
     story("{ \"name\": \"a\", \"metric\": \"heap_in_use\", \"above\": \"200MiB\", \"cooldown\": \"60s\" },"
           "{ \"name\": \"b\", \"metric\": \"heap_in_use\", \"above\": \"100MiB\", \"cooldown\": \"60s\" },"
           "{ \"name\": \"c\", \"metric\": \"rss\", \"above\": \"1MiB\" }");
-    assert_int_equal(gs_judge_alarm_line(s.judge, 0), (100 << 20) + 1);
+    assert_int_equal(gs_rules_judge_alarm_line(s.judge, 0), (100 << 20) + 1);
     ticks(1, MiB(150)); // b fires, and cools down
-    assert_int_equal(gs_judge_alarm_line(s.judge, s.now_ns), (200 << 20) + 1);
+    assert_int_equal(gs_rules_judge_alarm_line(s.judge, s.now_ns), (200 << 20) + 1);
     ticks(1, MiB(250)); // a as well
-    assert_true(gs_judge_alarm_line(s.judge, s.now_ns) == UINT64_MAX);
+    assert_true(gs_rules_judge_alarm_line(s.judge, s.now_ns) == UINT64_MAX);
     wait_s(60);
     ticks(1, MiB(150)); // a was quiet; b was not since it fired: a new high of b's can wait for the tick
-    assert_int_equal(gs_judge_alarm_line(s.judge, s.now_ns), (200 << 20) + 1);
+    assert_int_equal(gs_rules_judge_alarm_line(s.judge, s.now_ns), (200 << 20) + 1);
 }
 
 static void no_alarm_is_set_below_the_present(void **state)
@@ -402,7 +402,7 @@ static void no_alarm_is_set_below_the_present(void **state)
     (void)state;
     story("{ \"name\": \"a\", \"metric\": \"heap_in_use\", \"above\": \"100MiB\", \"for\": \"60s\" }");
     ticks(1, MiB(150)); // above the line, and holding: the ticks see to it
-    assert_true(gs_judge_alarm_line(s.judge, s.now_ns) == UINT64_MAX);
+    assert_true(gs_rules_judge_alarm_line(s.judge, s.now_ns) == UINT64_MAX);
 }
 
 static void a_new_judge_takes_over_what_the_old_one_knew(void **state)
@@ -411,9 +411,9 @@ static void a_new_judge_takes_over_what_the_old_one_knew(void **state)
     story("{ \"name\": \"a\", \"metric\": \"rss\", \"above\": \"100MiB\", \"cooldown\": \"600s\" }");
     ticks(1, MiB(200));
     struct gs_judge *old = s.judge;
-    s.judge = gs_judge_new(s.rules, 512 << 20);
-    gs_judge_adopt(s.judge, old);
-    gs_judge_free(old);
+    s.judge = gs_rules_judge_new(s.rules, 512 << 20);
+    gs_rules_judge_adopt(s.judge, old);
+    gs_rules_judge_free(old);
     ticks(1, MiB(50));
     ticks(100, MiB(200));
     assert_int_equal(s.incidents, 1); // still cooling
@@ -438,7 +438,7 @@ static void an_incident_that_failed_is_no_measure(void **state)
     (void)state;
     story("{ \"name\": \"a\", \"metric\": \"rss\", \"above\": \"100MiB\", \"cooldown\": \"10s\" }");
     ticks(1, MiB(200));
-    gs_judge_incident_failed(s.judge, 0, s.now_ns);
+    gs_rules_judge_incident_failed(s.judge, 0, s.now_ns);
     ticks(9, MiB(200));
     assert_int_equal(s.incidents, 1);
     ticks(2, MiB(200));
@@ -457,10 +457,10 @@ static void a_rule_does_not_see_its_own_capture_as_usual(void **state)
     ticks(10, MiB(100));
     for (int i = 0; i < 5; i++) {
         struct gs_tick tick = {.time_ns = s.now_ns, .value = &value};
-        assert_int_equal(gs_judge_tick(s.judge, &tick, &verdict), i == 0); // busy from then on
+        assert_int_equal(gs_rules_judge_tick(s.judge, &tick, &verdict), i == 0); // busy from then on
         s.now_ns += GS_NS_PER_S;
     }
-    gs_judge_incident_over(s.judge, 0, s.now_ns);
+    gs_rules_judge_incident_over(s.judge, 0, s.now_ns);
     ticks(1, MiB(160)); // the tick that fired was kept: (9 × 100 + 200) / 10 = 110, and 50 more are 160: not yet
     assert_int_equal(s.incidents, 0);
     ticks(1, MiB(167)); // (8 × 100 + 200 + 160) / 10 = 116
@@ -606,11 +606,11 @@ static void unless_below_holds_back_and_a_missing_figure_does_not(void **state)
     struct gs_verdict verdict;
     story("{ \"name\": \"a\", \"metric\": \"threads\", \"above\": 400, \"unless\": { \"metric\": \"cpu\", \"below\": \"5%\" } }");
     struct gs_tick tick = {.time_ns = 0, .value = values};
-    assert_int_equal(gs_judge_tick(s.judge, &tick, &verdict), 0);
+    assert_int_equal(gs_rules_judge_tick(s.judge, &tick, &verdict), 0);
     assert_string_equal(why_not(), "held back: cpu is 3 % (unless)");
     values[1] = NAN;
     tick.time_ns = GS_NS_PER_S;
-    assert_int_equal(gs_judge_tick(s.judge, &tick, &verdict), 1);
+    assert_int_equal(gs_rules_judge_tick(s.judge, &tick, &verdict), 1);
 }
 
 /* The window of the old rules is that of the new ones, though the rise is another. */
@@ -625,8 +625,8 @@ static void a_new_judge_takes_over_windows(void **state)
     s.rules = NULL;
     s.judge = NULL;
     story("{ \"name\": \"a\", \"metric\": \"rss\", \"jitter\": { \"rise\": \"10%\", \"over\": 10 } }");
-    gs_judge_adopt(s.judge, old);
-    gs_judge_free(old);
+    gs_rules_judge_adopt(s.judge, old);
+    gs_rules_judge_free(old);
     gs_rules_free(old_rules);
     s.now_ns = now_ns;
     ticks(1, MiB(111));
@@ -678,6 +678,6 @@ int main(void)
         cmocka_unit_test(unless_below_holds_back_and_a_missing_figure_does_not),
         cmocka_unit_test(a_new_judge_takes_over_windows),
     };
-    gs_memory_for_json();
+    gs_json_use_our_memory();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

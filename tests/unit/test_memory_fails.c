@@ -101,7 +101,7 @@ static void rules_are_taken_whole_or_refused(void **state)
 
 static char dir[FRESH_DIR];
 static struct gs_store *store;
-static struct gs_incident_scene scene;
+static struct gs_incident_context scene;
 
 static int set_the_scene(void **state)
 {
@@ -112,9 +112,9 @@ static int set_the_scene(void **state)
     scene.rules = gs_rules_read(text, strlen(text), "rules.json", &errors);
     struct gs_history *history = gs_history_new(scene.rules->metric, 1, GS_NS_PER_S);
     scene.history = history;
-    gs_history_add(history, gs_realtime_ns(), (const double[]){1e6});
+    gs_history_add(history, gs_clock_realtime_ns(), (const double[]){1e6});
     uintptr_t frames[] = {(uintptr_t)set_the_scene + 8, (uintptr_t)a_document_is_read_whole_or_not_at_all + 4};
-    gs_stack_count_alloc(gs_stack_intern(frames, 2, false, 0), (uint64_t)100 << GS_OBJECT_SHIFT, 100 << 20);
+    gs_heap_stack_count_alloc(gs_heap_stack_intern(frames, 2, false, 0), (uint64_t)100 << GS_OBJECT_SHIFT, 100 << 20);
     return store && history ? 0 : -1;
 }
 
@@ -128,8 +128,8 @@ static int clear_the_scene(void **state)
 
 static int capture(char path[PATH_MAX])
 {
-    const struct gs_incident_facts facts = {.rule = "a", .why = "w", .metric = "rss", .condition = "above", .reason = "r", .value = 1,
-                                            .line = 1, .capture = GS_HEAP | GS_THREADCREATE, .triggered_ns = gs_realtime_ns()};
+    const struct gs_incident_trigger facts = {.rule = "a", .why = "w", .metric = "rss", .condition = "above", .reason = "r", .value = 1,
+                                            .line = 1, .capture = GS_HEAP | GS_THREADCREATE, .triggered_ns = gs_clock_realtime_ns()};
     struct gs_incident *incident;
     int error = gs_incident_begin(store, &facts, &scene, &incident);
     return error ? error : gs_incident_end(incident, path);
@@ -138,7 +138,7 @@ static int capture(char path[PATH_MAX])
 static json_t *index_of(const char *path)
 {
     char why[256];
-    json_t *json = gs_incident_load(path, why, sizeof why);
+    json_t *json = gs_store_load_incident(path, why, sizeof why);
     if (!json)
         fail_msg("%s: %s", path, why);
     return json;
@@ -186,9 +186,9 @@ static void what_was_written_of_a_box_can_be_read(void **state)
         gs_box_close(box);
         box = gs_box_open(store);
         gs_box_write(box, &scene, 0, GS_BOX_TICK);
-        gs_live_name((int)getpid(), name);
+        gs_store_live_name((int)getpid(), name);
         snprintf(path, sizeof path, "%s/.live/%s.box", dir, name);
-        assert_int_equal(gs_read_file(AT_FDCWD, path, 64 << 20, &bytes, &length), 0);
+        assert_int_equal(gs_file_read(AT_FDCWD, path, 64 << 20, &bytes, &length), 0);
         failing_memory_arm(n, 1);
         struct gs_box_contents *contents = gs_box_read(bytes, length, why, sizeof why);
         failed |= failing_memory_disarm();
@@ -200,7 +200,7 @@ static void what_was_written_of_a_box_can_be_read(void **state)
 
 int main(void)
 {
-    gs_memory_for_json();
+    gs_json_use_our_memory();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_document_is_read_whole_or_not_at_all),
         cmocka_unit_test(a_text_whose_end_finds_no_room_is_not_run_over),

@@ -32,10 +32,10 @@ static void the_table_is_the_designs(void **state)
         {"major_faults", GS_PER_SECOND, GS_OF_NOTHING},
         {"memory_pressure", GS_PERCENT, GS_OF_NOTHING},
     };
-    assert_int_equal(gs_metric_count(), COUNT_OF(design));
-    assert_null(gs_metrics[gs_metric_count()].name);
+    assert_int_equal(gs_metrics_count(), COUNT_OF(design));
+    assert_null(gs_metrics[gs_metrics_count()].name);
     for (size_t i = 0; i < COUNT_OF(design); i++) {
-        const struct gs_metric *metric = gs_metric_find(design[i].name);
+        const struct gs_metric *metric = gs_metrics_find(design[i].name);
         assert_ptr_equal(metric, &gs_metrics[i]);
         assert_int_equal(metric->unit, design[i].unit);
         assert_int_equal(metric->share, design[i].share);
@@ -53,13 +53,13 @@ static void gauges_are_found_by_well_formed_names_only(void **state)
         "gauge:a b", "gauge:a:b", "gauge:\xc3\xa4", "gauge:01234567890123456789012345678901234567890",
         "RSS",       "rss ",      "gauges:a"};
     for (size_t i = 0; i < COUNT_OF(good); i++) {
-        const struct gs_metric *metric = gs_metric_find(good[i]);
+        const struct gs_metric *metric = gs_metrics_find(good[i]);
         assert_non_null(metric);
         assert_int_equal(metric->unit, GS_COUNT);
         assert_int_equal(metric->share, GS_OF_NOTHING);
     }
     for (size_t i = 0; i < COUNT_OF(bad); i++)
-        assert_null(gs_metric_find(bad[i]));
+        assert_null(gs_metrics_find(bad[i]));
 }
 
 /* A process of 5 threads that has used TICKS of CPU time, a third of them in the kernel, and waited FAULTS
@@ -81,51 +81,51 @@ static void a_pod_is_read(void **state)
 {
     (void)state;
     static const char *const names[] = {"rss", "fds", "memory_pressure", "cpu", "major_faults"};
-    struct gs_watch *watch = gs_watch_new(names, COUNT_OF(names), FIXTURE("pod-v2"));
+    struct gs_metric_set *watch = gs_metrics_set_new(names, COUNT_OF(names), FIXTURE("pod-v2"));
     double value[COUNT_OF(names)];
-    assert_int_equal(gs_watch_count(watch), COUNT_OF(names));
-    gs_watch_read(watch, SECONDS(1), value);
+    assert_int_equal(gs_metrics_set_count(watch), COUNT_OF(names));
+    gs_metrics_set_read(watch, SECONDS(1), value);
     for (size_t i = 0; i < COUNT_OF(names); i++) {
-        assert_string_equal(gs_watch_name(watch, i), names[i]);
-        assert_null(gs_watch_unavailable(watch, i));
+        assert_string_equal(gs_metrics_set_name(watch, i), names[i]);
+        assert_null(gs_metrics_set_unavailable(watch, i));
     }
     assert_about(value[0], 25600.0 * (double)sysconf(_SC_PAGESIZE));
     assert_about(value[1], 5);
     assert_about(value[2], 12.34);
     assert_true(isnan(value[3]) && isnan(value[4]));
-    gs_watch_read(watch, SECONDS(2), value);
+    gs_metrics_set_read(watch, SECONDS(2), value);
     assert_true(value[3] == 0 && value[4] == 0);
-    gs_watch_free(watch);
+    gs_metrics_set_free(watch);
 }
 
 static void what_a_machine_cannot_give_has_a_reason_from_the_start(void **state)
 {
     (void)state;
     static const char *const names[] = {"rss", "threads", "fds", "memory_pressure", "cpu", "no_such_metric"};
-    struct gs_watch *watch = gs_watch_new(names, COUNT_OF(names), FIXTURE("bare"));
-    assert_null(gs_watch_unavailable(watch, 0));
-    assert_non_null(strstr(gs_watch_unavailable(watch, 1), "bare/proc/self/task: No such file or directory"));
-    assert_non_null(strstr(gs_watch_unavailable(watch, 2), "bare/proc/self/fd: No such file or directory"));
-    assert_non_null(strstr(gs_watch_unavailable(watch, 3), "no pressure figures (PSI) in this kernel"));
-    assert_non_null(strstr(gs_watch_unavailable(watch, 4), "bare/proc/self/stat: No such file or directory"));
-    assert_string_equal(gs_watch_unavailable(watch, 5), "there is no such metric");
+    struct gs_metric_set *watch = gs_metrics_set_new(names, COUNT_OF(names), FIXTURE("bare"));
+    assert_null(gs_metrics_set_unavailable(watch, 0));
+    assert_non_null(strstr(gs_metrics_set_unavailable(watch, 1), "bare/proc/self/task: No such file or directory"));
+    assert_non_null(strstr(gs_metrics_set_unavailable(watch, 2), "bare/proc/self/fd: No such file or directory"));
+    assert_non_null(strstr(gs_metrics_set_unavailable(watch, 3), "no pressure figures (PSI) in this kernel"));
+    assert_non_null(strstr(gs_metrics_set_unavailable(watch, 4), "bare/proc/self/stat: No such file or directory"));
+    assert_string_equal(gs_metrics_set_unavailable(watch, 5), "there is no such metric");
     double value[COUNT_OF(names)];
-    gs_watch_read(watch, SECONDS(1), value);
+    gs_metrics_set_read(watch, SECONDS(1), value);
     assert_about(value[0], 250.0 * (double)sysconf(_SC_PAGESIZE));
     for (size_t i = 1; i < COUNT_OF(names); i++)
         assert_true(isnan(value[i]));
-    gs_watch_free(watch);
+    gs_metrics_set_free(watch);
 }
 
 static void a_watch_of_nothing_is_harmless(void **state)
 {
     (void)state;
-    struct gs_watch *watch = gs_watch_new(NULL, 0, "");
-    assert_int_equal(gs_watch_count(watch), 0);
-    gs_watch_read(watch, SECONDS(1), NULL);
-    gs_watch_free(watch);
-    gs_watch_free(NULL);
-    assert_null(gs_watch_new(NULL, SIZE_MAX / 4, "")); // more bytes than can be counted
+    struct gs_metric_set *watch = gs_metrics_set_new(NULL, 0, "");
+    assert_int_equal(gs_metrics_set_count(watch), 0);
+    gs_metrics_set_read(watch, SECONDS(1), NULL);
+    gs_metrics_set_free(watch);
+    gs_metrics_set_free(NULL);
+    assert_null(gs_metrics_set_new(NULL, SIZE_MAX / 4, "")); // more bytes than can be counted
 }
 
 /* ---- odd files ----------------------------------------------------------------------------------------- */
@@ -137,19 +137,19 @@ static void odd_then_good(const char *metric, const char *path, const char *cons
 {
     struct machine_dir m = machine_new();
     machine_put(&m, path, good);
-    struct gs_watch *watch = watch_one(metric, m.root);
+    struct gs_metric_set *watch = watch_one(metric, m.root);
     double second = 1;
     (void)read_one(watch, 0); // what a rate begins with
     for (size_t i = 0; i < count; i++, second += 2) {
         machine_put(&m, path, good);
         assert_about(read_one(watch, second), expected);
-        assert_null(gs_watch_unavailable(watch, 0));
+        assert_null(gs_metrics_set_unavailable(watch, 0));
         machine_put(&m, path, odd[i]);
         assert_missing(watch, second + 1, path);
     }
     machine_put(&m, path, good);
     assert_about(read_one(watch, second), expected);
-    gs_watch_free(watch);
+    gs_metrics_set_free(watch);
     machine_drop(&m);
 }
 
@@ -217,16 +217,16 @@ static void a_file_of_the_wrong_kind_is_a_reason(void **state)
     assert_int_equal(mkfifo(path, 0600), 0);
     machine_put(&m, "/proc/self/fd", "a file");
     machine_put(&m, "/proc/self/task", "a file");
-    struct gs_watch *rss = watch_one("rss", m.root), *faults = watch_one("major_faults", m.root),
+    struct gs_metric_set *rss = watch_one("rss", m.root), *faults = watch_one("major_faults", m.root),
                     *threads = watch_one("threads", m.root), *fds = watch_one("fds", m.root);
     assert_missing(rss, 1, "Is a directory");
     assert_missing(faults, 1, "Illegal seek");
     assert_missing(threads, 1, "is not as expected");
     assert_missing(fds, 1, "is not a directory");
-    gs_watch_free(rss);
-    gs_watch_free(faults);
-    gs_watch_free(threads);
-    gs_watch_free(fds);
+    gs_metrics_set_free(rss);
+    gs_metrics_set_free(faults);
+    gs_metrics_set_free(threads);
+    gs_metrics_set_free(fds);
     machine_drop(&m);
 }
 
@@ -240,9 +240,9 @@ static void pressure_comes_from_the_machine_when_the_group_refuses(void **state)
     machine_put_group(&m, "0::/a\n");
     machine_path(&m, "/cg/a/memory.pressure/x", path, sizeof path);
     machine_put(&m, "/proc/pressure/memory", "some avg10=7.50 avg60=0.00 avg300=0.00 total=1\n");
-    struct gs_watch *watch = watch_one("memory_pressure", m.root);
+    struct gs_metric_set *watch = watch_one("memory_pressure", m.root);
     assert_about(read_one(watch, 1), 7.5);
-    gs_watch_free(watch);
+    gs_metrics_set_free(watch);
     machine_drop(&m);
 }
 
@@ -260,7 +260,7 @@ static void cpu_is_a_share_of_the_smallest_quota(void **state)
     machine_put(&m, "/cg/a/cpu.max", "25000 100000\n");
     machine_put(&m, "/cg/cpu.max", "max 100000\n");
     put_stat(&m, 444, 0);
-    struct gs_watch *watch = watch_one("cpu", m.root);
+    struct gs_metric_set *watch = watch_one("cpu", m.root);
     assert_missing(watch, 1, NULL); // the first tick is early, not unavailable
     put_stat(&m, 449, 0);
     assert_about(read_one(watch, 3), 10);
@@ -270,7 +270,7 @@ static void cpu_is_a_share_of_the_smallest_quota(void **state)
     machine_put(&m, "/cg/a/cpu.max", "max 100000\n"); // half a CPU is left
     put_stat(&m, 509, 0);
     assert_about(read_one(watch, 33), 2);
-    gs_watch_free(watch);
+    gs_metrics_set_free(watch);
     machine_drop(&m);
 }
 
@@ -288,11 +288,11 @@ static void cpu_knows_quotas_of_version_1(void **state)
     machine_put(&m, "/cpu/cpu.cfs_quota_us", "0\n");
     machine_put(&m, "/cpu/cpu.cfs_period_us", "100000\n");
     put_stat(&m, 100, 0);
-    struct gs_watch *watch = watch_one("cpu", m.root);
+    struct gs_metric_set *watch = watch_one("cpu", m.root);
     assert_missing(watch, 1, NULL);
     put_stat(&m, 104, 0);
     assert_about(read_one(watch, 2), 20);
-    gs_watch_free(watch);
+    gs_metrics_set_free(watch);
     machine_drop(&m);
 }
 
@@ -305,7 +305,7 @@ static void cpu_is_a_share_of_the_affinity(void **state)
     CPU_ZERO(&some);
     struct machine_dir m = machine_new();
     put_stat(&m, 1000, 0);
-    struct gs_watch *watch = watch_one("cpu", m.root);
+    struct gs_metric_set *watch = watch_one("cpu", m.root);
     assert_missing(watch, 0, NULL);
     int wanted = CPU_COUNT(&all) > 1 ? 2 : 1;
     int tick = 1;
@@ -319,7 +319,7 @@ static void cpu_is_a_share_of_the_affinity(void **state)
         tick++;
     }
     assert_int_equal(sched_setaffinity(0, sizeof all, &all), 0);
-    gs_watch_free(watch);
+    gs_metrics_set_free(watch);
     machine_drop(&m);
 }
 
@@ -336,7 +336,7 @@ static void cpu_of_a_crowd_is_read_less_often(void **state)
         machine_put(&m, path, "");
     }
     put_stat(&m, 0, 0);
-    struct gs_watch *watch = watch_one("cpu", m.root);
+    struct gs_metric_set *watch = watch_one("cpu", m.root);
     assert_missing(watch, 1, NULL);
     put_stat(&m, 10, 0);
     assert_about(read_one(watch, 2), 20); // 100 ms in a second of half a CPU
@@ -345,7 +345,7 @@ static void cpu_of_a_crowd_is_read_less_often(void **state)
     assert_about(read_one(watch, 7), 20); // 500 ms in five seconds
     put_stat(&m, 85, 0);
     assert_about(read_one(watch, 12), 10);
-    gs_watch_free(watch);
+    gs_metrics_set_free(watch);
     machine_drop(&m);
 }
 
@@ -356,7 +356,7 @@ static void major_faults_are_counted_per_second(void **state)
     (void)state;
     struct machine_dir m = machine_new();
     put_stat(&m, 0, 901);
-    struct gs_watch *watch = watch_one("major_faults", m.root);
+    struct gs_metric_set *watch = watch_one("major_faults", m.root);
     assert_missing(watch, 10, NULL);
     put_stat(&m, 0, 1001);
     assert_about(read_one(watch, 14), 25);
@@ -365,7 +365,7 @@ static void major_faults_are_counted_per_second(void **state)
     put_stat(&m, 0, 8);
     assert_about(read_one(watch, 16), 5);
     assert_missing(watch, 12, NULL); // a clock that goes back has nothing to divide by
-    gs_watch_free(watch);
+    gs_metrics_set_free(watch);
     machine_drop(&m);
 }
 
@@ -376,7 +376,7 @@ static void a_tick_right_after_another_repeats_the_rate(void **state)
     (void)state;
     struct machine_dir m = machine_new();
     put_stat(&m, 0, 0);
-    struct gs_watch *watch = watch_one("major_faults", m.root);
+    struct gs_metric_set *watch = watch_one("major_faults", m.root);
     assert_missing(watch, 1, NULL);
     assert_missing(watch, 1.005, NULL);
     put_stat(&m, 0, 3);
@@ -386,7 +386,7 @@ static void a_tick_right_after_another_repeats_the_rate(void **state)
     assert_about(read_one(watch, 2), 3); // no time at all
     put_stat(&m, 0, 5);
     assert_about(read_one(watch, 3), 2);
-    gs_watch_free(watch);
+    gs_metrics_set_free(watch);
     machine_drop(&m);
 }
 
@@ -402,7 +402,7 @@ static void many_descriptors_are_counted_rarely(void **state)
         snprintf(path, sizeof path, "/proc/self/fd/%d", i);
         machine_put(&m, path, "");
     }
-    struct gs_watch *watch = watch_one("fds", m.root);
+    struct gs_metric_set *watch = watch_one("fds", m.root);
     assert_about(read_one(watch, 1), 3);
     for (int i = 3; i < 1500; i++) {
         snprintf(path, sizeof path, "/proc/self/fd/%d", i);
@@ -412,7 +412,7 @@ static void many_descriptors_are_counted_rarely(void **state)
     machine_remove(&m, "/proc/self/fd/7");
     assert_about(read_one(watch, 3), 1500);
     assert_about(read_one(watch, 12), 1499);
-    gs_watch_free(watch);
+    gs_metrics_set_free(watch);
     machine_drop(&m);
 }
 

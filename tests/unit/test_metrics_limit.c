@@ -12,7 +12,7 @@
 static void assert_limit(const char *root, double bytes, const char *where)
 {
     char from[256] = "?";
-    assert_true((double)gs_memory_limit(root, from, sizeof from) == bytes);
+    assert_true((double)gs_metrics_memory_limit(root, from, sizeof from) == bytes);
     assert_string_equal(from, where);
 }
 
@@ -52,9 +52,9 @@ static void without_groups_the_machine_is_the_limit(void **state)
     assert_limit(FIXTURE("bare"), 2000 * MIB, "machine memory");
     assert_limit(FIXTURE("no-such-machine"), 0, "");
     char small[8];
-    assert_true(gs_memory_limit(FIXTURE("bare"), small, sizeof small) > 0);
+    assert_true(gs_metrics_memory_limit(FIXTURE("bare"), small, sizeof small) > 0);
     assert_string_equal(small, "machine");
-    assert_true(gs_memory_limit(FIXTURE("bare"), NULL, 0) > 0);
+    assert_true(gs_metrics_memory_limit(FIXTURE("bare"), NULL, 0) > 0);
 }
 
 static void figures_that_are_no_limit_are_passed_over(void **state)
@@ -120,14 +120,14 @@ static void mountinfo_and_cgroup_may_be_cut_anywhere(void **state)
     for (int length = 0; length < (int)sizeof mounts - 1; length++) {
         snprintf(cut, sizeof cut, "%.*s", length, mounts);
         machine_put(&m, "/proc/self/mountinfo", cut);
-        uint64_t limit = gs_memory_limit(m.root, NULL, 0);
+        uint64_t limit = gs_metrics_memory_limit(m.root, NULL, 0);
         assert_true(limit == (uint64_t)MIB || limit == 8192);
     }
     machine_put(&m, "/proc/self/mountinfo", mounts);
     for (int length = 0; length < (int)sizeof group - 1; length++) {
         snprintf(cut, sizeof cut, "%.*s", length, group);
         machine_put(&m, "/proc/self/cgroup", cut);
-        uint64_t limit = gs_memory_limit(m.root, NULL, 0);
+        uint64_t limit = gs_metrics_memory_limit(m.root, NULL, 0);
         assert_true(limit == (uint64_t)MIB || limit == 8192 || limit == 12288);
     }
     machine_drop(&m);

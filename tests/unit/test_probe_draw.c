@@ -25,16 +25,16 @@ static void weights_are_those_of_the_formula(void **state)
             if (size == 0)
                 continue;
             double exact = -1.0 / expm1(-(double)size / (double)distances[d]);
-            assert_close(gs_sample_weight(size, distances[d]), exact, 1e-8);
+            assert_close(gs_heap_sample_weight(size, distances[d]), exact, 1e-8);
         }
-    assert_true(gs_sample_weight(1ull << 40, 512) == 1.0);
+    assert_true(gs_heap_sample_weight(1ull << 40, 512) == 1.0);
 }
 
 /* By hand: 512 KiB sampled every 512 KiB stands for 1/(1 - 1/e) = 1.5819767 allocations. */
 static void a_block_of_the_distance_stands_for_1_58_blocks(void **state)
 {
     (void)state;
-    assert_close(gs_sample_weight(524288, 524288), 1.5819767068693265, 1e-9);
+    assert_close(gs_heap_sample_weight(524288, 524288), 1.5819767068693265, 1e-9);
 }
 
 /* The inverse of the distribution: bits of all ones are u = 1, so the gap is the least there is; half of all draws lie
@@ -46,9 +46,9 @@ static void gaps_are_exponential(void **state)
     uint64_t random = 42;
     double sum = 0;
     int below_median = 0, above_three = 0;
-    assert_int_equal(gs_draw_gap(UINT64_MAX, DISTANCE), 1);
+    assert_int_equal(gs_heap_draw_gap(UINT64_MAX, DISTANCE), 1);
     for (int i = 0; i < DRAWS; i++) {
-        double gap = (double)gs_draw_gap(gs_random(&random), DISTANCE);
+        double gap = (double)gs_heap_draw_gap(gs_heap_random(&random), DISTANCE);
         assert_true(gap >= 1);
         sum += gap;
         below_median += gap < DISTANCE * 0.693147;
@@ -63,7 +63,7 @@ static void gaps_are_exponential(void **state)
 static void the_longest_gap_is_finite(void **state)
 {
     (void)state;
-    assert_int_equal(gs_draw_gap(0, 1 << 20), 38521328);
+    assert_int_equal(gs_heap_draw_gap(0, 1 << 20), 38521328);
 }
 
 int main(void)

@@ -31,18 +31,18 @@ static const char *records(void)
 
 static void add(uintptr_t start, uintptr_t end, uint32_t stack)
 {
-    gs_mapped_add(start * PAGE, end * PAGE, stack);
+    gs_heap_mapped_add(start * PAGE, end * PAGE, stack);
 }
 
 static void take(uintptr_t start, uintptr_t end)
 {
-    gs_mapped_forget(start * PAGE, end * PAGE);
+    gs_heap_mapped_forget(start * PAGE, end * PAGE);
 }
 
 static int nothing_mapped(void **state)
 {
     (void)state;
-    gs_mapped_forget(0, UINTPTR_MAX);
+    gs_heap_mapped_forget(0, UINTPTR_MAX);
     return *records() != 0;
 }
 
@@ -101,10 +101,10 @@ static void the_stack_of_an_address_is_known(void **state)
     uint32_t stack = 0;
     (void)state;
     add(100, 200, 5);
-    assert_true(gs_mapped_stack(199 * PAGE, &stack));
+    assert_true(gs_heap_mapped_stack(199 * PAGE, &stack));
     assert_int_equal(stack, 5);
-    assert_false(gs_mapped_stack(200 * PAGE, &stack));
-    assert_false(gs_mapped_stack(99 * PAGE, &stack));
+    assert_false(gs_heap_mapped_stack(200 * PAGE, &stack));
+    assert_false(gs_heap_mapped_stack(99 * PAGE, &stack));
 }
 
 static void a_full_table_counts_what_it_drops(void **state)
@@ -160,13 +160,13 @@ static void the_heap_is_known_after_it_was_freed(void **state)
 {
     (void)state;
     const uintptr_t here = 0x7f1234567890, next_door = here + 64, far = here + (4 << 20);
-    gs_place_note((void *)here);
-    gs_place_note((void *)next_door);
-    gs_place_note((void *)far);
+    gs_heap_regions_add((void *)here);
+    gs_heap_regions_add((void *)next_door);
+    gs_heap_regions_add((void *)far);
     assert_true(is_known(here));
     assert_false(is_known(next_door)); // one of each 2 MiB will do
     assert_true(is_known(far));
-    gs_mapped_add(here & ~4095ul, (here & ~4095ul) + (1 << 20), 1); // now something else is there
+    gs_heap_mapped_add(here & ~4095ul, (here & ~4095ul) + (1 << 20), 1); // now something else is there
     assert_false(is_known(here));
     assert_true(is_known(far));
 }
@@ -176,9 +176,9 @@ static void a_live_sample_is_a_place_of_the_heap(void **state)
     (void)state;
     static char block[64];
     struct gs_live sample = {.stack = 1, .bytes = 64};
-    assert_true(gs_live_insert(block, &sample));
+    assert_true(gs_heap_live_insert(block, &sample));
     assert_true(is_known((uintptr_t)block));
-    assert_true(gs_live_take(block, &sample));
+    assert_true(gs_heap_live_take(block, &sample));
     assert_false(is_known((uintptr_t)block));
 }
 

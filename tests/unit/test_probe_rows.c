@@ -66,7 +66,7 @@ static void walk_from(uintptr_t pc, unsigned *seed)
                                      .bp_known = true,
                                      .bx_known = true};
     bool cut;
-    assert_in_range(gs_walk(&registers, &reach, frames, GS_DEPTH_MAX, &cut), 1, GS_DEPTH_MAX);
+    assert_in_range(gs_unwind_walk(&registers, &reach, frames, GS_DEPTH_MAX, &cut), 1, GS_DEPTH_MAX);
 }
 
 enum { DAMAGE_MAX = 64 };
@@ -96,11 +96,11 @@ static void round_of(uint8_t *from, size_t length, int count, uintptr_t pc, unsi
         damage[i].was = *damage[i].at;
         *damage[i].at = bad_byte(seed);
     }
-    gs_walk_close_cache();
-    gs_walk_open_cache(); // nothing of the round before
+    gs_unwind_walk_close_cache();
+    gs_unwind_walk_open_cache(); // nothing of the round before
     for (int i = 0; i < 64; i++) {
         uintptr_t at = pc + (unsigned)rand_r(seed) % code;
-        struct gs_row row = gs_row_compile(at);
+        struct gs_row row = gs_unwind_row_compile(at);
         assert_in_range(row.kind, GS_ROW_NONE, GS_ROW_STRANGE);
         if (i % 8 == 0)
             walk_from(at, seed);
@@ -144,13 +144,13 @@ static void damage_is_seen(void **state)
 {
     (void)state;
     uintptr_t pc = (uintptr_t)qsort + 1;
-    struct gs_row before = gs_row_compile(pc);
+    struct gs_row before = gs_unwind_row_compile(pc);
     assert_int_not_equal(before.kind, GS_ROW_NONE);
     uint8_t was = *tables.hdr;
     *tables.hdr = 0; // a version that we do not know
-    assert_int_equal(gs_row_compile(pc).kind, GS_ROW_NONE);
+    assert_int_equal(gs_unwind_row_compile(pc).kind, GS_ROW_NONE);
     *tables.hdr = was;
-    struct gs_row after = gs_row_compile(pc);
+    struct gs_row after = gs_unwind_row_compile(pc);
     assert_memory_equal(&before, &after, sizeof before);
 }
 
@@ -161,7 +161,7 @@ static void a_copy_says_the_same(void **state)
     (void)state;
     unsigned asked = 0, said_nothing = 0;
     for (uintptr_t pc = tables.code; pc < tables.code_end; pc += 61) {
-        struct gs_row in_place = gs_row_compile(pc), copied = gs_row_compile_unsure(pc);
+        struct gs_row in_place = gs_unwind_row_compile(pc), copied = gs_unwind_row_compile_unsure(pc);
         asked++;
         if (copied.kind == GS_ROW_STRANGE && in_place.kind != GS_ROW_STRANGE)
             said_nothing++;
@@ -182,8 +182,8 @@ __attribute__((noinline)) static bool walks_to_the_end(void)
     struct gs_reach reach;
     uintptr_t frames[GS_DEPTH_MAX];
     bool cut;
-    gs_reach_own_stack(&reach, caller.sp);
-    gs_walk(&registers, &reach, frames, GS_DEPTH_MAX, &cut);
+    gs_unwind_reach_own_stack(&reach, caller.sp);
+    gs_unwind_walk(&registers, &reach, frames, GS_DEPTH_MAX, &cut);
     return !cut;
 }
 
@@ -215,11 +215,11 @@ static _Atomic bool is_closing, may_open;
 
 static void *close_slowly(void *unused)
 {
-    gs_walk_close_cache();
+    gs_unwind_walk_close_cache();
     is_closing = true;
     while (!may_open)
         sched_yield();
-    gs_walk_open_cache();
+    gs_unwind_walk_open_cache();
     return unused;
 }
 
@@ -232,7 +232,7 @@ static int in_a_child(bool expected, bool closes_itself)
         gs_probe_after_fork();
         bool right = rows_are_kept() == expected;
         if (closes_itself)
-            gs_walk_open_cache();
+            gs_unwind_walk_open_cache();
         _exit(right && rows_are_kept() ? 0 : 1);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -253,9 +253,9 @@ static void a_child_keeps_rows_whatever_its_parent_was_closing(void **state)
     may_open = true;
     pthread_join(thread, NULL);
     assert_true(rows_are_kept());
-    gs_walk_close_cache();
+    gs_unwind_walk_close_cache();
     assert_int_equal(in_a_child(false, true), 0);
-    gs_walk_open_cache();
+    gs_unwind_walk_open_cache();
     assert_true(rows_are_kept());
 }
 

@@ -25,7 +25,7 @@ static void watch_every(uint64_t bytes)
     gs_probe_start(&settings);
     static uint64_t seed; // the same draws in every run
     uint64_t random = ++seed * 0x9e3779b97f4a7c15u;
-    gs_thread = (struct gs_thread){.ready = true, .distance = bytes, .countdown = gs_draw_gap(gs_random(&random), bytes)};
+    gs_thread = (struct gs_thread){.ready = true, .distance = bytes, .countdown = gs_heap_draw_gap(gs_heap_random(&random), bytes)};
     gs_thread.random = random;
 }
 
@@ -103,11 +103,11 @@ static void freeing_null_takes_nothing_out(void **state)
     uintptr_t at = 16;
     while (gs_filter_index((void *)at) != gs_filter_index(NULL))
         at += 16;
-    assert_true(gs_live_insert((void *)at, &live));
+    assert_true(gs_heap_live_insert((void *)at, &live));
     assert_true(gs_maybe_sampled(NULL));
-    assert_false(gs_live_take(NULL, &taken));
+    assert_false(gs_heap_live_take(NULL, &taken));
     assert_true(gs_maybe_sampled((void *)at));
-    assert_true(gs_live_take((void *)at, &taken));
+    assert_true(gs_heap_live_take((void *)at, &taken));
     assert_int_equal(taken.bytes, 100);
     assert_false(gs_maybe_sampled(NULL));
 }
@@ -191,10 +191,10 @@ static void a_full_table_refuses(void **state)
     static bool in[BLOCKS];
     int refused = 0;
     for (int i = 0; i < BLOCKS; i++)
-        refused += !(in[i] = gs_live_insert(&block[i * 16], &live));
+        refused += !(in[i] = gs_heap_live_insert(&block[i * 16], &live));
     assert_true(refused > 0 && refused < BLOCKS);
     for (int i = 0; i < BLOCKS; i++)
-        assert_int_equal(gs_live_take(&block[i * 16], &taken), in[i]);
+        assert_int_equal(gs_heap_live_take(&block[i * 16], &taken), in[i]);
 }
 
 /* The watcher sleeps for a minute; the line is crossed; it wakes for the alarm, once. */
@@ -260,7 +260,7 @@ __attribute__((noinline)) static void malloc_returns(void *ptr, size_t size)
 {
     struct gs_caller caller = GS_CALLER();
     if (gs_due(size))
-        gs_sampler_record(ptr, size, gs_sampler_begin(size), caller);
+        gs_heap_sampler_record(ptr, size, gs_heap_sampler_begin(size), caller);
 }
 
 /* A pool: its chunk of 100 MiB comes from malloc, and its first block of 1 MiB begins where the chunk does. Each is counted, and
@@ -281,7 +281,7 @@ static void a_noted_block_may_lie_where_mallocs_does(void **state)
         assert_int_equal(gs_probe_heap_in_use() - before, 100 * MIB);
     }
     gs_probe_note_alloc(chunk, MIB);
-    gs_sampler_forget(chunk); // the pool is destroyed with its block out
+    gs_heap_sampler_forget(chunk); // the pool is destroyed with its block out
     assert_int_equal(gs_probe_heap_in_use() - before, MIB);
     gs_probe_note_free(chunk);
     assert_int_equal(gs_probe_heap_in_use() - before, 0);

@@ -57,8 +57,8 @@ static void the_hosts_handler_stays_whenever_it_comes(void **state)
     int late = 0;
     for (int n = 0; !late; n++) {
         calls_left = n;
-        if (gs_signal_borrow())
-            gs_signal_give_back();
+        if (gs_threads_signal_borrow())
+            gs_threads_signal_give_back();
         late = calls_left >= 0; // it never came: every moment was tried
         calls_left = -1;
         if (late)
@@ -78,10 +78,10 @@ static void the_hosts_signal_is_passed_on(void **state)
     calls_left = 1;
     raise_before = 2;
     received = 0;
-    gs_signal_borrow();
+    gs_threads_signal_borrow();
     assert_true(calls_left < 0 && raise_before < 0);
     assert_int_equal(received, 1);
-    gs_signal_give_back();
+    gs_threads_signal_give_back();
     assert_true(handler_of(SIGURG) == on_urgent);
     set_default(SIGURG);
 }
@@ -94,10 +94,10 @@ static _Atomic bool over;
 static void *borrow_for_ever(void *unused)
 {
     while (!over) {
-        if (!gs_signal_borrow())
+        if (!gs_threads_signal_borrow())
             refused++;
         else
-            gs_signal_give_back();
+            gs_threads_signal_give_back();
     }
     return unused;
 }
@@ -108,18 +108,18 @@ static void two_who_borrow_at_once_both_get_it(void **state)
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, borrow_for_ever, NULL), 0);
     for (int i = 0; i < 200000; i++) {
-        if (!gs_signal_borrow())
+        if (!gs_threads_signal_borrow())
             refused++;
         else
-            gs_signal_give_back();
+            gs_threads_signal_give_back();
     }
     over = true;
     pthread_join(thread, NULL);
     assert_int_equal(refused, 0);
     assert_true(handler_of(SIGURG) == SIG_DFL);
     assert_true(handler_of(SIGWINCH) == SIG_DFL);
-    assert_int_equal(gs_signal_borrow(), SIGURG);
-    gs_signal_give_back();
+    assert_int_equal(gs_threads_signal_borrow(), SIGURG);
+    gs_threads_signal_give_back();
 }
 
 int main(void)

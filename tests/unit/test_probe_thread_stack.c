@@ -250,7 +250,7 @@ __attribute__((noinline)) static void answer_in_steps(void)
     ucontext_t context;
     getcontext(&context);
     __asm__ volatile("pushfq; orq $0x100, (%%rsp); popfq" ::: "memory", "cc");
-    gs_thread_stack_on_signal(NULL, &context);
+    gs_threads_stack_on_signal(NULL, &context);
     __asm__ volatile("pushfq; andq $~0x100, (%%rsp); popfq" ::: "memory", "cc");
 }
 
@@ -367,7 +367,7 @@ static void a_library_that_goes_away_is_not_walked_into(void **state)
                                      .exact = true};
     struct gs_reach reach = {.low = (uintptr_t)words, .high = (uintptr_t)(words + 64)};
     bool cut;
-    uint32_t depth = gs_walk(&registers, &reach, frames, GS_DEPTH_MAX, &cut);
+    uint32_t depth = gs_unwind_walk(&registers, &reach, frames, GS_DEPTH_MAX, &cut);
     assert_true(depth >= 2);
     assert_true(frames[1] == in_a_library_that_goes_away() + 5);
 }

@@ -47,8 +47,8 @@ static __attribute__((noinline)) void compare_walks(void)
     struct gs_caller caller = GS_CALLER();
     struct gs_registers registers = {.pc = caller.pc, .sp = caller.sp, .bp = caller.bp, .bp_known = true};
     struct gs_reach reach;
-    gs_reach_own_stack(&reach, caller.sp);
-    seen.our_depth = gs_walk(&registers, &reach, seen.ours, DEEPEST, &seen.cut);
+    gs_unwind_reach_own_stack(&reach, caller.sp);
+    seen.our_depth = gs_unwind_walk(&registers, &reach, seen.ours, DEEPEST, &seen.cut);
     seen.their_depth = oracle(seen.theirs);
     for (uint32_t i = 0; i < seen.our_depth && i < seen.their_depth; i++)
         if (seen.ours[i] != seen.theirs[i] && seen.ours[i] != seen.theirs[i] + 1)
@@ -221,7 +221,7 @@ static void corrupted_stacks_end_cleanly(void **state)
                                          .bp = (uintptr_t)&words[(unsigned)rand_r(&seed) % 512],
                                          .bp_known = true};
         bool cut;
-        uint32_t depth = gs_walk(&registers, &reach, frames, DEEPEST, &cut);
+        uint32_t depth = gs_unwind_walk(&registers, &reach, frames, DEEPEST, &cut);
         assert_in_range(depth, 1, DEEPEST);
     }
 }
@@ -236,8 +236,8 @@ static void depth_is_honoured(void **state)
     struct gs_registers registers = {.pc = (uintptr_t)__builtin_return_address(0),
                                      .sp = (uintptr_t)__builtin_frame_address(0) + 16,
                                      .bp = *(uintptr_t *)__builtin_frame_address(0), .bp_known = true};
-    gs_reach_own_stack(&reach, registers.sp);
-    assert_int_equal(gs_walk(&registers, &reach, frames, 2, &cut), 2);
+    gs_unwind_reach_own_stack(&reach, registers.sp);
+    assert_int_equal(gs_unwind_walk(&registers, &reach, frames, 2, &cut), 2);
     assert_true(cut);
 }
 
@@ -248,8 +248,8 @@ static void forgetting_changes_nothing(void **state)
     uintptr_t before[DEEPEST];
     recurse(5);
     memcpy(before, seen.ours, sizeof before);
-    gs_walk_close_cache();
-    gs_walk_open_cache();
+    gs_unwind_walk_close_cache();
+    gs_unwind_walk_open_cache();
     recurse(5);
     assert_memory_equal(before, seen.ours, 6 * sizeof *before);
     assert_same_depth();
@@ -264,10 +264,10 @@ __attribute__((noinline)) static void sample_here(void)
     struct gs_reach reach;
     uintptr_t frames[GS_DEPTH_MAX];
     bool cut;
-    gs_reach_own_stack(&reach, caller.sp);
-    gs_walk(&registers, &reach, frames, GS_DEPTH_MAX, &cut);
+    gs_unwind_reach_own_stack(&reach, caller.sp);
+    gs_unwind_walk(&registers, &reach, frames, GS_DEPTH_MAX, &cut);
     assert_false(cut);
-    gs_reach_remember(&reach);
+    gs_unwind_reach_remember(&reach);
 }
 
 /* A sample on the thread's own stack is asked for once: from then on it is known, down to where it was taken. */
@@ -301,13 +301,13 @@ static void *on_a_coroutines_stack(void *below)
     uintptr_t sp = (uintptr_t)stack + 4096 + 64;
     for (int round = 0; round < 3; round++) {
         struct gs_reach reach;
-        gs_reach_own_stack(&reach, sp);
+        gs_unwind_reach_own_stack(&reach, sp);
         assert_true(gs_reach_load(&reach, (uintptr_t)stack + LARGE - 64, &word));
-        gs_reach_remember(&reach);
+        gs_unwind_reach_remember(&reach);
     }
     assert_int_equal(mprotect(stack + SMALL, LARGE - SMALL, PROT_NONE), 0);
     struct gs_reach reach;
-    gs_reach_own_stack(&reach, sp);
+    gs_unwind_reach_own_stack(&reach, sp);
     assert_true(gs_reach_load(&reach, (uintptr_t)stack + SMALL - 64, &word));
     assert_false(gs_reach_load(&reach, (uintptr_t)stack + LARGE - 64, &word));
     munmap(stack, LARGE);

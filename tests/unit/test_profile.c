@@ -70,7 +70,7 @@ static void flat_is_the_leafs_and_cum_counts_a_stack_once(void **state)
     assert_row(&top, "main", 2, 20);
     assert_string_equal(top.row[0].function, "f"); // heaviest flat first
     assert_string_equal(top.row[2].function, "g");
-    gs_top_fini(&top);
+    gs_profile_top_fini(&top);
     gs_profile_free(profile);
 }
 
@@ -88,7 +88,7 @@ static void dropped_frames_hand_their_weight_to_the_caller(void **state)
     assert_row(&top, "mallocator", 7, 7);
     assert_row(&top, "malloc", 1, 1);
     assert_null(row(&top, "operator new[]"));
-    gs_top_fini(&top);
+    gs_profile_top_fini(&top);
     gs_profile_free(profile);
 }
 
@@ -105,7 +105,7 @@ static void stacks_of_the_same_functions_are_one(void **state)
     assert_int_equal(stacks.total, 45);
     assert_int_equal(stacks.row[0].value, 30);
     assert_int_equal(stacks.row[1].value, 15);
-    gs_stacks_fini(&stacks);
+    gs_profile_stacks_fini(&stacks);
     gs_profile_free(profile);
 }
 
@@ -128,7 +128,7 @@ static void growth_is_what_is_more_and_what_is_less(void **state)
     assert_null(row(&top, "steady"));
     assert_row(&top, "main", 0, 50);
     assert_int_equal(top.total, 90); // of absolute values
-    gs_top_fini(&top);
+    gs_profile_top_fini(&top);
     gs_profile_free(now);
     gs_profile_free(base);
 }
@@ -151,7 +151,7 @@ static char *written(const struct gs_profile *profile, size_t *length)
     int fd = memfd_create("profile", MFD_CLOEXEC);
     assert_int_equal(gs_profile_write(profile, fd), 0);
     assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
-    assert_int_equal(gs_read_all(fd, 1 << 20, &bytes, length), 0);
+    assert_int_equal(gs_file_read_all(fd, 1 << 20, &bytes, length), 0);
     close(fd);
     return bytes;
 }
@@ -185,7 +185,7 @@ static void what_is_written_is_read_back(void **state)
     (void)state;
     struct gs_profile *profile = rich_profile();
     char *bytes = written(profile, &length);
-    struct gs_profile *back = gs_profile_read(bytes, length, why, sizeof why);
+    struct gs_profile *back = gs_reader_profile(bytes, length, why, sizeof why);
     assert_non_null(back);
     assert_int_equal(back->sample_type_count, 2);
     assert_string_equal(back->sample_type[1].type, "objects");
@@ -229,7 +229,7 @@ static void names_that_are_not_utf8_are_written_as_text(void **state)
     struct gs_profile *profile = new_profile();
     add(profile, 1, STACK("\xff\x1b[2J"));
     char *bytes = written(profile, &length);
-    struct gs_profile *back = gs_profile_read(bytes, length, why, sizeof why);
+    struct gs_profile *back = gs_reader_profile(bytes, length, why, sizeof why);
     assert_string_equal(back->function[0].name, "\\xff\\x1b[2J");
     gs_profile_free(back);
     gs_profile_free(profile);
@@ -257,14 +257,14 @@ static void hostile_bytes_get_an_answer(void **state)
     char *bytes = written(profile, &length);
     for (size_t cut = 0; cut < length; cut++) {
         why[0] = 0;
-        assert_null(gs_profile_read(bytes, cut, why, sizeof why));
+        assert_null(gs_reader_profile(bytes, cut, why, sizeof why));
         assert_true(strlen(why) > 5);
     }
     for (int i = 0; i < 20000; i++) {
         unsigned char raw[96];
         for (size_t b = 0; b < sizeof raw; b++) // protobuf without gzip: small numbers make messages of it
             raw[b] = (unsigned char)((unsigned)rand_r(&seed) % (i % 2 ? 256 : 64));
-        gs_profile_free(gs_profile_read(raw, sizeof raw, why, sizeof why));
+        gs_profile_free(gs_reader_profile(raw, sizeof raw, why, sizeof why));
     }
     gs_free(bytes);
     gs_profile_free(profile);

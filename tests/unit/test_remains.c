@@ -40,14 +40,14 @@ static int in_a_fresh_store(void **state)
 {
     (void)state;
     store = fresh_store(dir);
-    maps = gs_maps_read(0);
+    maps = gs_symbol_maps_read(0);
     return store && maps ? 0 : -1;
 }
 
 static int remove_store(void **state)
 {
     (void)state;
-    gs_maps_free(maps);
+    gs_symbol_maps_free(maps);
     return remove_store_at(store, dir);
 }
 
@@ -74,11 +74,11 @@ static void make_heap(void)
     stacks[2] = (struct gs_given_stack){.frame = table_stack, .depth = 2, .now = {10, MiB(100), 10, MiB(100)}, .then = {10, MiB(100), 10, MiB(100)}};
 }
 
-static struct gs_remains remains(void)
+static struct gs_post_mortem post_mortem(void)
 {
     static const char *const notes[] = {"the black box was full: 3 stacks are missing"};
     make_heap();
-    return (struct gs_remains){
+    return (struct gs_post_mortem){
         .pid = 4711, .exe = "/usr/sbin/server", .host = "web-3", .started_ns = LAST_SEEN - 3600 * SECOND, .last_seen_ns = LAST_SEEN,
         .how = "killed by signal 9 (SIGKILL)", .signal = 9, .limit_bytes = (uint64_t)MiB(200), .limit_from = "cgroup /x/memory.max",
         .maps = maps, .heap = &heap, .rules = "{\"version\":1,\"interval\":\"2s\",\"labels\":{\"service\":\"checkout\"},\"rules\":[]}", .rules_length = 72,
@@ -86,11 +86,11 @@ static struct gs_remains remains(void)
     };
 }
 
-static json_t *written(const struct gs_remains *left, char path[PATH_MAX])
+static json_t *written(const struct gs_post_mortem *left, char path[PATH_MAX])
 {
     char why[200] = "";
     assert_int_equal(gs_incident_of_remains(store, left, path), 0);
-    json_t *json = gs_incident_load(path, why, sizeof why);
+    json_t *json = gs_store_load_incident(path, why, sizeof why);
     if (!json)
         fail_msg("%s", why);
     return json;
@@ -103,7 +103,7 @@ static char *file_of(const char *path, const char *name)
     char full[PATH_MAX + 40], *bytes;
     size_t length;
     snprintf(full, sizeof full, "%s/%s", path, name);
-    return gs_read_file(AT_FDCWD, full, 1 << 24, &bytes, &length) ? NULL : bytes;
+    return gs_file_read(AT_FDCWD, full, 1 << 24, &bytes, &length) ? NULL : bytes;
 }
 
 static int64_t total(const char *path, const char *name)
@@ -111,14 +111,14 @@ static int64_t total(const char *path, const char *name)
     char full[PATH_MAX + 40], *bytes, why[200];
     size_t length;
     snprintf(full, sizeof full, "%s/%s", path, name);
-    assert_int_equal(gs_read_file(AT_FDCWD, full, 1 << 24, &bytes, &length), 0);
-    struct gs_profile *profile = gs_profile_read(bytes, length, why, sizeof why);
+    assert_int_equal(gs_file_read(AT_FDCWD, full, 1 << 24, &bytes, &length), 0);
+    struct gs_profile *profile = gs_reader_profile(bytes, length, why, sizeof why);
     struct gs_top top;
     assert_non_null(profile);
     assert_int_equal(profile->period, 1 << 20);
     assert_int_equal(gs_profile_top(profile, gs_profile_sample_type(profile, NULL), &top), 0);
     int64_t sum = top.total;
-    gs_top_fini(&top);
+    gs_profile_top_fini(&top);
     gs_profile_free(profile);
     gs_free(bytes);
     return sum;
@@ -127,7 +127,7 @@ static int64_t total(const char *path, const char *name)
 static void it_says_who_died_and_how(void **state)
 {
     char path[PATH_MAX];
-    struct gs_remains left = remains();
+    struct gs_post_mortem left = post_mortem();
     json_t *json = written(&left, path), *died = json_object_get(json, "died");
     (void)state;
     assert_non_null(strstr(path, "/20261124T030509.123Z-previous-run-died-4711"));
@@ -150,7 +150,7 @@ static void it_says_who_died_and_how(void **state)
 static void its_heap_and_what_grew_are_there(void **state)
 {
     char path[PATH_MAX];
-    struct gs_remains left = remains();
+    struct gs_post_mortem left = post_mortem();
     json_t *json = written(&left, path), *culprit = json_object_get(json, "culprit");
     (void)state;
     assert_int_equal(total(path, "heap.pb.gz"), MiB(181)); // 1 + 80 + 100
@@ -179,7 +179,7 @@ static void its_heap_and_what_grew_are_there(void **state)
 static void without_a_baseline_the_culprit_is_who_holds_most(void **state)
 {
     char path[PATH_MAX];
-    struct gs_remains left = remains();
+    struct gs_post_mortem left = post_mortem();
     heap.base_age_ns = 0;
     json_t *json = written(&left, path), *culprit = json_object_get(json, "culprit");
     heap.base_age_ns = 600 * SECOND;
@@ -193,7 +193,7 @@ static void without_a_baseline_the_culprit_is_who_holds_most(void **state)
 static void its_history_goes_to_the_last_tick(void **state)
 {
     char path[PATH_MAX];
-    struct gs_remains left = remains();
+    struct gs_post_mortem left = post_mortem();
     const char *const names[] = {"rss"};
     struct gs_history *history = gs_history_new(names, 1, 2 * SECOND);
     for (int i = 0; i < 6; i++)
@@ -217,15 +217,15 @@ static void its_history_goes_to_the_last_tick(void **state)
 static void little_and_hostile_remains_will_do(void **state)
 {
     char path[PATH_MAX];
-    struct gs_maps *none = gs_maps_parse("", 0, "");
-    struct gs_remains left = {.pid = 1, .exe = "/x/\033[31m\xff", .host = "\xc0\xaf", .how = "un\nknown", .maps = none, .rules = "{", .rules_length = 1};
+    struct gs_maps *none = gs_symbol_maps_parse("", 0, "");
+    struct gs_post_mortem left = {.pid = 1, .exe = "/x/\033[31m\xff", .host = "\xc0\xaf", .how = "un\nknown", .maps = none, .rules = "{", .rules_length = 1};
     json_t *json = written(&left, path);
     (void)state;
     assert_string_equal(text_of(json, "reason"), "\\x1b[31m\\xff, pid 1, died: un\\x0aknown");
     assert_string_equal(text_of(json, "exe"), "/x/\\x1b[31m\\xff");
     assert_true(json_is_null(json_object_get(json, "culprit")));
     json_decref(json);
-    gs_maps_free(none);
+    gs_symbol_maps_free(none);
 }
 
 /* What another process gets that asks for the lock of those who make incidents of the dead: 0, or -errno. */
@@ -234,7 +234,7 @@ static int lock_elsewhere(void)
     int status = 0;
     pid_t pid = fork();
     if (pid == 0) {
-        int lock = gs_died_lock(store);
+        int lock = gs_incident_lock_recovery(store);
         _exit(lock < 0 ? -lock : 0);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -246,7 +246,7 @@ static int lock_elsewhere(void)
 static void the_lock_of_who_makes_incidents_of_the_dead_is_its_own(void **state)
 {
     (void)state;
-    int lock = gs_died_lock(store);
+    int lock = gs_incident_lock_recovery(store);
     assert_true(lock >= 0);
     assert_int_equal(lock_elsewhere(), -EWOULDBLOCK);
     pid_t worker = fork();
@@ -255,7 +255,7 @@ static void the_lock_of_who_makes_incidents_of_the_dead_is_its_own(void **state)
             pause();
     close(lock);
     assert_int_equal(lock_elsewhere(), 0);
-    assert_int_equal(gs_recovering_pid(store), 0);
+    assert_int_equal(gs_incident_recovering_pid(store), 0);
     kill(worker, SIGKILL);
     assert_int_equal(waitpid(worker, NULL, 0), worker);
 }
@@ -283,7 +283,7 @@ static void maps_of_the_dead_are_parsed_and_not_believed(void **state)
 {
     static const char text[] = "1000-2000 r--p 00000000 08:01 7 /bin/x\n2000-3000 r-xp 00001000 08:01 7 /bin/x\n"
                                "garbage\n9000-a000 r-xp 00000000 08:01 9 /lib/y.so (deleted)\nf000-ffff r-xp 00000000 00:00 0 [vdso]";
-    struct gs_maps *parsed = gs_maps_parse(text, sizeof text - 1, "/bin/x");
+    struct gs_maps *parsed = gs_symbol_maps_parse(text, sizeof text - 1, "/bin/x");
     (void)state;
     assert_int_equal(parsed->count, 3);
     assert_int_equal(parsed->main, 0);
@@ -292,13 +292,13 @@ static void maps_of_the_dead_are_parsed_and_not_believed(void **state)
     assert_true(parsed->mapping[1].deleted);
     assert_string_equal(parsed->mapping[1].path, "/lib/y.so");
     uint64_t address = 0xf010; // its vDSO is gone: our own memory is not looked at for it
-    struct gs_symbols *symbols = gs_symbols_new(parsed, &address, 1);
-    assert_null(gs_symbols_find(symbols, address).name);
-    assert_int_equal(gs_symbols_note_count(symbols), 0);
-    gs_symbols_free(symbols);
-    gs_maps_free(parsed);
+    struct gs_symbols *symbols = gs_symbol_table_new(parsed, &address, 1);
+    assert_null(gs_symbol_table_find(symbols, address).name);
+    assert_int_equal(gs_symbol_table_note_count(symbols), 0);
+    gs_symbol_table_free(symbols);
+    gs_symbol_maps_free(parsed);
     for (size_t length = 0; length < sizeof text; length++)
-        gs_maps_free(gs_maps_parse(text, length, "/bin/x"));
+        gs_symbol_maps_free(gs_symbol_maps_parse(text, length, "/bin/x"));
 }
 
 int main(void)

@@ -30,7 +30,7 @@ static struct replay_story {
 
 static void forget(void)
 {
-    gs_replay_free(s.replay);
+    gs_reader_replay_free(s.replay);
     gs_history_free(s.history);
     gs_rules_free(s.rules);
     s = (struct replay_story){.step_ns = S(10)};
@@ -62,8 +62,8 @@ static void gap(int64_t seconds)
 
 static void replay_with(uint64_t limit_bytes, size_t columns)
 {
-    gs_replay_free(s.replay);
-    s.replay = gs_replay_run(s.rules, s.history, limit_bytes, columns);
+    gs_reader_replay_free(s.replay);
+    s.replay = gs_reader_replay_run(s.rules, s.history, limit_bytes, columns);
     assert_non_null(s.replay);
 }
 
@@ -78,7 +78,7 @@ static void assert_held_back(size_t rule, const char *by, int64_t seconds, const
 {
     const struct gs_replayed *r = replayed(rule);
     assert_int_equal(r->fired, 0);
-    assert_string_equal(gs_obstacle_name(r->obstacle), by);
+    assert_string_equal(gs_rules_obstacle_name(r->obstacle), by);
     assert_int_equal(r->time_ns, S(seconds));
     assert_string_equal(r->held_back, why);
 }
@@ -377,7 +377,7 @@ static int forget_last(void **state)
 
 int main(void)
 {
-    gs_memory_for_json();
+    gs_json_use_our_memory();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jitter_fires_at_the_row_that_jumps),
         cmocka_unit_test(a_cooldown_is_counted_from_the_row),

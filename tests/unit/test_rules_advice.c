@@ -180,6 +180,6 @@ int main(void)
         cmocka_unit_test(without_a_limit_shares_are_told_of),
         cmocka_unit_test(a_metric_that_cannot_be_had_is_told_of_where_it_is_asked_for),
     };
-    gs_memory_for_json();
+    gs_json_use_our_memory();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

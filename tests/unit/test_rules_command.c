@@ -9,7 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-static const struct gs_word words[] = {
+static const struct gs_command_word words[] = {
     {"dir", "/var/lib/d i r"}, {"rule", "rss-high"}, {"reason", "rss {pid} \"is\" $(high)"}, {"pid", "4711"}, {"line", ""},
     {"label:service", "shop"}, {"label:a b", "with a space"},
 };
@@ -17,7 +17,7 @@ static const struct gs_word words[] = {
 static void becomes(const char *argument, const char *wanted)
 {
     struct gs_text text = {0};
-    gs_command_fill(argument, words, sizeof words / sizeof *words, &text);
+    gs_rules_fill_command(argument, words, sizeof words / sizeof *words, &text);
     assert_string_equal(text.bytes ? text.bytes : "", wanted);
     gs_text_fini(&text);
 }
@@ -70,6 +70,6 @@ int main(void)
         cmocka_unit_test(other_braces_are_braces),
         cmocka_unit_test(only_what_is_given_is_run),
     };
-    gs_memory_for_json();
+    gs_json_use_our_memory();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,7 +43,7 @@ static int begin(void **state)
     struct gs_errors errors = {0};
     put_text("rules.json", GOOD("a"));
     usleep(310000); // older than what could still change unseen
-    if (gs_rules_file_begin(&file, "rules.json", &text, &length))
+    if (gs_watch_rules_file_begin(&file, "rules.json", &text, &length))
         return -1;
     in_force = gs_rules_read(text, length, "rules.json", &errors);
     gs_free(text);
@@ -63,14 +63,14 @@ static bool follow(int64_t for_ns)
 {
     bool news = false;
     for (int64_t until_ns = now_ns + for_ns; now_ns < until_ns; now_ns += MS(50)) {
-        if (!gs_rules_file_look(&file, now_ns))
+        if (!gs_watch_rules_file_look(&file, now_ns))
             continue;
-        struct gs_rules *rules = gs_rules_file_take(&file, in_force);
+        struct gs_rules *rules = gs_watch_rules_file_take(&file, in_force);
         if (!rules)
             continue;
         gs_rules_free(in_force);
         in_force = rules;
-        gs_rules_file_taken(&file);
+        gs_watch_rules_file_taken(&file);
         news = true;
     }
     return news;
@@ -80,8 +80,8 @@ static void what_stands_still_is_looked_at_and_not_read(void **state)
 {
     (void)state;
     for (; now_ns < MS(10000); now_ns += MS(50))
-        assert_false(gs_rules_file_look(&file, now_ns));
-    assert_true(gs_rules_file_pause_ns(&file, now_ns) <= MS(1000));
+        assert_false(gs_watch_rules_file_look(&file, now_ns));
+    assert_true(gs_watch_rules_file_pause_ns(&file, now_ns) <= MS(1000));
     assert_int_equal(file.taken_again, 0);
 }
 
@@ -204,11 +204,11 @@ static bool begin_with_a_new_file(void)
 {
     char *text;
     size_t length;
-    int64_t began_ns = gs_realtime_ns();
+    int64_t began_ns = gs_clock_realtime_ns();
     put_text("rules.json", GOOD("a"));
-    assert_int_equal(gs_rules_file_begin(&file, "rules.json", &text, &length), 0);
+    assert_int_equal(gs_watch_rules_file_begin(&file, "rules.json", &text, &length), 0);
     gs_free(text);
-    return gs_realtime_ns() - began_ns < MS(250);
+    return gs_clock_realtime_ns() - began_ns < MS(250);
 }
 
 /* It was written in this very moment, as far as the file system's clock can tell: it is looked at once more. */
@@ -217,8 +217,8 @@ static void a_file_that_is_new_at_the_start_is_looked_at_again(void **state)
     (void)state;
     while (!begin_with_a_new_file())
         ;
-    assert_true(gs_rules_file_look(&file, MS(5000)) || gs_rules_file_look(&file, MS(5400)));
-    assert_null(gs_rules_file_take(&file, in_force));
+    assert_true(gs_watch_rules_file_look(&file, MS(5000)) || gs_watch_rules_file_look(&file, MS(5400)));
+    assert_null(gs_watch_rules_file_take(&file, in_force));
     assert_int_equal(file.refused_ns, 0);
     assert_false(follow(MS(3000)));
 }
@@ -227,8 +227,8 @@ static void rules_from_no_file_are_not_followed(void **state)
 {
     (void)state;
     file = (struct gs_rules_file){0};
-    assert_true(gs_rules_file_pause_ns(&file, MS(5)) == INT64_MAX);
-    assert_false(gs_rules_file_look(&file, MS(5000)));
+    assert_true(gs_watch_rules_file_pause_ns(&file, MS(5)) == INT64_MAX);
+    assert_false(gs_watch_rules_file_look(&file, MS(5000)));
 }
 
 int main(void)

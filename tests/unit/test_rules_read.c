@@ -335,6 +335,6 @@ int main(void)
         cmocka_unit_test(children_and_programs_are_chosen),
         cmocka_unit_test(the_built_in_rules_are_right),
     };
-    gs_memory_for_json();
+    gs_json_use_our_memory();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

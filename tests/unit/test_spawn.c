@@ -29,14 +29,14 @@ static void count(int number)
 enum { LONG_MS = 300000 }; // for what ends by itself
 
 /* Run SCRIPT for at most LIMIT_MS. This process gets no signal, and has no child afterwards. */
-static struct gs_command_end run(const char *script, int limit_ms)
+static struct gs_spawn_end run(const char *script, int limit_ms)
 {
     char *argv[] = {(char *)"sh", (char *)"-c", (char *)script, NULL}, *envp[] = {(char *)"A=b", NULL};
-    struct gs_command command = {"/bin/sh", argv, envp, limit_ms * GS_NS_PER_MS};
-    struct gs_command_end end;
+    struct gs_spawn command = {"/bin/sh", argv, envp, limit_ms * GS_NS_PER_MS};
+    struct gs_spawn_end end;
     signals = 0;
     signal(SIGCHLD, count);
-    gs_command_run(&command, &end);
+    gs_spawn_run(&command, &end);
     assert_int_equal(signals, 0);
     assert_int_equal(waitpid(-1, NULL, 0), -1);
     assert_int_equal(errno, ECHILD);
@@ -46,7 +46,7 @@ static struct gs_command_end run(const char *script, int limit_ms)
 static void its_end_is_told(void **state)
 {
     (void)state;
-    struct gs_command_end end = run("exit 0", LONG_MS);
+    struct gs_spawn_end end = run("exit 0", LONG_MS);
     assert_true(!end.error && !end.too_long && end.status == 0 && end.took_ns > 0);
     end = run("exit 7", LONG_MS);
     assert_true(!end.error && WIFEXITED(end.status) && WEXITSTATUS(end.status) == 7);
@@ -57,13 +57,13 @@ static void its_end_is_told(void **state)
 static void what_cannot_be_run_is_told(void **state)
 {
     char *argv[] = {(char *)"x", NULL}, *envp[] = {NULL};
-    struct gs_command command = {"/no/such/program", argv, envp, GS_NS_PER_S};
-    struct gs_command_end end;
+    struct gs_spawn command = {"/no/such/program", argv, envp, GS_NS_PER_S};
+    struct gs_spawn_end end;
     (void)state;
-    gs_command_run(&command, &end);
+    gs_spawn_run(&command, &end);
     assert_int_equal(end.error, ENOENT);
     command.program = "/";
-    gs_command_run(&command, &end);
+    gs_spawn_run(&command, &end);
     assert_int_equal(end.error, EACCES);
     assert_int_equal(waitpid(-1, NULL, 0), -1);
 }
@@ -71,7 +71,7 @@ static void what_cannot_be_run_is_told(void **state)
 static void it_is_made_to_end_in_time(void **state)
 {
     (void)state;
-    struct gs_command_end end = run("sleep 1000", 100);
+    struct gs_spawn_end end = run("sleep 1000", 100);
     assert_true(end.too_long && WTERMSIG(end.status) == SIGTERM && end.took_ns >= 100 * GS_NS_PER_MS);
     int limit_ms = 100;
     do { // on a busy machine the limit may come before the trap
@@ -100,7 +100,7 @@ static void it_gets_nothing_of_ours(void **state)
              // by the shell itself: while it waits for a program of its own it blocks signals
              " while read -r key value; do case $key in Sig[BI]*) test $value = 0000000000000000 || exit 5; esac; done < /proc/self/status &&"
              " test $(ps -o sid= -p $$) = $$", list, list, list);
-    struct gs_command_end end = run(script, LONG_MS);
+    struct gs_spawn_end end = run(script, LONG_MS);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     signal(SIGPIPE, SIG_DFL);
     fclose(open_file);
@@ -126,9 +126,9 @@ static int run_without_dev_null(void)
     snprintf(script, sizeof script,
              "ls -l /proc/$$/fd > %s/list; test $(grep -c -- '[012] -> /$' %s/list) = 3 || exit 8; echo ignored; exit 7", folder, folder);
     char *argv[] = {(char *)"sh", (char *)"-c", script, NULL}, *envp[] = {(char *)"PATH=/usr/bin:/bin", NULL};
-    struct gs_command command = {"/bin/sh", argv, envp, 60 * GS_NS_PER_S};
-    struct gs_command_end end;
-    gs_command_run(&command, &end);
+    struct gs_spawn command = {"/bin/sh", argv, envp, 60 * GS_NS_PER_S};
+    struct gs_spawn_end end;
+    gs_spawn_run(&command, &end);
     snprintf(script, sizeof script, "rm -r %s", folder);
     if (end.error || !WIFEXITED(end.status) || system(script) != 0)
         return 99;

@@ -53,7 +53,7 @@ static void end(void)
     struct gs_history_about about;
     struct gs_errors errors = {0};
     gs_history_free(history);
-    history = gs_history_read(csv.bytes, csv.length, "history", &about, &errors);
+    history = gs_reader_history(csv.bytes, csv.length, "history", &about, &errors);
     if (!history)
         fail_msg("%d: %s", errors.item[0].line, errors.item[0].text);
 }
@@ -62,7 +62,7 @@ static struct gs_figures figures(int64_t slope_window_ns, int64_t jump_window_ns
 {
     struct gs_figures out;
     end();
-    assert_int_equal(gs_figures_of(history, 0, slope_window_ns, jump_window_ns, &out), 0);
+    assert_int_equal(gs_reader_figures_of(history, 0, slope_window_ns, jump_window_ns, &out), 0);
     return out;
 }
 
@@ -135,7 +135,7 @@ static int suggest(uint64_t per_week, uint64_t limit_bytes)
     gs_text_fini(&notes);
     rules = notes = (struct gs_text){0};
     end();
-    return gs_suggest(history, &(struct gs_suggest_wish){per_week, limit_bytes}, &rules, &notes);
+    return gs_reader_suggest(history, &(struct gs_suggest_constraints){per_week, limit_bytes}, &rules, &notes);
 }
 
 static void assert_says(const struct gs_text *text, const char *words)
@@ -219,6 +219,6 @@ int main(void)
         cmocka_unit_test(spikes_are_widened_away),
         cmocka_unit_test(too_short_is_said),
     };
-    gs_memory_for_json();
+    gs_json_use_our_memory();
     return cmocka_run_group_tests(tests, NULL, forget);
 }

@@ -23,11 +23,11 @@ static struct gs_symbol name_of(const void *at)
 {
     static struct gs_symbols *symbols;
     uint64_t address = (uintptr_t)at;
-    struct gs_maps *maps = gs_maps_read(0);
-    gs_symbols_free(symbols);
-    symbols = gs_symbols_new(maps, &address, 1);
-    gs_maps_free(maps);
-    return gs_symbols_find(symbols, address);
+    struct gs_maps *maps = gs_symbol_maps_read(0);
+    gs_symbol_table_free(symbols);
+    symbols = gs_symbol_table_new(maps, &address, 1);
+    gs_symbol_maps_free(maps);
+    return gs_symbol_table_find(symbols, address);
 }
 
 static void our_own_functions_have_names(void **state)
@@ -57,15 +57,15 @@ static void the_main_program_and_its_build_id_are_known(void **state)
 {
     char hex[2 * GS_BUILD_ID_MAX + 1], command[200], told[100] = "";
     (void)state;
-    struct gs_maps *maps = gs_maps_read(0);
+    struct gs_maps *maps = gs_symbol_maps_read(0);
     assert_true(maps->main < maps->count);
     snprintf(command, sizeof command, "readelf -n %s | sed -n 's/.*Build ID: //p'", maps->mapping[maps->main].path);
     FILE *readelf = popen(command, "r");
     assert_non_null(fgets(told, sizeof told, readelf));
     pclose(readelf);
     told[strcspn(told, "\n")] = 0;
-    assert_string_equal(gs_build_id_hex(&maps->mapping[maps->main], hex), told);
-    gs_maps_free(maps);
+    assert_string_equal(gs_symbol_build_id_hex(&maps->mapping[maps->main], hex), told);
+    gs_symbol_maps_free(maps);
 }
 
 /* Every function that readelf finds in the C++ library: its middle has a name that starts where the function does. */
@@ -76,7 +76,7 @@ static void every_symbol_of_a_large_library_is_found(void **state)
     (void)state;
     void *library = dlopen("libstdc++.so.6", RTLD_NOW);
     assert_non_null(library);
-    struct gs_maps *maps = gs_maps_read(0);
+    struct gs_maps *maps = gs_symbol_maps_read(0);
     const struct gs_mapping *text = NULL;
     for (size_t i = 0; i < maps->count && !text; i++)
         if (strstr(maps->mapping[i].path, "libstdc++.so"))
@@ -93,12 +93,12 @@ static void every_symbol_of_a_large_library_is_found(void **state)
         }
     pclose(readelf);
     assert_true(looked > 500);
-    struct gs_symbols *symbols = gs_symbols_new(maps, address, looked);
+    struct gs_symbols *symbols = gs_symbol_table_new(maps, address, looked);
     for (size_t i = 0; i < looked; i++)
-        right += gs_symbols_find(symbols, address[i]).start == start[i];
+        right += gs_symbol_table_find(symbols, address[i]).start == start[i];
     assert_int_equal(right, looked);
-    gs_symbols_free(symbols);
-    gs_maps_free(maps);
+    gs_symbol_table_free(symbols);
+    gs_symbol_maps_free(maps);
 }
 
 /* A library is rebuilt while it is mapped: the new file's names are not used for the old code, and that is said. */
@@ -118,14 +118,14 @@ static void a_file_that_was_rebuilt_is_not_believed(void **state)
     snprintf(command, sizeof command, build, "after", path);
     assert_int_equal(system(command), 0);
     uint64_t address = (uintptr_t)at;
-    struct gs_maps *maps = gs_maps_read(0);
-    assert_true(gs_maps_find(maps, address)->deleted);
-    struct gs_symbols *symbols = gs_symbols_new(maps, &address, 1);
-    assert_null(gs_symbols_find(symbols, address).name);
-    assert_int_equal(gs_symbols_note_count(symbols), 1);
-    assert_non_null(strstr(gs_symbols_note(symbols, 0), "its names are not used"));
-    gs_symbols_free(symbols);
-    gs_maps_free(maps);
+    struct gs_maps *maps = gs_symbol_maps_read(0);
+    assert_true(gs_symbol_maps_find(maps, address)->deleted);
+    struct gs_symbols *symbols = gs_symbol_table_new(maps, &address, 1);
+    assert_null(gs_symbol_table_find(symbols, address).name);
+    assert_int_equal(gs_symbol_table_note_count(symbols), 1);
+    assert_non_null(strstr(gs_symbol_table_note(symbols, 0), "its names are not used"));
+    gs_symbol_table_free(symbols);
+    gs_symbol_maps_free(maps);
     dlclose(library);
     snprintf(command, sizeof command, "rm -f %s %s.so", path, path);
     assert_int_equal(system(command), 0);
@@ -210,13 +210,13 @@ enum { SEGMENTS_OF_LLD = 4 };
 /* The bias of mapping number INDEX of MAPS, of a file with COUNT SEGMENTS; UINT64_MAX: it has none. */
 static uint64_t bias_in(const char *maps, size_t index, const Elf64_Phdr *segments, size_t count)
 {
-    struct gs_maps *read = gs_maps_parse(maps, strlen(maps), "/srv/app");
+    struct gs_maps *read = gs_symbol_maps_parse(maps, strlen(maps), "/srv/app");
     uint64_t bias;
     assert_non_null(read);
     assert_true(index < read->count);
-    if (!gs_elf_bias(segments, count, read, &read->mapping[index], &bias))
+    if (!gs_symbol_elf_bias(segments, count, read, &read->mapping[index], &bias))
         bias = UINT64_MAX;
-    gs_maps_free(read);
+    gs_symbol_maps_free(read);
     return bias;
 }
 
@@ -307,9 +307,9 @@ static void damaged_files_are_survived(void **state)
         for (int n = 0; n < 8; n++) // in the headers, mostly
             assert_int_equal(pwrite(copy, &(char){(char)rand_r(&seed)}, 1, (off_t)((unsigned)rand_r(&seed) % 1024)), 1);
         struct gs_image image = {.fd = copy, .size = (uint64_t)length};
-        (void)gs_elf_build_id(&image, id);
-        if (gs_elf_header(&image, &header))
-            gs_free(gs_elf_segments(&image, &header, &count));
+        (void)gs_symbol_elf_build_id(&image, id);
+        if (gs_symbol_elf_header(&image, &header))
+            gs_free(gs_symbol_elf_segments(&image, &header, &count));
     }
     free(bytes);
     close(self);
@@ -326,17 +326,17 @@ static void names_are_demangled(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char *got = gs_demangle(names[i][0]);
+        char *got = gs_symbol_demangle(names[i][0]);
         assert_non_null(got);
         assert_string_equal(got, names[i][1]);
         gs_free(got);
     }
-    assert_null(gs_demangle("main"));
-    assert_null(gs_demangle("_Zthis is not mangled"));
+    assert_null(gs_symbol_demangle("main"));
+    assert_null(gs_symbol_demangle("_Zthis is not mangled"));
     char *long_name = calloc(1, 100001);
     memset(long_name, 'N', 100000);
     memcpy(long_name, "_Z", 2);
-    assert_null(gs_demangle(long_name)); // it would take the stack with it
+    assert_null(gs_symbol_demangle(long_name)); // it would take the stack with it
     free(long_name);
 }
 
@@ -349,12 +349,12 @@ static void runtimes_are_told_from_programs(void **state)
                                        "/home/me/libc", "libmylib.so", "libm4.so.1"};
     (void)state;
     for (size_t i = 0; i < sizeof theirs / sizeof *theirs; i++)
-        assert_true(gs_path_is_runtime(theirs[i]));
+        assert_true(gs_symbol_path_is_runtime(theirs[i]));
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
-        assert_false(gs_path_is_runtime(ours[i]));
-    assert_true(gs_function_is_runtime("operator new(unsigned long)") && gs_function_is_runtime("std::vector<int>::push_back"));
-    assert_true(gs_function_is_runtime("malloc") && gs_function_is_runtime("__libc_start_call_main"));
-    assert_false(gs_function_is_runtime("zmalloc") || gs_function_is_runtime("main") || gs_function_is_runtime("malloc_conf_init"));
+        assert_false(gs_symbol_path_is_runtime(ours[i]));
+    assert_true(gs_symbol_function_is_runtime("operator new(unsigned long)") && gs_symbol_function_is_runtime("std::vector<int>::push_back"));
+    assert_true(gs_symbol_function_is_runtime("malloc") && gs_symbol_function_is_runtime("__libc_start_call_main"));
+    assert_false(gs_symbol_function_is_runtime("zmalloc") || gs_symbol_function_is_runtime("main") || gs_symbol_function_is_runtime("malloc_conf_init"));
 }
 
 /* A function whose rarely run half stands elsewhere is one function to whoever reads the profile. */
@@ -370,7 +370,7 @@ static void a_clone_has_its_functions_name(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char *got = gs_plain_name(names[i][0]);
+        char *got = gs_symbol_plain_name(names[i][0]);
         assert_string_equal(got, names[i][1]);
         gs_free(got);
     }

@@ -11,7 +11,7 @@ enum { UNIT_SHIFT = 21, PLACES = 4096 };
 
 static _Atomic uintptr_t place[PLACES];
 
-void gs_place_note(const void *ptr)
+void gs_heap_regions_add(const void *ptr)
 {
     uintptr_t address = (uintptr_t)ptr & ~GS_NOTED;
     _Atomic uintptr_t *at = &place[(address >> UNIT_SHIFT) % PLACES];
@@ -20,7 +20,7 @@ void gs_place_note(const void *ptr)
         atomic_store_explicit(at, address, memory_order_relaxed);
 }
 
-void gs_places_forget(uintptr_t start, uintptr_t end)
+void gs_heap_regions_forget(uintptr_t start, uintptr_t end)
 {
     uintptr_t first = start >> UNIT_SHIFT, units = ((end - 1) >> UNIT_SHIFT) - first + 1;
     for (uintptr_t i = 0; i < units && i < PLACES; i++) {
@@ -35,6 +35,6 @@ bool gs_probe_block_next(size_t *at, uintptr_t *address)
 {
     for (*address = 0; *address == 0 && *at < PLACES + GS_LIVE_PLACES; ++*at)
         *address = *at < PLACES ? atomic_load_explicit(&place[*at], memory_order_relaxed)
-                                : gs_live_address(*at - PLACES);
+                                : gs_heap_live_address(*at - PLACES);
     return *address != 0;
 }

@@ -10,7 +10,7 @@
  *         host's own ordering along.
  * Order:  taken out before the real free, put in after the real malloc: an address that is used again at once never
  *         meets its old entry.
- * Bounds: fixed tables in .bss, touched as they fill. As they fill the sampler widens its distance (gs_live_crowding),
+ * Bounds: fixed tables in .bss, touched as they fill. As they fill the sampler widens its distance (gs_heap_live_crowding),
  *         so that they last for any heap. A filter counter that reaches 255 stays there: from then on these frees look
  *         into the tables, none is lost. */
 #include "probe/heap/inside.h"
@@ -18,7 +18,7 @@
 
 enum { FEW_BITS = 11, MANY_BITS = 16, NEIGHBOURS = 32, SATURATED = 255 };
 
-static struct table { // the last homes have neighbours too
+static struct live_table { // the last homes have neighbours too
     unsigned bits;
     _Atomic uintptr_t *address;
     struct gs_live *sample;
@@ -31,7 +31,7 @@ static struct table { // the last homes have neighbours too
 _Atomic uint8_t gs_filter[1 << GS_FILTER_BITS];
 bool gs_filter_used;
 
-static size_t home_of(const void *ptr, const struct table *table)
+static size_t home_of(const void *ptr, const struct live_table *table)
 {
     return (size_t)(((uint64_t)(uintptr_t)ptr >> 4) * 0xd6e8feb86659fd93u >> (64 - table->bits));
 }
@@ -46,14 +46,14 @@ static void filter_change(const void *ptr, int by)
         ;
 }
 
-void gs_filter_add(const void *ptr)
+void gs_heap_filter_add(const void *ptr)
 {
     filter_change(ptr, 1);
     if (!gs_filter_used) // not written again: it shares its line with what every free reads
         gs_filter_used = true;
 }
 
-static bool insert_into(struct table *table, const void *ptr, const struct gs_live *sample)
+static bool insert_into(struct live_table *table, const void *ptr, const struct gs_live *sample)
 {
     size_t home = home_of(ptr, table);
     for (size_t at = home; at < home + NEIGHBOURS; at++) {
@@ -69,7 +69,7 @@ static bool insert_into(struct table *table, const void *ptr, const struct gs_li
     return false;
 }
 
-static bool take_from(struct table *table, const void *ptr, struct gs_live *sample)
+static bool take_from(struct live_table *table, const void *ptr, struct gs_live *sample)
 {
     size_t home = home_of(ptr, table);
     for (size_t at = home; at < home + NEIGHBOURS; at++) {
@@ -84,15 +84,15 @@ static bool take_from(struct table *table, const void *ptr, struct gs_live *samp
     return false;
 }
 
-bool gs_live_insert(const void *ptr, const struct gs_live *sample)
+bool gs_heap_live_insert(const void *ptr, const struct gs_live *sample)
 {
     if (!insert_into(&few, ptr, sample) && !insert_into(&many, ptr, sample))
         return false;
-    gs_filter_add(ptr);
+    gs_heap_filter_add(ptr);
     return true;
 }
 
-bool gs_live_take(const void *ptr, struct gs_live *sample)
+bool gs_heap_live_take(const void *ptr, struct gs_live *sample)
 {
     if (!ptr)
         return false; // free(NULL), where a sampled block has NULL's filter counter: an empty place is no match
@@ -105,12 +105,12 @@ bool gs_live_take(const void *ptr, struct gs_live *sample)
 static_assert(GS_LIVE_PLACES == (1 << FEW_BITS) + (1 << MANY_BITS) + 2 * NEIGHBOURS,
               "every place of both tables");
 
-static uintptr_t address_in(const struct table *table, size_t at)
+static uintptr_t address_in(const struct live_table *table, size_t at)
 {
     return atomic_load_explicit(&table->address[at], memory_order_relaxed) & ~GS_NOTED;
 }
 
-uintptr_t gs_live_address(size_t at)
+uintptr_t gs_heap_live_address(size_t at)
 {
     const size_t in_few = (1 << FEW_BITS) + NEIGHBOURS;
     if (at < in_few)
@@ -123,7 +123,7 @@ uintptr_t gs_live_address(size_t at)
 /* 16 Ki samples are as many as anybody needs: the total's standard error is below 1 %. At 512 KiB they are 8 GiB of
  * small blocks. From there on each further Ki doubles the distance: 1, 2, 4, … GiB more, so that many is half empty
  * when the heap has 100 TiB. */
-unsigned gs_live_crowding(void)
+unsigned gs_heap_live_crowding(void)
 {
     enum { PLENTY = 1 << 14, STEP = 1 << 10 };
     uint32_t used = atomic_load_explicit(&many.used, memory_order_relaxed);

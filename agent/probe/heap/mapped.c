@@ -122,7 +122,7 @@ static inline bool lies_apart(const struct record *r, uintptr_t start, uintptr_t
     return from == 0 || from > end || (from != CHANGING && end_of(r) < start);
 }
 
-void gs_mapped_forget(uintptr_t start, uintptr_t end)
+void gs_heap_mapped_forget(uintptr_t start, uintptr_t end)
 {
     if (start >= end)
         return; // a length that the kernel refuses
@@ -131,12 +131,12 @@ void gs_mapped_forget(uintptr_t start, uintptr_t end)
             forget_in(r, start, end);
 }
 
-void gs_mapped_add(uintptr_t start, uintptr_t end, uint32_t stack)
+void gs_heap_mapped_add(uintptr_t start, uintptr_t end, uint32_t stack)
 {
     bool joined = false;
     if (start >= end)
         return;
-    gs_places_forget(start, end);
+    gs_heap_regions_forget(start, end);
     for (struct record *r = records, *last = first_unused(); r < last; r++) {
         if (GS_LIKELY(lies_apart(r, start, end)))
             continue;
@@ -157,7 +157,7 @@ static bool look_at(const struct record *r, struct gs_mapped *out)
     return out->start > CHANGING && atomic_load_explicit(&r->start, memory_order_relaxed) == out->start;
 }
 
-bool gs_mapped_stack(uintptr_t at, uint32_t *stack)
+bool gs_heap_mapped_stack(uintptr_t at, uint32_t *stack)
 {
     struct gs_mapped seen;
     for (const struct record *r = records; r < first_unused(); r++)
@@ -176,7 +176,7 @@ bool gs_probe_mapped_next(size_t *at, struct gs_mapped *out)
     return false;
 }
 
-void gs_mapped_after_fork(void)
+void gs_heap_mapped_after_fork(void)
 {
     for (struct record *r = records; r < first_unused(); r++)
         if (atomic_load_explicit(&r->start, memory_order_relaxed) == CHANGING)

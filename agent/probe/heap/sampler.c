@@ -1,6 +1,6 @@
 /* sampler.c - the slow half of the hooks: draws the gaps, takes the samples, undoes them at free.
  *
- *   countdown used up ──▶ gs_sampler_begin: arm again ──▶ real malloc ──▶ gs_sampler_record:
+ *   countdown used up ──▶ gs_heap_sampler_begin: arm again ──▶ real malloc ──▶ gs_heap_sampler_record:
  *                         weigh ▶ walk ▶ intern the stack ▶ insert into live ▶ count ▶ alarm?
  *
  * Sampling runs from the process's first allocation at the default distance, so that what a server builds up before
@@ -59,7 +59,7 @@ struct gs_sampling gs_probe_sampling(void)
     struct gs_sampling s = {
         .asked_bytes = atomic_load_explicit(&distance, memory_order_relaxed),
         .for_budget = atomic_load_explicit(&widened, memory_order_relaxed),
-        .for_crowding = gs_live_crowding(),
+        .for_crowding = gs_heap_live_crowding(),
     };
     unsigned doublings = s.for_budget + s.for_crowding;
     s.bytes = s.asked_bytes << (doublings < DOUBLINGS_MAX ? doublings : DOUBLINGS_MAX);
@@ -75,7 +75,7 @@ uint64_t gs_probe_sampling_ns(void)
 static void arm(struct gs_thread *t)
 {
     t->distance = gs_probe_sampling().bytes;
-    t->countdown = t->distance ? gs_draw_gap(gs_random(&t->random), t->distance) : WHILE_OFF;
+    t->countdown = t->distance ? gs_heap_draw_gap(gs_heap_random(&t->random), t->distance) : WHILE_OFF;
 }
 
 /* A thread's first allocation: its first gap begins before it. */
@@ -85,13 +85,13 @@ static void make_ready(struct gs_thread *t)
     uint64_t number = atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) + 1;
     t->random = number * 0x9e3779b97f4a7c15u ^ (uintptr_t)t; // the address differs from run to run
     for (int i = 0; i < 4; i++)
-        gs_random(&t->random); // neighbouring seeds drift apart
+        gs_heap_random(&t->random); // neighbouring seeds drift apart
     t->ready = true;
     atomic_store_explicit(&hooks_seen, true, memory_order_relaxed);
     arm(t);
 }
 
-uint64_t gs_sampler_begin(size_t size)
+uint64_t gs_heap_sampler_begin(size_t size)
 {
     struct gs_thread *t = &gs_thread;
     if (!t->ready) {
@@ -106,7 +106,7 @@ uint64_t gs_sampler_begin(size_t size)
 
 static struct gs_live weigh(size_t size, uint64_t mean_distance)
 {
-    double weight = gs_sample_weight(gs_counted_size(size), mean_distance);
+    double weight = gs_heap_sample_weight(gs_counted_size(size), mean_distance);
     struct gs_live live = {
         .objects = (uint64_t)(weight * (1 << GS_OBJECT_SHIFT) + 0.5),
         .bytes = (uint64_t)(weight * (double)size + 0.5),
@@ -119,44 +119,45 @@ static uint32_t stack_of(struct gs_caller caller, struct gs_scratch *scratch)
     struct gs_registers registers = {.pc = caller.pc, .sp = caller.sp, .bp = caller.bp, .bp_known = true};
     struct gs_reach reach;
     bool cut;
-    gs_reach_own_stack(&reach, caller.sp);
-    uint32_t frames = gs_walk(&registers, &reach, scratch->frames,
-                              atomic_load_explicit(&depth, memory_order_relaxed), &cut);
-    gs_reach_remember(&reach);
-    gs_small_stack_notice(caller.sp, &reach);
+    gs_unwind_reach_own_stack(&reach, caller.sp);
+    uint32_t frames = gs_unwind_walk(&registers, &reach, scratch->frames,
+                                     atomic_load_explicit(&depth, memory_order_relaxed), &cut);
+    gs_unwind_reach_remember(&reach);
+    gs_threads_small_stack_notice(caller.sp, &reach);
     if (cut)
         atomic_fetch_add_explicit(&gs_drops.stacks_cut, 1, memory_order_relaxed);
-    return gs_stack_intern(scratch->frames, frames, cut, gs_thread.labels);
+    return gs_heap_stack_intern(scratch->frames, frames, cut, gs_thread.labels);
 }
 
 static void record(const void *ptr, struct gs_live live, struct gs_caller caller)
 {
-    struct gs_scratch *scratch = gs_scratch_take();
+    struct gs_scratch *scratch = gs_unwind_scratch_take();
     if (!scratch) {
         atomic_fetch_add_explicit(&gs_drops.samples, 1, memory_order_relaxed);
         return;
     }
     live.stack = stack_of(caller, scratch);
-    gs_scratch_give(scratch);
-    if (!gs_live_insert(ptr, &live)) {
+    gs_unwind_scratch_give(scratch);
+    if (!gs_heap_live_insert(ptr, &live)) {
         atomic_fetch_add_explicit(&gs_drops.samples, 1, memory_order_relaxed);
         return;
     }
-    gs_place_note(ptr);
-    gs_stack_count_alloc(live.stack, live.objects, live.bytes);
-    gs_alarm_check(gs_totals_add(live.bytes));
+    gs_heap_regions_add(ptr);
+    gs_heap_stack_count_alloc(live.stack, live.objects, live.bytes);
+    gs_heap_alarm_check(gs_heap_totals_add(live.bytes));
 }
 
-bool gs_sampler_stack(struct gs_caller caller, uint32_t *stack)
+bool gs_heap_sampler_stack(struct gs_caller caller, uint32_t *stack)
 {
     struct gs_scratch *scratch =
-        atomic_load_explicit(&distance, memory_order_relaxed) && !gs_probe_cannot_serve() ? gs_scratch_take()
-                                                                                          : NULL;
+        atomic_load_explicit(&distance, memory_order_relaxed) && !gs_probe_cannot_serve()
+            ? gs_unwind_scratch_take()
+            : NULL;
     if (!scratch)
         return false;
     int kept = errno;
     *stack = stack_of(caller, scratch);
-    gs_scratch_give(scratch);
+    gs_unwind_scratch_give(scratch);
     errno = kept;
     return true;
 }
@@ -168,9 +169,9 @@ __attribute__((noinline)) uint32_t gs_probe_own_frames(uintptr_t *frames, uint32
     struct gs_reach reach;
     int kept = errno;
     bool cut;
-    gs_reach_own_stack(&reach, caller.sp);
-    uint32_t found = gs_walk(&registers, &reach, frames, max, &cut);
-    gs_reach_remember(&reach);
+    gs_unwind_reach_own_stack(&reach, caller.sp);
+    uint32_t found = gs_unwind_walk(&registers, &reach, frames, max, &cut);
+    gs_unwind_reach_remember(&reach);
     errno = kept;
     return found;
 }
@@ -208,7 +209,7 @@ static void tell_waiting(void)
         whom();
 }
 
-void gs_sampler_record(const void *ptr, size_t size, uint64_t drawn_with, struct gs_caller caller)
+void gs_heap_sampler_record(const void *ptr, size_t size, uint64_t drawn_with, struct gs_caller caller)
 {
     if (!ptr || !drawn_with)
         return;
@@ -226,23 +227,23 @@ void gs_sampler_record(const void *ptr, size_t size, uint64_t drawn_with, struct
     errno = kept;
 }
 
-void gs_sampler_let_go(const struct gs_live *held)
+void gs_heap_sampler_let_go(const struct gs_live *held)
 {
-    gs_stack_count_free(held->stack, held->objects, held->bytes);
-    gs_totals_take_off(held->bytes);
+    gs_heap_stack_count_free(held->stack, held->objects, held->bytes);
+    gs_heap_totals_subtract(held->bytes);
 }
 
-void gs_sampler_forget(const void *ptr)
+void gs_heap_sampler_forget(const void *ptr)
 {
     struct gs_live live;
-    if (gs_live_take(ptr, &live))
-        gs_sampler_let_go(&live);
+    if (gs_heap_live_take(ptr, &live))
+        gs_heap_sampler_let_go(&live);
 }
 
-void gs_sampler_put_back(const void *ptr, const struct gs_live *held)
+void gs_heap_sampler_put_back(const void *ptr, const struct gs_live *held)
 {
-    if (gs_live_insert(ptr, held))
+    if (gs_heap_live_insert(ptr, held))
         return;
     atomic_fetch_add_explicit(&gs_drops.samples, 1, memory_order_relaxed);
-    gs_sampler_let_go(held);
+    gs_heap_sampler_let_go(held);
 }

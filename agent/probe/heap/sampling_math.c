@@ -6,7 +6,7 @@
 static const double LN2 = 0.693147180559945309417;
 
 /* xorshift64*: one word of state, never zero. */
-uint64_t gs_random(uint64_t *state)
+uint64_t gs_heap_random(uint64_t *state)
 {
     uint64_t x = *state ? *state : 0x9e3779b97f4a7c15u;
     x ^= x >> 12;
@@ -38,7 +38,7 @@ static double minus_ln_of_uniform(uint64_t bits)
     return (53 - exponent) * LN2 - ln_near_one(m);
 }
 
-uint64_t gs_draw_gap(uint64_t bits, uint64_t distance)
+uint64_t gs_heap_draw_gap(uint64_t bits, uint64_t distance)
 {
     return (uint64_t)(minus_ln_of_uniform(bits) * (double)distance) + 1;
 }
@@ -53,7 +53,7 @@ static double exp_minus(double x)
     return sum / (double)((uint64_t)1 << k);
 }
 
-double gs_sample_weight(uint64_t size, uint64_t distance)
+double gs_heap_sample_weight(uint64_t size, uint64_t distance)
 {
     double x = (double)size / (double)distance;
     if (x > 40) // e^-40 is below the last bit of 1

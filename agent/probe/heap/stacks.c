@@ -69,7 +69,7 @@ static uint32_t add(uint64_t hash, const uintptr_t *from, uint32_t depth, bool c
     return number;
 }
 
-uint32_t gs_stack_intern(const uintptr_t *from, uint32_t depth, bool cut, uint32_t labels)
+uint32_t gs_heap_stack_intern(const uintptr_t *from, uint32_t depth, bool cut, uint32_t labels)
 {
     uint64_t hash = hash_of(from, depth, labels);
     uint32_t mine = GS_STACK_TABLE_FULL;
@@ -105,7 +105,7 @@ uint64_t gs_probe_stacks_changed(uint32_t group)
     return atomic_exchange_explicit(&changed[group], 0, memory_order_acquire);
 }
 
-void gs_stack_count_alloc(uint32_t stack, uint64_t objects, uint64_t bytes)
+void gs_heap_stack_count_alloc(uint32_t stack, uint64_t objects, uint64_t bytes)
 {
     struct gs_stack_entry *e = &entry[stack];
     atomic_fetch_add_explicit(&e->alloc_objects, objects, memory_order_relaxed);
@@ -115,14 +115,14 @@ void gs_stack_count_alloc(uint32_t stack, uint64_t objects, uint64_t bytes)
     has_changed(stack);
 }
 
-void gs_stack_count_free(uint32_t stack, uint64_t objects, uint64_t bytes)
+void gs_heap_stack_count_free(uint32_t stack, uint64_t objects, uint64_t bytes)
 {
     atomic_fetch_sub_explicit(&entry[stack].inuse_objects, objects, memory_order_relaxed);
     atomic_fetch_sub_explicit(&entry[stack].inuse_space, bytes, memory_order_relaxed);
     has_changed(stack);
 }
 
-void gs_stack_count_thread(uint32_t stack)
+void gs_heap_stack_count_thread(uint32_t stack)
 {
     atomic_fetch_add_explicit(&entry[stack].threads, 1, memory_order_relaxed);
 }

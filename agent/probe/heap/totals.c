@@ -8,13 +8,13 @@
 
 static _Atomic uint64_t in_use, allocated;
 
-uint64_t gs_totals_add(uint64_t bytes)
+uint64_t gs_heap_totals_add(uint64_t bytes)
 {
     atomic_fetch_add_explicit(&allocated, bytes, memory_order_relaxed);
     return atomic_fetch_add_explicit(&in_use, bytes, memory_order_relaxed) + bytes;
 }
 
-void gs_totals_take_off(uint64_t bytes)
+void gs_heap_totals_subtract(uint64_t bytes)
 {
     atomic_fetch_sub_explicit(&in_use, bytes, memory_order_relaxed);
 }

@@ -13,7 +13,7 @@ static void *key_of(void *ptr)
 static __attribute__((noinline)) void sampled_note(void *ptr, size_t size)
 {
     struct gs_caller caller = GS_CALLER();
-    gs_sampler_record(key_of(ptr), size, gs_sampler_begin(size), caller);
+    gs_heap_sampler_record(key_of(ptr), size, gs_heap_sampler_begin(size), caller);
 }
 
 void gs_probe_note_alloc(void *ptr, size_t size)
@@ -25,5 +25,5 @@ void gs_probe_note_alloc(void *ptr, size_t size)
 void gs_probe_note_free(void *ptr)
 {
     if (ptr && gs_maybe_sampled(ptr)) // the filter looks at the low half of an address
-        gs_sampler_forget(key_of(ptr));
+        gs_heap_sampler_forget(key_of(ptr));
 }

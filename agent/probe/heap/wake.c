@@ -25,7 +25,7 @@ static void wake(uint32_t bit)
     errno = kept;
 }
 
-void gs_alarm_check(uint64_t heap_in_use)
+void gs_heap_alarm_check(uint64_t heap_in_use)
 {
     uint64_t at = atomic_load_explicit(&line, memory_order_relaxed);
     if (GS_LIKELY(heap_in_use < at))
@@ -45,7 +45,7 @@ void gs_probe_alarm_mute(bool mute)
 void gs_probe_alarm_at(uint64_t line_bytes)
 {
     atomic_store_explicit(&line, muted ? UINT64_MAX : line_bytes, memory_order_relaxed);
-    gs_alarm_check(gs_probe_heap_in_use()); // it may have been crossed before there was an alarm
+    gs_heap_alarm_check(gs_probe_heap_in_use()); // it may have been crossed before there was an alarm
 }
 
 void gs_probe_wake(void)

@@ -21,26 +21,26 @@ static function real_swap, real_set;
 
 static __attribute__((constructor)) void resolve(void)
 {
-    real_swap = gs_next_object_has("swapcontext");
-    real_set = gs_next_object_has("setcontext");
+    real_swap = gs_hooks_next_object_has("swapcontext");
+    real_set = gs_hooks_next_object_has("setcontext");
 }
 
 static function leave_for(const ucontext_t *to, function real, const char *name)
 {
     if (gs_is_small_stack(to->uc_stack.ss_size))
-        gs_small_stack_enter();
-    return real ? real : gs_next_object_has(name);
+        gs_threads_small_stack_enter();
+    return real ? real : gs_hooks_next_object_has(name);
 }
 
 /* Called by the hooks below: where to jump to. */
-function gs_context_swap(const ucontext_t *to) __attribute__((used));
-function gs_context_swap(const ucontext_t *to)
+function gs_hooks_context_swap(const ucontext_t *to) __attribute__((used));
+function gs_hooks_context_swap(const ucontext_t *to)
 {
     return leave_for(to, real_swap, "swapcontext");
 }
 
-function gs_context_set(const ucontext_t *to) __attribute__((used));
-function gs_context_set(const ucontext_t *to)
+function gs_hooks_context_set(const ucontext_t *to) __attribute__((used));
+function gs_hooks_context_set(const ucontext_t *to)
 {
     return leave_for(to, real_set, "setcontext");
 }
@@ -71,5 +71,5 @@ function gs_context_set(const ucontext_t *to)
             ".size " #name ", . - " #name "\n"         \
             ".popsection\n")
 
-JUMP(swapcontext, gs_context_swap, rsi);
-JUMP(setcontext, gs_context_set, rdi);
+JUMP(swapcontext, gs_hooks_context_swap, rsi);
+JUMP(setcontext, gs_hooks_context_set, rdi);

@@ -29,7 +29,7 @@ static close_function *real_close(void)
     static _Atomic(close_function *) real;
     close_function *found = atomic_load_explicit(&real, memory_order_acquire);
     if (!found) {
-        void *symbol = gs_real_function(GS_HOOKED(dlclose, __dlclose));
+        void *symbol = gs_hooks_real_function(GS_HOOKED(dlclose, __dlclose));
         found = close_nothing;
         if (symbol)
             memcpy(&found, &symbol, sizeof found);
@@ -41,8 +41,8 @@ static close_function *real_close(void)
 HOOK int dlclose(void *library)
 {
     close_function *real = real_close();
-    gs_walk_close_cache();
+    gs_unwind_walk_close_cache();
     int error = real(library);
-    gs_walk_open_cache();
+    gs_unwind_walk_open_cache();
     return error;
 }

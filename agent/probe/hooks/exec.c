@@ -22,7 +22,7 @@ static struct {
 
 static void find(void *slot, const char *name)
 {
-    void *found = gs_next_object_has(name);
+    void *found = gs_hooks_next_object_has(name);
     memcpy(slot, &found, sizeof found);
 }
 

@@ -33,7 +33,7 @@ static void *find(_Atomic(void *) *slot, const char *name)
 {
     void *found = atomic_load_explicit(slot, memory_order_acquire);
     if (!found) {
-        found = gs_next_object_has(name);
+        found = gs_hooks_next_object_has(name);
         atomic_store_explicit(slot, found, memory_order_release);
     }
     return found;

@@ -7,16 +7,16 @@
 
 extern const bool gs_archive_mark __attribute__((weak, visibility("hidden"))); // in the archive alone
 extern const bool gs_hooks_mark __attribute__((weak, visibility("hidden")));   // where there are hooks: in both libraries
-static inline bool gs_is_archive(void)
+static inline bool gs_hooks_is_archive(void)
 {
     return &gs_archive_mark;
 }
 /* Has it no loader? */
-bool gs_program_is_static(void);
+bool gs_hooks_program_is_static(void);
 
 /* ---- the functions that our hooks stand before (next_function.c) ------------------------------------------------------ */
 
-struct gs_hooked {
+struct gs_hook {
     const char *name;
     void *ours, *in_force; // our hook; whose definition of the name the program has
     void *wrapped;         // what ld's --wrap put our hook before; NULL: the program was linked without
@@ -28,18 +28,18 @@ struct gs_hooked {
     extern char gs_ours_##name[] __attribute__((visibility("hidden")));                      \
     extern char __real_##name[] __attribute__((weak)), second[] __attribute__((weak))
 #define GS_HOOKED(name, second) \
-    (&(struct gs_hooked){#name, gs_ours_##name, (void *)(uintptr_t)name, __real_##name, second})
+    (&(struct gs_hook){#name, gs_ours_##name, (void *)(uintptr_t)name, __real_##name, second})
 /* False: somebody else's function of that name stands before ours in this program, which libgumshoe.a is linked into. */
-bool gs_is_hook_in_force(const struct gs_hooked *hook);
+bool gs_hooks_is_in_force(const struct gs_hook *hook);
 /* The function NAME of the next object that has it; NULL: none has. May allocate, which comes back to the hooks. */
-void *gs_next_object_has(const char *name);
+void *gs_hooks_next_object_has(const char *name);
 /* The real function; NULL: there is none. May allocate, as above. */
-void *gs_real_function(const struct gs_hooked *hook);
+void *gs_hooks_real_function(const struct gs_hook *hook);
 
 /* The hooks of malloc.c, by names that say that they are meant: for new.c. */
-void *gs_hooked_malloc(size_t size);
-void *gs_hooked_memalign(size_t alignment, size_t size);
-void gs_hooked_free(void *ptr);
+void *gs_hooks_malloc(size_t size);
+void *gs_hooks_memalign(size_t alignment, size_t size);
+void gs_hooks_free(void *ptr);
 
 /* ---- who hears of calls (listeners.c) ----------------------------------------------------------------------------- */
 

@@ -49,15 +49,15 @@ THEIRS void free_aligned_sized(void *ptr, size_t alignment, size_t size);
 CALLED void *sampled_mallocx(size_t size, int flags)
 {
     struct gs_caller caller = GS_CALLER();
-    uint64_t drawn_with = gs_sampler_begin(size);
+    uint64_t drawn_with = gs_heap_sampler_begin(size);
     void *ptr = mallocx(size, flags);
-    gs_sampler_record(ptr, size, drawn_with, caller);
+    gs_heap_sampler_record(ptr, size, drawn_with, caller);
     return ptr;
 }
 
 HIDDEN(mallocx);
-HOOK void *gs_hook_mallocx(size_t size, int flags);
-HOOK void *gs_hook_mallocx(size_t size, int flags)
+HOOK void *gs_hooks_mallocx(size_t size, int flags);
+HOOK void *gs_hooks_mallocx(size_t size, int flags)
 {
     if (flags >> ARENA_SHIFT)
         return mallocx(size, flags);
@@ -68,20 +68,20 @@ CALLED void *sampled_rallocx(void *ptr, size_t size, int flags, bool due)
 {
     struct gs_caller caller = GS_CALLER();
     struct gs_live held;
-    uint64_t drawn_with = due ? gs_sampler_begin(size) : 0;
-    bool known = gs_maybe_sampled(ptr) && gs_live_take(ptr, &held);
+    uint64_t drawn_with = due ? gs_heap_sampler_begin(size) : 0;
+    bool known = gs_maybe_sampled(ptr) && gs_heap_live_take(ptr, &held);
     void *moved = rallocx(ptr, size, flags);
     if (known && !moved)
-        gs_sampler_put_back(ptr, &held);
+        gs_heap_sampler_put_back(ptr, &held);
     else if (known)
-        gs_sampler_let_go(&held);
-    gs_sampler_record(moved, size, drawn_with, caller);
+        gs_heap_sampler_let_go(&held);
+    gs_heap_sampler_record(moved, size, drawn_with, caller);
     return moved;
 }
 
 HIDDEN(rallocx);
-HOOK void *gs_hook_rallocx(void *ptr, size_t size, int flags);
-HOOK void *gs_hook_rallocx(void *ptr, size_t size, int flags)
+HOOK void *gs_hooks_rallocx(void *ptr, size_t size, int flags);
+HOOK void *gs_hooks_rallocx(void *ptr, size_t size, int flags)
 {
     bool due = !(flags >> ARENA_SHIFT) && gs_due(size);
     return due || gs_maybe_sampled(ptr) ? sampled_rallocx(ptr, size, flags, due) : rallocx(ptr, size, flags);
@@ -91,15 +91,15 @@ HOOK void *gs_hook_rallocx(void *ptr, size_t size, int flags)
 CALLED size_t sampled_resize(void *ptr, size_t size, size_t usable, bool due)
 {
     struct gs_caller caller = GS_CALLER();
-    uint64_t drawn_with = due ? gs_sampler_begin(size) : 0;
-    gs_sampler_forget(ptr);
-    gs_sampler_record(ptr, size, drawn_with, caller);
+    uint64_t drawn_with = due ? gs_heap_sampler_begin(size) : 0;
+    gs_heap_sampler_forget(ptr);
+    gs_heap_sampler_record(ptr, size, drawn_with, caller);
     return usable;
 }
 
 HIDDEN(xallocx);
-HOOK size_t gs_hook_xallocx(void *ptr, size_t size, size_t extra, int flags);
-HOOK size_t gs_hook_xallocx(void *ptr, size_t size, size_t extra, int flags)
+HOOK size_t gs_hooks_xallocx(void *ptr, size_t size, size_t extra, int flags);
+HOOK size_t gs_hooks_xallocx(void *ptr, size_t size, size_t extra, int flags)
 {
     size_t usable = xallocx(ptr, size, extra, flags);
     if (usable < size)
@@ -112,36 +112,36 @@ HOOK size_t gs_hook_xallocx(void *ptr, size_t size, size_t extra, int flags)
 static inline void forget(void *ptr)
 {
     if (gs_maybe_sampled(ptr))
-        gs_sampler_forget(ptr);
+        gs_heap_sampler_forget(ptr);
 }
 
 HIDDEN(dallocx);
-HOOK void gs_hook_dallocx(void *ptr, int flags);
-HOOK void gs_hook_dallocx(void *ptr, int flags)
+HOOK void gs_hooks_dallocx(void *ptr, int flags);
+HOOK void gs_hooks_dallocx(void *ptr, int flags)
 {
     forget(ptr);
     dallocx(ptr, flags);
 }
 
 HIDDEN(sdallocx);
-HOOK void gs_hook_sdallocx(void *ptr, size_t size, int flags);
-HOOK void gs_hook_sdallocx(void *ptr, size_t size, int flags)
+HOOK void gs_hooks_sdallocx(void *ptr, size_t size, int flags);
+HOOK void gs_hooks_sdallocx(void *ptr, size_t size, int flags)
 {
     forget(ptr);
     sdallocx(ptr, size, flags);
 }
 
 HIDDEN(free_sized);
-HOOK void gs_hook_free_sized(void *ptr, size_t size);
-HOOK void gs_hook_free_sized(void *ptr, size_t size)
+HOOK void gs_hooks_free_sized(void *ptr, size_t size);
+HOOK void gs_hooks_free_sized(void *ptr, size_t size)
 {
     forget(ptr);
     free_sized(ptr, size);
 }
 
 HIDDEN(free_aligned_sized);
-HOOK void gs_hook_free_aligned_sized(void *ptr, size_t alignment, size_t size);
-HOOK void gs_hook_free_aligned_sized(void *ptr, size_t alignment, size_t size)
+HOOK void gs_hooks_free_aligned_sized(void *ptr, size_t alignment, size_t size);
+HOOK void gs_hooks_free_aligned_sized(void *ptr, size_t alignment, size_t size)
 {
     forget(ptr);
     free_aligned_sized(ptr, alignment, size);

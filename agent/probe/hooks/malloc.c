@@ -1,7 +1,7 @@
 /* malloc.c - the names that we take over from the allocator below, whichever it is.
  *
  *   malloc(size)  ──not its turn──▶ the real malloc                        (a subtraction and a branch)
- *                 └─ due ──▶ sampled_malloc ──▶ the real malloc ──▶ gs_sampler_record
+ *                 └─ due ──▶ sampled_malloc ──▶ the real malloc ──▶ gs_heap_sampler_record
  *   free(ptr)     ──filter says never──▶ the real free                     (a load and a branch)
  *
  * The real functions are found (next_function.c) at the first call of any of them: that may be before our constructor, from
@@ -61,12 +61,12 @@ ALLOCATOR(HOOKED)
 
 static _Thread_local bool resolving; // this thread is inside dlsym: what it allocates now is early
 
-static void resolve_one(void *slot, const struct gs_hooked *hook)
+static void resolve_one(void *slot, const struct gs_hook *hook)
 {
-    void *found = gs_real_function(hook);
+    void *found = gs_hooks_real_function(hook);
     if (found)
         memcpy(slot, &found, sizeof found);
-    gs_heap_is_anothers |= !gs_is_hook_in_force(hook);
+    gs_heap_is_anothers |= !gs_hooks_is_in_force(hook);
 }
 
 static void resolve(void)
@@ -96,7 +96,7 @@ static void *early_alloc(size_t size)
         return NULL;
     memcpy(early + at, &size, sizeof size);
     void *ptr = early + at + 16;
-    gs_filter_add(ptr);
+    gs_heap_filter_add(ptr);
     return ptr;
 }
 
@@ -201,13 +201,13 @@ static size_t first_usable_size(void *ptr)
  * has found that out. */
 static void record(const void *ptr, size_t size, uint64_t drawn_with, struct gs_caller caller)
 {
-    gs_sampler_record(ptr, size, gs_heap_is_anothers ? 0 : drawn_with, caller);
+    gs_heap_sampler_record(ptr, size, gs_heap_is_anothers ? 0 : drawn_with, caller);
 }
 
 CALLED void *sampled_malloc(size_t size)
 {
     struct gs_caller caller = GS_CALLER();
-    uint64_t drawn_with = gs_sampler_begin(size);
+    uint64_t drawn_with = gs_heap_sampler_begin(size);
     void *ptr = real.malloc(size);
     record(ptr, size, drawn_with, caller);
     return ptr;
@@ -216,7 +216,7 @@ CALLED void *sampled_malloc(size_t size)
 CALLED void *sampled_calloc(size_t count, size_t size)
 {
     struct gs_caller caller = GS_CALLER();
-    uint64_t drawn_with = gs_sampler_begin(count * size);
+    uint64_t drawn_with = gs_heap_sampler_begin(count * size);
     void *ptr = real.calloc(count, size);
     record(ptr, count * size, drawn_with, caller);
     return ptr;
@@ -225,7 +225,7 @@ CALLED void *sampled_calloc(size_t count, size_t size)
 CALLED int sampled_posix_memalign(void **out, size_t alignment, size_t size)
 {
     struct gs_caller caller = GS_CALLER();
-    uint64_t drawn_with = gs_sampler_begin(size);
+    uint64_t drawn_with = gs_heap_sampler_begin(size);
     int error = real.posix_memalign(out, alignment, size);
     record(error ? NULL : *out, size, drawn_with, caller);
     return error;
@@ -235,7 +235,7 @@ CALLED int sampled_posix_memalign(void **out, size_t alignment, size_t size)
 CALLED void *sampled_aligned(void *(*allocate)(size_t, size_t), size_t alignment, size_t size)
 {
     struct gs_caller caller = GS_CALLER();
-    uint64_t drawn_with = gs_sampler_begin(size);
+    uint64_t drawn_with = gs_heap_sampler_begin(size);
     void *ptr = allocate(alignment, size);
     record(ptr, size, drawn_with, caller);
     return ptr;
@@ -245,7 +245,7 @@ CALLED void *sampled_aligned(void *(*allocate)(size_t, size_t), size_t alignment
 CALLED void *sampled_paged(void *(*allocate)(size_t), size_t size)
 {
     struct gs_caller caller = GS_CALLER();
-    uint64_t drawn_with = gs_sampler_begin(size);
+    uint64_t drawn_with = gs_heap_sampler_begin(size);
     void *ptr = allocate(size);
     record(ptr, size, drawn_with, caller);
     return ptr;
@@ -255,7 +255,7 @@ CALLED void known_free(void *ptr)
 {
     if (is_early(ptr))
         return;
-    gs_sampler_forget(ptr);
+    gs_heap_sampler_forget(ptr);
     real.free(ptr);
 }
 
@@ -274,14 +274,14 @@ CALLED void *sampled_realloc(void *ptr, size_t size, bool due)
     struct gs_live held;
     if (ptr && is_early(ptr))
         return realloc_early(ptr, size);
-    uint64_t drawn_with = due ? gs_sampler_begin(size) : 0;
-    bool known = ptr && gs_maybe_sampled(ptr) && gs_live_take(ptr, &held);
+    uint64_t drawn_with = due ? gs_heap_sampler_begin(size) : 0;
+    bool known = ptr && gs_maybe_sampled(ptr) && gs_heap_live_take(ptr, &held);
     void *moved = real.realloc(ptr, size);
     bool failed = !moved && size != 0;
     if (known && failed)
-        gs_sampler_put_back(ptr, &held);
+        gs_heap_sampler_put_back(ptr, &held);
     else if (known)
-        gs_sampler_let_go(&held);
+        gs_heap_sampler_let_go(&held);
     record(moved, size, drawn_with, caller);
     return moved;
 }
@@ -366,17 +366,17 @@ HOOK size_t malloc_usable_size(void *ptr)
 
 /* ---- for new.c -------------------------------------------------------------------------------------------------- */
 
-void *gs_hooked_malloc(size_t size)
+void *gs_hooks_malloc(size_t size)
 {
     return malloc(size);
 }
 
-void *gs_hooked_memalign(size_t alignment, size_t size)
+void *gs_hooks_memalign(size_t alignment, size_t size)
 {
     return memalign(alignment, size);
 }
 
-void gs_hooked_free(void *ptr)
+void gs_hooks_free(void *ptr)
 {
     free(ptr);
 }

@@ -56,9 +56,9 @@ GS_HOOK(mmap, __mmap);
 GS_HOOK(munmap, __munmap);
 GS_HOOK(mremap, __mremap);
 
-static void resolve_one(void *slot, const struct gs_hooked *hook)
+static void resolve_one(void *slot, const struct gs_hook *hook)
 {
-    void *found = gs_real_function(hook);
+    void *found = gs_hooks_real_function(hook);
     if (found)
         memcpy(slot, &found, sizeof found);
 }
@@ -82,8 +82,8 @@ CALLED void *remembered_map(void *at, size_t length, int protection, int flags, 
     struct gs_caller caller = GS_CALLER();
     void *mapped = real.map(at, length, protection, flags, fd, offset);
     uint32_t stack;
-    if (mapped != MAP_FAILED && gs_sampler_stack(caller, &stack))
-        gs_mapped_add((uintptr_t)mapped, end_of(mapped, length), stack);
+    if (mapped != MAP_FAILED && gs_heap_sampler_stack(caller, &stack))
+        gs_heap_mapped_add((uintptr_t)mapped, end_of(mapped, length), stack);
     return mapped;
 }
 
@@ -92,7 +92,7 @@ static void *map_over(void *at, size_t length, int protection, int flags, int fd
 {
     void *mapped = real.map(at, length, protection, flags, fd, offset);
     if (mapped != MAP_FAILED)
-        gs_mapped_forget((uintptr_t)mapped, end_of(mapped, length));
+        gs_heap_mapped_forget((uintptr_t)mapped, end_of(mapped, length));
     return mapped;
 }
 
@@ -113,8 +113,8 @@ HOOK void *mmap64(void *at, size_t length, int protection, int flags, int fd, of
 
 HOOK int munmap(void *at, size_t length)
 {
-    gs_mapped_forget((uintptr_t)at,
-                     end_of(at, length)); // should it fail, which it hardly can, a record is lost
+    gs_heap_mapped_forget((uintptr_t)at,
+                          end_of(at, length)); // should it fail, which it hardly can, a record is lost
     return real.unmap(at, length);
 }
 
@@ -128,13 +128,13 @@ HOOK void *mremap(void *at, size_t old_length, size_t length, int flags, ...)
         va_end(more);
     }
     uint32_t stack;
-    bool known = gs_mapped_stack((uintptr_t)at, &stack);
+    bool known = gs_heap_mapped_stack((uintptr_t)at, &stack);
     if (known && !(flags & MREMAP_DONTUNMAP))
-        gs_mapped_forget((uintptr_t)at, end_of(at, old_length));
+        gs_heap_mapped_forget((uintptr_t)at, end_of(at, old_length));
     void *moved = real.remap(at, old_length, length, flags, target);
     if (known && moved != MAP_FAILED)
-        gs_mapped_add((uintptr_t)moved, end_of(moved, length), stack);
+        gs_heap_mapped_add((uintptr_t)moved, end_of(moved, length), stack);
     else if (known && !(flags & MREMAP_DONTUNMAP))
-        gs_mapped_add((uintptr_t)at, end_of(at, old_length), stack);
+        gs_heap_mapped_add((uintptr_t)at, end_of(at, old_length), stack);
     return moved;
 }

@@ -96,19 +96,19 @@ static void find(void *slot, const char *name, const void *ours, const void *ins
 static void *plain_instead(size_t size, uintptr_t second, uintptr_t third)
 {
     (void)second, (void)third;
-    return gs_hooked_malloc(size);
+    return gs_hooks_malloc(size);
 }
 
 static void *aligned_instead(size_t size, uintptr_t alignment, uintptr_t third)
 {
     (void)third;
-    return gs_hooked_memalign(alignment, size);
+    return gs_hooks_memalign(alignment, size);
 }
 
 static void delete_instead(void *ptr, uintptr_t second, uintptr_t third)
 {
     (void)second, (void)third;
-    gs_hooked_free(ptr);
+    gs_hooks_free(ptr);
 }
 
 static void find_all(uintptr_t caller)
@@ -155,15 +155,15 @@ CALLED void resolve(uintptr_t caller)
 CALLED void *sampled_new(size_t size, uintptr_t second, uintptr_t third, new_function *allocate)
 {
     struct gs_caller caller = GS_CALLER();
-    uint64_t drawn_with = gs_sampler_begin(size);
+    uint64_t drawn_with = gs_heap_sampler_begin(size);
     void *ptr = allocate(size, second, third); // may throw: nothing is held meanwhile
-    gs_sampler_record(ptr, size, drawn_with, caller);
+    gs_heap_sampler_record(ptr, size, drawn_with, caller);
     return ptr;
 }
 
 CALLED void known_delete(void *ptr, uintptr_t second, uintptr_t third, delete_function *release)
 {
-    gs_sampler_forget(ptr);
+    gs_heap_sampler_forget(ptr);
     release(ptr, second, third);
 }
 

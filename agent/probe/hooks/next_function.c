@@ -14,7 +14,7 @@
 #pragma weak dlsym // a static program does without, and without the linker's warning about it
 
 /* dlsym is declared not to call back into the hooks. It does, through malloc: so nothing may stay in registers over it. */
-void *gs_next_object_has(const char *name)
+void *gs_hooks_next_object_has(const char *name)
 {
     __asm__ volatile("" ::: "memory");
     void *found = dlsym ? dlsym(RTLD_NEXT, name) : NULL;
@@ -23,16 +23,17 @@ void *gs_next_object_has(const char *name)
 }
 
 /* Where there is a loader, --wrap does not change what shared libraries call. */
-bool gs_is_hook_in_force(const struct gs_hooked *hook)
+bool gs_hooks_is_in_force(const struct gs_hook *hook)
 {
-    return !gs_is_archive() || hook->in_force == hook->ours || (hook->wrapped && gs_program_is_static());
+    return !gs_hooks_is_archive() || hook->in_force == hook->ours ||
+           (hook->wrapped && gs_hooks_program_is_static());
 }
 
-void *gs_real_function(const struct gs_hooked *hook)
+void *gs_hooks_real_function(const struct gs_hook *hook)
 {
     if (hook->wrapped && hook->wrapped != hook->ours)
         return hook->wrapped;
-    if (!gs_is_hook_in_force(hook))
+    if (!gs_hooks_is_in_force(hook))
         return hook->in_force;
-    return gs_program_is_static() ? hook->second_name : gs_next_object_has(hook->name);
+    return gs_hooks_program_is_static() ? hook->second_name : gs_hooks_next_object_has(hook->name);
 }

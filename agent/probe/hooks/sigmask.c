@@ -16,7 +16,7 @@ static mask_function *real_pthread_sigmask, *real_sigprocmask;
 
 static void find(mask_function **slot, const char *name)
 {
-    void *found = gs_next_object_has(name);
+    void *found = gs_hooks_next_object_has(name);
     memcpy(slot, &found, sizeof found);
 }
 
@@ -30,7 +30,7 @@ __attribute__((constructor)) static void find_both(void)
 static void look_at(int how, const sigset_t *set)
 {
     if (set && how != SIG_UNBLOCK)
-        gs_cpu_thread_blocks(set);
+        gs_threads_cpu_block(set);
 }
 
 HOOK int pthread_sigmask(int how, const sigset_t *set, sigset_t *old)

@@ -5,12 +5,12 @@
 #include <elf.h>
 #include <sys/auxv.h>
 
-bool gs_program_is_static(void)
+bool gs_hooks_program_is_static(void)
 {
     unsigned count = (unsigned)getauxval(AT_PHNUM); // as the kernel told them
     const Elf64_Phdr *segment = (const Elf64_Phdr *)getauxval(AT_PHDR);
     for (unsigned i = 0; i < count; i++)
         if (segment[i].p_type == PT_INTERP)
             return false;
-    return gs_is_archive() && count > 0;
+    return gs_hooks_is_archive() && count > 0;
 }

@@ -50,10 +50,10 @@ static void *begin(void *given)
     void *argument = start->argument;
     pid_t tid = (pid_t)syscall(SYS_gettid);
     size_t stack_size = start->stack_size;
-    gs_roll_add(tid, start->stack, stack_size);
+    gs_threads_table_add(tid, start->stack, stack_size);
     give_start(start);
     if (!gs_is_small_stack(stack_size))
-        gs_cpu_thread_begins(tid);
+        gs_threads_cpu_begin(tid);
     return routine(argument);
 }
 
@@ -64,7 +64,7 @@ static create_function *real_create(void)
     static _Atomic(create_function *) real;
     create_function *found = atomic_load_explicit(&real, memory_order_acquire);
     if (!found) {
-        void *symbol = gs_real_function(GS_HOOKED(pthread_create, __pthread_create_2_1));
+        void *symbol = gs_hooks_real_function(GS_HOOKED(pthread_create, __pthread_create_2_1));
         memcpy(&found, &symbol, sizeof found);
         atomic_store_explicit(&real, found, memory_order_release);
     }
@@ -97,10 +97,10 @@ HOOK int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, rou
                         void *argument)
 {
     uint32_t stack;
-    if (!gs_sampler_stack(GS_CALLER(), &stack))
+    if (!gs_heap_sampler_stack(GS_CALLER(), &stack))
         return real_create()(thread, attributes, routine, argument);
     int error = create_known(stack, thread, attributes, routine, argument);
     if (!error)
-        gs_stack_count_thread(stack);
+        gs_heap_stack_count_thread(stack);
     return error;
 }

@@ -30,19 +30,19 @@ enum { PLACES = 1 << 14, NEIGHBOURS = 64, SLOTS = GS_CPU_KEPT, NS_PER_S = 100000
 /* ---- the ring ------------------------------------------------------------------------------------------------------ */
 
 enum { NEVER, WRITING, READY }; // and the ticket above, from bit 2 on
-struct slot {
+struct timer_slot {
     _Atomic uint64_t state;
     struct gs_cpu_sample sample;
 };
-static struct slot ring[SLOTS];
+static struct timer_slot ring[SLOTS];
 static _Atomic uint64_t head, lost;
 static uint64_t tail; // of who reads: one thread at a time (the lock of gather/cpu.c)
 
 /* A slot to write a sample into; NULL when an older writer still stands in it (its thread was stopped). */
-static struct slot *take_slot(uint64_t *ticket)
+static struct timer_slot *take_slot(uint64_t *ticket)
 {
     *ticket = atomic_fetch_add_explicit(&head, 1, memory_order_relaxed);
-    struct slot *slot = &ring[*ticket % SLOTS];
+    struct timer_slot *slot = &ring[*ticket % SLOTS];
     uint64_t seen = atomic_load_explicit(&slot->state, memory_order_relaxed);
     if ((seen & 3) != WRITING &&
         atomic_compare_exchange_strong_explicit(&slot->state, &seen, *ticket << 2 | WRITING,
@@ -59,7 +59,7 @@ bool gs_probe_cpu_next(struct gs_cpu_sample *out, bool last)
             atomic_fetch_add_explicit(&lost, end - tail - SLOTS, memory_order_relaxed);
             tail = end - SLOTS;
         }
-        struct slot *slot = &ring[tail % SLOTS];
+        struct timer_slot *slot = &ring[tail % SLOTS];
         uint64_t state = atomic_load_explicit(&slot->state, memory_order_acquire);
         if (state == (tail << 2 | READY)) {
             memcpy(out, &slot->sample, offsetof(struct gs_cpu_sample, frames));
@@ -129,8 +129,8 @@ static void end_timer(_Atomic uint64_t *place)
 static int64_t random_phase(pid_t tid, int64_t period)
 {
     uint64_t seed = (uint64_t)tid * 0x9e3779b97f4a7c15u ^ (uint64_t)clock_ns(CLOCK_MONOTONIC);
-    gs_random(&seed);
-    return (int64_t)(gs_random(&seed) % (uint64_t)period);
+    gs_heap_random(&seed);
+    return (int64_t)(gs_heap_random(&seed) % (uint64_t)period);
 }
 
 static void set_timer(int id, int flags, int64_t first, int64_t period)
@@ -191,7 +191,7 @@ static bool blocks_the_signal(void)
     return mask >> (signal_number - 1) & 1;
 }
 
-void gs_cpu_thread_begins(pid_t tid)
+void gs_threads_cpu_begin(pid_t tid)
 {
     if (atomic_load_explicit(&period_ns, memory_order_acquire) == 0 || blocks_the_signal())
         return; // the watcher finds it, and says so
@@ -213,8 +213,8 @@ static void end_timer_of(pid_t tid)
         end_timer(place);
 }
 
-/* Take back the signal that the timer of the calling thread had sent and that it has blocked since. One of the host's is sent to it
- * again. */
+/* Take back the signal that the timer of the calling thread had sent and that it has blocked since. One of the host's is sent
+ * to it again. */
 static void take_back(void)
 {
     const struct timespec now = {0};
@@ -225,7 +225,7 @@ static void take_back(void)
         syscall(SYS_kill, getpid(), signal_number);
 }
 
-void gs_cpu_thread_blocks(const sigset_t *set)
+void gs_threads_cpu_block(const sigset_t *set)
 {
     uint64_t mask;
     if (GS_LIKELY(atomic_load_explicit(&period_ns, memory_order_relaxed) == 0))
@@ -255,7 +255,7 @@ void gs_probe_cpu_sweep(void)
     pid_t pid = getpid();
     for (size_t at = 0; at < PLACES + NEIGHBOURS; at++) {
         uint64_t there = atomic_load_explicit(&timer[at], memory_order_relaxed);
-        if ((uint32_t)there && gs_thread_ended(pid, (pid_t)(there >> 32)))
+        if ((uint32_t)there && gs_threads_ended(pid, (pid_t)(there >> 32)))
             end_timer(&timer[at]);
     }
 }
@@ -266,11 +266,11 @@ static void on_timer(const siginfo_t *info, const ucontext_t *context)
 {
     int64_t period = atomic_load_explicit(&period_ns, memory_order_relaxed);
     uint64_t ticket;
-    struct slot *slot = info->si_value.sival_ptr == ring && period ? take_slot(&ticket) : NULL;
+    struct timer_slot *slot = info->si_value.sival_ptr == ring && period ? take_slot(&ticket) : NULL;
     if (!slot)
         return; // stopped since, somebody else's timer, or no slot
     struct gs_cpu_sample *sample = &slot->sample;
-    struct gs_registers registers = gs_registers_of(context);
+    struct gs_registers registers = gs_threads_registers_of(context);
     struct gs_reach reach;
     if (gs_thread.second_due_ns) {
         set_timer(info->si_timerid, TIMER_ABSTIME, gs_thread.second_due_ns, period);
@@ -281,10 +281,10 @@ static void on_timer(const siginfo_t *info, const ucontext_t *context)
     sample->cpu_ns = sample->count * period;
     sample->labels = gs_thread.labels;
     uintptr_t sp = registers.sp; // the walk changes them
-    gs_reach_own_stack(&reach, registers.sp);
-    sample->depth = gs_walk(&registers, &reach, sample->frames, GS_CPU_DEPTH_MAX, &sample->cut);
-    gs_reach_remember(&reach);
-    gs_small_stack_notice(sp, &reach);
+    gs_unwind_reach_own_stack(&reach, registers.sp);
+    sample->depth = gs_unwind_walk(&registers, &reach, sample->frames, GS_CPU_DEPTH_MAX, &sample->cut);
+    gs_unwind_reach_remember(&reach);
+    gs_threads_small_stack_notice(sp, &reach);
     atomic_store_explicit(&slot->state, ticket << 2 | READY, memory_order_release);
 }
 
@@ -292,9 +292,9 @@ static void on_timer(const siginfo_t *info, const ucontext_t *context)
 
 bool gs_probe_cpu_start(int64_t period)
 {
-    gs_signal_set_handler(GS_SIGNAL_TIMER, on_timer);
-    gs_small_stack_tell(end_timer_of);
-    signal_number = gs_signal_borrow();
+    gs_threads_signal_set_handler(GS_SIGNAL_TIMER, on_timer);
+    gs_threads_small_stack_tell(end_timer_of);
+    signal_number = gs_threads_signal_borrow();
     if (!signal_number)
         return false;
     atomic_store_explicit(&period_ns, period, memory_order_release);
@@ -308,7 +308,7 @@ int gs_probe_cpu_signal(void)
 
 bool gs_probe_cpu_undisturbed(void)
 {
-    return gs_signal_still_ours();
+    return gs_threads_signal_still_ours();
 }
 
 void gs_probe_cpu_stop(void)
@@ -318,10 +318,10 @@ void gs_probe_cpu_stop(void)
     for (size_t at = 0; at < PLACES + NEIGHBOURS; at++)
         if ((uint32_t)atomic_load_explicit(&timer[at], memory_order_acquire))
             end_timer(&timer[at]);
-    gs_signal_give_back();
+    gs_threads_signal_give_back();
 }
 
-void gs_cpu_timers_after_fork(void)
+void gs_threads_cpu_timers_after_fork(void)
 {
     atomic_store_explicit(&period_ns, 0, memory_order_relaxed);
     for (size_t at = 0; timers_used && at < PLACES + NEIGHBOURS; at++) // a child inherits no timers

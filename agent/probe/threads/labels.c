@@ -139,7 +139,7 @@ static void carry(uint32_t set)
     if (set == gs_thread.labels)
         return;
     gs_thread.labels = set;
-    gs_roll_label((pid_t)syscall(SYS_gettid), set);
+    gs_threads_table_label((pid_t)syscall(SYS_gettid), set);
 }
 
 int gs_probe_label_set(const char *key, const char *value)

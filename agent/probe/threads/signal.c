@@ -57,7 +57,7 @@ static void give_turn(void)
 
 /* ---- the handler ---------------------------------------------------------------------------------------------------- */
 
-struct gs_registers gs_registers_of(const ucontext_t *context)
+struct gs_registers gs_threads_registers_of(const ucontext_t *context)
 {
     struct gs_registers registers = {.bp_known = true, .bx_known = true, .exact = true};
 #if defined(__x86_64__)
@@ -78,7 +78,7 @@ struct gs_registers gs_registers_of(const ucontext_t *context)
 
 static _Atomic(gs_signal_handler *) handlers[GS_SIGNAL_SENDERS];
 
-void gs_signal_set_handler(enum gs_signal_sender sender, gs_signal_handler *handler)
+void gs_threads_signal_set_handler(enum gs_signal_sender sender, gs_signal_handler *handler)
 {
     atomic_store_explicit(&handlers[sender], handler, memory_order_release);
 }
@@ -171,7 +171,7 @@ static void give_all_back(void)
     borrowed.number = 0;
 }
 
-int gs_signal_borrow(void)
+int gs_threads_signal_borrow(void)
 {
     take_turn();
     for (int which = 0; which < CANDIDATES && borrowed.users == 0 && !borrowed.number; which++)
@@ -186,12 +186,12 @@ int gs_signal_borrow(void)
 }
 
 /* For who has borrowed it. */
-bool gs_signal_still_ours(void)
+bool gs_threads_signal_still_ours(void)
 {
     return borrowed.number && is_ours(borrowed.number);
 }
 
-void gs_signal_give_back(void)
+void gs_threads_signal_give_back(void)
 {
     take_turn();
     if (borrowed.users > 0 && --borrowed.users == 0)
@@ -200,7 +200,7 @@ void gs_signal_give_back(void)
 }
 
 /* A thread that is not here may have been in the middle of it. */
-void gs_signal_after_fork(void)
+void gs_threads_signal_after_fork(void)
 {
     atomic_store_explicit(&turn, FREE, memory_order_relaxed);
     borrowed.users = 0;

@@ -7,7 +7,7 @@
  * process_vm_readv, which answers an error where a plain read would kill us: the thread may end meanwhile. A frame that
  * is found by rbp, which /proc does not tell, is searched for (search.c).
  * Who:    gs_probe_thread_stack: the watcher, for incidents, or the thread that gumshoe_write_profile starts, one at a time (the
- *         lock of watch/active_captures.c). gs_thread_stack_on_signal: in the signal handler, on any host thread.
+ *         lock of watch/active_captures.c). gs_threads_stack_on_signal: in the signal handler, on any host thread.
  * Bounds: 64 KiB of stack are looked at; an answer is waited for as long as the caller says; a thread that is
  *         stopped in the middle of its answer keeps its slot of REQUESTS until it goes on. */
 #include "probe/threads/inside.h"
@@ -127,9 +127,9 @@ static bool walk_asleep(int fd, struct gs_thread_stack *out)
         return false;
     struct gs_reach reach = copy_stack(before.sp);
     struct gs_registers registers = {.pc = before.pc, .sp = before.sp, .exact = true};
-    out->depth = gs_walk(&registers, &reach, out->frames, GS_DEPTH_MAX, &out->cut);
+    out->depth = gs_unwind_walk(&registers, &reach, out->frames, GS_DEPTH_MAX, &out->cut);
     if (out->cut)
-        gs_search_on(&registers, &reach, out);
+        gs_unwind_search(&registers, &reach, out);
     if (!read_position(fd, &after) || strcmp(before.text, after.text) != 0)
         return false; // it moved: what we copied may be half of one stack and half of another
     read_call(&before, out);
@@ -180,18 +180,18 @@ static const uint32_t *futex_of(const struct request *request)
 
 static void fill(struct request *request, const ucontext_t *context)
 {
-    struct gs_registers registers = gs_registers_of(context);
+    struct gs_registers registers = gs_threads_registers_of(context);
     struct gs_reach reach;
     uintptr_t sp = registers.sp;
-    gs_reach_own_stack(&reach, sp);
+    gs_unwind_reach_own_stack(&reach, sp);
     request->stack.depth =
-        gs_walk(&registers, &reach, request->stack.frames, GS_DEPTH_MAX, &request->stack.cut);
-    gs_reach_remember(&reach);
-    gs_small_stack_notice(sp, &reach);
+        gs_unwind_walk(&registers, &reach, request->stack.frames, GS_DEPTH_MAX, &request->stack.cut);
+    gs_unwind_reach_remember(&reach);
+    gs_threads_small_stack_notice(sp, &reach);
     request->stack.how = GS_THREAD_SIGNALED;
 }
 
-void gs_thread_stack_on_signal(const siginfo_t *info, const ucontext_t *context)
+void gs_threads_stack_on_signal(const siginfo_t *info, const ucontext_t *context)
 {
     (void)info;
     pid_t tid = (pid_t)syscall(SYS_gettid);
@@ -265,8 +265,8 @@ static struct request *free_request(void)
 /* Borrow the signal with our handler in place: it is set before the first request can be sent. */
 static int borrow_signal(void)
 {
-    gs_signal_set_handler(GS_SIGNAL_REQUEST, gs_thread_stack_on_signal);
-    return gs_signal_borrow();
+    gs_threads_signal_set_handler(GS_SIGNAL_REQUEST, gs_threads_stack_on_signal);
+    return gs_threads_signal_borrow();
 }
 
 static bool take_asking(pid_t tid, int64_t timeout_ns, struct gs_thread_stack *out)
@@ -290,7 +290,7 @@ static bool take_asking(pid_t tid, int64_t timeout_ns, struct gs_thread_stack *o
     }
     if (answered)
         atomic_store_explicit(&request->who_state, FREE, memory_order_release);
-    gs_signal_give_back();
+    gs_threads_signal_give_back();
     return answered;
 }
 
@@ -312,5 +312,5 @@ int gs_probe_ask_begin(void)
 
 void gs_probe_ask_end(void)
 {
-    gs_signal_give_back();
+    gs_threads_signal_give_back();
 }

@@ -25,7 +25,7 @@ static struct line {
     _Atomic bool on_small_stack;
 } roll[PLACES + NEIGHBOURS];
 
-bool gs_thread_ended(pid_t pid, pid_t tid)
+bool gs_threads_ended(pid_t pid, pid_t tid)
 {
     int kept = errno;
     bool gone = syscall(SYS_tgkill, pid, tid, 0) != 0 && errno == ESRCH;
@@ -48,7 +48,7 @@ static struct line *new_line(pid_t tid, uint32_t stack)
     for (size_t at = (size_t)tid % PLACES, end = at + NEIGHBOURS; at < end; at++) {
         uint64_t there = atomic_load_explicit(&roll[at].creator, memory_order_relaxed);
         pid_t owner = (pid_t)(there >> 32);
-        if ((there == 0 || owner == tid || gs_thread_ended(pid, owner)) &&
+        if ((there == 0 || owner == tid || gs_threads_ended(pid, owner)) &&
             atomic_compare_exchange_strong_explicit(&roll[at].creator, &there, mine, memory_order_relaxed,
                                                     memory_order_relaxed)) {
             atomic_store_explicit(&roll[at].on_small_stack, false, memory_order_relaxed);
@@ -66,7 +66,7 @@ static uintptr_t top_of_own_stack(void)
     return ((uintptr_t)__builtin_thread_pointer() & ~(uintptr_t)(PAGE - 1)) + PAGE;
 }
 
-void gs_roll_add(pid_t tid, uint32_t stack, size_t stack_size)
+void gs_threads_table_add(pid_t tid, uint32_t stack, size_t stack_size)
 {
     struct line *line = new_line(tid, stack);
     if (!line)
@@ -89,14 +89,14 @@ static struct line *own_line(pid_t tid)
     return line;
 }
 
-void gs_roll_label(pid_t tid, uint32_t labels)
+void gs_threads_table_label(pid_t tid, uint32_t labels)
 {
     struct line *line = own_line(tid);
     if (line)
         atomic_store_explicit(&line->labels, labels, memory_order_relaxed);
 }
 
-void gs_roll_small_stack(pid_t tid)
+void gs_threads_table_small_stack(pid_t tid)
 {
     struct line *line = own_line(tid);
     if (line)
@@ -141,10 +141,10 @@ static _Atomic pid_t own[OWN_MAX];
 static void note_own(pid_t tid)
 {
     pid_t pid = getpid();
-    gs_roll_add(tid, NOBODY, 0);
+    gs_threads_table_add(tid, NOBODY, 0);
     for (int i = 0; i < OWN_MAX; i++) {
         pid_t there = atomic_load_explicit(&own[i], memory_order_relaxed);
-        if ((there == 0 || there == tid || gs_thread_ended(pid, there)) &&
+        if ((there == 0 || there == tid || gs_threads_ended(pid, there)) &&
             atomic_compare_exchange_strong_explicit(&own[i], &there, tid, memory_order_relaxed,
                                                     memory_order_relaxed))
             return;
@@ -178,7 +178,7 @@ unsigned gs_probe_own_threads(void)
     return count;
 }
 
-void gs_roll_after_fork(void)
+void gs_threads_table_after_fork(void)
 {
     for (int i = 0; i < OWN_MAX; i++)
         atomic_store_explicit(&own[i], 0, memory_order_relaxed);

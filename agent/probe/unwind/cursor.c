@@ -2,7 +2,7 @@
  * Who: host threads on a cache miss, the watcher. Bounds: a cursor never reads beyond its end. */
 #include "probe/unwind/dwarf.h"
 
-int64_t gs_cursor_take_sleb(struct gs_cursor *c)
+int64_t gs_unwind_cursor_take_sleb(struct gs_cursor *c)
 {
     uint64_t value = 0, byte;
     unsigned shift = 0;
@@ -17,7 +17,7 @@ int64_t gs_cursor_take_sleb(struct gs_cursor *c)
     return (int64_t)value;
 }
 
-int64_t gs_sign_extend(uint64_t value, size_t bytes)
+int64_t gs_unwind_sign_extend(uint64_t value, size_t bytes)
 {
     unsigned unused = (unsigned)(64 - 8 * bytes);
     return (int64_t)(value << unused) >> unused;
@@ -40,7 +40,7 @@ enum {
     RELATIVE_TO = 0x70,
 };
 
-uintptr_t gs_cursor_take_encoded(struct gs_cursor *c, uint8_t encoding)
+uintptr_t gs_unwind_cursor_take_encoded(struct gs_cursor *c, uint8_t encoding)
 {
     uintptr_t here = (uintptr_t)c->at + (uintptr_t)c->shift;
     int64_t value;
@@ -53,9 +53,9 @@ uintptr_t gs_cursor_take_encoded(struct gs_cursor *c, uint8_t encoding)
     case DW_EH_PE_udata2: value = (int64_t)gs_cursor_take(c, 2); break;
     case DW_EH_PE_udata4: value = (int64_t)gs_cursor_take(c, 4); break;
     case DW_EH_PE_udata8: value = (int64_t)gs_cursor_take(c, 8); break;
-    case DW_EH_PE_sleb128: value = gs_cursor_take_sleb(c); break;
-    case DW_EH_PE_sdata2: value = gs_sign_extend(gs_cursor_take(c, 2), 2); break;
-    case DW_EH_PE_sdata4: value = gs_sign_extend(gs_cursor_take(c, 4), 4); break;
+    case DW_EH_PE_sleb128: value = gs_unwind_cursor_take_sleb(c); break;
+    case DW_EH_PE_sdata2: value = gs_unwind_sign_extend(gs_cursor_take(c, 2), 2); break;
+    case DW_EH_PE_sdata4: value = gs_unwind_sign_extend(gs_cursor_take(c, 4), 4); break;
     case DW_EH_PE_sdata8: value = (int64_t)gs_cursor_take(c, 8); break;
     default: c->bad = true; return 0;
     }

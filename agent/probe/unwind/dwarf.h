@@ -50,11 +50,11 @@ static inline uint64_t gs_cursor_take_uleb(struct gs_cursor *c)
             return value;
     }
 }
-int64_t gs_cursor_take_sleb(struct gs_cursor *c);
+int64_t gs_unwind_cursor_take_sleb(struct gs_cursor *c);
 /* The lowest BYTES bytes of VALUE as a signed number. */
-int64_t gs_sign_extend(uint64_t value, size_t bytes);
+int64_t gs_unwind_sign_extend(uint64_t value, size_t bytes);
 /* A pointer in one of the encodings DW_EH_PE_*; 0 where it is omitted. */
-uintptr_t gs_cursor_take_encoded(struct gs_cursor *c, uint8_t encoding);
+uintptr_t gs_unwind_cursor_take_encoded(struct gs_cursor *c, uint8_t encoding);
 
 /* ---- what the tables say of an address (frame_entry.c) ------------------------------------------------------------ */
 
@@ -82,7 +82,7 @@ enum gs_entry_found {
 /* Find and read the entry that covers PC, into *OUT. COPIES: where copies are made if the object of PC may be unmapped meanwhile;
  * the caller keeps them as long as it uses *OUT. NULL: a thread stands in the object, which stays, and is read in place.
  * errno is kept only without COPIES. */
-enum gs_entry_found gs_frame_entry_find(uintptr_t pc, struct gs_entry_copies *copies, struct gs_frame_entry *out);
+enum gs_entry_found gs_unwind_frame_entry_find(uintptr_t pc, struct gs_entry_copies *copies, struct gs_frame_entry *out);
 
 /* ---- expressions (expression.c) ----------------------------------------------------------------------------------- */
 
@@ -96,4 +96,4 @@ struct gs_term { // base + value, or *(base + value)
     int64_t value;
 };
 /* The term that EXPRESSION stands for, at PC. False: it is none, or uses what we do not follow. */
-bool gs_expression_evaluate(const struct gs_expression *expression, uintptr_t pc, struct gs_term *out);
+bool gs_unwind_expression_evaluate(const struct gs_expression *expression, uintptr_t pc, struct gs_term *out);

@@ -61,7 +61,7 @@ static struct gs_term constant(int64_t value)
 /* The register REG plus the offset that follows. The pc is known: a constant. */
 static struct gs_term take_register(struct evaluation *e, unsigned reg)
 {
-    struct gs_term term = constant(gs_cursor_take_sleb(&e->code));
+    struct gs_term term = constant(gs_unwind_cursor_take_sleb(&e->code));
     if (reg == GS_REG_SP)
         term.base = GS_TERM_SP;
     else if (reg == GS_REG_BP)
@@ -79,7 +79,7 @@ static struct gs_term take_fixed(struct evaluation *e, uint8_t op)
 {
     size_t bytes = (size_t)1 << ((op - DW_OP_const1u) / 2);
     uint64_t value = gs_cursor_take(&e->code, bytes);
-    return constant(op & 1 ? gs_sign_extend(value, bytes) : (int64_t)value);
+    return constant(op & 1 ? gs_unwind_sign_extend(value, bytes) : (int64_t)value);
 }
 
 /* False: OP does not push. */
@@ -94,7 +94,7 @@ static bool push_operand(struct evaluation *e, uint8_t op)
     else if (op == DW_OP_constu)
         push(e, constant((int64_t)gs_cursor_take_uleb(&e->code)));
     else if (op == DW_OP_consts)
-        push(e, constant(gs_cursor_take_sleb(&e->code)));
+        push(e, constant(gs_unwind_cursor_take_sleb(&e->code)));
     else
         return false;
     return true;
@@ -162,7 +162,7 @@ static void operate(struct evaluation *e, uint8_t op)
     }
 }
 
-bool gs_expression_evaluate(const struct gs_expression *expression, uintptr_t pc, struct gs_term *out)
+bool gs_unwind_expression_evaluate(const struct gs_expression *expression, uintptr_t pc, struct gs_term *out)
 {
     struct evaluation e = {.code = {.at = expression->at, .end = expression->at + expression->length},
                            .pc = pc};

@@ -86,7 +86,7 @@ static bool read_header(const struct object *object, struct sorted_table *out)
     uint64_t version = gs_cursor_take(&c, 1), encoding = gs_cursor_take(&c, 1);
     if (version != 1 || gs_cursor_take(&c, 1) != UDATA4 || gs_cursor_take(&c, 1) != DATAREL_SDATA4)
         return false;
-    gs_cursor_take_encoded(&c, (uint8_t)encoding); // where .eh_frame begins
+    gs_unwind_cursor_take_encoded(&c, (uint8_t)encoding); // where .eh_frame begins
     out->count = gs_cursor_take(&c, 4);
     out->at = c.at + c.shift;
     return !c.bad && out->count <= (size_t)(object->end - out->at) / sizeof(struct table_entry);
@@ -165,7 +165,7 @@ static void read_augmentation(const char *letters, struct gs_cursor bytes, struc
         if (*letters == 'R')
             out->encoding = (uint8_t)gs_cursor_take(&bytes, 1);
         else if (*letters == 'P') // the personality function
-            gs_cursor_take_encoded(&bytes, (uint8_t)gs_cursor_take(&bytes, 1));
+            gs_unwind_cursor_take_encoded(&bytes, (uint8_t)gs_cursor_take(&bytes, 1));
         else if (*letters == 'L') // the encoding of language-specific data
             gs_cursor_take(&bytes, 1);
         else if (*letters == 'S')
@@ -183,7 +183,7 @@ static bool read_cie(const uint8_t *at, const struct object *object, struct gs_f
     while (!c.bad && gs_cursor_take(&c, 1))
         ;
     out->code_align = gs_cursor_take_uleb(&c);
-    out->data_align = gs_cursor_take_sleb(&c);
+    out->data_align = gs_unwind_cursor_take_sleb(&c);
     if (version == 1)
         gs_cursor_take(&c, 1); // the return address register
     else
@@ -208,16 +208,16 @@ static bool read_fde(const uint8_t *at, const struct object *object, struct gs_f
     uint64_t back = gs_cursor_take(&c, 4);
     if (c.bad || back == 0 || back > (uint64_t)(here - object->start) || !read_cie(here - back, object, out))
         return false;
-    out->start = gs_cursor_take_encoded(&c, out->encoding);
-    out->length = gs_cursor_take_encoded(&c, out->encoding & FORM);
+    out->start = gs_unwind_cursor_take_encoded(&c, out->encoding);
+    out->length = gs_unwind_cursor_take_encoded(&c, out->encoding & FORM);
     if (out->augmented)
         take_augmentation(&c);
     out->program = c;
     return !c.bad;
 }
 
-enum gs_entry_found gs_frame_entry_find(uintptr_t pc, struct gs_entry_copies *copies,
-                                        struct gs_frame_entry *out)
+enum gs_entry_found gs_unwind_frame_entry_find(uintptr_t pc, struct gs_entry_copies *copies,
+                                               struct gs_frame_entry *out)
 {
     struct object object = {.copies = copies};
     const uint8_t *fde = find_object(pc, &object) ? search(&object, pc) : NULL;
@@ -228,11 +228,11 @@ enum gs_entry_found gs_frame_entry_find(uintptr_t pc, struct gs_entry_copies *co
     return pc - out->start < out->length ? GS_ENTRY_FOUND : GS_ENTRY_NONE;
 }
 
-bool gs_row_function(uintptr_t pc, uintptr_t *start, uintptr_t *end)
+bool gs_unwind_row_function(uintptr_t pc, uintptr_t *start, uintptr_t *end)
 {
     struct gs_entry_copies copies;
     struct gs_frame_entry entry;
-    if (gs_frame_entry_find(pc, &copies, &entry) != GS_ENTRY_FOUND)
+    if (gs_unwind_frame_entry_find(pc, &copies, &entry) != GS_ENTRY_FOUND)
         return false;
     *start = entry.start;
     *end = entry.start + entry.length;

@@ -25,11 +25,11 @@ struct gs_row {                                                        // as unp
     int32_t cfa_offset, bp_offset, bx_offset; // the last two: multiples of 8 above GS_BX_LOST
 };
 /* Work out the row for PC from the .eh_frame of the object that holds it. No cache, no lock, no allocation. */
-struct gs_row gs_row_compile(uintptr_t pc);
+struct gs_row gs_unwind_row_compile(uintptr_t pc);
 /* The same for an object that may be unmapped meanwhile: its tables are read by system calls. errno is not kept. */
-struct gs_row gs_row_compile_unsure(uintptr_t pc);
+struct gs_row gs_unwind_row_compile_unsure(uintptr_t pc);
 /* The range of code that the unwind entry of PC covers, read by system calls (frame_entry.c). False: there is none. */
-bool gs_row_function(uintptr_t pc, uintptr_t *start, uintptr_t *end);
+bool gs_unwind_row_function(uintptr_t pc, uintptr_t *start, uintptr_t *end);
 
 /* ---- single steps of a walk (walk.c, reach.c) ------------------------------------------------------------------------------ */
 
@@ -45,6 +45,6 @@ static inline bool gs_reach_load(struct gs_reach *reach, uintptr_t at, uintptr_t
     return true;
 }
 /* One step of a walk: from a frame whose row is ROW to its caller. False: it cannot be made. */
-bool gs_walk_step(struct gs_row row, struct gs_registers *registers, struct gs_reach *reach);
+bool gs_unwind_walk_step(struct gs_row row, struct gs_registers *registers, struct gs_reach *reach);
 /* The walk came out of a signal handler onto another stack, at SP: go on there, with the questions that are left. */
-void gs_reach_cross(struct gs_reach *reach, uintptr_t sp);
+void gs_unwind_reach_cross(struct gs_reach *reach, uintptr_t sp);

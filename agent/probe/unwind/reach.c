@@ -67,7 +67,7 @@ static void anchor(struct gs_reach *reach, uintptr_t sp, uintptr_t known_high)
         reach->high = reach->end;
 }
 
-void gs_reach_own_stack(struct gs_reach *reach, uintptr_t sp)
+void gs_unwind_reach_own_stack(struct gs_reach *reach, uintptr_t sp)
 {
     reach->shift = 0;
     reach->unsure = false;
@@ -76,7 +76,7 @@ void gs_reach_own_stack(struct gs_reach *reach, uintptr_t sp)
     anchor(reach, sp, (sp & ~(uintptr_t)(PAGE - 1)) + PAGE); // we stand on it
 }
 
-void gs_reach_cross(struct gs_reach *reach, uintptr_t sp)
+void gs_unwind_reach_cross(struct gs_reach *reach, uintptr_t sp)
 {
     anchor(reach, sp, sp & ~(uintptr_t)(PAGE - 1)); // read from memory: not even its own page is known
 }
@@ -105,7 +105,7 @@ static bool reaches_the_end(struct gs_reach *reach)
     return true;
 }
 
-void gs_reach_remember(struct gs_reach *reach)
+void gs_unwind_reach_remember(struct gs_reach *reach)
 {
     struct gs_thread *t = &gs_thread;
     if (!t->stack_high && reaches_the_end(reach))
@@ -114,7 +114,7 @@ void gs_reach_remember(struct gs_reach *reach)
         t->stack_low = reach->low & ~(uintptr_t)(PAGE - 1);
 }
 
-bool gs_reach_is_on_own_stack(uintptr_t sp)
+bool gs_unwind_reach_is_on_own_stack(uintptr_t sp)
 {
     uintptr_t first_end = &__libc_stack_end ? (uintptr_t)__libc_stack_end : 0;
     if (sp >= gs_thread.stack_low && sp < gs_thread.stack_high)

@@ -165,7 +165,7 @@ static enum progress define_cfa(struct program *p, uint8_t op)
     if (op == DW_CFA_def_cfa || op == DW_CFA_def_cfa_offset)
         rules->offset = (int64_t)gs_cursor_take_uleb(c);
     if (op == DW_CFA_def_cfa_sf || op == DW_CFA_def_cfa_offset_sf)
-        rules->offset = gs_cursor_take_sleb(c) * p->entry->data_align;
+        rules->offset = gs_unwind_cursor_take_sleb(c) * p->entry->data_align;
     return GOES_ON;
 }
 
@@ -179,7 +179,7 @@ static enum progress define_register(struct program *p, uint8_t op, uint64_t reg
     switch (op) {
     case DW_CFA_offset:
     case DW_CFA_offset_extended: set_rule(rules, reg, AT_CFA, (int64_t)gs_cursor_take_uleb(c) * align); break;
-    case DW_CFA_offset_extended_sf: set_rule(rules, reg, AT_CFA, gs_cursor_take_sleb(c) * align); break;
+    case DW_CFA_offset_extended_sf: set_rule(rules, reg, AT_CFA, gs_unwind_cursor_take_sleb(c) * align); break;
     case DW_CFA_GNU_negative_offset_extended: set_rule(rules, reg, AT_CFA, -(int64_t)gs_cursor_take_uleb(c) * align); break;
     case DW_CFA_restore:
     case DW_CFA_restore_extended: restore_rule(rules, p->initial, reg); break;
@@ -187,7 +187,7 @@ static enum progress define_register(struct program *p, uint8_t op, uint64_t reg
     case DW_CFA_same_value: set_rule(rules, reg, SAME, 0); break;
     case DW_CFA_register:
     case DW_CFA_val_offset: gs_cursor_take_uleb(c); set_rule(rules, reg, OTHER, 0); break;
-    case DW_CFA_val_offset_sf: gs_cursor_take_sleb(c); set_rule(rules, reg, OTHER, 0); break;
+    case DW_CFA_val_offset_sf: gs_unwind_cursor_take_sleb(c); set_rule(rules, reg, OTHER, 0); break;
     case DW_CFA_val_expression: take_expression(c); set_rule(rules, reg, OTHER, 0); break;
     case DW_CFA_expression: {
         struct gs_expression at = take_expression(c);
@@ -212,7 +212,7 @@ static enum progress step(struct program *p)
     case DW_CFA_advance_loc1: return advance(p, gs_cursor_take(c, 1));
     case DW_CFA_advance_loc2: return advance(p, gs_cursor_take(c, 2));
     case DW_CFA_advance_loc4: return advance(p, gs_cursor_take(c, 4));
-    case DW_CFA_set_loc: return move_to(p, gs_cursor_take_encoded(c, p->entry->encoding));
+    case DW_CFA_set_loc: return move_to(p, gs_unwind_cursor_take_encoded(c, p->entry->encoding));
     case DW_CFA_remember_state: return remember(p);
     case DW_CFA_restore_state: return recall(p);
     case DW_CFA_def_cfa:
@@ -248,7 +248,8 @@ static bool run(struct gs_cursor program, const struct gs_frame_entry *entry, ui
     return !p.code.bad && !p.code.cut;
 }
 
-/* ---- from rules to a row ----------------------------------------------------------------------------------------------------------- */
+/* ---- from rules to a row
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static const struct gs_row STRANGE_ROW = {.kind = GS_ROW_STRANGE};
 
@@ -284,7 +285,7 @@ static void set_bp(struct gs_row *row, const struct rules *rules, uintptr_t pc)
     } else if (bp->rule == AT_CFA && fits_row(bp->offset)) {
         row->bp = GS_BP_AT_CFA;
         row->bp_offset = bp->offset;
-    } else if (bp->rule == EXPRESSION && gs_expression_evaluate(&rules->bp_at, pc, &at) &&
+    } else if (bp->rule == EXPRESSION && gs_unwind_expression_evaluate(&rules->bp_at, pc, &at) &&
                at.base == GS_TERM_BP && !at.loaded && fits_row(at.value)) {
         row->bp = GS_BP_AT_BP;
         row->bp_offset = (int32_t)at.value;
@@ -311,7 +312,7 @@ static struct gs_row row_of(const struct rules *rules, uintptr_t pc)
         return (struct gs_row){.kind = GS_ROW_END};
     if (rules->pc.rule != AT_CFA || rules->pc.offset != -8)
         return STRANGE_ROW;
-    if (rules->by_expression && !gs_expression_evaluate(&rules->cfa, pc, &cfa))
+    if (rules->by_expression && !gs_unwind_expression_evaluate(&rules->cfa, pc, &cfa))
         return STRANGE_ROW;
     if (!fits(cfa.value))
         return STRANGE_ROW;
@@ -322,11 +323,11 @@ static struct gs_row row_of(const struct rules *rules, uintptr_t pc)
     return row;
 }
 
-/* See gs_frame_entry_find for COPIES. */
+/* See gs_unwind_frame_entry_find for COPIES. */
 static struct gs_row compile(uintptr_t pc, struct gs_entry_copies *copies)
 {
     struct gs_frame_entry entry;
-    enum gs_entry_found found = gs_frame_entry_find(pc, copies, &entry);
+    enum gs_entry_found found = gs_unwind_frame_entry_find(pc, copies, &entry);
     if (found == GS_ENTRY_NONE)
         return (struct gs_row){.kind = GS_ROW_NONE};
     if (found == GS_ENTRY_STRANGE)
@@ -342,12 +343,12 @@ static struct gs_row compile(uintptr_t pc, struct gs_entry_copies *copies)
     return row_of(&rules, pc);
 }
 
-struct gs_row gs_row_compile(uintptr_t pc)
+struct gs_row gs_unwind_row_compile(uintptr_t pc)
 {
     return compile(pc, NULL);
 }
 
-struct gs_row gs_row_compile_unsure(uintptr_t pc)
+struct gs_row gs_unwind_row_compile_unsure(uintptr_t pc)
 {
     struct gs_entry_copies copies;
     return compile(pc, &copies);

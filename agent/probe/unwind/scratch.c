@@ -10,7 +10,7 @@ static struct gs_scratch scratches[SCRATCHES];
 static _Atomic bool
     taken[SCRATCHES]; // beside each other, so that a forked child need not look through all of the above
 
-struct gs_scratch *gs_scratch_take(void)
+struct gs_scratch *gs_unwind_scratch_take(void)
 {
     unsigned first = (unsigned)((uintptr_t)&gs_thread >> 12); // threads start at different places
     for (unsigned i = 0; i < SCRATCHES; i++) {
@@ -23,14 +23,14 @@ struct gs_scratch *gs_scratch_take(void)
     return NULL;
 }
 
-void gs_scratch_give(struct gs_scratch *scratch)
+void gs_unwind_scratch_give(struct gs_scratch *scratch)
 {
     atomic_store_explicit(&taken[scratch - scratches], false, memory_order_release);
 }
 
 /* What the parent's other threads had taken is free here: they are not. What the calling thread holds (a signal handler that
  * forks has interrupted it) stays taken. */
-void gs_scratch_after_fork(void)
+void gs_unwind_scratch_after_fork(void)
 {
     for (unsigned i = 0; i < SCRATCHES && !gs_thread.busy; i++)
         atomic_store_explicit(&taken[i], false, memory_order_relaxed);

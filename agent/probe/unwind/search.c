@@ -89,7 +89,7 @@ static enum verdict calls(uintptr_t ret, const struct function *function)
 {
     struct function caller;
     enum verdict verdict = calls_it(ret, function);
-    return verdict != NO && gs_row_function(ret - 1, &caller.start, &caller.end) ? verdict : NO;
+    return verdict != NO && gs_unwind_row_function(ret - 1, &caller.start, &caller.end) ? verdict : NO;
 }
 
 static bool recurs(const struct function *function, const uintptr_t *frames, uint32_t depth)
@@ -108,12 +108,12 @@ static bool try_bp(uintptr_t bp, struct gs_row row, const struct gs_registers *a
     bool cut;
     r.bp = bp;
     r.bp_known = true;
-    if (!gs_walk_step(row, &r, reach))
+    if (!gs_unwind_walk_step(row, &r, reach))
         return false;
     enum verdict verdict = calls(r.pc, function);
     if (verdict == NO)
         return false;
-    uint32_t more = gs_walk(&r, reach, out->frames + out->depth, GS_DEPTH_MAX - out->depth, &cut);
+    uint32_t more = gs_unwind_walk(&r, reach, out->frames + out->depth, GS_DEPTH_MAX - out->depth, &cut);
     if (cut || (verdict == PERHAPS && recurs(function, out->frames + out->depth, more)))
         return false;
     out->depth += more;
@@ -121,13 +121,13 @@ static bool try_bp(uintptr_t bp, struct gs_row row, const struct gs_registers *a
     return true;
 }
 
-void gs_search_on(const struct gs_registers *at, struct gs_reach *reach, struct gs_thread_stack *out)
+void gs_unwind_search(const struct gs_registers *at, struct gs_reach *reach, struct gs_thread_stack *out)
 {
     uintptr_t inside = at->pc + at->exact - 1;
-    struct gs_row row = gs_row_compile_unsure(inside);
+    struct gs_row row = gs_unwind_row_compile_unsure(inside);
     struct function function;
     if (at->bp_known || (row.kind != GS_ROW_BP && row.kind != GS_ROW_BP_DEREF) ||
-        out->depth == GS_DEPTH_MAX || !gs_row_function(inside, &function.start, &function.end))
+        out->depth == GS_DEPTH_MAX || !gs_unwind_row_function(inside, &function.start, &function.end))
         return;
     uintptr_t word, bp = (at->sp + 7) & -(uintptr_t)8;
     for (; gs_reach_load(reach, bp, &word); bp += 8)

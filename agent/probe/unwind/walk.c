@@ -1,6 +1,6 @@
 /* walk.c - from a frame to its caller, until there is none.
  *
- *   pc ──hash──▶ cache[8192] { check = pc ^ row ^ age, row }  ──miss──▶ gs_row_compile (rows.c)
+ *   pc ──hash──▶ cache[8192] { check = pc ^ row ^ age, row }  ──miss──▶ gs_unwind_row_compile (rows.c)
  *   row ──▶ CFA = sp or bp + n ──▶ return address at CFA - 8, caller's bp and bx where the row says, sp = CFA
  *
  * The cache is shared by all threads without a lock: an entry is two words, and a reader that meets halves of two
@@ -23,7 +23,7 @@ static struct cached cache[1 << CACHE_BITS];
 static _Atomic uint64_t age = 0x5bd1e9955bd1e995u;
 static _Atomic uint32_t closing; // libraries being closed just now: the cache is not to be used
 
-void gs_walk_close_cache(void)
+void gs_unwind_walk_close_cache(void)
 {
     gs_thread.closing++;
     atomic_fetch_add_explicit(&closing, 1, memory_order_seq_cst);
@@ -34,7 +34,7 @@ static void change_age(void)
     atomic_fetch_add_explicit(&age, 0x9e3779b97f4a7c15u, memory_order_seq_cst);
 }
 
-void gs_walk_open_cache(void)
+void gs_unwind_walk_open_cache(void)
 {
     change_age();
     atomic_fetch_sub_explicit(&closing, 1, memory_order_seq_cst);
@@ -42,7 +42,7 @@ void gs_walk_open_cache(void)
 }
 
 /* What other threads were closing nobody closes here; what this one is (a destructor that forks) it goes on with. */
-void gs_walk_after_fork(void)
+void gs_unwind_walk_after_fork(void)
 {
     uint32_t mine = gs_thread.closing;
     if (atomic_load_explicit(&closing, memory_order_relaxed) == mine)
@@ -83,7 +83,7 @@ static struct gs_row unpack(uint64_t packed)
 
 static uint64_t compile(uintptr_t past, bool unsure)
 {
-    return pack(unsure ? gs_row_compile_unsure(past - 1) : gs_row_compile(past - 1));
+    return pack(unsure ? gs_unwind_row_compile_unsure(past - 1) : gs_unwind_row_compile(past - 1));
 }
 
 static __attribute__((noinline)) uint64_t compile_into(struct cached *entry, uintptr_t past, uint64_t key,
@@ -129,7 +129,7 @@ static bool step_signal(struct gs_registers *r, struct gs_reach *reach)
         sp >= reach->high) { // the handler ran on a signal stack: what it interrupted is elsewhere
         if (!reach->grow)
             return false;
-        gs_reach_cross(reach, sp);
+        gs_unwind_reach_cross(reach, sp);
     }
     *r = (struct gs_registers){
         .pc = pc, .sp = sp, .bp = bp, .bx = bx, .bp_known = true, .bx_known = true, .exact = true};
@@ -188,7 +188,7 @@ static bool step_frame_pointer(struct gs_registers *r, struct gs_reach *reach)
     return true;
 }
 
-bool gs_walk_step(struct gs_row row, struct gs_registers *r, struct gs_reach *reach)
+bool gs_unwind_walk_step(struct gs_row row, struct gs_registers *r, struct gs_reach *reach)
 {
     switch (row.kind) {
     case GS_ROW_SP:
@@ -246,9 +246,9 @@ static inline __attribute__((always_inline)) bool step_fast(struct fast_register
     return true;
 }
 
-/* Up by the frames that step_fast can do: nearly all. Not to be inlined: beside gs_walk_step the compiler would keep less of
- * this loop in registers.
- * True: *R is at a frame, the last in FRAMES, that gs_walk_step is to do with the row *PACKED. False: MAX frames. */
+/* Up by the frames that step_fast can do: nearly all. Not to be inlined: beside gs_unwind_walk_step the compiler would keep
+ * less of this loop in registers. True: *R is at a frame, the last in FRAMES, that gs_unwind_walk_step is to do with the row
+ * *PACKED. False: MAX frames. */
 static __attribute__((noinline)) bool walk_fast(struct gs_registers *r, const struct gs_reach *reach,
                                                 uintptr_t *frames, uint32_t max, uint32_t *depth,
                                                 uint64_t this_age, uint64_t *packed)
@@ -285,7 +285,8 @@ static bool add_frame(const struct gs_registers *r, const struct gs_reach *reach
     return true;
 }
 
-uint32_t gs_walk(struct gs_registers *r, struct gs_reach *reach, uintptr_t *frames, uint32_t max, bool *cut)
+uint32_t gs_unwind_walk(struct gs_registers *r, struct gs_reach *reach, uintptr_t *frames, uint32_t max,
+                        bool *cut)
 {
     uint32_t depth = 0;
     uint64_t packed;
@@ -298,7 +299,7 @@ uint32_t gs_walk(struct gs_registers *r, struct gs_reach *reach, uintptr_t *fram
             break;
         struct gs_row row = unpack(packed);
         bool outermost = row.kind == GS_ROW_END;
-        if (!outermost && !gs_walk_step(row, r, reach))
+        if (!outermost && !gs_unwind_walk_step(row, r, reach))
             break;
         if (outermost || r->pc == 0) { // some threads' first frames return to nowhere
             *cut = false;

@@ -12,16 +12,16 @@
 #define UNW_LOCAL_ONLY
 #include <libunwind.h>
 
-void gs_walk_close_cache(void)
+void gs_unwind_walk_close_cache(void)
 {
 }
 
-void gs_walk_open_cache(void)
+void gs_unwind_walk_open_cache(void)
 {
     unw_flush_cache(unw_local_addr_space, 0, 0);
 }
 
-void gs_walk_after_fork(void)
+void gs_unwind_walk_after_fork(void)
 {
 }
 
@@ -58,7 +58,8 @@ static uint32_t walk_on(unw_cursor_t *cursor, bool exact, uintptr_t *frames, uin
     return depth;
 }
 
-uint32_t gs_walk(struct gs_registers *r, struct gs_reach *reach, uintptr_t *frames, uint32_t max, bool *cut)
+uint32_t gs_unwind_walk(struct gs_registers *r, struct gs_reach *reach, uintptr_t *frames, uint32_t max,
+                        bool *cut)
 {
     unw_cursor_t cursor;
     ucontext_t uc;
@@ -75,7 +76,8 @@ uint32_t gs_walk(struct gs_registers *r, struct gs_reach *reach, uintptr_t *fram
 }
 
 /* It reads no copies, so there is nothing to go on from. */
-void gs_search_on(const struct gs_registers *registers, struct gs_reach *reach, struct gs_thread_stack *out)
+void gs_unwind_search(const struct gs_registers *registers, struct gs_reach *reach,
+                      struct gs_thread_stack *out)
 {
     (void)registers, (void)reach, (void)out;
 }

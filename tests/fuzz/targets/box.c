@@ -26,11 +26,11 @@ static void forge(unsigned char *bytes, size_t length)
 static void gather(struct gs_box_contents *contents)
 {
     struct gs_gathered gathered = {0};
-    struct gs_maps *none = gs_maps_parse("", 0, "");
+    struct gs_maps *none = gs_symbol_maps_parse("", 0, "");
     struct gs_gather how = {.maps = none, .reason = "fuzz"};
     gs_must(none && gs_gather_given_heap(&how, &contents->heap, &gathered) == 0);
-    gs_gathered_fini(&gathered);
-    gs_maps_free(none);
+    gs_gather_fini(&gathered);
+    gs_symbol_maps_free(none);
 }
 
 static void read_one(const void *bytes, size_t length)
@@ -40,8 +40,8 @@ static void read_one(const void *bytes, size_t length)
     gs_must(contents || *why);
     if (!contents)
         return;
-    gs_must(contents->remains.maps && contents->remains.heap && contents->remains.pid > 0);
-    gs_must(contents->heap.base_age_ns >= 0 && contents->remains.last_seen_ns >= contents->remains.started_ns);
+    gs_must(contents->post_mortem.maps && contents->post_mortem.heap && contents->post_mortem.pid > 0);
+    gs_must(contents->heap.base_age_ns >= 0 && contents->post_mortem.last_seen_ns >= contents->post_mortem.started_ns);
     gather(contents);
     gs_box_contents_free(contents);
 }
@@ -49,7 +49,7 @@ static void read_one(const void *bytes, size_t length)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
     char *copy = gs_fuzz_copy(bytes, length, 0);
-    gs_memory_for_json();
+    gs_json_use_our_memory();
     read_one(copy, length);
     forge((unsigned char *)copy, length);
     read_one(copy, length);

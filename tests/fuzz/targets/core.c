@@ -10,9 +10,9 @@ static void read_around(const struct gs_core *core, uint64_t start, uint64_t end
     char out[64];
     const uint64_t at[] = {start - 1, start, start + (end - start) / 2, end - 8, end};
     for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
-        (void)gs_core_read(core, at[i], out, sizeof out);
-        (void)gs_core_image(core, at[i]);
-        const struct gs_core_file *file = gs_core_file_at(core, at[i]);
+        (void)gs_reader_core_read(core, at[i], out, sizeof out);
+        (void)gs_reader_core_image(core, at[i]);
+        const struct gs_core_file *file = gs_reader_core_file_at(core, at[i]);
         gs_must(!file || (file->start <= at[i] && at[i] < file->end));
     }
 }
@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     char why[160] = "";
     struct gs_core core;
     struct gs_text notes = {0};
-    int error = gs_core_open(gs_fuzz_file(bytes, length), "/usr/bin/server", &core, &notes, why, sizeof why);
+    int error = gs_reader_core_open(gs_fuzz_file(bytes, length), "/usr/bin/server", &core, &notes, why, sizeof why);
     gs_must((error != 0) == (why[0] != 0));
     for (size_t i = 0; !error && i < core.segment_count && i < LOOKED_AT; i++)
         read_around(&core, core.segment[i].start, core.segment[i].end);
@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     }
     if (!error) {
         gs_must(strlen(core.program) <= 16 && core.thread_count > 0);
-        gs_core_close(&core);
+        gs_reader_core_close(&core);
     }
     gs_text_fini(&notes);
     return 0;

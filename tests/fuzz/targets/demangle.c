@@ -7,10 +7,10 @@
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
     char *mangled = gs_fuzz_copy(bytes, length, 1);
-    char *name = gs_demangle(mangled);
+    char *name = gs_symbol_demangle(mangled);
     gs_must(!name || strlen(name) <= 64 << 10);
-    (void)gs_function_is_runtime(name ? name : mangled);
-    (void)gs_path_is_runtime(mangled);
+    (void)gs_symbol_function_is_runtime(name ? name : mangled);
+    (void)gs_symbol_path_is_runtime(mangled);
     gs_free(name);
     free(mangled);
     return 0;

@@ -49,14 +49,14 @@ static void try_rules(const struct gs_history *history)
     struct gs_errors errors = {0};
     struct gs_rules *rules = gs_rules_read(text, sizeof text - 1, "r", &errors);
     gs_must(rules != NULL);
-    struct gs_replay *replay = gs_replay_run(rules, history, 1 << 30, 7);
+    struct gs_replay *replay = gs_reader_replay_run(rules, history, 1 << 30, 7);
     gs_must(replay && replay->rows == gs_history_length(history));
     for (size_t i = 0; i < replay->rule_count; i++) {
         const struct gs_replayed *rule = &replay->rule[i];
         gs_must((rule->fired == 0) == (rule->firing_count == 0));
-        gs_must(rule->fired || (rule->held_back[0] && gs_obstacle_name(rule->obstacle)));
+        gs_must(rule->fired || (rule->held_back[0] && gs_rules_obstacle_name(rule->obstacle)));
     }
-    gs_replay_free(replay);
+    gs_reader_replay_free(replay);
     gs_rules_free(rules);
     gs_errors_fini(&errors);
 }
@@ -67,8 +67,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     struct gs_history_about about = {0};
     struct gs_text json = {0};
     char *copy = gs_fuzz_copy(bytes, length, 0);
-    gs_memory_for_json();
-    struct gs_history *history = gs_history_read(copy, length, "h", &about, &errors);
+    gs_json_use_our_memory();
+    struct gs_history *history = gs_reader_history(copy, length, "h", &about, &errors);
     gs_must((history == NULL) == (errors.count > 0));
     if (history && !is_packed(bytes, length)) // packs have a clock's times, and clocks are set back
         check_times(history);

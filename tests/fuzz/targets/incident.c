@@ -28,7 +28,7 @@ static void make_store(void)
     folder_fd = openat(store_fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     gs_must(folder_fd >= 0);
     atexit(remove_store);
-    gs_memory_for_json();
+    gs_json_use_our_memory();
 }
 
 static void put(const uint8_t *bytes, size_t length)
@@ -40,23 +40,23 @@ static void put(const uint8_t *bytes, size_t length)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
-    struct gs_incident_list list;
+    struct gs_store_list list;
     struct gs_folder_name name;
     char why[160] = "", *text = gs_fuzz_copy(bytes, length, 1);
     int64_t time_ns;
     if (store_fd < 0)
         make_store();
     put(bytes, length);
-    json_t *json = gs_incident_read(folder_fd, why, sizeof why);
+    json_t *json = gs_store_read_incident(folder_fd, why, sizeof why);
     gs_must((json == NULL) == (why[0] != 0));
-    gs_must(gs_incident_list(store, &list) == 0);
+    gs_must(gs_store_list(store, &list) == 0);
     gs_must(list.count == (json != NULL) && list.count + list.unreadable == 1);
-    gs_incident_list_fini(&list);
+    gs_store_list_fini(&list);
     json_decref(json);
-    if (gs_folder_name_read(text, &name)) // then it names no path
+    if (gs_store_folder_name_read(text, &name)) // then it names no path
         gs_must(!strchr(text, '/') && strlen(name.rule) <= GS_RULE_NAME_MAX);
-    (void)gs_time_read(text, &time_ns);
-    (void)gs_is_incident_file(text);
+    (void)gs_store_time_read(text, &time_ns);
+    (void)gs_store_is_incident_file(text);
     free(text);
     return 0;
 }

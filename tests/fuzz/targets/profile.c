@@ -12,7 +12,7 @@ static void work_out(struct gs_profile *profile, int type)
     struct gs_stacks stacks;
     char name[128];
     gs_must(gs_profile_top(profile, type, &top) == 0);
-    gs_top_fini(&top);
+    gs_profile_top_fini(&top);
     gs_must(gs_profile_stacks(profile, type, &stacks) == 0);
     for (size_t i = 0; i < stacks.count && i < 100; i++) {
         const struct gs_stack_row *row = &stacks.row[i];
@@ -22,7 +22,7 @@ static void work_out(struct gs_profile *profile, int type)
             (void)gs_profile_frame_name(profile, row->location[own], name, sizeof name);
         }
     }
-    gs_stacks_fini(&stacks);
+    gs_profile_stacks_fini(&stacks);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
@@ -31,8 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     char why[160] = "", *copy = gs_fuzz_copy(bytes, length, 0);
     if (sink < 0)
         sink = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    struct gs_profile *profile = gs_profile_read(copy, length, why, sizeof why);
-    struct gs_profile *again = profile ? gs_profile_read(copy, length, why, sizeof why) : NULL;
+    struct gs_profile *profile = gs_reader_profile(copy, length, why, sizeof why);
+    struct gs_profile *again = profile ? gs_reader_profile(copy, length, why, sizeof why) : NULL;
     gs_must((profile == NULL) == (why[0] != 0) && (again == NULL) == (profile == NULL));
     for (unsigned i = 0; profile && i < profile->sample_type_count; i++)
         work_out(profile, (int)i);

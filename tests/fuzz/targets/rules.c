@@ -23,13 +23,13 @@ static void check_places(const struct gs_errors *errors, const char *text, size_
             line++;
         }
         gs_must(error->line == 0 || error->col <= end - line + 1);
-        gs_error_format(error, printed, sizeof printed);
+        gs_errors_format(error, printed, sizeof printed);
     }
 }
 
 static void judge(const struct gs_rules *rules)
 {
-    struct gs_judge *judge = gs_judge_new(rules, 512 << 20);
+    struct gs_judge *judge = gs_rules_judge_new(rules, 512 << 20);
     struct gs_verdict verdicts[RULES_JUDGED_MAX];
     double values[2 * RULES_JUDGED_MAX];
     gs_must(judge != NULL && rules->metric_count <= 2 * RULES_JUDGED_MAX);
@@ -37,17 +37,17 @@ static void judge(const struct gs_rules *rules)
         for (size_t i = 0; i < rules->metric_count; i++)
             values[i] = odd_values[(size_t)tick * (i + 1) % (sizeof odd_values / sizeof *odd_values)];
         struct gs_tick now = {.time_ns = (int64_t)tick * rules->interval_ns, .value = values};
-        size_t fired = gs_judge_tick(judge, &now, verdicts);
+        size_t fired = gs_rules_judge_tick(judge, &now, verdicts);
         gs_must(fired <= rules->rule_count);
         for (size_t i = 0; i < fired; i++)
-            gs_judge_incident_over(judge, verdicts[i].rule, now.time_ns);
+            gs_rules_judge_incident_over(judge, verdicts[i].rule, now.time_ns);
         for (size_t i = 0; i < rules->rule_count; i++) {
             struct gs_rule_state state;
-            gs_judge_state(judge, i, now.time_ns, &state);
+            gs_rules_judge_state(judge, i, now.time_ns, &state);
         }
-        (void)gs_judge_alarm_line(judge, now.time_ns);
+        (void)gs_rules_judge_alarm_line(judge, now.time_ns);
     }
-    gs_judge_free(judge);
+    gs_rules_judge_free(judge);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     const struct gs_machine machine = {.limit_bytes = 512 << 20, .limit_from = "cgroup"};
     struct gs_errors errors = {0};
     char *text = gs_fuzz_copy(bytes, length, 0);
-    gs_memory_for_json();
+    gs_json_use_our_memory();
     struct gs_rules *rules = gs_rules_read(text, length, "f", &errors);
     gs_must((rules == NULL) == (errors.count > 0));
     if (rules)

@@ -14,7 +14,7 @@ static uint64_t offset_of_code(const struct gs_image *image)
     Elf64_Ehdr header;
     size_t count;
     uint64_t offset = 0;
-    Elf64_Phdr *segment = gs_elf_header(image, &header) ? gs_elf_segments(image, &header, &count) : NULL;
+    Elf64_Phdr *segment = gs_symbol_elf_header(image, &header) ? gs_symbol_elf_segments(image, &header, &count) : NULL;
     for (size_t i = 0; segment && i < count; i++)
         if (segment[i].p_type == PT_LOAD && segment[i].p_flags & PF_X)
             offset = segment[i].p_offset;
@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     struct gs_maps maps = {.mapping = &mapping, .count = 1, .main = 0};
     uint64_t address[ADDRESSES];
     gs_must(image.fd >= 0);
-    mapping.build_id_length = gs_elf_build_id(&image, mapping.build_id);
+    mapping.build_id_length = gs_symbol_elf_build_id(&image, mapping.build_id);
     gs_must(mapping.build_id_length <= GS_BUILD_ID_MAX);
     mapping.offset = offset_of_code(&image);
     close(image.fd);
@@ -42,15 +42,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     mapping.line = (size_t)before;
     for (size_t i = 0; i < ADDRESSES; i++)
         address[i] = BASE + (i < 20 ? i * 16 : (uint64_t)1 << (i - 16));
-    struct gs_symbols *symbols = gs_symbols_new(&maps, address, ADDRESSES);
+    struct gs_symbols *symbols = gs_symbol_table_new(&maps, address, ADDRESSES);
     gs_must(symbols != NULL);
     for (size_t i = 0; i < ADDRESSES; i++) {
-        struct gs_symbol symbol = gs_symbols_find(symbols, address[i]);
+        struct gs_symbol symbol = gs_symbol_table_find(symbols, address[i]);
         gs_must(!symbol.name == !symbol.system_name);
         gs_must(!symbol.name || strlen(symbol.name) < 1 << 20);
     }
-    for (size_t i = 0; i < gs_symbols_note_count(symbols); i++)
-        gs_must(gs_symbols_note(symbols, i)[0] != 0);
-    gs_symbols_free(symbols);
+    for (size_t i = 0; i < gs_symbol_table_note_count(symbols); i++)
+        gs_must(gs_symbol_table_note(symbols, i)[0] != 0);
+    gs_symbol_table_free(symbols);
     return 0;
 }

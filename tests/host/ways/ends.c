@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 static volatile unsigned long sink;
-static volatile sig_atomic_t handled, strangers;
+static volatile sig_atomic_t handled, unattributed;
 
 static void work(long milliseconds)
 {
@@ -49,7 +49,7 @@ static void on_signal(int signal)
     char name[16];
     (void)signal;
     prctl(PR_GET_NAME, name);
-    strangers += strncmp(name, "gumshoe", 7) == 0;
+    unattributed += strncmp(name, "gumshoe", 7) == 0;
     handled++;
 }
 
@@ -66,7 +66,7 @@ static void get_signals(int count)
         kill(getpid(), SIGUSR1);
         work(1);
     }
-    printf("%d strangers, %s\n", (int)strangers, handled > 0 ? "handled" : "not handled");
+    printf("%d strangers, %s\n", (int)unattributed, handled > 0 ? "handled" : "not handled");
 }
 
 /* One thread waits for signals, as some servers have it; all others block them. Its CPU time was sampled before it did so. */
