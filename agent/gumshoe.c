@@ -12,6 +12,7 @@ int gumshoe_start(const struct gumshoe_options *options)
 void gumshoe_stop(void)
 {
     gs_watch_stop();
+    gs_callback_wait();
 }
 
 int gumshoe_capture(const char *reason, unsigned kinds)

@@ -44,7 +44,7 @@ static json_t *exchange(int fd, json_t *request, int *error)
     return answer;
 }
 
-json_t *gs_cli_ask_agent(int pid, json_t *request, int timeout_s, int *status)
+json_t *gs_cli_ask_agent(int pid, json_t *request, int timeout_s, bool *has_agent, int *status)
 {
     int fd = gs_store_live_connect(pid), error = fd < 0 ? fd : 0;
     json_t *answer = NULL;
@@ -59,7 +59,8 @@ json_t *gs_cli_ask_agent(int pid, json_t *request, int timeout_s, int *status)
     }
     json_decref(request);
     const char *refused = json_string_value(json_object_get(answer, "error"));
-    *status = error == -ENOENT ? GS_NO : GS_FINE;
+    *has_agent = error != -ENOENT;
+    *status = *has_agent ? GS_FINE : GS_NO;
     if (refused)
         *status = gs_cli_complain(GS_NO, "process %d: %s", pid, refused);
     else if (error == -EACCES || error == -EPERM)

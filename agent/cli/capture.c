@@ -60,15 +60,18 @@ static int capture(int pid, const struct wanted *wanted)
     json_t *request = json_pack("{s:s, s:f, s:O*}", "command", "capture", "seconds", wanted->seconds, "kinds",
                                 wanted->kinds);
     char path[PATH_MAX];
+    bool has_agent;
     int status;
-    json_t *answer = gs_cli_ask_agent(pid, request, SECONDS_MAX + MARGIN_SECONDS, &status);
+    json_t *answer = gs_cli_ask_agent(pid, request, SECONDS_MAX + MARGIN_SECONDS, &has_agent, &status);
     if (answer) {
         puts(gs_cli_text_of(answer, "incident", ""));
         json_decref(answer);
         return GS_FINE;
     }
-    if (status != GS_NO || (kill(pid, 0) != 0 && errno == ESRCH))
-        return status == GS_NO ? gs_cli_complain(GS_NO, "there is no process %d", pid) : status;
+    if (has_agent)
+        return status;
+    if (kill(pid, 0) != 0 && errno == ESRCH)
+        return gs_cli_complain(GS_NO, "there is no process %d", pid);
     if (wanted->kinds && !(json_array_size(wanted->kinds) == 1 &&
                            strcmp(json_string_value(json_array_get(wanted->kinds, 0)), "threads") == 0))
         return gs_cli_complain(GS_NO, "process %d has no agent: of it, only --kinds threads can be captured",

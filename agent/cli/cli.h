@@ -58,9 +58,9 @@ int gs_cli_run_status(struct gs_arguments *arguments);
 int gs_cli_run_capture(struct gs_arguments *arguments);
 int gs_cli_run_recover(struct gs_arguments *arguments);
 
-/* Ask the agent in process PID (ask.c): REQUEST, which is taken, with "version" added. Its answer, of which an "error" was
- * complained about, or NULL with *STATUS set. GS_NO in *STATUS, and nothing said: there is no agent in it. */
-json_t *gs_cli_ask_agent(int pid, json_t *request, int timeout_s, int *status) GS_CHECK_RESULT;
+/* Ask the agent in process PID (ask.c): REQUEST, which is taken, with "version" added. Returns its answer, or NULL with *STATUS set: what
+ * the command ends with, which was said; or with *HAS_AGENT false, and nothing said: there is no agent in it. */
+json_t *gs_cli_ask_agent(int pid, json_t *request, int timeout_s, bool *has_agent, int *status) GS_CHECK_RESULT;
 /* The one operand of ARGUMENTS as a process's number; 0, once that was complained about: it is none. */
 int gs_cli_read_pid(const struct gs_arguments *arguments);
 

@@ -83,12 +83,15 @@ int gs_cli_run_status(struct gs_arguments *arguments)
     int pid = gs_cli_read_pid(arguments);
     if (!pid)
         return GS_USAGE;
-    json_t *answer = gs_cli_ask_agent(pid, json_pack("{s:s}", "command", "status"), ANSWER_SECONDS, &status);
-    if (!answer && status == GS_NO && kill(pid, 0) != 0 && errno == ESRCH)
-        return gs_cli_complain(GS_NO, "there is no process %d", pid);
+    bool has_agent;
+    json_t *answer =
+        gs_cli_ask_agent(pid, json_pack("{s:s}", "command", "status"), ANSWER_SECONDS, &has_agent, &status);
+    if (!has_agent)
+        return kill(pid, 0) != 0 && errno == ESRCH
+                   ? gs_cli_complain(GS_NO, "there is no process %d", pid)
+                   : gs_cli_complain(GS_NO, "process %d has no agent that can be asked", pid);
     if (!answer)
-        return status == GS_NO ? gs_cli_complain(GS_NO, "process %d has no agent that can be asked", pid)
-                               : status;
+        return status;
     if (as_json)
         status = gs_cli_print_json(answer);
     else

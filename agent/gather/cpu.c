@@ -34,7 +34,9 @@ struct stack {
 
 struct blocker { // a thread that no signal reaches, or is to reach
     pid_t tid;
-    int64_t began_ns; // its CPU time at first sight
+    bool blocks;      // still, as of the last look
+    int64_t began_ns; // its CPU time when that was seen first
+    int64_t spent_ns; // its CPU time in earlier stretches of blocking
     char name[THREAD_NAME];
 };
 
@@ -151,15 +153,35 @@ static void drain(bool last)
 static void note_blocker(struct gs_cpu_session *session, int task, pid_t tid)
 {
     for (size_t i = 0; i < session->blocker_count; i++)
-        if (session->blocker[i].tid == tid)
+        if (session->blocker[i].tid == tid) {
+            if (!session->blocker[i].blocks)
+                session->blocker[i].began_ns = thread_ns(tid);
+            session->blocker[i].blocks = true;
             return;
+        }
     if (session->blocker_count == BLOCKERS) {
         session->blockers_more++;
         return;
     }
     struct blocker *blocker = &session->blocker[session->blocker_count++];
-    *blocker = (struct blocker){.tid = tid, .began_ns = thread_ns(tid)};
+    *blocker = (struct blocker){.tid = tid, .blocks = true, .began_ns = thread_ns(tid)};
     gs_gather_task_line(task, tid, "comm", blocker->name, sizeof blocker->name);
+}
+
+/* The CPU time of a thread that blocks the signal, for as long as it did. */
+static int64_t blocked_ns(const struct blocker *blocker)
+{
+    return blocker->spent_ns + (blocker->blocks ? thread_ns(blocker->tid) - blocker->began_ns : 0);
+}
+
+/* Thread TID is sampled from now on: it may have blocked the signal for a moment, as one does that starts another. */
+static void note_unblocked(struct gs_cpu_session *session, pid_t tid)
+{
+    for (struct blocker *b = session->blocker; b < session->blocker + session->blocker_count; b++)
+        if (b->tid == tid && b->blocks) {
+            b->spent_ns = blocked_ns(b);
+            b->blocks = false;
+        }
 }
 
 static void look_at(int task, pid_t tid)
@@ -168,9 +190,12 @@ static void look_at(int task, pid_t tid)
                   (!gs_probe_may_be_asked(tid) || gs_gather_task_blocks(task, tid, gs_probe_cpu_signal()));
     bool watched = !blocks && gs_probe_cpu_watch(tid);
     for (struct gs_cpu_session *session = cpu.open; session; session = session->next) {
-        if (blocks)
+        if (blocks) {
             note_blocker(session, task, tid);
-        else if (!watched && thread_ns(tid))
+            continue;
+        }
+        note_unblocked(session, tid);
+        if (!watched && thread_ns(tid))
             session->no_timer++;
     }
 }
@@ -369,8 +394,9 @@ static int64_t add_blockers(struct gs_profile *profile, const struct gs_cpu_sess
     size_t worked = 0;
     for (const struct blocker *b = session->blocker; b < session->blocker + session->blocker_count; b++) {
         char name[64];
-        int64_t spent_ns = thread_ns(b->tid) - b->began_ns;
-        if (spent_ns <= 0)
+        int64_t spent_ns = blocked_ns(b);
+        if (spent_ns <= 0 ||
+            (!b->blocks && spent_ns < profile->period)) // for a moment, while it started a thread
             continue;
         const int64_t values[] = {(spent_ns + profile->period / 2) / profile->period, spent_ns};
         snprintf(name, sizeof name, "(thread %s takes no signals)", b->name);

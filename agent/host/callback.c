@@ -19,6 +19,7 @@
 
 enum { QUEUE = 8, STACK_BYTES = 256 << 10 };
 #define LEAVE_PATIENCE_NS GS_NS_PER_S
+#define CALLS_PATIENCE_NS (5 * GS_NS_PER_S)
 
 static struct {
     struct gs_lock lock;
@@ -131,6 +132,22 @@ void gs_callback_set(void (*function)(const char *dir, void *user), void *user)
     gs_lock_give(&c.lock);
     if (!function)
         (void)gs_event_wait_until(&c.changed, is_quiet, NULL, INT64_MAX / 2);
+}
+
+/* All calls were made, but for one that this is asked from; or there is nobody to make them. */
+static bool has_made_calls(const void *unused)
+{
+    (void)unused;
+    gs_lock_take(&c.lock);
+    bool mine = c.has_thread && pthread_equal(c.thread, pthread_self());
+    bool made = !c.has_thread || mine || (c.count == 0 && !c.calling);
+    gs_lock_give(&c.lock);
+    return made;
+}
+
+void gs_callback_wait(void)
+{
+    (void)gs_event_wait_until(&c.changed, has_made_calls, NULL, CALLS_PATIENCE_NS);
 }
 
 /* The thread, if it is to be waited for, has been told to end. */

@@ -8,6 +8,9 @@
 void gs_callback_set(void (*function)(const char *dir, void *user), void *user);
 /* The incident in folder PATH is complete. Context: watcher; does not wait for the function. */
 void gs_callback_tell(const char *path);
+/* Wait until the function has been called for every incident that it was told of, 5 s at most. Returns at once in the function itself.
+ * Context: host thread. */
+void gs_callback_wait(void);
 /* Around calls of the host's that change what a thread is: the thread ends, unless it is in the function, and comes back.
  * Context: host thread. */
 void gs_callback_leave(void);

@@ -123,16 +123,13 @@ static int set_users(const char *status)
     uint64_t uid[3], gid[3]; // real, effective, saved
     if (numbers(field(status, "Uid"), 10, uid, 3) != 3 || numbers(field(status, "Gid"), 10, gid, 3) != 3)
         return -EIO;
-    if (syscall(SYS_setresgid, (gid_t)gid[0], (gid_t)gid[1], (gid_t)gid[2]) != 0 ||
-        syscall(SYS_setresuid, (uid_t)uid[0], (uid_t)uid[1], (uid_t)uid[2]) != 0)
-        return -errno;
-    return 0;
+    int groups = syscall(SYS_setresgid, (gid_t)gid[0], (gid_t)gid[1], (gid_t)gid[2]) != 0 ? -errno : 0,
+        users = syscall(SYS_setresuid, (uid_t)uid[0], (uid_t)uid[1], (uid_t)uid[2]) != 0 ? -errno : 0;
+    return groups ? groups : users;
 }
 
-static int set_capabilities(const char *status)
+static int set_capabilities(uint64_t effective, uint64_t permitted, uint64_t inheritable)
 {
-    uint64_t effective = mask(status, "CapEff"), permitted = mask(status, "CapPrm"),
-             inheritable = mask(status, "CapInh");
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[2];
     for (int half = 0; half < 2; half++)
@@ -142,15 +139,18 @@ static int set_capabilities(const char *status)
     return syscall(SYS_capset, &header, data) != 0 ? -errno : 0;
 }
 
-/* Groups come before users, for who is no longer root may not set them. */
+/* Groups come before users, for who is no longer root may not set them. All that is permitted takes effect first: this thread may have
+ * followed a program that had lowered its effective set for a moment, and raised it again since. */
 static int adopt(const char *status, const char *ours)
 {
     int dumpable = gs_prctl(PR_GET_DUMPABLE, 0, 0);
     drop_bounding(mask(status, "CapBnd"));
     gs_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0);
     gs_prctl(PR_SET_KEEPCAPS, 1, 0);
+    (void)set_capabilities(mask(ours, "CapPrm"), mask(ours, "CapPrm"), mask(ours, "CapInh"));
     int groups = is_same_field(status, ours, "Groups") ? 0 : set_groups(status), users = set_users(status),
-        capabilities = set_capabilities(status);
+        capabilities =
+            set_capabilities(mask(status, "CapEff"), mask(status, "CapPrm"), mask(status, "CapInh"));
     gs_prctl(PR_SET_KEEPCAPS, 0, 0);
     if (mask(status, "NoNewPrivs"))
         gs_prctl(PR_SET_NO_NEW_PRIVS, 1, 0);
@@ -167,14 +167,31 @@ static char *read_status(int tid)
     return gs_file_read(AT_FDCWD, path, STATUS_MAX, &text, &length) ? NULL : text;
 }
 
+/* The kernel takes users and capabilities one after the other: in the middle of a change the text may have the users of before and the
+ * capabilities of after, and a thread that gave those up could not change its user any more. So it is read until it stays the same. */
+static char *read_whole_status(int tid)
+{
+    enum { TRIES = 100 };
+    char *text = read_status(tid);
+    for (int i = 0; text && i < TRIES; i++) {
+        char *again = read_status(tid);
+        bool same = again && is_same(text, again);
+        gs_free(text);
+        text = again;
+        if (same)
+            break;
+    }
+    return text;
+}
+
 bool gs_credentials_follow(void)
 {
     uint32_t now = atomic_load(&changes);
     if (followed == now)
         return false;
-    char *theirs = read_status(atomic_load(&changed_by)), *ours = read_status((int)syscall(SYS_gettid));
+    char *theirs = read_whole_status(atomic_load(&changed_by)), *ours = read_status((int)syscall(SYS_gettid));
     if (!theirs) // that thread has ended
-        theirs = read_status((int)getpid());
+        theirs = read_whole_status((int)getpid());
     bool others = !theirs || !ours || !is_same(theirs, ours);
     int error = !theirs || !ours ? -ESRCH : others ? adopt(theirs, ours) : 0;
     if (error)

@@ -102,8 +102,8 @@ void gs_step_aside_follow(void (*wake_others)(void))
     uint32_t changes = gs_credentials_changes();
     if (atomic_load(&s.followed) == changes)
         return;
-    if (gs_credentials_follow())
-        wake_others();
+    (void)gs_credentials_follow();
+    wake_others(); // also where this thread had nothing to change: the others may have followed a state that has passed
     atomic_store(&s.followed, changes);
     gs_event_signal(&s.told);
 }

@@ -177,7 +177,7 @@ static bool host_has_ended(void)
     return readlink("/proc/self/exe", exe, sizeof exe) < 0 && errno == ENOENT;
 }
 
-/* The watcher had other credentials than the program: the other threads of ours have, too, and the store may be closed to us. */
+/* The program has changed its credentials: the other threads of ours look, and the store may be closed to us. */
 static void wake_others(void)
 {
     gs_watch_control_wake();

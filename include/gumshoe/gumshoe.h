@@ -67,8 +67,8 @@ struct gumshoe_options {
  * runs on, unwatched. */
 GUMSHOE_API int gumshoe_start(const struct gumshoe_options *options);
 
-/* Stop the watcher and wait for it, at most one second while a capture is under way. Harmless when it does
- * not run. What was counted stays: gumshoe_start goes on with it. */
+/* Stop the watcher and wait for it, at most one second while a capture is under way; and for the calls of gumshoe_on_incident's
+ * function for incidents that are complete, at most five seconds. Harmless when it does not run. What was counted stays: gumshoe_start goes on with it. */
 GUMSHOE_API void gumshoe_stop(void);
 
 /* Ask for an incident now. REASON (1 to 40 of a-z 0-9 . _ -) takes a rule's place in the folder's name;

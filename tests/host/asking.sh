@@ -33,6 +33,12 @@ grep -q '^rss-high  *rss  *.*iB  *100 GiB  *0' table || fail "$(cat table)"
 it "is private"
 equal "$(stat -c %a incidents/.live)" 700 "mode of .live"
 equal "$(stat -c %a "$(live)")" 600 "mode of the socket"
+it "says once what the agent refused, and does not stop the process to look for itself"
+prlimit --pid "$pid" --fsize=1:
+status=0; "$gumshoe" capture --kinds threads --dir elsewhere "$pid" > said 2>&1 || status=$?
+prlimit --pid "$pid" --fsize=unlimited:
+equal "$status: $(cat said)" "1: gumshoe: process $pid: File too large" "what is said"
+[ ! -e elsewhere ] || fail "it was captured from outside"
 it "captures when asked: heap and threads by default, CPU time for as long as asked"
 path=$("$gumshoe" capture "$pid") || fail "capture"
 complete "$path"

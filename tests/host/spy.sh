@@ -17,7 +17,7 @@ while True:
     time.sleep(0.001)
 P
 file() { printf '{"version": 1, "interval": "50ms", "heap": {"sample": "16KiB", "baseline": "1s"}, "cpu": {"duration": "1s", "before": "2s"},
-    "incidents": {"max_per_hour": 0, "keep": 20}, "on_incident": ["/bin/true", "{dir}"], "rules": [
+    "incidents": {"max_per_hour": 0, "keep": 0}, "on_incident": ["/bin/true", "{dir}"], "rules": [
     {"name": "%s", "metric": "heap_in_use", "above": "1MiB", "again": "always", "cooldown": "300ms", "capture": ["heap", "threads", "threadcreate", "cpu"]},
     {"name": "many", "metric": "fds", "above": 2, "again": "always", "cooldown": "500ms"},
     {"name": "slope", "metric": "rss", "growth": {"rate": "1MiB/min", "over": "10s"}}, {"name": "odd", "metric": "cpu", "unusual": {"score": 6, "over": "10s", "min": "20%%"}}]}\n' "$1" > rules.json; }

@@ -27,7 +27,7 @@
 
 #define HOOK         __attribute__((visibility("default"), used))
 #define CALLED       static __attribute__((noinline))
-#define HIDDEN(name) __asm__(".symver gs_hook_" #name ", " #name "@GUMSHOE_ALLOCATOR")
+#define HIDDEN(name) __asm__(".symver gs_hooks_" #name ", " #name "@GUMSHOE_ALLOCATOR")
 
 enum { PAGE = 4096, ARENA_SHIFT = 20 }; // of jemalloc's flags: from this bit on, the arena's number plus 1
 
