@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "store/inside.h"
 #include "sys/file.h"
+#include "sys/process.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -33,8 +34,7 @@ static void proc_path(int pid, const char *name, char out[40])
         snprintf(out, 40, "/proc/%d/%s", pid, name);
 }
 
-/* The first SIZE - 1 bytes of PATH; "" when it cannot be read. Without memory: a process whose start is not known for want of
- * some would be taken for dead. */
+/* The first SIZE - 1 bytes of PATH; "" when it cannot be read. No allocation. */
 static void read_beginning(const char *path, char *out, size_t size)
 {
     int fd = gs_file_openat(AT_FDCWD, path, O_RDONLY | O_NOCTTY, 0);
@@ -42,18 +42,6 @@ static void read_beginning(const char *path, char *out, size_t size)
     out[got > 0 ? got : 0] = 0;
     if (fd >= 0)
         close(fd);
-}
-
-/* Field 22 of /proc/PID/stat. */
-unsigned long long gs_store_start_ticks(int pid)
-{
-    char path[40], line[1024];
-    proc_path(pid, "stat", path);
-    read_beginning(path, line, sizeof line);
-    const char *at = strrchr(line, ')');
-    for (int field = 2; at && field < 22; field++)
-        at = strchr(at + 1, ' ');
-    return at ? strtoull(at, NULL, 10) : 0;
 }
 
 void gs_store_boot_id(char out[GS_BOOT_ID])
@@ -99,7 +87,7 @@ static int own_number(int pid)
 
 bool gs_store_live_id(int pid, struct gs_store_live_id *out)
 {
-    *out = (struct gs_store_live_id){own_number(pid), namespace_of(pid), gs_store_start_ticks(pid)};
+    *out = (struct gs_store_live_id){own_number(pid), namespace_of(pid), gs_process_start_ticks(pid)};
     return out->start_ticks != 0;
 }
 
@@ -138,7 +126,7 @@ bool gs_store_live_is_running(const struct gs_store_live_id *id)
     uint32_t ours = namespace_of((int)getpid());
     if (id->namespace && ours && id->namespace != ours)
         return false; // as far as we see: its number means nothing here
-    return id->start_ticks ? gs_store_start_ticks(id->pid) == id->start_ticks
+    return id->start_ticks ? gs_process_start_ticks(id->pid) == id->start_ticks
                            : id->pid == (int)getpid(); // its process saw no /proc
 }
 

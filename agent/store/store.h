@@ -125,8 +125,6 @@ void gs_store_live_remove(struct gs_store *store, const char *name);
 int gs_store_live_connect(int pid) GS_CHECK_RESULT;
 /* "<pid>-<start time>-<namespace>" of process PID into NAME; false: there is none. */
 bool gs_store_live_name(int pid, char name[GS_LIVE_NAME]);
-/* When process PID was started, in clock ticks since boot; 0: there is none. */
-unsigned long long gs_store_start_ticks(int pid);
 /* What tells a process from all others that may share a store (live.c): <pid>-<start time>-<namespace> in names. */
 struct gs_store_live_id {
     int pid;                        // in its own container

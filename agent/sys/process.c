@@ -1,7 +1,6 @@
 /* process.c - when a process was started: field 22 of its stat counts clock ticks from boot; how it ended: field 52. */
 #include "sys/process.h"
 #include "base/clock.h"
-#include "base/memory.h"
 #include "sys/file.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -11,27 +10,35 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Field NUMBER, as proc(5) counts them, of PATH, a stat file; 0 when it cannot be read. */
-static int64_t stat_field(const char *path, int number)
+/* Field NUMBER, as proc(5) counts them, of the stat file of process PID; 0 when it cannot be read. Without memory: a process whose
+ * start is not known for want of some would be taken for dead. */
+static unsigned long long stat_field(int pid, int number)
 {
-    char *stat = NULL;
-    size_t length;
-    if (gs_file_read(AT_FDCWD, path, 4096, &stat, &length))
-        return 0;
+    char path[32], stat[1024];
+    if (pid == (int)getpid())
+        strcpy(path, "/proc/self/stat");
+    else
+        snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    int fd = gs_file_openat(AT_FDCWD, path, O_RDONLY | O_NOCTTY, 0);
+    ssize_t got = fd < 0 ? 0 : read(fd, stat, sizeof stat - 1);
+    stat[got > 0 ? got : 0] = 0;
+    if (fd >= 0)
+        close(fd);
     const char *at = strrchr(stat, ')'); // the name before it may hold anything
     for (int field = 2; at && field < number; field++)
         at = strchr(at + 1, ' ');
-    int64_t value = at ? strtoll(at, NULL, 10) : 0;
-    gs_free(stat);
-    return value;
+    return at ? strtoull(at, NULL, 10) : 0;
+}
+
+unsigned long long gs_process_start_ticks(int pid)
+{
+    return stat_field(pid, 22);
 }
 
 int64_t gs_process_started_ns(int pid)
 {
-    char path[32];
     struct timespec since_boot;
-    snprintf(path, sizeof path, "/proc/%d/stat", pid ? pid : (int)getpid());
-    int64_t ticks = stat_field(path, 22);
+    int64_t ticks = (int64_t)gs_process_start_ticks(pid ? pid : (int)getpid());
     if (!ticks || clock_gettime(CLOCK_BOOTTIME, &since_boot) != 0)
         return 0;
     int64_t uptime_ns = since_boot.tv_sec * GS_NS_PER_S + since_boot.tv_nsec;
@@ -40,7 +47,7 @@ int64_t gs_process_started_ns(int pid)
 
 int gs_process_first_threads_status(void)
 {
-    return (int)(stat_field("/proc/self/stat", 52) >> 8 & 0xff); // as wait(2) has it
+    return (int)(stat_field((int)getpid(), 52) >> 8 & 0xff); // as wait(2) has it
 }
 
 int gs_process_handle(void)

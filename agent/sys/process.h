@@ -5,6 +5,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* When process PID was started, in clock ticks since boot; 0: there is none. No allocation. */
+unsigned long long gs_process_start_ticks(int pid);
 /* When process PID (0: this one) was started, CLOCK_REALTIME; 0 when there is no such process. */
 int64_t gs_process_started_ns(int pid);
 

@@ -11,6 +11,7 @@
 #include "sys/owned_fd.h"
 #include "sys/file.h"
 #include "sys/log.h"
+#include "sys/process.h"
 #include "base/memory.h"
 #include "probe/heap/inside.h"
 #include <fcntl.h>
@@ -45,7 +46,7 @@ static void what_was_written_is_read_back(void **state)
     const struct gs_post_mortem *post_mortem = &contents->post_mortem;
     const struct gs_given_stack *first = found(contents, 1), *second = found(contents, 2);
     assert_int_equal(post_mortem->pid, getpid());
-    assert_true(contents->id.start_ticks == gs_store_start_ticks((int)getpid()));
+    assert_true(contents->id.start_ticks == gs_process_start_ticks((int)getpid()));
     char name[GS_LIVE_NAME];
     assert_true(gs_store_live_name((int)getpid(), name));
     assert_string_equal(post_mortem->process, name);
