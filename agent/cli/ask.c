@@ -1,4 +1,4 @@
-/* ask.c - the command's side of control.c: one line of JSON there, one document back. */
+/* ask.c - the client of an agent's control socket (watch/control.c): sends one line of JSON, receives one document. */
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/options.h"
@@ -10,13 +10,13 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { ANSWER_MAX = 16 << 20, PID_MOST = 1 << 30 };
+enum { ANSWER_MAX = 16 << 20, PID_MAX = 1 << 30 };
 
 int gs_cli_read_pid(const struct gs_arguments *arguments)
 {
     long long pid = 0;
-    if (arguments->operand_count != 1 || !gs_cli_read_number(arguments->operand[0], 1, PID_MOST, &pid))
-        gs_cli_usage(arguments->command, "one process's number is wanted");
+    if (arguments->operand_count != 1 || !gs_cli_read_number(arguments->operand[0], 1, PID_MAX, &pid))
+        gs_cli_usage(arguments->command, "give one process id");
     return (int)pid;
 }
 
@@ -58,16 +58,16 @@ json_t *gs_cli_ask_agent(int pid, json_t *request, int timeout_s, bool *has_agen
         close(fd);
     }
     json_decref(request);
-    const char *refused = json_string_value(json_object_get(answer, "error"));
+    const char *refusal = json_string_value(json_object_get(answer, "error"));
     *has_agent = error != -ENOENT;
-    *status = *has_agent ? GS_FINE : GS_NO;
-    if (refused)
-        *status = gs_cli_complain(GS_NO, "process %d: %s", pid, refused);
+    *status = *has_agent ? GS_EXIT_OK : GS_EXIT_NEGATIVE;
+    if (refusal)
+        *status = gs_cli_complain(GS_EXIT_NEGATIVE, "process %d: %s", pid, refusal);
     else if (error == -EACCES || error == -EPERM)
-        *status = gs_cli_complain(GS_IO, "process %d: it is another user's", pid);
+        *status = gs_cli_complain(GS_EXIT_IO, "process %d belongs to another user", pid);
     else if (error && error != -ENOENT)
-        *status = gs_cli_complain(GS_IO, "process %d: %s", pid, strerrordesc_np(-error));
-    if (*status == GS_FINE)
+        *status = gs_cli_complain(GS_EXIT_IO, "process %d: %s", pid, strerrordesc_np(-error));
+    if (*status == GS_EXIT_OK)
         return answer;
     json_decref(answer);
     return NULL;

@@ -1,5 +1,5 @@
-/* check.c - `gumshoe check`: every error of every rules file, with its place, the line, and a caret; of files without
- * errors, what they say in vain on this machine. */
+/* check.c - `gumshoe check`: prints every error of every rules file, with its place, the line and a caret. For files without
+ * errors it warns of rules that can never fire on this machine. */
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/options.h"
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static void print_place(const struct gs_error *error, const char *text, size_t length)
+static void print_source_line(const struct gs_error *error, const char *text, size_t length)
 {
     const char *line = text, *end = text + length;
     for (int i = 1; i < error->line && line < end; i++) {
@@ -19,13 +19,13 @@ static void print_place(const struct gs_error *error, const char *text, size_t l
     }
     const char *newline = memchr(line, '\n', (size_t)(end - line));
     size_t line_length = newline ? (size_t)(newline - line) : (size_t)(end - line);
-    if (error->line == 0 || line_length > 200) // a file all in one line is not worth a caret
+    if (error->line == 0 || line_length > 200) // a whole file in one line would fill the screen
         return;
     fputs("    ", stdout);
-    gs_cli_print_harmless(line, line_length);
+    gs_cli_print_escaped(line, line_length);
     fputs("\n    ", stdout);
     for (int i = 1; i < error->col && i <= (int)line_length; i++)
-        if ((line[i - 1] & 0xc0) != 0x80) // one column for a character, not for each of its bytes
+        if ((line[i - 1] & 0xc0) != 0x80) // UTF-8: one column for each character, not for each byte
             putchar(line[i - 1] == '\t' ? '\t' : ' ');
     puts("^");
 }
@@ -36,12 +36,12 @@ static void print_error(const struct gs_error *error, const char *text, size_t l
     bool colour = gs_cli_may_colour(STDOUT_FILENO);
     gs_errors_format(error, line, sizeof line);
     fputs(!colour ? "" : error->severity == GS_WARNING ? "\033[33m" : "\033[31m", stdout);
-    gs_cli_print_harmless(line, strlen(line));
+    gs_cli_print_escaped(line, strlen(line));
     puts(colour ? "\033[0m" : "");
-    print_place(error, text, length);
+    print_source_line(error, text, length);
 }
 
-static json_t *harmless(const char *text)
+static json_t *escaped_json(const char *text)
 {
     return *text ? gs_json_printable(text) : json_string("");
 }
@@ -49,32 +49,32 @@ static json_t *harmless(const char *text)
 static json_t *error_json(const struct gs_error *error)
 {
     return json_pack("{s:i, s:i, s:s, s:o, s:o, s:o}", "line", error->line, "column", error->col, "severity",
-                     gs_errors_severity_name(error->severity), "file", harmless(error->file), "message",
-                     harmless(error->text), "hint", harmless(error->hint));
+                     gs_errors_severity_name(error->severity), "file", escaped_json(error->file), "message",
+                     escaped_json(error->text), "hint", escaped_json(error->hint));
 }
 
-static const char *why_unread(int error)
+static const char *read_failure(int error)
 {
-    return error == -EFBIG    ? "it is larger than 1 MiB: no rules file is"
+    return error == -EFBIG    ? "it is larger than 1 MiB, the limit for rules files"
            : error == -EINVAL ? "it is not a file"
                               : strerrordesc_np(-error);
 }
 
-/* A file that cannot be read is an error of the whole file: the others are checked all the same. */
+/* Report FILE as unreadable: an error without a line. The other files are still checked. */
 static int unreadable(const char *file, int error, struct gs_json *list)
 {
-    struct gs_error whole = {.file = file};
-    snprintf(whole.text, sizeof whole.text, "%s", why_unread(error));
+    struct gs_error file_error = {.file = file};
+    snprintf(file_error.text, sizeof file_error.text, "%s", read_failure(error));
     if (list)
-        gs_json_add(list, error_json(&whole));
+        gs_json_add(list, error_json(&file_error));
     else
-        printf("%s: error: %s\n", file, whole.text);
-    return GS_IO;
+        printf("%s: error: %s\n", file, file_error.text);
+    return GS_EXIT_IO;
 }
 
-/* What RULES say in vain on this machine. The figures that are counted inside a program are not to be had here in any
- * case, which says nothing about a program under watch. */
-static void advise(const struct gs_rules *rules, struct gs_errors *warnings)
+/* Add warnings for rules that can never fire, or do nothing, on this machine. Metrics that are counted inside the watched
+ * program are never available in this command, so they get no warning. */
+static void add_warnings(const struct gs_rules *rules, struct gs_errors *warnings)
 {
     char from[256];
     const char *why[rules->metric_count + 1];
@@ -88,7 +88,7 @@ static void advise(const struct gs_rules *rules, struct gs_errors *warnings)
     gs_metrics_set_free(watch);
 }
 
-/* The schema that lies beside the rules, as when all of a folder is checked: it is for editors, and no rules file. */
+/* Is FILE a JSON Schema? rules.schema.json lies beside the rules, so it is named when a whole folder is checked. */
 static bool is_schema(const char *file, const char *text, size_t length)
 {
     static const char tail[] = ".schema.json", home[] = "json-schema.org/";
@@ -97,10 +97,10 @@ static bool is_schema(const char *file, const char *text, size_t length)
         return false;
     json_error_t why;
     json_t *document = gs_json_read(text, length, 0, &why);
-    const char *of = json_string_value(json_object_get(document, "$schema"));
-    bool is = of && strstr(of, home);
+    const char *schema = json_string_value(json_object_get(document, "$schema"));
+    bool found = schema && strstr(schema, home);
     json_decref(document);
-    return is;
+    return found;
 }
 
 static void print_verdict(const char *file, const struct gs_rules *rules, const struct gs_errors *errors)
@@ -115,7 +115,7 @@ static void print_verdict(const char *file, const struct gs_rules *rules, const 
     puts(")");
 }
 
-/* Check FILE; its errors and warnings go to JSON if there is one, else to standard output. */
+/* Check FILE. Its errors and warnings are added to LIST, or printed if LIST is NULL. Returns an exit status. */
 static int check(const char *file, struct gs_json *list)
 {
     char *text;
@@ -127,13 +127,13 @@ static int check(const char *file, struct gs_json *list)
         return unreadable(name, failed, list);
     if (is_schema(file, text, length)) {
         if (!list)
-            printf("%s: passed over: a JSON Schema, for editors\n", name);
+            printf("%s: skipped: a JSON Schema, for editors\n", name);
         gs_free(text);
-        return GS_FINE;
+        return GS_EXIT_OK;
     }
     struct gs_rules *rules = gs_rules_read(text, length, name, &errors);
     if (rules)
-        advise(rules, &errors);
+        add_warnings(rules, &errors);
     for (size_t i = 0; i < errors.count; i++) {
         if (list)
             gs_json_add(list, error_json(&errors.item[i]));
@@ -142,7 +142,7 @@ static int check(const char *file, struct gs_json *list)
     }
     if (!list)
         print_verdict(name, rules, &errors);
-    int status = rules ? GS_FINE : GS_NO;
+    int status = rules ? GS_EXIT_OK : GS_EXIT_NEGATIVE;
     gs_rules_free(rules);
     gs_errors_fini(&errors);
     gs_free(text);
@@ -156,7 +156,7 @@ int gs_cli_run_check(struct gs_arguments *arguments)
     const struct gs_option options[] = {
         {"json", .set = &as_json,
          .help =
-             "[{\"file\", \"line\", \"column\", \"severity\", \"message\", \"hint\"}], [] when all is well"},
+             "[{\"file\", \"line\", \"column\", \"severity\", \"message\", \"hint\"}], [] if there are none"},
         {.argument = "FILE", .help = "- is standard input"},
         {0},
     };
@@ -166,12 +166,12 @@ int gs_cli_run_check(struct gs_arguments *arguments)
         return gs_cli_usage(arguments->command, "which file?");
     struct gs_json list = gs_json_array();
     for (char **file = arguments->operand; *file; file++) {
-        int one = check(*file, as_json ? &list : NULL);
-        status = one > status ? one : status; // unreadable is worse than wrong
+        int file_status = check(*file, as_json ? &list : NULL);
+        status = file_status > status ? file_status : status; // GS_EXIT_IO wins over GS_EXIT_NEGATIVE
     }
     json_t *json = gs_json_take(&list);
-    if (as_json && gs_cli_print_json(json) != GS_FINE)
-        status = GS_IO;
+    if (as_json && gs_cli_print_json(json) != GS_EXIT_OK)
+        status = GS_EXIT_IO;
     json_decref(json);
     return status;
 }

@@ -1,9 +1,9 @@
-/* foreign.c - the threads of a process that has no agent.
+/* foreign.c - captures the threads of a process that has no agent.
  *
- *   PTRACE_SEIZE each thread ▶ PTRACE_INTERRUPT ▶ all stand still ▶ libunwind walks each stack ▶ let go ▶ incident
+ *   PTRACE_SEIZE each thread ▶ PTRACE_INTERRUPT ▶ all stopped ▶ libunwind walks each stack ▶ PTRACE_DETACH ▶ incident
  *
- * The process stands still while its stacks are walked, and a system call that one of its threads sleeps in may return
- * early (EINTR), as under any debugger. It is let go again whatever happens: the kernel detaches when we end.
+ * The process is stopped while its stacks are walked. A system call that one of its threads sleeps in may return early
+ * (EINTR), as under any debugger. The process always continues: if this command dies, the kernel detaches its threads.
  * Bounds: THREADS_MAX threads; a thread that does not stop within STOP_NS is listed without a stack. */
 #include "base/clock.h"
 #include "base/memory.h"
@@ -30,13 +30,13 @@
 enum { THREADS_MAX = 1 << 16 };
 #define STOP_NS (GS_NS_PER_S)
 
-struct stopped {
+struct stopped_process {
     int pid;
     struct gs_given_thread *thread;
     size_t count, capacity;
 };
 
-/* ---- what /proc says, before the thread is stopped ---------------------------------------------------------------------- */
+/* ---- /proc, read before the thread is stopped --------------------------------------------------------------------------- */
 
 static void read_line(int pid, int tid, const char *name, char *out, size_t size)
 {
@@ -50,14 +50,15 @@ static void read_line(int pid, int tid, const char *name, char *out, size_t size
     gs_free(text);
 }
 
+/* LINE is /proc/PID/task/TID/syscall: the call's number and six arguments, or "running". */
 static void read_call(const char *line, struct gs_given_thread *thread)
 {
-    unsigned long a[6];
+    unsigned long argument[6];
     thread->call = -1;
-    if (sscanf(line, "%d 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx", &thread->call, &a[0], &a[1], &a[2], &a[3],
-               &a[4], &a[5]) == 7)
+    if (sscanf(line, "%d 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx", &thread->call, &argument[0], &argument[1],
+               &argument[2], &argument[3], &argument[4], &argument[5]) == 7)
         for (int i = 0; i < 6; i++)
-            thread->argument[i] = a[i];
+            thread->argument[i] = argument[i];
     else
         thread->call = -1;
 }
@@ -78,64 +79,64 @@ static void describe(int pid, struct gs_given_thread *thread)
 
 /* ---- stopping ------------------------------------------------------------------------------------------------------------- */
 
-static bool is_known(const struct stopped *all, int tid)
+static bool is_known(const struct stopped_process *process, int tid)
 {
-    for (size_t i = 0; i < all->count; i++)
-        if (all->thread[i].tid == tid)
+    for (size_t i = 0; i < process->count; i++)
+        if (process->thread[i].tid == tid)
             return true;
     return false;
 }
 
-/* Seize the threads that are not yet; how many, or -errno. Those that were seized stop one after the other. */
-static int seize_new_threads(struct stopped *all)
+/* Seize the threads that are not seized yet, and ask them to stop. Returns how many, or -errno. */
+static int seize_new_threads(struct stopped_process *process)
 {
     char path[40];
-    snprintf(path, sizeof path, "/proc/%d/task", all->pid);
-    int task = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), new = 0;
+    snprintf(path, sizeof path, "/proc/%d/task", process->pid);
+    int task = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), new_count = 0;
     if (task < 0)
         return -errno;
     struct gs_dir dir;
     gs_file_dir_start(&dir, task);
-    for (const char *name; new >= 0 && (name = gs_file_dir_next(&dir));) {
+    for (const char *name; new_count >= 0 && (name = gs_file_dir_next(&dir));) {
         int tid = atoi(name);
-        if (is_known(all, tid) || all->count == THREADS_MAX)
+        if (is_known(process, tid) || process->count == THREADS_MAX)
             continue;
-        if (gs_grow(&all->thread, &all->capacity, all->count + 1, sizeof *all->thread)) {
-            new = -ENOMEM;
+        if (gs_grow(&process->thread, &process->capacity, process->count + 1, sizeof *process->thread)) {
+            new_count = -ENOMEM;
             break;
         }
-        struct gs_given_thread *thread = &all->thread[all->count];
+        struct gs_given_thread *thread = &process->thread[process->count];
         memset(thread, 0, sizeof *thread);
         thread->tid = tid;
-        describe(all->pid, thread);
+        describe(process->pid, thread);
         if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) != 0) {
             if (errno == ESRCH)
                 continue; // it has ended
-            new = all->count ? new : -errno;
+            new_count = process->count ? new_count : -errno;
             break;
         }
         ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
-        all->count++;
-        new ++;
+        process->count++;
+        new_count++;
     }
     close(task);
-    return new;
+    return new_count;
 }
 
-/* True once thread TID has stopped. */
+/* Wait until thread TID has stopped, STOP_NS at most. Returns whether it has. */
 static bool wait_for_stop(int tid)
 {
     int64_t until_ns = gs_clock_monotonic_ns() + STOP_NS;
-    int status, got;
-    while ((got = waitpid(tid, &status, __WALL | WNOHANG)) == 0 && gs_clock_monotonic_ns() < until_ns)
+    int status, waited_tid;
+    while ((waited_tid = waitpid(tid, &status, __WALL | WNOHANG)) == 0 && gs_clock_monotonic_ns() < until_ns)
         nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
-    return got == tid && WIFSTOPPED(status);
+    return waited_tid == tid && WIFSTOPPED(status);
 }
 
 /* ---- walking ----------------------------------------------------------------------------------------------------------------
  * */
 
-static void walk(unw_addr_space_t space, struct gs_given_thread *thread)
+static void walk_stack(unw_addr_space_t space, struct gs_given_thread *thread)
 {
     struct UPT_info *info = _UPT_create(thread->tid);
     unw_cursor_t cursor;
@@ -157,35 +158,35 @@ static void walk(unw_addr_space_t space, struct gs_given_thread *thread)
     _UPT_destroy(info);
 }
 
-static int read_stacks(struct stopped *all)
+static int read_stacks(struct stopped_process *process)
 {
     unw_addr_space_t space = unw_create_addr_space(&_UPT_accessors, 0);
-    int new = 0;
+    int new_count = 0;
     if (!space)
         return -ENOMEM;
     unw_set_caching_policy(space, UNW_CACHE_GLOBAL);
-    for (size_t at = 0; (new = seize_new_threads(all)) > 0;)
-        for (; at < all->count; at++)
-            (void)wait_for_stop(all->thread[at].tid); // one that does not is walked in vain
-    for (size_t i = 0; i < all->count && new == 0; i++)
-        walk(space, &all->thread[i]);
+    for (size_t at = 0; (new_count = seize_new_threads(process)) > 0;)
+        for (; at < process->count; at++)
+            (void)wait_for_stop(process->thread[at].tid); // the walk of one that does not stop fails
+    for (size_t i = 0; i < process->count && new_count == 0; i++)
+        walk_stack(space, &process->thread[i]);
     unw_destroy_addr_space(space);
-    return new;
+    return new_count;
 }
 
-static void let_go(const struct stopped *all)
+static void detach_all(const struct stopped_process *process)
 {
-    for (size_t i = 0; i < all->count; i++)
-        ptrace(PTRACE_DETACH, all->thread[i].tid, NULL, NULL);
+    for (size_t i = 0; i < process->count; i++)
+        ptrace(PTRACE_DETACH, process->thread[i].tid, NULL, NULL);
 }
 
 /* ---- the incident
  * -------------------------------------------------------------------------------------------------------------- */
 
-static int write_incident(const struct stopped *all, struct gs_store *store, int64_t triggered_ns,
+static int write_incident(const struct stopped_process *process, struct gs_store *store, int64_t triggered_ns,
                           char path[])
 {
-    struct gs_given_threads given = {.pid = all->pid, .thread = all->thread, .count = all->count};
+    struct gs_given_threads given = {.pid = process->pid, .thread = process->thread, .count = process->count};
     struct gs_errors errors = {0};
     struct gs_rules *rules = gs_rules_read(gs_default_rules_text, gs_default_rules_length, "", &errors);
     gs_errors_fini(&errors);
@@ -194,16 +195,17 @@ static int write_incident(const struct stopped *all, struct gs_store *store, int
     struct gs_incident_trigger trigger = {
         .rule = "asked",
         .condition = "call",
-        .reason =
-            "asked for from outside (gumshoe capture); the process has no agent, and was stopped for it",
+        .reason = "asked for by gumshoe capture; the process has no agent, and was stopped while its stacks "
+                  "were read",
         .value = NAN,
         .line = NAN,
         .capture = GS_THREADS,
         .triggered_ns = triggered_ns,
         .given = &given,
     };
-    struct gs_incident_context context = {
-        .rules = rules, .start_ns = gs_clock_monotonic_ns(), .started_ns = gs_process_started_ns(all->pid)};
+    struct gs_incident_context context = {.rules = rules,
+                                          .start_ns = gs_clock_monotonic_ns(),
+                                          .started_ns = gs_process_started_ns(process->pid)};
     struct gs_incident *incident;
     int error = gs_incident_begin(store, &trigger, &context, &incident);
     if (!error)
@@ -215,22 +217,24 @@ static int write_incident(const struct stopped *all, struct gs_store *store, int
 int gs_cli_capture_foreign(int pid, const char *dir, char path[])
 {
     char why[256];
-    struct stopped all = {.pid = pid};
+    struct stopped_process process = {.pid = pid};
     struct gs_store *store = gs_store_open(dir, &(struct gs_store_limits){0}, why, sizeof why);
     if (!store)
-        return gs_cli_complain(GS_IO, "%s: %s", dir, why);
+        return gs_cli_complain(GS_EXIT_IO, "%s: %s", dir, why);
     gs_store_sweep(store);
     int64_t triggered_ns = gs_clock_realtime_ns();
-    int error = read_stacks(&all), status = GS_FINE;
-    let_go(&all); // before anything is named or written
+    int error = read_stacks(&process), status = GS_EXIT_OK;
+    detach_all(
+        &process); // before symbols are resolved and files written: the process continues as soon as possible
     if (!error)
-        error = write_incident(&all, store, triggered_ns, path);
+        error = write_incident(&process, store, triggered_ns, path);
     if (error == -EPERM || error == -EACCES)
         status = gs_cli_complain(
-            GS_IO, "process %d: it may not be traced (another user's, or kernel.yama.ptrace_scope)", pid);
+            GS_EXIT_IO, "process %d: it may not be traced (another user's, or kernel.yama.ptrace_scope)",
+            pid);
     else if (error)
-        status = gs_cli_complain(GS_IO, "process %d: %s", pid, strerrordesc_np(-error));
-    gs_free(all.thread);
+        status = gs_cli_complain(GS_EXIT_IO, "process %d: %s", pid, strerrordesc_np(-error));
+    gs_free(process.thread);
     gs_store_close(store);
     return status;
 }

@@ -1,4 +1,4 @@
-/* load.c - what commands read: rules and histories out of files, and the directory where incidents are. */
+/* load.c - input of the commands: reads rules and histories from files, and finds the incident directory. */
 #include "base/memory.h"
 #include "box/box.h"
 #include "cli/cli.h"
@@ -34,25 +34,25 @@ const char *gs_cli_file_name(const char *file)
     return strcmp(file, "-") ? file : "(standard input)";
 }
 
-static void complain_unread(const char *file, int error, size_t max)
+static void print_read_error(const char *file, int error, size_t max)
 {
     if (error == -EFBIG)
-        gs_cli_complain(GS_IO, "%s: it is larger than %zu MiB", gs_cli_file_name(file), max >> 20);
+        gs_cli_complain(GS_EXIT_IO, "%s: it is larger than %zu MiB", gs_cli_file_name(file), max >> 20);
     else
-        gs_cli_complain(GS_IO, "%s: %s", gs_cli_file_name(file),
+        gs_cli_complain(GS_EXIT_IO, "%s: %s", gs_cli_file_name(file),
                         error == -EINVAL ? "it is not a file" : strerrordesc_np(-error));
 }
 
-/* To standard error; file names and words out of files cannot move the cursor. */
+/* Print ERRORS on standard error. They may quote file names and text from files: control characters are escaped. */
 static void print_errors(const struct gs_errors *errors)
 {
     for (size_t i = 0; i < errors->count; i++) {
         char line[640];
-        struct gs_text harmless = {0};
+        struct gs_text escaped = {0};
         gs_errors_format(&errors->item[i], line, sizeof line);
-        gs_text_add_printable(&harmless, line);
-        fprintf(stderr, "%s\n", harmless.bytes ? harmless.bytes : "");
-        gs_text_fini(&harmless);
+        gs_text_add_printable(&escaped, line);
+        fprintf(stderr, "%s\n", escaped.bytes ? escaped.bytes : "");
+        gs_text_fini(&escaped);
     }
     if (errors->lost)
         fprintf(stderr, "and %zu more\n", errors->lost);
@@ -65,23 +65,23 @@ struct gs_rules *gs_cli_load_rules(const char *file, int *status)
     size_t length = 0;
     int error = file ? gs_cli_read_text(file, GS_RULES_TEXT_MAX, &text, &length) : 0;
     if (error) {
-        complain_unread(file, error, GS_RULES_TEXT_MAX);
-        *status = GS_IO;
+        print_read_error(file, error, GS_RULES_TEXT_MAX);
+        *status = GS_EXIT_IO;
         return NULL;
     }
     struct gs_rules *rules =
         file ? gs_rules_read(text, length, gs_cli_file_name(file), &errors)
              : gs_rules_read(gs_default_rules_text, gs_default_rules_length, "(built-in rules)", &errors);
     if (!rules)
-        *status = GS_NO;
+        *status = GS_EXIT_NEGATIVE;
     print_errors(&errors);
     gs_errors_fini(&errors);
     gs_free(text);
     return rules;
 }
 
-/* The limit that the incident in folder PATH was judged by; 0 when it does not say. */
-static uint64_t limit_of(const char *path)
+/* The memory limit in bytes that the incident in folder PATH recorded; 0 if it has none. */
+static uint64_t recorded_limit(const char *path)
 {
     char why[200];
     json_t *json = gs_store_load_incident(path, why, sizeof why);
@@ -96,7 +96,7 @@ static bool is_folder(const char *path)
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-/* An incident's metrics.json, or the file that PATH is; its name, for messages, into FILE. */
+/* Read metrics.json of the incident folder PATH, or the file PATH itself. Stores the name for messages in FILE. */
 static int read_history(const char *path, bool folder, char file[PATH_MAX], char **text, size_t *length)
 {
     snprintf(file, PATH_MAX, "%s%s", gs_cli_file_name(path), folder ? "/metrics.json" : "");
@@ -105,7 +105,7 @@ static int read_history(const char *path, bool folder, char file[PATH_MAX], char
     return gs_cli_read_text(path, GS_HISTORY_BYTES_MAX, text, length);
 }
 
-/* The history in a black box, and the limit that the process lived under. */
+/* Read the history in a black box; the process's memory limit goes into ABOUT. */
 static struct gs_history *read_box(const char *text, size_t length, const char *file,
                                    struct gs_history_about *about, struct gs_errors *errors)
 {
@@ -128,19 +128,19 @@ struct gs_history *gs_cli_load_history(const char *path, struct gs_history_about
     size_t length = 0;
     struct gs_errors errors = {0};
     bool folder = is_folder(path);
-    *status = GS_IO;
+    *status = GS_EXIT_IO;
     int error = read_history(path, folder, file, &text, &length);
     if (error) {
-        complain_unread(file, error, GS_HISTORY_BYTES_MAX);
+        print_read_error(file, error, GS_HISTORY_BYTES_MAX);
         return NULL;
     }
     struct gs_history *history = gs_box_is(text, length)
                                      ? read_box(text, length, file, about, &errors)
                                      : gs_reader_history(text, length, file, about, &errors);
     if (history && folder && about->limit_bytes == 0)
-        about->limit_bytes = limit_of(path);
+        about->limit_bytes = recorded_limit(path);
     if (history)
-        *status = GS_FINE;
+        *status = GS_EXIT_OK;
     print_errors(&errors);
     gs_errors_fini(&errors);
     gs_free(text);

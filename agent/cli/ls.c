@@ -1,4 +1,4 @@
-/* ls.c - `gumshoe ls`: the incidents of a directory; those of one cause (the same rule and fingerprint) on one line. */
+/* ls.c - `gumshoe ls`: lists the incidents of a directory. Incidents of one cause (same rule and fingerprint) share a line. */
 #include "base/units.h"
 #include "cli/cli.h"
 #include "cli/options.h"
@@ -10,7 +10,7 @@
 
 static const char *text_of(const json_t *json, const char *key)
 {
-    return gs_cli_text_of(json, key, "");
+    return gs_cli_json_text(json, key, "");
 }
 
 static bool same_cause(const json_t *a, const json_t *b)
@@ -19,13 +19,13 @@ static bool same_cause(const json_t *a, const json_t *b)
            strcmp(text_of(a, "rule"), text_of(b, "rule")) == 0;
 }
 
-/* WORDS in WIDTH columns, harmless. */
-static void print_column(const char *words, int width)
+/* Print TEXT in WIDTH columns, with control characters escaped. */
+static void print_column(const char *text, int width)
 {
-    struct gs_text harmless = {0};
-    gs_text_add_printable(&harmless, words);
-    printf("%-*s  ", width, harmless.bytes ? harmless.bytes : "");
-    gs_text_fini(&harmless);
+    struct gs_text escaped = {0};
+    gs_text_add_printable(&escaped, text);
+    printf("%-*s  ", width, escaped.bytes ? escaped.bytes : "");
+    gs_text_fini(&escaped);
 }
 
 static void print_value(const json_t *json)
@@ -41,15 +41,15 @@ static void print_value(const json_t *json)
 static void print_culprit(const json_t *json)
 {
     const json_t *culprit = json_object_get(json, "culprit");
-    char words[160], share[GS_UNIT_TEXT];
+    char text[160], share[GS_UNIT_TEXT];
     const char *function = text_of(culprit, "function");
     if (!json_boolean_value(json_object_get(json, "complete")))
         function = *function ? function : "(not complete)";
-    snprintf(words, sizeof words, "%s", *function ? function : "-");
-    print_column(words, 24);
-    double part = json_number_value(json_object_get(culprit, "share"));
+    snprintf(text, sizeof text, "%s", *function ? function : "-");
+    print_column(text, 24);
+    double fraction = json_number_value(json_object_get(culprit, "share"));
     printf("%5s  ", json_is_object(culprit)
-                        ? gs_units_print_percent((double)(int)(part * 100 + 0.5) / 100, share)
+                        ? gs_units_print_percent((double)(int)(fraction * 100 + 0.5) / 100, share)
                         : "-");
 }
 
@@ -66,24 +66,24 @@ static void print_row(const struct gs_store_list *list, size_t at, size_t repeat
     printf("%4s  %s\n", times, list->entry[at].name);
 }
 
-/* Newest first; an older incident of a cause that was shown is only counted. */
+/* Newest first. An older incident of a cause that was listed already is only counted. */
 static void print_table(const struct gs_store_list *list)
 {
-    bool *done = calloc(list->count + 1, sizeof *done);
+    bool *listed = calloc(list->count + 1, sizeof *listed);
     printf("%-24s  %-14s  %10s  %-24s  %5s  %4s  %s\n", "TIME", "RULE", "VALUE", "CULPRIT", "SHARE", "",
            "FOLDER");
-    for (size_t i = list->count; done && i-- > 0;) {
+    for (size_t i = list->count; listed && i-- > 0;) {
         size_t repeats = 1;
-        if (done[i])
+        if (listed[i])
             continue;
         for (size_t older = 0; older < i; older++)
-            if (!done[older] && same_cause(list->entry[i].json, list->entry[older].json)) {
-                done[older] = true;
+            if (!listed[older] && same_cause(list->entry[i].json, list->entry[older].json)) {
+                listed[older] = true;
                 repeats++;
             }
         print_row(list, i, repeats);
     }
-    free(done);
+    free(listed);
 }
 
 static int print_as_json(const struct gs_store_list *list, const char *dir)
@@ -105,19 +105,19 @@ static int print_as_json(const struct gs_store_list *list, const char *dir)
 static int list_directory(const char *dir, bool json)
 {
     struct gs_store_list list;
-    int error = gs_store_list(dir, &list), status = GS_FINE;
+    int error = gs_store_list(dir, &list), status = GS_EXIT_OK;
     if (error)
-        return gs_cli_complain(GS_IO, "%s: %s", dir, strerrordesc_np(-error));
+        return gs_cli_complain(GS_EXIT_IO, "%s: %s", dir, strerrordesc_np(-error));
     if (json)
         status = print_as_json(&list, dir);
     else if (list.count)
         print_table(&list);
     if (list.unreadable)
-        gs_cli_complain(GS_FINE, "%s: %zu incidents are damaged and not shown", dir, list.unreadable);
+        gs_cli_complain(GS_EXIT_OK, "%s: %zu incidents are damaged and not shown", dir, list.unreadable);
     if (list.count == 0) {
         if (!json)
             fprintf(stderr, "gumshoe: no incidents in %s\n", dir);
-        status = GS_NO;
+        status = GS_EXIT_NEGATIVE;
     }
     gs_store_list_fini(&list);
     return status;

@@ -1,4 +1,4 @@
-/* main.c - the command `gumshoe`: finds the sub-command and hands over. */
+/* main.c - the command `gumshoe`: finds the sub-command and runs it. */
 #include "base/errors.h"
 #include "base/json.h"
 #include "cli/cli.h"
@@ -12,8 +12,10 @@ static void help(FILE *out)
             "gumshoe - a process that watches itself and keeps the evidence\n\nusage: gumshoe COMMAND …\n\n");
     for (const struct gs_command *command = gs_commands; command->name; command++)
         fprintf(out, "  %-8s %s\n", command->name, command->help);
-    fprintf(out, "\n  gumshoe COMMAND --help says more; man gumshoe says most.\n"
-                 "exit status: 0 fine, 1 the answer is no, 2 wrong usage, 3 input or output failed\n");
+    fprintf(out,
+            "\n  gumshoe COMMAND --help lists its options; man gumshoe has all the details.\n"
+            "exit status: 0 success, 1 nothing found, or the check failed, 2 wrong usage, 3 input or output "
+            "failed\n");
 }
 
 static int unknown_command(const char *name)
@@ -21,13 +23,13 @@ static int unknown_command(const char *name)
     size_t count = 0;
     while (gs_commands[count].name)
         count++;
-    const char *meant = gs_errors_nearest(name, &gs_commands[0].name, count, sizeof gs_commands[0]);
+    const char *nearest = gs_errors_nearest(name, &gs_commands[0].name, count, sizeof gs_commands[0]);
     fprintf(stderr, "gumshoe: there is no command \"%s\"", name);
-    if (meant)
-        fprintf(stderr, "; did you mean \"%s\"?", meant);
+    if (nearest)
+        fprintf(stderr, "; did you mean \"%s\"?", nearest);
     fputs("\n", stderr);
     help(stderr);
-    return GS_USAGE;
+    return GS_EXIT_USAGE;
 }
 
 static const struct gs_command *find(const char *name)
@@ -38,7 +40,7 @@ static const struct gs_command *find(const char *name)
     return NULL;
 }
 
-/* Does --version stand among the first of ARGUMENTS, which are options? What follows may be another program's. */
+/* Is --version among the options of ARGUMENTS? Only options before the first operand count: the rest may be another program's. */
 static bool asks_version(const struct gs_arguments *arguments)
 {
     for (int i = 1; i < arguments->count; i++) {
@@ -54,7 +56,7 @@ static bool asks_version(const struct gs_arguments *arguments)
 static int print_version(void)
 {
     printf("gumshoe %s\n", GUMSHOE_VERSION);
-    return GS_FINE;
+    return GS_EXIT_OK;
 }
 
 int main(int argc, char **argv)
@@ -62,11 +64,11 @@ int main(int argc, char **argv)
     gs_json_use_our_memory();
     if (argc < 2) {
         help(stderr);
-        return GS_USAGE;
+        return GS_EXIT_USAGE;
     }
     if (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
         help(stdout);
-        return GS_FINE;
+        return GS_EXIT_OK;
     }
     if (strcmp(argv[1], "--version") == 0)
         return print_version();
@@ -76,7 +78,7 @@ int main(int argc, char **argv)
     if (asks_version(&arguments))
         return print_version();
     int status = arguments.command->run(&arguments);
-    if (fflush(stdout) == EOF && status == GS_FINE)
-        status = gs_cli_complain(GS_IO, "standard output: cannot be written");
+    if (fflush(stdout) == EOF && status == GS_EXIT_OK)
+        status = gs_cli_complain(GS_EXIT_IO, "standard output: cannot be written");
     return status;
 }

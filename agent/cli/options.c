@@ -1,4 +1,4 @@
-/* options.c - the options of every command, read by the command's table (options.h). */
+/* options.c - reads the options of every command by the command's table (options.h). */
 #include "cli/options.h"
 #include "base/units.h"
 #include <assert.h>
@@ -11,7 +11,9 @@
 #include <string.h>
 
 enum { OPTIONS_MAX = 24, HELP_COLUMN = 14 };
-enum { FIRST_ROW = 256 }; // getopt_long says FIRST_ROW + a row's index for its name, and a letter for itself
+enum {
+    FIRST_ROW = 256
+}; // getopt_long returns FIRST_ROW + the row's index for a long option, the letter for a short one
 
 /* ---- usage and help ---------------------------------------------------------------------------------------------------- */
 
@@ -23,10 +25,10 @@ int gs_cli_usage(const struct gs_command *command, const char *format, ...)
     vfprintf(stderr, format, arguments);
     fprintf(stderr, "\nusage: gumshoe %s %s\n", command->name, command->arguments);
     va_end(arguments);
-    return GS_USAGE;
+    return GS_EXIT_USAGE;
 }
 
-/* The option as it is written on a command line, "--limit" or "-n", into OUT; "" for an operand. Returns OUT. */
+/* Print the option as a user writes it, "--limit" or "-n", into OUT; "" for an operand. Returns OUT. */
 static const char *print_option(const struct gs_option *row, char out[32])
 {
     out[0] = 0;
@@ -40,8 +42,8 @@ static const char *print_option(const struct gs_option *row, char out[32])
 static void print_row(const struct gs_option *row)
 {
     char option[32], left[64];
-    bool apart = row->argument && (row->name || row->letter);
-    snprintf(left, sizeof left, "%s%s%s", print_option(row, option), apart ? " " : "",
+    bool space = row->argument && (row->name || row->letter);
+    snprintf(left, sizeof left, "%s%s%s", print_option(row, option), space ? " " : "",
              row->argument ? row->argument : "");
     printf("  %-*s ", HELP_COLUMN, left);
     for (const char *at = row->help; *at; at++) {
@@ -66,69 +68,70 @@ static void print_help(const struct gs_command *command, const struct gs_option 
 
 /* ---- arguments --------------------------------------------------------------------------------------------------------- */
 
-bool gs_cli_read_number(const char *text, long long least, long long most, long long *number)
+bool gs_cli_read_number(const char *text, long long min, long long max, long long *number)
 {
     char *end;
-    long long read = strtoll(text, &end, 10); // beyond its range: the range's end
-    if (*end || end == text || read < least || read > most)
+    long long read = strtoll(text, &end, 10); // a number out of range becomes LLONG_MIN or LLONG_MAX
+    if (*end || end == text || read < min || read > max)
         return false;
     *number = read;
     return true;
 }
 
-static int take_number(const struct gs_arguments *arguments, const struct gs_option *row, const char *text)
+static int store_number(const struct gs_arguments *arguments, const struct gs_option *row, const char *text)
 {
     char option[32];
-    if (gs_cli_read_number(text, row->least, row->most, row->number))
-        return GS_FINE;
+    if (gs_cli_read_number(text, row->min, row->max, row->number))
+        return GS_EXIT_OK;
     print_option(row, option);
-    if (row->most == LLONG_MAX)
+    if (row->max == LLONG_MAX)
         return gs_cli_usage(arguments->command, "%s takes a number of %lld or more, not \"%s\"", option,
-                            row->least, text);
-    return gs_cli_usage(arguments->command, "%s: %lld to %lld are wanted, not \"%s\"", option, row->least,
-                        row->most, text);
+                            row->min, text);
+    return gs_cli_usage(arguments->command, "%s takes a number from %lld to %lld, not \"%s\"", option,
+                        row->min, row->max, text);
 }
 
-static int take_seconds(const struct gs_arguments *arguments, const struct gs_option *row, const char *text)
+static int store_seconds(const struct gs_arguments *arguments, const struct gs_option *row, const char *text)
 {
     char *end, option[32];
     double seconds = strtod(text, &end);
-    if (*end || end == text || !(seconds > 0 && seconds <= (double)row->most)) // not a number is neither
-        return gs_cli_usage(arguments->command, "%s may be up to %lld", print_option(row, option), row->most);
+    if (*end || end == text || !(seconds > 0 && seconds <= (double)row->max)) // NaN fails both comparisons
+        return gs_cli_usage(arguments->command, "%s takes seconds, above 0 and up to %lld",
+                            print_option(row, option), row->max);
     *row->seconds = seconds;
-    return GS_FINE;
+    return GS_EXIT_OK;
 }
 
-static int take_size(const struct gs_arguments *arguments, const struct gs_option *row, const char *text)
+static int store_size(const struct gs_arguments *arguments, const struct gs_option *row, const char *text)
 {
     struct gs_unit_error error;
     char option[32];
     if (gs_units_read_size(text, row->size, &error) || *row->size == 0)
-        return gs_cli_usage(arguments->command, "%s: a size such as 512MiB is wanted, not \"%s\"",
+        return gs_cli_usage(arguments->command, "%s takes a size such as 512MiB, not \"%s\"",
                             print_option(row, option), text);
-    return GS_FINE;
+    return GS_EXIT_OK;
 }
 
-static int take_file(const struct gs_option *row, const char *text)
+static int store_file(const struct gs_option *row, const char *text)
 {
-    return realpath(text, row->file) ? GS_FINE
-                                     : gs_cli_complain(GS_IO, "%s: %s", text, strerrordesc_np(errno));
+    return realpath(text, row->file) ? GS_EXIT_OK
+                                     : gs_cli_complain(GS_EXIT_IO, "%s: %s", text, strerrordesc_np(errno));
 }
 
-static int take_item(const struct gs_arguments *arguments, const struct gs_option *row, const char *text)
+static int store_item(const struct gs_arguments *arguments, const struct gs_option *row, const char *text)
 {
     struct gs_option_list *list = row->list;
-    if (list->count == list->most)
-        return gs_cli_usage(arguments->command, "at most %zu %s", list->most, list->what);
+    if (list->count == list->max)
+        return gs_cli_usage(arguments->command, "at most %zu %s", list->max, list->what);
     list->item[list->count++] = text;
-    return GS_FINE;
+    return GS_EXIT_OK;
 }
 
-/* An option was found that ROW describes; TEXT is its argument, NULL where it takes none. */
-static int take(const struct gs_arguments *arguments, const struct gs_option *row, const char *text)
+/* Store the argument TEXT of the option that ROW describes; TEXT is NULL if the option has none. Returns an exit status. */
+static int store_argument(const struct gs_arguments *arguments, const struct gs_option *row, const char *text)
 {
-    int status = row->check ? row->check(arguments, row, text) : GS_FINE;
-    if (status != GS_FINE)
+    int status = row->check ? row->check(arguments, row, text) : GS_EXIT_OK;
+    if (status != GS_EXIT_OK)
         return status;
     if (row->set)
         *row->set = true;
@@ -137,30 +140,30 @@ static int take(const struct gs_arguments *arguments, const struct gs_option *ro
     else if (row->text)
         *row->text = text;
     else if (row->file)
-        status = take_file(row, text);
+        status = store_file(row, text);
     else if (row->number)
-        status = take_number(arguments, row, text);
+        status = store_number(arguments, row, text);
     else if (row->seconds)
-        status = take_seconds(arguments, row, text);
+        status = store_seconds(arguments, row, text);
     else if (row->size)
-        status = take_size(arguments, row, text);
+        status = store_size(arguments, row, text);
     else
-        status = take_item(arguments, row, text);
+        status = store_item(arguments, row, text);
     return status;
 }
 
-/* ---- what getopt_long is told ------------------------------------------------------------------------------------------ */
+/* ---- getopt_long ------------------------------------------------------------------------------------------------------- */
 
 struct getopt_table {
-    struct option known[OPTIONS_MAX + 2]; // the rows that have a name, --help, and an end
+    struct option known[OPTIONS_MAX + 2]; // the rows that have a name, --help, and the end
     char letters[2 * OPTIONS_MAX + 3];
 };
 
-static void describe(const struct gs_option *options, bool options_first, struct getopt_table *out)
+static void build_getopt_table(const struct gs_option *options, bool options_first, struct getopt_table *out)
 {
     size_t names = 0, letters = 0;
     if (options_first)
-        out->letters[letters++] = '+'; // getopt's word for it
+        out->letters[letters++] = '+'; // tells getopt to stop at the first operand
     out->letters[letters++] = 'h';
     for (size_t i = 0; is_row(&options[i]); i++) {
         const struct gs_option *row = &options[i];
@@ -178,7 +181,7 @@ static void describe(const struct gs_option *options, bool options_first, struct
     out->letters[letters] = 0;
 }
 
-/* The row that FOUND, which getopt_long said, stands for; NULL: for an option that is wrong. */
+/* The row for FOUND, a result of getopt_long; NULL if the option is unknown or lacks its argument. */
 static const struct gs_option *row_of(const struct gs_option *options, int found)
 {
     if (found >= FIRST_ROW)
@@ -192,8 +195,8 @@ static const struct gs_option *row_of(const struct gs_option *options, int found
 bool gs_cli_read_options(struct gs_arguments *arguments, const struct gs_option *options, int *status)
 {
     struct getopt_table table;
-    describe(options, arguments->options_first, &table);
-    *status = GS_FINE;
+    build_getopt_table(options, arguments->options_first, &table);
+    *status = GS_EXIT_OK;
     for (int found;
          (found = getopt_long(arguments->count, arguments->value, table.letters, table.known, NULL)) != -1;) {
         const struct gs_option *row = row_of(options, found);
@@ -201,9 +204,9 @@ bool gs_cli_read_options(struct gs_arguments *arguments, const struct gs_option 
             print_help(arguments->command, options);
             return false;
         }
-        *status = row ? take(arguments, row, optarg)
+        *status = row ? store_argument(arguments, row, optarg)
                       : gs_cli_usage(arguments->command, "see gumshoe %s --help", arguments->command->name);
-        if (*status != GS_FINE)
+        if (*status != GS_EXIT_OK)
             return false;
     }
     arguments->operand = arguments->value + optind;

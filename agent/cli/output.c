@@ -1,4 +1,4 @@
-/* output.c - what every command says, and where to: complaints to standard error, JSON and text of files to standard output. */
+/* output.c - the output of every command: errors to standard error, JSON and text from files to standard output. */
 #include "base/text.h"
 #include "cli/cli.h"
 #include <stdarg.h>
@@ -18,19 +18,20 @@ int gs_cli_complain(enum gs_exit status, const char *format, ...)
     return status;
 }
 
-void gs_cli_print_harmless(const char *text, size_t length)
+void gs_cli_print_escaped(const char *text, size_t length)
 {
     for (const char *at = text, *end = text + length; at < end;) {
-        size_t line = 0; // up to a newline, a tab or a NUL, which gs_text_add_printable would show or stop at
+        size_t line =
+            0; // length up to a newline, a tab or a NUL: gs_text_add_printable would escape these, or stop there
         while (at + line < end && at[line] != '\n' && at[line] != '\t' && at[line])
             line++;
         char *part = strndup(at, line);
-        struct gs_text harmless = {0};
+        struct gs_text escaped = {0};
         if (part)
-            gs_text_add_printable(&harmless, part);
-        if (harmless.bytes)
-            fputs(harmless.bytes, stdout);
-        gs_text_fini(&harmless);
+            gs_text_add_printable(&escaped, part);
+        if (escaped.bytes)
+            fputs(escaped.bytes, stdout);
+        gs_text_fini(&escaped);
         free(part);
         if (at + line < end && at[line])
             putchar(at[line]);
@@ -40,25 +41,25 @@ void gs_cli_print_harmless(const char *text, size_t length)
 
 void gs_cli_print_line(const char *text)
 {
-    gs_cli_print_harmless(text, strlen(text));
+    gs_cli_print_escaped(text, strlen(text));
     putchar('\n');
 }
 
 int gs_cli_print_json(const json_t *json)
 {
     if (json_dumpf(json, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY) != 0)
-        return gs_cli_complain(GS_IO, "%s", json ? "the answer could not be written" : "out of memory");
-    return putchar('\n') == EOF || fflush(stdout) == EOF ? GS_IO : GS_FINE;
+        return gs_cli_complain(GS_EXIT_IO, "%s", json ? "the result could not be written" : "out of memory");
+    return putchar('\n') == EOF || fflush(stdout) == EOF ? GS_EXIT_IO : GS_EXIT_OK;
 }
 
-const char *gs_cli_text_of(const json_t *json, const char *key, const char *otherwise)
+const char *gs_cli_json_text(const json_t *json, const char *key, const char *fallback)
 {
     const char *text = json_string_value(json_object_get(json, key));
-    return text && *text ? text : otherwise;
+    return text && *text ? text : fallback;
 }
 
 bool gs_cli_may_colour(int fd)
 {
-    const char *no = getenv("NO_COLOR"), *terminal = getenv("TERM");
-    return isatty(fd) && !(no && *no) && !(terminal && strcmp(terminal, "dumb") == 0);
+    const char *no_color = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    return isatty(fd) && !(no_color && *no_color) && !(terminal && strcmp(terminal, "dumb") == 0);
 }

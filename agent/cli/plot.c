@@ -1,4 +1,4 @@
-/* plot.c - a metric over time, in characters.
+/* plot.c - draws a metric over time in characters: "*" the values, "-" the rule's line, "^" where the rule fires.
  *
  *      130 MiB |                                        *
  *              |-------------------------------------------
@@ -27,7 +27,7 @@ static void widen(struct scale *scale, double value)
         scale->high = value;
 }
 
-/* Which of the HEIGHT rows VALUE is in; the topmost is 0. */
+/* The row, of HEIGHT, that VALUE is in; row 0 is the top. */
 static int row_of(const struct scale *scale, double value)
 {
     double range = scale->high - scale->low;
@@ -43,7 +43,7 @@ static char cell(const struct gs_column *column, const struct scale *scale, int 
     return isfinite(column->line) && row_of(scale, column->line) == row ? '-' : ' ';
 }
 
-/* A label, a bar, and CELLS without the blanks at its end. */
+/* Print LABEL, a bar, and CELLS without trailing blanks. */
 static void print_line(const char *label, char *cells, size_t count)
 {
     while (count && cells[count - 1] == ' ')

@@ -1,9 +1,9 @@
-/* program_kind.c - what kind of program a name stands for, and whether libgumshoe.so can be preloaded into it.
+/* program_kind.c - finds out whether libgumshoe.so can be preloaded into a program.
  *
- *   name ──PATH──▶ file ──#!──▶ interpreter ──▶ ELF: class, machine, loader, what its dynamic section names
+ *   name ──PATH──▶ file ──#!──▶ interpreter ──▶ ELF: class, machine, loader, names in its dynamic section
  *
- * The kinds that cannot be watched start and end as themselves all the same: those whose loader or runtime would stumble over
- * the library are run without it. A file that cannot be read is taken to be an ordinary program: exec will tell. */
+ * A program that cannot be watched still runs as usual: where its loader or runtime would fail with the library, it is started
+ * without the preload. A file that cannot be read is assumed to be an ordinary program: exec will report the error. */
 #include "cli/cli.h"
 #include "sys/path_search.h"
 #include <elf.h>
@@ -17,7 +17,7 @@
 
 enum { SEGMENTS_MAX = 256, NAMES_MAX = 16 << 20, INTERPRETERS_MAX = 4 };
 
-/* The runtimes that take malloc and threads over themselves, by a name that each brings into the program. */
+/* The runtimes that replace malloc and thread functions themselves; each is recognised by a name in the program. */
 static const struct {
     const char *name, *what;
 } sanitizers[] = {
@@ -61,18 +61,18 @@ static const Elf64_Phdr *segment_of(const struct elf *elf, uint32_t type)
     return NULL;
 }
 
-/* Where in the file address AT is loaded from; 0: nowhere. */
+/* The file offset that address AT is loaded from; 0 if no segment contains it. */
 static uint64_t offset_of(const struct elf *elf, uint64_t at)
 {
     for (unsigned i = 0; i < elf->header.e_phnum; i++) {
-        const Elf64_Phdr *s = &elf->segment[i];
-        if (s->p_type == PT_LOAD && at >= s->p_vaddr && at - s->p_vaddr < s->p_filesz)
-            return at - s->p_vaddr + s->p_offset;
+        const Elf64_Phdr *segment = &elf->segment[i];
+        if (segment->p_type == PT_LOAD && at >= segment->p_vaddr && at - segment->p_vaddr < segment->p_filesz)
+            return at - segment->p_vaddr + segment->p_offset;
     }
     return 0;
 }
 
-/* The names of the dynamic section: of the libraries that are needed, of symbols. The caller frees them; NULL: none. */
+/* Read the dynamic section's string table: names of needed libraries and of symbols. The caller frees it; NULL: none. */
 static char *read_names(const struct elf *elf, size_t *length)
 {
     const Elf64_Phdr *dynamic = segment_of(elf, PT_DYNAMIC);
@@ -109,8 +109,8 @@ static const char *sanitizer_of(const struct elf *elf)
 
 /* ---- the verdict ------------------------------------------------------------------------------------------------------- */
 
-static void cannot(struct gs_program *out, bool preload, const char *format, ...) GS_PRINTF(3, 4);
-static void cannot(struct gs_program *out, bool preload, const char *format, ...)
+static void set_unwatched(struct gs_program *out, bool preload, const char *format, ...) GS_PRINTF(3, 4);
+static void set_unwatched(struct gs_program *out, bool preload, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -130,14 +130,14 @@ static void judge_elf(struct elf *elf, struct gs_program *out)
 {
     char loader[256] = "";
     if (elf->header.e_ident[EI_CLASS] != ELFCLASS64) {
-        cannot(out, false, "is not a 64-bit program");
+        set_unwatched(out, false, "is not a 64-bit program");
         return;
     }
     if (!read_segments(elf))
         return;
     const Elf64_Phdr *interpreter = segment_of(elf, PT_INTERP);
-    if (!interpreter) { // what it may exec in its own place can be watched
-        cannot(out, true, "is linked statically: nothing can be preloaded");
+    if (!interpreter) { // keep the preload: a program that it execs in its place can be watched
+        set_unwatched(out, true, "is linked statically: nothing can be preloaded");
         return;
     }
     size_t length = interpreter->p_filesz < sizeof loader ? interpreter->p_filesz : sizeof loader - 1;
@@ -145,12 +145,12 @@ static void judge_elf(struct elf *elf, struct gs_program *out)
         return;
     const char *sanitizer = sanitizer_of(elf);
     if (!is_our_loader(loader))
-        cannot(out, false, "was built for another C library (its loader is %s)", loader);
+        set_unwatched(out, false, "was built for another C library (its loader is %s)", loader);
     else if (sanitizer)
-        cannot(out, false, "runs under %s, which takes over the same functions", sanitizer);
+        set_unwatched(out, false, "runs under %s, which takes over the same functions", sanitizer);
 }
 
-/* The interpreter that a script names in its first line into FILE; false: it is no script. */
+/* Store the interpreter that a script names in its first line in FILE. Returns false if the file is not a script. */
 static bool read_interpreter(int fd, char file[PATH_MAX])
 {
     char line[256];
@@ -170,7 +170,7 @@ static void judge_file(struct gs_program *out, int interpreters_left)
     if (stat(out->file, &status) != 0 || !S_ISREG(status.st_mode))
         return;
     if ((status.st_mode & (S_ISUID | S_ISGID)) && geteuid() != 0) {
-        cannot(out, true, "gains privileges as it starts: it ignores the preload");
+        set_unwatched(out, true, "gains privileges at its start (setuid or setgid): it ignores the preload");
         return;
     }
     struct elf elf = {.fd = open(out->file, O_RDONLY | O_CLOEXEC)};
@@ -182,7 +182,7 @@ static void judge_file(struct gs_program *out, int interpreters_left)
         close(elf.fd);
 }
 
-/* A sanitizer that is preloaded itself must come first, and ends the program where it does not. */
+/* Does LD_PRELOAD name a sanitizer's library? It must come first in the list; otherwise it ends the program. */
 static bool preloads_sanitizer(void)
 {
     const char *list = getenv("LD_PRELOAD");
@@ -192,7 +192,7 @@ static bool preloads_sanitizer(void)
     return found;
 }
 
-/* The file that execvp would run for NAME; false when there is none. */
+/* Find the file that execvp would run for NAME. Returns false if there is none. */
 static bool find_program(const char *name, char out[PATH_MAX])
 {
     const char *path = getenv("PATH");
@@ -208,5 +208,5 @@ void gs_cli_inspect_program(const char *name, struct gs_program *out)
         return;
     judge_file(out, INTERPRETERS_MAX);
     if (out->preload && preloads_sanitizer())
-        cannot(out, false, "is given a sanitizer's library by LD_PRELOAD, which has to come first");
+        set_unwatched(out, false, "gets a sanitizer's library by LD_PRELOAD, which has to come first");
 }

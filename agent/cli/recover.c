@@ -1,4 +1,4 @@
-/* recover.c - `gumshoe recover`: what is left of a process that died becomes an incident. */
+/* recover.c - `gumshoe recover`: makes an incident of the black box or core file of a process that died. */
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "reader/reader.h"
@@ -14,13 +14,14 @@ static int recover(const char *post_mortem, const char *exe, const char *dir)
     char path[PATH_MAX];
     int fd = open(post_mortem, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
-        return gs_cli_complain(GS_IO, "%s: %s", post_mortem, strerrordesc_np(errno));
+        return gs_cli_complain(GS_EXIT_IO, "%s: %s", post_mortem, strerrordesc_np(errno));
     bool core = gs_reader_is_core(fd), box = !core && gs_cli_is_box_file(fd);
     close(fd);
-    int status = core  ? gs_cli_recover_core(post_mortem, exe, dir ? dir : gs_cli_default_dir(), path)
-                 : box ? gs_cli_recover_box(post_mortem, dir, path)
-                       : gs_cli_complain(GS_IO, "%s: it is neither a black box nor a core file", post_mortem);
-    if (status == GS_FINE)
+    int status =
+        core  ? gs_cli_recover_core(post_mortem, exe, dir ? dir : gs_cli_default_dir(), path)
+        : box ? gs_cli_recover_box(post_mortem, dir, path)
+              : gs_cli_complain(GS_EXIT_IO, "%s: it is neither a black box nor a core file", post_mortem);
+    if (status == GS_EXIT_OK)
         puts(path);
     return status;
 }
@@ -31,11 +32,10 @@ int gs_cli_run_recover(struct gs_arguments *arguments)
     char exe[PATH_MAX] = "";
     int status;
     const struct gs_option options[] = {
-        {"exe", .argument = "FILE", .file = exe,
-         .help = "of a core file: the program, if it is no longer where it was"},
+        {"exe", .argument = "FILE", .file = exe, .help = "for a core file: the program, if it was moved"},
         {"dir", .argument = "DIR", .text = &dir,
-         .help =
-             "where it goes (default: of a box, the directory it stands in; $GUMSHOE_DIR, else ./incidents)"},
+         .help = "the incident directory (default: the box's own; for a core file $GUMSHOE_DIR, else "
+                 "./incidents)"},
         {.argument = "BOX", .help = "a black box: DIR/.live/PID-START-NAMESPACE.box"},
         {.argument = "CORE", .help = "a core file"},
         {0},
@@ -43,6 +43,6 @@ int gs_cli_run_recover(struct gs_arguments *arguments)
     if (!gs_cli_read_options(arguments, options, &status))
         return status;
     if (arguments->operand_count != 1)
-        return gs_cli_usage(arguments->command, "one black box or core file is wanted");
+        return gs_cli_usage(arguments->command, "give one black box or core file");
     return recover(arguments->operand[0], *exe ? exe : NULL, dir);
 }

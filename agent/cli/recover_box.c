@@ -1,4 +1,4 @@
-/* recover_box.c - `gumshoe recover BOX`: a black box that no agent will come across, made into an incident by hand. */
+/* recover_box.c - `gumshoe recover BOX`: makes an incident of a black box by hand, where no agent will find it. */
 #include "base/memory.h"
 #include "box/box.h"
 #include "cli/cli.h"
@@ -18,8 +18,8 @@ bool gs_cli_is_box_file(int fd)
     return pread(fd, head, sizeof head, 0) == sizeof head && gs_box_is(head, sizeof head);
 }
 
-/* The store that the box at PATH stands in, DIR of DIR/.live/NAME; false: in none. */
-static bool store_of(const char *path, char out[PATH_MAX])
+/* Find the store of the box at PATH: DIR of DIR/.live/NAME. Returns false if PATH does not have this form. */
+static bool find_store(const char *path, char out[PATH_MAX])
 {
     snprintf(out, PATH_MAX, "%s", path);
     char *name = strrchr(out, '/');
@@ -33,35 +33,35 @@ static bool store_of(const char *path, char out[PATH_MAX])
     return true;
 }
 
-/* Is the box at PATH written still? By a process of another container, too, whose number says nothing here. */
-static bool is_written(const char *path)
+/* Does the process of the box at PATH still run? It then holds the box's lock, which is also visible when the process runs in
+ * another container, where its pid means nothing here. */
+static bool is_process_alive(const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    bool written = fd >= 0 && gs_box_is_locked(fd);
+    bool alive = fd >= 0 && gs_box_is_locked(fd);
     if (fd >= 0)
         close(fd);
-    return written;
+    return alive;
 }
 
 int gs_cli_recover_box(const char *box, const char *dir, char path[])
 {
-    char why[200], *bytes, home[PATH_MAX];
+    char why[200], *bytes, store_dir[PATH_MAX];
     size_t length;
-    bool written = is_written(box);
+    bool alive = is_process_alive(box);
     int error = gs_file_read(AT_FDCWD, box, FILE_MAX, &bytes, &length);
     if (error)
-        return gs_cli_complain(GS_IO, "%s: %s", box, strerrordesc_np(-error));
+        return gs_cli_complain(GS_EXIT_IO, "%s: %s", box, strerrordesc_np(-error));
     struct gs_box_contents *contents = gs_box_read(bytes, length, why, sizeof why);
     gs_free(bytes);
     if (!contents)
-        return gs_cli_complain(GS_IO, "%s: %s", box, why);
-    const struct gs_post_mortem *post_mortem = written ? NULL : gs_box_remains(contents);
+        return gs_cli_complain(GS_EXIT_IO, "%s: %s", box, why);
+    const struct gs_post_mortem *post_mortem = alive ? NULL : gs_box_remains(contents);
     if (!dir)
-        dir = store_of(box, home) ? home : gs_cli_default_dir();
-    int status =
-        post_mortem
-            ? gs_cli_write_remains(box, post_mortem, dir, path)
-            : gs_cli_complain(GS_NO, "%s: its process runs: gumshoe capture makes an incident of it", box);
+        dir = find_store(box, store_dir) ? store_dir : gs_cli_default_dir();
+    int status = post_mortem ? gs_cli_write_post_mortem(box, post_mortem, dir, path)
+                             : gs_cli_complain(GS_EXIT_NEGATIVE,
+                                               "%s: its process still runs: use gumshoe capture", box);
     gs_box_contents_free(contents);
     return status;
 }

@@ -1,7 +1,7 @@
-/* recover_core.c - `gumshoe recover CORE`: a core file becomes an incident.
+/* recover_core.c - `gumshoe recover CORE`: makes an incident of a core file.
  *
  *   core ──▶ threads (libunwind) ──┐
- *        ├─▶ heap (the anchor)   ──┼──▶ remains ──▶ incident
+ *        ├─▶ heap (the anchor)   ──┼──▶ gs_post_mortem ──▶ incident
  *        └─▶ mapped files          ┘ */
 #include "base/memory.h"
 #include "base/text.h"
@@ -17,7 +17,7 @@
 
 enum { FIRST_PAGE = 4096, NOTES_MAX = 64 };
 
-/* ---- what was mapped ---------------------------------------------------------------------------------------------------- */
+/* ---- mappings ----------------------------------------------------------------------------------------------------------- */
 
 static const char *exe_of(const struct gs_core *core)
 {
@@ -25,30 +25,32 @@ static const char *exe_of(const struct gs_core *core)
     return main ? main->path : core->program;
 }
 
-static void write_line(struct gs_text *out, uint64_t start, uint64_t end, const char *may,
+static void write_line(struct gs_text *out, uint64_t start, uint64_t end, const char *permissions,
                        const struct gs_core_file *file)
 {
     gs_text_add(out, "%08llx-%08llx %s %08llx 00:00 0 ", (unsigned long long)start, (unsigned long long)end,
-                may, (unsigned long long)(file ? file->offset + (start - file->start) : 0));
+                permissions, (unsigned long long)(file ? file->offset + (start - file->start) : 0));
     if (file)
         gs_text_add_printable(out, file->path);
     gs_text_add(out, "\n");
 }
 
-/* As /proc/PID/maps had it; inodes are not in a core file. Of a file that a debugger left out it can only have been text. */
+/* Write the mappings in the form of /proc/PID/maps; a core file has no inodes. A mapped file without a segment was left out by
+ * a debugger, which only happens to code: it gets the permissions r-xp. */
 static void write_maps(const struct gs_core *core, struct gs_text *out)
 {
     const struct gs_core_file *file = core->file, *files_end = core->file + core->file_count;
     for (size_t i = 0; i <= core->segment_count; i++) {
-        const struct gs_core_segment *s = i < core->segment_count ? &core->segment[i] : NULL;
-        for (; file < files_end && (!s || file->start <= s->start); file++)
-            if (!s || file->start < s->start)
+        const struct gs_core_segment *segment = i < core->segment_count ? &core->segment[i] : NULL;
+        for (; file < files_end && (!segment || file->start <= segment->start); file++)
+            if (!segment || file->start < segment->start)
                 write_line(out, file->start, file->end, "r-xp", file);
-        if (!s)
+        if (!segment)
             break;
-        const char may[] = {s->flags & PF_R ? 'r' : '-', s->flags & PF_W ? 'w' : '-',
-                            s->flags & PF_X ? 'x' : '-', 'p', 0};
-        write_line(out, s->start, s->end, may, gs_reader_core_file_at(core, s->start));
+        const char permissions[] = {segment->flags & PF_R ? 'r' : '-', segment->flags & PF_W ? 'w' : '-',
+                                    segment->flags & PF_X ? 'x' : '-', 'p', 0};
+        write_line(out, segment->start, segment->end, permissions,
+                   gs_reader_core_file_at(core, segment->start));
     }
 }
 
@@ -80,15 +82,16 @@ static bool read_memory(const struct gs_memory *memory, uint64_t at, void *out, 
     return gs_reader_core_read(((const struct core_memory *)memory)->core, at, out, length);
 }
 
-/* The anchor lies in the data of libgumshoe.so, or of the program that has libgumshoe.a in it. */
+/* Find the anchor: it lies in the data of libgumshoe.so, or of a program that is linked with libgumshoe.a. Returns 0 if there
+ * is none. */
 static uint64_t find_anchor(const struct core_memory *memory)
 {
     const struct gs_core *core = memory->core;
     uint64_t found = 0;
     for (size_t i = 0; i < core->segment_count && !found; i++) {
-        const struct gs_core_segment *s = &core->segment[i];
-        if (s->flags & PF_W && gs_reader_core_file_at(core, s->start))
-            found = gs_gather_anchor_find(&memory->memory, s->start, s->bytes);
+        const struct gs_core_segment *segment = &core->segment[i];
+        if (segment->flags & PF_W && gs_reader_core_file_at(core, segment->start))
+            found = gs_gather_anchor_find(&memory->memory, segment->start, segment->bytes);
     }
     return found;
 }
@@ -110,13 +113,14 @@ static struct gs_anchored *read_heap(const struct gs_core *core, struct gs_text 
 
 /* ---- the incident --------------------------------------------------------------------------------------------------------- */
 
-/* NOTES line by line, in place. */
+/* Split NOTES into lines, in place. Returns their number. */
 static size_t split_notes(struct gs_text *notes, const char *line[NOTES_MAX])
 {
     size_t count = 0;
-    for (char *rest = notes->bytes, *one; rest && count < NOTES_MAX && (one = strsep(&rest, "\n"));)
-        if (*one)
-            line[count++] = one;
+    for (char *rest = notes->bytes, *next_line;
+         rest && count < NOTES_MAX && (next_line = strsep(&rest, "\n"));)
+        if (*next_line)
+            line[count++] = next_line;
     return count;
 }
 
@@ -129,7 +133,7 @@ static int recover(const struct gs_core *core, struct gs_text *notes, const char
     struct gs_maps *maps = read_maps(core);
     int error = thread && maps ? gs_reader_core_threads(core, thread, notes) : -ENOMEM, status;
     if (error) {
-        status = gs_cli_complain(GS_IO, "%s: %s", core->path, strerrordesc_np(-error));
+        status = gs_cli_complain(GS_EXIT_IO, "%s: %s", core->path, strerrordesc_np(-error));
     } else {
         struct gs_anchored *heap = read_heap(core, notes);
         if (core->signal) {
@@ -150,7 +154,7 @@ static int recover(const struct gs_core *core, struct gs_text *notes, const char
             .note = note,
             .note_count = split_notes(notes, note),
         };
-        status = gs_cli_write_remains(core->path, &post_mortem, dir, path);
+        status = gs_cli_write_post_mortem(core->path, &post_mortem, dir, path);
         gs_gather_anchored_free(heap);
     }
     gs_symbol_maps_free(maps);
@@ -164,7 +168,7 @@ int gs_cli_recover_core(const char *core_path, const char *exe, const char *dir,
     struct gs_core core;
     struct gs_text notes = {0};
     if (gs_reader_core_open(core_path, exe, &core, &notes, why, sizeof why))
-        return gs_cli_complain(GS_IO, "%s: %s", core_path, why);
+        return gs_cli_complain(GS_EXIT_IO, "%s: %s", core_path, why);
     int status = recover(&core, &notes, dir, path);
     gs_reader_core_close(&core);
     gs_text_fini(&notes);

@@ -1,4 +1,4 @@
-/* replay_json.c - what `gumshoe replay --json` tells machines; the man page has the keys. */
+/* replay_json.c - prints the result of `gumshoe replay --json`; the man page lists the keys. */
 #include "cli/replay.h"
 #include <math.h>
 #include <string.h>
@@ -52,13 +52,13 @@ static json_t *missed_json(const struct gs_replayed *replayed)
     return gs_json_take(&json);
 }
 
-static json_t *rule_json(const struct gs_session *session, const struct gs_tried *tried, size_t rule)
+static json_t *rule_json(const struct gs_session *session, const struct gs_candidate *candidate, size_t rule)
 {
-    const struct gs_rule *the_rule = &tried->rules->rule[rule];
-    const struct gs_replayed *replayed = &tried->replay->rule[rule];
+    const struct gs_rule *the_rule = &candidate->rules->rule[rule];
+    const struct gs_replayed *replayed = &candidate->replay->rule[rule];
     char text[GS_HELD_BACK_TEXT];
     return json_pack(
-        "{s:o, s:s, s:s?, s:o, s:I, s:o, s:o, s:s?, s:s?}", "file", gs_json_printable(tried->rules->file),
+        "{s:o, s:s, s:s?, s:o, s:I, s:o, s:o, s:s?, s:s?}", "file", gs_json_printable(candidate->rules->file),
         "rule", the_rule->name, "metric", the_rule->metric, "fired", firings_json(session, replayed),
         "fired_count", (json_int_t)replayed->fired, "closest", closest_json(session, replayed), "missed",
         missed_json(replayed), "held_back", replayed->fired ? NULL : gs_cli_print_held_back(replayed, text),
@@ -69,9 +69,9 @@ static json_t *notes_json(const struct gs_session *session)
 {
     struct gs_json list = gs_json_array();
     for (size_t i = 0; i < session->count; i++) {
-        struct gs_notes notes = gs_cli_replay_notes(session, &session->tried[i]);
+        struct gs_notes notes = gs_cli_replay_notes(session, &session->candidate[i]);
         for (size_t k = 0; k < notes.count; k++)
-            gs_json_add(&list, json_sprintf("%s: %s", session->tried[i].rules->file, notes.text[k]));
+            gs_json_add(&list, json_sprintf("%s: %s", session->candidate[i].rules->file, notes.text[k]));
     }
     return gs_json_take(&list);
 }
@@ -82,14 +82,15 @@ int gs_cli_replay_print_json(const struct gs_session *session)
     size_t last = gs_history_length(history) - 1;
     struct gs_json rules = gs_json_array();
     for (size_t i = 0; i < session->count; i++)
-        for (size_t k = 0; k < session->tried[i].rules->rule_count; k++)
-            gs_json_add(&rules, rule_json(session, &session->tried[i], k));
-    json_t *about = json_pack(
-        "{s:I, s:I, s:o, s:o, s:f, s:o}", "rows", (json_int_t)last + 1, "gaps",
-        (json_int_t)session->tried[0].replay->gaps, "from", moment_json(session, gs_history_time(history, 0)),
-        "to", moment_json(session, gs_history_time(history, last)), "interval_ms",
-        (double)gs_history_interval_ns(history) / GS_NS_PER_MS, "limit",
-        session->limit_bytes ? json_integer((json_int_t)session->limit_bytes) : json_null());
+        for (size_t k = 0; k < session->candidate[i].rules->rule_count; k++)
+            gs_json_add(&rules, rule_json(session, &session->candidate[i], k));
+    json_t *about =
+        json_pack("{s:I, s:I, s:o, s:o, s:f, s:o}", "rows", (json_int_t)last + 1, "gaps",
+                  (json_int_t)session->candidate[0].replay->gaps, "from",
+                  moment_json(session, gs_history_time(history, 0)), "to",
+                  moment_json(session, gs_history_time(history, last)), "interval_ms",
+                  (double)gs_history_interval_ns(history) / GS_NS_PER_MS, "limit",
+                  session->limit_bytes ? json_integer((json_int_t)session->limit_bytes) : json_null());
     json_t *json = json_pack("{s:o, s:o, s:o}", "rules", gs_json_take(&rules), "history", about, "notes",
                              notes_json(session));
     int status = gs_cli_print_json(json);

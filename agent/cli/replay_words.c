@@ -1,4 +1,4 @@
-/* replay_words.c - words of `gumshoe replay` that people and machines are both told. */
+/* replay_words.c - texts of `gumshoe replay` that both the plain and the JSON output contain. */
 #include "cli/replay.h"
 #include <stdio.h>
 #include <string.h>
@@ -28,37 +28,37 @@ const char *gs_cli_print_held_back(const struct gs_replayed *replayed, char out[
     return out;
 }
 
-size_t gs_cli_find_rule(const struct gs_tried *tried, const char *name, size_t length)
+size_t gs_cli_find_rule(const struct gs_candidate *candidate, const char *name, size_t length)
 {
-    for (size_t i = 0; i < tried->rules->rule_count; i++)
-        if (strlen(tried->rules->rule[i].name) == length &&
-            strncmp(tried->rules->rule[i].name, name, length) == 0)
+    for (size_t i = 0; i < candidate->rules->rule_count; i++)
+        if (strlen(candidate->rules->rule[i].name) == length &&
+            strncmp(candidate->rules->rule[i].name, name, length) == 0)
             return i;
     return SIZE_MAX;
 }
 
-/* Live, `heap_in_use above` is judged as the line is crossed. Such rules are what the alarm is for. */
-static bool has_alarm(const struct gs_tried *tried, uint64_t limit_bytes)
+/* Does CANDIDATE have a rule that the sampler's alarm serves: `heap_in_use` with `above`, judged at once and not at the tick? */
+static bool has_alarm(const struct gs_candidate *candidate, uint64_t limit_bytes)
 {
-    struct gs_judge *judge = gs_rules_judge_new(tried->rules, limit_bytes);
+    struct gs_judge *judge = gs_rules_judge_new(candidate->rules, limit_bytes);
     bool has = judge && gs_rules_judge_alarm_line(judge, 0) != UINT64_MAX;
     gs_rules_judge_free(judge);
     return has;
 }
 
-struct gs_notes gs_cli_replay_notes(const struct gs_session *session, const struct gs_tried *tried)
+struct gs_notes gs_cli_replay_notes(const struct gs_session *session, const struct gs_candidate *candidate)
 {
     struct gs_notes notes = {0};
     char step[GS_UNIT_TEXT], interval[GS_UNIT_TEXT];
     int64_t step_ns = gs_history_interval_ns(session->history);
-    if (tried->replay->counts_ticks && step_ns != tried->rules->interval_ns)
+    if (candidate->replay->counts_ticks && step_ns != candidate->rules->interval_ns)
         snprintf(notes.text[notes.count++], sizeof *notes.text,
-                 "rows are %s apart, the rules' interval is %s: a window of 10 ticks is taken for 10 rows",
+                 "rows are %s apart, the rules' interval is %s: a window of 10 ticks is replayed as 10 rows",
                  gs_units_print_duration(step_ns, step),
-                 gs_units_print_duration(tried->rules->interval_ns, interval));
-    if (has_alarm(tried, session->limit_bytes))
-        snprintf(notes.text[notes.count++], sizeof *notes.text,
-                 "live, heap_in_use \"above\" is judged as the line is crossed, not at ticks alone: it may "
-                 "fire earlier");
+                 gs_units_print_duration(candidate->rules->interval_ns, interval));
+    if (has_alarm(candidate, session->limit_bytes))
+        snprintf(
+            notes.text[notes.count++], sizeof *notes.text,
+            "in a running process heap_in_use \"above\" is also judged between ticks: it may fire earlier");
     return notes;
 }

@@ -1,10 +1,10 @@
-/* run.c - `gumshoe run`: a program under watch, by preload.
+/* run.c - `gumshoe run`: runs a program under watch, with the library preloaded.
  *
  *   check the rules ▶ find libgumshoe.so ▶ fork ─┬─ child: GUMSHOE_*, LD_PRELOAD ▶ exec the program
- *                                                └─ parent: hands signals on, waits, makes an incident of the black box
- *                                                           if a signal ended it, ends with the child's status
+ *                                                └─ parent: forwards signals, waits, makes an incident of the black box
+ *                                                           if a signal ended the child, exits with the child's status
  *
- * What the program prints is its own: everything said here goes to stderr. */
+ * Standard output belongs to the program: this command prints on stderr only. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "cli/cli.h"
@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { NOT_EXECUTABLE = 126, NOT_FOUND = 127 }; // as a shell has it
+enum { NOT_EXECUTABLE = 126, NOT_FOUND = 127 }; // exit statuses, as a shell uses them
 
 struct run_options {
     const char *rules, *dir, *log;
@@ -32,7 +32,8 @@ struct run_options {
 
 /* ---- before ----------------------------------------------------------------------------------------------------------- */
 
-/* Read the rules as the library will; their incident directory into DIR if OPTIONS name none, and what may be kept there. */
+/* Read the rules as the library will. Stores the incident directory (of OPTIONS, else of the rules) in DIR, and the store's
+ * limits in LIMITS. Returns an exit status after it printed the errors. */
 static int check_rules(const struct run_options *options, char dir[PATH_MAX], struct gs_store_limits *limits)
 {
     char *text = NULL;
@@ -41,7 +42,7 @@ static int check_rules(const struct run_options *options, char dir[PATH_MAX], st
     int failed =
         options->rules ? gs_file_read(AT_FDCWD, options->rules, GS_RULES_TEXT_MAX, &text, &length) : 0;
     if (failed)
-        return gs_cli_complain(GS_IO, "%s: %s", options->rules, strerrordesc_np(-failed));
+        return gs_cli_complain(GS_EXIT_IO, "%s: %s", options->rules, strerrordesc_np(-failed));
     struct gs_rules *rules = gs_rules_read(text ? text : gs_default_rules_text, length,
                                            options->rules ? options->rules : "(built-in rules)", &errors);
     for (size_t i = 0; i < errors.count; i++) {
@@ -54,26 +55,27 @@ static int check_rules(const struct run_options *options, char dir[PATH_MAX], st
         *limits = (struct gs_store_limits){rules->incidents.keep, rules->incidents.max_bytes,
                                            rules->incidents.max_age_ns};
     }
-    int status = rules ? GS_FINE
-                       : gs_cli_complain(GS_NO, "not started: the rules are wrong (gumshoe check says more)");
+    int status =
+        rules ? GS_EXIT_OK
+              : gs_cli_complain(GS_EXIT_NEGATIVE, "not started: the rules have errors (see gumshoe check)");
     gs_rules_free(rules);
     gs_errors_fini(&errors);
     gs_free(text);
     return status;
 }
 
-/* libgumshoe.so beside this command (a build tree), or where an install puts it. */
+/* Find libgumshoe.so beside this command (a build tree), or where the installation puts it. */
 static bool find_library(char out[PATH_MAX])
 {
-    static const char *const places[] = {"libgumshoe.so.1", "../" GS_LIBRARY_FROM_BIN "/libgumshoe.so.1"};
+    static const char *const candidates[] = {"libgumshoe.so.1", "../" GS_LIBRARY_FROM_BIN "/libgumshoe.so.1"};
     char self[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
     self[length > 0 ? length : 0] = 0;
     char *slash = strrchr(self, '/');
     if (slash)
         *slash = 0;
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
-        if (snprintf(out, PATH_MAX, "%s/%s", self, places[i]) < PATH_MAX && access(out, R_OK) == 0)
+    for (size_t i = 0; i < sizeof candidates / sizeof *candidates; i++)
+        if (snprintf(out, PATH_MAX, "%s/%s", self, candidates[i]) < PATH_MAX && access(out, R_OK) == 0)
             return true;
     return false;
 }
@@ -82,7 +84,7 @@ static bool find_library(char out[PATH_MAX])
 
 static void set_path(const char *variable, const char *path)
 {
-    char *absolute = realpath(path, NULL); // of a directory that is yet to be made there is none
+    char *absolute = realpath(path, NULL); // fails for a directory that does not exist yet
     char here[PATH_MAX], joined[2 * PATH_MAX];
     if (!absolute && path[0] != '/' && getcwd(here, sizeof here)) {
         snprintf(joined, sizeof joined, "%s/%s", here, path);
@@ -100,8 +102,8 @@ static void preload(const char *library)
     setenv("LD_PRELOAD", joined, 1);
 }
 
-/* Become the program, with LIBRARY preloaded (NULL: without). Returns only when that fails. */
-static int become(const struct run_options *options, const char *library, const char *dir)
+/* Exec the program, with LIBRARY preloaded (NULL: without). Returns only on failure, with the exit status. */
+static int exec_program(const struct run_options *options, const char *library, const char *dir)
 {
     char pid[16];
     snprintf(pid, sizeof pid, "%d", (int)getpid());
@@ -115,7 +117,7 @@ static int become(const struct run_options *options, const char *library, const 
         preload(library);
     execvp(options->command[0], options->command);
     int error = errno;
-    gs_cli_complain(GS_FINE, "%s: %s", options->command[0],
+    gs_cli_complain(GS_EXIT_OK, "%s: %s", options->command[0],
                     error == ENOENT ? "command not found" : strerrordesc_np(error));
     return error == ENOENT ? NOT_FOUND : NOT_EXECUTABLE;
 }
@@ -124,16 +126,16 @@ static int become(const struct run_options *options, const char *library, const 
  * */
 
 static volatile pid_t child; // 0: it has ended
-/* The last SIGTERM, SIGINT or SIGHUP that somebody sent us, or the terminal both of us; 0: none. */
-static volatile sig_atomic_t asked_to_stop;
-static volatile sig_atomic_t stop_waiting; // one of them came after the child's end
+/* The last SIGTERM, SIGINT or SIGHUP that this process received, from a process or from the terminal; 0: none. */
+static volatile sig_atomic_t stop_signal;
+static volatile sig_atomic_t stop_waiting; // such a signal arrived after the child had ended
 
-/* Hand a signal that somebody sent us on to the child. What the terminal sends, the child gets by itself. */
+/* Forward a signal that a process sent to us. A signal from the terminal (si_code > 0) reaches the child anyway. */
 static void forward_signal(int signal, siginfo_t *from, void *context)
 {
     (void)context;
     if (signal == SIGTERM || signal == SIGINT || signal == SIGHUP) {
-        asked_to_stop = signal;
+        stop_signal = signal;
         stop_waiting = child == 0;
     }
     if (from->si_code <= 0 && child > 0)
@@ -145,12 +147,13 @@ static void forward_signals(void)
     static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
         struct sigaction old, action = {.sa_sigaction = forward_signal, .sa_flags = SA_SIGINFO | SA_RESTART};
-        if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN) // nohup's stay ignored
+        if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN) // keep what nohup ignores
             sigaction(signals[i], &action, NULL);
     }
 }
 
-/* The child's number is given to others once it has been waited for: no signal is handed on from just before that. */
+/* Wait for the child. waitid with WNOWAIT keeps its pid reserved until CHILD is 0: after waitpid the kernel may give the pid to
+ * another process, which must not get our signals. */
 static bool wait_for_child(int *status)
 {
     siginfo_t end;
@@ -167,22 +170,24 @@ static int exit_status(int status)
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-/* gs_incident_recover_child, which is tried again while another process makes an incident in DIR; not for long, and not once we
- * are told to end as well. */
+/* Call gs_incident_recover_child, and try again while another process makes an incident in DIR: for a bounded time, and not
+ * after a signal asked this command to stop. */
 static int recover_child(struct gs_store *store, const char *dir, const char *name, int status)
 {
     char path[PATH_MAX];
     struct gs_cli_recover_wait wait = {.store = store, .dir = dir};
     for (;;) {
-        int made = gs_incident_recover_child(store, name, status, path);
-        if (made != -EWOULDBLOCK || stop_waiting || !gs_cli_recover_wait(&wait))
-            return made;
+        int result = gs_incident_recover_child(store, name, status, path);
+        if (result != -EWOULDBLOCK || stop_waiting || !gs_cli_recover_wait(&wait))
+            return result;
     }
 }
 
-/* The child has ended: what it has left in DIR becomes an incident if a signal ended it, but for one by which it was asked to
- * stop. The status stays the child's whatever comes of that. NAME: of its box, but for its ending. */
-static void handle_box(const char *dir, const struct gs_store_limits *limits, const char *name, int status)
+/* Handle the black box that the ended child left in DIR. It becomes an incident if a signal ended the child, unless that signal
+ * was a request to stop that we forwarded; otherwise it is removed. Failures are printed and do not change our exit status.
+ * NAME: the box's file name without ".box". STATUS: of wait. */
+static void recover_or_remove_box(const char *dir, const struct gs_store_limits *limits, const char *name,
+                                  int status)
 {
     char path[PATH_MAX], why[256];
     if (snprintf(path, sizeof path, "%s/.live/%s.box", dir, name) >= (int)sizeof path ||
@@ -191,32 +196,32 @@ static void handle_box(const char *dir, const struct gs_store_limits *limits, co
     struct gs_store *store = gs_store_open(dir, limits, why, sizeof why);
     if (store)
         gs_store_sweep(store);
-    bool asked = WIFSIGNALED(status) && WTERMSIG(status) == asked_to_stop;
-    int made = store ? recover_child(store, dir, name, asked ? 0 : status) : 0;
+    bool requested = WIFSIGNALED(status) && WTERMSIG(status) == stop_signal;
+    int result = store ? recover_child(store, dir, name, requested ? 0 : status) : 0;
     if (!store)
-        gs_cli_complain(GS_FINE, "%s: %s", dir, why);
-    else if (made == -EWOULDBLOCK)
-        gs_cli_complain(GS_FINE,
-                        "%s: the black box stays: the next start makes an incident of it, or gumshoe recover "
-                        "%s/.live/%s.box",
+        gs_cli_complain(GS_EXIT_OK, "%s: %s", dir, why);
+    else if (result == -EWOULDBLOCK)
+        gs_cli_complain(GS_EXIT_OK,
+                        "%s: the black box is kept; the next start makes an incident of it, or run gumshoe "
+                        "recover %s/.live/%s.box",
                         dir, dir, name);
-    else if (made < 0)
-        gs_cli_complain(GS_FINE, "%s: the incident of its death could not be written: %s", dir,
-                        strerrordesc_np(-made));
+    else if (result < 0)
+        gs_cli_complain(GS_EXIT_OK, "%s: the incident of the dead process could not be written: %s", dir,
+                        strerrordesc_np(-result));
     gs_store_close(store);
 }
 
-static void tell_incidents(const char *dir, int64_t since_ns)
+static void report_incidents(const char *dir, int64_t since_ns)
 {
     struct gs_store_list list;
-    size_t fresh = 0;
+    size_t new_count = 0;
     if (gs_store_list(dir, &list))
         return;
     for (size_t i = 0; i < list.count; i++)
-        fresh += list.entry[i].triggered_ns >= since_ns;
-    if (fresh)
-        fprintf(stderr, "gumshoe: %zu incident%s in %s: gumshoe show --dir %s\n", fresh,
-                fresh == 1 ? "" : "s", dir, dir);
+        new_count += list.entry[i].triggered_ns >= since_ns;
+    if (new_count)
+        fprintf(stderr, "gumshoe: %zu incident%s in %s: gumshoe show --dir %s\n", new_count,
+                new_count == 1 ? "" : "s", dir, dir);
     gs_store_list_fini(&list);
 }
 
@@ -227,58 +232,59 @@ static int run(const struct run_options *options)
     struct gs_program program;
     int64_t started_ns = gs_clock_realtime_ns();
     int status = check_rules(options, dir, &limits);
-    if (status != GS_FINE)
+    if (status != GS_EXIT_OK)
         return status;
     if (!find_library(library))
-        return gs_cli_complain(GS_IO,
+        return gs_cli_complain(GS_EXIT_IO,
                                "libgumshoe.so.1 is neither beside this command nor in ../" GS_LIBRARY_FROM_BIN
                                ": is the installation complete?");
     gs_cli_inspect_program(options->command[0], &program);
     if (*program.unwatched)
-        gs_cli_complain(GS_FINE, "warning: %s %s: it runs unwatched", program.file, program.unwatched);
+        gs_cli_complain(GS_EXIT_OK, "warning: %s %s: it runs unwatched", program.file, program.unwatched);
     sigset_t all, old;
     sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &old); // none is lost between fork and the handlers
+    sigprocmask(SIG_SETMASK, &all, &old); // no signal is lost between fork and the handlers' installation
     child = fork();
     if (child < 0)
-        return gs_cli_complain(GS_IO, "fork: %s", strerrordesc_np(errno));
+        return gs_cli_complain(GS_EXIT_IO, "fork: %s", strerrordesc_np(errno));
     if (child == 0) {
         sigprocmask(SIG_SETMASK, &old, NULL);
-        _exit(become(options, program.preload ? library : NULL, dir));
+        _exit(exec_program(options, program.preload ? library : NULL, dir));
     }
-    bool named =
-        gs_store_live_name(child, name); // its number is not given to others before we have waited for it
+    bool has_name = gs_store_live_name(child, name); // the pid stays the child's until it is waited for
     forward_signals();
     sigprocmask(SIG_SETMASK, &old, NULL);
     if (!wait_for_child(&status))
-        return gs_cli_complain(GS_IO, "wait: %s", strerrordesc_np(errno));
-    if (named)
-        handle_box(dir, &limits, name, status);
+        return gs_cli_complain(GS_EXIT_IO, "wait: %s", strerrordesc_np(errno));
+    if (has_name)
+        recover_or_remove_box(dir, &limits, name, status);
     if (options->verbose || isatty(STDERR_FILENO))
-        tell_incidents(dir, started_ns);
+        report_incidents(dir, started_ns);
     return exit_status(status);
 }
 
 int gs_cli_run_run(struct gs_arguments *arguments)
 {
     const char *rules = getenv("GUMSHOE_RULES"), *dir = getenv("GUMSHOE_DIR");
-    struct run_options wanted = {.rules = rules && *rules ? rules : NULL, .dir = dir && *dir ? dir : NULL};
+    struct run_options run_options = {.rules = rules && *rules ? rules : NULL,
+                                      .dir = dir && *dir ? dir : NULL};
     int status;
     const struct gs_option options[] = {
-        {"rules", .argument = "FILE", .text = &wanted.rules,
+        {"rules", .argument = "FILE", .text = &run_options.rules,
          .help = "the rules (default: the built-in ones)"},
-        {"dir", .argument = "DIR", .text = &wanted.dir,
-         .help = "where incidents go (default: what the rules say, else ./incidents)"},
-        {"log", .argument = "WHERE", .text = &wanted.log, .help = "stderr, a file, or off (default: stderr)"},
-        {NULL, 'v', .set = &wanted.verbose,
-         .help = "say afterwards which incidents there were, also when not on a terminal"},
+        {"dir", .argument = "DIR", .text = &run_options.dir,
+         .help = "the incident directory (default: the rules' incidents.dir, else ./incidents)"},
+        {"log", .argument = "WHERE", .text = &run_options.log,
+         .help = "stderr, a file, or off (default: stderr)"},
+        {NULL, 'v', .set = &run_options.verbose,
+         .help = "print afterwards how many incidents there were (default: on a terminal)"},
         {0},
     };
-    arguments->options_first = true; // what follows the program's name is the program's
+    arguments->options_first = true; // arguments after the program's name belong to the program
     if (!gs_cli_read_options(arguments, options, &status))
         return status;
     if (arguments->operand_count == 0)
         return gs_cli_usage(arguments->command, "which command?");
-    wanted.command = arguments->operand;
-    return run(&wanted);
+    run_options.command = arguments->operand;
+    return run(&run_options);
 }

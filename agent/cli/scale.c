@@ -1,4 +1,4 @@
-/* scale.c - quantities as pprof prints them: one unit for a whole table, chosen by its smallest and largest values. */
+/* scale.c - prints quantities as pprof does: one unit for a whole table, chosen from its smallest and largest values. */
 #include "cli/cli.h"
 #include <ctype.h>
 #include <math.h>
@@ -12,7 +12,7 @@ struct unit_step {
 struct family {
     const struct unit_step *step;
     size_t count, fallback;
-}; // fallback: where nothing reaches 1
+}; // fallback: index of the step for values below 1 in every step
 
 static const struct unit_step bytes[] = {
     {"B", {"b", "byte"}, 1},
@@ -29,7 +29,7 @@ static const struct unit_step times[] = {
 };
 static const struct family families[] = {{bytes, 6, 0}, {times, 5, 3}};
 
-/* The step called UNIT, in lower case and without a plural s. */
+/* Find the step named UNIT; case and a plural s do not matter. NULL if FAMILY has none. */
 static const struct unit_step *find(const struct family *family, const char *unit)
 {
     char name[32];
@@ -55,11 +55,11 @@ static const struct unit_step *best(const struct family *family, double value)
     return chosen ? chosen : &family->step[family->fallback];
 }
 
-static const char *suffix_of_plain(const char *unit)
+static const char *suffix_of_other_unit(const char *unit)
 {
-    static const char *const silent[] = {"count", "sample", "unit", "minimum", "auto"};
-    for (size_t i = 0; i < sizeof silent / sizeof *silent; i++)
-        if (strcmp(unit, silent[i]) == 0)
+    static const char *const units_without_suffix[] = {"count", "sample", "unit", "minimum", "auto"};
+    for (size_t i = 0; i < sizeof units_without_suffix / sizeof *units_without_suffix; i++)
+        if (strcmp(unit, units_without_suffix[i]) == 0)
             return "";
     return unit;
 }
@@ -72,13 +72,13 @@ struct gs_scale gs_cli_scale_for(const char *unit, long long min, long long max)
         const struct unit_step *from = find(&families[i], unit);
         if (!from)
             continue;
-        const struct unit_step *small = best(&families[i], (double)min * from->factor);
-        if (small != best(&families[i], (double)max * from->factor) && min * 100 < max)
-            small =
+        const struct unit_step *chosen = best(&families[i], (double)min * from->factor);
+        if (chosen != best(&families[i], (double)max * from->factor) && min * 100 < max)
+            chosen =
                 best(&families[i], (double)min * 100 * from->factor); // so that the smallest still reads 0.01
-        return (struct gs_scale){unit, from->factor / small->factor, small->suffix};
+        return (struct gs_scale){unit, from->factor / chosen->factor, chosen->suffix};
     }
-    return (struct gs_scale){unit, 1, suffix_of_plain(unit)};
+    return (struct gs_scale){unit, 1, suffix_of_other_unit(unit)};
 }
 
 const char *gs_cli_print_scaled(long long value, const struct gs_scale *scale, char *out, size_t size)

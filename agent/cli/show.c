@@ -1,4 +1,4 @@
-/* show.c - `gumshoe show`: one incident's summary, as it was written when it happened. */
+/* show.c - `gumshoe show`: prints one incident's summary, which was written when it was captured. */
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/options.h"
@@ -10,41 +10,42 @@
 
 enum { SUMMARY_BYTES_MAX = 1 << 20 };
 
-/* The newest incident of DIR whose name begins with PREFIX, as a path. GS_NO when there is none. */
+/* Store the path of the newest incident of DIR whose name begins with PREFIX in OUT. Returns GS_EXIT_NEGATIVE if there is
+ * none. */
 static int find_incident(const char *dir, const char *prefix, char out[PATH_MAX])
 {
     struct gs_store_list list;
-    int error = gs_store_list(dir, &list), status = GS_NO;
+    int error = gs_store_list(dir, &list), status = GS_EXIT_NEGATIVE;
     if (error)
-        return gs_cli_complain(GS_IO, "%s: %s", dir, strerrordesc_np(-error));
-    for (size_t i = list.count; i-- > 0 && status == GS_NO;)
+        return gs_cli_complain(GS_EXIT_IO, "%s: %s", dir, strerrordesc_np(-error));
+    for (size_t i = list.count; i-- > 0 && status == GS_EXIT_NEGATIVE;)
         if (strncmp(list.entry[i].name, prefix, strlen(prefix)) == 0) {
             snprintf(out, PATH_MAX, "%s/%s", dir, list.entry[i].name);
-            status = GS_FINE;
+            status = GS_EXIT_OK;
         }
-    if (status == GS_NO && *prefix)
-        gs_cli_complain(GS_NO, "%s: no incident's name begins with \"%s\"", dir, prefix);
-    else if (status == GS_NO)
-        gs_cli_complain(GS_NO, "no incidents in %s", dir);
+    if (status == GS_EXIT_NEGATIVE && *prefix)
+        gs_cli_complain(GS_EXIT_NEGATIVE, "%s: no incident's name begins with \"%s\"", dir, prefix);
+    else if (status == GS_EXIT_NEGATIVE)
+        gs_cli_complain(GS_EXIT_NEGATIVE, "no incidents in %s", dir);
     gs_store_list_fini(&list);
     return status;
 }
 
-/* What WANTED means: a folder, or the beginning of a name in DIR. */
-static int resolve(const char *wanted, const char *dir, char out[PATH_MAX])
+/* Find the incident that NAME means: a folder, or the beginning of a folder's name in DIR; NULL: the newest. */
+static int find_folder(const char *name, const char *dir, char out[PATH_MAX])
 {
     struct stat status;
-    if (wanted && stat(wanted, &status) == 0 && S_ISDIR(status.st_mode)) {
-        snprintf(out, PATH_MAX, "%s", wanted);
-        return GS_FINE;
+    if (name && stat(name, &status) == 0 && S_ISDIR(status.st_mode)) {
+        snprintf(out, PATH_MAX, "%s", name);
+        return GS_EXIT_OK;
     }
-    if (wanted && strchr(wanted, '/'))
-        return gs_cli_complain(GS_IO, "%s: %s", wanted, strerrordesc_np(errno ? errno : ENOENT));
-    return find_incident(dir, wanted ? wanted : "", out);
+    if (name && strchr(name, '/'))
+        return gs_cli_complain(GS_EXIT_IO, "%s: %s", name, strerrordesc_np(errno ? errno : ENOENT));
+    return find_incident(dir, name ? name : "", out);
 }
 
-/* Trailing slashes off: the folder itself must not be a link. */
-static void trim(char *path)
+/* Remove trailing slashes: the store refuses a folder that is a link, and "link/" would hide that. */
+static void remove_trailing_slashes(char *path)
 {
     for (size_t length = strlen(path); length > 1 && path[length - 1] == '/';)
         path[--length] = 0;
@@ -56,10 +57,10 @@ static int print_summary(const char *path)
     size_t length;
     int error = gs_store_read_incident_file(path, "summary.txt", SUMMARY_BYTES_MAX, &text, &length);
     if (error)
-        return gs_cli_complain(GS_IO, "%s/summary.txt: %s", path, strerrordesc_np(-error));
-    gs_cli_print_harmless(text, length);
+        return gs_cli_complain(GS_EXIT_IO, "%s/summary.txt: %s", path, strerrordesc_np(-error));
+    gs_cli_print_escaped(text, length);
     gs_free(text);
-    return GS_FINE;
+    return GS_EXIT_OK;
 }
 
 static void print_failures(const json_t *errors)
@@ -80,11 +81,11 @@ static int show(const char *path, bool as_json)
     char why[200];
     json_t *json = gs_store_load_incident(path, why, sizeof why);
     if (!json)
-        return gs_cli_complain(GS_IO, "%s: %s", path, why);
-    int status = GS_FINE;
+        return gs_cli_complain(GS_EXIT_IO, "%s: %s", path, why);
+    int status = GS_EXIT_OK;
     if (as_json) {
-        bool placed = json_object_set_new(json, "dir", gs_json_text(path)) == 0;
-        status = gs_cli_print_json(placed ? json : NULL);
+        bool added = json_object_set_new(json, "dir", gs_json_text(path)) == 0;
+        status = gs_cli_print_json(added ? json : NULL);
     } else {
         if (!json_boolean_value(json_object_get(json, "complete")))
             print_failures(json_object_get(json, "errors"));
@@ -111,9 +112,9 @@ int gs_cli_run_show(struct gs_arguments *arguments)
         return status;
     if (arguments->operand_count > 1)
         return gs_cli_usage(arguments->command, "one incident at a time");
-    status = resolve(arguments->operand[0], dir, path);
-    if (status != GS_FINE)
+    status = find_folder(arguments->operand[0], dir, path);
+    if (status != GS_EXIT_OK)
         return status;
-    trim(path);
+    remove_trailing_slashes(path);
     return show(path, json);
 }

@@ -1,5 +1,5 @@
-/* suggest.c - `gumshoe suggest`: rules fitted to a history (reader/suggest.c), as a file ready for use on standard output; what
- * was left out, and why, on standard error. */
+/* suggest.c - `gumshoe suggest`: prints rules fitted to a history (reader/suggest.c) on standard output, as a file ready for use.
+ * Standard error gets what was left out, and why. */
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "history/history.h"
@@ -10,25 +10,25 @@
 
 enum { PER_WEEK_MAX = 1000 };
 
-/* The notes, a line each, behind "gumshoe: ". */
+/* Print each line of NOTES on standard error, after "gumshoe: ". */
 static void print_notes(const struct gs_text *notes)
 {
     const char *line = notes->bytes ? notes->bytes : "";
     for (const char *end; (end = strchr(line, '\n')); line = end + 1)
-        (void)gs_cli_complain(GS_FINE, "%.*s", (int)(end - line), line);
+        (void)gs_cli_complain(GS_EXIT_OK, "%.*s", (int)(end - line), line);
 }
 
 static int print(const struct gs_history *history, const struct gs_suggest_constraints *constraints)
 {
     struct gs_text out = {0}, notes = {0};
-    int error = gs_reader_suggest(history, constraints, &out, &notes), status = GS_FINE;
+    int error = gs_reader_suggest(history, constraints, &out, &notes), status = GS_EXIT_OK;
     print_notes(&notes);
     if (error == -ENODATA)
-        status = GS_NO;
+        status = GS_EXIT_NEGATIVE;
     else if (error)
-        status = gs_cli_complain(GS_IO, "no rules could be fitted: %s", strerrordesc_np(-error));
+        status = gs_cli_complain(GS_EXIT_IO, "no rules could be fitted: %s", strerrordesc_np(-error));
     else if (fwrite(out.bytes, 1, out.length, stdout) != out.length || fflush(stdout))
-        status = gs_cli_complain(GS_IO, "standard output: %s", strerrordesc_np(errno));
+        status = gs_cli_complain(GS_EXIT_IO, "standard output: %s", strerrordesc_np(errno));
     gs_text_fini(&out);
     gs_text_fini(&notes);
     return status;
@@ -37,7 +37,7 @@ static int print(const struct gs_history *history, const struct gs_suggest_const
 static int suggest(const char *path, struct gs_suggest_constraints *constraints)
 {
     struct gs_history_about about = {0};
-    int status = GS_FINE;
+    int status = GS_EXIT_OK;
     struct gs_history *history = gs_cli_load_history(path, &about, &status);
     if (!history)
         return status;
@@ -54,8 +54,8 @@ int gs_cli_run_suggest(struct gs_arguments *arguments)
     long long per_week = 1;
     int status;
     const struct gs_option options[] = {
-        {"per-week", .argument = "N", .number = &per_week, .least = 0, .most = PER_WEEK_MAX,
-         .help = "incidents that the history may have in a week by these rules (default: 1)"},
+        {"per-week", .argument = "N", .number = &per_week, .min = 0, .max = PER_WEEK_MAX,
+         .help = "how many incidents a week the rules may make on this history (default: 1)"},
         {"limit", .argument = "SIZE", .size = &constraints.limit_bytes,
          .help = "the memory limit (default: what the history says)"},
         {.argument = "HISTORY",

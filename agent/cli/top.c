@@ -1,5 +1,4 @@
-/* top.c - `gumshoe top`: flat and cum by function, laid out as `go tool pprof -top` lays them out, so that one can be
- * read for the other. */
+/* top.c - `gumshoe top`: prints flat and cum by function, in the layout of `go tool pprof -top`. */
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/options.h"
@@ -16,17 +15,19 @@
 #include <time.h>
 
 enum { PROFILE_BYTES_MAX = 512 << 20 };
-static const double NODE_FRACTION = 0.005; // pprof's: functions with less are left out
+static const double NODE_FRACTION =
+    0.005; // as pprof: functions with a smaller share of the total are left out
 
 struct top_options {
-    long long most;
+    long long max_rows;
     const char *sample, *base;
     bool cum, json;
 };
 
 /* ---- reading -------------------------------------------------------------------------------------------------------- */
 
-/* The profile that PATH means: itself, or an incident's: its heap, else the first there is. */
+/* Find the profile that PATH means: the file itself, or of an incident's folder its heap profile, else its threads. Returns
+ * false if the folder has neither. */
 static bool locate(const char *path, char out[PATH_MAX])
 {
     static const char *const names[] = {"heap.pb.gz", "threads.pb.gz"};
@@ -45,19 +46,19 @@ static struct gs_profile *read_profile(const char *given)
     char path[PATH_MAX], why[160], *bytes = NULL;
     size_t length;
     if (!locate(given, path)) {
-        gs_cli_complain(GS_IO, "%s: there is no profile in this folder", given);
+        gs_cli_complain(GS_EXIT_IO, "%s: there is no profile in this folder", given);
         return NULL;
     }
     int error = gs_file_read(AT_FDCWD, path, PROFILE_BYTES_MAX, &bytes, &length);
     if (error) {
-        gs_cli_complain(GS_IO, "%s: %s", path,
+        gs_cli_complain(GS_EXIT_IO, "%s: %s", path,
                         error == -EINVAL ? "it is not a file" : strerrordesc_np(-error));
         return NULL;
     }
     struct gs_profile *profile = gs_reader_profile(bytes, length, why, sizeof why);
     gs_free(bytes);
     if (!profile)
-        gs_cli_complain(GS_IO, "%s: %s", path, why);
+        gs_cli_complain(GS_EXIT_IO, "%s: %s", path, why);
     return profile;
 }
 
@@ -78,28 +79,28 @@ static int by_cum(const void *a, const void *b)
                  : (magnitude(x->flat) < magnitude(y->flat)) - (magnitude(x->flat) > magnitude(y->flat));
 }
 
-struct shown {
+struct selection {
     size_t dropped, candidates;
-}; // functions too light; functions before -n cut them
+}; // functions below NODE_FRACTION; functions that remain, before -n is applied
 
-/* Leave in TOP what is to be shown. */
-static struct shown choose(struct gs_top *top, const struct top_options *options)
+/* Keep in TOP only the rows that are to be printed, in their order. */
+static struct selection select_rows(struct gs_top *top, const struct top_options *options)
 {
     int64_t sum = 0;
-    size_t kept = 0;
+    size_t selected = 0;
     for (size_t i = 0; i < top->count; i++)
         sum += top->row[i].flat;
     long long cutoff = magnitude((int64_t)((double)sum * NODE_FRACTION));
     for (size_t i = 0; i < top->count; i++)
         if (magnitude(top->row[i].cum) >= cutoff)
-            top->row[kept++] = top->row[i];
-    struct shown shown = {top->count - kept, kept};
-    top->count = kept;
+            top->row[selected++] = top->row[i];
+    struct selection selection = {top->count - selected, selected};
+    top->count = selected;
     if (options->cum)
         qsort(top->row, top->count, sizeof *top->row, by_cum);
-    if (options->most > 0 && top->count > (size_t)options->most)
-        top->count = (size_t)options->most;
-    return shown;
+    if (options->max_rows > 0 && top->count > (size_t)options->max_rows)
+        top->count = (size_t)options->max_rows;
+    return selection;
 }
 
 /* ---- printing ----------------------------------------------------------------------------------------------------------- */
@@ -166,7 +167,7 @@ static void print_head(const struct gs_profile *profile, const struct gs_top *to
         print_duration(profile, top, profile->sample_type[type].unit, scale);
 }
 
-static void print_account(const struct gs_top *top, struct shown shown, const struct gs_scale *scale)
+static void print_totals(const struct gs_top *top, struct selection selection, const struct gs_scale *scale)
 {
     char sum_text[64], share[32], total[64], cutoff[64];
     int64_t sum = 0;
@@ -176,12 +177,12 @@ static void print_account(const struct gs_top *top, struct shown shown, const st
     printf("Showing nodes accounting for %s, %s of %s total\n",
            gs_cli_print_scaled(sum, scale, sum_text, sizeof sum_text), share + strspn(share, " "),
            gs_cli_print_scaled(top->total, scale, total, sizeof total));
-    if (top->total && shown.dropped)
-        printf("Dropped %zu node%s (cum <= %s)\n", shown.dropped, shown.dropped == 1 ? "" : "s",
+    if (top->total && selection.dropped)
+        printf("Dropped %zu node%s (cum <= %s)\n", selection.dropped, selection.dropped == 1 ? "" : "s",
                gs_cli_print_scaled((long long)((double)top->total * NODE_FRACTION), scale, cutoff,
                                    sizeof cutoff));
-    if (top->total && top->count && top->count < shown.candidates)
-        printf("Showing top %zu nodes out of %zu\n", top->count, shown.candidates);
+    if (top->total && top->count && top->count < selection.candidates)
+        printf("Showing top %zu nodes out of %zu\n", top->count, selection.candidates);
 }
 
 static void print_rows(const struct gs_top *top, const struct gs_scale *scale)
@@ -201,14 +202,14 @@ static void print_rows(const struct gs_top *top, const struct gs_scale *scale)
     }
 }
 
-/* For machines nothing is left out but what -n cuts. */
+/* Print all functions as JSON: no NODE_FRACTION here, only -n leaves rows out. */
 static int print_as_json(const struct gs_profile *profile, struct gs_top *top, int type,
                          const struct top_options *options)
 {
     struct gs_json rows = gs_json_array();
     if (options->cum)
         qsort(top->row, top->count, sizeof *top->row, by_cum);
-    for (size_t i = 0; i < top->count && (options->most <= 0 || i < (size_t)options->most); i++) {
+    for (size_t i = 0; i < top->count && (options->max_rows <= 0 || i < (size_t)options->max_rows); i++) {
         struct gs_text name = {0}, file = {0}; // JSON is UTF-8; a symbol need not be
         gs_text_add_printable(&name, top->row[i].function);
         gs_text_add_printable(&file, top->row[i].file);
@@ -221,8 +222,8 @@ static int print_as_json(const struct gs_profile *profile, struct gs_top *top, i
     json_t *json = json_pack("{s:s, s:s, s:I, s:o}", "sample_type", profile->sample_type[type].type, "unit",
                              profile->sample_type[type].unit, "total", (json_int_t)top->total, "rows",
                              gs_json_take(&rows));
-    int status =
-        json ? gs_cli_print_json(json) : gs_cli_complain(GS_IO, "the profile's sample types are not text");
+    int status = json ? gs_cli_print_json(json)
+                      : gs_cli_complain(GS_EXIT_IO, "the profile's sample types are not text");
     json_decref(json);
     return status;
 }
@@ -236,24 +237,24 @@ static int unknown_type(const struct gs_profile *profile, const char *name)
     for (unsigned i = 0; i < profile->sample_type_count; i++)
         fprintf(stderr, " %s", profile->sample_type[i].type);
     fputc('\n', stderr);
-    return GS_USAGE;
+    return GS_EXIT_USAGE;
 }
 
 static int show(struct gs_profile *profile, const struct top_options *options)
 {
     struct gs_top top;
-    int type = gs_profile_sample_type(profile, options->sample), status = GS_FINE;
+    int type = gs_profile_sample_type(profile, options->sample), status = GS_EXIT_OK;
     if (type < 0)
         return unknown_type(profile, options->sample ? options->sample : "");
     if (gs_profile_top(profile, type, &top))
-        return gs_cli_complain(GS_IO, "there is not enough memory");
+        return gs_cli_complain(GS_EXIT_IO, "there is not enough memory");
     if (options->json) {
         status = print_as_json(profile, &top, type, options);
     } else {
-        struct shown shown = choose(&top, options);
+        struct selection selection = select_rows(&top, options);
         struct gs_scale scale = scale_of(&top, profile->sample_type[type].unit);
         print_head(profile, &top, type, &scale);
-        print_account(&top, shown, &scale);
+        print_totals(&top, selection, &scale);
         print_rows(&top, &scale);
     }
     gs_profile_top_fini(&top);
@@ -264,26 +265,26 @@ static int subtract_base(struct gs_profile *profile, const char *path)
 {
     struct gs_profile *base = read_profile(path);
     if (!base)
-        return GS_IO;
+        return GS_EXIT_IO;
     int error = gs_profile_subtract(profile, base);
     gs_profile_free(base);
     if (error == -EINVAL)
-        return gs_cli_complain(GS_NO, "%s: its sample types are not those of the profile", path);
-    return error ? gs_cli_complain(GS_IO, "there is not enough memory") : GS_FINE;
+        return gs_cli_complain(GS_EXIT_NEGATIVE, "%s: its sample types are not those of the profile", path);
+    return error ? gs_cli_complain(GS_EXIT_IO, "there is not enough memory") : GS_EXIT_OK;
 }
 
 int gs_cli_run_top(struct gs_arguments *arguments)
 {
-    struct top_options wanted = {0};
+    struct top_options top_options = {0};
     int status;
     const struct gs_option options[] = {
-        {NULL, 'n', .argument = "N", .number = &wanted.most, .least = 1, .most = LLONG_MAX,
+        {NULL, 'n', .argument = "N", .number = &top_options.max_rows, .min = 1, .max = LLONG_MAX,
          .help = "at most N functions"},
-        {"sample", .argument = "TYPE", .text = &wanted.sample,
+        {"sample", .argument = "TYPE", .text = &top_options.sample,
          .help = "inuse_space, alloc_objects, … (default: the profile's own)"},
-        {"base", .argument = "FILE", .text = &wanted.base, .help = "the growth since this profile"},
-        {"cum", .set = &wanted.cum, .help = "sort by cum"},
-        {"json", .set = &wanted.json,
+        {"base", .argument = "FILE", .text = &top_options.base, .help = "the growth since this profile"},
+        {"cum", .set = &top_options.cum, .help = "sort by cum"},
+        {"json", .set = &top_options.json,
          .help = "{\"sample_type\", \"unit\", \"total\", \"rows\": [{\"function\", \"file\", \"flat\", "
                  "\"cum\"}]}"},
         {0},
@@ -295,11 +296,11 @@ int gs_cli_run_top(struct gs_arguments *arguments)
                             arguments->operand_count ? "one profile at a time" : "which profile?");
     struct gs_profile *profile = read_profile(arguments->operand[0]);
     if (!profile)
-        return GS_IO;
-    if (wanted.base)
-        status = subtract_base(profile, wanted.base);
-    if (status == GS_FINE)
-        status = show(profile, &wanted);
+        return GS_EXIT_IO;
+    if (top_options.base)
+        status = subtract_base(profile, top_options.base);
+    if (status == GS_EXIT_OK)
+        status = show(profile, &top_options);
     gs_profile_free(profile);
     return status;
 }

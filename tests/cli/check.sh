@@ -26,7 +26,7 @@ equal "$(status_of "$gumshoe" check empty)" 1 "an empty file"
 it "refuses a file of 1 GiB without reading it"
 truncate -s 1G gigabyte
 under_limit() { if [ -n "${GUMSHOE_UNDER:-}" ]; then "$@"; else prlimit --as=100000000 "$@"; fi; } # valgrind needs more itself
-equal "$(under_limit timeout $patience "$gumshoe" check gigabyte)" "gigabyte: error: it is larger than 1 MiB: no rules file is"
+equal "$(under_limit timeout $patience "$gumshoe" check gigabyte)" "gigabyte: error: it is larger than 1 MiB, the limit for rules files"
 it "shows the caret under the character that is meant, whatever stands before it"
 printf '{ "version": 1, "why": "gr\303\266\303\237er", "rulez": 1, "rules": [] }' > utf8.json
 "$gumshoe" check utf8.json > out || true
@@ -77,7 +77,7 @@ equal "$(ls documented-*.json | wc -l | awk '{ print ($1 >= 2) }')" 1 "documents
 "$gumshoe" check --json "$source_dir"/rules/*.json "$source_dir"/examples/*.json documented-*.json > out || fail "$(cat out)"
 equal "$(jq -c 'map(select(.message | contains("cannot be had here") | not))' out)" "[]" "errors and warnings"
 it "passes over the schema that lies beside the rules, and nothing that only looks like one"
-equal "$("$gumshoe" check "$source_dir/rules/rules.schema.json" | sed 's/.*rules.schema/rules.schema/')" "rules.schema.json: passed over: a JSON Schema, for editors"
+equal "$("$gumshoe" check "$source_dir/rules/rules.schema.json" | sed 's/.*rules.schema/rules.schema/')" "rules.schema.json: skipped: a JSON Schema, for editors"
 echo '{ "version": 1 }' > bad.schema.json; cp "$source_dir/rules/rules.schema.json" schema.json
 for file in bad.schema.json schema.json; do equal "$(status_of "$gumshoe" check $file)" 1 $file; done
 it "helps: -h, --version, unknown commands"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# gumshoe replay: an owner of rules tries them by daylight, on what was recorded.
+# gumshoe replay: an owner of rules tests them on recorded data.
 . "$(dirname "$0")/lib.sh"
 
 # replay ARGUMENT…: as the owner calls it; the output in $tmp/out, standard error in $tmp/err, the exit status in $status.
@@ -63,14 +63,14 @@ equal "$(ask '.rules[2].fired[0] | [.time, .line] | tostring')" "[100,$((120 * M
 it "says that a window of ticks is one of rows, where the rules' interval is another"
 sed 's/"10s"/"1s"/' rules.json > fast.json
 replay --rules fast.json jump.csv
-says "note: rows are 10 s apart, the rules' interval is 1 s: a window of 10 ticks is taken for 10 rows"
+says "note: rows are 10 s apart, the rules' interval is 1 s: a window of 10 ticks is replayed as 10 rows"
 rules timed '{ "version": 1, "rules": [ { "name": "h", "metric": "rss", "above": "1GiB", "for": "1m" } ] }' > /dev/null
 replay --rules timed.json jump.csv
 ! grep -q note: out || fail "a note without need: $(cat out)"
 it "says that live rules on the heap may fire earlier"
 rules heap '{ "version": 1, "interval": "10s", "rules": [ { "name": "h", "metric": "heap_in_use", "above": "1GiB" } ] }' > /dev/null
 replay --rules heap.json jump.csv
-says 'note: live, heap_in_use "above" is judged as the line is crossed, not at ticks alone: it may fire earlier'
+says 'note: in a running process heap_in_use "above" is also judged between ticks: it may fire earlier'
 
 it "compares rules files side by side"
 sed 's/"25%"/"20%"/; s/"high"/"higher"/' rules.json > other.json

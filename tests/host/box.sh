@@ -153,7 +153,7 @@ next_start shared
 equal "$(died shared)" 0 "incidents"
 [ -e shared/.live/$first-*.box ] || fail "it was taken"
 status=0; "$gumshoe" recover shared/.live/$first-*.box 2> err || status=$?
-equal $status 1 "exit status"; grep -q 'its process runs' err || fail "$(cat err)"
+equal $status 1 "exit status"; grep -q 'its process still runs' err || fail "$(cat err)"
 kill -9 $first; wait $first 2> /dev/null || true
 
 it "makes one incident of each of several that died, in one process of several that start"

@@ -43,7 +43,7 @@ one() { ls store/.live/1-*.box; }
 wait_until one
 box=$(one)
 status=0; "$gumshoe" recover "$box" 2> err || status=$?
-equal $status 1 "exit status of recover"; grep -q 'its process runs' err || fail "$(cat err)"
+equal $status 1 "exit status of recover"; grep -q 'its process still runs' err || fail "$(cat err)"
 preloaded LD_PRELOAD="$build/libgumshoe.so" "$build/hosts/spike" 1 1 stay < /dev/null > out & last=$!; started="$started $last"
 has_box() { ls store/.live/$last-*.box; }
 wait_until has_box

@@ -91,5 +91,5 @@ becomes '.rules[0].rule == "window"'
 file 100ms '"incidents": {"dir": "'"$tmp/second"'"},' "$waiting" > rules.json
 becomes ".file.reloads == 1 and .file.other_dir == \"$tmp/second\" and .dir == \"$tmp/first\""
 grep -q "incidents.dir is $tmp/second now, but incidents go on into $tmp/first" log || fail "the log"
-"$gumshoe" status "$host" > table; grep -q "incidents.dir is $tmp/second by now: that needs a restart" table || fail "$(cat table)"
+"$gumshoe" status "$host" > table; grep -q "the rules file now names the incident directory $tmp/second: this needs a restart" table || fail "$(cat table)"
 kill $host || fail "the host has ended"; wait $host || true

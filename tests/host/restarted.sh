@@ -71,7 +71,7 @@ wait_until grep -q "$waits" told; kill -TERM $told
 status=0; wait $told || status=$?; equal $status 143 "exit status of recover"
 wait_until grep -q "$waits" run; kill -TERM $runner
 status=0; wait $runner || status=$?; equal $status 134 "exit status of run: the program's"
-grep -q "store: the black box stays: the next start makes an incident of it, or gumshoe recover store/.live/.*.box" run || fail "$(cat run)"
+grep -q "store: the black box is kept; the next start makes an incident of it, or run gumshoe recover store/.live/.*.box" run || fail "$(cat run)"
 status=0; wait $patient || status=$?; equal $status 3 "exit status of the patient one"
 grep -q "store: process $holder still makes an incident: not waiting any longer" patient || fail "$(cat patient)"
 died 4 || fail "$(ls store)"
