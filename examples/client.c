@@ -1,9 +1,9 @@
-/* client.c - a load for leaky_server: many sessions that look at a few pages each.
+/* client.c - a load generator for leaky_server: many sessions that request a few pages.
  *
  *   client PORT [REQUESTS [PER_SECOND]]       one connection on loopback, at most 60 seconds
  *
- * Each request comes with a session of its own, as from visitors who do not come back: what makes leaky_server's cache
- * grow. Nothing is wrong with the client itself. */
+ * Each request has a new session, as from visitors who do not come back. This makes leaky_server's cache grow; the client
+ * itself has no fault. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@ static int connect_to(int port)
     return fd;
 }
 
-/* Read a page: its length on a line, then as many bytes. Returns the length, or -1 at the connection's end. */
+/* Read a page: a line with its length, then that many bytes. Returns the length, or -1 at the connection's end. */
 static long read_page(FILE *in)
 {
     char line[64];

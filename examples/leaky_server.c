@@ -1,15 +1,15 @@
-/* leaky_server.c - a small page server with a cache that never forgets.
+/* leaky_server.c - a small page server with a cache that never evicts.
  *
  *   GET <page> <session>\n  ─▶ render the page (slow) unless it is cached ─▶ the page
  *   STATS\n                 ─▶ how many entries the cache holds
  *   QUIT\n                  ─▶ closes the connection
  *
- * What is wrong: the cache's key holds the session as well as the page, so every session's first look at a page is a
- * new entry, and nothing ever evicts one. Under load the process grows without end.
- * What gumshoe shows: the rule in leaky_server.json fires as heap_in_use crosses its line; the incident's summary names
- * cache_insert, and the whole stack down to it, as what grew. The gauge cache_entries stands in its history.
+ * The fault: the cache's key contains the session as well as the page. So the first request of a session for a page makes a
+ * new entry, and no entry is ever evicted. Under load the process grows without bound.
+ * What gumshoe shows: the rule in leaky_server.json fires when heap_in_use crosses its line. The incident's summary names
+ * cache_insert, with its whole stack, as what grew. The gauge cache_entries is in the incident's history.
  *
- * It listens on loopback alone and ends by itself after --seconds. One thread a connection. */
+ * The server listens on loopback only and ends after --seconds. One thread per connection. */
 #include <gumshoe/gumshoe.h>
 
 #include <arpa/inet.h>
@@ -54,7 +54,7 @@ static struct entry *cache_find(const char *key)
     return entry;
 }
 
-/* Remember PAGE under KEY. For ever: this is the leak. */
+/* Store PAGE under KEY and never free it: this is the leak. */
 __attribute__((noinline)) static struct entry *cache_insert(const char *key, const char *page, size_t length)
 {
     struct entry *entry = malloc(sizeof *entry + strlen(key) + 1);
@@ -75,7 +75,7 @@ __attribute__((noinline)) static struct entry *cache_insert(const char *key, con
 
 /* ---- requests --------------------------------------------------------------------------------------------------- */
 
-/* The "slow" part: a page of some kilobytes made from its name. */
+/* The slow part: make a page of some kilobytes from its name. */
 static void render_page(const char *page, char *out)
 {
     size_t used = (size_t)snprintf(out, PAGE_BYTES, "<h1>%s</h1>\n", page);
@@ -86,7 +86,8 @@ static void render_page(const char *page, char *out)
 static void handle_get(FILE *out, const char *page, const char *session)
 {
     char key[KEY_MAX], rendered[PAGE_BYTES];
-    snprintf(key, sizeof key, "%s?session=%s", page, session); // the session has no business here
+    snprintf(key, sizeof key, "%s?session=%s", page,
+             session); // the fault: the page does not depend on the session
     pthread_mutex_lock(&cache_lock);
     struct entry *entry = cache_find(key);
     if (!entry) {
@@ -179,22 +180,13 @@ int main(int argc, char **argv)
     unsigned seconds = 60;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;)
         switch (option) {
-        case 'p':
-            port = atoi(optarg);
-            break;
-        case 's':
-            seconds = (unsigned)atoi(optarg);
-            break;
-        case 'r':
-            watch.rules_file = optarg;
-            break;
-        case 'd':
-            watch.dir = optarg;
-            break;
-        default:
-            usage();
+        case 'p': port = atoi(optarg); break;
+        case 's': seconds = (unsigned)atoi(optarg); break;
+        case 'r': watch.rules_file = optarg; break;
+        case 'd': watch.dir = optarg; break;
+        default: usage();
         }
-    if (gumshoe_start(&watch) != 0) // a server is more important than its watcher
+    if (gumshoe_start(&watch) != 0) // the server runs even if it cannot be watched
         fprintf(stderr, "leaky_server: not watched: %s:%d:%d: %s\n", error.file, error.line, error.column,
                 error.message);
     alarm(seconds); // ends the process

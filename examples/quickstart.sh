@@ -1,6 +1,6 @@
 #!/bin/bash
-# examples/quickstart.sh - from a clean clone to an incident: sets up, builds, lets a server leak under watch, and shows
-# what gumshoe kept. Ends by itself; can be run again. Each run's incidents go to a fresh directory.
+# examples/quickstart.sh - from a clean clone to an incident: sets up, builds, runs a leaking server under watch, and shows
+# the incident. It ends by itself and can be run again. Each run writes its incidents to a new directory.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -24,7 +24,7 @@ for _ in $(seq 100); do
 done
 [ -n "$port" ] || { cat "$dir.log" >&2; echo "the server did not come up" >&2; exit 1; }
 
-echo "== loading it: every session's first look at a page is one more entry in a cache that never evicts"
+echo "== sending requests: each new session adds an entry to a cache that never evicts"
 build/examples/client "$port" 500 200
 build/examples/client "$port" 8000 4000
 

@@ -1,15 +1,15 @@
-/* gumshoe.h - a long-running process that watches itself and keeps the evidence.
+/* gumshoe.h - makes a long-running process watch itself and keep the evidence.
  *
  *   #include <gumshoe/gumshoe.h>
  *   ...
  *   gumshoe_start(NULL);                     // the built-in rules, incidents in ./incidents
  *
- * A thread of the library reads the process's metrics once a tick, holds them against rules, and when a
- * rule fires writes heap and thread profiles, a summary and the history into a folder of their own.
+ * A thread of the library reads the process's metrics at each tick and judges them by rules. When a rule
+ * fires, it writes heap and thread profiles, a summary and the history into a folder: an incident.
  * Link with -lgumshoe (pkg-config gumshoe, or CMake's gumshoe::gumshoe), or preload libgumshoe.so under
  * a program that cannot be rebuilt.
  *
- * Threads: every function may be called from any thread; none from a signal handler except gumshoe_gauge.
+ * Threads: every function may be called from any thread; only gumshoe_gauge may be called from a signal handler.
  * Errors:  functions that can fail return 0 or a negative errno value; none ever ends the process.
  * The environment overrides the options: GUMSHOE_RULES (a rules file), GUMSHOE_DIR (the incident
  * directory), GUMSHOE_LOG ("stderr", a file's path, or "off"), GUMSHOE_DISABLE=1. A program that gained
@@ -33,24 +33,24 @@ extern "C" {
 #define GUMSHOE_API
 #endif
 
-/* Kinds of evidence; they may be or'ed where a function takes "kinds". */
+/* Kinds of evidence; they may be combined with | where a function takes "kinds". */
 enum gumshoe_kind {
     GUMSHOE_HEAP         = 1 << 0, /* sampled allocations: alloc_objects, alloc_space, inuse_objects, inuse_space */
-    GUMSHOE_CPU          = 1 << 1, /* where CPU time goes, for the seconds that the rules say ("cpu": "duration") */
+    GUMSHOE_CPU          = 1 << 1, /* where CPU time goes, for as long as the rules say ("cpu": "duration") */
     GUMSHOE_THREADS      = 1 << 2, /* the stack, name and state of every thread */
-    GUMSHOE_THREADCREATE = 1 << 3, /* the stacks that called pthread_create: how often, and how many still live */
+    GUMSHOE_THREADCREATE = 1 << 3, /* the stacks that called pthread_create: how often, and how many threads still live */
 };
 
-/* Why a call failed, for people. Zeroed when it did not. */
+/* Why a call failed, for people. All zero after success. */
 struct gumshoe_error {
     int  code;         /* a negative errno value */
-    int  line, column; /* of the first error in a rules file, 1-based; 0 when no place is meant */
-    char file[256];    /* the rules file, "" when none is meant */
+    int  line, column; /* of the first error in a rules file, 1-based; 0 if the error has no place in a file */
+    char file[256];    /* the rules file; "" if the error is not about one */
     char message[512]; /* one sentence */
 };
 
-/* What gumshoe_start may be told. Zero what you do not set; set size to sizeof(struct gumshoe_options), so
- * that a later library understands a program built with an earlier header. Strings are copied. */
+/* Options of gumshoe_start. Zero what you do not set. Set size to sizeof(struct gumshoe_options), so that
+ * a later library understands a program built with an earlier header. Strings are copied. */
 struct gumshoe_options {
     size_t                size;
     const char           *rules_file; /* path of a rules file; NULL: rules_json, else the built-in rules */
@@ -61,59 +61,60 @@ struct gumshoe_options {
 };
 
 /* Start the watcher. OPTIONS may be NULL.
- * Returns 0; -EALREADY when it runs already; -EINVAL for rules that cannot be taken (options->error has
- * file, line, column and message; the log has all of them); -ECANCELED under GUMSHOE_DISABLE=1; -ENOTSUP under
- * a sanitizer (AddressSanitizer and its kin); another negative errno value when the machine refuses. After an error the process
- * runs on, unwatched. */
+ * Returns 0; -EALREADY if it runs already; -EINVAL for rules with errors (options->error has file, line, column
+ * and message of the first, the log has all); -ECANCELED under GUMSHOE_DISABLE=1; -ENOTSUP under a sanitizer
+ * (AddressSanitizer, ThreadSanitizer, …); another negative errno value if a system call failed. After an error
+ * the process continues, unwatched. */
 GUMSHOE_API int gumshoe_start(const struct gumshoe_options *options);
 
-/* Stop the watcher and wait for it, at most one second while a capture is under way; and for the calls of gumshoe_on_incident's
- * function for incidents that are complete, at most five seconds. Harmless when it does not run. What was counted stays: gumshoe_start goes on with it. */
+/* Stop the watcher and wait until it has ended: for a running capture at most one second, for the callbacks of
+ * gumshoe_on_incident for complete incidents at most five seconds. Does nothing if the watcher does not run.
+ * The heap samples are kept: a later gumshoe_start continues with them. */
 GUMSHOE_API void gumshoe_stop(void);
 
-/* Ask for an incident now. REASON (1 to 40 of a-z 0-9 . _ -) takes a rule's place in the folder's name;
- * KINDS is an or of enum gumshoe_kind. Waits until the incident is complete on disk, so it takes as long
- * as a capture takes: usually well under a second, with GUMSHOE_CPU as long as the rules' cpu duration (10 s).
- * Returns 0; -EINVAL for a bad reason or kind; -ESRCH when no watcher runs; another negative errno value
- * when the incident could not be written (the log says why). */
+/* Capture an incident now. REASON (1 to 40 of a-z 0-9 . _ -) stands for the rule in the folder's name;
+ * KINDS combines values of enum gumshoe_kind with |. Returns when the incident is complete on disk: usually
+ * after well under a second, with GUMSHOE_CPU after the rules' cpu duration (10 s by default).
+ * Returns 0; -EINVAL for a bad reason or kind; -ESRCH if no watcher runs; another negative errno value
+ * if the incident could not be written (the log says why). */
 GUMSHOE_API int gumshoe_capture(const char *reason, unsigned kinds);
 
-/* Tell the watcher a number of the host's own (queue length, cache entries): a metric "gauge:NAME" for
- * rules. One atomic store after the first call with a NAME, at any rate, also from signal handlers.
- * NAME: 1 to 40 of a-z 0-9 . _ -; at most 64 names; others are ignored and counted in the log.
+/* Set a number of the program's own (queue length, cache entries): rules see it as the metric "gauge:NAME".
+ * After the first call with a NAME the cost is one atomic store. May be called from signal handlers, at any rate.
+ * NAME: 1 to 40 of a-z 0-9 . _ -; at most 64 names. Other names are ignored, and the log says how many.
  * The string is compared by content and copied. */
 GUMSHOE_API void gumshoe_gauge(const char *name, double value);
 
-/* Write one gzip'd pprof profile of KIND, as of now, into the descriptor FD (a file, a socket). One of GUMSHOE_CPU is of
- * the next seconds: as many as the rules' cpu duration, 10 without a watcher.
- * Works with or without a watcher. Returns 0, -EINVAL for an unknown kind, -EBUSY when CPU time cannot be
- * sampled (the program has handlers of its own for SIGURG and SIGWINCH), or the error of write(2). */
+/* Write one gzip'd pprof profile of KIND, as of now, into the descriptor FD (a file, a socket). GUMSHOE_CPU samples
+ * first: for the rules' cpu duration, or 10 s without a watcher.
+ * Works with or without a watcher. Returns 0; -EINVAL for an unknown kind; -EBUSY if CPU time cannot be sampled
+ * (the program has its own handlers for both SIGURG and SIGWINCH); or the error of write(2). */
 GUMSHOE_API int gumshoe_write_profile(enum gumshoe_kind kind, int fd);
 
-/* Have CALLBACK(dir, user) called after each incident is complete on disk; DIR is the incident folder's path, valid during
- * the call. One callback at a time: it runs on a thread of its own that shares all of the program's, with every signal
- * blocked, and may do what any thread may. Up to 8 incidents wait for it to return; of more the log says that it was
- * not called. NULL takes it away, and returns when no call is under way, but for one that it is made from. A forked
- * child has none, until it sets one. */
+/* Call CALLBACK(dir, user) each time an incident is complete on disk. DIR is the incident folder's path, valid during the
+ * call. One call runs at a time, on a thread made for it with pthread_create, with every signal blocked; the callback may do
+ * what any thread of the program may. Up to 8 incidents wait while it runs; for more it is not called, and the log says so.
+ * NULL removes the callback, and returns once no call is running (except a call that it is made from).
+ * A forked child has no callback until it sets one. */
 GUMSHOE_API void gumshoe_on_incident(void (*callback)(const char *dir, void *user), void *user);
 
-/* For hosts with allocators or pools of their own: PTR now holds SIZE bytes / is given back. The block is
- * sampled like one of malloc's. Do not call it for blocks that malloc returned: they are counted already. A chunk that a
- * pool has from malloc is one of those: it and the blocks noted inside it are counted each by itself, also at one address. */
+/* For programs with allocators or pools of their own: PTR now holds SIZE bytes / was freed. The block is sampled like one
+ * of malloc's. Do not call this for blocks that malloc returned: they are counted already. If a pool gets a chunk from
+ * malloc, the chunk is counted, and the blocks noted inside it are counted as well, even one at the same address. */
 GUMSHOE_API void gumshoe_note_alloc(void *ptr, size_t size);
 GUMSHOE_API void gumshoe_note_free(void *ptr);
 
-/* Label what the calling thread does from now on, as pprof's labels: its samples in heap profiles carry KEY with VALUE,
- * so that `go tool pprof -tagfocus` tells tenants or kinds of request apart. KEY and VALUE: 1 to 127 bytes, copied; at
- * most 8 keys on one thread. They are kept for good: meant for a few hundred distinct ones, not for request ids.
- * A label is the thread's own until it is set anew, cleared, or the thread ends; new threads begin without.
- * Returns 0; -EINVAL for a text that is empty or too long; -ENOSPC for a ninth key, or when the tables are full: the
- * labels stay as they were, and profiles say how many were refused. */
+/* Label the calling thread's samples from now on, as pprof labels: they carry KEY with VALUE, so that
+ * `go tool pprof -tagfocus` can separate tenants or kinds of request. KEY and VALUE: 1 to 127 bytes, copied; at most
+ * 8 keys per thread. The library never frees these texts: use a few hundred distinct ones, not request ids.
+ * A label stays until the thread sets the key again, clears it, or ends; new threads have none.
+ * Returns 0; -EINVAL for a text that is empty or too long; -ENOSPC for a ninth key, or if the tables are full: the
+ * labels are unchanged, and profiles say how many were refused. */
 GUMSHOE_API int gumshoe_label_set(const char *key, const char *value);
-/* Take the calling thread's label KEY away; harmless when there is none. */
+/* Remove the calling thread's label KEY; does nothing if there is none. */
 GUMSHOE_API void gumshoe_label_clear(const char *key);
 
-/* The version of the library that runs, e.g. "0.1.0": may differ from GUMSHOE_VERSION of the header. */
+/* The version of the running library, e.g. "0.1.0"; it may differ from the header's GUMSHOE_VERSION. */
 GUMSHOE_API const char *gumshoe_version(void);
 
 #ifdef __cplusplus
