@@ -1,13 +1,13 @@
-/* account.c - the memory account of this process: what its resident memory is for.
+/* account.c - the memory account of this process: what its resident memory is used for.
  *
  *   /proc/thread-self/maps ─▶ areas ─┐
  *   the agent's mappings, threads' stacks, mmap's callers (probe) ─▶ claims ─┼─▶ survey.c ─▶ seven sums
- *   blocks of the heap, live or once (probe) ────────────────────────────────┤
+ *   heap blocks, live or once live (probe) ──────────────────────────────────┤
  *   /proc/thread-self/pagemap ─▶ resident pages ─────────────────────────────┘
  *
- * thread-self, because the kernel shows nothing of a process whose first thread has ended.
- * Who:    the watcher. Never smaps, which walks everything under one lock.
- * Bounds: INCIDENT_NS and BASELINE_NS of reading; what was not reached by then is told. */
+ * thread-self, because the kernel shows nothing under /proc/PID after the first thread has ended.
+ * Who:    the watcher. Never smaps: it walks everything under one lock.
+ * Bounds: INCIDENT_NS or BASELINE_NS of reading; the notes report what was not reached in that time. */
 #include "account/inside.h"
 #include "base/clock.h"
 #include "base/memory.h"
@@ -33,18 +33,18 @@ enum { MOUNTS_MAX = 4 << 20, STATUS_MAX = 1 << 16 };
 const char *const gs_part_names[GS_PARTS] = {"heap_live", "heap_kept", "stacks", "files",
                                              "shared",    "anonymous", "agent"};
 
-struct memory_reading { // of this process, at one moment
+struct memory_reading { // this process at one moment
     struct gs_survey survey;
     char *maps, *mounts;
     size_t maps_length;
     struct gs_resident resident;
     uint64_t part[GS_PARTS];
-    int error; // why the pages could not be read; 0: they were
+    int error; // -errno: why the pages could not be read; 0: they were read
 };
 
-/* ---- who claims what ------------------------------------------------------------------------------------------------ */
+/* ---- claims: who owns which range ----------------------------------------------------------------------------------- */
 
-/* Our mappings, and the library itself with its tables; linked in statically, those are the program's own data. */
+/* The agent's mappings, and the library with its tables. Linked statically, the tables belong to the program's data. */
 static int claim_for_agent(struct gs_survey *survey)
 {
     struct dl_find_object object;
@@ -63,7 +63,7 @@ static int claim_for_agent(struct gs_survey *survey)
     return error;
 }
 
-/* Where thread TID stands, if it sleeps: "CALL ARGUMENTS SP PC" or "-1 SP PC". */
+/* The stack pointer of thread TID if it sleeps; else 0. The line is "CALL ARGUMENTS SP PC" or "-1 SP PC". */
 static uint64_t sleeping_sp(int task, pid_t tid)
 {
     char line[256];
@@ -91,7 +91,7 @@ static int claim_for_threads(struct gs_survey *survey)
     struct gs_dir dir;
     int error = 0, task = gs_file_openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY, 0);
     if (task < 0)
-        return 0; // then stacks are other anonymous memory
+        return 0; // stacks are then counted as other anonymous memory
     gs_file_dir_start(&dir, task);
     for (const char *name; !error && (name = gs_file_dir_next(&dir));)
         error = claim_for_thread(survey, task, (pid_t)strtol(name, NULL, 10));
@@ -108,7 +108,7 @@ static int claim_for_mmap(struct gs_survey *survey)
     return error;
 }
 
-/* Is the function that called mmap one of an allocator's library? */
+/* Does the function that called mmap belong to an allocator's library? */
 static bool is_of_allocator(const struct gs_survey *survey, const struct gs_claim *claim)
 {
     uint32_t depth;
@@ -123,7 +123,7 @@ static bool is_of_allocator(const struct gs_survey *survey, const struct gs_clai
     return gs_symbol_path_is_runtime(path);
 }
 
-static int claim_all(struct gs_survey *survey)
+static int collect_claims(struct gs_survey *survey)
 {
     int error = claim_for_agent(survey);
     if (!error)
@@ -156,106 +156,108 @@ static void read_resident(struct gs_resident *out)
     gs_free(status);
 }
 
-/* Without a pagemap: what the kernel counts by kind. */
-static void guess(struct memory_reading *r, uint64_t live)
+/* Without a pagemap: use the kernel's counts by kind of memory. */
+static void use_kernel_counts(struct memory_reading *reading, uint64_t live)
 {
-    const struct gs_resident *resident = &r->resident;
-    r->part[GS_FILES] = resident->file;
-    r->part[GS_SHARED] = resident->shared;
-    r->part[GS_HEAP_LIVE] = live < resident->anonymous ? live : resident->anonymous;
-    r->part[GS_ANONYMOUS] = resident->anonymous - r->part[GS_HEAP_LIVE];
+    const struct gs_resident *resident = &reading->resident;
+    reading->part[GS_FILES] = resident->file;
+    reading->part[GS_SHARED] = resident->shared;
+    reading->part[GS_HEAP_LIVE] = live < resident->anonymous ? live : resident->anonymous;
+    reading->part[GS_ANONYMOUS] = resident->anonymous - reading->part[GS_HEAP_LIVE];
 }
 
-static void count(struct memory_reading *r, int64_t budget_ns)
+static void count(struct memory_reading *reading, int64_t budget_ns)
 {
-    struct gs_survey *survey = &r->survey;
+    struct gs_survey *survey = &reading->survey;
     uint64_t live = gs_probe_heap_in_use();
     survey->source.fd = gs_file_openat(AT_FDCWD, "/proc/thread-self/pagemap", O_RDONLY, 0);
     survey->source.until_ns = gs_clock_monotonic_ns() + budget_ns;
-    r->error = survey->source.fd < 0 ? survey->source.fd : 0;
-    read_resident(&r->resident);
-    if (!r->error)
-        gs_account_survey_count(survey, r->resident.all);
-    if (!r->error)
+    reading->error = survey->source.fd < 0 ? survey->source.fd : 0;
+    read_resident(&reading->resident);
+    if (!reading->error)
+        gs_account_survey_count(survey, reading->resident.all);
+    if (!reading->error)
         close(survey->source.fd);
-    if (!r->error)
-        r->error = survey->source.error;
-    read_resident(&r->resident);
-    if (r->error)
-        guess(r, live);
+    if (!reading->error)
+        reading->error = survey->source.error;
+    read_resident(&reading->resident);
+    if (reading->error)
+        use_kernel_counts(reading, live);
     else
-        gs_account_survey_sum(survey, live, &r->resident, r->part);
+        gs_account_survey_sum(survey, live, &reading->resident, reading->part);
 }
 
-static int take_reading(struct memory_reading *r, int64_t budget_ns)
+static int take_reading(struct memory_reading *reading, int64_t budget_ns)
 {
     size_t length;
-    int error = gs_file_read(AT_FDCWD, "/proc/thread-self/maps", GS_MAPS_TEXT_MAX, &r->maps, &r->maps_length);
-    if (!error && gs_file_read(AT_FDCWD, "/proc/thread-self/mountinfo", MOUNTS_MAX, &r->mounts, &length))
-        r->mounts = NULL; // then files in memory are taken for files
+    int error = gs_file_read(AT_FDCWD, "/proc/thread-self/maps", GS_MAPS_TEXT_MAX, &reading->maps,
+                             &reading->maps_length);
+    if (!error &&
+        gs_file_read(AT_FDCWD, "/proc/thread-self/mountinfo", MOUNTS_MAX, &reading->mounts, &length))
+        reading->mounts = NULL; // files on tmpfs are then counted as files, not as shared memory
     if (!error)
-        error = gs_account_survey_map(&r->survey, r->maps, r->maps_length, r->mounts);
+        error = gs_account_survey_map(&reading->survey, reading->maps, reading->maps_length, reading->mounts);
     if (!error)
-        error = claim_all(&r->survey);
+        error = collect_claims(&reading->survey);
     if (!error)
-        count(r, budget_ns);
+        count(reading, budget_ns);
     return error;
 }
 
-static void reading_fini(struct memory_reading *r)
+static void reading_fini(struct memory_reading *reading)
 {
-    gs_account_survey_fini(&r->survey);
-    gs_free(r->maps);
-    gs_free(r->mounts);
+    gs_account_survey_fini(&reading->survey);
+    gs_free(reading->maps);
+    gs_free(reading->mounts);
 }
 
-/* What MAPPED's stack holds outside the heap. */
-static uint64_t bytes_of(const struct gs_claim *mapped)
+/* Bytes that MAPPED holds outside the heap. */
+static uint64_t non_heap_bytes(const struct gs_claim *mapped)
 {
     return mapped->part == GS_ANONYMOUS ? mapped->pages * GS_PAGE : 0;
 }
 
 /* ---- for baselines --------------------------------------------------------------------------------------------------- */
 
-static void take_holdings(struct gs_account_snapshot *out)
+static void take_snapshot(struct gs_account_snapshot *out)
 {
-    struct memory_reading r = {0};
-    bool whole = take_reading(&r, BASELINE_NS) == 0 && !r.error && !r.survey.source.cut;
-    const struct gs_claims *mapped = &r.survey.claims[GS_CLAIM_MAPPED];
-    if (whole)
+    struct memory_reading reading = {0};
+    bool complete = take_reading(&reading, BASELINE_NS) == 0 && !reading.error && !reading.survey.source.cut;
+    const struct gs_claims *mapped = &reading.survey.claims[GS_CLAIM_MAPPED];
+    if (complete)
         out->by = gs_alloc((mapped->count + 1) * sizeof *out->by);
     for (size_t i = 0; out->by && i < mapped->count; i++)
-        if (bytes_of(&mapped->claim[i]))
+        if (non_heap_bytes(&mapped->claim[i]))
             out->by[out->count++] =
-                (struct gs_account_mapped_by){mapped->claim[i].stack, bytes_of(&mapped->claim[i])};
-    memcpy(out->part, r.part, sizeof out->part);
+                (struct gs_account_mapped_by){mapped->claim[i].stack, non_heap_bytes(&mapped->claim[i])};
+    memcpy(out->part, reading.part, sizeof out->part);
     out->known = out->by != NULL;
-    out->cut = r.survey.source.cut;
-    reading_fini(&r);
+    out->cut = reading.survey.source.cut;
+    reading_fini(&reading);
 }
 
-static void free_holdings(void *attached)
+static void free_snapshot(void *attached)
 {
-    struct gs_account_snapshot *holdings = attached;
-    gs_free(holdings->by);
-    gs_free(holdings);
+    struct gs_account_snapshot *snapshot = attached;
+    gs_free(snapshot->by);
+    gs_free(snapshot);
 }
 
-/* 7 ms a GiB once in the baselines' first age, 0.001 % of a CPU at ten minutes, in steps that hold the memory map's lock for 15
- * µs. Beyond some 30 GiB it does not fit into its time: once it was cut it is not tried again. Without it an incident could not
- * say which part of the memory grew. */
-static void *attach_holdings(const void *last)
+/* Taken once in each first age of the baselines: 7 ms a GiB, 0.001 % of a CPU at ten minutes, in steps that hold the memory
+ * map's lock for 15 µs. More than about 30 GiB do not fit into BASELINE_NS: after one snapshot was cut, no other is tried.
+ * Without a snapshot an incident could not say which part of the memory grew. */
+static void *attach_snapshot(const void *last)
 {
-    const struct gs_account_snapshot *before = last;
-    struct gs_account_snapshot *holdings = gs_alloc(sizeof *holdings);
-    if (holdings && before && before->cut)
-        holdings->cut = true;
-    else if (holdings)
-        take_holdings(holdings);
-    return holdings;
+    const struct gs_account_snapshot *previous = last;
+    struct gs_account_snapshot *snapshot = gs_alloc(sizeof *snapshot);
+    if (snapshot && previous && previous->cut)
+        snapshot->cut = true;
+    else if (snapshot)
+        take_snapshot(snapshot);
+    return snapshot;
 }
 
-const struct gs_attachment gs_account_attachment = {attach_holdings, free_holdings};
+const struct gs_attachment gs_account_attachment = {attach_snapshot, free_snapshot};
 
 /* ---- for incidents --------------------------------------------------------------------------------------------------- */
 
@@ -268,7 +270,7 @@ static struct gs_profile *mappings_of(const struct gs_gather *how, const struct 
     gs_profile_add_sample_type(profile, "anonymous", "bytes");
     gs_profile_add_sample_type(profile, "growth", "bytes");
     for (size_t i = 0; i < now->count; i++) {
-        int64_t bytes = (int64_t)bytes_of(&now->claim[i]), values[] = {bytes, then ? bytes : 0};
+        int64_t bytes = (int64_t)non_heap_bytes(&now->claim[i]), values[] = {bytes, then ? bytes : 0};
         if (bytes)
             gs_gather_add_stack(profile, now->claim[i].stack, values);
     }
@@ -280,22 +282,21 @@ static struct gs_profile *mappings_of(const struct gs_gather *how, const struct 
     return profile;
 }
 
-static void tell(const struct memory_reading *r, struct gs_account *out)
+static void add_notes(const struct memory_reading *reading, struct gs_account *out)
 {
     char missing[GS_UNIT_TEXT], budget[GS_UNIT_TEXT];
     uint64_t lost = gs_probe_drops().mappings;
-    if (r->error)
-        gs_text_add(&out->notes, "the memory account is rough: /proc/self/pagemap: %s\n",
-                    strerrordesc_np(-r->error));
-    if (r->survey.source.cut && out->counted > out->rss)
-        gs_text_add(
-            &out->notes,
-            "the memory account was cut after %s: %s of the resident memory are in none of its parts\n",
-            gs_units_print_duration(INCIDENT_NS, budget),
-            gs_units_print_size((double)(out->counted - out->rss), missing));
+    if (reading->error)
+        gs_text_add(&out->notes, "the memory account is only approximate: /proc/self/pagemap: %s\n",
+                    strerrordesc_np(-reading->error));
+    if (reading->survey.source.cut && out->counted > out->rss)
+        gs_text_add(&out->notes,
+                    "the memory account was cut after %s: %s of the resident memory are in no part\n",
+                    gs_units_print_duration(INCIDENT_NS, budget),
+                    gs_units_print_size((double)(out->counted - out->rss), missing));
     if (lost)
         gs_text_add(&out->notes,
-                    "%" PRIu64 " mappings outside malloc have no stack: there were too many at a time\n",
+                    "%" PRIu64 " mappings outside malloc have no stack: the table of mappings was full\n",
                     lost);
 }
 
@@ -306,22 +307,22 @@ int gs_account_take(const struct gs_gather *how, struct gs_account *out)
         gs_gather_baselines_attached(how->baselines, how->now_ns, how->window_ns, &then_ns);
     if (then && !then->known)
         then = NULL;
-    struct memory_reading r = {0};
-    int error = take_reading(&r, INCIDENT_NS);
+    struct memory_reading reading = {0};
+    int error = take_reading(&reading, INCIDENT_NS);
     if (!error) {
-        out->counted = r.resident.all;
+        out->counted = reading.resident.all;
         for (int part = 0; part < GS_PARTS; part++)
-            out->rss += out->part[part] = r.part[part];
-        out->mappings = mappings_of(how, &r.survey.claims[GS_CLAIM_MAPPED], then);
+            out->rss += out->part[part] = reading.part[part];
+        out->mappings = mappings_of(how, &reading.survey.claims[GS_CLAIM_MAPPED], then);
         error = !out->mappings || out->mappings->failed ? -ENOMEM : 0;
-        tell(&r, out);
+        add_notes(&reading, out);
     }
     out->has_base = then != NULL;
     if (then) {
         memcpy(out->base, then->part, sizeof out->base);
         out->base_age_ns = how->now_ns - then_ns;
     }
-    reading_fini(&r);
+    reading_fini(&reading);
     return error;
 }
 

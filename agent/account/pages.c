@@ -1,6 +1,6 @@
-/* pages.c - which pages are resident: /proc/PID/pagemap, a word for each page.
+/* pages.c - which pages are resident: /proc/PID/pagemap, one 64-bit word for each page.
  *
- *   bit 63 present │ 61 of a file, or of shared memory │ 56 mapped here alone
+ *   bit 63 present │ 61 page of a file or of shared memory │ 56 mapped only once
  *
  * Context: watcher. About 7 ms a GiB. */
 #include "account/inside.h"
@@ -8,12 +8,12 @@
 #include <errno.h>
 #include <unistd.h>
 
-enum { STEP = 512 }; // pages of 2 MiB
+enum { STEP = 512 }; // pages: 2 MiB
 #define PRESENT        (1ull << 63)
 #define FILE_OR_SHARED (1ull << 61)
-#define ALONE          (1ull << 56)
+#define MAPPED_ONCE    (1ull << 56)
 
-/* Read COUNT words from page FIRST on; returns how many there were. */
+/* Read COUNT words, starting with that of page FIRST; returns the number of words read. */
 static size_t read_step(struct gs_pages *pages, uint64_t first, size_t count, uint64_t *words)
 {
     ssize_t got;
@@ -33,7 +33,7 @@ static void add(uint64_t word, struct gs_page_counts *out)
         out->file++;
     } else {
         out->anonymous++;
-        out->doubtful += !(word & ALONE);
+        out->doubtful += !(word & MAPPED_ONCE);
     }
 }
 

@@ -1,13 +1,13 @@
-/* survey.c - whose memory is it: the areas of the memory map, cut by who claims what, and the pages that are resident there.
+/* survey.c - who owns which memory: the areas of the memory map, split by claims, and the resident pages of each.
  *
  *   maps    │ file │ [heap] │      anonymous            │ ---p │     anonymous      │ [stack]
  *   claims             │agent│    │mmap│  │mmap: heap│             │stack│
- *   parts   │files │ heap   │anon.│    │  heap ◀── blocks of the heap lie in it │…
+ *   parts   │files │ heap   │anon.│    │  heap ◀── it contains a sampled block │…
  *
- * What is the heap's: [heap]; arenas of glibc, by their shape; every anonymous area in which the sampler has seen a block,
- * but for what others claim there; and of what was mapped by mmap, what holds such a block (an allocator of the program's).
- * Pages of a file that were written to, and so are copies of our own, are anonymous; as the kernel counts them.
- * Context: any (pure), but for the reads of the pagemap. */
+ * The heap is: [heap]; glibc's arenas, known by their shape; every anonymous area in which the sampler has seen a block, less
+ * what others claim there; and each mmap claim that contains such a block (the program has its own allocator).
+ * File pages that were written to are private copies: they count as anonymous, as the kernel counts them.
+ * Context: any (pure), except for the reads of the pagemap. */
 #include "account/inside.h"
 #include "base/memory.h"
 #include "base/search.h"
@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ARENA      (64ull << 20) // what glibc's arenas are aligned to and reserve
+#define ARENA      (64ull << 20) // glibc's arenas are aligned to this and reserve this much
 #define LARGE_AREA (1ull << 30)
 enum { DEVICES_MAX = 128 };
 
@@ -99,7 +99,8 @@ static bool is_closed(const struct gs_area *area)
     return !area->line.readable && !area->line.writable && !area->line.executable;
 }
 
-/* Open memory from a multiple of 64 MiB on, closed from there to the next: how glibc keeps what threads allocate. */
+/* Accessible memory that starts at a multiple of 64 MiB, then inaccessible memory up to the next multiple: the shape of a
+ * glibc arena. */
 static bool is_arena(const struct gs_area *area, const struct gs_area *next)
 {
     return area->kind == GS_AREA_ANONYMOUS && area->line.writable && area->line.start % ARENA == 0 &&
@@ -152,10 +153,10 @@ int gs_account_survey_thread(struct gs_survey *survey, enum gs_claimant who, uin
     enum {
         BELOW = 8 << 20,
         ABOVE = 1 << 20
-    }; // of an sp whose stack has no known end: it may share its area with others
+    }; // around an sp whose stack bounds are not known: the area may also hold other stacks
     const struct gs_area *area = gs_account_survey_area(survey, top ? top - 1 : sp);
     if (!area || area->kind != GS_AREA_ANONYMOUS)
-        return 0; // the first thread's is called [stack]; of other kinds, what the map says is truer
+        return 0; // the first thread's stack is named [stack]; for other kinds of area, trust the map
     uint64_t start = area->line.start, end = top ? top : area->line.end;
     if (!top && end - sp > ABOVE)
         end = sp + ABOVE;
@@ -177,14 +178,15 @@ void gs_account_survey_settle_claims(struct gs_survey *survey)
     for (int who = 0; who < GS_CLAIMANTS; who++) {
         struct gs_claims *claims = &survey->claims[who];
         gs_sort(claims->claim, claims->count, sizeof *claims->claim, by_start);
-        for (size_t i = 0; i + 1 < claims->count; i++) // read at different moments: they may overlap
+        for (size_t i = 0; i + 1 < claims->count;
+             i++) // claims were read at different moments, so they may overlap
             if (claims->claim[i].end > claims->claim[i + 1].start)
                 claims->claim[i].end = claims->claim[i + 1].start;
     }
 }
 
-/* The first claim that ends behind ADDRESS; NULL: none does. */
-static struct gs_claim *claim_behind(const struct gs_claims *claims, uint64_t address)
+/* The first claim that ends after ADDRESS; NULL: none. */
+static struct gs_claim *first_claim_ending_after(const struct gs_claims *claims, uint64_t address)
 {
     struct gs_search search = {.high = claims->count};
     while (gs_search_next(&search))
@@ -192,15 +194,17 @@ static struct gs_claim *claim_behind(const struct gs_claims *claims, uint64_t ad
     return search.low < claims->count ? &claims->claim[search.low] : NULL;
 }
 
-/* Who claims ADDRESS of AREA; NULL: nobody. *END: up to where that holds. Only the agent claims other than anonymous areas. */
+/* The claim that holds ADDRESS of AREA; NULL: none. *END: the answer is valid up to here. Only the agent claims areas that are
+ * not anonymous. */
 static struct gs_claim *owner_of(const struct gs_survey *survey, const struct gs_area *area, uint64_t address,
                                  uint64_t *end)
 {
     bool anonymous = area->kind == GS_AREA_ANONYMOUS || area->kind == GS_AREA_HEAP;
     *end = area->line.end;
     for (int who = 0; who < GS_CLAIMANTS; who++) {
-        struct gs_claim *claim =
-            anonymous || who == GS_CLAIM_AGENT ? claim_behind(&survey->claims[who], address) : NULL;
+        struct gs_claim *claim = anonymous || who == GS_CLAIM_AGENT
+                                     ? first_claim_ending_after(&survey->claims[who], address)
+                                     : NULL;
         if (!claim)
             continue;
         uint64_t border = claim->start > address ? claim->start : claim->end;
@@ -227,14 +231,14 @@ void gs_account_survey_block(struct gs_survey *survey, uint64_t address)
 
 /* ---- counting ------------------------------------------------------------------------------------------------------ */
 
-static void credit(struct gs_survey *survey, enum gs_account_part part, uint64_t pages, uint64_t doubtful)
+static void add_pages(struct gs_survey *survey, enum gs_account_part part, uint64_t pages, uint64_t doubtful)
 {
     survey->pages[part] += pages;
     survey->doubtful[part] += doubtful;
 }
 
-static void share_out(struct gs_survey *survey, const struct gs_area *area, struct gs_claim *owner,
-                      const struct gs_page_counts *counts)
+static void add_counts(struct gs_survey *survey, const struct gs_area *area, struct gs_claim *owner,
+                       const struct gs_page_counts *counts)
 {
     static const enum gs_account_part part[] = {
         [GS_AREA_ANONYMOUS] = GS_ANONYMOUS, [GS_AREA_HEAP] = GS_HEAP_KEPT, [GS_AREA_STACK] = GS_STACKS};
@@ -243,13 +247,13 @@ static void share_out(struct gs_survey *survey, const struct gs_area *area, stru
         owner->pages += counts->anonymous;
         owner->doubtful += counts->doubtful;
         survey->agent_files += of_file ? counts->file : 0;
-        credit(survey, owner->part, counts->anonymous + (of_file ? counts->file : 0), counts->doubtful);
+        add_pages(survey, owner->part, counts->anonymous + (of_file ? counts->file : 0), counts->doubtful);
     } else if (of_file) {
-        credit(survey, area->kind == GS_AREA_FILE ? GS_FILES : GS_SHARED, counts->file, 0);
-        if (!area->line.shared) // what is present there and of no file is a device's
-            credit(survey, GS_ANONYMOUS, counts->anonymous, counts->doubtful);
+        add_pages(survey, area->kind == GS_AREA_FILE ? GS_FILES : GS_SHARED, counts->file, 0);
+        if (!area->line.shared) // in a shared mapping, pages that are not a file's belong to a device
+            add_pages(survey, GS_ANONYMOUS, counts->anonymous, counts->doubtful);
     } else {
-        credit(survey, part[area->kind], counts->anonymous, counts->doubtful);
+        add_pages(survey, part[area->kind], counts->anonymous, counts->doubtful);
     }
 }
 
@@ -259,22 +263,23 @@ static void count_area(struct gs_survey *survey, const struct gs_area *area)
         struct gs_claim *owner = owner_of(survey, area, at, &end);
         struct gs_page_counts counts = {0};
         gs_account_pages_count(&survey->source, at, end, &counts);
-        share_out(survey, area, owner, &counts);
+        add_counts(survey, area, owner, &counts);
     }
 }
 
-/* What is quickly read comes first, what seldom holds anything last. */
-enum turn { TURN_SMALL, TURN_LARGE, TURN_CLOSED, TURNS };
+/* The order of reading: quickly read areas first, areas that seldom have pages last. */
+enum read_phase { PHASE_SMALL, PHASE_LARGE, PHASE_CLOSED, PHASES };
 
-static enum turn turn_of(const struct gs_area *area)
+static enum read_phase phase_of(const struct gs_area *area)
 {
     if (is_closed(area))
-        return TURN_CLOSED;
-    return area->line.end - area->line.start > LARGE_AREA ? TURN_LARGE : TURN_SMALL;
+        return PHASE_CLOSED;
+    return area->line.end - area->line.start > LARGE_AREA ? PHASE_LARGE : PHASE_SMALL;
 }
 
-/* Is so much missing of RESIDENT that closed areas must hold it? Pages come and go meanwhile: a hundredth is not much. */
-static bool falls_short(const struct gs_survey *survey, uint64_t resident)
+/* Is the number found so far below RESIDENT that closed areas must hold the rest? Pages come and go during the count, so a
+ * difference of 1 % and LITTLE is accepted. */
+static bool much_is_missing(const struct gs_survey *survey, uint64_t resident)
 {
     enum { LITTLE = 1 << 19 };
     uint64_t found = 0;
@@ -285,11 +290,12 @@ static bool falls_short(const struct gs_survey *survey, uint64_t resident)
 
 void gs_account_survey_count(struct gs_survey *survey, uint64_t resident)
 {
-    for (int turn = 0; turn < TURNS; turn++) {
-        if (turn == TURN_CLOSED && !falls_short(survey, resident))
+    for (int phase = 0; phase < PHASES; phase++) {
+        if (phase == PHASE_CLOSED && !much_is_missing(survey, resident))
             return;
         for (size_t i = 0; i < survey->areas; i++)
-            if (survey->area[i].kind != GS_AREA_UNCOUNTED && turn_of(&survey->area[i]) == (enum turn)turn)
+            if (survey->area[i].kind != GS_AREA_UNCOUNTED &&
+                phase_of(&survey->area[i]) == (enum read_phase)phase)
                 count_area(survey, &survey->area[i]);
     }
 }
@@ -315,7 +321,7 @@ struct gs_resident gs_account_resident_read(const char *status)
     return resident;
 }
 
-/* The share of the doubtful pages that are not there: as many as were found beyond what the kernel counts. */
+/* The share of the doubtful pages that are not resident: the pages found beyond the kernel's count. */
 static double doubtful_share(const struct gs_survey *survey, const struct gs_resident *resident)
 {
     uint64_t anonymous = 0, doubtful = 0, counted = resident->anonymous / GS_PAGE;
@@ -332,12 +338,12 @@ static double doubtful_share(const struct gs_survey *survey, const struct gs_res
 void gs_account_survey_sum(struct gs_survey *survey, uint64_t live, const struct gs_resident *resident,
                            uint64_t part[GS_PARTS])
 {
-    double none = doubtful_share(survey, resident);
+    double absent = doubtful_share(survey, resident);
     for (int i = 0; i < GS_PARTS; i++)
-        part[i] = (survey->pages[i] - (uint64_t)((double)survey->doubtful[i] * none)) * GS_PAGE;
+        part[i] = (survey->pages[i] - (uint64_t)((double)survey->doubtful[i] * absent)) * GS_PAGE;
     for (size_t i = 0; i < survey->claims[GS_CLAIM_MAPPED].count; i++) {
         struct gs_claim *claim = &survey->claims[GS_CLAIM_MAPPED].claim[i];
-        claim->pages -= (uint64_t)((double)claim->doubtful * none);
+        claim->pages -= (uint64_t)((double)claim->doubtful * absent);
     }
     part[GS_HEAP_LIVE] = live < part[GS_HEAP_KEPT] ? live : part[GS_HEAP_KEPT];
     part[GS_HEAP_KEPT] -= part[GS_HEAP_LIVE];
