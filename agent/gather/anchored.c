@@ -1,8 +1,8 @@
-/* anchored.c - the heap out of the memory of a process that is no more, by way of its anchor.
+/* anchored.c - reads the heap of a dead process from its memory, found by its anchor.
  *
- *   anchor ──▶ stacks: entries, frames, counters      } checked: version, sizes, numbers; memory that is not in the
- *          ├─▶ labels: texts and sets                 } core ends the reading of that stack, and is said
- *          └─▶ baselines: counters as of then         }
+ *   anchor ──▶ stacks: entries, frames, counters      } checked: version, sizes, numbers; a stack whose memory is
+ *          ├─▶ labels: texts and sets                 } not in the core file is left out
+ *          └─▶ baselines: counters of an earlier time }
  *
  * Who: the command. Bounds: GS_STACKS_MAX stacks of GS_DEPTH_MAX frames. */
 #include "base/memory.h"
@@ -18,29 +18,30 @@ struct anchor_reading {
     struct gs_anchor_labels labels;
     struct gs_stack_entry *entry;
     uint32_t count;
-    struct gs_baseline base; // its counts are ours; NULL: there is none
+    struct gs_baseline base; // we free its counts; NULL: no baseline
     struct gs_anchored *out;
-    size_t kept_capacity;
+    size_t block_capacity;
 };
 
-static bool read_at(const struct anchor_reading *r, const void *at, uint64_t offset, void *out, size_t length)
+static bool read_at(const struct anchor_reading *reading, const void *at, uint64_t offset, void *out,
+                    size_t length)
 {
-    return r->memory->read(r->memory, (uint64_t)(uintptr_t)at + offset, out, length);
+    return reading->memory->read(reading->memory, (uint64_t)(uintptr_t)at + offset, out, length);
 }
 
-/* SIZE zeroed bytes that live as long as what is read; NULL: no memory. */
-static void *keep(struct anchor_reading *r, size_t size)
+/* SIZE zeroed bytes, freed by gs_gather_anchored_free; NULL: no memory. */
+static void *new_block(struct anchor_reading *reading, size_t size)
 {
-    struct gs_anchored *out = r->out;
-    if (gs_grow(&out->kept, &r->kept_capacity, out->kept_count + 1, sizeof *out->kept))
+    struct gs_anchored *out = reading->out;
+    if (gs_grow(&out->block, &reading->block_capacity, out->block_count + 1, sizeof *out->block))
         return NULL;
-    void *block = gs_alloc(size);
-    if (block)
-        out->kept[out->kept_count++] = block;
-    return block;
+    void *fresh = gs_alloc(size);
+    if (fresh)
+        out->block[out->block_count++] = fresh;
+    return fresh;
 }
 
-/* ---- finding it -------------------------------------------------------------------------------------------------------- */
+/* ---- find the anchor ----------------------------------------------------------------------------------------------------- */
 
 uint64_t gs_gather_anchor_find(const struct gs_memory *memory, uint64_t at, uint64_t length)
 {
@@ -56,96 +57,99 @@ uint64_t gs_gather_anchor_find(const struct gs_memory *memory, uint64_t at, uint
     return 0;
 }
 
-/* ---- one after the other ------------------------------------------------------------------------------------------------ */
+/* ---- read anchor, labels, stacks --------------------------------------------------------------------------------------------- */
 
-static const char *read_anchor(struct anchor_reading *r, uint64_t at)
+static const char *read_anchor(struct anchor_reading *reading, uint64_t at)
 {
-    if (!r->memory->read(r->memory, at, &r->anchor, sizeof r->anchor) ||
-        memcmp(r->anchor.magic, GS_ANCHOR_MAGIC, sizeof GS_ANCHOR_MAGIC) != 0)
-        return "there is no anchor";
-    if (r->anchor.version != GS_ANCHOR_VERSION || r->anchor.size != sizeof r->anchor)
-        return "the agent in it is of another version: use the command of its version";
-    if (!read_at(r, r->anchor.stacks, 0, &r->stacks, sizeof r->stacks) ||
-        !read_at(r, r->anchor.labels, 0, &r->labels, sizeof r->labels) ||
-        !read_at(r, r->stacks.count, 0, &r->count, sizeof r->count) || r->count > GS_STACKS_MAX)
+    if (!reading->memory->read(reading->memory, at, &reading->anchor, sizeof reading->anchor) ||
+        memcmp(reading->anchor.magic, GS_ANCHOR_MAGIC, sizeof GS_ANCHOR_MAGIC) != 0)
+        return "no anchor found";
+    if (reading->anchor.version != GS_ANCHOR_VERSION || reading->anchor.size != sizeof reading->anchor)
+        return "the process ran another version of the agent: use the command of that version";
+    if (!read_at(reading, reading->anchor.stacks, 0, &reading->stacks, sizeof reading->stacks) ||
+        !read_at(reading, reading->anchor.labels, 0, &reading->labels, sizeof reading->labels) ||
+        !read_at(reading, reading->stacks.count, 0, &reading->count, sizeof reading->count) ||
+        reading->count > GS_STACKS_MAX)
         return "the agent's tables are damaged, or were not dumped";
-    r->entry = gs_alloc((r->count + 1) * sizeof *r->entry);
-    if (!r->entry || !read_at(r, r->stacks.entry, 0, r->entry, r->count * sizeof *r->entry))
+    reading->entry = gs_alloc((reading->count + 1) * sizeof *reading->entry);
+    if (!reading->entry ||
+        !read_at(reading, reading->stacks.entry, 0, reading->entry, reading->count * sizeof *reading->entry))
         return "the agent's tables are damaged, or were not dumped";
     return NULL;
 }
 
-/* Bytes number NUMBER of the pool that begins at ROOM, with a 0 behind; their length, or 0. */
-static size_t read_kept(const struct anchor_reading *r, const char *room, uint32_t number, void *out,
-                        size_t most)
+/* Read item NUMBER of the pool at POOL (a length, then the bytes) into OUT, at max MAX bytes; returns the length, 0: none. */
+static size_t read_pool_item(const struct anchor_reading *reading, const char *pool, uint32_t number,
+                             void *out, size_t max)
 {
     uint32_t length;
-    if (!read_at(r, room, 4 * (uint64_t)number, &length, sizeof length) || length > most ||
-        !read_at(r, room, 4 * (uint64_t)number + sizeof length, out, length))
+    if (!read_at(reading, pool, 4 * (uint64_t)number, &length, sizeof length) || length > max ||
+        !read_at(reading, pool, 4 * (uint64_t)number + sizeof length, out, length))
         return 0;
     return length;
 }
 
-static const char *read_text(struct anchor_reading *r, uint32_t number)
+static const char *read_text(struct anchor_reading *reading, uint32_t number)
 {
     char text[GS_LABEL_TEXT + 1] = {0};
-    size_t length = read_kept(r, r->labels.text, number, text, GS_LABEL_TEXT);
-    char *kept = length ? keep(r, length + 1) : NULL;
-    return kept ? memcpy(kept, text, length) : NULL;
+    size_t length = read_pool_item(reading, reading->labels.text, number, text, GS_LABEL_TEXT);
+    char *copy = length ? new_block(reading, length + 1) : NULL;
+    return copy ? memcpy(copy, text, length) : NULL;
 }
 
-static void read_labels(struct anchor_reading *r, uint32_t set, struct gs_given_stack *stack)
+static void read_labels(struct anchor_reading *reading, uint32_t set, struct gs_given_stack *stack)
 {
     uint32_t pair[GS_LABELS_MAX][2];
-    size_t count = set ? read_kept(r, r->labels.set, set, pair, sizeof pair) / sizeof pair[0] : 0;
-    struct gs_label_value *label = count ? keep(r, count * sizeof *label) : NULL;
+    size_t count =
+        set ? read_pool_item(reading, reading->labels.set, set, pair, sizeof pair) / sizeof pair[0] : 0;
+    struct gs_label_value *label = count ? new_block(reading, count * sizeof *label) : NULL;
     for (size_t i = 0; label && i < count; i++) {
         struct gs_label_value *one = &label[stack->label_count];
-        one->key = read_text(r, pair[i][0]);
-        one->text = read_text(r, pair[i][1]);
+        one->key = read_text(reading, pair[i][0]);
+        one->text = read_text(reading, pair[i][1]);
         stack->label_count += one->key && one->text;
     }
     stack->label = label;
 }
 
-/* Stack NUMBER; false when it holds nothing, or is not whole. */
-static bool read_stack(struct anchor_reading *r, uint32_t number, struct gs_given_stack *out)
+/* Read stack NUMBER; false: it holds nothing, or part of it cannot be read. */
+static bool read_stack(struct anchor_reading *reading, uint32_t number, struct gs_given_stack *out)
 {
-    const struct gs_stack_entry *e = &r->entry[number];
+    const struct gs_stack_entry *e = &reading->entry[number];
     const struct gs_heap_counts now = {e->alloc_objects, e->alloc_space, e->inuse_objects, e->inuse_space};
     uint32_t depth = e->depth_live >> 2;
     *out = (struct gs_given_stack){.depth = depth};
     gs_gather_heap_values(now, out->now);
-    if (r->base.counts && number < r->base.count)
-        gs_gather_heap_values(r->base.counts[number], out->then);
+    if (reading->base.counts && number < reading->base.count)
+        gs_gather_heap_values(reading->base.counts[number], out->then);
     if (now.alloc_objects == 0 || depth > GS_DEPTH_MAX || (depth && !(e->depth_live & 1)))
         return false;
-    uint64_t *frame = keep(r, (depth + 1) * sizeof *frame);
-    if (!frame || !read_at(r, r->stacks.frame, (uint64_t)e->first_frame * sizeof(uintptr_t), frame,
-                           depth * sizeof *frame))
+    uint64_t *frame = new_block(reading, (depth + 1) * sizeof *frame);
+    if (!frame || !read_at(reading, reading->stacks.frame, (uint64_t)e->first_frame * sizeof(uintptr_t),
+                           frame, depth * sizeof *frame))
         return false;
     out->frame = frame;
-    read_labels(r, e->labels, out);
+    read_labels(reading, e->labels, out);
     return true;
 }
 
-static bool read_stacks(struct anchor_reading *r)
+static bool read_stacks(struct anchor_reading *reading)
 {
-    struct gs_given_stack *stack = keep(r, (r->count + 1) * sizeof *stack);
-    for (uint32_t i = 0; stack && i < r->count; i++)
-        r->out->heap.count += read_stack(r, i, &stack[r->out->heap.count]);
-    r->out->heap.stack = stack;
+    struct gs_given_stack *stack = new_block(reading, (reading->count + 1) * sizeof *stack);
+    for (uint32_t i = 0; stack && i < reading->count; i++)
+        reading->out->heap.count += read_stack(reading, i, &stack[reading->out->heap.count]);
+    reading->out->heap.stack = stack;
     return stack != NULL;
 }
 
-static void describe(struct anchor_reading *r)
+static void describe(struct anchor_reading *reading)
 {
-    const struct gs_anchor *anchor = &r->anchor;
-    struct gs_given_heap *heap = &r->out->heap;
-    r->out->last_tick_ns = anchor->tick_realtime_ns;
+    const struct gs_anchor *anchor = &reading->anchor;
+    struct gs_given_heap *heap = &reading->out->heap;
+    reading->out->last_tick_ns = anchor->tick_realtime_ns;
     heap->time_ns = anchor->tick_realtime_ns;
     heap->duration_ns = anchor->tick_ns - anchor->start_ns;
-    heap->base_age_ns = r->base.counts ? anchor->tick_ns - r->base.time_ns : 0;
+    heap->base_age_ns = reading->base.counts ? anchor->tick_ns - reading->base.time_ns : 0;
     heap->sampling = (struct gs_heap_sampling){
         .asked_bytes = anchor->sampling.asked_bytes,
         .bytes = anchor->sampling.bytes,
@@ -162,22 +166,22 @@ static void describe(struct anchor_reading *r)
 struct gs_anchored *gs_gather_anchored_read(const struct gs_memory *memory, uint64_t anchor, char *why,
                                             size_t why_size)
 {
-    struct anchor_reading r = {.memory = memory, .out = gs_alloc(sizeof *r.out)};
-    const char *wrong = r.out ? read_anchor(&r, anchor) : "no memory";
-    if (!wrong) {
-        if (r.anchor.baselines)
-            (void)gs_gather_baselines_read(memory, (uint64_t)(uintptr_t)r.anchor.baselines, r.anchor.tick_ns,
-                                           &r.base);
-        if (!read_stacks(&r))
-            wrong = "no memory";
-        describe(&r);
+    struct anchor_reading reading = {.memory = memory, .out = gs_alloc(sizeof *reading.out)};
+    const char *error = reading.out ? read_anchor(&reading, anchor) : "no memory";
+    if (!error) {
+        if (reading.anchor.baselines)
+            (void)gs_gather_baselines_read(memory, (uint64_t)(uintptr_t)reading.anchor.baselines,
+                                           reading.anchor.tick_ns, &reading.base);
+        if (!read_stacks(&reading))
+            error = "no memory";
+        describe(&reading);
     }
-    gs_free(r.entry);
-    gs_free(r.base.counts);
-    if (!wrong)
-        return r.out;
-    snprintf(why, why_size, "%s", wrong);
-    gs_gather_anchored_free(r.out);
+    gs_free(reading.entry);
+    gs_free(reading.base.counts);
+    if (!error)
+        return reading.out;
+    snprintf(why, why_size, "%s", error);
+    gs_gather_anchored_free(reading.out);
     return NULL;
 }
 
@@ -185,8 +189,8 @@ void gs_gather_anchored_free(struct gs_anchored *anchored)
 {
     if (!anchored)
         return;
-    for (size_t i = 0; i < anchored->kept_count; i++)
-        gs_free(anchored->kept[i]);
-    gs_free(anchored->kept);
+    for (size_t i = 0; i < anchored->block_count; i++)
+        gs_free(anchored->block[i]);
+    gs_free(anchored->block);
     gs_free(anchored);
 }

@@ -1,12 +1,11 @@
-/* baseline.c - what every stack held at some moments past, so that an incident can say what grew.
+/* baseline.c - what every stack held at several past moments, so that an incident can say what grew.
  *
- *   taken every FIRST_AGE; kept so that ages double:   now │ 10m │ 20m │ 40m │ 80m … oldest
+ *   one taken every FIRST_AGE; kept at doubling ages:   now │ 10m │ 20m │ 40m │ 80m … oldest
  *
- * Between any two kept neighbours a third is dropped once the older is at most twice as old as the younger: so for
- * every age there is a baseline at least that old and not much more than twice as old.
+ * A baseline is dropped when its older neighbour is at most twice as old as its younger neighbour. So for every age there
+ * is a baseline that is at least that old and not much more than twice as old.
  * Who:    the watcher, once a tick; the heap's gatherer reads.
- *         What somebody else attaches to each (the memory account) is taken along.
- * Bounds: BASELINES of them, each 32 bytes for each stack known then. */
+ * Bounds: BASELINES of them, each 32 bytes for each stack known then, plus its attachment (the memory account). */
 #include "base/memory.h"
 #include "gather/inside.h"
 #include <string.h>
@@ -14,7 +13,7 @@
 enum { BASELINES = 16 };
 
 struct gs_baselines {
-    struct gs_baseline kept[BASELINES]; // youngest first
+    struct gs_baseline list[BASELINES]; // youngest first
     unsigned count;
     int64_t first_age_ns;
     const struct gs_attachment *attachment; // NULL: nothing is attached
@@ -40,7 +39,7 @@ void gs_gather_baselines_free(struct gs_baselines *baselines)
     if (!baselines)
         return;
     for (unsigned i = 0; i < baselines->count; i++)
-        baseline_fini(baselines, &baselines->kept[i]);
+        baseline_fini(baselines, &baselines->list[i]);
     gs_free(baselines);
 }
 
@@ -54,37 +53,37 @@ static bool take(const struct gs_baselines *baselines, struct gs_baseline *out, 
         counts[stack] = gs_probe_stack_counts(stack);
     *out = (struct gs_baseline){.time_ns = now_ns, .count = count, .counts = counts};
     if (baselines->attachment)
-        out->attached = baselines->attachment->take(baselines->count ? baselines->kept[0].attached : NULL);
+        out->attached = baselines->attachment->take(baselines->count ? baselines->list[0].attached : NULL);
     return true;
 }
 
 static void drop(struct gs_baselines *baselines, unsigned at)
 {
-    baseline_fini(baselines, &baselines->kept[at]);
+    baseline_fini(baselines, &baselines->list[at]);
     baselines->count--;
-    memmove(&baselines->kept[at], &baselines->kept[at + 1],
-            (baselines->count - at) * sizeof baselines->kept[0]);
+    memmove(&baselines->list[at], &baselines->list[at + 1],
+            (baselines->count - at) * sizeof baselines->list[0]);
 }
 
-/* Drop those that stand between two neighbours of less than double age; the youngest and the oldest stay. */
-static void thin(struct gs_baselines *baselines, int64_t now_ns)
+/* Drop baselines whose two neighbours' ages differ by at most a factor of 2; the youngest and the oldest stay. */
+static void drop_surplus(struct gs_baselines *baselines, int64_t now_ns)
 {
     for (unsigned at = 1; at + 1 < baselines->count;) {
-        int64_t younger = now_ns - baselines->kept[at - 1].time_ns,
-                older = now_ns - baselines->kept[at + 1].time_ns;
+        int64_t younger = now_ns - baselines->list[at - 1].time_ns,
+                older = now_ns - baselines->list[at + 1].time_ns;
         if (at > 1 && older <= 2 * younger)
             drop(baselines, at);
         else
             at++;
     }
-    if (baselines->count == BASELINES) // 2^13 times the first age: the second oldest makes room
+    if (baselines->count == BASELINES) // after 2^13 times the first age: drop the second oldest
         drop(baselines, BASELINES - 2);
 }
 
 bool gs_gather_baselines_due(const struct gs_baselines *baselines, int64_t start_ns, int64_t first_age_ns,
                              int64_t now_ns)
 {
-    int64_t last_ns = baselines->count ? baselines->kept[0].time_ns : start_ns;
+    int64_t last_ns = baselines->count ? baselines->list[0].time_ns : start_ns;
     return first_age_ns > 0 && now_ns - last_ns >= first_age_ns;
 }
 
@@ -94,12 +93,12 @@ void gs_gather_baselines_tick(struct gs_baselines *baselines, int64_t start_ns, 
     baselines->first_age_ns = first_age_ns;
     if (!gs_gather_baselines_due(baselines, start_ns, first_age_ns, now_ns))
         return;
-    thin(baselines, now_ns);
+    drop_surplus(baselines, now_ns);
     struct gs_baseline fresh;
     if (!take(baselines, &fresh, now_ns))
         return;
-    memmove(&baselines->kept[1], &baselines->kept[0], baselines->count * sizeof baselines->kept[0]);
-    baselines->kept[0] = fresh;
+    memmove(&baselines->list[1], &baselines->list[0], baselines->count * sizeof baselines->list[0]);
+    baselines->list[0] = fresh;
     baselines->count++;
 }
 
@@ -110,9 +109,9 @@ const struct gs_baseline *gs_gather_baselines_find(const struct gs_baselines *ba
         return NULL;
     int64_t age_ns = window_ns > baselines->first_age_ns ? window_ns : baselines->first_age_ns;
     for (unsigned i = 0; i < baselines->count; i++)
-        if (now_ns - baselines->kept[i].time_ns >= age_ns)
-            return &baselines->kept[i];
-    return &baselines->kept[baselines->count - 1];
+        if (now_ns - baselines->list[i].time_ns >= age_ns)
+            return &baselines->list[i];
+    return &baselines->list[baselines->count - 1];
 }
 
 const void *gs_gather_baselines_attached(const struct gs_baselines *baselines, int64_t now_ns,
@@ -147,5 +146,5 @@ bool gs_gather_baselines_read(const struct gs_memory *memory, uint64_t at, int64
 
 const struct gs_baseline *gs_gather_baselines_at(const struct gs_baselines *baselines, unsigned at)
 {
-    return baselines && at < baselines->count ? &baselines->kept[at] : NULL;
+    return baselines && at < baselines->count ? &baselines->list[at] : NULL;
 }

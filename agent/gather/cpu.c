@@ -1,12 +1,12 @@
-/* cpu.c - the CPU profile: the probe's samples between two moments, added up by stack.
+/* cpu.c - the CPU profile: the probe's samples between two moments, summed by stack.
  *
  *   probe's ring ──gs_gather_cpu_poll──▶ every open session: stack ──▶ count, CPU time ──gs_gather_cpu──▶ cpu.pb.gz
- *        └ with "before" it is filled all the time, at a lower rate, and a session begins with what is in it
+ *        └ with "before" the ring is filled all the time, at a lower rate, and a session starts with its content
  *
- * What is not seen is said: threads that block the signal stand in the profile by name, with their CPU time; samples that
- * were lost, and how much of the process's CPU time the samples account for, in its comments.
- * Who:    the watcher, and the threads of gumshoe_write_profile; `lock` is theirs alone.
- * Bounds: STACKS_MAX stacks a session; the rest is charged to "(table full)". */
+ * What is missing is reported: threads that block the signal appear in the profile by name, with their CPU time; the notes and
+ * comments give the number of lost samples and the part of the process's CPU time that the samples cover.
+ * Who:    the watcher, and the threads of gumshoe_write_profile; only they take `lock`.
+ * Bounds: STACKS_MAX stacks a session; samples of further stacks are charged to "(table full)". */
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/index.h"
@@ -24,18 +24,18 @@
 #include <unistd.h>
 
 enum { STACKS_MAX = 1 << 14, BLOCKERS = 64, THREAD_NAME = 20 };
-#define LOOK_NS GS_NS_PER_S /* how often threads are looked through for new and ended ones */
+#define LOOK_NS GS_NS_PER_S /* how often we look for new and ended threads */
 
 struct stack {
     int64_t cpu_ns, count;
     uint32_t labels, depth;
-    size_t first; // of its frames
+    size_t first; // index of its first frame in the session's `frame`
 };
 
-struct blocker { // a thread that no signal reaches, or is to reach
+struct blocker { // a thread that blocks the signal, or has a small stack: it is not sampled
     pid_t tid;
-    bool blocks;      // still, as of the last look
-    int64_t began_ns; // its CPU time when that was seen first
+    bool blocks;      // it still blocked the signal at the last look
+    int64_t began_ns; // its CPU time when this stretch of blocking was first seen
     int64_t spent_ns; // its CPU time in earlier stretches of blocking
     char name[THREAD_NAME];
 };
@@ -43,17 +43,17 @@ struct blocker { // a thread that no signal reaches, or is to reach
 struct gs_cpu_session {
     struct gs_cpu_session *next;
     int64_t opened_ns, from_ns, until_ns, began_realtime_ns;
-    int64_t process_ns; // the process's CPU time when it was opened
-    uint64_t lost;      // the probe's count then
+    int64_t process_ns; // the process's CPU time when the session was opened
+    uint64_t lost;      // gs_probe_cpu_lost when the session was opened
     struct stack *stack;
-    uint64_t *frame; // of all stacks
+    uint64_t *frame; // frames of all stacks
     size_t stack_count, stack_capacity, frame_count, frame_capacity;
     struct gs_index index;
-    int64_t full_ns, full_count; // what found no room
-    int64_t since_ns;            // CPU time that was sampled since it was opened
+    int64_t full_ns, full_count; // samples of stacks beyond STACKS_MAX
+    int64_t sampled_ns;          // CPU time of the samples taken since the session was opened
     size_t cut, no_timer;
     struct blocker blocker[BLOCKERS];
-    size_t blocker_count, blockers_more;
+    size_t blocker_count, more_blockers;
     bool disturbed, failed;
 };
 
@@ -61,8 +61,8 @@ static struct {
     struct gs_lock lock;
     struct gs_cpu_settings settings;
     struct gs_cpu_session *open;
-    int64_t period_ns; // in force; 0: off
-    int64_t looked_ns; // when the threads were looked through
+    int64_t period_ns;    // in force; 0: off
+    int64_t last_look_ns; // when look_at_all_threads last ran
 } cpu = {.lock.rank = GS_RANK_CPU, .settings = {.hertz = 99}};
 
 /* ---- clocks ---------------------------------------------------------------------------------------------------------- */
@@ -137,20 +137,20 @@ static void add_sample(struct gs_cpu_session *session, const struct gs_cpu_sampl
     *(stack ? &stack->count : &session->full_count) += sample->count;
     session->cut += sample->cut;
     if (sample->time_ns >= session->opened_ns)
-        session->since_ns += sample->cpu_ns;
+        session->sampled_ns += sample->cpu_ns;
 }
 
 static void drain(bool last)
 {
-    static struct gs_cpu_sample sample; // under the mutex
+    static struct gs_cpu_sample sample; // protected by cpu.lock
     while (gs_probe_cpu_next(&sample, last))
         for (struct gs_cpu_session *session = cpu.open; session; session = session->next)
             add_sample(session, &sample);
 }
 
-/* ---- the threads that there are -------------------------------------------------------------------------------------- */
+/* ---- living threads ---------------------------------------------------------------------------------------------------- */
 
-static void note_blocker(struct gs_cpu_session *session, int task, pid_t tid)
+static void record_blocker(struct gs_cpu_session *session, int task, pid_t tid)
 {
     for (size_t i = 0; i < session->blocker_count; i++)
         if (session->blocker[i].tid == tid) {
@@ -160,7 +160,7 @@ static void note_blocker(struct gs_cpu_session *session, int task, pid_t tid)
             return;
         }
     if (session->blocker_count == BLOCKERS) {
-        session->blockers_more++;
+        session->more_blockers++;
         return;
     }
     struct blocker *blocker = &session->blocker[session->blocker_count++];
@@ -168,19 +168,20 @@ static void note_blocker(struct gs_cpu_session *session, int task, pid_t tid)
     gs_gather_task_line(task, tid, "comm", blocker->name, sizeof blocker->name);
 }
 
-/* The CPU time of a thread that blocks the signal, for as long as it did. */
+/* The CPU time that BLOCKER's thread used while it blocked the signal. */
 static int64_t blocked_ns(const struct blocker *blocker)
 {
     return blocker->spent_ns + (blocker->blocks ? thread_ns(blocker->tid) - blocker->began_ns : 0);
 }
 
-/* Thread TID is sampled from now on: it may have blocked the signal for a moment, as one does that starts another. */
-static void note_unblocked(struct gs_cpu_session *session, pid_t tid)
+/* Thread TID is sampled from now on: it had blocked the signal only for a moment, as a thread does while it creates another. */
+static void record_unblocked(struct gs_cpu_session *session, pid_t tid)
 {
-    for (struct blocker *b = session->blocker; b < session->blocker + session->blocker_count; b++)
-        if (b->tid == tid && b->blocks) {
-            b->spent_ns = blocked_ns(b);
-            b->blocks = false;
+    for (struct blocker *blocker = session->blocker; blocker < session->blocker + session->blocker_count;
+         blocker++)
+        if (blocker->tid == tid && blocker->blocks) {
+            blocker->spent_ns = blocked_ns(blocker);
+            blocker->blocks = false;
         }
 }
 
@@ -191,20 +192,20 @@ static void look_at(int task, pid_t tid)
     bool watched = !blocks && gs_probe_cpu_watch(tid);
     for (struct gs_cpu_session *session = cpu.open; session; session = session->next) {
         if (blocks) {
-            note_blocker(session, task, tid);
+            record_blocker(session, task, tid);
             continue;
         }
-        note_unblocked(session, tid);
+        record_unblocked(session, tid);
         if (!watched && thread_ns(tid))
             session->no_timer++;
     }
 }
 
-/* Watch every thread but our own; those that begin later see to it themselves, but for what the C library starts. */
-static void look_through_threads(int64_t now_ns)
+/* Watch every thread except the agent's. Later threads arm their own timer, except those that the C library starts. */
+static void look_at_all_threads(int64_t now_ns)
 {
     int task = gs_file_openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY, 0);
-    cpu.looked_ns = now_ns;
+    cpu.last_look_ns = now_ns;
     if (task < 0)
         return;
     struct gs_dir dir;
@@ -218,15 +219,16 @@ static void look_through_threads(int64_t now_ns)
     gs_probe_cpu_sweep();
 }
 
-/* ---- on, off, faster, slower -------------------------------------------------------------------------------------------- */
+/* ---- sampling on and off, period -------------------------------------------------------------------------------------------- */
 
 static int64_t full_period_ns(void)
 {
     return (int64_t)((double)GS_NS_PER_S / cpu.settings.hertz);
 }
 
-/* While nobody reads: a fifth of the rate, and no more than the ring keeps of "before" with all CPUs busy. */
-static int64_t waiting_period_ns(void)
+/* The period while no session is open: 5 times the full period, or longer if the ring would not hold `before_ns` of samples with
+ * all CPUs busy. */
+static int64_t before_period_ns(void)
 {
     cpu_set_t set;
     int cpus = sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
@@ -234,10 +236,10 @@ static int64_t waiting_period_ns(void)
     return slow > keeps ? slow : keeps;
 }
 
-/* Sample as often as it is wanted now. */
-static bool set_pace(int64_t now_ns)
+/* Set the sampling period that is needed now. False: the host uses every signal that we could. */
+static bool update_period(int64_t now_ns)
 {
-    int64_t period_ns = cpu.open ? full_period_ns() : cpu.settings.before_ns ? waiting_period_ns() : 0;
+    int64_t period_ns = cpu.open ? full_period_ns() : cpu.settings.before_ns ? before_period_ns() : 0;
     if (period_ns == cpu.period_ns)
         return true;
     gs_probe_cpu_stop();
@@ -247,7 +249,7 @@ static bool set_pace(int64_t now_ns)
     if (!gs_probe_cpu_start(period_ns))
         return false;
     cpu.period_ns = period_ns;
-    look_through_threads(now_ns);
+    look_at_all_threads(now_ns);
     return true;
 }
 
@@ -255,12 +257,12 @@ void gs_gather_cpu_configure(const struct gs_cpu_settings *settings)
 {
     gs_lock_take(&cpu.lock);
     cpu.settings = *settings;
-    (void)set_pace(gs_clock_monotonic_ns()); // if it fails, so does opening a session, which says so
+    (void)update_period(gs_clock_monotonic_ns()); // on failure gs_gather_cpu_open fails too, and reports it
     gs_lock_give(&cpu.lock);
 }
 
-/* The host has taken the signal: its handler is not to get ours. */
-static void step_aside(void)
+/* The host has set its own handler for the signal: stop, so that its handler gets none of ours. */
+static void stop_for_host(void)
 {
     for (struct gs_cpu_session *session = cpu.open; session; session = session->next)
         session->disturbed = true;
@@ -274,9 +276,9 @@ void gs_gather_cpu_poll(int64_t now_ns)
     if (cpu.open)
         drain(false);
     if (cpu.period_ns && !gs_probe_cpu_undisturbed())
-        step_aside();
-    if (cpu.period_ns && now_ns - cpu.looked_ns >= LOOK_NS)
-        look_through_threads(now_ns);
+        stop_for_host();
+    if (cpu.period_ns && now_ns - cpu.last_look_ns >= LOOK_NS)
+        look_at_all_threads(now_ns);
     gs_lock_give(&cpu.lock);
 }
 
@@ -303,10 +305,10 @@ static bool open_session(struct gs_cpu_session *session, int64_t duration_ns)
     session->next = cpu.open;
     cpu.open = session;
     if (first)
-        drain(true); // what is left from before
-    if (set_pace(now_ns)) {
+        drain(true); // samples from before the session
+    if (update_period(now_ns)) {
         if (!first)
-            look_through_threads(now_ns);
+            look_at_all_threads(now_ns);
         return true;
     }
     cpu.open = session->next;
@@ -346,7 +348,7 @@ static void close_session(struct gs_cpu_session *session)
             *at = session->next;
             break;
         }
-    (void)set_pace(now_ns);
+    (void)update_period(now_ns);
 }
 
 static void free_session(struct gs_cpu_session *session)
@@ -367,8 +369,7 @@ void gs_gather_cpu_abandon(struct gs_cpu_session *session)
     free_session(session);
 }
 
-/* ---- the profile
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- the profile ---------------------------------------------------------------------------------------------------------- */
 
 static void add_stacks(struct gs_profile *profile, struct gs_cpu_session *session)
 {
@@ -377,7 +378,7 @@ static void add_stacks(struct gs_profile *profile, struct gs_cpu_session *sessio
         const int64_t values[] = {stack->count, stack->cpu_ns};
         uint64_t *frame = session->frame + stack->first;
         for (uint32_t i = 0; i < stack->depth; i++)
-            frame[i]--; // an address inside the call
+            frame[i]--; // from a return address to an address inside the call
         gs_profile_add_sample(profile, frame, stack->depth, values, label,
                               gs_gather_label_values(stack->labels, label));
     }
@@ -386,59 +387,62 @@ static void add_stacks(struct gs_profile *profile, struct gs_cpu_session *sessio
                                     (const int64_t[]){session->full_count, session->full_ns}, NULL, 0);
 }
 
-/* Threads that block the signal, and worked. Returns their CPU time. */
+/* Add the threads that block the signal and used CPU time. Returns that CPU time. */
 static int64_t add_blockers(struct gs_profile *profile, const struct gs_cpu_session *session,
                             struct gs_text *notes)
 {
     int64_t sum_ns = 0;
-    size_t worked = 0;
-    for (const struct blocker *b = session->blocker; b < session->blocker + session->blocker_count; b++) {
+    size_t unseen = 0;
+    for (const struct blocker *blocker = session->blocker;
+         blocker < session->blocker + session->blocker_count; blocker++) {
         char name[64];
-        int64_t spent_ns = blocked_ns(b);
+        int64_t spent_ns = blocked_ns(blocker);
         if (spent_ns <= 0 ||
-            (!b->blocks && spent_ns < profile->period)) // for a moment, while it started a thread
+            (!blocker->blocks &&
+             spent_ns <
+                 profile->period)) // it blocked the signal for a moment only, while it created a thread
             continue;
         const int64_t values[] = {(spent_ns + profile->period / 2) / profile->period, spent_ns};
-        snprintf(name, sizeof name, "(thread %s takes no signals)", b->name);
+        snprintf(name, sizeof name, "(thread %s takes no signals)", blocker->name);
         gs_profile_add_named_sample(profile, name, values, NULL, 0);
         sum_ns += spent_ns;
-        worked++;
+        unseen++;
     }
-    if (worked)
-        gs_text_add(notes,
-                    "CPU: %zu threads block the signal that samples them, or have small stacks: not seen but "
-                    "by name\n",
-                    worked);
+    if (unseen)
+        gs_text_add(notes, "CPU: %zu %s: listed by name only\n", unseen,
+                    unseen == 1 ? "thread blocks the sampling signal, or has a small stack"
+                                : "threads block the sampling signal, or have small stacks");
     return sum_ns;
 }
 
-static void say_what_is_missing(struct gs_profile *profile, const struct gs_cpu_session *session,
-                                int64_t blocked_ns, struct gs_text *notes)
+static void report_missing(struct gs_profile *profile, const struct gs_cpu_session *session,
+                           int64_t blocked_ns, struct gs_text *notes)
 {
     uint64_t lost = gs_probe_cpu_lost() - session->lost;
     double process = (double)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - session->process_ns) / 1e9;
     gs_profile_add_comment(profile,
                            "samples account for %.2f s of the %.2f s of CPU time that the process took",
-                           (double)(session->since_ns + blocked_ns) / 1e9, process);
+                           (double)(session->sampled_ns + blocked_ns) / 1e9, process);
     if (lost)
-        gs_text_add(notes, "CPU: %llu samples were lost: more than could be read\n",
-                    (unsigned long long)lost);
+        gs_text_add(notes, "CPU: %llu samples were lost: the ring was full\n", (unsigned long long)lost);
     if (session->cut)
-        gs_text_add(notes, "CPU: %zu samples were cut: no way to unwind further\n", session->cut);
+        gs_text_add(notes, "CPU: %zu samples have a truncated stack: it could not be unwound further\n",
+                    session->cut);
     if (session->full_count)
-        gs_text_add(notes, "CPU: %lld samples had stacks beyond the first %d: \"(table full)\"\n",
+        gs_text_add(notes,
+                    "CPU: %lld samples of stacks beyond the first %d are charged to \"(table full)\"\n",
                     (long long)session->full_count, STACKS_MAX);
     if (session->no_timer)
         gs_text_add(notes, "CPU: %zu threads got no timer from the kernel (RLIMIT_SIGPENDING?)\n",
                     session->no_timer);
-    if (session->blockers_more)
+    if (session->more_blockers)
         gs_text_add(notes, "CPU: more than %d threads take no signal\n", BLOCKERS);
     if (session->disturbed)
         gs_text_add(notes, "CPU: ended early: the program took the signal for itself\n");
 }
 
-/* Each line of TEXT as a comment. */
-static void comment_on(struct gs_profile *profile, const struct gs_text *text)
+/* Add each line of TEXT as a comment. */
+static void add_comments(struct gs_profile *profile, const struct gs_text *text)
 {
     for (const char *at = text->bytes; at && *at;) {
         size_t length = strcspn(at, "\n");
@@ -461,7 +465,7 @@ static void describe(struct gs_profile *profile, const struct gs_cpu_session *se
     if (session->from_ns < session->opened_ns)
         gs_profile_add_comment(
             profile, "the first %.1f s were sampled before the trigger, every %.1f ms of CPU time",
-            (double)(session->opened_ns - session->from_ns) / 1e9, (double)waiting_period_ns() / 1e6);
+            (double)(session->opened_ns - session->from_ns) / 1e9, (double)before_period_ns() / 1e6);
 }
 
 int gs_gather_cpu(const struct gs_gather *how, struct gs_gathered *out)
@@ -477,8 +481,8 @@ int gs_gather_cpu(const struct gs_gather *how, struct gs_gathered *out)
     if (profile) {
         describe(profile, session, how->reason);
         add_stacks(profile, session);
-        say_what_is_missing(profile, session, add_blockers(profile, session, &out->notes), &out->notes);
-        comment_on(profile, &out->notes);
+        report_missing(profile, session, add_blockers(profile, session, &out->notes), &out->notes);
+        add_comments(profile, &out->notes);
         gs_profile_symbolize(profile, how->maps);
         failed = failed || profile->failed;
     }

@@ -1,9 +1,9 @@
-/* heap.c - the heap profile: stacks and what they hold, now and as of a baseline.
+/* heap.c - the heap profile: each stack and what it holds, now and at a baseline.
  *
  *   the probe's stacks, the baselines ──▶ moment now, moment then ──┐
- *   a box's or a core file's          ──▶ moment now, moment then ──┴▶ profiles ▶ what was left out ▶ names
+ *   a box's or a core file's stacks   ──▶ moment now, moment then ──┴▶ profiles ▶ notes of what was dropped ▶ names
  *
- * Numbers are what the samples stand for: alloc_* since the process started, inuse_* what is live. The sum of
+ * Values are estimates from the samples: alloc_* since the process started, inuse_* what is live. The sum of
  * inuse_space is the metric heap_in_use. Who: the watcher, or a host thread in gumshoe_write_profile. */
 #include "base/clock.h"
 #include "base/units.h"
@@ -12,12 +12,12 @@
 #include <errno.h>
 #include <inttypes.h>
 
-/* Frames that pprof is to drop: the allocation functions themselves. */
+/* Frames that pprof drops: the allocation functions. */
 static const char drop_frames[] =
     "malloc|calloc|realloc|reallocarray|posix_memalign|aligned_alloc|memalign|valloc|"
     "pvalloc|gumshoe_note_alloc|operator new.*";
 
-/* What the stacks held at one moment. */
+/* When the values of a profile were taken. */
 struct moment {
     int64_t time_ns, duration_ns; // CLOCK_REALTIME; since the watch's start
 };
@@ -51,35 +51,34 @@ static struct gs_profile *new_profile(const char *reason, const struct gs_heap_s
     return profile;
 }
 
-/* ---- what was left out ------------------------------------------------------------------------------------------------ */
+/* ---- what was dropped -------------------------------------------------------------------------------------------------- */
 
-/* As lines of NOTES and as comments of PROFILE. */
-static void tell_drops(struct gs_profile *profile, const struct gs_heap_sampling *sampling,
-                       struct gs_text *notes)
+/* Report drops as lines of NOTES and as comments of PROFILE. */
+static void report_drops(struct gs_profile *profile, const struct gs_heap_sampling *sampling,
+                         struct gs_text *notes)
 {
     const struct {
         uint64_t count;
         const char *what;
-    } told[] = {
+    } drops[] = {
         {sampling->samples_dropped,
-         "heap samples were dropped: the table of live samples was full in their neighbourhood"},
-        {sampling->stacks_full,
-         "heap samples are charged to \"(table full)\": there were too many distinct stacks"},
+         "heap samples were dropped: the table of live samples was full near their address"},
+        {sampling->stacks_full, "heap samples are charged to \"(table full)\": too many distinct stacks"},
         {sampling->labels_refused,
          "labels were refused: too long, more than 8 on one thread, or too many distinct ones"},
         {sampling->stacks_cut,
-         "heap samples have a stack that was cut: too deep, or no way to unwind further"},
+         "heap samples have a truncated stack: too deep, or it could not be unwound further"},
     };
-    for (size_t i = 0; i < sizeof told / sizeof *told; i++)
-        if (told[i].count) {
-            gs_profile_add_comment(profile, "%" PRIu64 " %s", told[i].count, told[i].what);
-            gs_text_add(notes, "%" PRIu64 " %s\n", told[i].count, told[i].what);
+    for (size_t i = 0; i < sizeof drops / sizeof *drops; i++)
+        if (drops[i].count) {
+            gs_profile_add_comment(profile, "%" PRIu64 " %s", drops[i].count, drops[i].what);
+            gs_text_add(notes, "%" PRIu64 " %s\n", drops[i].count, drops[i].what);
         }
 }
 
-/* Why the distance is wider than the rules ask for, if it is. */
-static void tell_widening(struct gs_profile *profile, const struct gs_heap_sampling *sampling,
-                          struct gs_text *notes)
+/* If the sampling distance is wider than the rules ask for, report why. */
+static void report_widening(struct gs_profile *profile, const struct gs_heap_sampling *sampling,
+                            struct gs_text *notes)
 {
     char asked[GS_UNIT_TEXT], now[GS_UNIT_TEXT];
     if (sampling->bytes == sampling->asked_bytes)
@@ -87,29 +86,29 @@ static void tell_widening(struct gs_profile *profile, const struct gs_heap_sampl
     gs_units_print_size((double)sampling->asked_bytes, asked);
     gs_units_print_size((double)sampling->bytes, now);
     const char *why = !sampling->for_crowding ? "the agent keeps within its budget"
-                      : !sampling->for_budget ? "there are very many live samples"
-                                              : "of the budget, and of very many live samples";
+                      : !sampling->for_budget
+                          ? "there are very many live samples"
+                          : "the agent keeps within its budget, and there are very many live samples";
     gs_profile_add_comment(profile, "sampled every %s instead of %s: %s", now, asked, why);
     gs_text_add(notes, "sampled every %s instead of %s: %s\n", now, asked, why);
 }
 
-/* The profiles of OUT hold all their stacks. */
+/* All stacks are in OUT's profiles: add the notes and the names. */
 static int finish(const struct gs_gather *how, const struct gs_heap_sampling *sampling,
                   struct gs_gathered *out)
 {
-    tell_drops(out->profile, sampling, &out->notes);
-    tell_widening(out->profile, sampling, &out->notes);
+    report_drops(out->profile, sampling, &out->notes);
+    report_widening(out->profile, sampling, &out->notes);
     if (!sampling->hooks_seen)
-        gs_text_add(&out->notes,
-                    "the heap profile is empty: this program brings an allocator of its own, which "
-                    "the library does not see\n");
+        gs_text_add(&out->notes, "the heap profile is empty: this program has its own allocator, which "
+                                 "the library does not see\n");
     gs_profile_symbolize(out->profile, how->maps);
     if (out->base)
         gs_profile_symbolize(out->base, how->maps);
     return out->profile->failed || (out->base && out->base->failed) ? -ENOMEM : 0;
 }
 
-/* ---- this process's ---------------------------------------------------------------------------------------------------- */
+/* ---- the heap of this process -------------------------------------------------------------------------------------------- */
 
 void gs_gather_heap_sampling_now(struct gs_heap_sampling *out)
 {
@@ -167,7 +166,7 @@ int gs_gather_heap(const struct gs_gather *how, struct gs_gathered *out)
     return finish(how, &sampling, out);
 }
 
-/* ---- another's ---------------------------------------------------------------------------------------------------------- */
+/* ---- the heap of another process ------------------------------------------------------------------------------------------ */
 
 static void add_given(struct gs_profile *profile, const struct gs_given_stack *stack, const int64_t *values)
 {

@@ -1,4 +1,4 @@
-/* heap_stacks.c - the heap's stacks one by one, for whoever writes down what has changed: the black box.
+/* heap_stacks.c - the heap's stacks one by one, for the black box, which writes only the changed ones.
  * Who: the watcher. */
 #include "gather/inside.h"
 #include "profile/profile.h"

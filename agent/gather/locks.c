@@ -1,19 +1,19 @@
-/* locks.c - who waits for whom: a sleeping thread's futex, read as glibc's mutex, and the circles that come of it.
+/* locks.c - which thread waits for which: reads a sleeping thread's futex as glibc's mutex, and finds deadlocks.
  *
- *   futex(WAIT, word, 2)          a mutex that is contended: { int lock, count, owner, … }, owner is a thread's number
- *   futex(WAIT, word, tid|flags)  a robust one: the word itself names the owner
- *   futex(LOCK_PI, word)          one with priority inheritance: likewise
- *   futex(WAIT, word, tid)        shared, and the word is a living thread's number: pthread_join waits for its end
+ *   futex(WAIT, word, 2)          a contended mutex: { int lock, count, owner, … }, owner is a thread id
+ *   futex(WAIT, word, tid|flags)  a robust mutex: the word itself holds the owner's thread id
+ *   futex(LOCK_PI, word)          a mutex with priority inheritance: likewise
+ *   futex(WAIT, word, tid)        shared, and the word is a living thread's id: pthread_join waits for its end
  *
- * A condition variable's futex, a semaphore's, a program's own look like none of these, or name no living thread.
+ * Futexes of condition variables, semaphores and a program's own locks match none of these, or name no living thread.
  * Source: glibc's nptl (struct __pthread_mutex_s, lowlevellock, pthread_join), futex(2).
- * Context: watcher; reads the host's memory, which may be gone, through the kernel. */
+ * Context: watcher. The host's memory may be unmapped at any time, so the kernel reads it for us (gs_probe_peek). */
 #include "base/search.h"
 #include "gather/inside.h"
 #include <linux/futex.h>
 #include <sys/syscall.h>
 
-enum { OWNER_OFFSET = 8 }; // of struct __pthread_mutex_s, on 64-bit machines
+enum { OWNER_OFFSET = 8 }; // of `owner` in struct __pthread_mutex_s, on 64-bit machines
 
 bool gs_gather_waits_for(pid_t pid, const struct gs_thread_stack *stack, struct gs_wait *out)
 {

@@ -1,4 +1,4 @@
-/* probe_stack.c - one of the probe's stacks as a sample of a profile. */
+/* probe_stack.c - adds one of the probe's stacks to a profile, as a sample. */
 #include "gather/inside.h"
 #include "profile/profile.h"
 

@@ -1,4 +1,4 @@
-/* task.c - what /proc says of one thread of this process. Who: the watcher, or a host thread in gumshoe_write_profile. */
+/* task.c - what /proc says about one thread of this process. Who: the watcher, or a host thread in gumshoe_write_profile. */
 #include "base/text.h"
 #include "gather/inside.h"
 #include "sys/file.h"

@@ -1,5 +1,5 @@
-/* threadcreate.c - who creates threads: each stack that called pthread_create, how often, and how many of its threads
- * still live. Counts are exact, not sampled. Who: the watcher, or a host thread in gumshoe_write_profile. */
+/* threadcreate.c - the threadcreate profile: each stack that called pthread_create, how often, and how many of the threads it
+ * created are alive. Counts are exact, not sampled. Who: the watcher, or a host thread in gumshoe_write_profile. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "gather/inside.h"
@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 struct thread_census {
-    uint32_t *live; // by stack
+    uint32_t *live; // live threads, by stack
     uint32_t stacks;
-    size_t unattributed; // threads that nobody was seen to create: the first, and the C library's own
+    size_t unattributed; // threads whose creation we did not see: the first thread, and the C library's own
 };
 
 static int count_living(struct thread_census *census)

@@ -2,11 +2,11 @@
  *
  *   /proc/self/task ──▶ thread { tid, name, state, wait channel, how } ─┬▶ threads.pb.gz: a sample each, with labels
  *        gs_probe_thread_stack ──▶ frames, system call ──────────────────┼▶ threads.txt: threads_text.c
- *        locks.c ──▶ who waits for whom ─────────────────────────────────┴▶ a deadlock, looked at twice
+ *        locks.c ──▶ which thread waits for which ───────────────────────┴▶ a deadlock, checked twice
  *
- * Who:    the watcher, or a host thread in gumshoe_write_profile. The watcher's own thread is left out (gs_probe_is_own_thread).
- * Bounds: a thread that does not answer costs ANSWER_NS, all of them together PATIENCE_NS: from then on threads that
- *         run are listed without a stack. One that blocks the signal, or is stopped, is not asked at all. */
+ * Who:    the watcher, or a host thread in gumshoe_write_profile. The agent's threads are left out (gs_probe_is_own_thread).
+ * Bounds: one thread that does not answer costs at most ANSWER_NS, all of them PATIENCE_NS: after that, running threads are
+ *         listed without a stack. A thread that blocks the signal, or is stopped, is not signaled. */
 #include "gather/threads.h"
 #include "base/clock.h"
 #include "base/hash.h"
@@ -29,7 +29,7 @@
 
 /* ---- one thread ----------------------------------------------------------------------------------------------- */
 
-/* Name and state, out of one line: "TID (NAME) STATE …", where a name may hold anything. False: it has ended. */
+/* Read name and state from one line, "TID (NAME) STATE …"; NAME may contain any character. False: the thread has ended. */
 static bool read_stat(int task, pid_t tid, struct gs_thread_seen *out)
 {
     char line[256];
@@ -58,20 +58,20 @@ static uint32_t labels_of(const struct gs_thread_seen *thread, struct gs_label_v
     return count;
 }
 
-/* Add a sample of the stack ADDRESS[0..DEPTH), whose hash is HASH. Most threads stand as another one stands: then its
- * locations are taken as they are. */
+/* Add a sample of the stack ADDRESS[0..DEPTH), whose hash is HASH. Most threads have the same stack as another thread: then its
+ * locations are reused. */
 static void add_stack(struct gs_thread_dump *dump, uint64_t hash, const uint64_t *address, uint32_t depth,
                       const struct gs_label_value *label, uint32_t labels)
 {
     const int64_t one = 1;
     struct gs_profile *profile = dump->profile;
-    size_t *known = &dump->known[hash % GS_KNOWN_STACKS]; // sample + 1
-    const struct gs_sample *like = *known ? &profile->sample[*known - 1] : NULL;
-    bool same = like && like->depth == depth;
+    size_t *known = &dump->known[hash % GS_KNOWN_STACKS]; // index of a sample, plus 1
+    const struct gs_sample *twin = *known ? &profile->sample[*known - 1] : NULL;
+    bool same = twin && twin->depth == depth;
     for (uint32_t i = 0; same && i < depth; i++)
-        same = profile->location[like->location[i]].address == address[i];
+        same = profile->location[twin->location[i]].address == address[i];
     if (same) {
-        gs_profile_append_sample(profile, &(struct gs_sample){.location = like->location,
+        gs_profile_append_sample(profile, &(struct gs_sample){.location = twin->location,
                                                               .value = &one,
                                                               .label = label,
                                                               .depth = depth,
@@ -90,7 +90,7 @@ static void add_sample(struct gs_thread_dump *dump, struct gs_thread_seen *threa
     uint32_t labels = labels_of(thread, label);
     uint64_t address[GS_DEPTH_MAX];
     char name[64];
-    if (dump->profile->failed) // nothing will be made of it
+    if (dump->profile->failed) // the profile will be thrown away
         return;
     for (uint32_t i = 0; i < stack->depth; i++)
         address[i] = stack->frames[i] - 1;
@@ -99,7 +99,7 @@ static void add_sample(struct gs_thread_dump *dump, struct gs_thread_seen *threa
     snprintf(name, sizeof name, "(no answer: %s)",
              thread->unreachable_why ? thread->unreachable_why : gs_gather_thread_state(thread->state));
     thread->stack = hash ^ (uint64_t)thread->state;
-    if (stack->depth == 0) // one group for each reason
+    if (stack->depth == 0) // one group for each reason that there is no stack
         thread->stack ^= gs_hash_bytes(name, strlen(name));
     if (stack->depth == 0)
         gs_profile_add_named_sample(dump->profile, name, &one, label, labels);
@@ -107,7 +107,7 @@ static void add_sample(struct gs_thread_dump *dump, struct gs_thread_seen *threa
         add_stack(dump, hash, address, stack->depth, label, labels);
 }
 
-/* Have it look at its own stack, if it can. Why it cannot is found out even when the dump's patience is at an end. */
+/* Signal the thread to record its own stack, if it can be signaled. The reason why it cannot is found even after PATIENCE_NS. */
 static void ask(struct gs_thread_dump *dump, int task, struct gs_thread_seen *thread,
                 struct gs_thread_stack *stack)
 {
@@ -116,8 +116,9 @@ static void ask(struct gs_thread_dump *dump, int task, struct gs_thread_seen *th
         return;
     if (!gs_probe_may_be_asked(thread->tid))
         thread->unreachable_why = "its stack is small";
-    else if (gs_gather_task_blocks(task, thread->tid,
-                                   dump->signal)) // it would be left pending, and come out of a sigwait
+    else if (gs_gather_task_blocks(
+                 task, thread->tid,
+                 dump->signal)) // the signal would stay pending, and sigwait would return it
         thread->unreachable_why = "it blocks the signal";
     if (thread->unreachable_why || dump->waited_ns >= PATIENCE_NS)
         return;
@@ -127,9 +128,9 @@ static void ask(struct gs_thread_dump *dump, int task, struct gs_thread_seen *th
         dump->waited_ns += gs_clock_monotonic_ns() - before_ns;
 }
 
-/* THREAD, the dump's next, was found to stand as STACK says. */
-static void keep_thread(struct gs_thread_dump *dump, struct gs_thread_seen *thread,
-                        const struct gs_thread_stack *stack)
+/* Complete THREAD, the dump's next, with what STACK says, and add it to the dump. */
+static void add_thread_seen(struct gs_thread_dump *dump, struct gs_thread_seen *thread,
+                            const struct gs_thread_stack *stack)
 {
     thread->how = stack->how;
     thread->cut = stack->cut;
@@ -142,8 +143,8 @@ static void keep_thread(struct gs_thread_dump *dump, struct gs_thread_seen *thre
     dump->count++;
 }
 
-/* Calls that sleep in one way, in one place of the kernel's: what holds of one thread there holds of all. */
-static bool sleeps_in_one_way(int call)
+/* Does CALL always sleep at the same place in the kernel? Then state and wait channel are the same for all threads in it. */
+static bool has_one_channel(int call)
 {
     return call == SYS_futex || call == SYS_clock_nanosleep || call == SYS_epoll_pwait
 #ifdef SYS_epoll_wait
@@ -159,12 +160,12 @@ static void read_channel(int task, struct gs_thread_seen *thread)
         thread->channel[0] = 0;
 }
 
-/* Name, state and wait channel of THREAD, which stands as STACK says. "stat" alone costs as much as its stack does: of threads
- * that sleep in one of those calls it is not read, and their channel is read once. False: the thread has ended. */
+/* Read name, state and wait channel of THREAD; STACK is its stack. Reading "stat" costs as much as reading the stack: for
+ * threads in a call with one channel it is skipped, and the channel is read once. False: the thread has ended. */
 static bool read_state(struct gs_thread_dump *dump, int task, struct gs_thread_seen *thread,
                        const struct gs_thread_stack *stack)
 {
-    if (stack->how != GS_THREAD_ASLEEP || !sleeps_in_one_way(stack->call)) {
+    if (stack->how != GS_THREAD_ASLEEP || !has_one_channel(stack->call)) {
         read_channel(task, thread);
         return read_stat(task, thread->tid, thread);
     }
@@ -179,25 +180,25 @@ static bool read_state(struct gs_thread_dump *dump, int task, struct gs_thread_s
     return true;
 }
 
-static int take_thread(struct gs_thread_dump *dump, int task, pid_t tid)
+static int read_thread(struct gs_thread_dump *dump, int task, pid_t tid)
 {
     if (gs_grow(&dump->thread, &dump->capacity, dump->count + 1, sizeof *dump->thread))
         return -ENOMEM;
     struct gs_thread_seen *thread = &dump->thread[dump->count];
     struct gs_thread_stack *stack = &dump->stack;
     *thread = (struct gs_thread_seen){.tid = tid};
-    gs_probe_thread_stack(task, tid, 0, stack); // where it stands, if it sleeps
+    gs_probe_thread_stack(task, tid, 0, stack); // gives the stack only if the thread sleeps
     if (!read_state(dump, task, thread, stack))
         return 0;
     if (stack->how == GS_THREAD_UNREACHED || stack->cut)
         ask(dump, task, thread, stack);
     if (stack->how == GS_THREAD_UNREACHED && !read_stat(task, tid, thread))
-        return 0; // it ended while we looked
-    keep_thread(dump, thread, stack);
+        return 0; // it has ended meanwhile
+    add_thread_seen(dump, thread, stack);
     return 0;
 }
 
-static int take_all(struct gs_thread_dump *dump)
+static int read_all(struct gs_thread_dump *dump)
 {
     int task = gs_file_openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY, 0), error = 0;
     if (task < 0)
@@ -209,7 +210,7 @@ static int take_all(struct gs_thread_dump *dump)
     for (const char *name; !error && (name = gs_file_dir_next(&dir));) {
         pid_t tid = (pid_t)strtol(name, NULL, 10);
         if (tid > 0 && !gs_probe_is_own_thread(tid))
-            error = take_thread(dump, task, tid);
+            error = read_thread(dump, task, tid);
     }
     if (dump->signal)
         gs_probe_ask_end();
@@ -224,7 +225,7 @@ static int by_tid(const void *a, const void *b)
     return (x->tid > y->tid) - (x->tid < y->tid);
 }
 
-/* Is TID one of the threads, which are sorted by it? */
+/* Is TID one of the threads? They are sorted by tid. */
 static bool is_known(const struct gs_thread_dump *dump, int tid)
 {
     struct gs_search search = {.high = dump->count};
@@ -233,14 +234,15 @@ static bool is_known(const struct gs_thread_dump *dump, int tid)
     return search.low < dump->count && dump->thread[search.low].tid == tid;
 }
 
-/* Every thread of the circle stands where it stood: what was read at different moments is true at one. */
-static bool circle_still_holds(struct gs_thread_dump *dump, const size_t *circle, size_t length)
+/* Do all threads of the cycle still wait as before? The waits were read at different moments; if none has changed, they were all
+ * true at the same moment. */
+static bool cycle_still_holds(struct gs_thread_dump *dump, const size_t *cycle, size_t length)
 {
     for (size_t i = 0; i < length; i++) {
-        const struct gs_wait *seen = &dump->thread[circle[i]].waits;
+        const struct gs_wait *seen = &dump->thread[cycle[i]].waits;
         struct gs_wait now;
         if (dump->given)
-            continue; // they stood still all the while
+            continue; // given threads were stopped
         gs_probe_thread_stack(dump->task, seen->tid, 0, &dump->stack);
         if (dump->stack.how != GS_THREAD_ASLEEP || !gs_gather_waits_for(dump->pid, &dump->stack, &now) ||
             now.lock != seen->lock || now.holder != seen->holder)
@@ -249,30 +251,30 @@ static bool circle_still_holds(struct gs_thread_dump *dump, const size_t *circle
     return true;
 }
 
-/* A circle of threads that wait for each other; the threads are sorted by tid. */
-static size_t find_circle(struct gs_thread_dump *dump, size_t circle[GS_DEADLOCK_MAX])
+/* Find threads that wait for each other in a cycle; the threads are sorted by tid. */
+static size_t find_cycle(struct gs_thread_dump *dump, size_t cycle[GS_DEADLOCK_MAX])
 {
     struct gs_wait *wait = gs_alloc((dump->count + 1) * sizeof *wait);
     size_t length = 0;
     for (size_t i = 0; wait && i < dump->count; i++) {
-        struct gs_wait *mine = &dump->thread[i].waits;
-        if (mine->holder && !is_known(dump, mine->holder))
-            mine->holder = 0; // no thread of ours: not what we took it for
-        wait[i] = *mine;
+        struct gs_wait *wait_of_thread = &dump->thread[i].waits;
+        if (wait_of_thread->holder && !is_known(dump, wait_of_thread->holder))
+            wait_of_thread->holder = 0; // not a thread of this process: the futex is not a mutex
+        wait[i] = *wait_of_thread;
     }
     if (wait)
-        length = gs_gather_find_deadlock(wait, dump->count, circle, GS_DEADLOCK_MAX);
+        length = gs_gather_find_deadlock(wait, dump->count, cycle, GS_DEADLOCK_MAX);
     dump->profile->failed |= !wait;
     gs_free(wait);
-    return length && circle_still_holds(dump, circle, length) ? length : 0;
+    return length && cycle_still_holds(dump, cycle, length) ? length : 0;
 }
 
 static void find_deadlock(struct gs_thread_dump *dump, struct gs_deadlock *out)
 {
-    size_t circle[GS_DEADLOCK_MAX], length = find_circle(dump, circle);
+    size_t cycle[GS_DEADLOCK_MAX], length = find_cycle(dump, cycle);
     char room[300];
     for (size_t i = 0; i < length; i++) {
-        const struct gs_thread_seen *thread = &dump->thread[circle[i]];
+        const struct gs_thread_seen *thread = &dump->thread[cycle[i]];
         const struct gs_sample *sample = &dump->profile->sample[thread->sample];
         uint32_t own = gs_profile_own_frame(dump->profile, sample->location, sample->depth);
         const char *function = gs_profile_frame_name(dump->profile, sample->location[own], room, sizeof room);
@@ -288,21 +290,23 @@ static void find_deadlock(struct gs_thread_dump *dump, struct gs_deadlock *out)
     out->count = length;
 }
 
-/* ---- the whole --------------------------------------------------------------------------------------------------------- */
+/* ---- the dump ----------------------------------------------------------------------------------------------------------- */
 
-static void tell_unreached(struct gs_thread_dump *dump, struct gs_text *notes)
+static void report_unreached(struct gs_thread_dump *dump, struct gs_text *notes)
 {
     size_t unreached = 0;
     for (size_t i = 0; i < dump->count; i++)
         unreached += dump->thread[i].how == GS_THREAD_UNREACHED;
     if (unreached == 0)
         return;
-    gs_profile_add_comment(dump->profile, "%zu threads did not answer: no stack", unreached);
-    gs_text_add(notes, "%zu threads did not answer: no stack; threads.txt says why\n", unreached);
+    gs_profile_add_comment(dump->profile, "%zu %s: no stack", unreached,
+                           unreached == 1 ? "thread did not answer" : "threads did not answer");
+    gs_text_add(notes, "%zu %s: no stack; threads.txt says why\n", unreached,
+                unreached == 1 ? "thread did not answer" : "threads did not answer");
 }
 
-/* Threads of another process. */
-static int take_given(struct gs_thread_dump *dump)
+/* Read the threads of another process. */
+static int read_given(struct gs_thread_dump *dump)
 {
     for (size_t i = 0; i < dump->given->count; i++) {
         const struct gs_given_thread *given = &dump->given->thread[i];
@@ -318,7 +322,7 @@ static int take_given(struct gs_thread_dump *dump)
         dump->stack.cut = given->cut;
         memcpy(dump->stack.argument, given->argument, sizeof given->argument);
         memcpy(dump->stack.frames, given->frames, sizeof given->frames);
-        keep_thread(dump, thread, &dump->stack);
+        add_thread_seen(dump, thread, &dump->stack);
     }
     return 0;
 }
@@ -332,8 +336,8 @@ static int gather(struct gs_thread_dump *dump, const struct gs_gather *how, stru
     profile->period = 1;
     profile->time_ns = gs_clock_realtime_ns();
     gs_profile_add_comment(profile, "%s", how->reason);
-    int error = dump->given ? take_given(dump) : take_all(dump);
-    tell_unreached(dump, &out->notes);
+    int error = dump->given ? read_given(dump) : read_all(dump);
+    report_unreached(dump, &out->notes);
     gs_profile_symbolize(profile, how->maps);
     gs_sort(dump->thread, dump->count, sizeof *dump->thread, by_tid);
     if (!profile->failed)

@@ -8,12 +8,12 @@ struct gs_thread_seen {
     char name[32], state, channel[48];
     enum gs_thread_how how;
     bool cut;
-    const char *unreachable_why;     // why it cannot be asked; NULL: it can
+    const char *unreachable_why;     // why it cannot be signaled; NULL: it can
     int call;             // -1: none
-    uintptr_t futex;      // where it waits; 0: it does not
-    struct gs_wait waits; // holder 0: for nobody that can be told
+    uintptr_t futex;      // address of the futex that it waits on; 0: none
+    struct gs_wait waits; // holder 0: waits for no thread that we can name
     uint64_t stack;       // hash of its frames and state: equal for equal stacks
-    size_t sample;        // in the profile
+    size_t sample;        // index in the profile
 };
 
 enum { GS_KNOWN_STACKS = 64 };
@@ -21,15 +21,15 @@ struct gs_thread_dump {
     struct gs_thread_seen *thread;
     size_t count, capacity;
     struct gs_profile *profile;
-    const struct gs_given_threads *given; // NULL: this process's own
+    const struct gs_given_threads *given; // NULL: dump this process
     pid_t pid;
-    int64_t waited_ns;
-    size_t known[GS_KNOWN_STACKS]; // samples of stacks that were seen, by hash; + 1
-    int task;                     // /proc/self/task, open; -1: not ours
-    int channel_call;             // the call that `channel` is of; -1: none yet
+    int64_t waited_ns;           // time lost on threads that did not answer
+    size_t known[GS_KNOWN_STACKS]; // hash % GS_KNOWN_STACKS ──▶ index of a sample with that stack, plus 1; 0: none
+    int task;                     // descriptor of /proc/self/task; -1: dump of given threads
+    int channel_call;             // the system call that `channel` belongs to; -1: none yet
     char channel[48];
-    int signal;                   // that threads are asked by; 0: none can be had
-    struct gs_thread_stack stack; // room to work in
+    int signal;                   // the signal that asks a thread for its stack; 0: none is free
+    struct gs_thread_stack stack; // work area
 };
 
 /* threads.txt. Sorts the threads by stack. */

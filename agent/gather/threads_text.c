@@ -1,18 +1,18 @@
-/* threads_text.c - threads.txt: equal stacks together, the largest group first, like the dump of goroutines that Go people
- * know; a deadlock before all else. Context: as threads.c. */
+/* threads_text.c - writes threads.txt: threads with equal stacks form a group, the largest group first, like Go's goroutine
+ * dump; a deadlock comes before everything else. Context: as threads.c. */
 #include "base/memory.h"
 #include "base/sort.h"
 #include "gather/threads.h"
 #include <string.h>
 
-enum { NAMED = 16 }; // threads of a group that are named, and whose waits are told
+enum { NAMED = 16 }; // threads of a group whose names and waits are listed
 
 static int by_stack(const void *a, const void *b)
 {
-    const struct gs_thread_seen *x = a, *y = b;
-    if (x->stack != y->stack)
-        return x->stack < y->stack ? -1 : 1;
-    return (x->tid > y->tid) - (x->tid < y->tid);
+    const struct gs_thread_seen *left = a, *right = b;
+    if (left->stack != right->stack)
+        return left->stack < right->stack ? -1 : 1;
+    return (left->tid > right->tid) - (left->tid < right->tid);
 }
 
 struct stack_group {
@@ -21,10 +21,10 @@ struct stack_group {
 
 static int by_size(const void *a, const void *b)
 {
-    const struct stack_group *x = a, *y = b;
-    if (x->count != y->count)
-        return x->count > y->count ? -1 : 1;
-    return (x->first > y->first) - (x->first < y->first);
+    const struct stack_group *left = a, *right = b;
+    if (left->count != right->count)
+        return left->count > right->count ? -1 : 1;
+    return (left->first > right->first) - (left->first < right->first);
 }
 
 static const struct gs_thread_seen *find(const struct gs_thread_dump *dump, int tid)
@@ -35,7 +35,7 @@ static const struct gs_thread_seen *find(const struct gs_thread_dump *dump, int 
     return NULL;
 }
 
-/* "name/tid", the tid alone where there is no such thread. */
+/* Add "name/tid"; "/tid" alone if there is no such thread. */
 static void add_thread(struct gs_text *out, const struct gs_thread_dump *dump, int tid)
 {
     const struct gs_thread_seen *thread = find(dump, tid);
@@ -52,7 +52,7 @@ static void add_wait(struct gs_text *out, const struct gs_thread_dump *dump, uin
     add_thread(out, dump, holder);
 }
 
-/* What the threads of a group share, for its first line. */
+/* Add what all threads of a group have in common, for the group's first line. */
 static void add_state(struct gs_text *out, const struct gs_thread_seen *thread)
 {
     const char *call = gs_gather_syscall_name(thread->call);
@@ -104,7 +104,7 @@ static void add_group(struct gs_text *out, const struct gs_thread_dump *dump, st
     add_members(out, dump, group);
     add_frames(out, dump->profile, &dump->profile->sample[thread->sample]);
     if (thread->cut && thread->how != GS_THREAD_UNREACHED)
-        gs_text_add(out, "    (cut: no way to unwind further)\n");
+        gs_text_add(out, "    (truncated: it could not be unwound further)\n");
     gs_text_add(out, "\n");
 }
 
