@@ -1,6 +1,6 @@
-/* after_fork.c - what the probe forgets in the child of a fork: what the parent's other threads were doing, and what the kernel
- * does not hand down (timers).
- * Who: the one thread of the child, before the host's code goes on there; agent/watch/after_fork.c calls it. */
+/* after_fork.c - resets the probe in the child of a fork: the parent's other threads do not exist there, and the kernel does not
+ * pass timers on to the child.
+ * Who: the only thread of the child, before the host's code continues there; agent/watch/after_fork.c calls it. */
 #include "probe/inside.h"
 
 void gs_probe_after_fork(void)

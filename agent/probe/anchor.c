@@ -1,10 +1,10 @@
-/* anchor.c - where the tables are, for those who read them out of a core file.
+/* anchor.c - the anchor: where the tables are, for readers of core files.
  *
- *   core ──▶ a library's or program's writable memory ──▶ "gumshoe anchor" ──▶ stacks, labels, baselines
+ *   core ──▶ writable memory of a library or program ──▶ "gumshoe anchor" ──▶ stacks, labels, baselines
  *
  * Exported, so that debuggers find it by name; a reader without symbols finds it by its first bytes. The tables do not move.
- * Who: the watcher writes, once a tick; nobody in this process reads. A core may show a tick half told: the counters are in
- * the tables, only what describes them is here. */
+ * Who: the watcher writes, once a tick; nothing in this process reads it. A core file may hold a half-written update: that does
+ * not touch the counters, which are in the tables. */
 #include "probe/inside.h"
 
 struct gs_anchor gumshoe_anchor = {

@@ -1,4 +1,4 @@
-/* drops.c - what was left out, counted: nobody can be told on a host's thread, so the profiles tell it later. */
+/* drops.c - counters of what was dropped: nothing can be reported on a host thread, so profiles and summaries report it later. */
 #include "probe/inside.h"
 
 struct gs_drop_counters gs_drops;

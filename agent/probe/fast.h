@@ -1,5 +1,5 @@
-/* probe/fast.h - the two questions that every malloc and free of the host asks, in as few instructions as the machine
- * has for them: the compiler would load, change, store and compare where one instruction sets the flags.
+/* probe/fast.h - the two checks that every malloc and free of the host makes, in as few instructions as possible: a compiler
+ * would load, change, store and compare where one instruction also sets the flags.
  * Context: host thread. */
 #pragma once
 #include <stdatomic.h>
@@ -8,8 +8,8 @@
 
 #if defined(__x86_64__)
 
-/* Take BYTES off *COUNT; true if it was no more than that. One instruction, so a signal handler's malloc never comes
- * in between; unsigned, so that no size, however absurd, turns the countdown round. */
+/* Subtract BYTES from *COUNT; true if *COUNT was at most BYTES. One instruction, so that a signal handler's malloc cannot come in
+ * between; unsigned, so that no size, however large, wraps the countdown unnoticed. */
 static inline bool gs_count_down(uint64_t *count, uint64_t bytes)
 {
     bool out;

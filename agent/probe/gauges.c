@@ -1,17 +1,17 @@
 /* gauges.c - the host's own numbers, by name.
  *
- *   name ──compared with one after the other──▶ gauge[64] { state, name, value }
- *   state: 0 empty ──CAS──▶ 1 being named ──release──▶ 2 ready      (never freed, so the first empty one ends the search)
+ *   name ──compared one by one──▶ gauge[64] { state, name, value }
+ *   state: EMPTY ──CAS──▶ NAMING ──release──▶ READY      (never freed, so the first empty one ends the search)
  *
- * Two threads that set a new name at the same instant may both take a place for it: the first of the two is the one that is
- * found from then on.
+ * Two threads that set the same new name at the same moment may both take a slot: later calls find the first of the two.
  * Who:    any host thread, also in signal handlers; the watcher reads.
  * Bounds: 64 comparisons of names and one store. Names beyond 64, and malformed ones, are refused and counted. */
 #include "probe/inside.h"
 #include <string.h>
 
+enum gauge_state { EMPTY, NAMING, READY };
 struct gauge {
-    _Atomic int state; // 0 empty, 1 being named, 2 ready
+    _Atomic int state;
     char name[GS_GAUGE_NAME];
     _Atomic double value;
 };
@@ -34,9 +34,9 @@ static struct gauge *find(const char *name)
 {
     for (unsigned i = 0; i < GS_GAUGES_MAX; i++) {
         int state = atomic_load_explicit(&gauge[i].state, memory_order_acquire);
-        if (state == 2 && strcmp(gauge[i].name, name) == 0)
+        if (state == READY && strcmp(gauge[i].name, name) == 0)
             return &gauge[i];
-        if (state == 0)
+        if (state == EMPTY)
             return NULL;
     }
     return NULL;
@@ -45,8 +45,8 @@ static struct gauge *find(const char *name)
 static struct gauge *add(const char *name, size_t length)
 {
     for (unsigned i = 0; i < GS_GAUGES_MAX; i++) {
-        int empty = 0;
-        if (!atomic_compare_exchange_strong_explicit(&gauge[i].state, &empty, 1, memory_order_acquire,
+        int empty = EMPTY;
+        if (!atomic_compare_exchange_strong_explicit(&gauge[i].state, &empty, NAMING, memory_order_acquire,
                                                      memory_order_relaxed))
             continue;
         memcpy(gauge[i].name, name, length + 1);
@@ -59,14 +59,16 @@ void gs_probe_gauge(const char *name, double value)
 {
     size_t length;
     if (name && well_formed(name, &length)) {
-        struct gauge *g = find(name);
-        bool fresh = !g;
-        if (fresh)
-            g = add(name, length);
-        if (g) {
-            atomic_store_explicit(&g->value, value, memory_order_relaxed);
-            if (fresh)
-                atomic_store_explicit(&g->state, 2, memory_order_release); // never seen without a value
+        struct gauge *found = find(name);
+        bool is_new = !found;
+        if (is_new)
+            found = add(name, length);
+        if (found) {
+            atomic_store_explicit(&found->value, value, memory_order_relaxed);
+            if (is_new)
+                atomic_store_explicit(
+                    &found->state, READY,
+                    memory_order_release); // only now: a reader never sees it without a value
             return;
         }
     }
@@ -75,15 +77,15 @@ void gs_probe_gauge(const char *name, double value)
 
 bool gs_probe_gauge_read(const char *name, double *value)
 {
-    struct gauge *g = find(name);
-    if (g)
-        *value = atomic_load_explicit(&g->value, memory_order_relaxed);
-    return g != NULL;
+    struct gauge *found = find(name);
+    if (found)
+        *value = atomic_load_explicit(&found->value, memory_order_relaxed);
+    return found != NULL;
 }
 
 const char *gs_probe_gauge_name(unsigned index)
 {
-    if (index >= GS_GAUGES_MAX || atomic_load_explicit(&gauge[index].state, memory_order_acquire) != 2)
+    if (index >= GS_GAUGES_MAX || atomic_load_explicit(&gauge[index].state, memory_order_acquire) != READY)
         return NULL;
     return gauge[index].name;
 }

@@ -6,10 +6,10 @@
  *   gumshoe_gauge    ──▶ gauges
  *
  * Code in this folder does not allocate, does not block, takes no lock, keeps errno, and is bounded: on a
- * host thread it may run inside malloc, inside the host's signal handlers, or on a stack of 16 KiB. It leans
- * on nobody: only the names in tests/check/probe.allow.
- * "Context: watcher" means a thread of the agent's: the watcher, or the one that gumshoe_write_profile starts. Those two take
- * turns at stacks (the lock of watch/active_captures.c) and at CPU time (that of gather/cpu.c).
+ * host thread it may run inside malloc, inside the host's signal handlers, or on a stack of 16 KiB. It depends
+ * only on the names in tests/check/probe.allow.
+ * "Context: watcher" means a thread of the agent: the watcher, or the one that gumshoe_write_profile starts. Only one of them at
+ * a time reads stacks (the lock of watch/active_captures.c) or CPU time (the lock of gather/cpu.c).
  * Opened by: metrics, gather, account, host, watch, the two ways in. Opens: nothing. */
 #pragma once
 #include <pthread.h>
@@ -25,71 +25,70 @@ enum { GS_DEPTH_MAX = 256 };    // frames of one stack, at most
 enum { GS_STACKS_MAX = 65536 }; // distinct stacks
 
 struct gs_probe_settings {
-    uint64_t sample_bytes; // mean distance of two samples, in allocated bytes; 0: sampling off
+    uint64_t sample_bytes; // mean distance between two samples, in allocated bytes; 0: sampling off
     uint32_t depth;        // frames kept of each stack, 1 to GS_DEPTH_MAX
 };
 
-/* Change how we sample. Sampling itself runs from the process's first allocation, every 512 KiB; threads take a new
- * distance with their next sample. Context: watcher. */
+/* Change the sampling settings. Sampling runs from the process's first allocation, every 512 KiB; each thread uses a new
+ * distance from its next sample on. Context: watcher. */
 void gs_probe_start(const struct gs_probe_settings *settings);
-/* Stop sampling: what is live keeps being followed until it is freed, so that a later start is true. */
+/* Stop sampling. Live samples are still followed until they are freed, so that a later start has right numbers. */
 void gs_probe_stop(void);
-/* False when the program brings a malloc of its own that our hooks never see. */
+/* False: the program has its own malloc, which our hooks do not see. */
 bool gs_probe_hooks_seen(void);
 
-/* Why nothing may be watched in this process, a sentence's worth; NULL: it may. There the hooks pass on, and sample nothing.
- * Context: any. */
+/* Why this process cannot be watched, one sentence; NULL: it can. If it cannot, the hooks only pass calls on. Context: any. */
 const char *gs_probe_cannot_serve(void);
 
 /* ---- heap -------------------------------------------------------------------------------------------- */
 
-/* Estimates, in bytes: what the samples stand for. heap_in_use is the sum over the stacks' inuse_space. */
+/* Estimates from the samples, in bytes. heap_in_use is the sum over the stacks' inuse_space. */
 uint64_t gs_probe_heap_in_use(void);
 uint64_t gs_probe_heap_allocated(void); // since the start; only grows
 
-/* The distance in force is the one that was set, doubled for the budget (gs_probe_widen, which watch/governor.c decides) and so
+/* The distance in force is the distance that was set, doubled for the budget (gs_probe_widen; watch/governor.c decides) and so
  * that the tables of live samples never fill. Estimates stay unbiased. */
 struct gs_sampling {
-    uint64_t asked_bytes, bytes;          // as set; in force now
+    uint64_t asked_bytes, bytes;          // as set; in force
     unsigned for_budget, for_crowding;    // doublings
 };
 struct gs_sampling gs_probe_sampling(void);
 void gs_probe_widen(unsigned doublings);
-/* Time that samples have cost the host's threads so far: an estimate, from one in 64 of them. */
+/* CPU time that sampling has cost the host's threads so far, in ns: an estimate from one sample in 64. */
 uint64_t gs_probe_sampling_ns(void);
 
-/* Wake the waiter of gs_probe_wait once heap_in_use reaches LINE bytes; UINT64_MAX: never. One shot. */
+/* Wake gs_probe_wait once heap_in_use reaches LINE_BYTES; UINT64_MAX: never. Fires once. */
 void gs_probe_alarm_at(uint64_t line_bytes);
-/* While MUTE no line wakes anybody: the estimate is known to be wrong. Context: watcher. */
+/* While muted the alarm never fires: the estimate is known to be wrong. Context: watcher. */
 void gs_probe_alarm_mute(bool mute);
 /* Sleep until the alarm, a gs_probe_wake, or TIMEOUT_NS. Context: watcher. */
 enum gs_wake { GS_WAKE_TIMEOUT, GS_WAKE_ALARM, GS_WAKE_CALL };
 enum gs_wake gs_probe_wait(int64_t timeout_ns);
 void gs_probe_wake(void); // from any thread
 
-/* What one stack has allocated and still holds. Objects are in units of 1/GS_OBJECT_ONE. */
+/* What one stack has allocated, and what of that is in use. Objects are in units of 1 / (1 << GS_OBJECT_SHIFT). */
 enum { GS_OBJECT_SHIFT = 16 };
 struct gs_heap_counts { uint64_t alloc_objects, alloc_space, inuse_objects, inuse_space; };
 
-/* Stacks are numbered from 0 in order of their first sample; numbers never change and never go away. */
+/* Stacks are numbered from 0 in the order of their first sample; a stack keeps its number and is never removed. */
 uint32_t gs_probe_stack_count(void);
-/* The frames of STACK, leaf first: each one past an address inside its call (a return address; the exact pc of an
- * interrupted frame plus one), so that address - 1 is what to name. Borrowed, for good.
+/* The frames of STACK, leaf first. Each is one past an address inside its call (a return address, or the exact pc of an
+ * interrupted frame plus one), so resolve address - 1. Borrowed, valid for good.
  * *CUT: the walk ended before the outermost frame. */
 const uintptr_t *gs_probe_stack_frames(uint32_t stack, uint32_t *depth, bool *cut);
 struct gs_heap_counts gs_probe_stack_counts(uint32_t stack);
-/* Which of the 64 stacks from GROUP * 64 on have counted something since the last call: bit n is stack GROUP * 64 + n. What it
- * tells, it forgets: for one caller alone, the box. */
+/* Which of the 64 stacks from GROUP * 64 on were counted since the last call: bit n is stack GROUP * 64 + n. Clears the bits, so
+ * it has one caller only: the box. */
 uint64_t gs_probe_stacks_changed(uint32_t group);
-/* The set of labels that the thread carried; 0: none. The same frames under other labels are another stack. */
+/* The set of labels of the thread; 0: none. The same frames with other labels are another stack. */
 uint32_t gs_probe_stack_labels(uint32_t stack);
 
 /* What was dropped, for the log, the profile's comments and the summary. Counted since the start. */
 struct gs_probe_drops {
-    uint64_t samples;       // live table's neighbourhood full, or no scratch room
-    uint64_t stacks_full;   // samples charged to no stack: the stack table was full
+    uint64_t samples;       // no free slot in the live table near the address, or no scratch room
+    uint64_t stacks_full;   // samples charged to "(table full)": the stack table was full
     uint64_t stacks_cut;    // stacks whose walk ended early
-    uint64_t mappings;      // mappings outside malloc without a place in the table
+    uint64_t mappings;      // mappings outside malloc that found no room in their table
 };
 struct gs_probe_drops gs_probe_drops(void);
 
@@ -99,55 +98,55 @@ void gs_probe_note_free(void *ptr);
 
 /* ---- what the memory is for --------------------------------------------------------------------------- */
 
-/* Addresses where blocks of the heap are or were: of every live sample, and one of each 2 MiB that ever held a sample. From
- * *AT = 0 on; false: there is no more. Context: watcher. */
+/* Addresses of heap blocks: of every live sample, and one in each 2 MiB that ever held a sample. Start with *AT = 0; false: no
+ * more. Context: watcher. */
 bool gs_probe_block_next(size_t *at, uintptr_t *address);
-/* Anonymous private memory of 64 KiB and more that the host mapped with mmap, and the stack that did; what an allocator maps
- * for itself is among it, where that allocator calls mmap as others do. In no order. Context: watcher. */
+/* Anonymous private memory of 64 KiB and more that the host mapped with mmap, and the stack that mapped it. Includes what an
+ * allocator maps for itself, if it calls mmap through our hook. In no order. Context: watcher. */
 struct gs_mapped { uintptr_t start, end; uint32_t stack; };
 bool gs_probe_mapped_next(size_t *at, struct gs_mapped *out);
-/* Where the stack of thread TID ends, and the size that was asked for (0: none was). False: not known. Context: watcher. */
+/* The upper end of thread TID's stack, and the size that was asked for (0: none). False: not known. Context: watcher. */
 bool gs_probe_stack_of(pid_t tid, uintptr_t *top, size_t *size);
 
 /* ---- threads ----------------------------------------------------------------------------------------- */
 
 enum gs_thread_how {
-    GS_THREAD_ASLEEP,   // read through /proc without waking it
-    GS_THREAD_SIGNALED, // it ran, and its stack was taken by a signal
+    GS_THREAD_ASLEEP,   // read through /proc, without waking the thread
+    GS_THREAD_SIGNALED, // it was running, and recorded its stack in a signal handler
     GS_THREAD_UNREACHED // neither worked: no stack
 };
 struct gs_thread_stack {
     enum gs_thread_how how;
     int call;              // the system call that it sleeps in; -1: none, or not known
-    uintptr_t argument[6]; // of the call
+    uintptr_t argument[6]; // of the system call
     uint32_t depth;
     bool cut;
     uintptr_t frames[GS_DEPTH_MAX]; // leaf first; as gs_probe_stack_frames has them
 };
-/* Take the stack of thread TID of this process, TASK being a descriptor of /proc/self/task. At most TIMEOUT_NS for a signal's
- * answer; 0: no signal is sent. Context: watcher. */
+/* Read the stack of thread TID of this process; TASK: descriptor of /proc/self/task. Waits at most TIMEOUT_NS for the answer to a
+ * signal; 0: sends no signal. Context: watcher. */
 void gs_probe_thread_stack(int task, pid_t tid, int64_t timeout_ns, struct gs_thread_stack *out);
-/* False: thread TID was created with a stack so small that a signal might run over its end, or was seen on one of the
- * program's own. */
+/* May thread TID be signaled? False: it was created with a stack so small that a signal might overflow it, or was seen on a small
+ * stack of the program's own. */
 bool gs_probe_may_be_asked(pid_t tid);
-/* Around a dump that may ask threads: the signal that they are asked by, borrowed until the end; 0: the host uses all that
- * we could. Without it gs_probe_thread_stack borrows it for each thread. */
+/* Call before and after a dump that may signal threads. _begin borrows the signal and returns its number; 0: the host uses every
+ * signal that we could. Without _begin, gs_probe_thread_stack borrows the signal for each thread. */
 int gs_probe_ask_begin(void);
 void gs_probe_ask_end(void);
 /* Copy LENGTH bytes of process PID's memory at AT; false when they cannot be read. */
 bool gs_probe_peek(pid_t pid, uintptr_t at, void *out, size_t length);
 
-/* How many threads STACK has created; and which stack created the living thread TID of this process: false when that
- * was not seen. Context: watcher. */
+/* How many threads STACK has created. The stack that created the living thread TID of this process; false: not known. Context:
+ * watcher. */
 uint32_t gs_probe_stack_threads(uint32_t stack);
 bool gs_probe_creator_of(pid_t tid, uint32_t *stack);
-/* The calling thread is the agent's own, from here on or, where it does not BEGIN, no more: dumps leave it out. */
+/* The calling thread becomes (BEGINS), or stops being, a thread of the agent's: dumps leave those out. */
 void gs_probe_own_thread(bool begins);
 bool gs_probe_is_own_thread(pid_t tid);
 unsigned gs_probe_own_threads(void); // how many there are
 
-/* Where the calling thread stands, from the caller of this outward: at most MAX frames, as gs_probe_stack_frames has them.
- * Returns how many. Context: host thread. */
+/* The calling thread's stack from the caller of this function outward: at most MAX frames, as from gs_probe_stack_frames.
+ * Returns the number of frames. Context: host thread. */
 uint32_t gs_probe_own_frames(uintptr_t *frames, uint32_t max);
 
 /* ---- CPU time ---------------------------------------------------------------------------------------- */
@@ -155,61 +154,60 @@ uint32_t gs_probe_own_frames(uintptr_t *frames, uint32_t max);
 enum { GS_CPU_DEPTH_MAX = 128 };
 struct gs_cpu_sample {
     int64_t time_ns;       // CLOCK_MONOTONIC
-    int64_t cpu_ns;        // the CPU time that it stands for
+    int64_t cpu_ns;        // the CPU time that the sample stands for
     uint32_t count, labels, depth;
     bool cut;
     uintptr_t frames[GS_CPU_DEPTH_MAX]; // leaf first; as gs_probe_stack_frames has them
 };
-/* Take a sample for every PERIOD_NS of CPU time of each thread that is watched: those that gs_probe_cpu_watch is told of,
- * and all that begin from now on. False: the host uses every signal that we could. Context: watcher. */
+/* Take one sample for every PERIOD_NS of CPU time of each watched thread: those passed to gs_probe_cpu_watch, and all that begin
+ * from now on. False: the host uses every signal that we could. Context: watcher. */
 bool gs_probe_cpu_start(int64_t period_ns);
-bool gs_probe_cpu_watch(pid_t tid);      // false: the kernel gives no timer more, or the thread has ended
+bool gs_probe_cpu_watch(pid_t tid);      // false: the kernel gives no more timers, or the thread has ended
 bool gs_probe_cpu_is_watched(pid_t tid);
-void gs_probe_cpu_sweep(void);       // end the timers of threads that have ended
-int gs_probe_cpu_signal(void);       // the signal that is used: a thread that blocks it is not to be watched
-bool gs_probe_cpu_undisturbed(void); // false: the host took the signal for itself meanwhile
+void gs_probe_cpu_sweep(void);       // delete the timers of threads that have ended
+int gs_probe_cpu_signal(void);       // the signal in use: do not watch a thread that blocks it
+bool gs_probe_cpu_undisturbed(void); // false: the host has set its own handler for the signal
 void gs_probe_cpu_stop(void);
-/* The oldest sample that was not read yet; false: none. The last GS_CPU_KEPT are kept while nobody reads. LAST: do not
- * wait for samples that are just being taken. */
+/* The oldest unread sample; false: none. While nobody reads, the last GS_CPU_KEPT samples are kept. LAST: do not wait for samples
+ * that are still being written. */
 enum { GS_CPU_KEPT = 4096 };
 bool gs_probe_cpu_next(struct gs_cpu_sample *out, bool last);
 uint64_t gs_probe_cpu_lost(void); // samples that were overwritten unread, or found no room
 void gs_probe_after_fork(void);   // in the child: after_fork.c
 
-/* Have WHOM called before _exit or _Exit ends the process, with its status: on a host thread, in a signal handler maybe, or in
- * a child of vfork, whose memory is the parent's. */
-void gs_probe_tell_exit(void (*whom)(int status));
+/* Call LISTENER(status) before _exit or _Exit ends the process: on a host thread, possibly in a signal handler, or in a child of
+ * vfork, which shares the parent's memory. */
+void gs_probe_tell_exit(void (*listener)(int status));
 
-/* Have CHANGE called before an exec: it may give another environment for the program than ENVP, which is given to FAILED if the
- * exec fails; NULL: as it is. On a host thread, in a signal handler maybe, or in a child of vfork, whose memory is the
- * parent's. */
+/* Call CHANGE before an exec: it may return another environment for the program instead of ENVP; NULL: keep ENVP. If the exec
+ * fails, FAILED gets the changed one. On a host thread, possibly in a signal handler, or in a child of vfork, which shares the
+ * parent's memory. */
 void gs_probe_tell_exec(char *const *(*change)(char *const envp[]), void (*failed)(char *const *changed));
-/* Have BEFORE and AFTER called around calls of the host's that change what a thread is: its users, groups and capabilities,
- * its namespaces, or its root directory. On a host thread, in a signal handler maybe, or in a child of vfork, whose memory is
- * the parent's. */
+/* Call BEFORE and AFTER around the host's calls that change a thread's users, groups, capabilities, namespaces or root
+ * directory. On a host thread, possibly in a signal handler, or in a child of vfork, which shares the parent's memory. */
 enum gs_change { GS_CHANGE_CREDENTIALS, GS_CHANGE_NAMESPACES, GS_CHANGE_ROOT };
 void gs_probe_tell_change(void (*before)(enum gs_change), void (*after)(enum gs_change));
-/* Have WHOM called once, with one of the next samples, at DUE_NS (CLOCK_MONOTONIC) or later. On a host thread, inside malloc. */
-void gs_probe_tell_sample(void (*whom)(void), int64_t due_ns);
+/* Call LISTENER once, with one of the next samples at DUE_NS (CLOCK_MONOTONIC) or later. On a host thread, inside malloc. */
+void gs_probe_tell_sample(void (*listener)(void), int64_t due_ns);
 
 /* ---- labels ------------------------------------------------------------------------------------------ */
 
-enum { GS_LABELS_MAX = 8, GS_LABEL_TEXT = 128 }; // of one thread; a key's or value's bytes, with the 0
-/* Label the calling thread; a key that it has already gets the new value. 0; -EINVAL for a text that is empty or too
- * long, -ENOSPC when the thread has GS_LABELS_MAX or the tables are full. Context: host thread. */
+enum { GS_LABELS_MAX = 8, GS_LABEL_TEXT = 128 }; // labels of one thread; bytes of a key or value, with the final 0
+/* Set a label of the calling thread; an existing key gets the new value. 0; -EINVAL: a text is empty or too long; -ENOSPC: the
+ * thread has GS_LABELS_MAX labels, or the tables are full. Context: host thread. */
 int gs_probe_label_set(const char *key, const char *value);
 void gs_probe_label_clear(const char *key);
-/* The set that the living thread TID carries; 0: none. Context: watcher. */
+/* The set of labels of the living thread TID; 0: none. Context: watcher. */
 uint32_t gs_probe_labels_of(pid_t tid);
-/* The labels of a set into OUT, borrowed for good; returns how many. */
+/* Write the labels of SET to OUT, borrowed for good; returns the number of labels. */
 struct gs_probe_label { const char *key, *value; };
 uint32_t gs_probe_labels(uint32_t set, struct gs_probe_label out[GS_LABELS_MAX]);
 uint64_t gs_probe_labels_refused(void);
 
-/* ---- the anchor: where the tables are, for those who read them out of a core file ------------------------- */
+/* ---- the anchor: where the tables are, for readers of core files --------------------------------------------------------- */
 
 #define GS_ANCHOR_MAGIC "gumshoe anchor"
-enum { GS_ANCHOR_VERSION = 2 };  // of all that is reached from the anchor: changes when any of it does
+enum { GS_ANCHOR_VERSION = 2 };  // of the layout of everything that the anchor points to: change it with that
 struct gs_stack_entry {          // a stack, as it lies in the table
     uint64_t hash;
     uint32_t first_frame, labels;
@@ -218,15 +216,15 @@ struct gs_stack_entry {          // a stack, as it lies in the table
     _Atomic uint64_t alloc_objects, alloc_space, inuse_objects, inuse_space;
 };
 struct gs_anchor_stacks { const struct gs_stack_entry *entry; const _Atomic uint32_t *count; const uintptr_t *frame; };
-/* A text or set lies at 4 times its number: its length, four bytes, then its bytes. A set is pairs of numbers of texts, four
- * bytes each: key and value. */
+/* Item NUMBER of `text` or `set` is at byte 4 * NUMBER: its length (4 bytes), then its bytes. A set is pairs of numbers of texts,
+ * key and value, 4 bytes each. */
 struct gs_anchor_labels { const char *text, *set; };
 struct gs_anchor {
     char magic[16];              // GS_ANCHOR_MAGIC
     uint32_t version, size;      // size: of this struct
     const struct gs_anchor_stacks *stacks;
     const struct gs_anchor_labels *labels;
-    /* What the watcher tells, tick by tick; all zero where none runs. */
+    /* Written by the watcher at each tick; all zero if no watcher runs. */
     struct gs_sampling sampling;
     struct gs_probe_drops drops;
     uint64_t labels_refused;
@@ -235,7 +233,7 @@ struct gs_anchor {
     int64_t start_ns, tick_ns, tick_realtime_ns; // CLOCK_MONOTONIC, CLOCK_MONOTONIC, CLOCK_REALTIME
 };
 extern struct gs_anchor gumshoe_anchor __attribute__((visibility("default")));
-/* Tell it of this tick. Context: watcher. */
+/* Write this tick's state to the anchor. Context: watcher. */
 void gs_probe_anchor_tick(const void *baselines, int64_t start_ns, int64_t tick_ns, int64_t tick_realtime_ns);
 
 /* ---- gauges ------------------------------------------------------------------------------------------ */

@@ -1,40 +1,40 @@
-/* heap_regions.c - where the heap is: an address in each 2 MiB that held a sampled block, now or once.
+/* heap_regions.c - where the heap is: one address in each 2 MiB that holds or held a sampled block.
  *
- *   block ──address >> 21──▶ place[4096]       one address each; of a heap beyond 8 GiB the later comer stays
+ *   block ──address >> 21──▶ region[4096]     one address each; in a heap beyond 8 GiB a later address replaces an earlier one
  *
- * What an allocator keeps after everything was freed is known to be its by this, whichever allocator it is.
- * Who:    host threads note; the watcher reads. A race loses an address, of which there are many.
- * Bounds: .bss, touched as the heap spreads. */
+ * So memory that an allocator keeps after everything was freed is known as heap, whichever allocator it is.
+ * Who:    host threads add; the watcher reads. A race loses one address out of many.
+ * Bounds: .bss, touched as the heap grows. */
 #include "probe/heap/inside.h"
 
-enum { UNIT_SHIFT = 21, PLACES = 4096 };
+enum { UNIT_SHIFT = 21, REGIONS = 4096 };
 
-static _Atomic uintptr_t place[PLACES];
+static _Atomic uintptr_t region[REGIONS];
 
 void gs_heap_regions_add(const void *ptr)
 {
     uintptr_t address = (uintptr_t)ptr & ~GS_NOTED;
-    _Atomic uintptr_t *at = &place[(address >> UNIT_SHIFT) % PLACES];
-    uintptr_t there = atomic_load_explicit(at, memory_order_relaxed);
-    if (there == 0 || (there ^ address) >> UNIT_SHIFT)
+    _Atomic uintptr_t *at = &region[(address >> UNIT_SHIFT) % REGIONS];
+    uintptr_t known = atomic_load_explicit(at, memory_order_relaxed);
+    if (known == 0 || (known ^ address) >> UNIT_SHIFT)
         atomic_store_explicit(at, address, memory_order_relaxed);
 }
 
 void gs_heap_regions_forget(uintptr_t start, uintptr_t end)
 {
     uintptr_t first = start >> UNIT_SHIFT, units = ((end - 1) >> UNIT_SHIFT) - first + 1;
-    for (uintptr_t i = 0; i < units && i < PLACES; i++) {
-        _Atomic uintptr_t *at = &place[(first + i) % PLACES];
-        uintptr_t there = atomic_load_explicit(at, memory_order_relaxed);
-        if (there >= start && there < end)
+    for (uintptr_t i = 0; i < units && i < REGIONS; i++) {
+        _Atomic uintptr_t *at = &region[(first + i) % REGIONS];
+        uintptr_t known = atomic_load_explicit(at, memory_order_relaxed);
+        if (known >= start && known < end)
             atomic_store_explicit(at, 0, memory_order_relaxed);
     }
 }
 
 bool gs_probe_block_next(size_t *at, uintptr_t *address)
 {
-    for (*address = 0; *address == 0 && *at < PLACES + GS_LIVE_PLACES; ++*at)
-        *address = *at < PLACES ? atomic_load_explicit(&place[*at], memory_order_relaxed)
-                                : gs_heap_live_address(*at - PLACES);
+    for (*address = 0; *address == 0 && *at < REGIONS + GS_LIVE_SLOTS; ++*at)
+        *address = *at < REGIONS ? atomic_load_explicit(&region[*at], memory_order_relaxed)
+                                 : gs_heap_live_address(*at - REGIONS);
     return *address != 0;
 }

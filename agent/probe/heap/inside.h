@@ -5,7 +5,7 @@
 
 /* ---- how samples are drawn and weighed (sampling_math.c; pure) --------------------------------------------------------- */
 
-/* The next gap in bytes, exponential with mean DISTANCE, at least 1, from the random bits BITS. */
+/* The next gap in bytes (at least 1): exponential with mean DISTANCE, computed from the random bits BITS. */
 uint64_t gs_heap_draw_gap(uint64_t bits, uint64_t distance);
 /* How many allocations of SIZE bytes one sample stands for: 1 / (1 - e^(-size/distance)); both > 0.
  * Source: docs/sampling.md, "Undoing the bias". */
@@ -15,22 +15,22 @@ double gs_heap_sample_weight(uint64_t size, uint64_t distance);
 
 /* Remember that the block at PTR was sampled. False: no room nearby (the caller counts it). gs_heap_live_take undoes it. */
 bool gs_heap_live_insert(const void *ptr, const struct gs_live *sample);
-/* In the key of a block that the host has reported (user_alloc.c); its address is without. */
+/* Bit set in the key of a block that the host reported (user_alloc.c); its address is the key without this bit. */
 #define GS_NOTED ((uintptr_t)1 << 63)
-/* The address that place AT of the tables holds; 0: none. Context: watcher. */
-enum { GS_LIVE_PLACES = (1 << 11) + (1 << 16) + 2 * 32 };
+/* The address in slot AT of the two tables, 0 to GS_LIVE_SLOTS - 1; 0: empty slot. Context: watcher. */
+enum { GS_LIVE_SLOTS = (1 << 11) + (1 << 16) + 2 * 32 };
 uintptr_t gs_heap_live_address(size_t at);
-/* How often the sampling distance is to be doubled so that the tables last. */
+/* How many doublings of the sampling distance the fill level of the tables asks for. */
 unsigned gs_heap_live_crowding(void);
 
 /* ---- where the heap is (heap_regions.c) ---------------------------------------------------------------------------------- */
 
 void gs_heap_regions_add(const void *ptr);                   // a block was allocated here
-void gs_heap_regions_forget(uintptr_t start, uintptr_t end); // what lay here is gone
+void gs_heap_regions_forget(uintptr_t start, uintptr_t end); // the memory from START to END was replaced
 
 /* ---- stacks (stacks.c) ---------------------------------------------------------------------------------------------------- */
 
-enum { GS_STACK_TABLE_FULL = 0 }; // the stack that samples without a place are charged to; it has no frames
+enum { GS_STACK_TABLE_FULL = 0 }; // the stack for samples when the table is full; it has no frames
 /* The number of the stack FRAMES[0..DEPTH) with the set of labels LABELS, added if it is new. */
 uint32_t gs_heap_stack_intern(const uintptr_t *frames, uint32_t depth, bool cut, uint32_t labels);
 void gs_heap_stack_count_alloc(uint32_t stack, uint64_t objects, uint64_t bytes);
@@ -38,9 +38,9 @@ void gs_heap_stack_count_free(uint32_t stack, uint64_t objects, uint64_t bytes);
 
 /* ---- the whole heap (totals.c), and the alarm (wake.c) -------------------------------------------------------------------- */
 
-/* BYTES more are allocated, and in use from now on: returns what is in use with them. BYTES are in use no more. */
+/* Add BYTES to allocated and in use; returns the bytes in use. Subtract BYTES from in use. */
 uint64_t gs_heap_totals_add(uint64_t bytes);
 void gs_heap_totals_subtract(uint64_t bytes);
 
-/* Tell the alarm where heap_in_use stands now: it wakes the watcher if that is at its line. */
+/* Wake the watcher if HEAP_IN_USE has reached the alarm's line. */
 void gs_heap_alarm_check(uint64_t heap_in_use);

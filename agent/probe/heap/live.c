@@ -1,24 +1,24 @@
-/* live.c - the blocks that were sampled and are not yet freed, by address.
+/* live.c - the sampled blocks that are not yet freed, by address.
  *
- *   gs_filter[256 Ki]   a small counter for each place: "surely never sampled" costs free() a load and a branch
- *   few[2 Ki]           open addressing, at most NEIGHBOURS places from home: address 0 ──CAS──▶ ptr ──▶ 0; beside the
- *                       addresses, what stands behind each
- *   many[64 Ki]         the same, for those that found no place in few: a small server touches few pages
+ *   gs_filter[256 Ki]   a small counter for each group of addresses: free() needs one load and one branch to see "never sampled"
+ *   few[2 Ki]           open addressing, at most NEIGHBOURS slots from the home slot: address 0 ──CAS──▶ ptr ──▶ 0; a second
+ *                       array holds the samples
+ *   many[64 Ki]         the same, for blocks that found no slot in few: so a small server touches few pages
  *
- * Who:    the host thread that owns the block: between malloc and free nobody else may touch its entry, so an
- *         entry needs no more than a compare-and-swap for its place. A block that moves to another thread brings the
- *         host's own ordering along.
- * Order:  taken out before the real free, put in after the real malloc: an address that is used again at once never
- *         meets its old entry.
- * Bounds: fixed tables in .bss, touched as they fill. As they fill the sampler widens its distance (gs_heap_live_crowding),
- *         so that they last for any heap. A filter counter that reaches 255 stays there: from then on these frees look
- *         into the tables, none is lost. */
+ * Who:    the host thread that owns the block: between malloc and free no other thread may touch its entry, so a
+ *         compare-and-swap on the slot is enough. A block that moves to another thread is ordered by the host's own
+ *         synchronization.
+ * Order:  an entry is removed before the real free and added after the real malloc: an address that is reused at once never
+ *         finds its old entry.
+ * Bounds: fixed tables in .bss, touched as they fill. As they fill, the sampler widens its distance (gs_heap_live_crowding), so
+ *         that they are large enough for any heap. A filter counter that reaches 255 stays there: its frees then always search
+ *         the tables, and none is lost. */
 #include "probe/heap/inside.h"
 #include <assert.h>
 
 enum { FEW_BITS = 11, MANY_BITS = 16, NEIGHBOURS = 32, SATURATED = 255 };
 
-static struct live_table { // the last homes have neighbours too
+static struct live_table { // NEIGHBOURS more slots: the last home slot has neighbours too
     unsigned bits;
     _Atomic uintptr_t *address;
     struct gs_live *sample;
@@ -49,7 +49,7 @@ static void filter_change(const void *ptr, int by)
 void gs_heap_filter_add(const void *ptr)
 {
     filter_change(ptr, 1);
-    if (!gs_filter_used) // not written again: it shares its line with what every free reads
+    if (!gs_filter_used) // write once only: every free reads this cache line
         gs_filter_used = true;
 }
 
@@ -76,8 +76,9 @@ static bool take_from(struct live_table *table, const void *ptr, struct gs_live 
         if (atomic_load_explicit(&table->address[at], memory_order_relaxed) != (uintptr_t)ptr)
             continue;
         *sample = table->sample[at];
-        atomic_store_explicit(&table->address[at], 0,
-                              memory_order_release); // after the copy: the place may be taken now
+        atomic_store_explicit(
+            &table->address[at], 0,
+            memory_order_release); // after the copy: from now on another thread may take the slot
         atomic_fetch_sub_explicit(&table->used, 1, memory_order_relaxed);
         return true;
     }
@@ -95,15 +96,15 @@ bool gs_heap_live_insert(const void *ptr, const struct gs_live *sample)
 bool gs_heap_live_take(const void *ptr, struct gs_live *sample)
 {
     if (!ptr)
-        return false; // free(NULL), where a sampled block has NULL's filter counter: an empty place is no match
+        return false; // free(NULL) may get here if NULL's filter counter is set: do not match an empty slot
     if (!take_from(&few, ptr, sample) && !take_from(&many, ptr, sample))
         return false;
     filter_change(ptr, -1);
     return true;
 }
 
-static_assert(GS_LIVE_PLACES == (1 << FEW_BITS) + (1 << MANY_BITS) + 2 * NEIGHBOURS,
-              "every place of both tables");
+static_assert(GS_LIVE_SLOTS == (1 << FEW_BITS) + (1 << MANY_BITS) + 2 * NEIGHBOURS,
+              "every slot of both tables");
 
 static uintptr_t address_in(const struct live_table *table, size_t at)
 {
@@ -116,16 +117,16 @@ uintptr_t gs_heap_live_address(size_t at)
     if (at < in_few)
         return address_in(&few, at);
     if (atomic_load_explicit(&many.used, memory_order_relaxed) == 0)
-        return 0; // its pages were never touched: they stay so
+        return 0; // its pages were never touched: do not touch them now
     return address_in(&many, at - in_few);
 }
 
-/* 16 Ki samples are as many as anybody needs: the total's standard error is below 1 %. At 512 KiB they are 8 GiB of
- * small blocks. From there on each further Ki doubles the distance: 1, 2, 4, … GiB more, so that many is half empty
- * when the heap has 100 TiB. */
+/* 16 Ki samples are enough: the standard error of the total is below 1 %. At 512 KiB a sample they stand for 8 GiB of small
+ * blocks. From there on, each further Ki of samples doubles the distance: 1, 2, 4, … GiB more. So `many` is half empty when
+ * the heap has 100 TiB. */
 unsigned gs_heap_live_crowding(void)
 {
-    enum { PLENTY = 1 << 14, STEP = 1 << 10 };
+    enum { ENOUGH = 1 << 14, STEP = 1 << 10 };
     uint32_t used = atomic_load_explicit(&many.used, memory_order_relaxed);
-    return used < PLENTY ? 0 : 1 + (used - PLENTY) / STEP;
+    return used < ENOUGH ? 0 : 1 + (used - ENOUGH) / STEP;
 }

@@ -1,25 +1,25 @@
-/* mapped.c - anonymous memory that the host has mapped for itself, outside malloc, and the stack that did.
+/* mapped.c - anonymous memory that the host mapped outside malloc, and the stack that mapped it.
  *
  *   mmap   ──▶ record { start, end, stack }       joined to a neighbour of the same stack, if there is one
- *   munmap ──▶ the records that it touches go, shrink, or fall in two
+ *   munmap ──▶ the records that it touches are removed, cut, or split in two
  *
  *   a record's start:  0 free ──CAS──▶ 1 being changed ──▶ its address, written last      (so a reader needs no lock)
  *
- * Who:    host threads, around their system calls: before munmap and after mmap, so that addresses which are used again
- *         at once never meet their old record. Two threads meet in one record only when they unmap two parts of it, or join
- *         it, at the same instant: one looks again, PATIENCE times.
- * Bounds: RECORDS, all looked at by each call, a nanosecond each: a fraction of what the system call takes. Mappings that find
- *         no place, and changes that are given up after PATIENCE looks, are counted. */
+ * Who:    host threads, around their system calls: before munmap and after mmap, so that reused addresses never meet their old
+ *         record. Two threads want the same record only if they unmap two parts of it, or join it, at the same moment: then
+ *         one retries, at most RETRIES times.
+ * Bounds: each call looks at all RECORDS, 1 ns each: a fraction of the system call's time. Mappings without a record, and
+ *         changes given up after RETRIES, are counted as drops. */
 #include "probe/heap/inside.h"
 
-enum { RECORDS = 1024, PATIENCE = 1000 };
+enum { RECORDS = 1024, RETRIES = 1000 };
 #define CHANGING ((uintptr_t)1)
 
 static struct record {
     _Atomic uintptr_t start, end;
     _Atomic uint32_t stack;
 } records[RECORDS];
-static _Atomic uint32_t used; // no record from here on was ever used
+static _Atomic uint32_t used; // number of records ever used: all later ones are free
 
 static struct record *first_unused(void)
 {
@@ -37,7 +37,7 @@ static bool claim(struct record *r, uintptr_t start)
                                                    memory_order_relaxed);
 }
 
-/* The claimed record is now START (0: free) to END. */
+/* Release the claimed record with the range START (0: free) to END. */
 static void publish(struct record *r, uintptr_t start, uintptr_t end)
 {
     atomic_store_explicit(&r->end, end, memory_order_relaxed);
@@ -49,7 +49,7 @@ static void count_loss(void)
     atomic_fetch_add_explicit(&gs_drops.mappings, 1, memory_order_relaxed);
 }
 
-/* Join START to END to R, where R is of the same stack and borders on it. */
+/* Extend R by START to END if it has the same stack and borders on the range. False: not joined. */
 static bool join(struct record *r, uintptr_t start, uintptr_t end, uint32_t stack)
 {
     uintptr_t from = atomic_load_explicit(&r->start, memory_order_acquire);
@@ -57,7 +57,7 @@ static bool join(struct record *r, uintptr_t start, uintptr_t end, uint32_t stac
         (from != end && end_of(r) != start) || !claim(r, from))
         return false;
     uintptr_t to = end_of(r);
-    bool below = from == end, above = to == start; // as it is now that nobody changes it
+    bool below = from == end, above = to == start; // checked again: now that it is claimed, nobody changes it
     publish(r, below ? start : from, above ? end : to);
     return below || above;
 }
@@ -70,7 +70,7 @@ static void raise_used(uint32_t count)
         ;
 }
 
-static void add_alone(uintptr_t start, uintptr_t end, uint32_t stack)
+static void add_record(uintptr_t start, uintptr_t end, uint32_t stack)
 {
     for (struct record *r = records; r < records + RECORDS; r++) {
         if (atomic_load_explicit(&r->start, memory_order_relaxed) != 0 || !claim(r, 0))
@@ -83,25 +83,25 @@ static void add_alone(uintptr_t start, uintptr_t end, uint32_t stack)
     count_loss();
 }
 
-/* Take START to END out of the claimed record FROM to its end. */
+/* Remove START to END from the claimed record, which starts at FROM, and release it. */
 static void cut(struct record *r, uintptr_t from, uintptr_t start, uintptr_t end)
 {
     uintptr_t to = end_of(r);
     bool head = from<start, tail = to> end;
     uint32_t stack = atomic_load_explicit(&r->stack, memory_order_relaxed);
     if (to <= start || from >= end)
-        publish(r, from, to); // it was changed before we had it
+        publish(r, from, to); // another thread changed it before we claimed it
     else if (head)
         publish(r, from, start);
     else
         publish(r, tail ? end : 0, to);
     if (to > start && head && tail)
-        add_alone(end, to, stack);
+        add_record(end, to, stack);
 }
 
 static void forget_in(struct record *r, uintptr_t start, uintptr_t end)
 {
-    for (int i = 0; i < PATIENCE; i++) {
+    for (int i = 0; i < RETRIES; i++) {
         uintptr_t from = atomic_load_explicit(&r->start, memory_order_acquire);
         if (from == CHANGING)
             continue;
@@ -115,8 +115,8 @@ static void forget_in(struct record *r, uintptr_t start, uintptr_t end)
     count_loss();
 }
 
-/* Neither in START to END nor on its borders, which is true of nearly all: one look tells. */
-static inline bool lies_apart(const struct record *r, uintptr_t start, uintptr_t end)
+/* Does R neither overlap START to END nor border on it? True for nearly all: one look is enough. */
+static inline bool is_apart(const struct record *r, uintptr_t start, uintptr_t end)
 {
     uintptr_t from = atomic_load_explicit(&r->start, memory_order_acquire);
     return from == 0 || from > end || (from != CHANGING && end_of(r) < start);
@@ -125,9 +125,9 @@ static inline bool lies_apart(const struct record *r, uintptr_t start, uintptr_t
 void gs_heap_mapped_forget(uintptr_t start, uintptr_t end)
 {
     if (start >= end)
-        return; // a length that the kernel refuses
+        return; // the kernel refuses such a length
     for (struct record *r = records, *last = first_unused(); r < last; r++)
-        if (GS_UNLIKELY(!lies_apart(r, start, end)))
+        if (GS_UNLIKELY(!is_apart(r, start, end)))
             forget_in(r, start, end);
 }
 
@@ -138,17 +138,17 @@ void gs_heap_mapped_add(uintptr_t start, uintptr_t end, uint32_t stack)
         return;
     gs_heap_regions_forget(start, end);
     for (struct record *r = records, *last = first_unused(); r < last; r++) {
-        if (GS_LIKELY(lies_apart(r, start, end)))
+        if (GS_LIKELY(is_apart(r, start, end)))
             continue;
         forget_in(r, start, end);
         joined = joined || join(r, start, end, stack);
     }
     if (!joined)
-        add_alone(start, end, stack);
+        add_record(start, end, stack);
 }
 
-/* R as it is just now; false when it is free or being changed. */
-static bool look_at(const struct record *r, struct gs_mapped *out)
+/* Copy R to OUT; false if it is free or being changed. */
+static bool read_record(const struct record *r, struct gs_mapped *out)
 {
     out->start = atomic_load_explicit(&r->start, memory_order_acquire);
     out->end = end_of(r);
@@ -161,7 +161,7 @@ bool gs_heap_mapped_stack(uintptr_t at, uint32_t *stack)
 {
     struct gs_mapped seen;
     for (const struct record *r = records; r < first_unused(); r++)
-        if (look_at(r, &seen) && seen.start <= at && at < seen.end) {
+        if (read_record(r, &seen) && seen.start <= at && at < seen.end) {
             *stack = seen.stack;
             return true;
         }
@@ -171,7 +171,7 @@ bool gs_heap_mapped_stack(uintptr_t at, uint32_t *stack)
 bool gs_probe_mapped_next(size_t *at, struct gs_mapped *out)
 {
     while (records + *at < first_unused())
-        if (look_at(&records[(*at)++], out))
+        if (read_record(&records[(*at)++], out))
             return true;
     return false;
 }
@@ -180,5 +180,5 @@ void gs_heap_mapped_after_fork(void)
 {
     for (struct record *r = records; r < first_unused(); r++)
         if (atomic_load_explicit(&r->start, memory_order_relaxed) == CHANGING)
-            publish(r, 0, 0); // by a thread that does not exist here
+            publish(r, 0, 0); // the thread that was changing it does not exist in the child
 }

@@ -1,15 +1,15 @@
 /* stacks.c - every distinct stack once, and what it holds.
  *
  *   hash(frames) ──▶ slot[128 Ki] ──▶ entry[64 Ki] { hash, depth, counters } ──▶ frame[1 Mi]
- *   a slot's life:   0 ──CAS──▶ entry's number, for good: a reader needs no lock
+ *   a slot's life:   0 ──CAS──▶ number of an entry, never changed again: a reader needs no lock
  *   an entry's life: reserved ──▶ filled ──release──▶ live
- *   changed[1 Ki]:   a bit a stack: it has counted something since somebody last asked
+ *   changed[1 Ki]:   one bit for each stack: its counters changed since gs_probe_stacks_changed last read the bit
  *
  * Entries and frames are handed out in order, so that a program with few stacks touches few pages; only the slots
  * are scattered.
  * Who:    host threads add and count; the watcher reads at any time, also while they count.
- * Bounds: .bss. When entries or frames run out, samples are charged to stack 0, "(table full)", and counted.
- *         Two threads that meet the same new stack at once may use up two entries; one is never counted on. */
+ * Bounds: .bss. When entries or frames run out, samples are charged to stack 0, "(table full)", and counted as drops.
+ *         Two threads that add the same new stack at the same moment may use two entries; one of them stays unused. */
 #include "probe/heap/inside.h"
 #include <string.h>
 
@@ -41,8 +41,7 @@ static bool same(const struct gs_stack_entry *e, uint64_t hash, const uintptr_t 
            memcmp(&frame[e->first_frame], from, depth * sizeof *from) == 0;
 }
 
-/* Hand out COUNT of something of which there are MAX; false when they have run out (and stays so, without
- * wrapping round). */
+/* Reserve COUNT of the MAX items; false when too few are left. *USED never exceeds MAX, so it cannot wrap around. */
 static bool reserve(_Atomic uint32_t *used, uint32_t count, uint32_t max, uint32_t *first)
 {
     uint32_t seen = atomic_load_explicit(used, memory_order_relaxed);
@@ -72,18 +71,18 @@ static uint32_t add(uint64_t hash, const uintptr_t *from, uint32_t depth, bool c
 uint32_t gs_heap_stack_intern(const uintptr_t *from, uint32_t depth, bool cut, uint32_t labels)
 {
     uint64_t hash = hash_of(from, depth, labels);
-    uint32_t mine = GS_STACK_TABLE_FULL;
+    uint32_t new_number = GS_STACK_TABLE_FULL;
     for (uint32_t i = 0; i < PROBES; i++) {
         _Atomic uint32_t *at = &slot[((hash >> (64 - SLOT_BITS)) + i) & (SLOTS - 1)];
         uint32_t number = atomic_load_explicit(at, memory_order_acquire);
         if (number == 0) {
-            if (mine == GS_STACK_TABLE_FULL)
-                mine = add(hash, from, depth, cut, labels);
-            if (mine == GS_STACK_TABLE_FULL)
+            if (new_number == GS_STACK_TABLE_FULL)
+                new_number = add(hash, from, depth, cut, labels);
+            if (new_number == GS_STACK_TABLE_FULL)
                 break;
-            if (atomic_compare_exchange_strong_explicit(at, &number, mine, memory_order_release,
+            if (atomic_compare_exchange_strong_explicit(at, &number, new_number, memory_order_release,
                                                         memory_order_acquire))
-                return mine;
+                return new_number;
         }
         if (same(&entry[number], hash, from, depth, labels))
             return number;
@@ -92,8 +91,8 @@ uint32_t gs_heap_stack_intern(const uintptr_t *from, uint32_t depth, bool cut, u
     return GS_STACK_TABLE_FULL;
 }
 
-/* After the counters: who takes the bit sees them. */
-static void has_changed(uint32_t stack)
+/* Called after the counters were changed: whoever takes the bit sees the new counters. */
+static void mark_changed(uint32_t stack)
 {
     atomic_fetch_or_explicit(&changed[stack / 64], (uint64_t)1 << stack % 64, memory_order_release);
 }
@@ -112,14 +111,14 @@ void gs_heap_stack_count_alloc(uint32_t stack, uint64_t objects, uint64_t bytes)
     atomic_fetch_add_explicit(&e->alloc_space, bytes, memory_order_relaxed);
     atomic_fetch_add_explicit(&e->inuse_objects, objects, memory_order_relaxed);
     atomic_fetch_add_explicit(&e->inuse_space, bytes, memory_order_relaxed);
-    has_changed(stack);
+    mark_changed(stack);
 }
 
 void gs_heap_stack_count_free(uint32_t stack, uint64_t objects, uint64_t bytes)
 {
     atomic_fetch_sub_explicit(&entry[stack].inuse_objects, objects, memory_order_relaxed);
     atomic_fetch_sub_explicit(&entry[stack].inuse_space, bytes, memory_order_relaxed);
-    has_changed(stack);
+    mark_changed(stack);
 }
 
 void gs_heap_stack_count_thread(uint32_t stack)

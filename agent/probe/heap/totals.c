@@ -1,6 +1,6 @@
-/* totals.c - how much the samples of the whole heap stand for: in use now, and allocated since the start, in bytes.
+/* totals.c - the estimates for the whole heap: bytes in use now, and bytes allocated since the start.
  *
- *   sampler.c ──adds and takes off──▶ in_use, allocated ──▶ the watcher, and wake.c for its alarm
+ *   sampler.c ──adds, subtracts──▶ in_use, allocated ──▶ the watcher, and wake.c for its alarm
  *
  * in_use is the sum over the stacks' inuse_space (stacks.c).
  * Who: host threads, at sampled allocations and at their frees; the watcher reads at any time. */

@@ -1,7 +1,7 @@
-/* user_alloc.c - blocks of the host's own allocators, reported by the host, sampled like malloc's.
+/* user_alloc.c - blocks of the host's own allocators, reported by the host and sampled like malloc's.
  *
- * A pool's first block often lies where the chunk does that malloc returned: two blocks at one address. So a noted block is
- * kept under an address that no block of malloc's can have, one bit beyond what programs are given.
+ * A pool's first block often has the address of the chunk that malloc returned: two blocks at one address. So a reported block
+ * is stored under a key that no block of malloc's can have: its address with bit 63 set, above all user addresses.
  * Who: host threads. */
 #include "probe/heap/inside.h"
 
@@ -10,7 +10,7 @@ static void *key_of(void *ptr)
     return (void *)((uintptr_t)ptr | GS_NOTED);
 }
 
-static __attribute__((noinline)) void sampled_note(void *ptr, size_t size)
+static __attribute__((noinline)) void sample_reported_block(void *ptr, size_t size)
 {
     struct gs_caller caller = GS_CALLER();
     gs_heap_sampler_record(key_of(ptr), size, gs_heap_sampler_begin(size), caller);
@@ -19,7 +19,7 @@ static __attribute__((noinline)) void sampled_note(void *ptr, size_t size)
 void gs_probe_note_alloc(void *ptr, size_t size)
 {
     if (ptr && gs_due(size))
-        sampled_note(ptr, size);
+        sample_reported_block(ptr, size);
 }
 
 void gs_probe_note_free(void *ptr)

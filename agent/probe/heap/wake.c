@@ -1,9 +1,9 @@
 /* wake.c - how the watcher sleeps, and what wakes it early.
  *
- *   heap_in_use reaches the alarm's line ──▶ bit in the word ──futex wake──▶ gs_probe_wait returns
+ *   heap_in_use reaches the alarm's line ──▶ bit in `pending` ──futex wake──▶ gs_probe_wait returns
  *
- * An alarm is one shot, and a call has somebody waiting: both at once are told one after the other.
- * Who:    the watcher waits (alone); host threads wake it with one exchange and, once for each alarm, one futex
+ * An alarm fires once. A call is a gs_probe_wake. If both are pending, two calls of gs_probe_wait return them one by one.
+ * Who:    only the watcher waits; host threads wake it with one exchange and, once for each alarm, one futex
  *         call, which does not block. */
 #include "probe/heap/inside.h"
 #include <errno.h>
@@ -14,15 +14,15 @@
 
 enum { ALARM = 1, CALL = 2 };
 
-static _Atomic uint32_t word;
+static _Atomic uint32_t pending;
 static _Atomic uint64_t line = UINT64_MAX;
 
 static void wake(uint32_t bit)
 {
-    int kept = errno;
-    if (!(atomic_fetch_or_explicit(&word, bit, memory_order_acq_rel) & bit))
-        syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-    errno = kept;
+    int saved_errno = errno;
+    if (!(atomic_fetch_or_explicit(&pending, bit, memory_order_acq_rel) & bit))
+        syscall(SYS_futex, &pending, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    errno = saved_errno;
 }
 
 void gs_heap_alarm_check(uint64_t heap_in_use)
@@ -35,7 +35,7 @@ void gs_heap_alarm_check(uint64_t heap_in_use)
         wake(ALARM);
 }
 
-static bool muted; // the watcher's
+static bool muted; // written and read by the watcher only
 
 void gs_probe_alarm_mute(bool mute)
 {
@@ -45,7 +45,7 @@ void gs_probe_alarm_mute(bool mute)
 void gs_probe_alarm_at(uint64_t line_bytes)
 {
     atomic_store_explicit(&line, muted ? UINT64_MAX : line_bytes, memory_order_relaxed);
-    gs_heap_alarm_check(gs_probe_heap_in_use()); // it may have been crossed before there was an alarm
+    gs_heap_alarm_check(gs_probe_heap_in_use()); // heap_in_use may have reached the line before it was set
 }
 
 void gs_probe_wake(void)
@@ -56,11 +56,12 @@ void gs_probe_wake(void)
 enum gs_wake gs_probe_wait(int64_t timeout_ns)
 {
     struct timespec timeout = {.tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000};
-    if (atomic_load_explicit(&word, memory_order_acquire) == 0 && timeout_ns > 0)
-        syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, &timeout, NULL, 0);
-    uint32_t bits = atomic_load_explicit(&word, memory_order_acquire),
-             told = bits & ALARM ? ALARM : bits & CALL;
-    if (told)
-        atomic_fetch_and_explicit(&word, ~told, memory_order_acq_rel); // the other stays for the next call
-    return told == ALARM ? GS_WAKE_ALARM : told == CALL ? GS_WAKE_CALL : GS_WAKE_TIMEOUT;
+    if (atomic_load_explicit(&pending, memory_order_acquire) == 0 && timeout_ns > 0)
+        syscall(SYS_futex, &pending, FUTEX_WAIT_PRIVATE, 0, &timeout, NULL, 0);
+    uint32_t bits = atomic_load_explicit(&pending, memory_order_acquire),
+             reported = bits & ALARM ? ALARM : bits & CALL;
+    if (reported)
+        atomic_fetch_and_explicit(&pending, ~reported,
+                                  memory_order_acq_rel); // the other bit stays for the next call
+    return reported == ALARM ? GS_WAKE_ALARM : reported == CALL ? GS_WAKE_CALL : GS_WAKE_TIMEOUT;
 }

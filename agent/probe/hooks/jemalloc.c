@@ -74,7 +74,7 @@ CALLED void *sampled_rallocx(void *ptr, size_t size, int flags, bool due)
     if (known && !moved)
         gs_heap_sampler_put_back(ptr, &held);
     else if (known)
-        gs_heap_sampler_let_go(&held);
+        gs_heap_sampler_release(&held);
     gs_heap_sampler_record(moved, size, drawn_with, caller);
     return moved;
 }

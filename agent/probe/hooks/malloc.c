@@ -281,7 +281,7 @@ CALLED void *sampled_realloc(void *ptr, size_t size, bool due)
     if (known && failed)
         gs_heap_sampler_put_back(ptr, &held);
     else if (known)
-        gs_heap_sampler_let_go(&held);
+        gs_heap_sampler_release(&held);
     record(moved, size, drawn_with, caller);
     return moved;
 }

@@ -1,22 +1,21 @@
-/* cpu.c - where CPU time goes: a timer on each thread's own CPU clock, whose signal has the thread look at its stack.
+/* cpu.c - CPU time: each thread has a timer on its own CPU clock; the timer's signal makes the thread record its stack.
  *
  *   thread begins (hooks/thread.c)      ──▶ timer ──▶ signal ──▶ on_timer: walk ──▶ ring[4096] ──▶ the watcher
- *   threads there are (the watcher asks)──▶   │
- *                                             └ on the thread's CPU clock, so that all threads weigh the same
+ *   thread exists (the watcher asks)    ──▶   │
+ *                                             └ on the thread's CPU clock, so that all threads have the same weight
  *
- * A timer of the whole process would be delivered to the main thread by kernels before 6.4; one for each thread is right on
- * all of them, and a thread that begins during a capture brings its own along.
+ * One timer for the whole process would not do: kernels before 6.4 deliver it to the main thread. A timer for each thread is
+ * right on all kernels, and a thread that begins during a capture arms its own.
  *
- * Short threads. The kernel looks at these timers once a clock tick (4 ms at 250 Hz), so what falls due after a thread's
- * last tick is never seen: half a tick for each thread, on average. For that the first expiry is drawn from (0, period) less
- * half a tick, which makes up for it whatever a thread's length: the expected number of samples of a thread that runs for C
- * is C / period, for C of a tick or more. Several expiries within one tick come as one signal that says how many it stands
- * for (si_overrun).
+ * Short threads. The kernel checks these timers once a clock tick (4 ms at 250 Hz), so what is due after a thread's
+ * last tick is never seen: half a tick for each thread, on average. To make up for it, the first expiry is drawn from
+ * (0, period) minus half a tick: the expected number of samples of a thread that runs for C is C / period, for every C of one
+ * tick or more. Several expiries within one tick come as one signal, whose si_overrun gives the number.
  *
  * Who:    starting, stopping, reading: the watcher, or the thread that gumshoe_write_profile starts, one at a time (the lock of
  *         gather/cpu.c). New threads arm their own timer. on_timer runs in the signal handler, on any host thread.
- * Bounds: .bss: PLACES timers, SLOTS samples. When nobody reads, the oldest samples give way: that is what "the seconds
- *         before" are made of. */
+ * Bounds: .bss: TIMERS timers, SLOTS samples. When nobody reads, new samples overwrite the oldest: the ring then holds the
+ *         seconds before a capture ("before"). */
 #include "probe/threads/inside.h"
 #include <errno.h>
 #include <signal.h>
@@ -25,24 +24,24 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PLACES = 1 << 14, NEIGHBOURS = 64, SLOTS = GS_CPU_KEPT, NS_PER_S = 1000000000 };
+enum { TIMERS = 1 << 14, NEIGHBOURS = 64, SLOTS = GS_CPU_KEPT, NS_PER_S = 1000000000 };
 
 /* ---- the ring ------------------------------------------------------------------------------------------------------ */
 
-enum { NEVER, WRITING, READY }; // and the ticket above, from bit 2 on
-struct timer_slot {
+enum { EMPTY, WRITING, READY }; // bits 0 and 1 of a slot's state; from bit 2 on: the ticket
+struct sample_slot {
     _Atomic uint64_t state;
     struct gs_cpu_sample sample;
 };
-static struct timer_slot ring[SLOTS];
+static struct sample_slot ring[SLOTS];
 static _Atomic uint64_t head, lost;
-static uint64_t tail; // of who reads: one thread at a time (the lock of gather/cpu.c)
+static uint64_t tail; // next ticket to read: one reader at a time (the lock of gather/cpu.c)
 
-/* A slot to write a sample into; NULL when an older writer still stands in it (its thread was stopped). */
-static struct timer_slot *take_slot(uint64_t *ticket)
+/* A slot for a new sample; NULL when an older writer has not finished with it (its thread was stopped). */
+static struct sample_slot *take_slot(uint64_t *ticket)
 {
     *ticket = atomic_fetch_add_explicit(&head, 1, memory_order_relaxed);
-    struct timer_slot *slot = &ring[*ticket % SLOTS];
+    struct sample_slot *slot = &ring[*ticket % SLOTS];
     uint64_t seen = atomic_load_explicit(&slot->state, memory_order_relaxed);
     if ((seen & 3) != WRITING &&
         atomic_compare_exchange_strong_explicit(&slot->state, &seen, *ticket << 2 | WRITING,
@@ -59,7 +58,7 @@ bool gs_probe_cpu_next(struct gs_cpu_sample *out, bool last)
             atomic_fetch_add_explicit(&lost, end - tail - SLOTS, memory_order_relaxed);
             tail = end - SLOTS;
         }
-        struct timer_slot *slot = &ring[tail % SLOTS];
+        struct sample_slot *slot = &ring[tail % SLOTS];
         uint64_t state = atomic_load_explicit(&slot->state, memory_order_acquire);
         if (state == (tail << 2 | READY)) {
             memcpy(out, &slot->sample, offsetof(struct gs_cpu_sample, frames));
@@ -71,7 +70,7 @@ bool gs_probe_cpu_next(struct gs_cpu_sample *out, bool last)
                 return true;
             }
         } else if (state >> 2 <= tail && !last && end - tail < SLOTS / 2) {
-            return false; // it is being written
+            return false; // it is still being written
         }
     }
     return false;
@@ -94,21 +93,21 @@ static int64_t clock_ns(clockid_t clock)
 
 /* ---- timers ------------------------------------------------------------------------------------------------------------ */
 
-/* Each thread's timer: tid << 32 | its number + 1; the number is filled in after the place was taken. */
-static _Atomic uint64_t timer[PLACES + NEIGHBOURS];
-static _Atomic bool timers_used; // ever: else a forked child need not look through them
+/* Each thread's timer: tid << 32 | timer id + 1; the low half is 0 until the timer exists. */
+static _Atomic uint64_t timer[TIMERS + NEIGHBOURS];
+static _Atomic bool timers_used; // false: no timer was ever made, and a forked child need not clear the table
 
 static _Atomic uint64_t *timer_of(pid_t tid)
 {
-    for (size_t at = (size_t)tid % PLACES, end = at + NEIGHBOURS; at < end; at++)
+    for (size_t at = (size_t)tid % TIMERS, end = at + NEIGHBOURS; at < end; at++)
         if ((pid_t)(atomic_load_explicit(&timer[at], memory_order_relaxed) >> 32) == tid)
             return &timer[at];
     return NULL;
 }
 
-static _Atomic uint64_t *place_for(pid_t tid)
+static _Atomic uint64_t *entry_for(pid_t tid)
 {
-    for (size_t at = (size_t)tid % PLACES, end = at + NEIGHBOURS; at < end; at++) {
+    for (size_t at = (size_t)tid % TIMERS, end = at + NEIGHBOURS; at < end; at++) {
         uint64_t none = 0;
         atomic_store_explicit(&timers_used, true, memory_order_relaxed);
         if (atomic_compare_exchange_strong_explicit(&timer[at], &none, (uint64_t)tid << 32,
@@ -118,14 +117,14 @@ static _Atomic uint64_t *place_for(pid_t tid)
     return NULL;
 }
 
-static void end_timer(_Atomic uint64_t *place)
+static void end_timer(_Atomic uint64_t *entry)
 {
-    uint64_t there = atomic_exchange_explicit(place, 0, memory_order_acq_rel);
-    if ((uint32_t)there)
-        syscall(SYS_timer_delete, (int)((uint32_t)there - 1));
+    uint64_t current = atomic_exchange_explicit(entry, 0, memory_order_acq_rel);
+    if ((uint32_t)current)
+        syscall(SYS_timer_delete, (int)((uint32_t)current - 1));
 }
 
-/* From 0 to less than PERIOD. */
+/* A random time from 0 to less than PERIOD, in ns. */
 static int64_t random_phase(pid_t tid, int64_t period)
 {
     uint64_t seed = (uint64_t)tid * 0x9e3779b97f4a7c15u ^ (uint64_t)clock_ns(CLOCK_MONOTONIC);
@@ -142,9 +141,9 @@ static void set_timer(int id, int flags, int64_t first, int64_t period)
     syscall(SYS_timer_settime, id, flags, &when, NULL);
 }
 
-/* The calling thread's timer, from the thread's beginning on: see "Short threads" above. What is due already waits for the
- * next tick, where it would else find the thread here; the second sample is due when it would have been all the same, which
- * the handler sees to. */
+/* Set the calling thread's timer as if it had run since the thread began: see "Short threads" above. A sample that is due at
+ * once waits for the next tick: else the signal would find the thread here. The second sample must not be late for that: the
+ * handler sets it to its due time. */
 static void set_from_birth(int id, int64_t due, int64_t period)
 {
     enum { SOON = 50000 };
@@ -156,8 +155,8 @@ static void set_from_birth(int id, int64_t due, int64_t period)
     set_timer(id, TIMER_ABSTIME, due < soonest ? soonest : due, period);
 }
 
-/* Start a timer on the CPU clock of TID, a thread of this process: from now on, or (NEWBORN: the calling thread) from its
- * beginning. */
+/* Start a timer on the CPU clock of thread TID of this process: from now on, or (NEWBORN, TID is the calling thread) from the
+ * thread's start. False: sampling is off, no free entry, or the kernel gives no timer. */
 static bool arm(pid_t tid, bool newborn)
 {
     int64_t period = atomic_load_explicit(&period_ns, memory_order_acquire);
@@ -165,22 +164,23 @@ static bool arm(pid_t tid, bool newborn)
     clockid_t clock = (clockid_t)(~(unsigned)tid << 3 | PER_THREAD | SCHEDULED);
     struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = signal_number};
     int id;
-    _Atomic uint64_t *place = period ? place_for(tid) : NULL;
-    if (!place)
+    _Atomic uint64_t *entry = period ? entry_for(tid) : NULL;
+    if (!entry)
         return false;
     event.sigev_value.sival_ptr = ring;
     event._sigev_un._tid = tid;
     if (syscall(SYS_timer_create, clock, &event, &id) != 0) {
-        atomic_store_explicit(place, 0, memory_order_relaxed);
+        atomic_store_explicit(entry, 0, memory_order_relaxed);
         return false;
     }
     if (newborn)
         set_from_birth(id, random_phase(tid, period), period);
     else
         set_timer(id, 0, 1 + random_phase(tid, period), period);
-    atomic_store_explicit(place, (uint64_t)tid << 32 | ((uint32_t)id + 1), memory_order_release);
+    atomic_store_explicit(entry, (uint64_t)tid << 32 | ((uint32_t)id + 1), memory_order_release);
     if (atomic_load_explicit(&period_ns, memory_order_acquire) == 0)
-        end_timer(place); // it was switched off meanwhile, and the watcher may have passed by already
+        end_timer(
+            entry); // sampling was switched off meanwhile; the watcher may already have passed this entry
     return true;
 }
 
@@ -194,10 +194,10 @@ static bool blocks_the_signal(void)
 void gs_threads_cpu_begin(pid_t tid)
 {
     if (atomic_load_explicit(&period_ns, memory_order_acquire) == 0 || blocks_the_signal())
-        return; // the watcher finds it, and says so
-    int kept = errno;
+        return; // the watcher finds this thread, and reports it
+    int saved_errno = errno;
     arm(tid, true);
-    errno = kept;
+    errno = saved_errno;
 }
 
 bool gs_probe_cpu_is_watched(pid_t tid)
@@ -205,17 +205,16 @@ bool gs_probe_cpu_is_watched(pid_t tid)
     return timer_of(tid) != NULL;
 }
 
-/* Thread TID is not to be signalled any more. Context: host thread, signal handler, watcher. */
+/* Stop sampling thread TID. Context: host thread, signal handler, watcher. */
 static void end_timer_of(pid_t tid)
 {
-    _Atomic uint64_t *place = timer_of(tid);
-    if (place)
-        end_timer(place);
+    _Atomic uint64_t *entry = timer_of(tid);
+    if (entry)
+        end_timer(entry);
 }
 
-/* Take back the signal that the timer of the calling thread had sent and that it has blocked since. One of the host's is sent
- * to it again. */
-static void take_back(void)
+/* Discard the signal that our timer had sent and that the calling thread now blocks. If it was the host's own, send it again. */
+static void discard_pending(void)
 {
     const struct timespec now = {0};
     uint64_t ours = (uint64_t)1 << (signal_number - 1);
@@ -230,14 +229,14 @@ void gs_threads_cpu_block(const sigset_t *set)
     uint64_t mask;
     if (GS_LIKELY(atomic_load_explicit(&period_ns, memory_order_relaxed) == 0))
         return;
-    memcpy(&mask, set, sizeof mask); // the kernel's part of it
-    int kept = errno;
-    _Atomic uint64_t *place = mask >> (signal_number - 1) & 1 ? timer_of((pid_t)syscall(SYS_gettid)) : NULL;
-    if (place) {
-        end_timer(place);
-        take_back();
+    memcpy(&mask, set, sizeof mask); // the first 64 bits are the kernel's signal mask
+    int saved_errno = errno;
+    _Atomic uint64_t *entry = mask >> (signal_number - 1) & 1 ? timer_of((pid_t)syscall(SYS_gettid)) : NULL;
+    if (entry) {
+        end_timer(entry);
+        discard_pending();
     }
-    errno = kept;
+    errno = saved_errno;
 }
 
 bool gs_probe_cpu_watch(pid_t tid)
@@ -246,16 +245,16 @@ bool gs_probe_cpu_watch(pid_t tid)
         return false;
     if (gs_probe_may_be_asked(tid))
         return true;
-    end_timer_of(tid); // it has left for a small stack meanwhile
+    end_timer_of(tid); // it has switched to a small stack meanwhile
     return false;
 }
 
 void gs_probe_cpu_sweep(void)
 {
     pid_t pid = getpid();
-    for (size_t at = 0; at < PLACES + NEIGHBOURS; at++) {
-        uint64_t there = atomic_load_explicit(&timer[at], memory_order_relaxed);
-        if ((uint32_t)there && gs_threads_ended(pid, (pid_t)(there >> 32)))
+    for (size_t at = 0; at < TIMERS + NEIGHBOURS; at++) {
+        uint64_t current = atomic_load_explicit(&timer[at], memory_order_relaxed);
+        if ((uint32_t)current && gs_threads_ended(pid, (pid_t)(current >> 32)))
             end_timer(&timer[at]);
     }
 }
@@ -266,9 +265,9 @@ static void on_timer(const siginfo_t *info, const ucontext_t *context)
 {
     int64_t period = atomic_load_explicit(&period_ns, memory_order_relaxed);
     uint64_t ticket;
-    struct timer_slot *slot = info->si_value.sival_ptr == ring && period ? take_slot(&ticket) : NULL;
+    struct sample_slot *slot = info->si_value.sival_ptr == ring && period ? take_slot(&ticket) : NULL;
     if (!slot)
-        return; // stopped since, somebody else's timer, or no slot
+        return; // sampling was stopped, another timer, or no free slot
     struct gs_cpu_sample *sample = &slot->sample;
     struct gs_registers registers = gs_threads_registers_of(context);
     struct gs_reach reach;
@@ -280,7 +279,7 @@ static void on_timer(const siginfo_t *info, const ucontext_t *context)
     sample->count = 1 + (info->si_overrun > 0 ? (uint32_t)info->si_overrun : 0);
     sample->cpu_ns = sample->count * period;
     sample->labels = gs_thread.labels;
-    uintptr_t sp = registers.sp; // the walk changes them
+    uintptr_t sp = registers.sp; // gs_unwind_walk changes `registers`
     gs_unwind_reach_own_stack(&reach, registers.sp);
     sample->depth = gs_unwind_walk(&registers, &reach, sample->frames, GS_CPU_DEPTH_MAX, &sample->cut);
     gs_unwind_reach_remember(&reach);
@@ -315,7 +314,7 @@ void gs_probe_cpu_stop(void)
 {
     if (atomic_exchange_explicit(&period_ns, 0, memory_order_acq_rel) == 0)
         return;
-    for (size_t at = 0; at < PLACES + NEIGHBOURS; at++)
+    for (size_t at = 0; at < TIMERS + NEIGHBOURS; at++)
         if ((uint32_t)atomic_load_explicit(&timer[at], memory_order_acquire))
             end_timer(&timer[at]);
     gs_threads_signal_give_back();
@@ -324,7 +323,8 @@ void gs_probe_cpu_stop(void)
 void gs_threads_cpu_timers_after_fork(void)
 {
     atomic_store_explicit(&period_ns, 0, memory_order_relaxed);
-    for (size_t at = 0; timers_used && at < PLACES + NEIGHBOURS; at++) // a child inherits no timers
+    for (size_t at = 0; timers_used && at < TIMERS + NEIGHBOURS; at++) // a child inherits no timers
         if (atomic_load_explicit(&timer[at], memory_order_relaxed))
-            atomic_store_explicit(&timer[at], 0, memory_order_relaxed); // what is not written is not copied
+            atomic_store_explicit(
+                &timer[at], 0, memory_order_relaxed); // write only if needed: untouched pages are not copied
 }

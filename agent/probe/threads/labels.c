@@ -1,12 +1,12 @@
-/* labels.c - what the host says of its threads: "tenant" = "acme" on whatever this thread does from now on.
+/* labels.c - the host's labels of its threads: "tenant" = "acme" on whatever this thread does from now on.
  *
  *   gumshoe_label_set ──▶ texts: every distinct key and value once ──▶ sets: every distinct list of pairs once
  *                                                                       └─▶ a number in the thread's own state
  *
- * A sample then carries one number, and setting a label that was seen before writes nothing but that.
+ * A sample carries one number. Setting a label that was set before only writes that number.
  * Who:    host threads add; the watcher reads at any time.
- * Bounds: tables in .bss. A label that finds no room is refused and counted: it is for a few hundred tenants or
- *         request kinds, not for request ids. */
+ * Bounds: tables in .bss. A label that finds no room is refused and counted: labels are for a few hundred tenants or
+ *         kinds of request, not for request ids. */
 #include "probe/threads/inside.h"
 #include <errno.h>
 #include <string.h>
@@ -15,24 +15,25 @@
 
 /* ---- texts and sets: bytes, each distinct sequence kept once ---------------------------------------------------- */
 
-enum { SLOTS = 1 << 12, PROBES = 64, ROOM = 128 << 10 };
+enum { SLOTS = 1 << 12, PROBES = 64, STORAGE = 128 << 10 };
 
-struct kept { // in room, at a multiple of 4
+struct pool_item { // in storage, at a multiple of 4
     uint32_t length;
     char bytes[];
 };
 
 struct pool {
-    _Atomic uint32_t slot[SLOTS]; // 0, or where in room it is kept, in units of 4 bytes: for good
-    _Atomic uint32_t used;        // of room; the first unit stays empty, so that 0 means none
-    char room[ROOM] __attribute__((aligned(4)));
+    _Atomic uint32_t
+        slot[SLOTS]; // 0, or the offset of an item in storage, in units of 4 bytes; never changes once set
+    _Atomic uint32_t used; // units of storage; the first stays unused, so that 0 means none
+    char storage[STORAGE] __attribute__((aligned(4)));
 };
 static struct pool texts = {.used = 1}, sets = {.used = 1};
-const struct gs_anchor_labels gs_anchor_labels = {texts.room, sets.room};
+const struct gs_anchor_labels gs_anchor_labels = {texts.storage, sets.storage};
 
-static const struct kept *kept_at(const struct pool *pool, uint32_t number)
+static const struct pool_item *item_at(const struct pool *pool, uint32_t number)
 {
-    return (const void *)(pool->room + 4 * (size_t)number);
+    return (const void *)(pool->storage + 4 * (size_t)number);
 }
 
 static uint32_t hash_of(const char *bytes, uint32_t length)
@@ -43,36 +44,36 @@ static uint32_t hash_of(const char *bytes, uint32_t length)
     return (uint32_t)(h >> 32);
 }
 
-static uint32_t keep(struct pool *pool, const char *bytes, uint32_t length)
+static uint32_t append(struct pool *pool, const char *bytes, uint32_t length)
 {
     uint32_t units = 1 + (length + 3) / 4, at = atomic_load_explicit(&pool->used, memory_order_relaxed);
     do {
-        if (units > ROOM / 4 - at)
+        if (units > STORAGE / 4 - at)
             return 0;
     } while (!atomic_compare_exchange_weak_explicit(&pool->used, &at, at + units, memory_order_relaxed,
                                                     memory_order_relaxed));
-    struct kept *kept = (void *)(pool->room + 4 * (size_t)at);
-    kept->length = length;
-    memcpy(kept->bytes, bytes, length);
+    struct pool_item *item = (void *)(pool->storage + 4 * (size_t)at);
+    item->length = length;
+    memcpy(item->bytes, bytes, length);
     return at;
 }
 
 /* The number of BYTES in POOL, added if they are new; 0 when there is no room. */
 static uint32_t intern(struct pool *pool, const void *bytes, uint32_t length)
 {
-    uint32_t hash = hash_of(bytes, length), mine = 0;
+    uint32_t hash = hash_of(bytes, length), new_number = 0;
     for (uint32_t i = 0; i < PROBES; i++) {
         _Atomic uint32_t *slot = &pool->slot[(hash + i) % SLOTS];
         uint32_t number = atomic_load_explicit(slot, memory_order_acquire);
         if (number == 0) {
-            if (!mine && !(mine = keep(pool, bytes, length)))
+            if (!new_number && !(new_number = append(pool, bytes, length)))
                 return 0;
-            if (atomic_compare_exchange_strong_explicit(slot, &number, mine, memory_order_release,
+            if (atomic_compare_exchange_strong_explicit(slot, &number, new_number, memory_order_release,
                                                         memory_order_acquire))
-                return mine;
+                return new_number;
         }
-        const struct kept *kept = kept_at(pool, number);
-        if (kept->length == length && memcmp(kept->bytes, bytes, length) == 0)
+        const struct pool_item *item = item_at(pool, number);
+        if (item->length == length && memcmp(item->bytes, bytes, length) == 0)
             return number;
     }
     return 0;
@@ -95,9 +96,9 @@ static struct pairs pairs_of(uint32_t set)
     struct pairs pairs = {0};
     if (set == 0)
         return pairs;
-    const struct kept *kept = kept_at(&sets, set);
-    pairs.count = kept->length / (uint32_t)sizeof(struct pair);
-    memcpy(pairs.pair, kept->bytes, kept->length);
+    const struct pool_item *item = item_at(&sets, set);
+    pairs.count = item->length / (uint32_t)sizeof(struct pair);
+    memcpy(pairs.pair, item->bytes, item->length);
     return pairs;
 }
 
@@ -106,8 +107,8 @@ static uint32_t number_of(const struct pairs *pairs)
     return pairs->count ? intern(&sets, pairs->pair, pairs->count * (uint32_t)sizeof(struct pair)) : 0;
 }
 
-/* Put the pair in, in order of keys, so that the same labels set in another order are the same set. */
-static bool put(struct pairs *pairs, struct pair pair)
+/* Add or replace PAIR. Pairs stay sorted by key, so that the same labels in another order give the same set. False: no room. */
+static bool insert_pair(struct pairs *pairs, struct pair pair)
 {
     uint32_t at = 0;
     while (at < pairs->count && pairs->pair[at].key < pair.key)
@@ -122,7 +123,7 @@ static bool put(struct pairs *pairs, struct pair pair)
     return true;
 }
 
-static bool good(const char *text)
+static bool is_valid(const char *text)
 {
     return text && *text && strnlen(text, GS_LABEL_TEXT) < GS_LABEL_TEXT;
 }
@@ -133,8 +134,8 @@ static int refuse(int error)
     return error;
 }
 
-/* From here on: in samples of this thread, and for whoever asks for its stack. */
-static void carry(uint32_t set)
+/* Use SET from now on in samples of this thread, and in dumps of threads. */
+static void set_thread_labels(uint32_t set)
 {
     if (set == gs_thread.labels)
         return;
@@ -144,33 +145,34 @@ static void carry(uint32_t set)
 
 int gs_probe_label_set(const char *key, const char *value)
 {
-    if (!good(key) || !good(value))
+    if (!is_valid(key) || !is_valid(value))
         return refuse(-EINVAL);
     struct pair pair = {intern(&texts, key, (uint32_t)strlen(key) + 1),
                         intern(&texts, value, (uint32_t)strlen(value) + 1)};
     struct pairs pairs = pairs_of(gs_thread.labels);
-    if (!pair.key || !pair.value || !put(&pairs, pair))
+    if (!pair.key || !pair.value || !insert_pair(&pairs, pair))
         return refuse(-ENOSPC);
     uint32_t set = number_of(&pairs);
     if (!set)
         return refuse(-ENOSPC);
-    carry(set);
+    set_thread_labels(set);
     return 0;
 }
 
 void gs_probe_label_clear(const char *key)
 {
     struct pairs pairs = pairs_of(gs_thread.labels);
-    uint32_t kept = 0;
-    if (!good(key))
+    uint32_t remaining = 0;
+    if (!is_valid(key))
         return;
     for (uint32_t i = 0; i < pairs.count; i++)
-        if (strcmp(kept_at(&texts, pairs.pair[i].key)->bytes, key) != 0)
-            pairs.pair[kept++] = pairs.pair[i];
-    if (kept == pairs.count)
+        if (strcmp(item_at(&texts, pairs.pair[i].key)->bytes, key) != 0)
+            pairs.pair[remaining++] = pairs.pair[i];
+    if (remaining == pairs.count)
         return;
-    pairs.count = kept;
-    carry(number_of(&pairs)); // without room for the smaller set: none, rather than a label that is over
+    pairs.count = remaining;
+    set_thread_labels(number_of(
+        &pairs)); // no room for the smaller set: no labels at all, rather than a label that was cleared
 }
 
 /* ---- reading ---------------------------------------------------------------------------------------------------------- */
@@ -179,8 +181,8 @@ uint32_t gs_probe_labels(uint32_t set, struct gs_probe_label out[GS_LABELS_MAX])
 {
     struct pairs pairs = pairs_of(set);
     for (uint32_t i = 0; i < pairs.count; i++)
-        out[i] = (struct gs_probe_label){kept_at(&texts, pairs.pair[i].key)->bytes,
-                                         kept_at(&texts, pairs.pair[i].value)->bytes};
+        out[i] = (struct gs_probe_label){item_at(&texts, pairs.pair[i].key)->bytes,
+                                         item_at(&texts, pairs.pair[i].value)->bytes};
     return pairs.count;
 }
 

@@ -1,4 +1,4 @@
-/* signal.c - the one signal of the host's that we borrow, to have a thread look at its own stack.
+/* signal.c - the one signal of the host that we borrow, to make a thread record its own stack.
  *
  *   borrowed ──▶ on_signal, on any host thread ─┬─ sent by tgkill      ──▶ handlers[GS_SIGNAL_REQUEST]  (thread_stack.c's)
  *                                               └─ sent by a CPU timer ──▶ handlers[GS_SIGNAL_TIMER]    (cpu.c's)
@@ -6,14 +6,14 @@
  * The files that use the signal set their handler here before they borrow it, so this file calls none of them by name.
  *
  * SIGURG, else SIGWINCH: both are ignored by default, so a signal that is still pending over an exec, or that arrives after we
- * gave the signal back, harms nobody. A signal that the host has a handler for is not borrowed. A host that sets its own handler
+ * gave the signal back, does no harm. A signal that the host has a handler for is not borrowed. A host that sets its own handler
  * while we have the signal keeps it, even if it does so between two of our system calls.
  *
- * Several may borrow at the same time (a capture of CPU time and a dump of threads); they share the one signal, and the last to
- * give it back restores what the host had.
+ * Several may borrow at the same time (a capture of CPU time and a dump of threads): they share the one signal, and the last
+ * give_back restores the host's action.
  * Who:    borrowing and giving back: the watcher and the thread that gumshoe_write_profile starts, perhaps at the same time: the
- *         later waits for a few system calls. Never in a signal handler, nor in malloc.
- * Bounds: on_signal keeps errno; beyond that it costs what the handler costs: a walk. */
+ *         later one waits for a few system calls. Never in a signal handler, nor in malloc.
+ * Bounds: on_signal keeps errno; otherwise it costs what the handler costs: one walk. */
 #include "probe/threads/inside.h"
 #include <errno.h>
 #include <linux/futex.h>
@@ -26,33 +26,33 @@ enum { CANDIDATES = 2 };
 static const int candidates[CANDIDATES] = {SIGURG, SIGWINCH};
 
 static struct {
-    int number; // 0: none is borrowed
+    int number; // the borrowed signal; 0: none
     unsigned users;
     struct sigaction
-        before[CANDIDATES]; // what each candidate did, from just before ours was put in its place
-    bool used[CANDIDATES];  // and ours may still be there
+        host_action[CANDIDATES]; // the host's action of each candidate, read just before ours replaced it
+    bool used[CANDIDATES];       // our action may still be set for this candidate
 } borrowed;
 
 /* ---- a lock over `borrowed` -------------------------------------------------------------------------------------------- */
 
 /* Held for the few system calls that change `borrowed`, not for as long as the signal is borrowed. */
-enum { FREE, TAKEN, WAITED_FOR };
-static _Atomic uint32_t turn;
+enum { FREE, TAKEN, CONTENDED };
+static _Atomic uint32_t borrowed_lock;
 
-static void take_turn(void)
+static void lock_borrowed(void)
 {
     uint32_t seen = FREE;
-    if (atomic_compare_exchange_strong_explicit(&turn, &seen, TAKEN, memory_order_acquire,
+    if (atomic_compare_exchange_strong_explicit(&borrowed_lock, &seen, TAKEN, memory_order_acquire,
                                                 memory_order_relaxed))
         return;
-    while (atomic_exchange_explicit(&turn, WAITED_FOR, memory_order_acquire) != FREE)
-        syscall(SYS_futex, &turn, FUTEX_WAIT_PRIVATE, WAITED_FOR, NULL, NULL, 0);
+    while (atomic_exchange_explicit(&borrowed_lock, CONTENDED, memory_order_acquire) != FREE)
+        syscall(SYS_futex, &borrowed_lock, FUTEX_WAIT_PRIVATE, CONTENDED, NULL, NULL, 0);
 }
 
-static void give_turn(void)
+static void unlock_borrowed(void)
 {
-    if (atomic_exchange_explicit(&turn, FREE, memory_order_release) == WAITED_FOR)
-        syscall(SYS_futex, &turn, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    if (atomic_exchange_explicit(&borrowed_lock, FREE, memory_order_release) == CONTENDED)
+        syscall(SYS_futex, &borrowed_lock, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
 /* ---- the handler ---------------------------------------------------------------------------------------------------- */
@@ -83,7 +83,7 @@ void gs_threads_signal_set_handler(enum gs_signal_sender sender, gs_signal_handl
     atomic_store_explicit(&handlers[sender], handler, memory_order_release);
 }
 
-/* No handler is set: nothing of ours has had such a signal sent, so it is ignored. */
+/* If no handler is set, we have sent no such signal: ignore it. */
 static void handle(enum gs_signal_sender sender, const siginfo_t *info, const ucontext_t *context)
 {
     gs_signal_handler *handler = atomic_load_explicit(&handlers[sender], memory_order_acquire);
@@ -91,20 +91,20 @@ static void handle(enum gs_signal_sender sender, const siginfo_t *info, const uc
         handler(info, context);
 }
 
-static _Atomic bool passed_by; // one came that was not meant for us
+static _Atomic bool host_signal_seen; // a signal arrived that we did not send
 
 /* Context: signal handler. */
 static void on_signal(int signal, siginfo_t *info, void *context)
 {
-    int kept = errno;
+    int saved_errno = errno;
     (void)signal;
     if (info->si_code == SI_TIMER)
         handle(GS_SIGNAL_TIMER, info, context);
     else if (info->si_code == SI_TKILL)
         handle(GS_SIGNAL_REQUEST, info, context);
     else
-        atomic_store_explicit(&passed_by, true, memory_order_relaxed);
-    errno = kept;
+        atomic_store_explicit(&host_signal_seen, true, memory_order_relaxed);
+    errno = saved_errno;
 }
 
 /* ---- borrowing ------------------------------------------------------------------------------------------------------ */
@@ -121,51 +121,52 @@ static bool has_handler(const struct sigaction *action)
            (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
 }
 
-/* Put ACTION in the place of ours. What the host has set there meanwhile is newer, and stays; a signal of the host's that came
- * to us in between is sent once more. */
-static void put_in_place_of_ours(int number, struct sigaction action)
+/* Replace our action by ACTION. If the host has set another action meanwhile, that one stays. If one of the host's signals
+ * reached our handler meanwhile, it is sent again. */
+static void replace_ours(int number, struct sigaction action)
 {
-    enum { PATIENCE = 100 }; // a host that changes its mind between any two system calls
-    struct sigaction there;
+    enum { RETRIES = 100 }; // the host may set an action between any two of our system calls
+    struct sigaction current;
     void (*expected)(int, siginfo_t *, void *) = on_signal;
-    for (int i = 0; i < PATIENCE; i++) {
-        if (sigaction(number, &action, &there) != 0 || there.sa_sigaction == expected)
+    for (int i = 0; i < RETRIES; i++) {
+        if (sigaction(number, &action, &current) != 0 || current.sa_sigaction == expected)
             break;
         expected = action.sa_sigaction;
-        action = there;
+        action = current;
     }
-    if (atomic_exchange_explicit(&passed_by, false, memory_order_relaxed) && has_handler(&action))
+    if (atomic_exchange_explicit(&host_signal_seen, false, memory_order_relaxed) && has_handler(&action))
         syscall(SYS_kill, getpid(), number);
 }
 
 static bool try_borrow(int which)
 {
     struct sigaction ours = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
-    struct sigaction there;
+    struct sigaction current;
     int number = candidates[which];
     sigfillset(&ours.sa_mask);
-    if (sigaction(number, NULL, &borrowed.before[which]) != 0 || has_handler(&borrowed.before[which]))
+    if (sigaction(number, NULL, &borrowed.host_action[which]) != 0 ||
+        has_handler(&borrowed.host_action[which]))
         return false;
     borrowed.used[which] = true;
-    atomic_store_explicit(&passed_by, false, memory_order_relaxed);
-    if (sigaction(number, &ours, &there) == 0) {
-        if (!has_handler(&there)) {
-            borrowed.before[which] = there;
+    atomic_store_explicit(&host_signal_seen, false, memory_order_relaxed);
+    if (sigaction(number, &ours, &current) == 0) {
+        if (!has_handler(&current)) {
+            borrowed.host_action[which] = current;
             borrowed.number = number;
             return true;
         }
-        put_in_place_of_ours(number, there); // the host has just set it
+        replace_ours(number, current); // the host has just set a handler: restore it
     }
     borrowed.used[which] = false;
     return false;
 }
 
-/* Take ours away wherever it is. */
+/* Remove our action from every candidate where it is still set. */
 static void give_all_back(void)
 {
     for (int which = 0; which < CANDIDATES; which++) {
         if (borrowed.used[which] && is_ours(candidates[which]))
-            put_in_place_of_ours(candidates[which], borrowed.before[which]);
+            replace_ours(candidates[which], borrowed.host_action[which]);
         borrowed.used[which] = false;
     }
     borrowed.number = 0;
@@ -173,7 +174,7 @@ static void give_all_back(void)
 
 int gs_threads_signal_borrow(void)
 {
-    take_turn();
+    lock_borrowed();
     for (int which = 0; which < CANDIDATES && borrowed.users == 0 && !borrowed.number; which++)
         try_borrow(which);
     int number = borrowed.number && is_ours(borrowed.number) ? borrowed.number : 0;
@@ -181,11 +182,11 @@ int gs_threads_signal_borrow(void)
         borrowed.users++;
     else if (borrowed.users == 0)
         give_all_back();
-    give_turn();
+    unlock_borrowed();
     return number;
 }
 
-/* For who has borrowed it. */
+/* Call only while the signal is borrowed. */
 bool gs_threads_signal_still_ours(void)
 {
     return borrowed.number && is_ours(borrowed.number);
@@ -193,16 +194,16 @@ bool gs_threads_signal_still_ours(void)
 
 void gs_threads_signal_give_back(void)
 {
-    take_turn();
+    lock_borrowed();
     if (borrowed.users > 0 && --borrowed.users == 0)
         give_all_back();
-    give_turn();
+    unlock_borrowed();
 }
 
-/* A thread that is not here may have been in the middle of it. */
+/* Another thread of the parent may have held the lock at the fork. */
 void gs_threads_signal_after_fork(void)
 {
-    atomic_store_explicit(&turn, FREE, memory_order_relaxed);
+    atomic_store_explicit(&borrowed_lock, FREE, memory_order_relaxed);
     borrowed.users = 0;
     give_all_back();
 }

@@ -1,4 +1,4 @@
-/* thread.c - what every thread carries (probe/inside.h). Zeroed at a thread's start, which means: not ready, due at once.
+/* thread.c - each thread's own state (probe/inside.h). It starts zeroed, which means: not ready, next allocation due.
  * Who: each thread its own, in malloc, in free and in the signal handler. */
 #include "probe/threads/inside.h"
 

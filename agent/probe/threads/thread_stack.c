@@ -1,15 +1,15 @@
 /* thread_stack.c - the stack of another thread.
  *
- *   /proc/self/task/TID/syscall ──asleep: pc, sp──▶ walk a copy of its stack ──▶ asleep still, same place? done
+ *   /proc/self/task/TID/syscall ──asleep: pc, sp──▶ walk a copy of its stack ──▶ still asleep at the same place? done
  *                               └─running, or the walk cannot be completed──▶ ask the thread by a signal (signal.c)
  *
- * A thread asleep in a system call is read without being woken: it sees no EINTR. The copy is made by
- * process_vm_readv, which answers an error where a plain read would kill us: the thread may end meanwhile. A frame that
- * is found by rbp, which /proc does not tell, is searched for (search.c).
+ * A thread that sleeps in a system call is read without waking it: it sees no EINTR. The stack is copied by process_vm_readv:
+ * if the thread ends meanwhile, that returns an error where a plain read would crash. /proc does not give rbp, so a frame that
+ * needs rbp is searched for (search.c).
  * Who:    gs_probe_thread_stack: the watcher, for incidents, or the thread that gumshoe_write_profile starts, one at a time (the
  *         lock of watch/active_captures.c). gs_threads_stack_on_signal: in the signal handler, on any host thread.
- * Bounds: 64 KiB of stack are looked at; an answer is waited for as long as the caller says; a thread that is
- *         stopped in the middle of its answer keeps its slot of REQUESTS until it goes on. */
+ * Bounds: 64 KiB of stack are read; an answer is waited for at most as long as the caller says; a thread that is
+ *         stopped in the middle of its answer keeps its slot of REQUESTS until it continues. */
 #include "probe/threads/inside.h"
 #include <assert.h>
 #include <errno.h>
@@ -24,14 +24,14 @@
 
 enum { PAGE = 4096, COPY_PAGES = 16, REQUESTS = 8 };
 
-/* ---- asleep ------------------------------------------------------------------------------------------------- */
+/* ---- a sleeping thread ---------------------------------------------------------------------------------------------- */
 
 struct position {
     char text[256];
     uintptr_t pc, sp;
 };
 
-/* "TID/syscall" into OUT. printf's family is not for this folder. */
+/* Write "TID/syscall" to OUT. printf and its relatives are not allowed in this folder. */
 static void syscall_path(pid_t tid, char out[24])
 {
     char digits[12], *at = digits + sizeof digits;
@@ -42,7 +42,7 @@ static void syscall_path(pid_t tid, char out[24])
     strcat(out, "/syscall");
 }
 
-/* The number at *AT, "0x" and hexadecimal digits or decimal ones, and step over it and the blank behind. */
+/* Read the number at *AT, hexadecimal after "0x", else decimal; move *AT behind it and the blank that follows. */
 static uintptr_t take_number(const char **at)
 {
     uintptr_t value = 0;
@@ -55,7 +55,7 @@ static uintptr_t take_number(const char **at)
     return value;
 }
 
-/* Where the thread stands: "CALL A1 … A6 SP PC", "-1 SP PC" outside of a call, "running". False when it runs, or is gone. */
+/* Read where the thread is: "CALL A1 … A6 SP PC"; "-1 SP PC" outside of a call; "running". False: it runs, or has ended. */
 static bool read_position(int fd, struct position *out)
 {
     ssize_t length = pread(fd, out->text, sizeof out->text - 1, 0);
@@ -88,10 +88,10 @@ bool gs_probe_peek(pid_t pid, uintptr_t at, void *out, size_t length)
     return process_vm_readv(pid, &to, 1, &from, 1, 0) == (ssize_t)length;
 }
 
-/* One for all callers: they come one at a time, see "Who" above. */
+/* One buffer for all callers: they run one at a time, see "Who" above. */
 static char copy[(COPY_PAGES + 1) * PAGE] __attribute__((aligned(PAGE)));
 
-/* A page more of the sleeper's stack. */
+/* Copy one more page of the sleeping thread's stack. False: the limit is reached, or the page cannot be read. */
 static bool copy_more(struct gs_reach *reach)
 {
     if (reach->pages_left == 0 ||
@@ -102,14 +102,14 @@ static bool copy_more(struct gs_reach *reach)
     return true;
 }
 
-/* A copy of the stack from SP on, as much as there is of the page that SP is on and the next: most walks need no more. */
+/* Copy the stack from SP to the end of the next page, as far as it can be read: most walks need no more. */
 static struct gs_reach copy_stack(uintptr_t sp)
 {
     uintptr_t page = sp & -(uintptr_t)PAGE;
     struct iovec from[] = {{(void *)sp, page + PAGE - sp}, {(void *)(page + PAGE), PAGE}};
     struct iovec to = {copy + (sp - page), from[0].iov_len + PAGE};
-    ssize_t got =
-        process_vm_readv(getpid(), &to, 1, from, 2, 0); // the pages in turn: what is not there ends it
+    ssize_t got = process_vm_readv(getpid(), &to, 1, from, 2,
+                                   0); // copies page by page, and stops at a page that is not mapped
     struct gs_reach reach = {.low = sp,
                              .high = sp + (got > 0 ? (uintptr_t)got : 0),
                              .shift = (intptr_t)((uintptr_t)copy - page),
@@ -131,13 +131,13 @@ static bool walk_asleep(int fd, struct gs_thread_stack *out)
     if (out->cut)
         gs_unwind_search(&registers, &reach, out);
     if (!read_position(fd, &after) || strcmp(before.text, after.text) != 0)
-        return false; // it moved: what we copied may be half of one stack and half of another
+        return false; // it moved: the copy may mix two different stacks
     read_call(&before, out);
     out->how = GS_THREAD_ASLEEP;
     return true;
 }
 
-static bool take_asleep(int task, pid_t tid, struct gs_thread_stack *out)
+static bool read_sleeping(int task, pid_t tid, struct gs_thread_stack *out)
 {
     char path[24];
     syscall_path(tid, path);
@@ -149,14 +149,14 @@ static bool take_asleep(int task, pid_t tid, struct gs_thread_stack *out)
     return taken;
 }
 
-/* ---- asked ---------------------------------------------------------------------------------------------------- */
+/* ---- a signaled thread ------------------------------------------------------------------------------------------------- */
 
 enum request_state { FREE, ASKED, ANSWERING, ANSWERED };
-/* Who is asked and how far it is are one word: a thread whose signal comes late, when the request is somebody else's already,
- * does not take that for its own. */
+/* The thread and the state are one word: if a signal comes late, when the request has another thread's tid, the late thread
+ * does not answer it. */
 struct request {
-    _Atomic uint64_t who_state; // tid << 32 | state
-    _Atomic bool slept_for;     // the asker has gone to sleep: it is to be woken
+    _Atomic uint64_t tid_state; // tid << 32 | state
+    _Atomic bool asker_sleeps;  // the asking thread sleeps, and must be woken
     struct gs_thread_stack stack;
 };
 static struct request requests[REQUESTS];
@@ -166,19 +166,19 @@ static uint64_t word_of(pid_t tid, enum request_state state)
     return (uint64_t)(uint32_t)tid << 32 | state;
 }
 
-static enum request_state state_of(uint64_t who_state)
+static enum request_state state_of(uint64_t tid_state)
 {
-    return (enum request_state)(uint32_t)who_state;
+    return (enum request_state)(uint32_t)tid_state;
 }
 
-/* The half of the word that tells the state, as futex(2) wants it. */
-static const uint32_t *futex_of(const struct request *request)
+/* The half of the word that holds the state, as futex(2) needs it. */
+static const uint32_t *state_futex(const struct request *request)
 {
     static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the state is the first half of the word");
-    return (const uint32_t *)(const void *)&request->who_state;
+    return (const uint32_t *)(const void *)&request->tid_state;
 }
 
-static void fill(struct request *request, const ucontext_t *context)
+static void answer(struct request *request, const ucontext_t *context)
 {
     struct gs_registers registers = gs_threads_registers_of(context);
     struct gs_reach reach;
@@ -198,23 +198,24 @@ void gs_threads_stack_on_signal(const siginfo_t *info, const ucontext_t *context
     for (int i = 0; i < REQUESTS; i++) {
         struct request *request = &requests[i];
         uint64_t asked = word_of(tid, ASKED);
-        if (!atomic_compare_exchange_strong_explicit(&request->who_state, &asked, word_of(tid, ANSWERING),
+        if (!atomic_compare_exchange_strong_explicit(&request->tid_state, &asked, word_of(tid, ANSWERING),
                                                      memory_order_acquire, memory_order_relaxed))
             continue;
-        fill(request, context);
-        atomic_store_explicit(&request->who_state, word_of(tid, ANSWERED), memory_order_release);
+        answer(request, context);
+        atomic_store_explicit(&request->tid_state, word_of(tid, ANSWERED), memory_order_release);
         atomic_thread_fence(memory_order_seq_cst);
-        if (atomic_load_explicit(&request->slept_for, memory_order_relaxed))
-            syscall(SYS_futex, futex_of(request), FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+        if (atomic_load_explicit(&request->asker_sleeps, memory_order_relaxed))
+            syscall(SYS_futex, state_futex(request), FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
         break;
     }
 }
 
-/* Most answers come within microseconds. To be woken by the answering thread would cost it more than all the rest. */
-static void look_for_a_while(const struct request *request, uint64_t word)
+/* Most answers come within microseconds. So wait without sleeping first: waking us would cost the answering thread more than
+ * the whole answer. */
+static void spin(const struct request *request, uint64_t word)
 {
-    enum { LOOKS = 2000 };
-    for (int i = 0; i < LOOKS && atomic_load_explicit(&request->who_state, memory_order_acquire) == word; i++)
+    enum { SPINS = 2000 };
+    for (int i = 0; i < SPINS && atomic_load_explicit(&request->tid_state, memory_order_acquire) == word; i++)
 #if defined(__x86_64__)
         __asm__ volatile("pause");
 #else
@@ -222,27 +223,27 @@ static void look_for_a_while(const struct request *request, uint64_t word)
 #endif
 }
 
-/* Wait until REQUEST is no longer at WORD or the time is up; returns its word then. */
+/* Wait until REQUEST's word differs from WORD, at most TIMEOUT_NS; returns the word. */
 static uint64_t wait_while(struct request *request, uint64_t word, int64_t timeout_ns)
 {
     struct timespec step = {.tv_nsec = 1000000};
-    look_for_a_while(request, word);
-    atomic_store_explicit(&request->slept_for, true, memory_order_seq_cst);
+    spin(request, word);
+    atomic_store_explicit(&request->asker_sleeps, true, memory_order_seq_cst);
     for (int64_t waited = 0; waited < timeout_ns; waited += step.tv_nsec) {
-        uint64_t now = atomic_load_explicit(&request->who_state, memory_order_acquire);
+        uint64_t now = atomic_load_explicit(&request->tid_state, memory_order_acquire);
         if (now != word)
             return now;
-        syscall(SYS_futex, futex_of(request), FUTEX_WAIT_PRIVATE, state_of(word), &step, NULL, 0);
+        syscall(SYS_futex, state_futex(request), FUTEX_WAIT_PRIVATE, state_of(word), &step, NULL, 0);
     }
-    return atomic_load_explicit(&request->who_state, memory_order_acquire);
+    return atomic_load_explicit(&request->tid_state, memory_order_acquire);
 }
 
-/* Wait for the answer of TID, or take the question back. */
+/* Wait for TID's answer; on timeout cancel the request. False: no answer. */
 static bool await_answer(struct request *request, pid_t tid, int64_t timeout_ns)
 {
     uint64_t asked = word_of(tid, ASKED), answering = word_of(tid, ANSWERING);
     uint64_t word = wait_while(request, asked, timeout_ns);
-    if (word == asked && atomic_compare_exchange_strong_explicit(&request->who_state, &word, FREE,
+    if (word == asked && atomic_compare_exchange_strong_explicit(&request->tid_state, &word, FREE,
                                                                  memory_order_acquire, memory_order_acquire))
         return false;
     if (word == answering)
@@ -250,46 +251,47 @@ static bool await_answer(struct request *request, pid_t tid, int64_t timeout_ns)
     return state_of(word) == ANSWERED;
 }
 
-/* A request that nobody is answering. One that was answered after its time was up is free again. */
+/* A request that no thread is answering. One that was answered after its timeout is free again. NULL: none. */
 static struct request *free_request(void)
 {
     for (int i = 0; i < REQUESTS; i++) {
         enum request_state state =
-            state_of(atomic_load_explicit(&requests[i].who_state, memory_order_acquire));
+            state_of(atomic_load_explicit(&requests[i].tid_state, memory_order_acquire));
         if (state == FREE || state == ANSWERED)
             return &requests[i];
     }
     return NULL;
 }
 
-/* Borrow the signal with our handler in place: it is set before the first request can be sent. */
+/* Borrow the signal; our handler is set before the first request can be sent. */
 static int borrow_signal(void)
 {
     gs_threads_signal_set_handler(GS_SIGNAL_REQUEST, gs_threads_stack_on_signal);
     return gs_threads_signal_borrow();
 }
 
-static bool take_asking(pid_t tid, int64_t timeout_ns, struct gs_thread_stack *out)
+static bool ask_by_signal(pid_t tid, int64_t timeout_ns, struct gs_thread_stack *out)
 {
     struct request *request = free_request();
     int number = request ? borrow_signal() : 0;
     if (!number)
         return false;
-    atomic_store_explicit(&request->slept_for, false, memory_order_relaxed);
-    atomic_store_explicit(&request->who_state, word_of(tid, ASKED), memory_order_release);
+    atomic_store_explicit(&request->asker_sleeps, false, memory_order_relaxed);
+    atomic_store_explicit(&request->tid_state, word_of(tid, ASKED), memory_order_release);
     bool answered = false;
     if (gs_probe_may_be_asked(tid) && syscall(SYS_tgkill, getpid(), tid, number) == 0)
         answered = await_answer(request, tid, timeout_ns);
     else
-        atomic_store_explicit(&request->who_state, FREE, memory_order_relaxed);
-    if (answered && request->stack.depth >= out->depth) { // a walk that was cut is better than none
+        atomic_store_explicit(&request->tid_state, FREE, memory_order_relaxed);
+    if (answered && request->stack.depth >=
+                        out->depth) { // keep the deeper of the two walks: a truncated one is better than none
         out->how = request->stack.how;
         out->depth = request->stack.depth;
         out->cut = request->stack.cut;
         memcpy(out->frames, request->stack.frames, out->depth * sizeof *out->frames);
     }
     if (answered)
-        atomic_store_explicit(&request->who_state, FREE, memory_order_release);
+        atomic_store_explicit(&request->tid_state, FREE, memory_order_release);
     gs_threads_signal_give_back();
     return answered;
 }
@@ -300,9 +302,9 @@ void gs_probe_thread_stack(int task, pid_t tid, int64_t timeout_ns, struct gs_th
     out->depth = 0;
     out->cut = true;
     out->call = -1;
-    if ((take_asleep(task, tid, out) && !out->cut) || timeout_ns == 0)
+    if ((read_sleeping(task, tid, out) && !out->cut) || timeout_ns == 0)
         return;
-    take_asking(tid, timeout_ns, out);
+    ask_by_signal(tid, timeout_ns, out);
 }
 
 int gs_probe_ask_begin(void)
