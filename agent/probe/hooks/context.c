@@ -1,10 +1,10 @@
-/* context.c - swapcontext and setcontext, taken over to know of threads that run on small stacks of the program's own.
+/* context.c - swapcontext and setcontext, taken over to notice threads that run on small stacks of the program's own.
  *
- *   swapcontext(from, to) ──▶ is to's stack small? ──▶ the thread is marked: it is sent no signal from here on (small_stack.c)
- *                         └─▶ jumps to the real one, which saves the host's frame and none of ours
+ *   swapcontext(from, to) ──▶ is to's stack small? ──▶ the thread is marked: it gets no more signals (small_stack.c)
+ *                         └─▶ jump to the real function, which saves the host's frame and none of ours
  *
  * In libgumshoe.so alone: a static program has no second name for these.
- * Who: host threads, in signal handlers too. Bounds: the first switch of a thread to a small stack costs two or three system
+ * Who: host threads, in signal handlers too. Bounds: a thread's first switch to a small stack costs two or three system
  * calls, all others a comparison. */
 #include "probe/hooks/inside.h"
 #include <string.h>
@@ -16,7 +16,7 @@
 
 typedef void *function;
 
-/* Found as the library is loaded, like those of mmap.c: a switch may be made in a signal handler. */
+/* Found when the library is loaded, like those of mmap.c: a switch may be made in a signal handler. */
 static function real_swap, real_set;
 
 static __attribute__((constructor)) void resolve(void)
@@ -45,7 +45,7 @@ function gs_hooks_context_set(const ucontext_t *to)
     return leave_for(to, real_set, "setcontext");
 }
 
-/* NAME: have ASK say where to jump to for the context in register TO, and jump there. */
+/* Define NAME: call ASK with the context in register TO; jump to the address that it returns. */
 #define JUMP(name, ask, to)                            \
     __asm__(".pushsection .text\n"                     \
             ".globl " #name "\n"                       \

@@ -1,11 +1,11 @@
 /* dlclose.c - dlclose, taken over so that no cached row outlives its library.
  *
- *   dlclose ──▶ the cache is closed ──▶ the real dlclose: destructors run, the library goes ──▶ every row forgotten,
- *                                                                                               the cache opens
+ *   dlclose ──▶ close the cache ──▶ the real dlclose: destructors run, the library is unmapped ──▶ open the cache: all
+ *                                                                                                  rows are invalid
  *
- * Another library may come to lie at the same addresses at once. Between the two steps walks work their rows out afresh
- * and keep none: a destructor's malloc would else bring rows back that are about to be wrong.
- * What the C library closes for itself (modules of iconv) does not come by here.
+ * Another library may be mapped at the same addresses at once. While the cache is closed, walks compute their rows and store
+ * none: else a destructor's malloc would add rows that are about to become wrong.
+ * What the C library closes for itself (modules of iconv) does not come through here.
  * Who: host threads. */
 #include "probe/hooks/inside.h"
 #include <dlfcn.h>
@@ -17,7 +17,7 @@ typedef int close_function(void *);
 
 GS_HOOK(dlclose, __dlclose);
 
-/* A static program that has no dlclose but ours: the library stays, which dlclose may decide. */
+/* For a static program without a real dlclose: the library stays loaded, which dlclose is allowed to do. */
 static int close_nothing(void *library)
 {
     (void)library;

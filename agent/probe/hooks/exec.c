@@ -1,9 +1,9 @@
-/* exec.c - the exec family, taken over so that a program which the watched process becomes is watched as well.
+/* exec.c - the exec family, taken over so that a program that the watched process becomes is watched as well.
  *
- *   execv…(file, argv, envp) ──▶ whoever knows (gs_probe_tell_exec): another environment for it? ──▶ the real one
+ *   execv…(file, argv, envp) ──▶ the listener (gs_probe_tell_exec): another environment? ──▶ the real function
  *
- * So the preload need not stand in the environment that the host sees and hands to its children. Children pass through here,
- * too: those of vfork with our memory. Whoever is told sees to that.
+ * So the preload need not be in the environment that the host sees and passes to its children. Children call these functions
+ * too, those of vfork with our memory: the listener must handle that.
  * In libgumshoe.so alone. Who: host threads, in signal handlers and in children of vfork. */
 #include "probe/hooks/inside.h"
 #include <errno.h>
@@ -34,20 +34,20 @@ __attribute__((constructor)) static void find_all(void)
     find(&real.execveat, "execveat");
 }
 
-/* An environment for the program, which is ours to give back; ENVP as it is where nobody asks for another. */
+/* The environment for the program: the listener's, which failed() gives back, or ENVP itself. */
 static char *const *change(char *const envp[])
 {
-    char *const *changed = gs_told_exec ? gs_told_exec(envp) : NULL;
+    char *const *changed = gs_hooks_exec_listener ? gs_hooks_exec_listener(envp) : NULL;
     return changed ? changed : envp;
 }
 
-/* It did not come to that: the program could not be run. */
+/* The exec failed: give CHANGED back to the listener. Returns -1 with the exec's errno. */
 static int failed(char *const *changed, char *const envp[])
 {
-    int kept = errno;
+    int saved_errno = errno;
     if (changed != envp)
-        gs_told_exec_failed(changed);
-    errno = kept;
+        gs_hooks_exec_failed_listener(changed);
+    errno = saved_errno;
     return -1;
 }
 
@@ -104,7 +104,7 @@ HOOK int execvp(const char *file, char *const argv[])
 
 /* ---- those that take their arguments one by one --------------------------------------------------------------------------- */
 
-/* How many there are from FIRST on, without the NULL. */
+/* The number of arguments from FIRST on, without the NULL. */
 static size_t count_arguments(const char *first, va_list more)
 {
     size_t count = 0;

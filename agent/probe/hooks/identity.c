@@ -1,12 +1,12 @@
-/* identity.c - calls that change what a thread is, taken over so that the agent's threads are not in their way.
+/* identity.c - calls that change what a thread is, taken over so that the agent's threads do not make them fail.
  *
- *   setuid and its kin, capset, some of prctl  ──▶ the real call ──▶ after: the agent's threads follow
- *   unshare, setns                             ──▶ before: the agent's threads end ──▶ the real call ──▶ after: they come back
+ *   setuid, capset, related, some of prctl  ──▶ the real call ──▶ after: the agent's threads follow
+ *   unshare, setns                          ──▶ before: the agent's threads end ──▶ the real call ──▶ after: they come back
  *
- * The kernel refuses a process of two threads a new user namespace, and users and capabilities are a thread's own. A program
- * that makes the system calls by itself is not seen.
+ * The kernel refuses a new user namespace to a process of two threads; users and capabilities belong to single threads. A
+ * program that makes these system calls directly is not seen.
  * In libgumshoe.so alone: in a static program nothing else has most of these names.
- * Who: host threads, in signal handlers too: setuid(3) may be called there. Bounds: who is told sees to that. */
+ * Who: host threads, in signal handlers too: setuid(3) may be called there. Bounds: up to the listener. */
 #include "probe/hooks/inside.h"
 #include <errno.h>
 #include <grp.h>
@@ -19,13 +19,13 @@
 
 #define HOOK __attribute__((visibility("default")))
 
-static void tell(_Atomic(void (*)(enum gs_change)) *whom, enum gs_change change)
+static void call_listener(_Atomic(void (*)(enum gs_change)) *slot, enum gs_change change)
 {
-    void (*listener)(enum gs_change) = atomic_load(whom);
-    int kept = errno;
+    void (*listener)(enum gs_change) = atomic_load(slot);
+    int saved_errno = errno;
     if (listener)
         listener(change);
-    errno = kept;
+    errno = saved_errno;
 }
 
 /* The real function NAME into SLOT, found once. */
@@ -39,20 +39,20 @@ static void *find(_Atomic(void *) *slot, const char *name)
     return found;
 }
 
-/* Call the real function of the hook that this stands in, with its arguments, and tell of it on both sides. (A macro, because
- * it takes the type and the name of that function.) */
-#define AROUND(change, name, ...)       \
-    static _Atomic(void *) slot;        \
-    __typeof__(&name) real;             \
-    void *found = find(&slot, #name);   \
-    memcpy(&real, &found, sizeof real); \
-    if (!real) {                        \
-        errno = ENOSYS;                 \
-        return -1;                      \
-    }                                   \
-    tell(&gs_told_before, change);      \
-    int result = real(__VA_ARGS__);     \
-    tell(&gs_told_after, change);       \
+/* Call the real function of the hook that uses this macro, with its arguments, and the listeners before and after. (A macro,
+ * because it takes the type and the name of that function.) */
+#define AROUND(change, name, ...)                   \
+    static _Atomic(void *) slot;                    \
+    __typeof__(&name) real;                         \
+    void *found = find(&slot, #name);               \
+    memcpy(&real, &found, sizeof real);             \
+    if (!real) {                                    \
+        errno = ENOSYS;                             \
+        return -1;                                  \
+    }                                               \
+    call_listener(&gs_hooks_before_change, change); \
+    int result = real(__VA_ARGS__);                 \
+    call_listener(&gs_hooks_after_change, change);  \
     return result
 
 HOOK int setuid(uid_t user)
@@ -156,9 +156,9 @@ HOOK int prctl(int option, ...)
     va_end(args);
     bool change = changes_credentials(option);
     if (change)
-        tell(&gs_told_before, GS_CHANGE_CREDENTIALS);
+        call_listener(&gs_hooks_before_change, GS_CHANGE_CREDENTIALS);
     int result = real_prctl(option, word);
     if (change)
-        tell(&gs_told_after, GS_CHANGE_CREDENTIALS);
+        call_listener(&gs_hooks_after_change, GS_CHANGE_CREDENTIALS);
     return result;
 }

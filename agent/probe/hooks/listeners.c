@@ -1,21 +1,21 @@
-/* listeners.c - who hears of the host's calls that change what a thread is (identity.c tells), or that run another program
- * (exec.c). In the command there are no hooks, so nobody tells.
- * Who: any thread sets the first; the second is set once, before main. */
+/* listeners.c - the listeners to the host's calls that change what a thread is (identity.c calls them), or that run another
+ * program (exec.c). The command has no hooks: there nothing calls them.
+ * Who: any thread sets the first two; the exec listeners are set once, before main. */
 #include "probe/hooks/inside.h"
 
-_Atomic(void (*)(enum gs_change)) gs_told_before, gs_told_after;
+_Atomic(void (*)(enum gs_change)) gs_hooks_before_change, gs_hooks_after_change;
 
 void gs_probe_tell_change(void (*before)(enum gs_change), void (*after)(enum gs_change))
 {
-    atomic_store(&gs_told_before, before);
-    atomic_store(&gs_told_after, after);
+    atomic_store(&gs_hooks_before_change, before);
+    atomic_store(&gs_hooks_after_change, after);
 }
 
-char *const *(*gs_told_exec)(char *const envp[]);
-void (*gs_told_exec_failed)(char *const *changed);
+char *const *(*gs_hooks_exec_listener)(char *const envp[]);
+void (*gs_hooks_exec_failed_listener)(char *const *changed);
 
 void gs_probe_tell_exec(char *const *(*change)(char *const envp[]), void (*failed)(char *const *changed))
 {
-    gs_told_exec_failed = failed;
-    gs_told_exec = change;
+    gs_hooks_exec_failed_listener = failed;
+    gs_hooks_exec_listener = change;
 }

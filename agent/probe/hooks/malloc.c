@@ -1,13 +1,12 @@
-/* malloc.c - the names that we take over from the allocator below, whichever it is.
+/* malloc.c - the allocation functions that we take over from the real allocator, whichever it is.
  *
- *   malloc(size)  ──not its turn──▶ the real malloc                        (a subtraction and a branch)
+ *   malloc(size)  ──not due──▶ the real malloc                             (a subtraction and a branch)
  *                 └─ due ──▶ sampled_malloc ──▶ the real malloc ──▶ gs_heap_sampler_record
  *   free(ptr)     ──filter says never──▶ the real free                     (a load and a branch)
  *
  * The real functions are found (next_function.c) at the first call of any of them: that may be before our constructor, from
  * the loader itself. What dlsym allocates meanwhile comes from a small arena (early blocks). An early block may be
- * freed or realloc'ed at any later time: its filter counter is raised so that the fast path of free() need not know
- * of it.
+ * freed or realloc'ed at any later time: its filter counter is raised, so that free() takes the slow path for it.
  * Leaf:   the sampled functions are tail-called by the hooks, so their return address is the host's call.
  * Who:    host threads, from the first instruction of the process to the last. */
 #include "probe/hooks/inside.h"
@@ -71,12 +70,12 @@ static void resolve_one(void *slot, const struct gs_hook *hook)
 
 static void resolve(void)
 {
-    int kept = errno;
+    int saved_errno = errno;
     resolving = true;
 #define RESOLVE(hook, slot, second) resolve_one(&real.slot, GS_HOOKED(hook, second));
     ALLOCATOR(RESOLVE)
     resolving = false;
-    errno = kept;
+    errno = saved_errno;
 }
 
 /* ---- early blocks --------------------------------------------------------------------------------------------- */
@@ -85,7 +84,7 @@ enum { EARLY_BYTES = 16 << 10 };
 static char early[EARLY_BYTES] __attribute__((aligned(16)));
 static _Atomic size_t early_used;
 
-/* An early block: its size stands in the 16 bytes before it. NULL when the arena is used up. Zeroed, never reused. */
+/* A new early block, zeroed, never reused; its size is in the 16 bytes before it. NULL: the arena is full. */
 static void *early_alloc(size_t size)
 {
     if (size > EARLY_BYTES)
@@ -197,8 +196,8 @@ static size_t first_usable_size(void *ptr)
 
 /* ---- sampled: the turn has come, or a block may be known --------------------------------------------------------- */
 
-/* A heap of which we see some calls alone (gs_heap_is_anothers) is not sampled: its frees would be missed. The first real call
- * has found that out. */
+/* If we see only some calls of the heap (gs_heap_is_anothers), nothing is sampled: we would miss frees. The first real call
+ * has set the flag. */
 static void record(const void *ptr, size_t size, uint64_t drawn_with, struct gs_caller caller)
 {
     gs_heap_sampler_record(ptr, size, gs_heap_is_anothers ? 0 : drawn_with, caller);
@@ -271,17 +270,17 @@ static void *realloc_early(void *ptr, size_t size)
 CALLED void *sampled_realloc(void *ptr, size_t size, bool due)
 {
     struct gs_caller caller = GS_CALLER();
-    struct gs_live held;
+    struct gs_live sample;
     if (ptr && is_early(ptr))
         return realloc_early(ptr, size);
     uint64_t drawn_with = due ? gs_heap_sampler_begin(size) : 0;
-    bool known = ptr && gs_maybe_sampled(ptr) && gs_heap_live_take(ptr, &held);
+    bool known = ptr && gs_maybe_sampled(ptr) && gs_heap_live_take(ptr, &sample);
     void *moved = real.realloc(ptr, size);
     bool failed = !moved && size != 0;
     if (known && failed)
-        gs_heap_sampler_put_back(ptr, &held);
+        gs_heap_sampler_put_back(ptr, &sample);
     else if (known)
-        gs_heap_sampler_release(&held);
+        gs_heap_sampler_release(&sample);
     record(moved, size, drawn_with, caller);
     return moved;
 }

@@ -1,13 +1,13 @@
-/* mmap.c - mmap, munmap and mremap, taken over to remember who maps large anonymous memory.
+/* mmap.c - mmap, munmap and mremap, taken over to record which stack maps large anonymous memory.
  *
- *   mmap    anonymous, private, 64 KiB or more ──▶ the real one ──▶ walk, intern ──▶ mapped.c
- *           all others ──▶ the real one           (two comparisons more)
- *   munmap, mremap ──▶ mapped.c: what goes away is forgotten ──▶ the real one
+ *   mmap    anonymous, private, 64 KiB or more ──▶ the real mmap ──▶ walk, intern ──▶ mapped.c
+ *           all others ──▶ the real mmap          (two comparisons more)
+ *   munmap, mremap ──▶ mapped.c: remove the record ──▶ the real function
  *
- * What the C library maps for itself (its malloc, threads' stacks, files of the loader) does not come by here. What we map
- * for ourselves does not either (sys/mapping.h).
- * The real functions are looked up as the library is loaded; before that, and while they are looked up, the kernel is
- * asked directly.
+ * What the C library maps for itself (its malloc, threads' stacks, files of the loader) does not come through here, nor what we
+ * map for ourselves (sys/mapping.h).
+ * The real functions are looked up when the library is loaded; before and during that, the hooks make the system calls
+ * directly.
  * Who: host threads, perhaps in their signal handlers. errno is the real call's. */
 #include "probe/hooks/inside.h"
 #include <stdarg.h>
@@ -87,7 +87,7 @@ CALLED void *remembered_map(void *at, size_t length, int protection, int flags, 
     return mapped;
 }
 
-/* A mapping that lies where another was: of that, nothing is true any more. */
+/* A mapping that replaces what was at its addresses: remove the old record. */
 static void *map_over(void *at, size_t length, int protection, int flags, int fd, off_t offset)
 {
     void *mapped = real.map(at, length, protection, flags, fd, offset);
@@ -113,8 +113,11 @@ HOOK void *mmap64(void *at, size_t length, int protection, int flags, int fd, of
 
 HOOK int munmap(void *at, size_t length)
 {
-    gs_heap_mapped_forget((uintptr_t)at,
-                          end_of(at, length)); // should it fail, which it hardly can, a record is lost
+    gs_heap_mapped_forget(
+        (uintptr_t)at,
+        end_of(
+            at,
+            length)); // before the call, because of reuse; if munmap fails, which is rare, the record is lost
     return real.unmap(at, length);
 }
 

@@ -61,13 +61,13 @@ FORMS_OF_DELETE(PROTOTYPE_DELETE)
 #define FLAG_NEW(name, kind, release) bool name;
 static struct {
     FORMS_OF_NEW(FLAG_NEW)
-} by_itself; // it does not come by malloc, nor by another form: counted here
-static bool some_by_themselves;
+} counted_here; // this form calls neither malloc nor another form: count and sample it here
+static bool any_counted_here;
 
 /* ---- finding the real operators ----------------------------------------------------------------------------------- */
 
-/* NAME as the object that holds CALLER would find it, were we not there. The object that defines it stays loaded from
- * here on: we keep its address. */
+/* NAME as the object that contains CALLER would find it without us. The object that defines it is kept loaded, because we keep
+ * its address. */
 static void *find_for(uintptr_t caller, const char *name, const void *ours)
 {
     struct dl_find_object object;
@@ -92,7 +92,7 @@ static void find(void *slot, const char *name, const void *ours, const void *ins
     memcpy(slot, found ? (void *)&found : (void *)&instead, sizeof found);
 }
 
-/* A C++ library that nobody can see: its blocks are malloc's. Without it bad_alloc cannot be thrown: NULL. */
+/* Used if no C++ library can be found: blocks come from malloc. bad_alloc cannot be thrown then, so failure returns NULL. */
 static void *plain_instead(size_t size, uintptr_t second, uintptr_t third)
 {
     (void)second, (void)third;
@@ -119,11 +119,11 @@ static void find_all(uintptr_t caller)
     find(&real.name, #name, (void *)(uintptr_t)name, (void *)(uintptr_t)delete_instead, caller);
     FORMS_OF_NEW(FIND_NEW)
     FORMS_OF_DELETE(FIND_DELETE)
-    dlerror(); // what was not found is nobody's error
+    dlerror(); // clear the error: the host must not see a failed lookup of ours
 }
 
-/* Does a block of the form ALLOCATE come without a turn of the countdown? */
-static bool counts_nowhere(new_function *allocate, uintptr_t second, delete_function *release)
+/* Does ALLOCATE leave the countdown as it is, that is, does it not call our malloc? */
+static bool bypasses_malloc(new_function *allocate, uintptr_t second, delete_function *release)
 {
     enum { ALIGNMENT = 64 };
     uint64_t before = gs_thread.countdown;
@@ -138,16 +138,16 @@ static void try_all(void)
     static const char nothrow;
     const uintptr_t plain = (uintptr_t)&nothrow, aligned = 0;
 #define TRY_NEW(name, kind, release) \
-    some_by_themselves |= by_itself.name = counts_nowhere(real.name, kind, real.release);
+    any_counted_here |= counted_here.name = bypasses_malloc(real.name, kind, real.release);
     FORMS_OF_NEW(TRY_NEW)
 }
 
 CALLED void resolve(uintptr_t caller)
 {
-    int kept = errno;
+    int saved_errno = errno;
     find_all(caller);
     try_all();
-    errno = kept;
+    errno = saved_errno;
 }
 
 /* ---- sampled ---------------------------------------------------------------------------------------------------------- */
@@ -169,21 +169,21 @@ CALLED void known_delete(void *ptr, uintptr_t second, uintptr_t third, delete_fu
 
 /* ---- the hooks, and the first call of each ------------------------------------------------------------------------------ */
 
-#define HOOK_NEW(name, kind, release)                                                                    \
-    HOOK void *name(size_t size, uintptr_t second, uintptr_t third)                                      \
-    {                                                                                                    \
-        return GS_UNLIKELY(by_itself.name) && gs_due(size) ? sampled_new(size, second, third, real.name) \
-                                                           : real.name(size, second, third);             \
-    }                                                                                                    \
-    static void *first##name(size_t size, uintptr_t second, uintptr_t third)                             \
-    {                                                                                                    \
-        resolve((uintptr_t)__builtin_return_address(0));                                                 \
-        return name(size, second, third);                                                                \
+#define HOOK_NEW(name, kind, release)                                                                       \
+    HOOK void *name(size_t size, uintptr_t second, uintptr_t third)                                         \
+    {                                                                                                       \
+        return GS_UNLIKELY(counted_here.name) && gs_due(size) ? sampled_new(size, second, third, real.name) \
+                                                              : real.name(size, second, third);             \
+    }                                                                                                       \
+    static void *first##name(size_t size, uintptr_t second, uintptr_t third)                                \
+    {                                                                                                       \
+        resolve((uintptr_t)__builtin_return_address(0));                                                    \
+        return name(size, second, third);                                                                   \
     }
 #define HOOK_DELETE(name)                                                 \
     HOOK void name(void *ptr, uintptr_t second, uintptr_t third)          \
     {                                                                     \
-        if (GS_UNLIKELY(some_by_themselves) && gs_maybe_sampled(ptr))     \
+        if (GS_UNLIKELY(any_counted_here) && gs_maybe_sampled(ptr))       \
             known_delete(ptr, second, third, real.name);                  \
         else                                                              \
             real.name(ptr, second, third);                                \

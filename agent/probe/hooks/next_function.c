@@ -1,19 +1,19 @@
-/* next_function.c - where the functions are that our hooks stand before.
+/* next_function.c - finds the real functions behind our hooks.
  *
  *   preloaded, or linked as libgumshoe.so   ──▶ dlsym(RTLD_NEXT): the next object that has the name
  *   libgumshoe.a in a program with a loader ──▶ the same
  *   libgumshoe.a in a static program        ──▶ the second name that the C library's archive has for each
  *
- * In libgumshoe.a our names are weak: an allocator of the program's own, a static one (jemalloc, tcmalloc) or a sanitizer's
- * keeps its names, and one of our hooks that is left among them passes on to it. A static program that is linked with
- * ld's --wrap (docs/gumshoe.1, "STATIC PROGRAMS") comes by our hooks all the same: what was wrapped is the real function then.
+ * In libgumshoe.a our names are weak: the program's own allocator, a static one (jemalloc, tcmalloc) or a sanitizer
+ * keeps its names, and a hook of ours that remains among them passes calls on to it. A static program that is linked with
+ * ld's --wrap (docs/gumshoe.1, "STATIC PROGRAMS") still calls our hooks: the wrapped function is then the real function.
  * Who: host threads, at the first call of a hook. */
 #include "probe/hooks/inside.h"
 #include <dlfcn.h>
 
 #pragma weak dlsym // a static program does without, and without the linker's warning about it
 
-/* dlsym is declared not to call back into the hooks. It does, through malloc: so nothing may stay in registers over it. */
+/* dlsym is declared not to call back into the hooks, but it does, through malloc: no value may stay in registers across it. */
 void *gs_hooks_next_object_has(const char *name)
 {
     __asm__ volatile("" ::: "memory");

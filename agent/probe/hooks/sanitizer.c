@@ -1,9 +1,8 @@
 /* sanitizer.c - is a sanitizer's runtime in this process?
  *
- * AddressSanitizer and its kin take over the functions that we take over, check every call of them, and know threads that they
- * saw created alone: a thread of ours would crash in their malloc, and our hooks would hide blocks from them. So there we step
- * back: hooks pass on, nothing is sampled, no watcher starts. UndefinedBehaviorSanitizer takes nothing over and is not among
- * them.
+ * AddressSanitizer and its relatives take over the same functions as we do, check every call of them, and know only threads that
+ * they saw created: an agent thread would crash in their malloc, and our hooks would hide blocks from them. So in such a process
+ * hooks pass on, nothing is sampled, no watcher starts. UndefinedBehaviorSanitizer takes nothing over and is not checked for.
  * Who: host threads, at samples and at the start. */
 #include "probe/hooks/inside.h"
 

@@ -1,9 +1,9 @@
-/* sigmask.c - pthread_sigmask and sigprocmask, taken over so that no signal of ours comes out of the host's sigwait.
+/* sigmask.c - pthread_sigmask and sigprocmask, taken over so that the host's sigwait never returns a signal of ours.
  *
- *   a thread blocks the borrowed signal ──▶ the real call ──▶ its CPU timer ends, and what the timer had sent is taken back
+ *   a thread blocks the borrowed signal ──▶ the real call ──▶ delete its CPU timer, discard the signal that it had sent
  *
- * A thread that blocks it is not sampled: the watcher finds it, and the profile says so (gather/cpu.c).
- * In libgumshoe.so alone. Who: host threads, in signal handlers too. Bounds: where no CPU time is sampled, a load. */
+ * A thread that blocks the signal is not sampled: the watcher finds it, and the profile reports it (gather/cpu.c).
+ * In libgumshoe.so alone. Who: host threads, in signal handlers too. Bounds: one load while no CPU time is sampled. */
 #include "probe/hooks/inside.h"
 #include <errno.h>
 #include <string.h>
@@ -20,14 +20,14 @@ static void find(mask_function **slot, const char *name)
     memcpy(slot, &found, sizeof found);
 }
 
-/* As the library is loaded: both may be called in signal handlers. */
+/* Found when the library is loaded: both may be called in signal handlers. */
 __attribute__((constructor)) static void find_both(void)
 {
     find(&real_pthread_sigmask, "pthread_sigmask");
     find(&real_sigprocmask, "sigprocmask");
 }
 
-static void look_at(int how, const sigset_t *set)
+static void stop_if_blocked(int how, const sigset_t *set)
 {
     if (set && how != SIG_UNBLOCK)
         gs_threads_cpu_block(set);
@@ -38,7 +38,7 @@ HOOK int pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
     if (!real_pthread_sigmask)
         find_both();
     int result = real_pthread_sigmask(how, set, old);
-    look_at(how, set);
+    stop_if_blocked(how, set);
     return result;
 }
 
@@ -47,6 +47,6 @@ HOOK int sigprocmask(int how, const sigset_t *set, sigset_t *old)
     if (!real_sigprocmask)
         find_both();
     int result = real_sigprocmask(how, set, old);
-    look_at(how, set);
+    stop_if_blocked(how, set);
     return result;
 }

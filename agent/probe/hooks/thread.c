@@ -1,11 +1,11 @@
-/* thread.c - pthread_create, taken over to remember who asked for each thread.
+/* thread.c - pthread_create, taken over to record which stack created each thread.
  *
- *   host: pthread_create ──▶ walk, intern ──▶ the real one, with begin() in place of the host's routine
+ *   host: pthread_create ──▶ walk, intern ──▶ the real function, with begin() in place of the host's routine
  *   new thread: begin() ──▶ thread_table.c, cpu.c ──▶ jumps to the host's routine: no frame of ours stays on its stack
  *
- * Threads that the C library makes for itself (thrd_create, timers, aio) do not come by here.
- * Who: host threads. Bounds: STARTS threads between creation and first instruction; more are created all the same,
- *      and only counted. */
+ * Threads that the C library makes for itself (thrd_create, timers, aio) do not come through here.
+ * Who: host threads. Bounds: STARTS threads between creation and first instruction; further ones are created without a record:
+ *      they are only counted. */
 #include "probe/hooks/inside.h"
 #include <errno.h>
 #include <pthread.h>
@@ -22,12 +22,12 @@ enum { STARTS = 256 };
 static struct start {
     _Atomic bool taken;
     uint32_t stack;
-    size_t stack_size; // as asked for; 0: not said
+    size_t stack_size; // from the attributes; 0: not set
     routine_function *routine;
     void *argument;
 } starts[STARTS];
 
-static struct start *take_start(void)
+static struct start *claim_start(void)
 {
     for (unsigned i = 0; i < STARTS; i++) {
         bool taken = false;
@@ -38,7 +38,7 @@ static struct start *take_start(void)
     return NULL;
 }
 
-static void give_start(struct start *start)
+static void release_start(struct start *start)
 {
     atomic_store_explicit(&start->taken, false, memory_order_release);
 }
@@ -51,7 +51,7 @@ static void *begin(void *given)
     pid_t tid = (pid_t)syscall(SYS_gettid);
     size_t stack_size = start->stack_size;
     gs_threads_table_add(tid, start->stack, stack_size);
-    give_start(start);
+    release_start(start);
     if (!gs_is_small_stack(stack_size))
         gs_threads_cpu_begin(tid);
     return routine(argument);
@@ -77,10 +77,10 @@ static size_t stack_size_of(const pthread_attr_t *attributes)
     return attributes && pthread_attr_getstacksize(attributes, &size) == 0 ? size : 0;
 }
 
-static int create_known(uint32_t stack, pthread_t *thread, const pthread_attr_t *attributes,
-                        routine_function *routine, void *argument)
+static int create_recorded(uint32_t stack, pthread_t *thread, const pthread_attr_t *attributes,
+                           routine_function *routine, void *argument)
 {
-    struct start *start = take_start();
+    struct start *start = claim_start();
     if (!start)
         return real_create()(thread, attributes, routine, argument);
     start->stack = stack;
@@ -89,7 +89,7 @@ static int create_known(uint32_t stack, pthread_t *thread, const pthread_attr_t 
     start->argument = argument;
     int error = real_create()(thread, attributes, begin, start);
     if (error)
-        give_start(start);
+        release_start(start);
     return error;
 }
 
@@ -99,7 +99,7 @@ HOOK int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, rou
     uint32_t stack;
     if (!gs_heap_sampler_stack(GS_CALLER(), &stack))
         return real_create()(thread, attributes, routine, argument);
-    int error = create_known(stack, thread, attributes, routine, argument);
+    int error = create_recorded(stack, thread, attributes, routine, argument);
     if (!error)
         gs_heap_stack_count_thread(stack);
     return error;
