@@ -102,7 +102,7 @@ static void on_trap(int signal, siginfo_t *info, void *context)
     now.deepest = their_depth > now.deepest ? their_depth : now.deepest;
     if (our_depth == their_depth && memcmp(ours, theirs, our_depth * sizeof *ours) == 0)
         return;
-    if (gs_unwind_row_compile(ours[0] - 1).kind == GS_ROW_STRANGE)
+    if (gs_unwind_row_compile(ours[0] - 1).kind == GS_ROW_UNSUPPORTED)
         now.loading++;
     else if (theirs[their_depth - 1] != now.outermost)
         now.lost++;

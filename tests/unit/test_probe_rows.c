@@ -101,7 +101,7 @@ static void round_of(uint8_t *from, size_t length, int count, uintptr_t pc, unsi
     for (int i = 0; i < 64; i++) {
         uintptr_t at = pc + (unsigned)rand_r(seed) % code;
         struct gs_row row = gs_unwind_row_compile(at);
-        assert_in_range(row.kind, GS_ROW_NONE, GS_ROW_STRANGE);
+        assert_in_range(row.kind, GS_ROW_NONE, GS_ROW_UNSUPPORTED);
         if (i % 8 == 0)
             walk_from(at, seed);
     }
@@ -163,7 +163,7 @@ static void a_copy_says_the_same(void **state)
     for (uintptr_t pc = tables.code; pc < tables.code_end; pc += 61) {
         struct gs_row in_place = gs_unwind_row_compile(pc), copied = gs_unwind_row_compile_unsure(pc);
         asked++;
-        if (copied.kind == GS_ROW_STRANGE && in_place.kind != GS_ROW_STRANGE)
+        if (copied.kind == GS_ROW_UNSUPPORTED && in_place.kind != GS_ROW_UNSUPPORTED)
             said_nothing++;
         else
             assert_memory_equal(&in_place, &copied, sizeof copied);

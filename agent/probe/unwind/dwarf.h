@@ -10,17 +10,17 @@
 #include "probe/unwind/inside.h"
 #include <string.h>
 
-/* DWARF's numbers of the registers that are followed, on x86-64. */
+/* DWARF's numbers of the registers that we follow, on x86-64. */
 enum { GS_REG_BX = 3, GS_REG_BP = 6, GS_REG_SP = 7, GS_REG_PC = 16 };
 
 /* ---- bytes, read in order (cursor.c) ------------------------------------------------------------------------- */
 
-/* Where the next byte is. Reading beyond END sets BAD, moves to END and gives 0, so that a caller may look at BAD once, after
- * several reads. */
+/* The position of the next byte. Reading beyond END sets BAD, moves to END and gives 0, so that a caller may check BAD once,
+ * after several reads. */
 struct gs_cursor {
     const uint8_t *at, *end;
-    intptr_t shift; // what is read is a copy, of what lies at its address + shift; 0: it is no copy
-    bool cut;       // the copy ends before what it is of does
+    intptr_t shift; // the bytes are a copy; the original is at address + shift; 0: not a copy
+    bool cut;       // the copy ends before the original does
     bool bad;
 };
 
@@ -38,7 +38,7 @@ static inline uint64_t gs_cursor_take(struct gs_cursor *c, size_t bytes)
     return value;
 }
 
-/* A number in 7 bits a byte, lowest bits first: unsigned, and signed. Bits beyond 64 are dropped. */
+/* Read a LEB128 number (7 bits a byte, lowest bits first), unsigned or signed. Bits beyond 64 are dropped. */
 static inline uint64_t gs_cursor_take_uleb(struct gs_cursor *c)
 {
     uint64_t value = 0;
@@ -53,13 +53,12 @@ static inline uint64_t gs_cursor_take_uleb(struct gs_cursor *c)
 int64_t gs_unwind_cursor_take_sleb(struct gs_cursor *c);
 /* The lowest BYTES bytes of VALUE as a signed number. */
 int64_t gs_unwind_sign_extend(uint64_t value, size_t bytes);
-/* A pointer in one of the encodings DW_EH_PE_*; 0 where it is omitted. */
+/* Read a pointer in ENCODING (DW_EH_PE_*); 0 if it is omitted. */
 uintptr_t gs_unwind_cursor_take_encoded(struct gs_cursor *c, uint8_t encoding);
 
-/* ---- what the tables say of an address (frame_entry.c) ------------------------------------------------------------ */
+/* ---- the entry of an address (frame_entry.c) ------------------------------------------------------------------------ */
 
-/* Room for the copies of what an object that may be unmapped says of one address. A longer program is followed as far as it was
- * copied. */
+/* Room for copies of one entry of an object that may be unmapped. A longer program is followed only as far as it was copied. */
 enum { GS_ENTRY_COPY_ROOM = 256 };
 struct gs_entry_copies {
     uint8_t fde[GS_ENTRY_COPY_ROOM], cie[GS_ENTRY_COPY_ROOM];
@@ -68,19 +67,19 @@ struct gs_entry_copies {
 struct gs_frame_entry { // what an FDE and its CIE say
     uint64_t code_align;
     int64_t data_align;
-    uint8_t encoding;                 // of pointers in the program
+    uint8_t encoding;                 // encoding of pointers in the program
     bool augmented, signal;           // signal: it is the kernel's signal frame
     uintptr_t start, length;          // of the code
-    struct gs_cursor initial, program; // the CIE's program, and the FDE's, which goes on from there
+    struct gs_cursor initial, program; // the CIE's program, and the FDE's, which continues it
 };
 
 enum gs_entry_found {
     GS_ENTRY_FOUND,
-    GS_ENTRY_NONE,    // no unwind data cover this address
-    GS_ENTRY_STRANGE, // they are damaged, or of a kind that we do not know
+    GS_ENTRY_NONE,    // no unwind data covers this address
+    GS_ENTRY_UNSUPPORTED, // the data is damaged, or of an unknown kind
 };
-/* Find and read the entry that covers PC, into *OUT. COPIES: where copies are made if the object of PC may be unmapped meanwhile;
- * the caller keeps them as long as it uses *OUT. NULL: a thread stands in the object, which stays, and is read in place.
+/* Find and read the entry that covers PC, into *OUT. COPIES: room for copies, if the object of PC may be unmapped meanwhile; the
+ * caller keeps it as long as it uses *OUT. NULL: a thread is running in the object, so it stays and is read in place.
  * errno is kept only without COPIES. */
 enum gs_entry_found gs_unwind_frame_entry_find(uintptr_t pc, struct gs_entry_copies *copies, struct gs_frame_entry *out);
 
@@ -95,5 +94,5 @@ struct gs_term { // base + value, or *(base + value)
     bool loaded;
     int64_t value;
 };
-/* The term that EXPRESSION stands for, at PC. False: it is none, or uses what we do not follow. */
+/* Evaluate EXPRESSION at PC. False: it is not such a term, or uses operations that we do not support. */
 bool gs_unwind_expression_evaluate(const struct gs_expression *expression, uintptr_t pc, struct gs_term *out);

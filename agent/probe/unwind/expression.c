@@ -1,12 +1,12 @@
-/* expression.c - DWARF expressions in unwind data, worked out symbolically: register + constant, at most one load.
+/* expression.c - evaluates DWARF expressions in unwind data symbolically: register + constant, at most one load.
  *
  *   DW_OP_breg7 8  DW_OP_deref   ──stack of terms──▶   *(sp + 8)
  *
- * That covers what compilers and the linker's PLT emit; anything else is refused.
+ * That covers what compilers and the linker's PLT produce; anything else is refused.
  * Who: host threads on a cache miss, the watcher. Bounds: DEPTH terms on a stack of its own; the expression's length. */
 #include "probe/unwind/dwarf.h"
 
-/* The operations that are followed; of a range (lit0 to lit31) the ends. */
+/* The supported operations; of a range (lit0 to lit31) the first and the last. */
 enum {
     DW_OP_deref = 0x06,
     DW_OP_const1u = 0x08, // const1u, const1s, const2u, …: the unsigned ones are even
@@ -39,7 +39,7 @@ struct evaluation {
     struct gs_cursor code;
     uintptr_t pc;
     unsigned depth; // of stack
-    bool bad;       // it uses what we do not follow
+    bool bad;       // it uses an operation that we do not support
     struct gs_term stack[DEPTH];
 };
 

@@ -1,18 +1,18 @@
-/* frame_entry.c - from an address to the entry of .eh_frame that covers it, found and read.
+/* frame_entry.c - finds and reads the entry of .eh_frame that covers an address.
  *
  *   pc ──_dl_find_object──▶ object's .eh_frame_hdr ──binary search──▶ FDE ──▶ CIE ──▶ struct gs_frame_entry
  *
  * _dl_find_object takes no lock and allocates nothing; the tables are part of the mapped object, and every read is
- * checked against the object's end. An object that a thread stands in stays mapped. One that an address merely seems to lead
- * into may be about to be unmapped (dlclose, on another thread): its tables are read by a system call that answers an error, a
- * piece at a time, into copies.
+ * checked against the object's end. An object whose code a thread is running stays mapped. An object that only a guessed address
+ * points into may be unmapped at any moment (dlclose on another thread): its tables are copied piece by piece, by a system call
+ * that returns an error instead of crashing.
  * Who:    host threads on a cache miss, the watcher.
  * Bounds: the binary search; with copies, a system call for each of its steps and for each record. */
 #include "probe/unwind/dwarf.h"
 #include <dlfcn.h>
 #include <unistd.h>
 
-/* Weak: a reference that has to be there would put the loader beside the C library in our NEEDED list. Where it is not
+/* Weak: a strong reference would add the loader to our NEEDED list, which holds only the C library. Where it is missing
  * (a C library before 2.35) there are no rows, and frame pointers are followed. */
 #pragma weak _dl_find_object
 
@@ -224,7 +224,7 @@ enum gs_entry_found gs_unwind_frame_entry_find(uintptr_t pc, struct gs_entry_cop
     if (!fde)
         return GS_ENTRY_NONE;
     if (!read_fde(fde, &object, out))
-        return GS_ENTRY_STRANGE;
+        return GS_ENTRY_UNSUPPORTED;
     return pc - out->start < out->length ? GS_ENTRY_FOUND : GS_ENTRY_NONE;
 }
 

@@ -1,34 +1,34 @@
-/* probe/unwind/inside.h - what the walk shares with those who look for rows and registers. (What reads .eh_frame has dwarf.h.)
+/* probe/unwind/inside.h - what the walk shares with the files that find rows and registers. (Readers of .eh_frame use dwarf.h.)
  * Context: host thread, in the sampler and in the signal handler; the watcher over copies of stacks. */
 #pragma once
 #include "probe/inside.h"
 
 /* ---- rows (rows.c) ----------------------------------------------------------------------------------------------------- */
 
-/* How to get from a frame to its caller, in one word, so that a cache entry is checked as a whole. */
+/* How to get from a frame to its caller. Packed it is one word, so that a cache entry can be checked as a whole. */
 enum gs_row_kind {
     GS_ROW_NONE,     // no unwind data here
     GS_ROW_END,      // the outermost frame: its return address is undefined
-    GS_ROW_SIGNAL,   // the kernel's signal frame: all registers stand in it
+    GS_ROW_SIGNAL,   // the kernel's signal frame: it holds all registers
     GS_ROW_SP,       // CFA = sp + cfa_offset
     GS_ROW_BP,       // CFA = bp + cfa_offset
     GS_ROW_SP_DEREF, // CFA = *(sp + cfa_offset)
     GS_ROW_BP_DEREF, // CFA = *(bp + cfa_offset)
     GS_ROW_BX,       // CFA = bx + cfa_offset
-    GS_ROW_STRANGE,  // unwind data that we do not follow
+    GS_ROW_UNSUPPORTED,  // unwind data of a kind that we do not support
 };
 enum gs_bp_kind { GS_BP_SAME, GS_BP_AT_CFA, GS_BP_AT_BP, GS_BP_LOST }; // caller's bp: unchanged, *(CFA + off), *(bp + off)
 enum { GS_BX_SAME = 0, GS_BX_LOST = -32768 };                          // else the caller's bx is *(CFA + bx_offset)
-struct gs_row {                                                        // as unpacked
+struct gs_row {                                                        // unpacked
     enum gs_row_kind kind;
     enum gs_bp_kind bp;
     int32_t cfa_offset, bp_offset, bx_offset; // the last two: multiples of 8 above GS_BX_LOST
 };
-/* Work out the row for PC from the .eh_frame of the object that holds it. No cache, no lock, no allocation. */
+/* Compute the row for PC from the .eh_frame of the object that contains it. No cache, no lock, no allocation. */
 struct gs_row gs_unwind_row_compile(uintptr_t pc);
 /* The same for an object that may be unmapped meanwhile: its tables are read by system calls. errno is not kept. */
 struct gs_row gs_unwind_row_compile_unsure(uintptr_t pc);
-/* The range of code that the unwind entry of PC covers, read by system calls (frame_entry.c). False: there is none. */
+/* The range of code that PC's unwind entry covers, read by system calls (frame_entry.c). False: no entry. */
 bool gs_unwind_row_function(uintptr_t pc, uintptr_t *start, uintptr_t *end);
 
 /* ---- single steps of a walk (walk.c, reach.c) ------------------------------------------------------------------------------ */
@@ -44,7 +44,7 @@ static inline bool gs_reach_load(struct gs_reach *reach, uintptr_t at, uintptr_t
     *value = *(const uintptr_t *)(at + (uintptr_t)reach->shift);
     return true;
 }
-/* One step of a walk: from a frame whose row is ROW to its caller. False: it cannot be made. */
+/* One step of a walk: from a frame with row ROW to its caller. False: the caller cannot be found. */
 bool gs_unwind_walk_step(struct gs_row row, struct gs_registers *registers, struct gs_reach *reach);
-/* The walk came out of a signal handler onto another stack, at SP: go on there, with the questions that are left. */
+/* The walk left a signal handler that ran on another stack: continue at SP, with the page checks that are left. */
 void gs_unwind_reach_cross(struct gs_reach *reach, uintptr_t sp);

@@ -1,17 +1,17 @@
 /* reach.c - which part of the calling thread's stack may be read.
  *
- * A host runs on stacks of every kind: threads', signal stacks, coroutines'. What holds for all: the page that
- * holds sp is there. So a walk asks for each further page before it reads it, by a system call that only looks
- * (rt_sigprocmask with an impossible "how" answers EFAULT for what cannot be read and EINVAL for what can). For a
- * thread's own stack, which stays as long as the thread, the answer is kept: no system call from then on. A coroutine's
- * stack may lie below the thread pointer as well, and goes away: so only what was found readable all the way up to the end
- * is known to be the thread's own. Walks that do not come so far (cut at the depth that was asked for) add to it where
- * they reach up to what is known.
+ * A host runs on stacks of every kind: threads', signal stacks, coroutines'. For all of them, the page that contains
+ * sp is mapped. A walk checks each further page before it reads it, by a system call that only looks
+ * (rt_sigprocmask with an invalid "how" returns EFAULT for an unreadable address and EINVAL for a readable one). A
+ * thread's own stack stays mapped as long as the thread lives, so the result is stored, and later walks need no system call.
+ * A coroutine's stack may also lie below the thread pointer, and may be unmapped: so only memory that was found readable all
+ * the way up to the end counts as the thread's own. A walk that ends earlier (cut at the depth limit) extends that range only
+ * if it reaches up to it.
  *
- *        sp ─▶ [ known readable ][ not asked yet … ] ◀─ end: thread pointer (glibc puts it on top of the stack),
- *                                                        or __libc_stack_end on the main thread
+ *        sp ─▶ [ known readable ][ not checked yet … ] ◀─ end: thread pointer (glibc puts it on top of the stack),
+ *                                                         or __libc_stack_end on the main thread
  * Who:    host threads, in the sampler and in the signal handler.
- * Bounds: at most PAGES_A_WALK questions in one walk; a walk that needs more is cut. */
+ * Bounds: at most PAGES_A_WALK checks in one walk; a walk that needs more is cut. */
 #include "probe/unwind/inside.h"
 #include <errno.h>
 #include <sys/syscall.h>
@@ -19,14 +19,14 @@
 
 enum { PAGE = 4096, PAGES_A_WALK = 64, OWN_STACK_MAX = 64 << 20, NEAR_END = 16 * PAGE };
 
-/* Of the loader: where main's stack begins. Weak as _dl_find_object is (frame_entry.c). */
+/* The loader's variable: where the main thread's stack begins. Weak like _dl_find_object (frame_entry.c). */
 extern void *__libc_stack_end __attribute__((weak));
 
 static bool readable(uintptr_t at)
 {
-    int kept = errno;
+    int saved_errno = errno;
     bool yes = syscall(SYS_rt_sigprocmask, ~0, at, NULL, 8) == 0 || errno != EFAULT;
-    errno = kept;
+    errno = saved_errno;
     return yes;
 }
 
@@ -43,7 +43,7 @@ static bool grow(struct gs_reach *reach)
     return true;
 }
 
-/* Where the stack that holds SP ends if it is the thread's own; 0 if it is not likely to be. */
+/* The end of the stack that contains SP, if it is likely to be the thread's own; else 0. */
 static uintptr_t own_end(uintptr_t sp)
 {
     uintptr_t thread_end = (uintptr_t)__builtin_thread_pointer(),
@@ -55,7 +55,7 @@ static uintptr_t own_end(uintptr_t sp)
     return 0;
 }
 
-/* Set REACH to the stack that holds SP; of it, KNOWN_HIGH is known to be readable unless we know better. */
+/* Set REACH to the stack that contains SP, readable up to KNOWN_HIGH, or further if that is already known. */
 static void anchor(struct gs_reach *reach, uintptr_t sp, uintptr_t known_high)
 {
     uintptr_t end = own_end(sp);
@@ -73,16 +73,17 @@ void gs_unwind_reach_own_stack(struct gs_reach *reach, uintptr_t sp)
     reach->unsure = false;
     reach->grow = grow;
     reach->pages_left = PAGES_A_WALK;
-    anchor(reach, sp, (sp & ~(uintptr_t)(PAGE - 1)) + PAGE); // we stand on it
+    anchor(reach, sp, (sp & ~(uintptr_t)(PAGE - 1)) + PAGE); // the calling thread runs on this page
 }
 
 void gs_unwind_reach_cross(struct gs_reach *reach, uintptr_t sp)
 {
-    anchor(reach, sp, sp & ~(uintptr_t)(PAGE - 1)); // read from memory: not even its own page is known
+    anchor(reach, sp,
+           sp & ~(uintptr_t)(PAGE - 1)); // SP was read from memory: its own page is not known to be readable
 }
 
-/* Where the calling thread's own stack ends; 0: not known. The first thread's is elsewhere than its thread pointer, below
- * which a coroutine's stack may border on the memory that the loader keeps there. */
+/* The end of the calling thread's own stack; 0: not known. The first thread's stack is not at its thread pointer: the memory
+ * below that pointer may be a coroutine's stack, next to what the loader keeps there. */
 static uintptr_t end_of_own_stack(void)
 {
     enum { NOT_ASKED, FIRST, OTHER };
@@ -93,8 +94,8 @@ static uintptr_t end_of_own_stack(void)
     return &__libc_stack_end ? (uintptr_t)__libc_stack_end : 0;
 }
 
-/* REACH comes near the end of the thread's own stack: is it readable all the way? The outermost frames are near it; between
- * them and the thread pointer lies thread-local storage. */
+/* If REACH is near the end of the thread's own stack: is it readable up to the end? The outermost frames are near the end;
+ * between them and the thread pointer is thread-local storage. */
 static bool reaches_the_end(struct gs_reach *reach)
 {
     if (reach->end != end_of_own_stack() || reach->end - reach->high > NEAR_END)
@@ -120,5 +121,5 @@ bool gs_unwind_reach_is_on_own_stack(uintptr_t sp)
     if (sp >= gs_thread.stack_low && sp < gs_thread.stack_high)
         return true;
     return first_end && end_of_own_stack() == first_end &&
-           own_end(sp) == first_end; // it grows when it is used
+           own_end(sp) == first_end; // the first thread's stack grows on use
 }

@@ -1,10 +1,9 @@
-/* rows.c - from an address to the rule that leads to its caller: the call frame program of its unwind data run, the outcome put
- * into one gs_row.
+/* rows.c - computes the row of an address: runs the call frame program of its unwind data and packs the result into a gs_row.
  *
  *   pc ──frame_entry.c──▶ FDE, CIE ──▶ run both programs up to pc ──▶ struct rules ──▶ struct gs_row
  *
- * Only rules that compilers and the linker's PLT make fit into a row (sp, bp, bx, and where they were saved); anything else is
- * GS_ROW_STRANGE.
+ * Only the rules that compilers and the linker's PLT produce fit into a row (sp, bp, bx, and where they were saved); for all
+ * others the row is GS_ROW_UNSUPPORTED.
  * Who:    host threads on a cache miss, the watcher.
  * Bounds: the length of the programs; 800 bytes of stack, 1300 with copies. */
 #include "probe/unwind/dwarf.h"
@@ -100,14 +99,14 @@ enum { REMEMBERED_MAX = 3 };
 struct program { // being run
     struct gs_cursor code;
     const struct gs_frame_entry *entry;
-    uintptr_t pc, location;      // whose rules are wanted; where the rules at hand hold from
-    const struct rules *initial; // what DW_CFA_restore goes back to
+    uintptr_t pc, location;      // the address whose rules we want; where the current rules begin
+    const struct rules *initial; // what DW_CFA_restore restores
     struct rules *rules;         // at hand
     unsigned remembered;
     struct rules stack[REMEMBERED_MAX]; // of DW_CFA_remember_state
 };
 
-enum progress { GOES_ON, REACHED, STRANGE }; // REACHED: the rules at hand are those of pc
+enum progress { GOES_ON, REACHED, UNSUPPORTED }; // REACHED: the rules at hand are those of pc
 
 static struct gs_expression take_expression(struct gs_cursor *c)
 {
@@ -135,7 +134,7 @@ static enum progress advance(struct program *p, uint64_t steps)
 static enum progress remember(struct program *p)
 {
     if (p->remembered == REMEMBERED_MAX)
-        return STRANGE;
+        return UNSUPPORTED;
     p->stack[p->remembered++] = *p->rules;
     return GOES_ON;
 }
@@ -143,7 +142,7 @@ static enum progress remember(struct program *p)
 static enum progress recall(struct program *p)
 {
     if (p->remembered == 0)
-        return STRANGE;
+        return UNSUPPORTED;
     *p->rules = p->stack[--p->remembered];
     return GOES_ON;
 }
@@ -196,7 +195,7 @@ static enum progress define_register(struct program *p, uint8_t op, uint64_t reg
             rules->bp_at = at;
         break;
     }
-    default: return STRANGE;
+    default: return UNSUPPORTED;
     }
     // clang-format on
     return GOES_ON;
@@ -251,7 +250,7 @@ static bool run(struct gs_cursor program, const struct gs_frame_entry *entry, ui
 /* ---- from rules to a row
  * ----------------------------------------------------------------------------------------------------------- */
 
-static const struct gs_row STRANGE_ROW = {.kind = GS_ROW_STRANGE};
+static const struct gs_row UNSUPPORTED_ROW = {.kind = GS_ROW_UNSUPPORTED};
 
 static bool fits(int64_t offset)
 {
@@ -269,10 +268,10 @@ static enum gs_row_kind kind_of(struct gs_term cfa)
     switch (cfa.base) {
     case GS_TERM_SP: return cfa.loaded ? GS_ROW_SP_DEREF : GS_ROW_SP;
     case GS_TERM_BP: return cfa.loaded ? GS_ROW_BP_DEREF : GS_ROW_BP;
-    case GS_TERM_BX: return cfa.loaded ? GS_ROW_STRANGE : GS_ROW_BX;
+    case GS_TERM_BX: return cfa.loaded ? GS_ROW_UNSUPPORTED : GS_ROW_BX;
     case GS_TERM_CONSTANT: break;
     }
-    return GS_ROW_STRANGE;
+    return GS_ROW_UNSUPPORTED;
 }
 
 static void set_bp(struct gs_row *row, const struct rules *rules, uintptr_t pc)
@@ -302,7 +301,7 @@ static void set_bx(struct gs_row *row, const struct register_rule *bx)
 
 static struct gs_row row_of(const struct rules *rules, uintptr_t pc)
 {
-    struct gs_row row = {.kind = GS_ROW_STRANGE};
+    struct gs_row row = {.kind = GS_ROW_UNSUPPORTED};
     struct gs_term cfa = {rules->reg == GS_REG_SP   ? GS_TERM_SP
                           : rules->reg == GS_REG_BP ? GS_TERM_BP
                           : rules->reg == GS_REG_BX ? GS_TERM_BX
@@ -311,11 +310,11 @@ static struct gs_row row_of(const struct rules *rules, uintptr_t pc)
     if (rules->pc.rule == UNDEFINED)
         return (struct gs_row){.kind = GS_ROW_END};
     if (rules->pc.rule != AT_CFA || rules->pc.offset != -8)
-        return STRANGE_ROW;
+        return UNSUPPORTED_ROW;
     if (rules->by_expression && !gs_unwind_expression_evaluate(&rules->cfa, pc, &cfa))
-        return STRANGE_ROW;
+        return UNSUPPORTED_ROW;
     if (!fits(cfa.value))
-        return STRANGE_ROW;
+        return UNSUPPORTED_ROW;
     row.kind = kind_of(cfa);
     row.cfa_offset = (int32_t)cfa.value;
     set_bp(&row, rules, pc);
@@ -330,16 +329,16 @@ static struct gs_row compile(uintptr_t pc, struct gs_entry_copies *copies)
     enum gs_entry_found found = gs_unwind_frame_entry_find(pc, copies, &entry);
     if (found == GS_ENTRY_NONE)
         return (struct gs_row){.kind = GS_ROW_NONE};
-    if (found == GS_ENTRY_STRANGE)
-        return STRANGE_ROW;
+    if (found == GS_ENTRY_UNSUPPORTED)
+        return UNSUPPORTED_ROW;
     if (entry.signal)
         return (struct gs_row){.kind = GS_ROW_SIGNAL};
     struct rules initial = {.pc = {.rule = AT_CFA, .offset = -8}}, rules;
     if (!run(entry.initial, &entry, 0, UINTPTR_MAX, &initial, &initial))
-        return STRANGE_ROW;
+        return UNSUPPORTED_ROW;
     rules = initial;
     if (!run(entry.program, &entry, entry.start, pc, &initial, &rules))
-        return STRANGE_ROW;
+        return UNSUPPORTED_ROW;
     return row_of(&rules, pc);
 }
 

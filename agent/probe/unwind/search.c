@@ -1,17 +1,17 @@
-/* search.c - rbp, which nobody tells of a sleeping thread, looked for on its stack.
+/* search.c - finds the rbp of a sleeping thread, which /proc does not give, on its stack.
  *
- * A frame that is found by rbp (code built without optimisation, or with -fno-omit-frame-pointer, alloca) right above a
- * system call leaves the walk of a sleeper without a way on: /proc tells pc and sp only. But rbp points into the frame,
- * where the return address is at a known distance; and what stands before a return address is a call:
+ * If a frame just above a system call is found by rbp (code built without optimization, with -fno-omit-frame-pointer, or with
+ * alloca), the walk of a sleeping thread stops there: /proc gives pc and sp only. But rbp points into the frame,
+ * with the return address at a known distance; and before a return address there is a call:
  *
  *   sp ─▶ [ locals ] … rbp ─▶ [ rbp of the caller ][ return address ]     code: call F ◀─┘ must call the function F that
- *                                                                                           the frame is of
- *   call F, directly or by way of the PLT's or the GOT's entry      the target is F: this is it; another: it is not
- *   call *%rax, call *8(%rbx), …                                    perhaps: if the walk goes on from there to the
- *                                                                   outermost frame without coming to F once more, which is
- *                                                                   what the remains of older calls out of F lead to
+ *                                                                                           the frame belongs to
+ *   call F, directly or through an entry of the PLT or GOT          the target is F: found; another function: not this one
+ *   call *%rax, call *8(%rbx), …                                    perhaps: accepted if the walk from there reaches the
+ *                                                                   outermost frame without meeting F again (leftovers of
+ *                                                                   older calls out of F lead back to F)
  *
- * A word may be left over from a library that another thread is closing: nothing that it leads to is read in place.
+ * A word may be left over from a library that another thread is closing: memory that it points to is never read in place.
  * Who: the watcher, over a copy. Bounds: the pages that the copy may have. */
 #include "probe/unwind/inside.h"
 #include <string.h>
@@ -31,14 +31,14 @@ static int32_t relative(const uint8_t *at)
     return value;
 }
 
-/* What stands in the 8 bytes at AT; 0 when they cannot be read. */
+/* The 8 bytes at AT; 0 if they cannot be read. */
 static uintptr_t word_at(uintptr_t at)
 {
     uintptr_t value;
     return gs_probe_peek(getpid(), at, &value, sizeof value) ? value : 0;
 }
 
-/* Where the PLT entry at TARGET jumps: endbr64, if it is there, then jmp *slot(%rip). 0: it is no such entry. */
+/* The address that the PLT entry at TARGET jumps to: optional endbr64, then jmp *slot(%rip). 0: not a PLT entry. */
 static uintptr_t through_plt(uintptr_t target)
 {
     uint8_t code[16];
@@ -52,7 +52,7 @@ static uintptr_t through_plt(uintptr_t target)
     return word_at(target + at + 6 + (uintptr_t)(intptr_t)relative(code + at + 2));
 }
 
-/* Do the bytes before CODE's end hold a call through a register or memory? By its length: FF /2 with its operand. */
+/* Do the bytes before END hold a call through a register or memory: FF /2 with its operand, of the right length? */
 static bool is_indirect_call(const uint8_t *end)
 {
     for (int length = 2; length <= 7; length++) {
@@ -67,7 +67,7 @@ static bool is_indirect_call(const uint8_t *end)
     return false;
 }
 
-/* Is what stands before the return address RET a call of the function? */
+/* Is the instruction before the return address RET a call of FUNCTION? */
 static enum verdict calls_it(uintptr_t ret, const struct function *function)
 {
     uint8_t code[LOOKED_AT];
@@ -84,7 +84,7 @@ static enum verdict calls_it(uintptr_t ret, const struct function *function)
     return is_indirect_call(end) ? PERHAPS : NO;
 }
 
-/* The same, and is it code? Most words are not even readable as such, which is the cheaper question. */
+/* As calls_it, and RET must also be code. Most words are not readable as code, and that check is cheaper, so it comes first. */
 static enum verdict calls(uintptr_t ret, const struct function *function)
 {
     struct function caller;

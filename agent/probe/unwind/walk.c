@@ -1,15 +1,15 @@
-/* walk.c - from a frame to its caller, until there is none.
+/* walk.c - the walk: from a frame to its caller, until there is none.
  *
  *   pc ──hash──▶ cache[8192] { check = pc ^ row ^ age, row }  ──miss──▶ gs_unwind_row_compile (rows.c)
  *   row ──▶ CFA = sp or bp + n ──▶ return address at CFA - 8, caller's bp and bx where the row says, sp = CFA
  *
- * The cache is shared by all threads without a lock: an entry is two words, and a reader that meets halves of two
- * writers sees it in the check word, so that a race costs a row and never a wrong one. Closing an object changes the
- * age, which every check word carries: rows of what was there before match no more (hooks/dlclose.c). A walk reads the
- * age once, at its start: what it stands on is not closed meanwhile.
- * Where there is no unwind data (code made at run time) the chain of frame pointers is followed, as long as it rises. What
- * it leads to is a guess, perhaps left over from a library that is just being closed: from there on, and over the stacks of
- * other threads, unwind data are read with care (reach->unsure).
+ * All threads share the cache without a lock: an entry is two words, and a reader that sees halves of two
+ * writes notices it by the check word, so a race costs a row and never gives a wrong one. Closing a library changes the
+ * age, which is part of every check word: older rows match no more (hooks/dlclose.c). A walk reads the
+ * age once, at its start: the libraries on its stack are not closed meanwhile.
+ * Without unwind data (code made at run time) the walk follows the chain of frame pointers, as long as it rises. The result
+ * is a guess, perhaps left over from a library that is being closed: from there on, and over the stacks of
+ * other threads, unwind data is read by system calls (reach->unsure).
  * Who:    host threads in malloc and in the signal handler; the watcher over copies of other threads' stacks.
  * Bounds: reads only what gs_reach allows; each step must move up the stack; at most MAX frames. */
 #include "probe/unwind/inside.h"
@@ -21,7 +21,7 @@ struct cached {
 };
 static struct cached cache[1 << CACHE_BITS];
 static _Atomic uint64_t age = 0x5bd1e9955bd1e995u;
-static _Atomic uint32_t closing; // libraries being closed just now: the cache is not to be used
+static _Atomic uint32_t closing; // number of dlclose calls in progress: while above 0 the cache is not used
 
 void gs_unwind_walk_close_cache(void)
 {
@@ -41,7 +41,7 @@ void gs_unwind_walk_open_cache(void)
     gs_thread.closing--;
 }
 
-/* What other threads were closing nobody closes here; what this one is (a destructor that forks) it goes on with. */
+/* dlclose calls of other threads do not continue in the child; those of this thread (a destructor forks) do. */
 void gs_unwind_walk_after_fork(void)
 {
     uint32_t mine = gs_thread.closing;
@@ -95,8 +95,8 @@ static __attribute__((noinline)) uint64_t compile_into(struct cached *entry, uin
     return packed;
 }
 
-/* The packed row for the instruction that ends, or begins one byte, before PAST. The low bits serve as the hash as they
- * are: from one frame to the next everything waits for this load. */
+/* The packed row for the instruction that ends, or begins one byte, before PAST. The low bits of PAST are the hash
+ * unchanged: each step to the next frame waits for this load. */
 static inline uint64_t row_for(uintptr_t past, uint64_t this_age, const struct gs_reach *reach)
 {
     struct cached *entry = &cache[past % (1 << CACHE_BITS)];
@@ -106,7 +106,7 @@ static inline uint64_t row_for(uintptr_t past, uint64_t this_age, const struct g
     return GS_LIKELY((check ^ packed) == key) ? packed : compile_into(entry, past, key, reach);
 }
 
-/* The three kinds that are common, as they stand in a packed row. */
+/* The three common kinds, as in a packed row. */
 enum {
     SP_BP_SAME = GS_ROW_SP << 2 | GS_BP_SAME,
     SP_BP_SAVED = GS_ROW_SP << 2 | GS_BP_AT_CFA,
@@ -126,7 +126,7 @@ static bool step_signal(struct gs_registers *r, struct gs_reach *reach)
         !gs_reach_load(reach, r->sp + GREGS + 8 * RBX, &bx))
         return false;
     if (sp < r->sp ||
-        sp >= reach->high) { // the handler ran on a signal stack: what it interrupted is elsewhere
+        sp >= reach->high) { // the handler ran on a signal stack: the interrupted code has another stack
         if (!reach->grow)
             return false;
         gs_unwind_reach_cross(reach, sp);
@@ -147,7 +147,7 @@ static bool cfa_of(struct gs_row row, const struct gs_registers *r, struct gs_re
     return true;
 }
 
-/* A saved register's place below SP is one that the epilogue has just read: the register has its value already. */
+/* Load a saved register. If its slot is below SP, the epilogue has already restored it: *VALUE is right as it is. */
 static bool restore(struct gs_reach *reach, uintptr_t at, uintptr_t sp, uintptr_t *value)
 {
     return at < sp || gs_reach_load(reach, at, value);
@@ -199,19 +199,19 @@ bool gs_unwind_walk_step(struct gs_row row, struct gs_registers *r, struct gs_re
     case GS_ROW_SIGNAL: return step_signal(r, reach);
     case GS_ROW_NONE: return step_frame_pointer(r, reach);
     case GS_ROW_END:
-    case GS_ROW_STRANGE: break;
+    case GS_ROW_UNSUPPORTED: break;
     }
     return false;
 }
 
-/* What changes from frame to frame. */
+/* The registers that change from frame to frame. */
 struct fast_registers {
     uintptr_t pc, sp, bp, bx, past; // past: one past an address inside the call
     bool bx_known;
 };
 
-/* One frame up by ROW, over the stack that is known to be readable: up to HIGH, found at address + SHIFT. False: this frame
- * needs more than CFA = sp or bp + n in that memory. Inlined, so that *AT stays in the machine's registers. */
+/* Go up one frame by ROW, over the stack that is known to be readable: up to HIGH, stored at address + SHIFT. False: this frame
+ * needs more than CFA = sp or bp + n in that memory. Inlined, so that *AT stays in machine registers. */
 static inline __attribute__((always_inline)) bool step_fast(struct fast_registers *at, uint64_t row,
                                                             uintptr_t high, uintptr_t shift)
 {
@@ -246,9 +246,9 @@ static inline __attribute__((always_inline)) bool step_fast(struct fast_register
     return true;
 }
 
-/* Up by the frames that step_fast can do: nearly all. Not to be inlined: beside gs_unwind_walk_step the compiler would keep
- * less of this loop in registers. True: *R is at a frame, the last in FRAMES, that gs_unwind_walk_step is to do with the row
- * *PACKED. False: MAX frames. */
+/* Go up as long as step_fast can: nearly all frames. Not inlined: next to gs_unwind_walk_step the compiler would keep
+ * less of this loop in registers. True: *R is at the last frame in FRAMES, whose row *PACKED needs gs_unwind_walk_step.
+ * False: MAX frames. */
 static __attribute__((noinline)) bool walk_fast(struct gs_registers *r, const struct gs_reach *reach,
                                                 uintptr_t *frames, uint32_t max, uint32_t *depth,
                                                 uint64_t this_age, uint64_t *packed)
@@ -257,11 +257,11 @@ static __attribute__((noinline)) bool walk_fast(struct gs_registers *r, const st
     const uintptr_t high = reach->high, shift = (uintptr_t)reach->shift;
     uint32_t count = *depth;
     uint64_t row = 0;
-    bool stands = false;
-    while (count < max && !stands) {
+    bool needs_full_step = false;
+    while (count < max && !needs_full_step) {
         frames[count++] = at.past;
         row = row_for(at.past, this_age, reach);
-        stands = !step_fast(&at, row, high, shift);
+        needs_full_step = !step_fast(&at, row, high, shift);
     }
     *r = (struct gs_registers){.pc = at.pc,
                                .sp = at.sp,
@@ -272,10 +272,10 @@ static __attribute__((noinline)) bool walk_fast(struct gs_registers *r, const st
                                .exact = at.past != at.pc};
     *depth = count;
     *packed = row;
-    return stands;
+    return needs_full_step;
 }
 
-/* As walk_fast, but the frame that *R is at alone: where bp is not known yet, or the cache is closed. */
+/* As walk_fast, but for the one frame of *R: used if bp is not known yet, or the cache is closed. */
 static bool add_frame(const struct gs_registers *r, const struct gs_reach *reach, uintptr_t *frames,
                       uint32_t *depth, bool cached, uint64_t this_age, uint64_t *packed)
 {
@@ -301,7 +301,7 @@ uint32_t gs_unwind_walk(struct gs_registers *r, struct gs_reach *reach, uintptr_
         bool outermost = row.kind == GS_ROW_END;
         if (!outermost && !gs_unwind_walk_step(row, r, reach))
             break;
-        if (outermost || r->pc == 0) { // some threads' first frames return to nowhere
+        if (outermost || r->pc == 0) { // the first frames of some threads have the return address 0
             *cut = false;
             break;
         }

@@ -1,9 +1,9 @@
-/* walk_libunwind.c - the walk by libunwind, in place of walk.c, rows.c and what they use: cmake -DGUMSHOE_UNWINDER=libunwind.
+/* walk_libunwind.c - the walk by libunwind, instead of walk.c, rows.c and what they use: cmake -DGUMSHOE_UNWINDER=libunwind.
  *
  * For machines whose registers dwarf.h does not know, and as the measured alternative (docs/unwinding.md): a hundred times
- * slower, with locks (so the one file here that tests/check/probe_symbols.sh lets off), and the library then needs
- * libunwind, whose _Unwind_* and backtrace take the host's over.
- * Of another thread's stack, which is read as a copy, it finds the first frame only: that thread is asked by a signal.
+ * slower, and with locks (so tests/check/probe_symbols.sh exempts this file). The library then needs libunwind, whose _Unwind_*
+ * and backtrace replace the host's.
+ * Of a copy of another thread's stack it finds only the first frame: such a thread is asked by a signal.
  * Who: as walk.c. Bounds: libunwind checks what it reads; 3 KiB of stack. */
 #include "probe/unwind/inside.h"
 #include <errno.h>
@@ -63,7 +63,7 @@ uint32_t gs_unwind_walk(struct gs_registers *r, struct gs_reach *reach, uintptr_
 {
     unw_cursor_t cursor;
     ucontext_t uc;
-    int kept = errno;
+    int saved_errno = errno;
     uint32_t depth = 0;
     *cut = true;
     put_registers(r, &uc);
@@ -71,11 +71,11 @@ uint32_t gs_unwind_walk(struct gs_registers *r, struct gs_reach *reach, uintptr_
         depth = walk_on(&cursor, r->exact, frames, max, cut);
     if (depth == 0 && max > 0)
         frames[depth++] = r->pc + r->exact;
-    errno = kept;
+    errno = saved_errno;
     return depth;
 }
 
-/* It reads no copies, so there is nothing to go on from. */
+/* Not supported: libunwind does not walk copies of stacks. */
 void gs_unwind_search(const struct gs_registers *registers, struct gs_reach *reach,
                       struct gs_thread_stack *out)
 {
