@@ -53,8 +53,8 @@ struct gs_resident { uint64_t all, anonymous, file, shared; };
 struct gs_resident gs_account_resident_read(const char *status);
 
 /* Call these in order: */
-/* 1. Read the areas of MAPS (text of /proc/PID/maps; it must outlive the survey). MOUNTS (text of /proc/PID/mountinfo, or "")
- *    tells which devices hold memory, not files. -ENOMEM. */
+/* 1. Read the areas of MAPS (text of /proc/PID/maps; it must outlive the survey). MOUNTS (text of /proc/PID/mountinfo, or
+ *    "") tells which devices hold memory, not files. -ENOMEM. */
 int gs_account_survey_map(struct gs_survey *survey, const char *maps, size_t length, const char *mounts) GS_CHECK_RESULT;
 /* 2. Add the claims; then call gs_account_survey_settle_claims once. */
 int gs_account_survey_claim(struct gs_survey *survey, enum gs_claimant who, uint64_t start, uint64_t end, uint32_t stack) GS_CHECK_RESULT;
@@ -65,8 +65,8 @@ void gs_account_survey_settle_claims(struct gs_survey *survey);
 void gs_account_survey_block(struct gs_survey *survey, uint64_t address);
 /* 4. Count pages. Closed areas (no access rights) are read only if fewer than RESIDENT bytes were found elsewhere. */
 void gs_account_survey_count(struct gs_survey *survey, uint64_t resident);
-/* 5. The sums in bytes. LIVE: bytes of the heap that are live. RESIDENT tells how many of the doubtful pages are resident. Also
- *    corrects the page counts of the mmap claims. */
+/* 5. The sums in bytes. LIVE: bytes of the heap that are live. RESIDENT tells how many of the doubtful pages are resident.
+ *    Also corrects the page counts of the mmap claims. */
 void gs_account_survey_sum(struct gs_survey *survey, uint64_t live, const struct gs_resident *resident, uint64_t part[GS_PARTS]);
 /* The area that contains ADDRESS; NULL: none. */
 struct gs_area *gs_account_survey_area(const struct gs_survey *survey, uint64_t address);

@@ -4,8 +4,8 @@
  *   claims             │agent│    │mmap│  │mmap: heap│             │stack│
  *   parts   │files │ heap   │anon.│    │  heap ◀── it contains a sampled block │…
  *
- * The heap is: [heap]; glibc's arenas, known by their shape; every anonymous area in which the sampler has seen a block, less
- * what others claim there; and each mmap claim that contains such a block (the program has its own allocator).
+ * The heap is: [heap]; glibc's arenas, known by their shape; every anonymous area in which the sampler has seen a block,
+ * less what others claim there; and each mmap claim that contains such a block (the program has its own allocator).
  * File pages that were written to are private copies: they count as anonymous, as the kernel counts them.
  * Context: any (pure), except for the reads of the pagemap. */
 #include "account/inside.h"
@@ -194,8 +194,8 @@ static struct gs_claim *first_claim_ending_after(const struct gs_claims *claims,
     return search.low < claims->count ? &claims->claim[search.low] : NULL;
 }
 
-/* The claim that holds ADDRESS of AREA; NULL: none. *END: the answer is valid up to here. Only the agent claims areas that are
- * not anonymous. */
+/* The claim that holds ADDRESS of AREA; NULL: none. *END: the answer is valid up to here. Only the agent claims areas that
+ * are not anonymous. */
 static struct gs_claim *owner_of(const struct gs_survey *survey, const struct gs_area *area, uint64_t address,
                                  uint64_t *end)
 {

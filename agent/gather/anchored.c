@@ -78,7 +78,8 @@ static const char *read_anchor(struct anchor_reading *reading, uint64_t at)
     return NULL;
 }
 
-/* Read item NUMBER of the pool at POOL (a length, then the bytes) into OUT, at max MAX bytes; returns the length, 0: none. */
+/* Read item NUMBER of the pool at POOL (a length, then the bytes) into OUT, at most MAX bytes; returns the length, 0:
+ * none. */
 static size_t read_pool_item(const struct anchor_reading *reading, const char *pool, uint32_t number,
                              void *out, size_t max)
 {

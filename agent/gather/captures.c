@@ -1,5 +1,5 @@
-/* captures.c - which function gathers each kind of evidence from this process. A new kind is a row here, a row in base/kinds.c
- * with its files, and a file that gathers it. */
+/* captures.c - which function gathers each kind of evidence from this process. A new kind is a row here, a row in
+ * base/kinds.c with its files, and a file that gathers it. */
 #include "gather/inside.h"
 #include <errno.h>
 

@@ -3,8 +3,8 @@
  *   probe's ring ──gs_gather_cpu_poll──▶ every open session: stack ──▶ count, CPU time ──gs_gather_cpu──▶ cpu.pb.gz
  *        └ with "before" the ring is filled all the time, at a lower rate, and a session starts with its content
  *
- * What is missing is reported: threads that block the signal appear in the profile by name, with their CPU time; the notes and
- * comments give the number of lost samples and the part of the process's CPU time that the samples cover.
+ * What is missing is reported: threads that block the signal appear in the profile by name, with their CPU time; the notes
+ * and comments give the number of lost samples and the part of the process's CPU time that the samples cover.
  * Who:    the watcher, and the threads of gumshoe_write_profile; only they take `lock`.
  * Bounds: STACKS_MAX stacks a session; samples of further stacks are charged to "(table full)". */
 #include "base/clock.h"
@@ -174,7 +174,8 @@ static int64_t blocked_ns(const struct blocker *blocker)
     return blocker->spent_ns + (blocker->blocks ? thread_ns(blocker->tid) - blocker->began_ns : 0);
 }
 
-/* Thread TID is sampled from now on: it had blocked the signal only for a moment, as a thread does while it creates another. */
+/* Thread TID is sampled from now on: it had blocked the signal only for a moment, as a thread does while it creates
+ * another. */
 static void record_unblocked(struct gs_cpu_session *session, pid_t tid)
 {
     for (struct blocker *blocker = session->blocker; blocker < session->blocker + session->blocker_count;
@@ -226,8 +227,8 @@ static int64_t full_period_ns(void)
     return (int64_t)((double)GS_NS_PER_S / cpu.settings.hertz);
 }
 
-/* The period while no session is open: 5 times the full period, or longer if the ring would not hold `before_ns` of samples with
- * all CPUs busy. */
+/* The period while no session is open: 5 times the full period, or longer if the ring would not hold `before_ns` of samples
+ * with all CPUs busy. */
 static int64_t before_period_ns(void)
 {
     cpu_set_t set;

@@ -1,5 +1,5 @@
-/* gather/gather.h - the door of gather/: makes profiles of heap, CPU time, threads and thread creation, of this process or of
- * another process that somebody else has read; keeps baselines of the heap.
+/* gather/gather.h - the door of gather/: makes profiles of heap, CPU time, threads and thread creation, of this process or
+ * of another process that somebody else has read; keeps baselines of the heap.
  * Opened by: account, box, incident, watch, reader, cli, tests.  Opens: base, sys, probe, symbol, profile. */
 #pragma once
 #include "base/attributes.h"
@@ -27,7 +27,8 @@ void gs_gather_baselines_free(struct gs_baselines *baselines);
 bool gs_gather_baselines_due(const struct gs_baselines *baselines, int64_t start_ns, int64_t first_age_ns, int64_t now_ns);
 void gs_gather_baselines_tick(struct gs_baselines *baselines, int64_t start_ns, int64_t first_age_ns, int64_t now_ns);
 
-/* The attachment of the baseline for a condition with a window of WINDOW_NS, and when that baseline was taken; NULL: none. */
+/* The attachment of the baseline for a condition with a window of WINDOW_NS, and when that baseline was taken; NULL:
+ * none. */
 const void *gs_gather_baselines_attached(const struct gs_baselines *baselines, int64_t now_ns, int64_t window_ns, int64_t *time_ns);
 
 /* ---- gathering (captures.c) ------------------------------------------------------------------------------------- */
@@ -76,14 +77,14 @@ struct gs_given_threads {
 /* As gs_gather(GS_THREADS), but of GIVEN, not of this process. */
 int gs_gather_given(const struct gs_gather *how, const struct gs_given_threads *given, struct gs_gathered *out);
 
-/* The heap of this process stack by stack, for the black box: now (gs_probe_stack_count, gs_probe_stacks_changed), and at the
- * two youngest baselines. */
+/* The heap of this process stack by stack, for the black box: now (gs_probe_stack_count, gs_probe_stacks_changed), and at
+ * the two youngest baselines. */
 uint32_t gs_gather_heap_stack_count(void);
 enum { GS_HEAP_GROUP = 64 };   // stacks
 uint64_t gs_gather_heap_stacks_changed(uint32_t group);
 struct gs_given_stack;
-/* Set OUT's frames (borrowed, valid for good) and labels (stored in LABEL, room for GS_HEAP_LABELS_MAX); OUT's values stay as
- * they are. */
+/* Set OUT's frames (borrowed, valid for good) and labels (stored in LABEL, room for GS_HEAP_LABELS_MAX); OUT's values stay
+ * as they are. */
 enum { GS_HEAP_LABELS_MAX = 8 };
 void gs_gather_heap_stack_read(uint32_t stack, struct gs_label_value *label, struct gs_given_stack *out);
 void gs_gather_heap_stack_values(uint32_t stack, int64_t *values); // GS_HEAP_VALUES numbers
@@ -91,8 +92,8 @@ void gs_gather_heap_stack_values(uint32_t stack, int64_t *values); // GS_HEAP_VA
 int64_t gs_gather_baseline_time_ns(const struct gs_baselines *baselines, unsigned at);
 void gs_gather_baseline_values(const struct gs_baselines *baselines, unsigned at, uint32_t stack, int64_t *values);
 
-/* A heap that was read from the black box or the core file of a process that died. Values are estimates from the samples: whole
- * objects, and bytes. */
+/* A heap that was read from the black box or the core file of a process that died. Values are estimates from the samples:
+ * whole objects, and bytes. */
 enum gs_heap_value { GS_ALLOC_OBJECTS, GS_ALLOC_SPACE, GS_INUSE_OBJECTS, GS_INUSE_SPACE, GS_HEAP_VALUES }; // in the order of the heap profile's sample types
 struct gs_given_stack {
     const uint64_t *frame;     // DEPTH addresses, leaf first: return addresses; an exact pc plus one
@@ -118,10 +119,11 @@ void gs_gather_heap_sampling_now(struct gs_heap_sampling *out); // of this proce
 /* As gs_gather(GS_HEAP), but of GIVEN, not of this process. */
 int gs_gather_given_heap(const struct gs_gather *how, const struct gs_given_heap *given, struct gs_gathered *out);
 
-/* Access to the memory of a dead process: read LENGTH bytes at AT; false if they are not available. Each reader embeds this. */
+/* Access to the memory of a dead process: read LENGTH bytes at AT; false if they are not available. Each reader embeds
+ * this. */
 struct gs_memory { bool (*read)(const struct gs_memory *memory, uint64_t at, void *out, size_t length); };
-/* Read the heap from the probe's tables in MEMORY; ANCHOR: address of its gumshoe_anchor. The memory may hold anything: every
- * value is checked. NULL, with a sentence in WHY, on failure. Context: CLI. */
+/* Read the heap from the probe's tables in MEMORY; ANCHOR: address of its gumshoe_anchor. The memory may hold anything:
+ * every value is checked. NULL, with a sentence in WHY, on failure. Context: CLI. */
 struct gs_anchored {
     struct gs_given_heap heap;
     int64_t last_tick_ns;      // CLOCK_REALTIME of the watcher's last tick; 0: no watcher ran
@@ -138,8 +140,8 @@ int gs_gather(enum gs_kind kind, const struct gs_gather *how, struct gs_gathered
 /* CPU time is gathered over time: open ▶ poll, repeatedly ▶ gs_gather with gs_gather.cpu set, which closes the session. Several
  * sessions may be open at once. Context: watcher, and threads of gumshoe_write_profile; never inside a hook. */
 struct gs_cpu_settings { double hertz; int64_t before_ns; };
-/* Apply SETTINGS. With before_ns > 0 threads are sampled from now on, so that a session can include samples from before it was
- * opened; else threads are sampled only while a session is open. */
+/* Apply SETTINGS. With before_ns > 0 threads are sampled from now on, so that a session can include samples from before it
+ * was opened; else threads are sampled only while a session is open. */
 void gs_gather_cpu_configure(const struct gs_cpu_settings *settings);
 /* NULL, with a sentence in WHY: the host uses every signal that we could use, or no memory. */
 struct gs_cpu_session *gs_gather_cpu_open(int64_t duration_ns, char *why, size_t why_size) GS_CHECK_RESULT;

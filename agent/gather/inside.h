@@ -23,8 +23,8 @@ struct gs_wait {
 };
 /* Set *OUT (all but tid) for the thread of process PID that STACK shows; false: it waits for no thread that we can name. */
 bool gs_gather_waits_for(pid_t pid, const struct gs_thread_stack *stack, struct gs_wait *out);
-/* Find a cycle in WAIT[0..COUNT), which is sorted by tid: each of OUT's waits for the next, the last for the first. Returns its
- * length, at most MAX; 0: no cycle. */
+/* Find a cycle in WAIT[0..COUNT), which is sorted by tid: each of OUT's waits for the next, the last for the first. Returns
+ * its length, at most MAX; 0: no cycle. */
 size_t gs_gather_find_deadlock(const struct gs_wait *wait, size_t count, size_t out[], size_t max);
 
 /* Does thread TID block SIGNAL? */

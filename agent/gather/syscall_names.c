@@ -1,4 +1,5 @@
-/* syscall_names.c - names of system calls, from the kernel's header (CMakeLists.txt generates the list). Context: any (pure). */
+/* syscall_names.c - names of system calls, from the kernel's header (CMakeLists.txt generates the list). Context: any
+ * (pure). */
 #include "gather/inside.h"
 
 static const char *const names[] = {

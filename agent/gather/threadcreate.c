@@ -1,5 +1,5 @@
-/* threadcreate.c - the threadcreate profile: each stack that called pthread_create, how often, and how many of the threads it
- * created are alive. Counts are exact, not sampled. Who: the watcher, or a host thread in gumshoe_write_profile. */
+/* threadcreate.c - the threadcreate profile: each stack that called pthread_create, how often, and how many of the threads
+ * it created are alive. Counts are exact, not sampled. Who: the watcher, or a host thread in gumshoe_write_profile. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "gather/inside.h"

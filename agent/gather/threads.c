@@ -58,8 +58,8 @@ static uint32_t labels_of(const struct gs_thread_seen *thread, struct gs_label_v
     return count;
 }
 
-/* Add a sample of the stack ADDRESS[0..DEPTH), whose hash is HASH. Most threads have the same stack as another thread: then its
- * locations are reused. */
+/* Add a sample of the stack ADDRESS[0..DEPTH), whose hash is HASH. Most threads have the same stack as another thread: then
+ * its locations are reused. */
 static void add_stack(struct gs_thread_dump *dump, uint64_t hash, const uint64_t *address, uint32_t depth,
                       const struct gs_label_value *label, uint32_t labels)
 {
@@ -107,7 +107,8 @@ static void add_sample(struct gs_thread_dump *dump, struct gs_thread_seen *threa
         add_stack(dump, hash, address, stack->depth, label, labels);
 }
 
-/* Signal the thread to record its own stack, if it can be signaled. The reason why it cannot is found even after PATIENCE_NS. */
+/* Signal the thread to record its own stack, if it can be signaled. The reason why it cannot is found even after
+ * PATIENCE_NS. */
 static void ask(struct gs_thread_dump *dump, int task, struct gs_thread_seen *thread,
                 struct gs_thread_stack *stack)
 {
@@ -234,8 +235,8 @@ static bool is_known(const struct gs_thread_dump *dump, int tid)
     return search.low < dump->count && dump->thread[search.low].tid == tid;
 }
 
-/* Do all threads of the cycle still wait as before? The waits were read at different moments; if none has changed, they were all
- * true at the same moment. */
+/* Do all threads of the cycle still wait as before? The waits were read at different moments; if none has changed, they were
+ * all true at the same moment. */
 static bool cycle_still_holds(struct gs_thread_dump *dump, const size_t *cycle, size_t length)
 {
     for (size_t i = 0; i < length; i++) {

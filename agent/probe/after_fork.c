@@ -1,5 +1,5 @@
-/* after_fork.c - resets the probe in the child of a fork: the parent's other threads do not exist there, and the kernel does not
- * pass timers on to the child.
+/* after_fork.c - resets the probe in the child of a fork: the parent's other threads do not exist there, and the kernel does
+ * not pass timers on to the child.
  * Who: the only thread of the child, before the host's code continues there; agent/watch/after_fork.c calls it. */
 #include "probe/inside.h"
 

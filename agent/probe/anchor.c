@@ -3,7 +3,8 @@
  *   core ──▶ writable memory of a library or program ──▶ "gumshoe anchor" ──▶ stacks, labels, baselines
  *
  * Exported, so that debuggers find it by name; a reader without symbols finds it by its first bytes. The tables do not move.
- * Who: the watcher writes, once a tick; nothing in this process reads it. A core file may hold a half-written update: that does
+ * Who: the watcher writes, once a tick; nothing in this process reads it. A core file may hold a half-written update: that
+ *      does
  * not touch the counters, which are in the tables. */
 #include "probe/inside.h"
 

@@ -1,4 +1,5 @@
-/* drops.c - counters of what was dropped: nothing can be reported on a host thread, so profiles and summaries report it later. */
+/* drops.c - counters of what was dropped: nothing can be reported on a host thread, so profiles and summaries report it
+ * later. */
 #include "probe/inside.h"
 
 struct gs_drop_counters gs_drops;

@@ -8,8 +8,8 @@
 
 #if defined(__x86_64__)
 
-/* Subtract BYTES from *COUNT; true if *COUNT was at most BYTES. One instruction, so that a signal handler's malloc cannot come in
- * between; unsigned, so that no size, however large, wraps the countdown unnoticed. */
+/* Subtract BYTES from *COUNT; true if *COUNT was at most BYTES. One instruction, so that a signal handler's malloc cannot
+ * come in between; unsigned, so that no size, however large, wraps the countdown unnoticed. */
 static inline bool gs_count_down(uint64_t *count, uint64_t bytes)
 {
     bool out;

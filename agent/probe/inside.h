@@ -6,8 +6,8 @@
  *          ──▶ unwind/   a library is being closed
  *   heap/, threads/ ──▶ unwind/   walk this stack
  *
- * Everything here runs on host threads, inside malloc or in a signal handler too, unless it says otherwise: no allocation, no
- * lock, errno kept, bounded. */
+ * Everything here runs on host threads, inside malloc or in a signal handler too, unless it says otherwise: no allocation,
+ * no lock, errno kept, bounded. */
 #pragma once
 #include "probe/fast.h"
 #include "probe/probe.h"
@@ -39,16 +39,16 @@ extern _Thread_local struct gs_thread gs_thread;
  * Was this address ever sampled? One counter for each group of addresses: zero means "no live sample here" for certain. */
 enum { GS_FILTER_BITS = 18 };
 extern _Atomic uint8_t gs_filter[1 << GS_FILTER_BITS];
-/* Set with the first sample, never cleared: as long as nothing was sampled, free needs no look at the filter. (Declared hidden:
- * else the compiler would access it through the GOT.) */
+/* Set with the first sample, never cleared: as long as nothing was sampled, free needs no look at the filter. (Declared
+ * hidden: else the compiler would access it through the GOT.) */
 extern bool gs_filter_used __attribute__((visibility("hidden")));
 
 /* Raise the counter of PTR, so that its free takes the slow path. */
 void gs_heap_filter_add(const void *ptr);
 
-/* Neighbours in memory are neighbours in the filter, one byte for about 60 bytes of memory: so free touches one cache line of
- * the filter for some 60 lines of the heap that the host touches itself; a scattering hash would touch all 256 KiB. The product
- * is (ptr >> 6) + (ptr * 21 >> 14), to 18 bits, in one instruction: all of the address's low half counts. */
+/* Neighbours in memory are neighbours in the filter, one byte for about 60 bytes of memory: so free touches one cache line
+ * of the filter for some 60 lines of the heap that the host touches itself; a scattering hash would touch all 256 KiB. The
+ * product is (ptr >> 6) + (ptr * 21 >> 14), to 18 bits, in one instruction: all of the address's low half counts. */
 static inline size_t gs_filter_index(const void *ptr)
 {
     return (uint32_t)(uintptr_t)ptr * ((1u << (26 - GS_FILTER_BITS)) + 21) >> (32 - GS_FILTER_BITS);
@@ -85,9 +85,10 @@ struct gs_caller {
     ((struct gs_caller){.pc = (uintptr_t)__builtin_return_address(0),                        \
                         .sp = (uintptr_t)__builtin_frame_address(0) + 2 * sizeof(uintptr_t), \
                         .bp = *(uintptr_t *)__builtin_frame_address(0)})
-/* The slow path of every allocation hook. gs_heap_sampler_begin starts the thread's next countdown and returns the mean distance
- * that the last gap was drawn with, or 0 if this allocation is not to be sampled. Else the hook allocates and passes the block
- * to gs_heap_sampler_record. If the allocation fails, its sample is lost; that does not bias anything, as gaps have no memory. */
+/* The slow path of every allocation hook. gs_heap_sampler_begin starts the thread's next countdown and returns the mean
+ * distance that the last gap was drawn with, or 0 if this allocation is not to be sampled. Else the hook allocates and
+ * passes the block to gs_heap_sampler_record. If the allocation fails, its sample is lost; that does not bias anything, as
+ * gaps have no memory. */
 uint64_t gs_heap_sampler_begin(size_t size);
 void gs_heap_sampler_record(const void *ptr, size_t size, uint64_t drawn_with, struct gs_caller caller);
 /* The number of CALLER's stack, for events that are not allocations. False: sampling is off, or no scratch room. */
@@ -99,14 +100,14 @@ struct gs_live { // what one sample stands for
     uint32_t stack;
     uint64_t objects, bytes;
 };
-/* For realloc, which may fail and leave the block as it is: take PTR's sample out first, if it has one (true); afterwards put it
- * back (failed), or release it (count it as freed). */
+/* For realloc, which may fail and leave the block as it is: take PTR's sample out first, if it has one (true); afterwards
+ * put it back (failed), or release it (count it as freed). */
 bool gs_heap_live_take(const void *ptr, struct gs_live *sample);
 void gs_heap_sampler_put_back(const void *ptr, const struct gs_live *sample);
 void gs_heap_sampler_release(const struct gs_live *sample);
 
-/* Set if the program that libgumshoe.a is linked into takes malloc, or a related function, from elsewhere (hooks/malloc.c): the
- * heap is then not sampled. */
+/* Set if the program that libgumshoe.a is linked into takes malloc, or a related function, from elsewhere (hooks/malloc.c):
+ * the heap is then not sampled. */
 extern _Atomic bool gs_heap_is_anothers;
 
 /* ---- heap/: mappings, threads by the stack that created them -------------------------------------------------------- */
@@ -139,9 +140,9 @@ struct gs_reach {
     unsigned pages_left; // for grow: pages that may still be added
     bool unsure;         // frames are guesses, or another thread's: the code that they point to may be unmapped at any moment
 };
-/* Walk from *REGISTERS over the memory in REACH; store at most MAX frames, leaf first, in FRAMES. *CUT: the walk ended before
- * the outermost frame; *REGISTERS are then those of its last frame. Returns the number of frames. Needs 1/4 KiB of stack, and
- * 1 KiB more for a frame that is not in the cache. */
+/* Walk from *REGISTERS over the memory in REACH; store at most MAX frames, leaf first, in FRAMES. *CUT: the walk ended
+ * before the outermost frame; *REGISTERS are then those of its last frame. Returns the number of frames. Needs 1/4 KiB of
+ * stack, and 1 KiB more for a frame that is not in the cache. */
 uint32_t gs_unwind_walk(struct gs_registers *registers, struct gs_reach *reach, uintptr_t *frames, uint32_t max,
                  bool *cut);
 /* The walk of a copied stack ended at *REGISTERS because rbp is not known: search for it, and continue (search.c). Context:
@@ -176,15 +177,16 @@ static inline bool gs_is_small_stack(size_t size)
     return size && size < SMALL;
 }
 
-/* The calling thread switches to a small stack of the program's own, the first time or again: no signal is sent to it any more.
- * errno is kept (small_stack.c). */
+/* The calling thread switches to a small stack of the program's own, the first time or again: no signal is sent to it any
+ * more. errno is kept (small_stack.c). */
 void gs_threads_small_stack_enter(void);
 /* The same if SP, the calling thread's, is on a small stack; REACH: as a walk from SP has left it. */
 void gs_threads_small_stack_notice(uintptr_t sp, const struct gs_reach *reach);
 
 /* The calling thread TID begins: sample its CPU time from now on, if CPU time is being sampled (cpu.c). */
 void gs_threads_cpu_begin(pid_t tid);
-/* The calling thread has blocked the signals in SET: if ours is one of them, stop sampling it and discard our pending signal. */
+/* The calling thread has blocked the signals in SET: if ours is one of them, stop sampling it and discard our pending
+ * signal. */
 void gs_threads_cpu_block(const sigset_t *set);
 
 /* ---- in the child of a fork (after_fork.c calls them) ------------------------------------------------------------------- */

@@ -8,8 +8,8 @@
  * Code in this folder does not allocate, does not block, takes no lock, keeps errno, and is bounded: on a
  * host thread it may run inside malloc, inside the host's signal handlers, or on a stack of 16 KiB. It depends
  * only on the names in tests/check/probe.allow.
- * "Context: watcher" means a thread of the agent: the watcher, or the one that gumshoe_write_profile starts. Only one of them at
- * a time reads stacks (the lock of watch/active_captures.c) or CPU time (the lock of gather/cpu.c).
+ * "Context: watcher" means a thread of the agent: the watcher, or the one that gumshoe_write_profile starts. Only one of
+ * them at a time reads stacks (the lock of watch/active_captures.c) or CPU time (the lock of gather/cpu.c).
  * Opened by: metrics, gather, account, host, watch, the two ways in. Opens: nothing. */
 #pragma once
 #include <pthread.h>
@@ -37,7 +37,8 @@ void gs_probe_stop(void);
 /* False: the program has its own malloc, which our hooks do not see. */
 bool gs_probe_hooks_seen(void);
 
-/* Why this process cannot be watched, one sentence; NULL: it can. If it cannot, the hooks only pass calls on. Context: any. */
+/* Why this process cannot be watched, one sentence; NULL: it can. If it cannot, the hooks only pass calls on. Context:
+ * any. */
 const char *gs_probe_cannot_serve(void);
 
 /* ---- heap -------------------------------------------------------------------------------------------- */
@@ -46,8 +47,8 @@ const char *gs_probe_cannot_serve(void);
 uint64_t gs_probe_heap_in_use(void);
 uint64_t gs_probe_heap_allocated(void); // since the start; only grows
 
-/* The distance in force is the distance that was set, doubled for the budget (gs_probe_widen; watch/governor.c decides) and so
- * that the tables of live samples never fill. Estimates stay unbiased. */
+/* The distance in force is the distance that was set, doubled for the budget (gs_probe_widen; watch/governor.c decides) and
+ * so that the tables of live samples never fill. Estimates stay unbiased. */
 struct gs_sampling {
     uint64_t asked_bytes, bytes;          // as set; in force
     unsigned for_budget, for_crowding;    // doublings
@@ -77,8 +78,8 @@ uint32_t gs_probe_stack_count(void);
  * *CUT: the walk ended before the outermost frame. */
 const uintptr_t *gs_probe_stack_frames(uint32_t stack, uint32_t *depth, bool *cut);
 struct gs_heap_counts gs_probe_stack_counts(uint32_t stack);
-/* Which of the 64 stacks from GROUP * 64 on were counted since the last call: bit n is stack GROUP * 64 + n. Clears the bits, so
- * it has one caller only: the box. */
+/* Which of the 64 stacks from GROUP * 64 on were counted since the last call: bit n is stack GROUP * 64 + n. Clears the
+ * bits, so it has one caller only: the box. */
 uint64_t gs_probe_stacks_changed(uint32_t group);
 /* The set of labels of the thread; 0: none. The same frames with other labels are another stack. */
 uint32_t gs_probe_stack_labels(uint32_t stack);
@@ -98,8 +99,8 @@ void gs_probe_note_free(void *ptr);
 
 /* ---- what the memory is for --------------------------------------------------------------------------- */
 
-/* Addresses of heap blocks: of every live sample, and one in each 2 MiB that ever held a sample. Start with *AT = 0; false: no
- * more. Context: watcher. */
+/* Addresses of heap blocks: of every live sample, and one in each 2 MiB that ever held a sample. Start with *AT = 0; false:
+ * no more. Context: watcher. */
 bool gs_probe_block_next(size_t *at, uintptr_t *address);
 /* Anonymous private memory of 64 KiB and more that the host mapped with mmap, and the stack that mapped it. Includes what an
  * allocator maps for itself, if it calls mmap through our hook. In no order. Context: watcher. */
@@ -123,21 +124,21 @@ struct gs_thread_stack {
     bool cut;
     uintptr_t frames[GS_DEPTH_MAX]; // leaf first; as gs_probe_stack_frames has them
 };
-/* Read the stack of thread TID of this process; TASK: descriptor of /proc/self/task. Waits at most TIMEOUT_NS for the answer to a
- * signal; 0: sends no signal. Context: watcher. */
+/* Read the stack of thread TID of this process; TASK: descriptor of /proc/self/task. Waits at most TIMEOUT_NS for the answer
+ * to a signal; 0: sends no signal. Context: watcher. */
 void gs_probe_thread_stack(int task, pid_t tid, int64_t timeout_ns, struct gs_thread_stack *out);
-/* May thread TID be signaled? False: it was created with a stack so small that a signal might overflow it, or was seen on a small
- * stack of the program's own. */
+/* May thread TID be signaled? False: it was created with a stack so small that a signal might overflow it, or was seen on a
+ * small stack of the program's own. */
 bool gs_probe_may_be_asked(pid_t tid);
-/* Call before and after a dump that may signal threads. _begin borrows the signal and returns its number; 0: the host uses every
- * signal that we could. Without _begin, gs_probe_thread_stack borrows the signal for each thread. */
+/* Call before and after a dump that may signal threads. _begin borrows the signal and returns its number; 0: the host uses
+ * every signal that we could. Without _begin, gs_probe_thread_stack borrows the signal for each thread. */
 int gs_probe_ask_begin(void);
 void gs_probe_ask_end(void);
 /* Copy LENGTH bytes of process PID's memory at AT; false when they cannot be read. */
 bool gs_probe_peek(pid_t pid, uintptr_t at, void *out, size_t length);
 
-/* How many threads STACK has created. The stack that created the living thread TID of this process; false: not known. Context:
- * watcher. */
+/* How many threads STACK has created. The stack that created the living thread TID of this process; false: not known.
+ * Context: watcher. */
 uint32_t gs_probe_stack_threads(uint32_t stack);
 bool gs_probe_creator_of(pid_t tid, uint32_t *stack);
 /* The calling thread becomes (BEGINS), or stops being, a thread of the agent's: dumps leave those out. */
@@ -159,8 +160,8 @@ struct gs_cpu_sample {
     bool cut;
     uintptr_t frames[GS_CPU_DEPTH_MAX]; // leaf first; as gs_probe_stack_frames has them
 };
-/* Take one sample for every PERIOD_NS of CPU time of each watched thread: those passed to gs_probe_cpu_watch, and all that begin
- * from now on. False: the host uses every signal that we could. Context: watcher. */
+/* Take one sample for every PERIOD_NS of CPU time of each watched thread: those passed to gs_probe_cpu_watch, and all that
+ * begin from now on. False: the host uses every signal that we could. Context: watcher. */
 bool gs_probe_cpu_start(int64_t period_ns);
 bool gs_probe_cpu_watch(pid_t tid);      // false: the kernel gives no more timers, or the thread has ended
 bool gs_probe_cpu_is_watched(pid_t tid);
@@ -168,20 +169,20 @@ void gs_probe_cpu_sweep(void);       // delete the timers of threads that have e
 int gs_probe_cpu_signal(void);       // the signal in use: do not watch a thread that blocks it
 bool gs_probe_cpu_undisturbed(void); // false: the host has set its own handler for the signal
 void gs_probe_cpu_stop(void);
-/* The oldest unread sample; false: none. While nobody reads, the last GS_CPU_KEPT samples are kept. LAST: do not wait for samples
- * that are still being written. */
+/* The oldest unread sample; false: none. While nobody reads, the last GS_CPU_KEPT samples are kept. LAST: do not wait for
+ * samples that are still being written. */
 enum { GS_CPU_KEPT = 4096 };
 bool gs_probe_cpu_next(struct gs_cpu_sample *out, bool last);
 uint64_t gs_probe_cpu_lost(void); // samples that were overwritten unread, or found no room
 void gs_probe_after_fork(void);   // in the child: after_fork.c
 
-/* Call LISTENER(status) before _exit or _Exit ends the process: on a host thread, possibly in a signal handler, or in a child of
- * vfork, which shares the parent's memory. */
+/* Call LISTENER(status) before _exit or _Exit ends the process: on a host thread, possibly in a signal handler, or in a
+ * child of vfork, which shares the parent's memory. */
 void gs_probe_tell_exit(void (*listener)(int status));
 
-/* Call CHANGE before an exec: it may return another environment for the program instead of ENVP; NULL: keep ENVP. If the exec
- * fails, FAILED gets the changed one. On a host thread, possibly in a signal handler, or in a child of vfork, which shares the
- * parent's memory. */
+/* Call CHANGE before an exec: it may return another environment for the program instead of ENVP; NULL: keep ENVP. If the
+ * exec fails, FAILED gets the changed one. On a host thread, possibly in a signal handler, or in a child of vfork, which
+ * shares the parent's memory. */
 void gs_probe_tell_exec(char *const *(*change)(char *const envp[]), void (*failed)(char *const *changed));
 /* Call BEFORE and AFTER around the host's calls that change a thread's users, groups, capabilities, namespaces or root
  * directory. On a host thread, possibly in a signal handler, or in a child of vfork, which shares the parent's memory. */
@@ -193,8 +194,8 @@ void gs_probe_tell_sample(void (*listener)(void), int64_t due_ns);
 /* ---- labels ------------------------------------------------------------------------------------------ */
 
 enum { GS_LABELS_MAX = 8, GS_LABEL_TEXT = 128 }; // labels of one thread; bytes of a key or value, with the final 0
-/* Set a label of the calling thread; an existing key gets the new value. 0; -EINVAL: a text is empty or too long; -ENOSPC: the
- * thread has GS_LABELS_MAX labels, or the tables are full. Context: host thread. */
+/* Set a label of the calling thread; an existing key gets the new value. 0; -EINVAL: a text is empty or too long; -ENOSPC:
+ * the thread has GS_LABELS_MAX labels, or the tables are full. Context: host thread. */
 int gs_probe_label_set(const char *key, const char *value);
 void gs_probe_label_clear(const char *key);
 /* The set of labels of the living thread TID; 0: none. Context: watcher. */
@@ -216,8 +217,8 @@ struct gs_stack_entry {          // a stack, as it lies in the table
     _Atomic uint64_t alloc_objects, alloc_space, inuse_objects, inuse_space;
 };
 struct gs_anchor_stacks { const struct gs_stack_entry *entry; const _Atomic uint32_t *count; const uintptr_t *frame; };
-/* Item NUMBER of `text` or `set` is at byte 4 * NUMBER: its length (4 bytes), then its bytes. A set is pairs of numbers of texts,
- * key and value, 4 bytes each. */
+/* Item NUMBER of `text` or `set` is at byte 4 * NUMBER: its length (4 bytes), then its bytes. A set is pairs of numbers of
+ * texts, key and value, 4 bytes each. */
 struct gs_anchor_labels { const char *text, *set; };
 struct gs_anchor {
     char magic[16];              // GS_ANCHOR_MAGIC

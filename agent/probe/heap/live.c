@@ -1,6 +1,7 @@
 /* live.c - the sampled blocks that are not yet freed, by address.
  *
- *   gs_filter[256 Ki]   a small counter for each group of addresses: free() needs one load and one branch to see "never sampled"
+ *   gs_filter[256 Ki]   a small counter for each group of addresses: free() needs one load and one branch to see "never
+ *   sampled"
  *   few[2 Ki]           open addressing, at most NEIGHBOURS slots from the home slot: address 0 ──CAS──▶ ptr ──▶ 0; a second
  *                       array holds the samples
  *   many[64 Ki]         the same, for blocks that found no slot in few: so a small server touches few pages
@@ -10,9 +11,9 @@
  *         synchronization.
  * Order:  an entry is removed before the real free and added after the real malloc: an address that is reused at once never
  *         finds its old entry.
- * Bounds: fixed tables in .bss, touched as they fill. As they fill, the sampler widens its distance (gs_heap_live_crowding), so
- *         that they are large enough for any heap. A filter counter that reaches 255 stays there: its frees then always search
- *         the tables, and none is lost. */
+ * Bounds: fixed tables in .bss, touched as they fill. As they fill, the sampler widens its distance (gs_heap_live_crowding),
+ *         so that they are large enough for any heap. A filter counter that reaches 255 stays there: its frees then always
+ *         search the tables, and none is lost. */
 #include "probe/heap/inside.h"
 #include <assert.h>
 

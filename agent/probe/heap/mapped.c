@@ -5,9 +5,9 @@
  *
  *   a record's start:  0 free ──CAS──▶ 1 being changed ──▶ its address, written last      (so a reader needs no lock)
  *
- * Who:    host threads, around their system calls: before munmap and after mmap, so that reused addresses never meet their old
- *         record. Two threads want the same record only if they unmap two parts of it, or join it, at the same moment: then
- *         one retries, at most RETRIES times.
+ * Who:    host threads, around their system calls: before munmap and after mmap, so that reused addresses never meet their
+ *         old record. Two threads want the same record only if they unmap two parts of it, or join it, at the same moment:
+ *         then one retries, at most RETRIES times.
  * Bounds: each call looks at all RECORDS, 1 ns each: a fraction of the system call's time. Mappings without a record, and
  *         changes given up after RETRIES, are counted as drops. */
 #include "probe/heap/inside.h"

@@ -4,8 +4,8 @@
  *                         weigh ▶ walk ▶ intern the stack ▶ insert into live ▶ count ▶ alarm?
  *
  * Sampling runs from the process's first allocation at the default distance, so that what a server allocates before
- * gumshoe_start is known too. gs_probe_start changes the distance; gs_probe_stop ends sampling. Each sample is weighed with the
- * distance that its gap was drawn with, so estimates stay unbiased when the distance changes.
+ * gumshoe_start is known too. gs_probe_start changes the distance; gs_probe_stop ends sampling. Each sample is weighed with
+ * the distance that its gap was drawn with, so estimates stay unbiased when the distance changes.
  * Who:    host threads, inside malloc and free. If a thread in here (busy) allocates again, in a signal handler, that
  *         allocation is not sampled. */
 #include "probe/heap/inside.h"

@@ -1,5 +1,5 @@
-/* sampling_math.c - the distance to the next sample, and the weight of a sample. libm must not run on host threads and is not
- * among the library's dependencies, so ln and e^x are computed here, to better than 1e-9. Context: any (pure). */
+/* sampling_math.c - the distance to the next sample, and the weight of a sample. libm must not run on host threads and is
+ * not among the library's dependencies, so ln and e^x are computed here, to better than 1e-9. Context: any (pure). */
 #include "probe/heap/inside.h"
 #include <string.h>
 

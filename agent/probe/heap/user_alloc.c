@@ -1,7 +1,7 @@
 /* user_alloc.c - blocks of the host's own allocators, reported by the host and sampled like malloc's.
  *
- * A pool's first block often has the address of the chunk that malloc returned: two blocks at one address. So a reported block
- * is stored under a key that no block of malloc's can have: its address with bit 63 set, above all user addresses.
+ * A pool's first block often has the address of the chunk that malloc returned: two blocks at one address. So a reported
+ * block is stored under a key that no block of malloc's can have: its address with bit 63 set, above all user addresses.
  * Who: host threads. */
 #include "probe/heap/inside.h"
 

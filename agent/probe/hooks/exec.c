@@ -120,8 +120,8 @@ static void take_arguments(const char *first, va_list more, char **argv)
         *argv++ = (char *)(argument = va_arg(more, const char *));
 }
 
-/* The arguments that follow FIRST as an array ARGV in this function's frame, and MORE behind them. (A macro, because the array is
- * to live as long as that frame: these may be called where there is no malloc.) */
+/* The arguments that follow FIRST as an array ARGV in this function's frame, and MORE behind them. (A macro, because the
+ * array is to live as long as that frame: these may be called where there is no malloc.) */
 #define ARGUMENTS(first, argv, more)              \
     va_list more;                                 \
     va_start(more, first);                        \

@@ -2,8 +2,8 @@
  *
  *   _exit(status) ──▶ the listener (gs_probe_tell_exit) ──▶ exit_group
  *
- * A forked child that has done its work (redis' snapshot, a worker of Python's) ends this way, without error; its black box would
- * else look like that of a killed process. The C library's own calls (exit, quick_exit) do not come through here.
+ * A forked child that has done its work (redis' snapshot, a worker of Python's) ends this way, without error; its black box
+ * would else look like that of a killed process. The C library's own calls (exit, quick_exit) do not come through here.
  * Who: host threads, in signal handlers as well, and in children of vfork, which share our memory: the listener must handle
  * that. */
 #include "probe/hooks/inside.h"

@@ -7,9 +7,9 @@
  *                                                                             └─no───▶ it stays hidden
  *
  * A program tests for these names (weak references, dlsym) to learn whether it runs on jemalloc. So they must not be seen
- * where the allocator has none. They are linked with a version that is hidden (packaging/versions.map): the loader passes over
- * them. Our own calls of the same names are weak and have no version, so that the loader resolves them to the allocator's
- * functions, or to NULL. What is written to is our own table of versions, one page, made writable meanwhile.
+ * where the allocator has none. They are linked with a version that is hidden (packaging/versions.map): the loader passes
+ * over them. Our own calls of the same names are weak and have no version, so that the loader resolves them to the
+ * allocator's functions, or to NULL. What is written to is our own table of versions, one page, made writable meanwhile.
  *
  * The main program is relocated after us, so all its references come by here, as do dlsym, calls that are bound when they
  * are first made, and libraries that are opened later. A library that is relocated before us with its references bound at

@@ -4,8 +4,8 @@
  *           all others ──▶ the real mmap          (two comparisons more)
  *   munmap, mremap ──▶ mapped.c: remove the record ──▶ the real function
  *
- * What the C library maps for itself (its malloc, threads' stacks, files of the loader) does not come through here, nor what we
- * map for ourselves (sys/mapping.h).
+ * What the C library maps for itself (its malloc, threads' stacks, files of the loader) does not come through here, nor what
+ * we map for ourselves (sys/mapping.h).
  * The real functions are looked up when the library is loaded; before and during that, the hooks make the system calls
  * directly.
  * Who: host threads, perhaps in their signal handlers. errno is the real call's. */

@@ -66,8 +66,8 @@ static bool any_counted_here;
 
 /* ---- finding the real operators ----------------------------------------------------------------------------------- */
 
-/* NAME as the object that contains CALLER would find it without us. The object that defines it is kept loaded, because we keep
- * its address. */
+/* NAME as the object that contains CALLER would find it without us. The object that defines it is kept loaded, because we
+ * keep its address. */
 static void *find_for(uintptr_t caller, const char *name, const void *ours)
 {
     struct dl_find_object object;

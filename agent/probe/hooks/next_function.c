@@ -13,7 +13,8 @@
 
 #pragma weak dlsym // a static program does without, and without the linker's warning about it
 
-/* dlsym is declared not to call back into the hooks, but it does, through malloc: no value may stay in registers across it. */
+/* dlsym is declared not to call back into the hooks, but it does, through malloc: no value may stay in registers across
+ * it. */
 void *gs_hooks_next_object_has(const char *name)
 {
     __asm__ volatile("" ::: "memory");

@@ -1,8 +1,9 @@
 /* sanitizer.c - is a sanitizer's runtime in this process?
  *
- * AddressSanitizer and its relatives take over the same functions as we do, check every call of them, and know only threads that
- * they saw created: an agent thread would crash in their malloc, and our hooks would hide blocks from them. So in such a process
- * hooks pass on, nothing is sampled, no watcher starts. UndefinedBehaviorSanitizer takes nothing over and is not checked for.
+ * AddressSanitizer and its relatives take over the same functions as we do, check every call of them, and know only threads
+ * that they saw created: an agent thread would crash in their malloc, and our hooks would hide blocks from them. So in such
+ * a process hooks pass on, nothing is sampled, no watcher starts. UndefinedBehaviorSanitizer takes nothing over and is not
+ * checked for.
  * Who: host threads, at samples and at the start. */
 #include "probe/hooks/inside.h"
 

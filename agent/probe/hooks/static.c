@@ -1,5 +1,5 @@
-/* static.c - is the program that libgumshoe.a is linked into static, without a loader? In one, dlsym would search for the files
- * of shared libraries. The program's headers show it.
+/* static.c - is the program that libgumshoe.a is linked into static, without a loader? In one, dlsym would search for the
+ * files of shared libraries. The program's headers show it.
  * Who: host threads. */
 #include "probe/hooks/inside.h"
 #include <elf.h>

@@ -4,8 +4,8 @@
  *   new thread: begin() ──▶ thread_table.c, cpu.c ──▶ jumps to the host's routine: no frame of ours stays on its stack
  *
  * Threads that the C library makes for itself (thrd_create, timers, aio) do not come through here.
- * Who: host threads. Bounds: STARTS threads between creation and first instruction; further ones are created without a record:
- *      they are only counted. */
+ * Who: host threads. Bounds: STARTS threads between creation and first instruction; further ones are created without a
+ *      record: they are only counted. */
 #include "probe/hooks/inside.h"
 #include <errno.h>
 #include <pthread.h>

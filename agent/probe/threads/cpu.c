@@ -9,11 +9,11 @@
  *
  * Short threads. The kernel checks these timers once a clock tick (4 ms at 250 Hz), so what is due after a thread's
  * last tick is never seen: half a tick for each thread, on average. To make up for it, the first expiry is drawn from
- * (0, period) minus half a tick: the expected number of samples of a thread that runs for C is C / period, for every C of one
- * tick or more. Several expiries within one tick come as one signal, whose si_overrun gives the number.
+ * (0, period) minus half a tick: the expected number of samples of a thread that runs for C is C / period, for every C of
+ * one tick or more. Several expiries within one tick come as one signal, whose si_overrun gives the number.
  *
- * Who:    starting, stopping, reading: the watcher, or the thread that gumshoe_write_profile starts, one at a time (the lock of
- *         gather/cpu.c). New threads arm their own timer. on_timer runs in the signal handler, on any host thread.
+ * Who:    starting, stopping, reading: the watcher, or the thread that gumshoe_write_profile starts, one at a time (the lock
+ *         of gather/cpu.c). New threads arm their own timer. on_timer runs in the signal handler, on any host thread.
  * Bounds: .bss: TIMERS timers, SLOTS samples. When nobody reads, new samples overwrite the oldest: the ring then holds the
  *         seconds before a capture ("before"). */
 #include "probe/threads/inside.h"
@@ -155,8 +155,8 @@ static void set_from_birth(int id, int64_t due, int64_t period)
     set_timer(id, TIMER_ABSTIME, due < soonest ? soonest : due, period);
 }
 
-/* Start a timer on the CPU clock of thread TID of this process: from now on, or (NEWBORN, TID is the calling thread) from the
- * thread's start. False: sampling is off, no free entry, or the kernel gives no timer. */
+/* Start a timer on the CPU clock of thread TID of this process: from now on, or (NEWBORN, TID is the calling thread) from
+ * the thread's start. False: sampling is off, no free entry, or the kernel gives no timer. */
 static bool arm(pid_t tid, bool newborn)
 {
     int64_t period = atomic_load_explicit(&period_ns, memory_order_acquire);
@@ -213,7 +213,8 @@ static void end_timer_of(pid_t tid)
         end_timer(entry);
 }
 
-/* Discard the signal that our timer had sent and that the calling thread now blocks. If it was the host's own, send it again. */
+/* Discard the signal that our timer had sent and that the calling thread now blocks. If it was the host's own, send it
+ * again. */
 static void discard_pending(void)
 {
     const struct timespec now = {0};

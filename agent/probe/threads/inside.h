@@ -11,8 +11,8 @@ void gs_threads_table_small_stack(pid_t tid);            // TID, the calling thr
 /* True if process PID has no thread TID any more. errno is kept. */
 bool gs_threads_ended(pid_t pid, pid_t tid);
 
-/* Call LISTENER for each thread that is marked as running on a small stack, on that thread, possibly in a signal handler. One
- * listener only: cpu.c, which ends the thread's timer. Permanent, also in the child of a fork (small_stack.c). */
+/* Call LISTENER for each thread that is marked as running on a small stack, on that thread, possibly in a signal handler.
+ * One listener only: cpu.c, which ends the thread's timer. Permanent, also in the child of a fork (small_stack.c). */
 void gs_threads_small_stack_tell(void (*listener)(pid_t tid));
 
 /* ---- the borrowed signal (signal.c) ------------------------------------------------------------------------------------ */
@@ -21,8 +21,8 @@ void gs_threads_small_stack_tell(void (*listener)(pid_t tid));
 enum gs_signal_sender { GS_SIGNAL_TIMER, GS_SIGNAL_REQUEST, GS_SIGNAL_SENDERS };
 /* Called in the signal handler, on any host thread: no lock, no allocation, bounded; signal.c keeps errno. */
 typedef void gs_signal_handler(const siginfo_t *info, const ucontext_t *context);
-/* Call HANDLER for signals from SENDER. Permanent, also in the child of a fork. Call this before gs_threads_signal_borrow; it may
- * be repeated with the same HANDLER. Context: watcher, host thread outside of malloc. */
+/* Call HANDLER for signals from SENDER. Permanent, also in the child of a fork. Call this before gs_threads_signal_borrow;
+ * it may be repeated with the same HANDLER. Context: watcher, host thread outside of malloc. */
 void gs_threads_signal_set_handler(enum gs_signal_sender sender, gs_signal_handler *handler);
 /* Borrow the signal: returns its number; 0: the host uses every signal that we could. Pair each borrow with one give_back.
  * Context: as above. */

@@ -107,7 +107,8 @@ static uint32_t number_of(const struct pairs *pairs)
     return pairs->count ? intern(&sets, pairs->pair, pairs->count * (uint32_t)sizeof(struct pair)) : 0;
 }
 
-/* Add or replace PAIR. Pairs stay sorted by key, so that the same labels in another order give the same set. False: no room. */
+/* Add or replace PAIR. Pairs stay sorted by key, so that the same labels in another order give the same set. False: no
+ * room. */
 static bool insert_pair(struct pairs *pairs, struct pair pair)
 {
     uint32_t at = 0;

@@ -5,14 +5,14 @@
  *
  * The files that use the signal set their handler here before they borrow it, so this file calls none of them by name.
  *
- * SIGURG, else SIGWINCH: both are ignored by default, so a signal that is still pending over an exec, or that arrives after we
- * gave the signal back, does no harm. A signal that the host has a handler for is not borrowed. A host that sets its own handler
- * while we have the signal keeps it, even if it does so between two of our system calls.
+ * SIGURG, else SIGWINCH: both are ignored by default, so a signal that is still pending over an exec, or that arrives after
+ * we gave the signal back, does no harm. A signal that the host has a handler for is not borrowed. A host that sets its own
+ * handler while we have the signal keeps it, even if it does so between two of our system calls.
  *
  * Several may borrow at the same time (a capture of CPU time and a dump of threads): they share the one signal, and the last
  * give_back restores the host's action.
- * Who:    borrowing and giving back: the watcher and the thread that gumshoe_write_profile starts, perhaps at the same time: the
- *         later one waits for a few system calls. Never in a signal handler, nor in malloc.
+ * Who:    borrowing and giving back: the watcher and the thread that gumshoe_write_profile starts, perhaps at the same time:
+ *         the later one waits for a few system calls. Never in a signal handler, nor in malloc.
  * Bounds: on_signal keeps errno; otherwise it costs what the handler costs: one walk. */
 #include "probe/threads/inside.h"
 #include <errno.h>

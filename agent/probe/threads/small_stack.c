@@ -4,9 +4,9 @@
  *   a sample, or a signal, that finds the thread on one    ─┴▶ marked for good: it gets no more signals, and cpu.c is told
  *
  * The kernel puts a signal's frame onto the stack that the thread is running on: 3 to 11 KiB, with the vector registers.
- * Below a stack of 16 KiB of which 12 KiB are in use lies a guard page, or memory of another use. Nobody can tell from outside
- * on which stack a running thread is, so a thread that was once on a small stack is not signaled again. One case is left: a
- * program that switches stacks in its own assembler is first seen when it allocates there (docs/limits.md).
+ * Below a stack of 16 KiB of which 12 KiB are in use lies a guard page, or memory of another use. Nobody can tell from
+ * outside on which stack a running thread is, so a thread that was once on a small stack is not signaled again. One case is
+ * left: a program that switches stacks in its own assembler is first seen when it allocates there (docs/limits.md).
  * Who: host threads, in malloc and in the signal handler. Bounds: one system call for each sample on a stack that is not the
  * thread's own, until the thread is marked. */
 #include "probe/threads/inside.h"

@@ -3,11 +3,11 @@
  *   /proc/self/task/TID/syscall ──asleep: pc, sp──▶ walk a copy of its stack ──▶ still asleep at the same place? done
  *                               └─running, or the walk cannot be completed──▶ ask the thread by a signal (signal.c)
  *
- * A thread that sleeps in a system call is read without waking it: it sees no EINTR. The stack is copied by process_vm_readv:
- * if the thread ends meanwhile, that returns an error where a plain read would crash. /proc does not give rbp, so a frame that
- * needs rbp is searched for (search.c).
- * Who:    gs_probe_thread_stack: the watcher, for incidents, or the thread that gumshoe_write_profile starts, one at a time (the
- *         lock of watch/active_captures.c). gs_threads_stack_on_signal: in the signal handler, on any host thread.
+ * A thread that sleeps in a system call is read without waking it: it sees no EINTR. The stack is copied by
+ * process_vm_readv: if the thread ends meanwhile, that returns an error where a plain read would crash. /proc does not give
+ * rbp, so a frame that needs rbp is searched for (search.c).
+ * Who:    gs_probe_thread_stack: the watcher, for incidents, or the thread that gumshoe_write_profile starts, one at a time
+ *         (the lock of watch/active_captures.c). gs_threads_stack_on_signal: in the signal handler, on any host thread.
  * Bounds: 64 KiB of stack are read; an answer is waited for at most as long as the caller says; a thread that is
  *         stopped in the middle of its answer keeps its slot of REQUESTS until it continues. */
 #include "probe/threads/inside.h"

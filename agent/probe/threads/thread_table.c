@@ -5,8 +5,8 @@
  *
  *   thread_table[32 Ki]   by tid, in one of NEIGHBOURS rows; the row of a thread that has ended is reused
  *
- * Nothing reports a thread's end: whoever counts living threads lists them from /proc and looks each up here. When the kernel
- * reuses a tid, the new thread overwrites the row.
+ * Nothing reports a thread's end: whoever counts living threads lists them from /proc and looks each up here. When the
+ * kernel reuses a tid, the new thread overwrites the row.
  * Who:    each thread writes its own row; the watcher reads at any time.
  * Bounds: .bss; with more than 32 Ki threads alive some are not found, which the profile reports. */
 #include "probe/threads/inside.h"

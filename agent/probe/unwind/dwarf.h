@@ -58,7 +58,8 @@ uintptr_t gs_unwind_cursor_take_encoded(struct gs_cursor *c, uint8_t encoding);
 
 /* ---- the entry of an address (frame_entry.c) ------------------------------------------------------------------------ */
 
-/* Room for copies of one entry of an object that may be unmapped. A longer program is followed only as far as it was copied. */
+/* Room for copies of one entry of an object that may be unmapped. A longer program is followed only as far as it was
+ * copied. */
 enum { GS_ENTRY_COPY_ROOM = 256 };
 struct gs_entry_copies {
     uint8_t fde[GS_ENTRY_COPY_ROOM], cie[GS_ENTRY_COPY_ROOM];
@@ -78,8 +79,8 @@ enum gs_entry_found {
     GS_ENTRY_NONE,    // no unwind data covers this address
     GS_ENTRY_UNSUPPORTED, // the data is damaged, or of an unknown kind
 };
-/* Find and read the entry that covers PC, into *OUT. COPIES: room for copies, if the object of PC may be unmapped meanwhile; the
- * caller keeps it as long as it uses *OUT. NULL: a thread is running in the object, so it stays and is read in place.
+/* Find and read the entry that covers PC, into *OUT. COPIES: room for copies, if the object of PC may be unmapped meanwhile;
+ * the caller keeps it as long as it uses *OUT. NULL: a thread is running in the object, so it stays and is read in place.
  * errno is kept only without COPIES. */
 enum gs_entry_found gs_unwind_frame_entry_find(uintptr_t pc, struct gs_entry_copies *copies, struct gs_frame_entry *out);
 

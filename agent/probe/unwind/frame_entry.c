@@ -3,9 +3,9 @@
  *   pc ──_dl_find_object──▶ object's .eh_frame_hdr ──binary search──▶ FDE ──▶ CIE ──▶ struct gs_frame_entry
  *
  * _dl_find_object takes no lock and allocates nothing; the tables are part of the mapped object, and every read is
- * checked against the object's end. An object whose code a thread is running stays mapped. An object that only a guessed address
- * points into may be unmapped at any moment (dlclose on another thread): its tables are copied piece by piece, by a system call
- * that returns an error instead of crashing.
+ * checked against the object's end. An object whose code a thread is running stays mapped. An object that only a guessed
+ * address points into may be unmapped at any moment (dlclose on another thread): its tables are copied piece by piece, by a
+ * system call that returns an error instead of crashing.
  * Who:    host threads on a cache miss, the watcher.
  * Bounds: the binary search; with copies, a system call for each of its steps and for each record. */
 #include "probe/unwind/dwarf.h"

@@ -1,5 +1,5 @@
-/* probe/unwind/inside.h - what the walk shares with the files that find rows and registers. (Readers of .eh_frame use dwarf.h.)
- * Context: host thread, in the sampler and in the signal handler; the watcher over copies of stacks. */
+/* probe/unwind/inside.h - what the walk shares with the files that find rows and registers. (Readers of .eh_frame use
+ * dwarf.h.) Context: host thread, in the sampler and in the signal handler; the watcher over copies of stacks. */
 #pragma once
 #include "probe/inside.h"
 

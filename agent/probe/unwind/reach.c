@@ -5,8 +5,8 @@
  * (rt_sigprocmask with an invalid "how" returns EFAULT for an unreadable address and EINVAL for a readable one). A
  * thread's own stack stays mapped as long as the thread lives, so the result is stored, and later walks need no system call.
  * A coroutine's stack may also lie below the thread pointer, and may be unmapped: so only memory that was found readable all
- * the way up to the end counts as the thread's own. A walk that ends earlier (cut at the depth limit) extends that range only
- * if it reaches up to it.
+ * the way up to the end counts as the thread's own. A walk that ends earlier (cut at the depth limit) extends that range
+ * only if it reaches up to it.
  *
  *        sp ─▶ [ known readable ][ not checked yet … ] ◀─ end: thread pointer (glibc puts it on top of the stack),
  *                                                         or __libc_stack_end on the main thread

@@ -1,4 +1,5 @@
-/* rows.c - computes the row of an address: runs the call frame program of its unwind data and packs the result into a gs_row.
+/* rows.c - computes the row of an address: runs the call frame program of its unwind data and packs the result into a
+ * gs_row.
  *
  *   pc ──frame_entry.c──▶ FDE, CIE ──▶ run both programs up to pc ──▶ struct rules ──▶ struct gs_row
  *

@@ -29,8 +29,8 @@ void gs_unwind_scratch_give(struct gs_scratch *scratch)
     atomic_store_explicit(&taken[scratch - scratches], false, memory_order_release);
 }
 
-/* Free what the parent's other threads had taken. What the calling thread holds (it forks in a signal handler that interrupted
- * the sampler) stays taken. */
+/* Free what the parent's other threads had taken. What the calling thread holds (it forks in a signal handler that
+ * interrupted the sampler) stays taken. */
 void gs_unwind_scratch_after_fork(void)
 {
     for (unsigned i = 0; i < SCRATCHES && !gs_thread.busy; i++)

@@ -1,7 +1,7 @@
 /* search.c - finds the rbp of a sleeping thread, which /proc does not give, on its stack.
  *
- * If a frame just above a system call is found by rbp (code built without optimization, with -fno-omit-frame-pointer, or with
- * alloca), the walk of a sleeping thread stops there: /proc gives pc and sp only. But rbp points into the frame,
+ * If a frame just above a system call is found by rbp (code built without optimization, with -fno-omit-frame-pointer, or
+ * with alloca), the walk of a sleeping thread stops there: /proc gives pc and sp only. But rbp points into the frame,
  * with the return address at a known distance; and before a return address there is a call:
  *
  *   sp ─▶ [ locals ] … rbp ─▶ [ rbp of the caller ][ return address ]     code: call F ◀─┘ must call the function F that
@@ -84,7 +84,8 @@ static enum verdict calls_it(uintptr_t ret, const struct function *function)
     return is_indirect_call(end) ? PERHAPS : NO;
 }
 
-/* As calls_it, and RET must also be code. Most words are not readable as code, and that check is cheaper, so it comes first. */
+/* As calls_it, and RET must also be code. Most words are not readable as code, and that check is cheaper, so it comes
+ * first. */
 static enum verdict calls(uintptr_t ret, const struct function *function)
 {
     struct function caller;

@@ -210,8 +210,8 @@ struct fast_registers {
     bool bx_known;
 };
 
-/* Go up one frame by ROW, over the stack that is known to be readable: up to HIGH, stored at address + SHIFT. False: this frame
- * needs more than CFA = sp or bp + n in that memory. Inlined, so that *AT stays in machine registers. */
+/* Go up one frame by ROW, over the stack that is known to be readable: up to HIGH, stored at address + SHIFT. False: this
+ * frame needs more than CFA = sp or bp + n in that memory. Inlined, so that *AT stays in machine registers. */
 static inline __attribute__((always_inline)) bool step_fast(struct fast_registers *at, uint64_t row,
                                                             uintptr_t high, uintptr_t shift)
 {

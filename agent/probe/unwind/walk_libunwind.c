@@ -1,8 +1,8 @@
 /* walk_libunwind.c - the walk by libunwind, instead of walk.c, rows.c and what they use: cmake -DGUMSHOE_UNWINDER=libunwind.
  *
  * For machines whose registers dwarf.h does not know, and as the measured alternative (docs/unwinding.md): a hundred times
- * slower, and with locks (so tests/check/probe_symbols.sh exempts this file). The library then needs libunwind, whose _Unwind_*
- * and backtrace replace the host's.
+ * slower, and with locks (so tests/check/probe_symbols.sh exempts this file). The library then needs libunwind, whose
+ * _Unwind_* and backtrace replace the host's.
  * Of a copy of another thread's stack it finds only the first frame: such a thread is asked by a signal.
  * Who: as walk.c. Bounds: libunwind checks what it reads; 3 KiB of stack. */
 #include "probe/unwind/inside.h"
