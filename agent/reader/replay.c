@@ -62,7 +62,7 @@ static void keep_closest(struct replay_run *run, size_t rule, const struct gs_ob
 static void count_missed(struct replay_run *run, size_t rule, const struct gs_obstruction *now)
 {
     struct rule_course *course = &run->course[rule];
-    if (now->obstacle > GS_NO_QUIET && now->obstacle != course->obstacle && now->anew)
+    if (now->obstacle > GS_NO_QUIET && now->obstacle != course->obstacle && now->was_quiet)
         run->replay->rule[rule].missed[now->obstacle]++;
     course->obstacle = now->obstacle;
 }

@@ -1,6 +1,6 @@
-/* adopt.c - a judge of new rules takes over what the old one remembers, so that a reload forgets no cooldown and no
- * window. Rules are the same by name; of conditions those are the same that ask the same metric the same way.
- * Who: the watcher, when a changed file was taken. */
+/* adopt.c - after a reload, a judge takes over the state of the old judge, so that no cooldown and no window is lost.
+ * Rules are matched by name. Conditions are matched by kind, and must be on the same metric.
+ * Who: the watcher, after it has loaded a changed rules file. */
 #include "rules/inside.h"
 #include <math.h>
 #include <string.h>
@@ -10,17 +10,18 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a && b && !strcmp(a, b));
 }
 
-static void adopt_trial(const struct gs_condition *condition, struct gs_condition_state *trial,
-                        const struct gs_condition *old_condition, const struct gs_condition_state *old)
+static void adopt_condition(const struct gs_condition *condition, struct gs_condition_state *state,
+                            const struct gs_condition *old_condition, const struct gs_condition_state *old)
 {
-    struct gs_window own = trial->window;
-    gs_rules_window_adopt(&own, &old->window);
+    struct gs_window window = state->window;
+    gs_rules_window_adopt(&window, &old->window);
     bool other_period = condition->kind->without_metric && condition->every.ns != old_condition->every.ns;
-    if (!other_period) // a new period is counted from the reload
-        *trial = *old;
-    trial->window = own;
+    if (!other_period) // a new period starts at the reload
+        *state = *old;
+    state->window = window;
     if (!condition->kind->without_metric)
-        trial->evaluation = (struct gs_evaluation){.line = NAN}; // of the old line: the next tick tells
+        state->evaluation =
+            (struct gs_evaluation){.line = NAN}; // it refers to the old line; the next tick sets it
 }
 
 static void adopt_record(const struct gs_rule *rule, struct gs_rule_record *record,
@@ -42,7 +43,8 @@ static void adopt_record(const struct gs_rule *rule, struct gs_rule_record *reco
         for (size_t k = 0; k < old_rule->condition_count; k++)
             if (rule->condition[i].kind == old_rule->condition[k].kind &&
                 (same_metric || rule->condition[i].kind->without_metric))
-                adopt_trial(&rule->condition[i], &record->trial[i], &old_rule->condition[k], &old->trial[k]);
+                adopt_condition(&rule->condition[i], &record->state[i], &old_rule->condition[k],
+                                &old->state[k]);
 }
 
 void gs_rules_judge_adopt(struct gs_judge *judge, const struct gs_judge *old)

@@ -1,11 +1,11 @@
-/* advice.c - rules that are right by the grammar, and surely not meant: what cannot fire, or never stops.
+/* advice.c - warnings about valid rules that are probably mistakes: they cannot fire, or always do.
  *
- *   each rule ──▶ where its conditions can hold (a range of values)  against  what the metric can be here
- *            ├──▶ what holds it back (unless_above, unless)          against  both
+ *   each rule ──▶ the range in which its conditions can hold  against  the values that the metric can have here
+ *            ├──▶ its suppressions (unless_above, unless)     against  both
  *            ├──▶ a condition's own figures (jitter.c, growth.c, unusual.c)
- *            └──▶ times: windows, for, cooldown, incidents an hour
+ *            └──▶ times: windows, for, cooldown, incidents per hour
  *
- * What the machine has is told by the caller: pure, like everything in this folder.
+ * Pure, like everything in this folder: the caller describes the machine.
  * Who: gumshoe check; the watcher at its start. Bounds: those of the rules. */
 #include "metrics/metrics.h"
 #include "rules/inside.h"
@@ -39,12 +39,12 @@ uint64_t gs_rules_limit_of(const struct gs_advisor *advisor, enum gs_share share
 void gs_rules_warn_unknown(const struct gs_advisor *advisor, enum gs_share share,
                            const struct gs_json_path *path)
 {
-    if (share == GS_OF_MEMORY_LIMIT) // how many descriptors a program may open is known when it runs
+    if (share == GS_OF_MEMORY_LIMIT) // the limit of file descriptors is known only while the program runs
         gs_rules_warn_at(advisor, path, "give a size",
                          "\"%s\" is a share of the memory limit, which is unknown here", path->key);
 }
 
-/* ---- what the metric can be ---------------------------------------------------------------------------------------------- */
+/* ---- the values that a metric can have ---------------------------------------------------------------------------------------------- */
 
 struct gs_range gs_rules_reachable_values(const struct gs_advisor *advisor, const struct gs_metric *metric)
 {
@@ -54,7 +54,7 @@ struct gs_range gs_rules_reachable_values(const struct gs_advisor *advisor, cons
     return reach;
 }
 
-/* "rss is at most 512 MiB (cgroup …)", or "at least": the end of its reach that RANGE lies beyond, or takes in. */
+/* "rss is at most 512 MiB here (cgroup …)", or "at least" (not HIGHEST): one end of what metric NAME can be. */
 static const char *print_reach(const struct gs_advisor *advisor, const char *name, bool highest,
                                char out[128])
 {
@@ -68,7 +68,7 @@ static const char *print_reach(const struct gs_advisor *advisor, const char *nam
     return out;
 }
 
-/* ---- lines out of reach ----------------------------------------------------------------------------------------------- */
+/* ---- thresholds out of reach ----------------------------------------------------------------------------------------------- */
 
 static const char *memory_hint(const char *name)
 {
@@ -76,7 +76,7 @@ static const char *memory_hint(const char *name)
                                                               : NULL;
 }
 
-/* CONDITION of a rule on METRIC, at PATH, can hold in RANGE. */
+/* Warn when CONDITION, which holds in RANGE, can never hold or always holds. */
 static void check_reach(const struct gs_advisor *advisor, const struct gs_condition *condition,
                         const struct gs_range *range, const struct gs_json_path *path)
 {
@@ -93,53 +93,54 @@ static void check_reach(const struct gs_advisor *advisor, const struct gs_condit
                          print_reach(advisor, name, condition->kind->downward, text));
 }
 
-/* ---- holding back ------------------------------------------------------------------------------------------------------- */
+/* ---- suppressions ------------------------------------------------------------------------------------------------------- */
 
-struct hold {         // one way to hold the rule back
-    const char *what; // "unless_above", "unless"
+struct suppressor {  // one line that suppresses the rule
+    const char *key; // "unless_above", "unless"
     const struct gs_json_path *path;
     const char *metric;
     struct gs_range range;
 };
 
-/* HOLD, on the rule's own metric, against the values at which the rule's conditions hold. */
-static void check_against_conditions(const struct gs_advisor *advisor, const struct hold *hold)
+/* Compare SUPPRESSOR, which is on the rule's own metric, with the ranges of the rule's conditions. */
+static void check_against_conditions(const struct gs_advisor *advisor, const struct suppressor *suppressor)
 {
     const struct gs_rule *rule = advisor->rule;
-    bool ever = false;
+    bool overlaps = false;
     for (size_t i = 0; i < rule->condition_count; i++) {
         const struct gs_condition *condition = &rule->condition[i];
         if (!condition->kind->range) {
-            ever = true;
+            overlaps = true;
             continue;
         }
         const char *key = NULL;
         struct gs_range range =
             condition->kind->range(condition, gs_rules_limit_of(advisor, advisor->rule->share), &key);
-        ever |= !gs_rules_range_is_apart(&range, &hold->range);
-        if (gs_rules_range_lies_within(&range, &hold->range))
-            gs_rules_warn_at(advisor, hold->path, NULL,
-                             "\"%s\" holds the rule back wherever \"%s\" holds: it cannot fire", hold->what,
-                             condition->kind->name);
+        overlaps |= !gs_rules_range_is_apart(&range, &suppressor->range);
+        if (gs_rules_range_lies_within(&range, &suppressor->range))
+            gs_rules_warn_at(advisor, suppressor->path, NULL,
+                             "\"%s\" holds the rule back wherever \"%s\" holds: it cannot fire",
+                             suppressor->key, condition->kind->name);
     }
-    if (!ever)
-        gs_rules_warn_at(advisor, hold->path, NULL,
-                         "\"%s\" holds nothing back: no condition of the rule holds there", hold->what);
+    if (!overlaps)
+        gs_rules_warn_at(advisor, suppressor->path, NULL,
+                         "\"%s\" holds nothing back: no condition of the rule holds there", suppressor->key);
 }
 
-static void check_hold(const struct gs_advisor *advisor, const struct hold *hold)
+static void check_suppressor(const struct gs_advisor *advisor, const struct suppressor *suppressor)
 {
-    struct gs_range reach = gs_rules_reachable_values(advisor, gs_metrics_find(hold->metric));
-    bool too_high = gs_rules_range_ends_before(&reach, &hold->range);
+    struct gs_range reach = gs_rules_reachable_values(advisor, gs_metrics_find(suppressor->metric));
+    bool too_high = gs_rules_range_ends_before(&reach, &suppressor->range);
     char text[128];
-    if (gs_rules_range_is_apart(&reach, &hold->range))
-        gs_rules_warn_at(advisor, hold->path, NULL, "\"%s\" never holds the rule back: %s", hold->what,
-                         print_reach(advisor, hold->metric, too_high, text));
-    else if (gs_rules_range_lies_within(&reach, &hold->range))
-        gs_rules_warn_at(advisor, hold->path, NULL, "\"%s\" always holds the rule back: %s", hold->what,
-                         print_reach(advisor, hold->metric, isinf(hold->range.from), text));
-    else if (advisor->rule->metric && strcmp(hold->metric, advisor->rule->metric) == 0)
-        check_against_conditions(advisor, hold);
+    if (gs_rules_range_is_apart(&reach, &suppressor->range))
+        gs_rules_warn_at(advisor, suppressor->path, NULL, "\"%s\" never holds the rule back: %s",
+                         suppressor->key, print_reach(advisor, suppressor->metric, too_high, text));
+    else if (gs_rules_range_lies_within(&reach, &suppressor->range))
+        gs_rules_warn_at(advisor, suppressor->path, NULL, "\"%s\" always holds the rule back: %s",
+                         suppressor->key,
+                         print_reach(advisor, suppressor->metric, isinf(suppressor->range.from), text));
+    else if (advisor->rule->metric && strcmp(suppressor->metric, advisor->rule->metric) == 0)
+        check_against_conditions(advisor, suppressor);
 }
 
 static void check_unavailable(const struct gs_advisor *advisor, size_t metric,
@@ -148,43 +149,44 @@ static void check_unavailable(const struct gs_advisor *advisor, size_t metric,
     const char *const *unavailable = advisor->machine->unavailable;
     struct gs_json_path path = {.up = owner, .key = "metric"};
     if (unavailable && unavailable[metric])
-        gs_rules_warn_at(advisor, &path, NULL, "%s cannot be had here: %s", advisor->rules->metric[metric],
+        gs_rules_warn_at(advisor, &path, NULL, "%s is not available here: %s", advisor->rules->metric[metric],
                          unavailable[metric]);
 }
 
-static void check_holds(const struct gs_advisor *advisor)
+static void check_suppressions(const struct gs_advisor *advisor)
 {
-    const struct gs_suppression *off = advisor->rule->suppression;
+    const struct gs_suppression *suppression = advisor->rule->suppression;
     uint64_t limit = gs_rules_limit_of(advisor, advisor->rule->share),
-             others = gs_rules_limit_of(advisor, off->unless.share);
+             other_limit = gs_rules_limit_of(advisor, suppression->unless.share);
     struct gs_json_path unless_above = {.up = advisor->path, .key = "unless_above"};
     struct gs_json_path unless = {.up = advisor->path, .key = "unless"};
     struct gs_json_path above = {.up = &unless, .key = "above"}, below = {.up = &unless, .key = "below"};
     const struct {
         const struct gs_threshold *threshold;
         enum gs_share share;
-        struct hold hold;
-    } holds[] = {
-        {&off->unless_above,
+        struct suppressor suppressor;
+    } suppressors[] = {
+        {&suppression->unless_above,
          advisor->rule->share,
          {"unless_above", &unless_above, advisor->rule->metric,
-          gs_rules_range_above(gs_rules_threshold_line(&off->unless_above, limit))}},
-        {&off->unless.above,
-         off->unless.share,
-         {"unless", &above, off->unless.metric,
-          gs_rules_range_above(gs_rules_threshold_line(&off->unless.above, others))}},
-        {&off->unless.below,
-         off->unless.share,
-         {"unless", &below, off->unless.metric,
-          gs_rules_range_below(gs_rules_threshold_line(&off->unless.below, others))}},
+          gs_rules_range_above(gs_rules_threshold_line(&suppression->unless_above, limit))}},
+        {&suppression->unless.above,
+         suppression->unless.share,
+         {"unless", &above, suppression->unless.metric,
+          gs_rules_range_above(gs_rules_threshold_line(&suppression->unless.above, other_limit))}},
+        {&suppression->unless.below,
+         suppression->unless.share,
+         {"unless", &below, suppression->unless.metric,
+          gs_rules_range_below(gs_rules_threshold_line(&suppression->unless.below, other_limit))}},
     };
-    for (size_t i = 0; i < sizeof holds / sizeof *holds; i++)
-        if (gs_rules_threshold_unknown(holds[i].threshold, gs_rules_limit_of(advisor, holds[i].share)))
-            gs_rules_warn_unknown(advisor, holds[i].share, holds[i].hold.path);
-        else if (holds[i].threshold->given)
-            check_hold(advisor, &holds[i].hold);
-    if (off->unless.metric)
-        check_unavailable(advisor, off->unless.metric_index, &unless);
+    for (size_t i = 0; i < sizeof suppressors / sizeof *suppressors; i++)
+        if (gs_rules_threshold_unknown(suppressors[i].threshold,
+                                       gs_rules_limit_of(advisor, suppressors[i].share)))
+            gs_rules_warn_unknown(advisor, suppressors[i].share, suppressors[i].suppressor.path);
+        else if (suppressors[i].threshold->given)
+            check_suppressor(advisor, &suppressors[i].suppressor);
+    if (suppression->unless.metric)
+        check_unavailable(advisor, suppression->unless.metric_index, &unless);
 }
 
 /* ---- conditions ----------------------------------------------------------------------------------------------------------- */
@@ -194,17 +196,17 @@ int64_t gs_rules_span_ns(const struct gs_advisor *advisor, struct gs_span over)
     return over.ns ? over.ns : over.ticks * advisor->rules->interval_ns;
 }
 
-/* A condition with a "min" that lies where "above", which is judged before it, holds in any case. */
-static void check_shadow(const struct gs_advisor *advisor, const struct gs_condition *condition,
-                         const struct gs_range *range, const struct gs_json_path *path)
+/* Warn of a condition whose range lies within that of "above", which is judged before it. */
+static void check_earlier_conditions(const struct gs_advisor *advisor, const struct gs_condition *condition,
+                                     const struct gs_range *range, const struct gs_json_path *path)
 {
     for (const struct gs_condition *other = advisor->rule->condition; other < condition; other++) {
         const char *key = NULL;
         if (other->over.ticks || other->over.ns || !other->kind->range)
             continue;
-        struct gs_range others =
+        struct gs_range other_range =
             other->kind->range(other, gs_rules_limit_of(advisor, advisor->rule->share), &key);
-        if (gs_rules_range_lies_within(range, &others))
+        if (gs_rules_range_lies_within(range, &other_range))
             gs_rules_warn_at(advisor, path, NULL, "\"%s\" looks only at values at which \"%s\" holds already",
                              condition->kind->name, other->kind->name);
     }
@@ -238,13 +240,13 @@ static void check_condition(const struct gs_advisor *advisor, const struct gs_co
     if (isnan(range.from) || isnan(range.to))
         gs_rules_warn_unknown(advisor, advisor->rule->share, line);
     check_reach(advisor, condition, &range, line);
-    check_shadow(advisor, condition, &range, line);
+    check_earlier_conditions(advisor, condition, &range, line);
 }
 
 /* ---- times ------------------------------------------------------------------------------------------------------------------
  * */
 
-/* The member KEY stands in the rule's text. */
+/* True: MEMBER is in the rules file, so its value is not the default. */
 static bool is_written(const struct gs_advisor *advisor, const struct gs_json_path *member)
 {
     const struct gs_rules *rules = advisor->rules;
@@ -275,17 +277,17 @@ static void check_every(const struct gs_advisor *advisor, const struct gs_condit
 static void check_times(const struct gs_advisor *advisor)
 {
     const struct gs_rule *rule = advisor->rule;
-    struct gs_json_path the_for = {.up = advisor->path, .key = "for"};
+    struct gs_json_path for_path = {.up = advisor->path, .key = "for"};
     struct gs_json_path cooldown = {.up = advisor->path, .key = "cooldown"};
-    struct gs_json_path hourly = {.up = advisor->path, .key = "max_per_hour"};
+    struct gs_json_path hour_path = {.up = advisor->path, .key = "max_per_hour"};
     uint64_t of_rule = rule->suppression->max_per_hour, of_all = advisor->rules->incidents.max_per_hour;
     if (rule->cooldown_ns >= second_ns && rule->for_ns > rule->cooldown_ns && is_written(advisor, &cooldown))
         gs_rules_warn_at(
-            advisor, &the_for, NULL,
+            advisor, &for_path, NULL,
             "\"for\" is longer than \"cooldown\", which is over before the condition can have held "
             "that long again");
     if (of_rule && of_all && of_rule > of_all)
-        gs_rules_warn_at(advisor, &hourly, NULL,
+        gs_rules_warn_at(advisor, &hour_path, NULL,
                          "all rules together may make %llu an hour (incidents.max_per_hour)",
                          (unsigned long long)of_all);
 }
@@ -303,7 +305,7 @@ static void check_rule(const struct gs_advisor *advisor)
             check_condition(advisor, &rule->condition[i]);
     if (rule->metric)
         check_unavailable(advisor, rule->metric_index, advisor->path);
-    check_holds(advisor);
+    check_suppressions(advisor);
     check_times(advisor);
 }
 

@@ -1,9 +1,9 @@
-/* command.c - "on_incident": the program to run after an incident, and the words in braces that its arguments may hold.
+/* command.c - "on_incident": the program to run after an incident, and the placeholders in its arguments.
  *
  *   ["/usr/local/bin/page-someone", "{dir}", "{label:service}: {reason}"]
  *
- * A word in braces is always one of the table's: a brace before anything else (JSON, say) is a brace.
- * Who: read.c; the watcher, to fill the words in. Bounds: ARGUMENTS_MAX of GS_TEXT_MAX bytes each. */
+ * A placeholder is a name in braces. A brace before anything else (JSON, for example) is an ordinary character.
+ * Who: read.c; the watcher, which fills the placeholders in. Bounds: ARGUMENTS_MAX of GS_TEXT_MAX bytes each. */
 #include "base/text.h"
 #include "metrics/metrics.h"
 #include "rules/inside.h"
@@ -12,18 +12,19 @@
 
 enum { ARGUMENTS_MAX = 64, WORD_MAX = 300 };
 
-static const char *const words[] = {"dir",   "rule", "reason", "metric", "condition",
-                                    "value", "line", "pid",    "host"};
-enum { WORDS = sizeof words / sizeof *words };
-static const char label[] = "label:";
+static const char *const placeholders[] = {"dir",   "rule", "reason", "metric", "condition",
+                                           "value", "line", "pid",    "host"};
+enum { PLACEHOLDERS = sizeof placeholders / sizeof *placeholders };
+static const char label_prefix[] = "label:";
 
-/* The length of the word in braces at AT, braces included, and the word in WORD; 0: this is no word. */
-static size_t word_at(const char *at, char word[WORD_MAX])
+/* The length of the placeholder at AT, with its braces; its name goes into WORD. 0: no placeholder. */
+static size_t placeholder_at(const char *at, char word[WORD_MAX])
 {
     size_t length = *at == '{' ? strspn(at + 1, "abcdefghijklmnopqrstuvwxyz_") : 0;
-    bool labelled = length == sizeof label - 2 && strncmp(at + 1, label, sizeof label - 1) == 0;
+    bool labelled =
+        length == sizeof label_prefix - 2 && strncmp(at + 1, label_prefix, sizeof label_prefix - 1) == 0;
     if (labelled)
-        length += 1 + strcspn(at + 1 + sizeof label - 1, "{}");
+        length += 1 + strcspn(at + 1 + sizeof label_prefix - 1, "{}");
     if (length == 0 || length >= WORD_MAX || at[1 + length] != '}')
         return 0;
     memcpy(word, at + 1, length);
@@ -33,7 +34,7 @@ static size_t word_at(const char *at, char word[WORD_MAX])
 
 /* ---- read ------------------------------------------------------------------------------------------------------------ */
 
-static bool is_label(const struct gs_rules *rules, const char *name)
+static bool is_known_label(const struct gs_rules *rules, const char *name)
 {
     for (size_t i = 0; i < rules->label_count; i++)
         if (rules->label[i].key && strcmp(rules->label[i].key, name) == 0)
@@ -43,20 +44,21 @@ static bool is_label(const struct gs_rules *rules, const char *name)
 
 static void check_word(struct gs_rules_reader *reader, const char *word, const struct gs_json_path *path)
 {
-    char hint[96] = "the words are dir, rule, reason, metric, condition, value, line, pid, host, label:NAME";
-    if (strncmp(word, label, sizeof label - 1) == 0) {
-        if (!is_label(reader->rules, word + sizeof label - 1))
-            gs_rules_refuse(reader, path, GS_THE_VALUE, "labels stand in \"labels\"",
-                            "unknown label \"%.60s\"", word + sizeof label - 1);
+    char hint[96] =
+        "the placeholders are dir, rule, reason, metric, condition, value, line, pid, host, label:NAME";
+    if (strncmp(word, label_prefix, sizeof label_prefix - 1) == 0) {
+        if (!is_known_label(reader->rules, word + sizeof label_prefix - 1))
+            gs_rules_refuse(reader, path, GS_THE_VALUE, "labels are defined in \"labels\"",
+                            "unknown label \"%.60s\"", word + sizeof label_prefix - 1);
         return;
     }
-    for (size_t i = 0; i < WORDS; i++)
-        if (strcmp(word, words[i]) == 0)
+    for (size_t i = 0; i < PLACEHOLDERS; i++)
+        if (strcmp(word, placeholders[i]) == 0)
             return;
-    const char *meant = gs_errors_nearest(word, words, WORDS, sizeof *words);
-    if (meant)
-        snprintf(hint, sizeof hint, "did you mean \"{%s}\"?", meant);
-    gs_rules_refuse(reader, path, GS_THE_VALUE, hint, "unknown word \"{%.60s}\"", word);
+    const char *nearest = gs_errors_nearest(word, placeholders, PLACEHOLDERS, sizeof *placeholders);
+    if (nearest)
+        snprintf(hint, sizeof hint, "did you mean \"{%s}\"?", nearest);
+    gs_rules_refuse(reader, path, GS_THE_VALUE, hint, "unknown placeholder \"{%.60s}\"", word);
 }
 
 static const char *read_argument(struct gs_rules_reader *reader, const json_t *value,
@@ -67,7 +69,7 @@ static const char *read_argument(struct gs_rules_reader *reader, const json_t *v
     char word[WORD_MAX];
     gs_field_text(reader, value, path, &row, &text);
     for (const char *at = text ? strchr(text, '{') : NULL; at && *at; at = strchr(at + 1, '{'))
-        if (word_at(at, word))
+        if (placeholder_at(at, word))
             check_word(reader, word, path);
     return text;
 }
@@ -101,11 +103,11 @@ void gs_rules_read_command(struct gs_rules_reader *reader, const json_t *value,
 
 /* ---- filled in --------------------------------------------------------------------------------------------------------- */
 
-static const char *meaning_of(const struct gs_command_word *word, size_t count, const char *name)
+static const char *value_of(const struct gs_command_word *word, size_t count, const char *name)
 {
     for (size_t i = 0; i < count; i++)
         if (strcmp(word[i].name, name) == 0)
-            return word[i].means;
+            return word[i].value;
     return NULL;
 }
 
@@ -114,10 +116,10 @@ void gs_rules_fill_command(const char *argument, const struct gs_command_word *w
 {
     char name[WORD_MAX];
     while (*argument) {
-        size_t length = word_at(argument, name);
-        const char *means = length ? meaning_of(word, count, name) : NULL;
-        if (means)
-            gs_text_add(out, "%s", means);
+        size_t length = placeholder_at(argument, name);
+        const char *value = length ? value_of(word, count, name) : NULL;
+        if (value)
+            gs_text_add(out, "%s", value);
         else
             gs_text_add_bytes(out, argument, length ? length : 1);
         argument += length ? length : 1;

@@ -1,5 +1,5 @@
-/* conditions.c - the ways in which a rule can fire. A new one is a row here and a file with its three functions
- * (docs/rules.md has each one's formula). Rules are judged in this order: the first that holds names the incident. */
+/* conditions.c - the table of conditions. A new one is a row here and a file with its three functions (docs/rules.md has
+ * the formulas). The conditions of a rule are judged in this order; the first that holds names the incident. */
 #include "rules/inside.h"
 
 // clang-format off

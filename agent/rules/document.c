@@ -1,9 +1,9 @@
-/* document.c - from bytes to JSON: whatever can be wrong with a file before its meaning is looked at.
+/* document.c - from bytes to JSON: all checks of a rules file that do not depend on its meaning.
  *
  *   size ▶ byte order mark ▶ NUL ▶ UTF-8 ▶ nesting ▶ jansson ▶ duplicate keys
  *
- * Each stage refuses what would trip the next: jansson parses by recursion, up to 2048 levels, on a watcher's
- * small stack. One error is reported up to jansson, since what follows bad syntax is guesswork.
+ * Each stage rejects what would break the next one: jansson parses by recursion, up to 2048 levels, and the watcher's
+ * stack is small. Up to jansson only the first error is reported, because errors after bad syntax would be guesses.
  * Who: read.c. Bounds: GS_RULES_TEXT_MAX bytes, GS_NESTING_MAX levels. */
 #include "metrics/metrics.h"
 #include "rules/inside.h"
@@ -21,8 +21,8 @@ static bool is_blank(const char *text, size_t length)
     return true;
 }
 
-/* The length of the UTF-8 character at AT (LEFT bytes of room), 0 when it is none: overlong forms, surrogates and
- * what lies beyond U+10FFFF are none. */
+/* The length of the UTF-8 character at AT (LEFT bytes of room), 0 when it is invalid: overlong forms, surrogates and
+ * code points beyond U+10FFFF are invalid. */
 static size_t utf8_length(const unsigned char *at, size_t left)
 {
     if (at[0] < 0x80)
@@ -67,8 +67,7 @@ static bool check_bytes(struct gs_rules_reader *reader)
     else if (length >= 2 && (!memcmp(text, "\xff\xfe", 2) || !memcmp(text, "\xfe\xff", 2)))
         gs_rules_refuse_at(reader, 0, "save it as UTF-8", "the file is UTF-16");
     else if (nul)
-        gs_rules_refuse_at(reader, (size_t)(nul - text), NULL,
-                           "a NUL byte stands here: the file is not text");
+        gs_rules_refuse_at(reader, (size_t)(nul - text), NULL, "NUL byte: the file is not text");
     else if (first_bad_utf8(text, length) < length)
         gs_rules_refuse_at(reader, first_bad_utf8(text, length), NULL, "invalid UTF-8");
     else if (is_blank(text, length))
@@ -82,14 +81,14 @@ static bool check_bytes(struct gs_rules_reader *reader)
 }
 
 /* The token at OFFSET begins with WORD. */
-static bool begins(const struct gs_rules_reader *reader, size_t offset, const char *word)
+static bool token_begins(const struct gs_rules_reader *reader, size_t offset, const char *word)
 {
     size_t length = strlen(word);
     return length <= reader->length - offset && !memcmp(reader->text + offset, word, length);
 }
 
-/* What other languages write that JSON does not have. */
-static const char *guess_word(const struct gs_rules_reader *reader, size_t offset)
+/* A hint for a token that is valid in other languages but not in JSON; NULL: none. */
+static const char *hint_for_token(const struct gs_rules_reader *reader, size_t offset)
 {
     static const char no_number[] = "JSON has no such number; leave the key out for no limit";
     static const char lower_case[] = "JSON writes true, false and null";
@@ -103,23 +102,24 @@ static const char *guess_word(const struct gs_rules_reader *reader, size_t offse
         {"/*", no_comment},   {"#", no_comment},      {"'", "JSON quotes with \""},
     };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (begins(reader, offset, words[i].word))
+        if (token_begins(reader, offset, words[i].word))
             return words[i].hint;
-    bool zero_first = begins(reader, offset, "0") && reader->length - offset > 1;
+    bool zero_first = token_begins(reader, offset, "0") && reader->length - offset > 1;
     if (zero_first && reader->text[offset + 1] >= '0' && reader->text[offset + 1] <= '9')
         return "a number does not begin with 0";
     return NULL;
 }
 
-/* What a person most often did to get jansson's complaint about the token at OFFSET. */
-static const char *guess(const struct gs_rules_reader *reader, const json_error_t *error, size_t offset)
+/* A hint for the most common cause of jansson's error at OFFSET; NULL: none. */
+static const char *hint_for_error(const struct gs_rules_reader *reader, const json_error_t *error,
+                                  size_t offset)
 {
     char token = reader->text[offset];
     size_t before = offset;
     while (before > 0 && memchr(" \t\r\n", reader->text[before - 1], 4))
         before--;
     char last = before > 0 ? reader->text[before - 1] : 0;
-    const char *hint = guess_word(reader, offset);
+    const char *hint = hint_for_token(reader, offset);
     if (hint)
         return hint;
     if (last == ',' && (token == '}' || token == ']'))
@@ -128,33 +128,34 @@ static const char *guess(const struct gs_rules_reader *reader, const json_error_
         strchr("\"{[0123456789tfn", token))
         return "is a comma missing before it?";
     if (!strncmp(error->text, "string or '}' expected", 22) && (last == '{' || last == ','))
-        return "a key stands in double quotes";
+        return "a key needs double quotes";
     if (!strncmp(error->text, "unexpected newline", 18))
-        return "a text ends where its line ends; \\n is a line break in it";
+        return "a string cannot contain a line break; write \\n";
     return NULL;
 }
 
-/* jansson's words, its path in ours: the start of the token that it stumbled over, in bytes. */
+/* Report jansson's error at the start of the token that it rejected. */
 static void refuse_syntax(struct gs_rules_reader *reader, const json_error_t *error)
 {
     enum json_error_code code = json_error_code(error);
-    size_t behind = error->position > 0 ? (size_t)error->position : 0;
-    if (behind > reader->length)
-        behind = reader->length;
-    size_t offset = gs_rules_token_start(reader->text, reader->length, behind ? behind - 1 : 0);
+    size_t token_end = error->position > 0 ? (size_t)error->position : 0;
+    if (token_end > reader->length)
+        token_end = reader->length;
+    size_t offset = gs_rules_token_start(reader->text, reader->length, token_end ? token_end - 1 : 0);
     if (code == json_error_out_of_memory)
         gs_rules_refuse_file(reader, NULL, "out of memory");
     else if (code == json_error_premature_end_of_input)
         gs_rules_refuse_at(reader, reader->length, "a bracket or a quote is not closed",
                            "the file ends too early");
     else if (code == json_error_end_of_input_expected)
-        gs_rules_refuse_at(reader, offset, NULL, "something stands behind the end of the document");
+        gs_rules_refuse_at(reader, offset, NULL, "there is text after the end of the document");
     else if (code == json_error_null_character || code == json_error_null_byte_in_key)
-        gs_rules_refuse_at(reader, offset, NULL, "\\u0000 cannot stand in a text");
+        gs_rules_refuse_at(reader, offset, NULL, "\\u0000 is not allowed in a string");
     else if (code == json_error_numeric_overflow)
         gs_rules_refuse_at(reader, offset, NULL, "the number is too large");
     else
-        gs_rules_refuse_at(reader, offset, guess(reader, error, offset), "not JSON: %.100s", error->text);
+        gs_rules_refuse_at(reader, offset, hint_for_error(reader, error, offset), "not JSON: %.100s",
+                           error->text);
 }
 
 json_t *gs_rules_document_parse(struct gs_rules_reader *reader)

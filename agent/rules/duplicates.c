@@ -1,4 +1,4 @@
-/* duplicates.c - keys that stand twice in an object, of which jansson would silently take the last.
+/* duplicates.c - reports duplicate keys in an object; jansson would silently use the last one.
  *
  *   every object: hash and address of each key ──▶ sorted ──▶ equal hashes are neighbours ──▶ the same key? an error
  *
@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The keys of the objects that are open, outermost first: an object's keys are the last of the list when it closes. */
+/* The keys of all open objects, outermost first. When an object closes, its keys are at the end of the list. */
 
 struct key {
     uint64_t hash;
@@ -31,7 +31,7 @@ static int compare_keys(const void *a, const void *b)
     return x->at < y->at ? -1 : x->at > y->at;
 }
 
-/* Report those of COUNT keys that stand twice. Equal hashes are neighbours, in the order of the text. */
+/* Report the duplicates among COUNT keys. After sorting, equal hashes are neighbours, in the order of the text. */
 static void report_twice(struct gs_rules_reader *reader, struct key *key, size_t count)
 {
     gs_sort(key, count, sizeof *key, compare_keys);
@@ -42,7 +42,7 @@ static void report_twice(struct gs_rules_reader *reader, struct key *key, size_t
         size_t length = (size_t)(gs_rules_skip_string(key[i].at, reader->text + reader->length) - key[i].at);
         struct gs_text_position first =
             gs_rules_position_at(reader->text, (size_t)(key[i - 1].at - reader->text));
-        snprintf(hint, sizeof hint, "it stands already in line %d, column %d", first.line, first.col);
+        snprintf(hint, sizeof hint, "it is already in line %d, column %d", first.line, first.col);
         gs_rules_refuse_at(reader, (size_t)(key[i].at - reader->text), hint, "duplicate key %.*s",
                            (int)(length < 60 ? length : 60), key[i].at);
     }
@@ -57,22 +57,22 @@ static void add_key(struct keys *keys, const char *at)
     keys->item[keys->count++] = (struct key){gs_rules_hash_string(at), at};
 }
 
-/* Recursion is bounded: document.c refuses what is nested deeper than GS_NESTING_MAX. */
+/* The recursion is bounded: document.c rejects nesting deeper than GS_NESTING_MAX. */
 static void check_value(struct gs_rules_reader *reader, struct keys *keys, const char *value)
 {
     bool is_object = *value == '{';
     if (!is_object && *value != '[')
         return;
     const char *at = value + 1, *end = reader->text + reader->length;
-    size_t own = keys->count;
+    size_t first_key = keys->count;
     for (struct gs_document_entry entry; gs_rules_next_entry(&at, end, is_object, &entry);) {
         if (is_object)
             add_key(keys, entry.key);
         check_value(reader, keys, entry.value);
     }
-    if (keys->count > own) // of none there is no list
-        report_twice(reader, keys->item + own, keys->count - own);
-    keys->count = own;
+    if (keys->count > first_key) // without keys the list may be NULL
+        report_twice(reader, keys->item + first_key, keys->count - first_key);
+    keys->count = first_key;
 }
 
 void gs_rules_report_duplicates(struct gs_rules_reader *reader)

@@ -1,4 +1,4 @@
-/* every.c - "every": by the clock, whatever the figures. The first time is one period after the first tick. */
+/* every.c - "every": fires periodically, whatever the values. The first time is one period after the first tick. */
 #include "metrics/metrics.h"
 #include "rules/inside.h"
 #include <math.h>

@@ -1,4 +1,4 @@
-/* explain.c - words that the reasons of all conditions share. Who: the conditions, window.c. Context: any (pure). */
+/* explain.c - text that the reasons of all conditions share. Who: the conditions, window.c. Context: any (pure). */
 #include "rules/inside.h"
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
-/* fields.c - the members that an object of a rules file may have, and how each type of member is read.
+/* fields.c - reads the members of an object of a rules file, by a table with one row for each member.
  *
- *   { "interval", gs_field_duration, offsetof(…), 10 ms, 1 h }   a row says all that the loop must know
+ *   { "interval", gs_field_duration, offsetof(…), 10 ms, 1 h }   key, reader, where to store, bounds
  *
  * Who: read.c, rule.c and the conditions, each with a table of its own. */
 #include "metrics/metrics.h"
@@ -45,9 +45,9 @@ static void refuse_key(struct gs_rules_reader *reader, const struct gs_json_path
                        const struct gs_field *field, size_t count)
 {
     char hint[96] = "";
-    const char *meant = gs_errors_nearest(path->key, &field[0].key, count, sizeof field[0]);
-    if (meant)
-        snprintf(hint, sizeof hint, "did you mean \"%s\"?", meant);
+    const char *nearest = gs_errors_nearest(path->key, &field[0].key, count, sizeof field[0]);
+    if (nearest)
+        snprintf(hint, sizeof hint, "did you mean \"%s\"?", nearest);
     gs_rules_refuse(reader, path, GS_THE_KEY, hint, "unknown key \"%.60s\"", path->key);
 }
 
@@ -82,9 +82,9 @@ static const char *print_ns(double ns, char *out)
     return gs_units_print_duration((int64_t)ns, out);
 }
 
-/* Is VALUE within FIELD's bounds? If not, that is refused. */
-static bool within(struct gs_rules_reader *reader, const struct gs_json_path *path,
-                   const struct gs_field *field, double value, print_bound *print)
+/* Is VALUE within FIELD's bounds? If not, reports the error. */
+static bool check_bounds(struct gs_rules_reader *reader, const struct gs_json_path *path,
+                         const struct gs_field *field, double value, print_bound *print)
 {
     char least[GS_UNIT_TEXT], most[GS_UNIT_TEXT], found[GS_UNIT_TEXT];
     if ((value >= field->least && value <= field->most) || (field->or_zero && value == 0))
@@ -95,7 +95,7 @@ static bool within(struct gs_rules_reader *reader, const struct gs_json_path *pa
     return false;
 }
 
-/* A string that one of units.h's readers takes: its text, or NULL with the error told. */
+/* The text of VALUE, for a reader of base/units.h. NULL: it is not a string, and the error is reported. */
 static const char *unit_text(struct gs_rules_reader *reader, const json_t *value,
                              const struct gs_json_path *path, const char *expected)
 {
@@ -119,7 +119,7 @@ GS_FIELD_READER(gs_field_duration)
         return;
     if (gs_units_read_duration(text, &ns, &error))
         refuse_unit(reader, path, &error);
-    else if (within(reader, path, field, (double)ns, print_ns))
+    else if (check_bounds(reader, path, field, (double)ns, print_ns))
         *(int64_t *)into = ns;
 }
 
@@ -132,11 +132,11 @@ GS_FIELD_READER(gs_field_size)
         return;
     if (gs_units_read_size(text, &bytes, &error))
         refuse_unit(reader, path, &error);
-    else if (within(reader, path, field, (double)bytes, gs_units_print_size))
+    else if (check_bounds(reader, path, field, (double)bytes, gs_units_print_size))
         *(uint64_t *)into = bytes;
 }
 
-/* Bounds of shares are as small as 0.01 %. */
+/* With decimals: bounds of shares are as small as 0.01 %. */
 static const char *print_share(double share, char *out)
 {
     char percent[GS_UNIT_TEXT];
@@ -153,7 +153,7 @@ GS_FIELD_READER(gs_field_share)
         return;
     if (gs_units_read_percent(text, &share, &error))
         refuse_unit(reader, path, &error);
-    else if (within(reader, path, field, share, print_share))
+    else if (check_bounds(reader, path, field, share, print_share))
         *(double *)into = share;
 }
 
@@ -173,18 +173,18 @@ GS_FIELD_READER(gs_field_frequency)
         return;
     if (gs_units_read_frequency(text, &hertz, &error))
         refuse_unit(reader, path, &error);
-    else if (within(reader, path, field, hertz, print_hertz))
+    else if (check_bounds(reader, path, field, hertz, print_hertz))
         *(double *)into = hertz;
 }
 
 bool gs_rules_is_whole(const json_t *value, int64_t *out)
 {
-    static const double told_apart_max = 1e15;
+    static const double exact_max = 1e15;
     double number = json_number_value(value);
     if (json_is_integer(value))
         *out = json_integer_value(value);
-    else if (json_is_real(value) && fabs(number) <= told_apart_max && (double)(int64_t)number == number)
-        *out = (int64_t)number; // 10.0 is 10, also where a program wrote it
+    else if (json_is_real(value) && fabs(number) <= exact_max && (double)(int64_t)number == number)
+        *out = (int64_t)number; // 10.0 is 10: some programs write whole numbers so
     else
         return false;
     return true;
@@ -195,7 +195,7 @@ GS_FIELD_READER(gs_field_count)
     int64_t count;
     if (!gs_rules_is_whole(value, &count))
         gs_rules_refuse_type(reader, value, path, json_is_real(value) ? "a whole number" : "a number");
-    else if (within(reader, path, field, (double)count, gs_units_print_count))
+    else if (check_bounds(reader, path, field, (double)count, gs_units_print_count))
         *(uint64_t *)into = (uint64_t)count;
 }
 
@@ -204,13 +204,13 @@ GS_FIELD_READER(gs_field_number)
     double number = json_number_value(value);
     if (!json_is_number(value))
         gs_rules_refuse_type(reader, value, path, "a number");
-    else if (within(reader, path, field, number, gs_units_print_count))
+    else if (check_bounds(reader, path, field, number, gs_units_print_count))
         *(double *)into = number;
 }
 
 /* ---- texts ----------------------------------------------------------------------------------------------------------- */
 
-/* The string that VALUE is, within FIELD's length; NULL with the error told. */
+/* The string VALUE, with a length within FIELD's bounds. NULL: the error is reported. */
 static const char *text_of(struct gs_rules_reader *reader, const json_t *value,
                            const struct gs_json_path *path, const struct gs_field *field)
 {
@@ -234,7 +234,7 @@ GS_FIELD_READER(gs_field_text)
         *(const char **)into = gs_rules_copy_text(reader, text);
 }
 
-GS_FIELD_READER(gs_field_aside)
+GS_FIELD_READER(gs_field_ignored_text)
 {
     (void)into;
     (void)text_of(reader, value, path, field);
@@ -245,7 +245,7 @@ GS_FIELD_READER(gs_field_elsewhere)
     (void)reader, (void)value, (void)path, (void)field, (void)into;
 }
 
-/* ---- what depends on a metric -----------------------------------------------------------------------------------------------
+/* ---- metrics and windows -----------------------------------------------------------------------------------------------
  * */
 
 const struct gs_metric *gs_rules_read_metric(struct gs_rules_reader *reader, const json_t *value,
@@ -260,25 +260,25 @@ const struct gs_metric *gs_rules_read_metric(struct gs_rules_reader *reader, con
     if (metric)
         return metric;
     char hint[96] = "";
-    const char *meant =
+    const char *nearest =
         gs_errors_nearest(name, &gs_metrics[0].name, gs_metrics_count(), sizeof gs_metrics[0]);
     if (!strncmp(name, "gauge:", 6))
         snprintf(hint, sizeof hint, "a gauge's name is 1 to 40 of a-z 0-9 . _ -");
-    else if (meant)
-        snprintf(hint, sizeof hint, "did you mean \"%s\"?", meant);
+    else if (nearest)
+        snprintf(hint, sizeof hint, "did you mean \"%s\"?", nearest);
     gs_rules_refuse(reader, path, GS_THE_VALUE, hint, "unknown metric \"%.60s\"", name);
     return NULL;
 }
 
-/* A window of ticks: FIELD's bounds. */
+/* A window in ticks, within FIELD's bounds. */
 static void read_ticks(struct gs_rules_reader *reader, int64_t ticks, const struct gs_json_path *path,
                        const struct gs_field *field, struct gs_span *into)
 {
-    if (within(reader, path, field, (double)ticks, gs_units_print_count))
+    if (check_bounds(reader, path, field, (double)ticks, gs_units_print_count))
         *into = (struct gs_span){.ticks = (uint32_t)ticks};
 }
 
-/* A window of time: as many ticks at least, 30 days at most. */
+/* A window in time: at least the time of FIELD's least number of ticks, at most 30 days. */
 static void read_window_time(struct gs_rules_reader *reader, const json_t *value,
                              const struct gs_json_path *path, const struct gs_field *field,
                              struct gs_span *into)
@@ -291,7 +291,7 @@ static void read_window_time(struct gs_rules_reader *reader, const json_t *value
     int64_t ns;
     if (gs_units_read_duration(json_string_value(value), &ns, &error))
         refuse_unit(reader, path, &error);
-    else if (within(reader, path, &bounds, (double)ns, print_ns))
+    else if (check_bounds(reader, path, &bounds, (double)ns, print_ns))
         *into = (struct gs_span){.ns = ns};
 }
 

@@ -1,12 +1,11 @@
-/* growth.c - "growth": a slope that outliers cannot fake.
+/* growth.c - "growth": a slope that is robust against outliers.
  *
  *   Theil-Sen: the median of the slopes of all pairs of ticks in the window      fires when it is ≥ rate
- *   a rate such as "1%/h" is a share of the window's median: as much for a small server as for a large one
+ *   a rate such as "1%/h" is a share of the window's median, so one rule fits small and large servers
  *
- * A single spike, or a quarter of the ticks gone wrong, does not move it; a step does if it is as high as rate × over. All
- * pairs of n points are n²/2 slopes, so there are GS_SLOPE_POINTS_MAX of them at most: a window of time holds no more, each the
- * mean of some ticks in a row; of a window of more ticks than that, so many are looked at, evenly chosen, with the first and
- * the last. */
+ * A single spike, or a quarter of wrong ticks, does not change the slope. A step does if it is as high as rate × over.
+ * n points have n²/2 pairs, so at most GS_SLOPE_POINTS_MAX points are used. A window of time has no more points: each is the
+ * mean of consecutive ticks. From a longer window of ticks, evenly spaced ones are chosen, with the first and the last. */
 #include "metrics/metrics.h"
 #include "rules/inside.h"
 #include <math.h>
@@ -19,7 +18,7 @@ struct growth_fields {
     struct gs_span over;
 };
 
-/* TEXT as a rate of METRIC, or as a share of what is usual. */
+/* Read TEXT as a rate of METRIC, or as a share of the median per time. */
 static int read_slope(const char *text, const struct gs_metric *metric, struct gs_slope *slope,
                       struct gs_unit_error *error)
 {
@@ -47,7 +46,7 @@ GS_FIELD_READER(gs_field_slope)
     if (read_slope(json_string_value(value), metric, &slope, &error))
         gs_rules_refuse(reader, path, GS_THE_VALUE, error.hint, "%s", error.why);
     else if (slope.per_second <= 0)
-        gs_rules_refuse(reader, path, GS_THE_VALUE, NULL, "\"%s\" must be more than nothing", field->key);
+        gs_rules_refuse(reader, path, GS_THE_VALUE, NULL, "\"%s\" must be more than 0", field->key);
     else
         *(struct gs_slope *)into = slope;
 }
@@ -73,8 +72,8 @@ void gs_rules_growth_read(struct gs_rules_reader *reader, const json_t *value,
     condition->growth = written.slope;
 }
 
-/* The window's tick number I of COUNT evenly chosen ones. */
-static const struct gs_point *chosen(const struct gs_window *window, size_t i, size_t count)
+/* The point number I of COUNT points that are evenly spaced in the window. */
+static const struct gs_point *chosen_point(const struct gs_window *window, size_t i, size_t count)
 {
     return gs_rules_window_at(window, count > 1 ? i * (window->count - 1) / (count - 1) : 0);
 }
@@ -84,14 +83,14 @@ static double middle_ns(const struct gs_point *point)
     return (double)(point->first_ns + (point->last_ns - point->first_ns) / 2);
 }
 
-/* The median slope a second, and the median value; NAN for a window of one moment. */
-static double work_out(const struct gs_window *window, double *scratch, double *median)
+/* The median slope per second, and the median value in *MEDIAN. NAN: all points have the same time. */
+static double compute_slope(const struct gs_window *window, double *scratch, double *median)
 {
     double at_ns[GS_SLOPE_POINTS_MAX], value[GS_SLOPE_POINTS_MAX];
     size_t count = window->count < GS_SLOPE_POINTS_MAX ? window->count : GS_SLOPE_POINTS_MAX, slopes = 0;
     for (size_t i = 0; i < count; i++) {
-        at_ns[i] = middle_ns(chosen(window, i, count));
-        value[i] = gs_rules_point_value(chosen(window, i, count));
+        at_ns[i] = middle_ns(chosen_point(window, i, count));
+        value[i] = gs_rules_point_value(chosen_point(window, i, count));
     }
     for (size_t i = 0; i + 1 < count; i++)
         for (size_t j = i + 1; j < count; j++)
@@ -101,12 +100,12 @@ static double work_out(const struct gs_window *window, double *scratch, double *
     return slopes ? gs_median(scratch, slopes) * 1e9 : NAN;
 }
 
-/* The slope as of the last point that was begun: within that point's few ticks it hardly moves, and all pairs of 120 points
- * take some 40 µs, which no watcher should spend on every tick. */
-static double slope(struct gs_window *window, double *scratch)
+/* The slope, computed once for each new point: it hardly changes within a point's few ticks, and all pairs of 120 points
+ * take about 40 µs, too much for every tick. */
+static double current_slope(struct gs_window *window, double *scratch)
 {
     if (window->slope.at != window->pushed)
-        window->slope.per_second = work_out(window, scratch, &window->slope.median);
+        window->slope.per_second = compute_slope(window, scratch, &window->slope.median);
     window->slope.at = window->pushed;
     return window->slope.per_second;
 }
@@ -117,13 +116,13 @@ struct gs_evaluation gs_rules_growth_judge(const struct gs_condition *condition,
     struct gs_evaluation evaluation = {.answer = GS_CANNOT_TELL, .line = NAN};
     if (!gs_rules_window_ready(inputs->window, inputs->now_ns))
         return evaluation;
-    evaluation.measured = slope(inputs->window, inputs->scratch);
+    evaluation.measured = current_slope(inputs->window, inputs->scratch);
     if (isnan(evaluation.measured))
         return evaluation;
     evaluation.usual = inputs->window->slope.median;
     evaluation.spread = condition->growth.per_second * (condition->growth.share ? fabs(evaluation.usual) : 1);
     evaluation.window_ns = gs_rules_window_reach(inputs->window, inputs->now_ns);
-    // the last bits of a division must not decide about a ramp that grows by just the rate; what stands still does not grow
+    // 1e-9: rounding must not decide about a ramp that grows at exactly the rate. A constant value does not grow
     bool grows = evaluation.measured > 0 && evaluation.measured >= evaluation.spread * (1 - 1e-9);
     evaluation.answer = grows ? GS_YES : GS_NO;
     evaluation.line =
@@ -131,7 +130,7 @@ struct gs_evaluation gs_rules_growth_judge(const struct gs_condition *condition,
     return evaluation;
 }
 
-/* "1.2 MiB/min", or by the hour where a minute shows nothing. */
+/* "1.2 MiB/min"; per hour when the slope per minute is below 1. */
 static const char *print_slope(double per_second, enum gs_unit unit, char out[2 * GS_UNIT_TEXT])
 {
     char amount[GS_UNIT_TEXT];
@@ -166,7 +165,7 @@ void gs_rules_growth_explain(const struct gs_condition *condition, const struct 
         snprintf(out, size, "grows by %s over %s, fires from %s%s", found, over, wanted, of_usual);
 }
 
-/* A slope that could not go on for the window's time. */
+/* Warn of a rate that would exceed the metric's range within the window. */
 void gs_rules_growth_advise(const struct gs_advisor *advisor, const struct gs_condition *condition,
                             const struct gs_json_path *path)
 {

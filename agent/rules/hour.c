@@ -1,5 +1,5 @@
-/* hour.c - "max_per_hour": the times of the last incidents, as many as an hour may have.
- * There is room when the oldest of them is an hour old: a sliding hour, so no burst at the turn of one. */
+/* hour.c - "max_per_hour": a ring with the times of the last ROOM incidents. Another one is allowed when the oldest is an
+ * hour old. The hour slides, so there is no burst at the start of a clock hour. */
 #include "base/memory.h"
 #include "rules/inside.h"
 #include <errno.h>
@@ -47,7 +47,7 @@ void gs_rules_hour_take_back(struct gs_hour *hour)
     hour->count--;
 }
 
-/* The other processes' incidents are asked for anew, by the limit as it is now. */
+/* full_until_ns is not copied: the ledger is asked again, with the new limit. */
 void gs_rules_hour_adopt(struct gs_hour *hour, const struct gs_hour *old)
 {
     hour->count = hour->next = 0;

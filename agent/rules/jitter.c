@@ -2,13 +2,13 @@
  *
  *   value ≥ min   and   value − mean > rise × |mean|   and   value − mean > by
  *
- * The value itself is not in the mean: who asks for 25 % gets 25 %, whatever the window's length. */
+ * The mean does not include the value itself, so "25%" means 25 %, whatever the window's length. */
 #include "metrics/metrics.h"
 #include "rules/inside.h"
 #include <math.h>
 #include <stdio.h>
 
-struct jitter_fields { // as it stands in the file
+struct jitter_fields { // as in the file
     const char *why;
     double rise;
     struct gs_span over;
@@ -103,7 +103,7 @@ void gs_rules_jitter_explain(const struct gs_condition *condition, const struct 
                  gs_units_print_value(evaluation->line, inputs->unit, line));
         return;
     }
-    if (condition->jitter.has_rise && evaluation->usual != 0) // of nothing there is no percentage
+    if (condition->jitter.has_rise && evaluation->usual != 0) // no percentage of 0
         gs_units_print_measured_percent(evaluation->measured / magnitude(evaluation->usual), rise);
     else
         gs_units_print_value(evaluation->measured, inputs->unit, rise);
@@ -121,23 +121,23 @@ struct gs_range gs_rules_jitter_range(const struct gs_condition *condition, uint
     return gs_rules_range_from(min->given ? gs_rules_threshold_line(min, limit) : -INFINITY);
 }
 
-/* A rise that is more than all that there is; a jump that is to stand for as long as the window that it moves. */
+/* Warn of a rise that exceeds the metric's range, and of a "for" as long as the window: by then the jump is in the mean. */
 void gs_rules_jitter_advise(const struct gs_advisor *advisor, const struct gs_condition *condition,
                             const struct gs_json_path *path)
 {
     const struct gs_rule *rule = advisor->rule;
     struct gs_range reach = gs_rules_reachable_values(advisor, gs_metrics_find(rule->metric));
-    struct gs_json_path by_place = {.up = path, .key = "by"}, for_place = {.up = advisor->path, .key = "for"};
+    struct gs_json_path by_path = {.up = path, .key = "by"}, for_path = {.up = advisor->path, .key = "for"};
     double by = gs_rules_threshold_line(&condition->jitter.by, gs_rules_limit_of(advisor, rule->share));
     char most[GS_UNIT_TEXT], over[GS_UNIT_TEXT];
     if (gs_rules_threshold_unknown(&condition->jitter.by, gs_rules_limit_of(advisor, rule->share)))
-        gs_rules_warn_unknown(advisor, rule->share, &by_place);
+        gs_rules_warn_unknown(advisor, rule->share, &by_path);
     if (by >= reach.to - reach.from)
-        gs_rules_warn_at(advisor, &by_place, NULL, "\"by\" cannot be reached: %s is at most %s", rule->metric,
+        gs_rules_warn_at(advisor, &by_path, NULL, "\"by\" cannot be reached: %s is at most %s", rule->metric,
                          gs_units_print_value(reach.to, rule->unit, most));
     if (rule->for_ns >= gs_rules_span_ns(advisor, condition->over))
         gs_rules_warn_at(
-            advisor, &for_place, NULL,
+            advisor, &for_path, NULL,
             "\"for\" is as long as the window of \"jitter\" (%s): by then a jump is in the mean itself",
             gs_rules_print_span(condition->over, over));
 }

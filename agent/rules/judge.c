@@ -1,12 +1,12 @@
 /* judge.c - one tick against all rules.
  *
- *   value ─▶ each condition: yes / no / cannot tell ─▶ held for long enough? ─▶ quiet since the last incident,
- *            (then into its window)                                            or a new high?  ─▶ not busy, not
- *   cooling? ─▶ no unless, no full hour? ─▶ a verdict
+ *   value ─▶ each condition: yes / no / cannot tell ─▶ held for long enough? ─▶ false since the last incident,
+ *            (then add it to the window)                                       or a new high?  ─▶ not busy, not
+ *   cooling? ─▶ not suppressed (unless, max_per_hour)? ─▶ a verdict
  *
- *   a rule's course:   watching ──fires──▶ busy ──incident over──▶ cooling ──▶ watching
+ *   states of a rule:  watching ──fires──▶ busy ──incident over──▶ cooling ──▶ watching
  *
- * A missing value is a gap: it neither holds nor breaks a hold, and no window gets it.
+ * A missing value is a gap: hold times neither grow nor reset, and it is not added to windows.
  * Who: the watcher once a tick, replay. Nothing is allocated here after gs_rules_judge_new. */
 #include "base/memory.h"
 #include "metrics/metrics.h"
@@ -15,21 +15,21 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- making one ------------------------------------------------------------------------------------------------------- */
+/* ---- new and free ------------------------------------------------------------------------------------------------------- */
 
 static bool make_record(const struct gs_rules *rules, const struct gs_rule *rule,
                         struct gs_rule_record *record)
 {
     record->value = record->unless_value = record->incident_value = record->value_before = NAN;
     record->cool_until_ns = INT64_MIN;
-    record->trial = gs_alloc(rule->condition_count * sizeof *record->trial);
-    if (!record->trial || gs_rules_hour_init(&record->hour, rule->suppression->max_per_hour))
+    record->state = gs_alloc(rule->condition_count * sizeof *record->state);
+    if (!record->state || gs_rules_hour_init(&record->hour, rule->suppression->max_per_hour))
         return false;
     for (size_t i = 0; i < rule->condition_count; i++) {
-        record->trial[i].evaluation.line = NAN;
-        record->trial[i].due_ns = INT64_MIN;
+        record->state[i].evaluation.line = NAN;
+        record->state[i].due_ns = INT64_MIN;
         const struct gs_condition *condition = &rule->condition[i];
-        if (gs_rules_window_init(&record->trial[i].window, condition->over, condition->kind->points,
+        if (gs_rules_window_init(&record->state[i].window, condition->over, condition->kind->points,
                                  rules->interval_ns))
             return false;
     }
@@ -69,9 +69,9 @@ void gs_rules_judge_set_limit(struct gs_judge *judge, enum gs_share share, uint6
 
 static void free_record(const struct gs_rule *rule, struct gs_rule_record *record)
 {
-    for (size_t i = 0; record->trial && i < rule->condition_count; i++)
-        gs_rules_window_fini(&record->trial[i].window);
-    gs_free(record->trial);
+    for (size_t i = 0; record->state && i < rule->condition_count; i++)
+        gs_rules_window_fini(&record->state[i].window);
+    gs_free(record->state);
     gs_rules_hour_fini(&record->hour);
 }
 
@@ -90,42 +90,42 @@ void gs_rules_judge_free(struct gs_judge *judge)
 /* ---- one condition ----------------------------------------------------------------------------------------------------------
  * */
 
-struct gs_condition_inputs gs_rules_judge_sight(const struct gs_judge *judge, size_t rule, size_t condition,
-                                                int64_t now_ns)
+struct gs_condition_inputs gs_rules_judge_inputs(const struct gs_judge *judge, size_t rule, size_t condition,
+                                                 int64_t now_ns)
 {
     const struct gs_rule *the_rule = &judge->rules->rule[rule];
-    struct gs_condition_state *trial = &judge->record[rule].trial[condition];
+    struct gs_condition_state *state = &judge->record[rule].state[condition];
     return (struct gs_condition_inputs){.now_ns = now_ns,
                                         .value = judge->record[rule].value,
                                         .metric = the_rule->metric,
                                         .unit = the_rule->unit,
                                         .limit = judge->limit[the_rule->share],
-                                        .window = &trial->window,
-                                        .due_ns = trial->due_ns,
-                                        .held_ns = the_rule->for_ns ? trial->held_ns : 0,
+                                        .window = &state->window,
+                                        .due_ns = state->due_ns,
+                                        .held_ns = the_rule->for_ns ? state->held_ns : 0,
                                         .scratch = judge->scratch};
 }
 
-/* Note what the condition said at NOW_NS, and for how long it has said so. */
-static void keep_finding(struct gs_condition_state *trial, struct gs_evaluation evaluation, int64_t now_ns,
-                         int64_t step_ns)
+/* Record the EVALUATION at NOW_NS, and for how long the condition has held. */
+static void record_evaluation(struct gs_condition_state *state, struct gs_evaluation evaluation,
+                              int64_t now_ns, int64_t step_ns)
 {
-    trial->judged = true;
-    trial->evaluation = evaluation;
+    state->judged = true;
+    state->evaluation = evaluation;
     if (evaluation.answer == GS_CANNOT_TELL)
         return;
-    bool held_before = trial->holds;
-    trial->holds = evaluation.answer == GS_YES;
-    if (!trial->holds || !held_before)
-        trial->held_ns = 0;
+    bool held_before = state->holds;
+    state->holds = evaluation.answer == GS_YES;
+    if (!state->holds || !held_before)
+        state->held_ns = 0;
     else
-        trial->held_ns += gs_rules_tick_stands_for(now_ns - trial->told_ns, step_ns);
-    if (!trial->holds)
-        trial->quiet = true;
-    trial->told_ns = now_ns;
+        state->held_ns += gs_rules_tick_stands_for(now_ns - state->answered_ns, step_ns);
+    if (!state->holds)
+        state->quiet = true;
+    state->answered_ns = now_ns;
 }
 
-/* What a tick may speak for. */
+/* The time that TICK covers at most. */
 static int64_t step_of(const struct gs_judge *judge, const struct gs_tick *tick)
 {
     return tick->step_ns ? tick->step_ns : judge->rules->interval_ns;
@@ -135,14 +135,14 @@ static void judge_condition(struct gs_judge *judge, size_t rule, size_t at, cons
 {
     int64_t now_ns = tick->time_ns;
     const struct gs_condition *condition = &judge->rules->rule[rule].condition[at];
-    struct gs_condition_state *trial = &judge->record[rule].trial[at];
-    if (trial->due_ns == INT64_MIN && condition->kind->without_metric)
-        trial->due_ns = now_ns + condition->every.ns;
-    struct gs_condition_inputs inputs = gs_rules_judge_sight(judge, rule, at, now_ns);
-    keep_finding(trial, condition->kind->judge(condition, &inputs), now_ns, step_of(judge, tick));
+    struct gs_condition_state *state = &judge->record[rule].state[at];
+    if (state->due_ns == INT64_MIN && condition->kind->without_metric)
+        state->due_ns = now_ns + condition->every.ns;
+    struct gs_condition_inputs inputs = gs_rules_judge_inputs(judge, rule, at, now_ns);
+    record_evaluation(state, condition->kind->judge(condition, &inputs), now_ns, step_of(judge, tick));
 }
 
-/* Judge all conditions of the rule that can be judged with VALUE; then the windows may have it. */
+/* Judge the rule's conditions, then add VALUE to their windows. VALUE NAN (missing): only "every" is judged. */
 static void judge_conditions(struct gs_judge *judge, size_t rule, const struct gs_tick *tick, double value)
 {
     const struct gs_rule *the_rule = &judge->rules->rule[rule];
@@ -153,11 +153,11 @@ static void judge_conditions(struct gs_judge *judge, size_t rule, const struct g
         if (!isnan(value) || the_rule->condition[i].kind->without_metric)
             judge_condition(judge, rule, i, tick);
         if (!isnan(value) && !tick->capturing && !record->busy && !tick->early)
-            gs_rules_window_add(&record->trial[i].window, tick->time_ns, value, step_of(judge, tick));
+            gs_rules_window_add(&record->state[i].window, tick->time_ns, value, step_of(judge, tick));
     }
 }
 
-/* ---- may it fire?
+/* ---- whether it may fire
  * -------------------------------------------------------------------------------------------------------------- */
 
 bool gs_rules_judge_may_again(const struct gs_rule *rule, const struct gs_rule_record *record,
@@ -166,7 +166,7 @@ bool gs_rules_judge_may_again(const struct gs_rule *rule, const struct gs_rule_r
     const struct gs_condition_kind *kind = rule->condition[condition].kind;
     double last = record->incident_value, again = rule->suppression->again;
     *line = NAN;
-    if (isnan(last) || isnan(again) || kind->without_metric || record->trial[condition].quiet)
+    if (isnan(last) || isnan(again) || kind->without_metric || record->state[condition].quiet)
         return true;
     double step = again * fabs(last), further = kind->downward ? last - record->value : record->value - last;
     *line = kind->downward ? last - step : last + step;
@@ -176,9 +176,9 @@ bool gs_rules_judge_may_again(const struct gs_rule *rule, const struct gs_rule_r
 bool gs_rules_judge_held(const struct gs_rule *rule, const struct gs_rule_record *record, size_t condition,
                          int64_t step_ns)
 {
-    int64_t early_ns = step_ns / 20; // ticks are not punctual to the microsecond
+    int64_t early_ns = step_ns / 20; // tolerance: ticks are not punctual
     return rule->condition[condition].kind->without_metric ||
-           record->trial[condition].held_ns + early_ns >= rule->for_ns;
+           record->state[condition].held_ns + early_ns >= rule->for_ns;
 }
 
 static bool is_ready(const struct gs_judge *judge, size_t rule, size_t at, const struct gs_tick *tick,
@@ -188,13 +188,13 @@ static bool is_ready(const struct gs_judge *judge, size_t rule, size_t at, const
     const struct gs_rule_record *record = &judge->record[rule];
     bool by_the_clock = the_rule->condition[at].kind->without_metric;
     double line;
-    if (record->trial[at].evaluation.answer != GS_YES || (isnan(value) && !by_the_clock))
+    if (record->state[at].evaluation.answer != GS_YES || (isnan(value) && !by_the_clock))
         return false;
     return gs_rules_judge_held(the_rule, record, at, step_of(judge, tick)) &&
            gs_rules_judge_may_again(the_rule, record, at, &line);
 }
 
-/* The first condition that would fire the rule now; SIZE_MAX: none. */
+/* The first condition that can fire the rule now; SIZE_MAX: none. */
 static size_t find_ready(const struct gs_judge *judge, size_t rule, const struct gs_tick *tick, double value)
 {
     const struct gs_rule_record *record = &judge->record[rule];
@@ -206,7 +206,7 @@ static size_t find_ready(const struct gs_judge *judge, size_t rule, const struct
     return SIZE_MAX;
 }
 
-/* NAN, of a value or of a line, is never beyond. */
+/* What suppresses the rule now. Comparisons with NAN (no value or no line) are false. */
 static enum gs_held_back what_holds_back(const struct gs_judge *judge, size_t rule,
                                          const struct gs_tick *tick, double value)
 {
@@ -229,7 +229,7 @@ static enum gs_held_back what_holds_back(const struct gs_judge *judge, size_t ru
     return GS_NOT_HELD_BACK;
 }
 
-/* True when the rule is held back. However long that lasts, it is one suppression: one incident that was not. */
+/* True: the rule is suppressed. However long that lasts, it counts as one suppression, because it prevents one incident. */
 static bool is_held_back(struct gs_judge *judge, size_t rule, const struct gs_tick *tick, double value)
 {
     struct gs_rule_record *record = &judge->record[rule];
@@ -246,8 +246,8 @@ static void write_verdict(const struct gs_judge *judge, size_t rule, size_t at, 
                           struct gs_verdict *out)
 {
     const struct gs_condition *condition = &judge->rules->rule[rule].condition[at];
-    const struct gs_evaluation *evaluation = &judge->record[rule].trial[at].evaluation;
-    struct gs_condition_inputs inputs = gs_rules_judge_sight(judge, rule, at, now_ns);
+    const struct gs_evaluation *evaluation = &judge->record[rule].state[at].evaluation;
+    struct gs_condition_inputs inputs = gs_rules_judge_inputs(judge, rule, at, now_ns);
     *out = (struct gs_verdict){.rule = rule,
                                .condition = condition->kind->name,
                                .value = value,
@@ -256,12 +256,12 @@ static void write_verdict(const struct gs_judge *judge, size_t rule, size_t at, 
     condition->kind->explain(condition, &inputs, evaluation, out->reason, sizeof out->reason);
 }
 
-/* The next due time behind NOW_NS, in step with the first. */
-static void set_next_due(const struct gs_condition *condition, struct gs_condition_state *trial,
+/* Set the next due time after NOW_NS, a whole number of periods after the first. */
+static void set_next_due(const struct gs_condition *condition, struct gs_condition_state *state,
                          int64_t now_ns)
 {
-    if (condition->kind->without_metric && now_ns >= trial->due_ns)
-        trial->due_ns += ((now_ns - trial->due_ns) / condition->every.ns + 1) * condition->every.ns;
+    if (condition->kind->without_metric && now_ns >= state->due_ns)
+        state->due_ns += ((now_ns - state->due_ns) / condition->every.ns + 1) * condition->every.ns;
 }
 
 static void fire(struct gs_judge *judge, size_t rule, int64_t now_ns, double value)
@@ -276,10 +276,10 @@ static void fire(struct gs_judge *judge, size_t rule, int64_t now_ns, double val
     gs_rules_hour_add(&record->hour, now_ns);
     gs_rules_hour_add(&judge->hour, now_ns);
     for (size_t i = 0; i < the_rule->condition_count; i++) {
-        record->trial[i].quiet_before = record->trial[i].quiet;
-        record->trial[i].quiet = false;
-        record->trial[i].due_before_ns = record->trial[i].due_ns;
-        set_next_due(&the_rule->condition[i], &record->trial[i], now_ns);
+        record->state[i].quiet_before = record->state[i].quiet;
+        record->state[i].quiet = false;
+        record->state[i].due_before_ns = record->state[i].due_ns;
+        set_next_due(&the_rule->condition[i], &record->state[i], now_ns);
     }
 }
 
@@ -288,7 +288,7 @@ static bool judge_rule(struct gs_judge *judge, size_t rule, const struct gs_tick
 {
     const struct gs_rule *the_rule = &judge->rules->rule[rule];
     double value = the_rule->metric ? tick->value[the_rule->metric_index] : NAN;
-    if (!isfinite(value)) // a gauge may be set to anything
+    if (!isfinite(value)) // a gauge may be infinite
         value = NAN;
     judge_conditions(judge, rule, tick, value);
     size_t condition = find_ready(judge, rule, tick, value);
@@ -337,15 +337,15 @@ void gs_rules_judge_incident_denied(struct gs_judge *judge, size_t rule, enum gs
     gs_rules_hour_take_back(&judge->hour);
     (room == GS_HOUR_OF_RULE_FULL ? &record->hour : &judge->hour)->full_until_ns = until_ns;
     for (size_t i = 0; i < judge->rules->rule[rule].condition_count; i++) {
-        record->trial[i].quiet = record->trial[i].quiet_before;
-        record->trial[i].due_ns = record->trial[i].due_before_ns;
+        record->state[i].quiet = record->state[i].quiet_before;
+        record->state[i].due_ns = record->state[i].due_before_ns;
     }
 }
 
 /* ---- the alarm
  * -------------------------------------------------------------------------------------------------------------------- */
 
-/* The line of the rule's "above" if crossing it would fire the rule; NAN else. */
+/* The line of the rule's "above" on heap_in_use, if the rule is armed; else NAN. */
 static double armed_line(const struct gs_judge *judge, size_t rule, int64_t now_ns)
 {
     const struct gs_rule *the_rule = &judge->rules->rule[rule];
@@ -354,7 +354,7 @@ static double armed_line(const struct gs_judge *judge, size_t rule, int64_t now_
         now_ns < record->cool_until_ns || !gs_rules_hour_has_room(&record->hour, now_ns))
         return NAN;
     for (size_t i = 0; i < the_rule->condition_count; i++)
-        if (!strcmp(the_rule->condition[i].kind->name, "above") && !record->trial[i].holds)
+        if (!strcmp(the_rule->condition[i].kind->name, "above") && !record->state[i].holds)
             return gs_rules_threshold_line(&the_rule->condition[i].threshold, judge->limit[the_rule->share]);
     return NAN;
 }
@@ -367,5 +367,5 @@ uint64_t gs_rules_judge_alarm_line(const struct gs_judge *judge, int64_t now_ns)
         if (line < lowest)
             lowest = line;
     }
-    return isfinite(lowest) ? (uint64_t)lowest + 1 : UINT64_MAX; // at the line itself nothing fires yet
+    return isfinite(lowest) ? (uint64_t)lowest + 1 : UINT64_MAX; // a value equal to the line does not fire
 }

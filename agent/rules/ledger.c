@@ -1,8 +1,8 @@
-/* ledger.c - which incidents there were, and whether the hour has room for another.
+/* ledger.c - the past incidents, and whether max_per_hour allows another.
  *
- *   incident   rule  owner      began   ended   value          the last in the order of writing
+ *   incident   rule  owner      began   ended   value          oldest first
  *              leak  812-99301  10:00   10:00   4e8
- *              leak  977-99877  10:12   -       4.1e8          it died in the capture, or is in it
+ *              leak  977-99877  10:12   -       4.1e8          still being captured, or the process died then
  *
  * Who: store/ledger.c, and tests. Bounds: GS_LEDGER_MAX incidents. Pure. */
 #include "base/clock.h"
@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define HOUR_NS (3600 * GS_NS_PER_S)
-enum { KEPT_OF_A_RULE = 4 }; // however old: cooldowns may be longer than an hour
+enum { KEPT_OF_A_RULE = 4 }; // however old: a cooldown may be longer than an hour
 
 void gs_rules_ledger_fini(struct gs_ledger *ledger)
 {
@@ -26,7 +26,7 @@ static bool in_the_last_hour(const struct gs_ledger_incident *incident, int64_t 
     return now_ns - incident->began_ns < HOUR_NS;
 }
 
-/* The clock may have been set back since: what has not come yet is taken for what has just been. */
+/* After the clock was set back, times may lie in the future: treat them as now. */
 static void clamp_to_now(struct gs_ledger_incident *incident, int64_t now_ns)
 {
     if (incident->began_ns > now_ns)
@@ -37,7 +37,7 @@ static void clamp_to_now(struct gs_ledger_incident *incident, int64_t now_ns)
         incident->ended_ns = incident->began_ns;
 }
 
-/* Is number AT one of its rule's last few? */
+/* Is incident AT one of the last few of its rule? */
 static bool is_recent_of_its_rule(const struct gs_ledger *ledger, size_t at)
 {
     unsigned later = 0;
@@ -48,14 +48,14 @@ static bool is_recent_of_its_rule(const struct gs_ledger *ledger, size_t at)
 
 void gs_rules_ledger_tidy(struct gs_ledger *ledger, int64_t now_ns)
 {
-    size_t kept = 0;
+    size_t kept_count = 0;
     for (size_t i = 0; i < ledger->count; i++) {
         clamp_to_now(&ledger->incident[i], now_ns);
         if (in_the_last_hour(&ledger->incident[i], now_ns) || is_recent_of_its_rule(ledger, i))
-            ledger->incident[kept++] = ledger->incident[i];
+            ledger->incident[kept_count++] = ledger->incident[i];
     }
-    size_t too_many = kept > GS_LEDGER_MAX ? kept - GS_LEDGER_MAX : 0;
-    ledger->count = kept - too_many;
+    size_t too_many = kept_count > GS_LEDGER_MAX ? kept_count - GS_LEDGER_MAX : 0;
+    ledger->count = kept_count - too_many;
     if (too_many)
         memmove(ledger->incident, ledger->incident + too_many, ledger->count * sizeof *ledger->incident);
 }
@@ -68,7 +68,8 @@ int gs_rules_ledger_add(struct gs_ledger *ledger, const struct gs_ledger_inciden
     return 0;
 }
 
-/* Has the hour room, by the incidents of RULE (NULL: of all)? If not, *UNTIL_NS is when the oldest of them leaves it. */
+/* Are there fewer than LIMIT incidents of RULE (NULL: of all rules) in the last hour? If not, *UNTIL_NS is when the oldest of
+ * them will be an hour old. */
 static bool has_room(const struct gs_ledger *ledger, const char *rule, uint64_t limit, int64_t now_ns,
                      int64_t *until_ns)
 {

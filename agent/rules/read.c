@@ -1,8 +1,8 @@
-/* read.c - a rules file as a whole: its top level, and how reading begins and ends.
+/* read.c - reads a whole rules file: its top level, and the memory of the result.
  *
  *   gs_rules_read ──▶ document.c ──▶ top level (tables below) ──▶ rule.c for each rule ──▶ gs_rules, or the errors
  *
- * Everything that the rules point to hangs on one list and goes with them.
+ * All memory that the rules point to is in one list, which gs_rules_free frees.
  * Who: the watcher at start and at a reload, the CLI. Bounds: RULES_MAX rules, LABELS_MAX labels. */
 #include "base/memory.h"
 #include "metrics/metrics.h"
@@ -24,9 +24,9 @@ enum {
 #define HOUR   (60 * MINUTE)
 #define DAY    (24 * HOUR)
 
-struct home { // what gs_rules_read gives out is its first member
+struct rules_owner { // gs_rules_read returns the address of its first member
     struct gs_rules rules;
-    struct gs_rules_block *kept;
+    struct gs_rules_block *blocks;
 };
 
 static void set_defaults(struct gs_rules *rules)
@@ -54,7 +54,7 @@ static GS_FIELD_READER(read_version)
     if (!gs_rules_is_whole(value, &version))
         gs_rules_refuse_type(reader, value, path, "the number 1");
     else if (version != 1)
-        gs_rules_refuse(reader, path, GS_THE_VALUE, "this is what version 1 can read", "unknown version %lld",
+        gs_rules_refuse(reader, path, GS_THE_VALUE, "only version 1 is supported", "unknown version %lld",
                         (long long)version);
 }
 
@@ -66,7 +66,7 @@ static GS_FIELD_READER(read_depth)
         *(uint32_t *)into = (uint32_t)depth;
 }
 
-struct written_heap {
+struct heap_fields {
     const char *why;
     uint64_t sample_bytes;
     uint32_t depth;
@@ -78,22 +78,21 @@ static GS_FIELD_READER(read_heap)
     (void)field;
     // clang-format off
     static const struct gs_field fields[] = {
-        {"sample",   gs_field_size,     offsetof(struct written_heap, sample_bytes), 1 << 10, 1 << 30, false, NULL},
-        {"depth",    read_depth,        offsetof(struct written_heap, depth), 1, 256, false, NULL},
-        {"baseline", gs_field_duration, offsetof(struct written_heap, baseline_ns), SECOND, 30 * DAY, false, NULL},
-        GS_FIELD_WHY(struct written_heap),
+        {"sample",   gs_field_size,     offsetof(struct heap_fields, sample_bytes), 1 << 10, 1 << 30, false, NULL},
+        {"depth",    read_depth,        offsetof(struct heap_fields, depth), 1, 256, false, NULL},
+        {"baseline", gs_field_duration, offsetof(struct heap_fields, baseline_ns), SECOND, 30 * DAY, false, NULL},
+        GS_FIELD_WHY(struct heap_fields),
     };
     // clang-format on
     struct gs_rules *rules = into;
-    struct written_heap written = {NULL, rules->heap.sample_bytes, rules->heap.depth,
-                                   rules->heap.baseline_ns};
+    struct heap_fields written = {NULL, rules->heap.sample_bytes, rules->heap.depth, rules->heap.baseline_ns};
     gs_rules_read_fields(reader, value, path, GS_FIELDS(fields), &written);
     rules->heap.sample_bytes = written.sample_bytes;
     rules->heap.depth = written.depth;
     rules->heap.baseline_ns = written.baseline_ns;
 }
 
-struct written_cpu {
+struct cpu_fields {
     const char *why;
     double hertz;
     int64_t duration_ns, before_ns;
@@ -104,14 +103,14 @@ static GS_FIELD_READER(read_cpu)
     (void)field;
     // clang-format off
     static const struct gs_field fields[] = {
-        {"rate",     gs_field_frequency, offsetof(struct written_cpu, hertz), 1, 1000, false, NULL},
-        {"duration", gs_field_duration,  offsetof(struct written_cpu, duration_ns), SECOND / 10, HOUR, false, NULL},
-        {"before",   gs_field_duration,  offsetof(struct written_cpu, before_ns), SECOND, 10 * MINUTE, true, NULL},
-        GS_FIELD_WHY(struct written_cpu),
+        {"rate",     gs_field_frequency, offsetof(struct cpu_fields, hertz), 1, 1000, false, NULL},
+        {"duration", gs_field_duration,  offsetof(struct cpu_fields, duration_ns), SECOND / 10, HOUR, false, NULL},
+        {"before",   gs_field_duration,  offsetof(struct cpu_fields, before_ns), SECOND, 10 * MINUTE, true, NULL},
+        GS_FIELD_WHY(struct cpu_fields),
     };
     // clang-format on
     struct gs_rules *rules = into;
-    struct written_cpu written = {NULL, rules->cpu.hertz, rules->cpu.duration_ns, rules->cpu.before_ns};
+    struct cpu_fields written = {NULL, rules->cpu.hertz, rules->cpu.duration_ns, rules->cpu.before_ns};
     gs_rules_read_fields(reader, value, path, GS_FIELDS(fields), &written);
     rules->cpu.hertz = written.hertz;
     rules->cpu.duration_ns = written.duration_ns;
@@ -128,7 +127,7 @@ static GS_FIELD_READER(read_incidents)
         {"max_bytes",    gs_field_size,      offsetof(struct gs_rules, incidents.max_bytes), 1 << 20, 0x1p62, true, NULL},
         {"max_age",      gs_field_duration,  offsetof(struct gs_rules, incidents.max_age_ns), MINUTE, 3650 * DAY, true, NULL},
         {"max_per_hour", gs_field_count,     offsetof(struct gs_rules, incidents.max_per_hour), 0, 1000, false, NULL},
-        {"why",          gs_field_aside,     0, 0, GS_TEXT_MAX, false, NULL},
+        {"why",          gs_field_ignored_text,     0, 0, GS_TEXT_MAX, false, NULL},
     };
     // clang-format on
     gs_rules_read_fields(reader, value, path, GS_FIELDS(fields), into);
@@ -166,7 +165,7 @@ static GS_FIELD_READER(read_labels)
 
 static GS_FIELD_READER(read_children)
 {
-    static const char *const names[] = {"forks", "all", "off"}; // as enum gs_children has them
+    static const char *const names[] = {"forks", "all", "off"}; // in the order of enum gs_children
     const char *name = json_string_value(value);
     enum gs_children *children = into;
     (void)field;
@@ -180,9 +179,9 @@ static GS_FIELD_READER(read_children)
             return;
         }
     char hint[64];
-    const char *meant = gs_errors_nearest(name, names, sizeof names / sizeof *names, sizeof *names);
-    snprintf(hint, sizeof hint, meant ? "did you mean \"%s\"?" : "it may be \"forks\", \"all\" or \"off\"",
-             meant);
+    const char *nearest = gs_errors_nearest(name, names, sizeof names / sizeof *names, sizeof *names);
+    snprintf(hint, sizeof hint, nearest ? "did you mean \"%s\"?" : "it may be \"forks\", \"all\" or \"off\"",
+             nearest);
     gs_rules_refuse(reader, path, GS_THE_VALUE, hint, "unknown choice \"%.40s\"", name);
 }
 
@@ -213,13 +212,13 @@ static GS_FIELD_READER(read_only)
     rules->only_count = only ? count : 0;
 }
 
-/* The rules themselves are read last: their windows need the interval. */
+/* Read all members but the rules, which are read later: their windows need the interval. */
 static void read_top(struct gs_rules_reader *reader, const json_t *document, const struct gs_json_path *path,
                      struct gs_rules *rules)
 {
     // clang-format off
     static const struct gs_field fields[] = {
-        {"$schema",     gs_field_aside,     0, 0, GS_TEXT_MAX, false, NULL}, // for editors
+        {"$schema",     gs_field_ignored_text,     0, 0, GS_TEXT_MAX, false, NULL}, // for editors
         {"version",     read_version,       0, 1, 1, false, NULL},
         GS_FIELD_WHY(struct gs_rules),
         {"interval",    gs_field_duration,  offsetof(struct gs_rules, interval_ns), SECOND / 100, HOUR, false, NULL},
@@ -239,7 +238,7 @@ static void read_top(struct gs_rules_reader *reader, const json_t *document, con
         gs_rules_refuse(reader, path, GS_THE_VALUE, "add \"version\": 1", "\"version\" is missing");
 }
 
-/* Its words may name labels, which need not stand before it. */
+/* Read "on_incident" after the top level: its placeholders may name labels, which may come later in the file. */
 static void read_command(struct gs_rules_reader *reader, const json_t *document,
                          const struct gs_json_path *top, struct gs_rules *rules)
 {
@@ -284,8 +283,8 @@ static void read_rules(struct gs_rules_reader *reader, const json_t *document, c
     if (count == 0 || count > RULES_MAX)
         return;
     struct gs_rule *rule = gs_rules_allocate(reader, count * sizeof *rule);
-    reader->metric =
-        gs_rules_allocate(reader, 2 * count * sizeof *reader->metric); // its own, and that of "unless"
+    reader->metric = gs_rules_allocate(
+        reader, 2 * count * sizeof *reader->metric); // the rule's metric, and that of "unless"
     for (size_t i = 0; i < count && rule && reader->metric; i++) {
         struct gs_json_path element = {.up = &path, .index = i};
         gs_rules_read_rule(reader, json_array_get(list, i), &element, &rule[i]);
@@ -297,7 +296,7 @@ static void read_rules(struct gs_rules_reader *reader, const json_t *document, c
     rules->metric_count = reader->metric_count;
 }
 
-/* ---- from begin to end
+/* ---- the file
  * ----------------------------------------------------------------------------------------------------------- */
 
 static void read_all(struct gs_rules_reader *reader, struct gs_rules *rules)
@@ -315,9 +314,9 @@ static void read_all(struct gs_rules_reader *reader, struct gs_rules *rules)
 
 struct gs_rules *gs_rules_read(const char *text, size_t length, const char *file, struct gs_errors *errors)
 {
-    struct home *home = gs_alloc(sizeof *home);
+    struct rules_owner *owner = gs_alloc(sizeof *owner);
     size_t before = errors->count;
-    if (!home) {
+    if (!owner) {
         gs_errors_add(errors, GS_ERROR, file, 0, 0, NULL, "out of memory");
         return NULL;
     }
@@ -326,19 +325,19 @@ struct gs_rules *gs_rules_read(const char *text, size_t length, const char *file
                                      .file = file,
                                      .errors = errors,
                                      .errors_before = before + errors->lost,
-                                     .kept = &home->kept,
-                                     .rules = &home->rules};
-    read_all(&reader, &home->rules);
+                                     .blocks = &owner->blocks,
+                                     .rules = &owner->rules};
+    read_all(&reader, &owner->rules);
     char *copy = gs_rules_refused(&reader) ? NULL : gs_rules_allocate(&reader, length + 1);
     if (copy) {
-        home->rules.text = memcpy(copy, text, length);
-        home->rules.text_length = length;
-        home->rules.file = gs_rules_copy_text(&reader, file);
+        owner->rules.text = memcpy(copy, text, length);
+        owner->rules.text_length = length;
+        owner->rules.file = gs_rules_copy_text(&reader, file);
     }
     if (!gs_rules_refused(&reader))
-        return &home->rules;
+        return &owner->rules;
     gs_errors_sort(errors, before);
-    gs_rules_free(&home->rules);
+    gs_rules_free(&owner->rules);
     return NULL;
 }
 
@@ -346,7 +345,7 @@ void gs_rules_free(struct gs_rules *rules)
 {
     if (!rules)
         return;
-    struct home *home = (struct home *)(void *)rules;
-    gs_rules_free_blocks(home->kept);
-    gs_free(home);
+    struct rules_owner *owner = (struct rules_owner *)(void *)rules;
+    gs_rules_free_blocks(owner->blocks);
+    gs_free(owner);
 }

@@ -1,7 +1,7 @@
-/* reader.c - what every part of the reading leans on: errors at their places, memory that the rules keep, and the metrics that
- * were named so far.
+/* reader.c - the state of reading a rules file: errors with their positions, memory that lives as long as the rules, and the
+ * metrics named so far.
  *
- *   rules ──▶ kept ──▶ kept ──▶ … one list of blocks: freeing the rules is walking it.  Who: read.c and below. */
+ *   rules ──▶ block ──▶ block ──▶ …   one list, freed with the rules.  Who: read.c and the files that it calls. */
 #include "base/memory.h"
 #include "metrics/metrics.h"
 #include "rules/inside.h"
@@ -9,15 +9,15 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Finding a path is a walk over the text: not for errors that will only be counted. */
+/* True: the list is full, and the error is only counted. Checked first, because locating a path scans the text. */
 static bool list_is_full(struct gs_rules_reader *reader)
 {
     reader->errors->lost += reader->errors->lost > 0;
     return reader->errors->lost > 0;
 }
 
-static void add(struct gs_rules_reader *reader, struct gs_text_position position, const char *hint,
-                const char *format, va_list args)
+static void add_error(struct gs_rules_reader *reader, struct gs_text_position position, const char *hint,
+                      const char *format, va_list args)
 {
     char text[sizeof reader->errors->item->text];
     vsnprintf(text, sizeof text, format, args);
@@ -32,7 +32,7 @@ void gs_rules_refuse(struct gs_rules_reader *reader, const struct gs_json_path *
     size_t offset = gs_rules_locate(reader->text, reader->length, path, part);
     va_list args;
     va_start(args, format);
-    add(reader, gs_rules_position_at(reader->text, offset), hint, format, args);
+    add_error(reader, gs_rules_position_at(reader->text, offset), hint, format, args);
     va_end(args);
 }
 
@@ -43,7 +43,7 @@ void gs_rules_refuse_at(struct gs_rules_reader *reader, size_t offset, const cha
         return;
     va_list args;
     va_start(args, format);
-    add(reader, gs_rules_position_at(reader->text, offset), hint, format, args);
+    add_error(reader, gs_rules_position_at(reader->text, offset), hint, format, args);
     va_end(args);
 }
 
@@ -51,7 +51,7 @@ void gs_rules_refuse_file(struct gs_rules_reader *reader, const char *hint, cons
 {
     va_list args;
     va_start(args, format);
-    add(reader, (struct gs_text_position){0, 0}, hint, format, args);
+    add_error(reader, (struct gs_text_position){0, 0}, hint, format, args);
     va_end(args);
 }
 
@@ -67,8 +67,8 @@ void *gs_rules_allocate(struct gs_rules_reader *reader, size_t size)
         gs_rules_refuse_file(reader, NULL, "out of memory");
         return NULL;
     }
-    block->next = *reader->kept;
-    *reader->kept = block;
+    block->next = *reader->blocks;
+    *reader->blocks = block;
     return block->bytes;
 }
 
@@ -89,11 +89,11 @@ size_t gs_rules_metric_number(struct gs_rules_reader *reader, const char *name)
     return at;
 }
 
-void gs_rules_free_blocks(struct gs_rules_block *kept)
+void gs_rules_free_blocks(struct gs_rules_block *first)
 {
-    while (kept) {
-        struct gs_rules_block *next = kept->next;
-        gs_free(kept);
-        kept = next;
+    while (first) {
+        struct gs_rules_block *next = first->next;
+        gs_free(first);
+        first = next;
     }
 }

@@ -1,6 +1,6 @@
-/* rule.c - one rule of the file: its members, and those that do not go together.
+/* rule.c - reads one rule of the file and checks which members can be combined.
  *
- * The metric is read before the rest, wherever it stands: what "above" may say depends on it. Conditions are read
+ * The metric is read first, wherever it is in the text, because the syntax of "above" depends on it. Conditions are read
  * in the order of their table, which is the order in which they are judged.
  * Who: read.c. */
 #include "metrics/metrics.h"
@@ -14,16 +14,16 @@ enum { FIELDS_MAX = 40, CONDITIONS_MAX = 16 };
 static const int64_t default_cooldown_ns = 600 * 1000000000LL;
 static const double day_ns = 86400e9;
 
-struct draft { // what a rule's members are read into
+struct draft { // the rule's members, while they are read
     const char *name, *why;
-    int64_t for_ns, cooldown_ns; // cooldown: -1 where the file does not say
+    int64_t for_ns, cooldown_ns; // cooldown: -1 when the file has none
     unsigned capture;
     struct gs_suppression suppression;
     struct gs_condition condition[CONDITIONS_MAX];
     size_t condition_count;
 };
 
-/* ---- members of a kind of their own ---------------------------------------------------------------------------------- */
+/* ---- members with their own reader ---------------------------------------------------------------------------------- */
 
 static bool name_is_good(const char *name)
 {
@@ -60,7 +60,7 @@ static GS_FIELD_READER(read_again)
                         "expected a percentage such as \"10%%\", or \"always\", found \"%.40s\"", text);
 }
 
-/* The kind of evidence that VALUE names; 0 with the error told. */
+/* The kind of evidence that VALUE names; 0: the error is reported. */
 static unsigned read_kind(struct gs_rules_reader *reader, const json_t *value,
                           const struct gs_json_path *path)
 {
@@ -78,9 +78,9 @@ static unsigned read_kind(struct gs_rules_reader *reader, const json_t *value,
             length += snprintf(hint + length, sizeof hint - (size_t)length, "%s \"%s\"", i ? "," : "",
                                gs_kinds[i].name);
     }
-    const char *meant = gs_errors_nearest(name, &gs_kinds[0].name, gs_kinds_count(), sizeof gs_kinds[0]);
-    if (meant && strcmp(name, "threadcreate") != 0)
-        snprintf(hint, sizeof hint, "did you mean \"%s\"?", meant);
+    const char *nearest = gs_errors_nearest(name, &gs_kinds[0].name, gs_kinds_count(), sizeof gs_kinds[0]);
+    if (nearest && strcmp(name, "threadcreate") != 0)
+        snprintf(hint, sizeof hint, "did you mean \"%s\"?", nearest);
     gs_rules_refuse(reader, path, GS_THE_VALUE, hint, "this version cannot capture \"%.40s\"", name);
     return 0;
 }
@@ -107,7 +107,7 @@ static GS_FIELD_READER(read_capture)
     *capture = kinds;
 }
 
-struct written_unless {
+struct unless_fields {
     const char *why;
     struct gs_threshold above, below;
 };
@@ -117,22 +117,22 @@ static GS_FIELD_READER(read_unless)
     (void)field;
     struct gs_suppression *suppression = into;
     const json_t *name = json_object_get(value, "metric");
-    struct gs_json_path name_place = {.up = path, .key = "metric"};
+    struct gs_json_path name_path = {.up = path, .key = "metric"};
     if (json_is_object(value) && !name) {
         gs_rules_refuse(reader, path, GS_THE_VALUE, "add \"metric\": \"cpu\"", "\"unless\" needs a metric");
         return;
     }
     struct gs_subject subject = {.name = json_string_value(name)};
-    subject.metric = name ? gs_rules_read_metric(reader, name, &name_place) : NULL;
+    subject.metric = name ? gs_rules_read_metric(reader, name, &name_path) : NULL;
     // clang-format off
     const struct gs_field fields[] = {
         {"metric", gs_field_elsewhere, 0, 0, 0, false, NULL},
-        {"above",  gs_field_threshold, offsetof(struct written_unless, above), 0, 0, false, &subject},
-        {"below",  gs_field_threshold, offsetof(struct written_unless, below), 0, 0, false, &subject},
-        GS_FIELD_WHY(struct written_unless),
+        {"above",  gs_field_threshold, offsetof(struct unless_fields, above), 0, 0, false, &subject},
+        {"below",  gs_field_threshold, offsetof(struct unless_fields, below), 0, 0, false, &subject},
+        GS_FIELD_WHY(struct unless_fields),
     };
     // clang-format on
-    struct written_unless written = {0};
+    struct unless_fields written = {0};
     if (!gs_rules_read_fields(reader, value, path, GS_FIELDS(fields), &written))
         return;
     if (!json_object_get(value, "above") && !json_object_get(value, "below"))
@@ -149,37 +149,37 @@ static GS_FIELD_READER(read_unless)
     suppression->unless.below = written.below;
 }
 
-/* ---- what does not go together ------------------------------------------------------------------------------------------- */
+/* ---- combinations ------------------------------------------------------------------------------------------- */
 
-static bool has(const json_t *object, const char *key)
+static bool has_member(const json_t *object, const char *key)
 {
     return json_object_get(object, key) != NULL;
 }
 
-/* Refuse member KEY of the rule at PATH, if it has one. */
+/* Report an error if the rule at PATH has member KEY: "KEY" WHAT. */
 static void refuse_member(struct gs_rules_reader *reader, const json_t *object,
                           const struct gs_json_path *path, const char *key, const char *hint,
                           const char *what)
 {
     struct gs_json_path member = {.up = path, .key = key};
-    if (has(object, key))
+    if (has_member(object, key))
         gs_rules_refuse(reader, &member, GS_THE_KEY, hint, "\"%s\" %s", key, what);
 }
 
 static bool has_condition_on_metric(const json_t *object)
 {
     for (const struct gs_condition_kind *kind = gs_condition_kinds; kind->name; kind++)
-        if (!kind->without_metric && has(object, kind->name))
+        if (!kind->without_metric && has_member(object, kind->name))
             return true;
     return false;
 }
 
-/* Conditions without a metric, a metric without conditions, or nothing at all. */
+/* Refuse conditions without a metric, a metric without conditions, and a rule without any condition. */
 static void check_subject(struct gs_rules_reader *reader, const json_t *object,
                           const struct gs_json_path *path)
 {
     static const char add_metric[] = "add \"metric\": \"rss\"";
-    bool has_metric = has(object, "metric"), judges_metric = has_condition_on_metric(object);
+    bool has_metric = has_member(object, "metric"), judges_metric = has_condition_on_metric(object);
     for (const struct gs_condition_kind *kind = gs_condition_kinds; kind->name && !has_metric; kind++)
         if (!kind->without_metric)
             refuse_member(reader, object, path, kind->name, add_metric, "needs a metric");
@@ -187,12 +187,11 @@ static void check_subject(struct gs_rules_reader *reader, const json_t *object,
         refuse_member(reader, object, path, "unless_above", add_metric, "needs a metric");
     if (has_metric && !judges_metric)
         refuse_member(reader, object, path, "metric",
-                      "add \"above\", \"below\", \"jitter\", \"growth\" or \"unusual\"",
-                      "stands without a condition on it");
-    if (!has_metric && !judges_metric && !has(object, "every"))
+                      "add \"above\", \"below\", \"jitter\", \"growth\" or \"unusual\"", "has no condition");
+    if (!has_metric && !judges_metric && !has_member(object, "every"))
         gs_rules_refuse(reader, path, GS_THE_VALUE, "add \"metric\" and \"above\", or \"every\"",
                         "the rule has no condition");
-    if (has(object, "every") && !judges_metric) {
+    if (has_member(object, "every") && !judges_metric) {
         refuse_member(reader, object, path, "for", NULL, "has no meaning for \"every\"");
         refuse_member(reader, object, path, "again", NULL, "has no meaning for \"every\"");
     }
@@ -206,13 +205,13 @@ static const struct gs_condition *find_condition(const struct draft *draft, cons
     return NULL;
 }
 
-/* HIGH and LOW can be compared, and HIGH is not the higher one. */
+/* HIGH and LOW have the same unit, and HIGH is not higher than LOW. */
 static bool not_above(const struct gs_threshold *high, const struct gs_threshold *low)
 {
     return high->given && low->given && high->share == low->share && high->value <= low->value;
 }
 
-/* Lines that leave a rule silent for good, or make it fire always. */
+/* Refuse lines with which the rule can never fire, or always fires. */
 static void check_lines(struct gs_rules_reader *reader, const json_t *object, const struct gs_json_path *path,
                         const struct draft *draft)
 {
@@ -220,21 +219,22 @@ static void check_lines(struct gs_rules_reader *reader, const json_t *object, co
                               *below = find_condition(draft, "below");
     const struct gs_condition *every = find_condition(draft, "every");
     struct gs_json_path unless_above = {.up = path, .key = "unless_above"},
-                        the_above = {.up = path, .key = "above"};
+                        above_path = {.up = path, .key = "above"};
     struct gs_json_path cooldown = {.up = path, .key = "cooldown"};
     if (above && not_above(&draft->suppression.unless_above, &above->threshold))
         gs_rules_refuse(reader, &unless_above, GS_THE_VALUE, "it must be higher than \"above\"",
                         "\"unless_above\" is not higher than \"above\": the rule could never fire");
     if (above && below && not_above(&above->threshold, &below->threshold))
-        gs_rules_refuse(reader, &the_above, GS_THE_VALUE, NULL,
+        gs_rules_refuse(reader, &above_path, GS_THE_VALUE, NULL,
                         "\"above\" is not higher than \"below\": one of them always holds");
-    if (every && has(object, "cooldown") && draft->cooldown_ns > every->every.ns && every->every.ns > 0)
+    if (every && has_member(object, "cooldown") && draft->cooldown_ns > every->every.ns &&
+        every->every.ns > 0)
         gs_rules_refuse(reader, &cooldown, GS_THE_VALUE, NULL, "\"cooldown\" is longer than \"every\"");
 }
 
 /* ---- the rule ------------------------------------------------------------------------------------------------------------- */
 
-/* Rows for all members: the fixed ones, and one for each condition. */
+/* Make the rows for all members: the fixed ones, and one for each condition. */
 static size_t list_fields(const struct gs_subject *subject, struct gs_field out[FIELDS_MAX])
 {
     // clang-format off
@@ -280,21 +280,22 @@ static struct gs_subject read_subject(struct gs_rules_reader *reader, const json
     const json_t *name = json_object_get(object, "metric");
     struct gs_json_path member = {.up = path, .key = "metric"};
     const struct gs_metric *metric = name ? gs_rules_read_metric(reader, name, &member) : NULL;
-    const char *kept = metric ? gs_rules_copy_text(reader, json_string_value(name)) : NULL;
-    if (!kept)
+    const char *name_copy = metric ? gs_rules_copy_text(reader, json_string_value(name)) : NULL;
+    if (!name_copy)
         return (struct gs_subject){NULL, NULL};
-    (void)gs_rules_metric_number(reader, kept); // before that of "unless": in order of mention
-    return (struct gs_subject){metric, kept};
+    (void)gs_rules_metric_number(reader,
+                                 name_copy); // before that of "unless", to keep the order of first use
+    return (struct gs_subject){metric, name_copy};
 }
 
-static void *keep_copy(struct gs_rules_reader *reader, const void *from, size_t size)
+static void *copy_memory(struct gs_rules_reader *reader, const void *from, size_t size)
 {
     void *copy = gs_rules_allocate(reader, size);
     return copy ? memcpy(copy, from, size) : NULL;
 }
 
-static void fill(struct gs_rules_reader *reader, const struct gs_subject *subject, const struct draft *draft,
-                 struct gs_rule *rule)
+static void fill_rule(struct gs_rules_reader *reader, const struct gs_subject *subject,
+                      const struct draft *draft, struct gs_rule *rule)
 {
     bool by_the_clock_alone = draft->condition_count == 1 && draft->condition[0].kind->without_metric;
     rule->name = draft->name;
@@ -309,9 +310,9 @@ static void fill(struct gs_rules_reader *reader, const struct gs_subject *subjec
     if (draft->cooldown_ns < 0)
         rule->cooldown_ns = by_the_clock_alone ? 0 : default_cooldown_ns;
     rule->condition =
-        keep_copy(reader, draft->condition, draft->condition_count * sizeof draft->condition[0]);
+        copy_memory(reader, draft->condition, draft->condition_count * sizeof draft->condition[0]);
     rule->condition_count = rule->condition ? draft->condition_count : 0;
-    rule->suppression = keep_copy(reader, &draft->suppression, sizeof draft->suppression);
+    rule->suppression = copy_memory(reader, &draft->suppression, sizeof draft->suppression);
 }
 
 void gs_rules_read_rule(struct gs_rules_reader *reader, const json_t *object, const struct gs_json_path *path,
@@ -327,9 +328,9 @@ void gs_rules_read_rule(struct gs_rules_reader *reader, const json_t *object, co
     if (!gs_rules_read_fields(reader, object, path, fields, count, &draft))
         return;
     read_conditions(reader, object, path, &subject, &draft);
-    if (!has(object, "name"))
+    if (!has_member(object, "name"))
         gs_rules_refuse(reader, path, GS_THE_VALUE, "add \"name\": \"rss-high\"", "the rule has no name");
     check_subject(reader, object, path);
     check_lines(reader, object, path, &draft);
-    fill(reader, &subject, &draft, rule);
+    fill_rule(reader, &subject, &draft, rule);
 }

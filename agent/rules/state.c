@@ -1,4 +1,4 @@
-/* state.c - why a rule has or has not fired, in a few words: what stands in its way, the nearest first.
+/* state.c - a short text on why a rule has or has not fired. Of several reasons it gives the one nearest to an incident.
  * Who: status, replay, tests. */
 #include "rules/inside.h"
 #include <math.h>
@@ -9,9 +9,9 @@ size_t gs_rules_judge_nearest(const struct gs_rule *rule, const struct gs_rule_r
     size_t nearest = 0;
     double nearest_distance = INFINITY;
     for (size_t i = 0; i < rule->condition_count; i++) {
-        if (record->trial[i].holds)
+        if (record->state[i].holds)
             return i;
-        double distance = fabs(record->trial[i].evaluation.line - record->value);
+        double distance = fabs(record->state[i].evaluation.line - record->value);
         if (distance < nearest_distance) {
             nearest = i;
             nearest_distance = distance;
@@ -50,7 +50,7 @@ static bool explain_held_back(const struct gs_judge *judge, size_t rule, char *o
     return true;
 }
 
-/* What the rule as a whole waits for. */
+/* A reason that concerns the whole rule: busy, cooldown, suppression. False: none. */
 static bool explain_rule(const struct gs_judge *judge, size_t rule, int64_t now_ns, char *out, size_t size)
 {
     const struct gs_rule_record *record = &judge->record[rule];
@@ -58,7 +58,8 @@ static bool explain_rule(const struct gs_judge *judge, size_t rule, int64_t now_
     if (record->busy)
         snprintf(out, size, "its incident is being captured");
     else if (now_ns < record->cool_until_ns)
-        snprintf(out, size, "cooling for %s", gs_units_print_duration(record->cool_until_ns - now_ns, time));
+        snprintf(out, size, "cooldown, %s left",
+                 gs_units_print_duration(record->cool_until_ns - now_ns, time));
     else
         return explain_held_back(judge, rule, out, size);
     return true;
@@ -70,22 +71,22 @@ static void explain_condition(const struct gs_judge *judge, size_t rule, size_t 
     const struct gs_rule *the_rule = &judge->rules->rule[rule];
     const struct gs_rule_record *record = &judge->record[rule];
     const struct gs_condition *condition = &the_rule->condition[at];
-    const struct gs_condition_state *trial = &record->trial[at];
-    struct gs_condition_inputs inputs = gs_rules_judge_sight(judge, rule, at, now_ns);
+    const struct gs_condition_state *state = &record->state[at];
+    struct gs_condition_inputs inputs = gs_rules_judge_inputs(judge, rule, at, now_ns);
     char have[GS_UNIT_TEXT], want[GS_UNIT_TEXT];
     double line;
     if (!condition->kind->without_metric && isnan(record->value))
         snprintf(out, size, "no value of %.60s yet", the_rule->metric);
-    else if (!trial->judged)
+    else if (!state->judged)
         snprintf(out, size, "not judged yet");
-    else if (trial->holds && !gs_rules_judge_may_again(the_rule, record, at, &line))
+    else if (state->holds && !gs_rules_judge_may_again(the_rule, record, at, &line))
         snprintf(out, size, "holds since its last incident, fires again from %s",
                  gs_units_print_value(line, the_rule->unit, want));
-    else if (trial->holds && !condition->kind->without_metric && trial->held_ns < the_rule->for_ns)
-        snprintf(out, size, "held %s of %s", gs_units_print_duration(trial->held_ns, have),
+    else if (state->holds && !condition->kind->without_metric && state->held_ns < the_rule->for_ns)
+        snprintf(out, size, "held %s of %s", gs_units_print_duration(state->held_ns, have),
                  gs_units_print_duration(the_rule->for_ns, want));
     else
-        condition->kind->explain(condition, &inputs, &trial->evaluation, out, size);
+        condition->kind->explain(condition, &inputs, &state->evaluation, out, size);
 }
 
 void gs_rules_judge_state(const struct gs_judge *judge, size_t rule, int64_t now_ns,
@@ -95,10 +96,10 @@ void gs_rules_judge_state(const struct gs_judge *judge, size_t rule, int64_t now
     const struct gs_rule_record *record = &judge->record[rule];
     size_t at = gs_rules_judge_nearest(the_rule, record);
     *out = (struct gs_rule_state){.value = record->value,
-                                  .line = record->trial[at].evaluation.line,
+                                  .line = record->state[at].evaluation.line,
                                   .fired = record->fired,
                                   .suppressed = record->suppressed,
-                                  .holding = record->trial[at].holds};
+                                  .holding = record->state[at].holds};
     if (!explain_rule(judge, rule, now_ns, out->reason, sizeof out->reason))
         explain_condition(judge, rule, at, now_ns, out->reason, sizeof out->reason);
 }

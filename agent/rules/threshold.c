@@ -1,5 +1,5 @@
-/* threshold.c - lines that a value crosses: how they are written, where they lie, and the conditions "above" and
- * "below", which are no more than that.
+/* threshold.c - thresholds: how they are written, their value in the metric's unit, and the conditions "above" and
+ * "below".
  *
  *   "512MiB"  a size    on metrics in bytes         "80%"  a share of the metric's limit, on those that have one
  *   "1MiB/s"  a rate    on metrics in bytes/s       "80%" or 80  a percentage, on metrics in percent
@@ -68,14 +68,14 @@ static void read_percent(struct gs_rules_reader *reader, const json_t *value, co
         gs_field_number(reader, value, path, &bounds, &percent);
     else
         gs_field_share(reader, value, path, &bounds, &percent);
-    if (!isnan(percent)) // the metric counts in percent: 12.5 is 12.5 %
+    if (!isnan(percent)) // the metric's unit is percent: 12.5 is 12.5 %
         *out = (struct gs_threshold){.given = true, .value = json_is_number(value) ? percent : percent * 100};
 }
 
 static void read_number(struct gs_rules_reader *reader, const json_t *value, const struct gs_json_path *path,
                         const struct gs_field *field, struct gs_threshold *out)
 {
-    static const double figure_max = 1e15; // up to here doubles tell all whole numbers apart
+    static const double figure_max = 1e15; // up to here a double represents every whole number
     struct gs_field bounds = *field;
     bounds.least = strncmp(field->subject->name, "gauge:", 6) ? 0 : -figure_max;
     bounds.most = figure_max;
@@ -93,7 +93,7 @@ static void read_number(struct gs_rules_reader *reader, const json_t *value, con
 GS_FIELD_READER(gs_field_threshold)
 {
     const struct gs_metric *metric = field->subject->metric;
-    if (!metric) // unknown, which is reported already
+    if (!metric) // unknown; this error is reported already
         return;
     bool share = ends_in_percent(json_string_value(value)) && metric->share != GS_OF_NOTHING;
     if (share)
@@ -108,7 +108,7 @@ GS_FIELD_READER(gs_field_threshold)
         read_number(reader, value, path, field, into);
 }
 
-/* ---- where it lies ------------------------------------------------------------------------------------------------ */
+/* ---- its value ------------------------------------------------------------------------------------------------ */
 
 bool gs_rules_threshold_unknown(const struct gs_threshold *threshold, uint64_t limit)
 {
@@ -149,15 +149,15 @@ static void read_condition(struct gs_rules_reader *reader, const json_t *value,
     gs_field_threshold(reader, value, path, &field, &condition->threshold);
 }
 
-/* What is known of the value and the line; the answer is the caller's. */
-static struct gs_evaluation look(const struct gs_condition *condition,
-                                 const struct gs_condition_inputs *inputs)
+/* The evaluation with its line, and GS_NO unless the line is unknown. The caller compares the value. */
+static struct gs_evaluation evaluate_line(const struct gs_condition *condition,
+                                          const struct gs_condition_inputs *inputs)
 {
     double line = gs_rules_threshold_line(&condition->threshold, inputs->limit);
     return (struct gs_evaluation){.answer = isnan(line) ? GS_CANNOT_TELL : GS_NO, .line = line};
 }
 
-/* "rss 412 MiB is above 400 MiB"; where both round to the same figure, by how much. */
+/* "rss 412 MiB is above 400 MiB"; also by how much, if both print as the same number. */
 static void explain(const struct gs_condition *condition, const struct gs_condition_inputs *inputs,
                     const struct gs_evaluation *evaluation, const char *side, char *out, size_t size)
 {
@@ -184,7 +184,7 @@ void gs_rules_above_read(struct gs_rules_reader *reader, const json_t *value, co
 struct gs_evaluation gs_rules_above_judge(const struct gs_condition *condition,
                                           const struct gs_condition_inputs *inputs)
 {
-    struct gs_evaluation evaluation = look(condition, inputs);
+    struct gs_evaluation evaluation = evaluate_line(condition, inputs);
     if (inputs->value > evaluation.line)
         evaluation.answer = GS_YES;
     return evaluation;
@@ -205,7 +205,7 @@ void gs_rules_below_read(struct gs_rules_reader *reader, const json_t *value, co
 struct gs_evaluation gs_rules_below_judge(const struct gs_condition *condition,
                                           const struct gs_condition_inputs *inputs)
 {
-    struct gs_evaluation evaluation = look(condition, inputs);
+    struct gs_evaluation evaluation = evaluate_line(condition, inputs);
     if (inputs->value < evaluation.line)
         evaluation.answer = GS_YES;
     return evaluation;
@@ -217,7 +217,7 @@ void gs_rules_below_explain(const struct gs_condition *condition, const struct g
     explain(condition, inputs, evaluation, "below", out, size);
 }
 
-/* ---- where they can hold ------------------------------------------------------------------------------------------------ */
+/* ---- their ranges ------------------------------------------------------------------------------------------------ */
 
 struct gs_range gs_rules_above_range(const struct gs_condition *condition, uint64_t limit, const char **key)
 {

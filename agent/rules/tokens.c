@@ -1,10 +1,10 @@
-/* tokens.c - the tokens of a JSON text: its strings, brackets, and the entries of its arrays and objects, each by its address.
+/* tokens.c - finds the tokens of a JSON text (strings, brackets, entries of arrays and objects) by their addresses.
  *
- *   { "a" : [ 1 , 2 ] , "\u0061" : true }     "\u0061" spells a: an escape and the character it stands for are the same
+ *   { "a" : [ 1 , 2 ] , "\u0061" : true }     "\u0061" is the key a: an escape equals its character
  *     key   value       key       value
  *
- * Who: locate.c, duplicates.c, document.c. Context: any (pure): reads only within the text, whatever it holds, but for what asks
- * for valid JSON (inside.h). */
+ * Who: locate.c, duplicates.c, document.c. Context: any (pure). Never reads outside the text; functions that require valid JSON
+ * say so in inside.h. */
 #include "base/hash.h"
 #include "rules/inside.h"
 #include <string.h>
@@ -31,7 +31,7 @@ const char *gs_rules_skip_string(const char *at, const char *end)
     return at < end ? at + 1 : end;
 }
 
-/* Past one token: a string, a bracket, or a run of other characters (a number, true). */
+/* Skip one token: a string, a bracket, or a run of other characters (a number, true). */
 static const char *skip_token(const char *at, const char *end)
 {
     if (*at == '"')
@@ -69,7 +69,7 @@ size_t gs_rules_token_start(const char *text, size_t length, size_t offset)
         at = next;
     }
     const char *wanted = text + offset;
-    return (size_t)((at < wanted ? at : wanted) - text); // a separator is its own token
+    return (size_t)((at < wanted ? at : wanted) - text); // a separator counts as a token
 }
 
 size_t gs_rules_too_deep(const char *text, size_t length, unsigned max)
@@ -88,7 +88,7 @@ size_t gs_rules_too_deep(const char *text, size_t length, unsigned max)
     return length;
 }
 
-/* ---- strings: "\u0061" and "a" are one key ------------------------------------------------------------------------ */
+/* ---- strings: "\u0061" and "a" are the same key ------------------------------------------------------------------------ */
 
 static unsigned hex4(const char *at)
 {
@@ -113,7 +113,7 @@ static size_t put_utf8(unsigned c, char *out)
     return more + 1;
 }
 
-/* The bytes that one step of a valid string at *AT stands for (1 to 4, into OUT); *AT goes behind it. */
+/* Decode one byte or escape of a valid string at *AT into OUT (1 to 4 bytes, returned), and move *AT after it. */
 static size_t next_character(const char **at, char out[4])
 {
     const char *a = *at;
@@ -123,9 +123,9 @@ static size_t next_character(const char **at, char out[4])
         return 1;
     }
     if (a[1] != 'u') {
-        static const char written[] = "bfnrt", meant[] = "\b\f\n\r\t";
+        static const char written[] = "bfnrt", nearest[] = "\b\f\n\r\t";
         const char *found = strchr(written, a[1]);
-        out[0] = found ? meant[found - written] : a[1];
+        out[0] = found ? nearest[found - written] : a[1];
         *at = a + 2;
         return 1;
     }
@@ -154,7 +154,7 @@ bool gs_rules_same_string(const char *a, const char *b)
 {
     char of_a[4], of_b[4];
     size_t a_length = 0, b_length = 0, a_at = 0, b_at = 0;
-    for (a++, b++;;) { // escapes of one may be several bytes of the other, so byte by byte
+    for (a++, b++;;) { // byte by byte: one escape may equal several bytes of the other string
         if (a_at == a_length) {
             a_length = *a == '"' ? 0 : next_character(&a, of_a);
             a_at = 0;

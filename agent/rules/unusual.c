@@ -1,10 +1,10 @@
-/* unusual.c - "unusual": far from what has been usual lately, measured in how much it usually varies.
+/* unusual.c - "unusual": the distance from the recent median, in units of the usual spread.
  *
  *   score = (value − median) / (1.4826 × MAD)      MAD: the median of |tick − median| over the window before
  *   fires when value ≥ min and the score is reached
  *
- * 1.4826 makes the MAD of a normal distribution its standard deviation. A window in which nothing varied has a MAD
- * of nothing, so the MAD is at least 1 % of the median, and at least FLOOR of the metric's unit. */
+ * 1.4826 × MAD of a normal distribution is its standard deviation. A constant window has a MAD of 0, so the MAD is taken
+ * to be at least 1 % of the median, and at least floor_of the metric's unit. */
 #include "metrics/metrics.h"
 #include "rules/inside.h"
 #include <math.h>
@@ -46,7 +46,7 @@ static double floor_of(enum gs_unit unit)
     case GS_COUNT:
     case GS_PER_SECOND: break;
     }
-    return 0.5; // of things that come whole
+    return 0.5; // for whole numbers
 }
 
 static double median_and_spread(const struct gs_window *window, enum gs_unit unit, double *scratch,
@@ -56,7 +56,7 @@ static double median_and_spread(const struct gs_window *window, enum gs_unit uni
         scratch[i] = gs_rules_point_value(gs_rules_window_at(window, i));
     double median = gs_median(scratch, window->count);
     for (size_t i = 0; i < window->count; i++)
-        scratch[i] = fabs(scratch[i] - median); // in another order by now, which does not matter
+        scratch[i] = fabs(scratch[i] - median); // gs_median changed the order, which does not matter
     double mad = gs_median(scratch, window->count);
     *spread = 1.4826 * gs_larger(mad, gs_larger(0.01 * fabs(median), floor_of(unit)));
     return median;
@@ -113,20 +113,20 @@ struct gs_range gs_rules_unusual_range(const struct gs_condition *condition, uin
     return gs_rules_range_from(min->given ? gs_rules_threshold_line(min, limit) : -INFINITY);
 }
 
-/* A window that shows little of what is usual; one whose median has moved before the rule's "for" is over. */
+/* Warn of a window with too few ticks, and of a window whose median moves before the rule's "for" is over. */
 void gs_rules_unusual_advise(const struct gs_advisor *advisor, const struct gs_condition *condition,
                              const struct gs_json_path *path)
 {
     enum { FEW = 10 };
     const struct gs_rule *rule = advisor->rule;
-    struct gs_json_path over = {.up = path, .key = "over"}, for_place = {.up = advisor->path, .key = "for"};
+    struct gs_json_path over = {.up = path, .key = "over"}, for_path = {.up = advisor->path, .key = "for"};
     int64_t window_ns = gs_rules_span_ns(advisor, condition->over);
     char time[GS_UNIT_TEXT];
     if (window_ns < FEW * advisor->rules->interval_ns)
         gs_rules_warn_at(advisor, &over, NULL, "fewer than %d ticks do not show what is usual", FEW);
     if (rule->for_ns >= window_ns / 2 && rule->for_ns > 0)
         gs_rules_warn_at(
-            advisor, &for_place, NULL,
+            advisor, &for_path, NULL,
             "\"for\" is half the window of \"unusual\" (%s) or more: by then the new value is the median",
             gs_rules_print_span(condition->over, time));
 }

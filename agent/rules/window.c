@@ -1,15 +1,15 @@
-/* window.c - the ticks before this one, as far back as a condition looks.
+/* window.c - the window of a condition: the ticks before this one.
  *
- *   over: 10      the last ten values that were seen, however far apart
- *   over: "30m"   those seen in the last 30 minutes
+ *   over: 10      the last ten values, however far apart
+ *   over: "30m"   the values of the last 30 minutes
  *
  *   time ──▶   ■ ■ ■ □ □ ■ ■ ■ ■ ■ ■ ■ │ now       ■ a point   □ a gap (missing, late, or kept out)
- *              └ oldest        newest ┘            full, and seen for at least half of its time: ready
+ *              └ oldest        newest ┘            ready: full, and at least half of its time is covered
  *
- * A tick stands for the time since the one before it, but a late one for a single interval: the rest is a gap.
- * Bounds: GS_WINDOW_POINTS_MAX points, or what the condition asks for, allocated once. A longer window puts neighbouring ticks
- * into one point, which keeps their sum: the mean stays exact, and slopes and medians see means of a few ticks.
- * Who: judge.c; conditions read. */
+ * A tick covers the time since the tick before it; a late tick covers one interval only, and the rest is a gap.
+ * Bounds: GS_WINDOW_POINTS_MAX points, or the condition's number of points, allocated once. A longer window merges neighbouring
+ * ticks into one point, which keeps their sum: the mean stays exact, and slopes and medians use means of a few ticks.
+ * Who: judge.c adds ticks; conditions read. */
 #include "base/memory.h"
 #include "rules/inside.h"
 #include <errno.h>
@@ -21,9 +21,9 @@ int64_t gs_rules_tick_stands_for(int64_t since_last_ns, int64_t step_ns)
     return late ? step_ns : since_last_ns;
 }
 
-/* Points of a window of time stand at least this far apart: half an interval, so that ticks need not be punctual,
- * and more where a window is so long that they would not fit. */
-static int64_t spacing(int64_t window_ns, size_t points, int64_t interval_ns)
+/* The least time between two points of a window of time: half an interval, because ticks are not punctual; more if the
+ * points of a long window would not fit otherwise. */
+static int64_t point_spacing_ns(int64_t window_ns, size_t points, int64_t interval_ns)
 {
     int64_t least = window_ns / (int64_t)(points - 2) + 1;
     return least > interval_ns / 2 ? least : interval_ns / 2;
@@ -33,7 +33,7 @@ int gs_rules_window_init(struct gs_window *window, struct gs_span over, size_t p
 {
     *window = (struct gs_window){.over = over, .capacity = over.ticks};
     if (over.ns) {
-        window->spacing_ns = spacing(over.ns, points ? points : GS_WINDOW_POINTS_MAX, interval_ns);
+        window->spacing_ns = point_spacing_ns(over.ns, points ? points : GS_WINDOW_POINTS_MAX, interval_ns);
         window->capacity = (size_t)(over.ns / window->spacing_ns) + 2;
     }
     if (window->capacity == 0)
@@ -61,18 +61,18 @@ const struct gs_point *gs_rules_window_at(const struct gs_window *window, size_t
 
 static void drop_oldest(struct gs_window *window)
 {
-    window->seen_ns -= point_at(window, 0)->seen_ns;
+    window->covered_ns -= point_at(window, 0)->covered_ns;
     window->oldest = window->oldest + 1 < window->capacity ? window->oldest + 1 : 0;
     window->count--;
 }
 
-static void push(struct gs_window *window, struct gs_point point)
+static void push_point(struct gs_window *window, struct gs_point point)
 {
     struct gs_point *newest = window->count ? point_at(window, window->count - 1) : NULL;
-    window->seen_ns += point.seen_ns;
+    window->covered_ns += point.covered_ns;
     if (newest && window->over.ns && point.first_ns - newest->first_ns < window->spacing_ns) {
         newest->last_ns = point.last_ns;
-        newest->seen_ns += point.seen_ns;
+        newest->covered_ns += point.covered_ns;
         newest->sum += point.sum;
         newest->count += point.count;
         return;
@@ -87,14 +87,14 @@ void gs_rules_window_add(struct gs_window *window, int64_t time_ns, double value
 {
     if (window->capacity == 0)
         return;
-    int64_t seen_ns = step_ns;
+    int64_t covered_ns = step_ns;
     if (window->began)
-        seen_ns = gs_rules_tick_stands_for(time_ns - window->previous_ns, step_ns);
+        covered_ns = gs_rules_tick_stands_for(time_ns - window->previous_ns, step_ns);
     else
         window->began_ns = time_ns;
     window->began = true;
     window->previous_ns = time_ns;
-    push(window, (struct gs_point){time_ns, time_ns, seen_ns, value, 1});
+    push_point(window, (struct gs_point){time_ns, time_ns, covered_ns, value, 1});
 }
 
 int64_t gs_rules_window_reach(const struct gs_window *window, int64_t now_ns)
@@ -104,7 +104,7 @@ int64_t gs_rules_window_reach(const struct gs_window *window, int64_t now_ns)
     return window->count ? now_ns - point_at(window, 0)->first_ns : 0;
 }
 
-static bool full(const struct gs_window *window, int64_t now_ns)
+static bool is_full(const struct gs_window *window, int64_t now_ns)
 {
     if (window->over.ns)
         return window->began && now_ns - window->began_ns >= window->over.ns;
@@ -113,14 +113,14 @@ static bool full(const struct gs_window *window, int64_t now_ns)
 
 static bool mostly_gaps(const struct gs_window *window, int64_t now_ns)
 {
-    return window->seen_ns < gs_rules_window_reach(window, now_ns) / 2;
+    return window->covered_ns < gs_rules_window_reach(window, now_ns) / 2;
 }
 
 bool gs_rules_window_ready(struct gs_window *window, int64_t now_ns)
 {
     while (window->over.ns && window->count && point_at(window, 0)->last_ns < now_ns - window->over.ns)
         drop_oldest(window);
-    return window->count > 0 && full(window, now_ns) && !mostly_gaps(window, now_ns);
+    return window->count > 0 && is_full(window, now_ns) && !mostly_gaps(window, now_ns);
 }
 
 double gs_rules_point_value(const struct gs_point *point)
@@ -146,18 +146,18 @@ void gs_rules_window_adopt(struct gs_window *window, const struct gs_window *old
     if (window->capacity == 0 || old->count == 0)
         return;
     for (size_t i = 0; i < old->count; i++)
-        push(window, *point_at(old, i));
+        push_point(window, *point_at(old, i));
     window->began = true;
     window->previous_ns = old->previous_ns;
-    // what the old window let go is not in this one, however long that one watched
+    // a longer window starts at the oldest point that the old window still has
     window->began_ns = window->over.ns > old->over.ns ? point_at(old, 0)->first_ns : old->began_ns;
 }
 
 void gs_rules_window_explain(const struct gs_window *window, int64_t now_ns, char *out, size_t size)
 {
     char have[GS_UNIT_TEXT], want[GS_UNIT_TEXT];
-    if (full(window, now_ns))
-        snprintf(out, size, "window full of gaps: more than half of the %s before",
+    if (is_full(window, now_ns))
+        snprintf(out, size, "too many gaps in the window: more than half of the last %s",
                  gs_rules_print_span(window->over, want));
     else if (window->over.ns)
         snprintf(out, size, "window %s of %s",

@@ -102,7 +102,7 @@ static int read_ledger(struct visit *visit, int64_t now_ns)
     gs_rules_ledger_tidy(&visit->ledger, now_ns);
     for (size_t i = 0; i < visit->ledger.count; i++) {
         struct gs_ledger_incident *incident = &visit->ledger.incident[i];
-        incident->of_another = strcmp(incident->owner, visit->key) != 0 &&
+        incident->of_other_process = strcmp(incident->owner, visit->key) != 0 &&
                                gs_store_live_has_socket(visit->live, incident->owner);
     }
     return 0;
@@ -162,7 +162,7 @@ static int write_down(struct visit *visit, const struct gs_ledger_entry *entry)
     snprintf(incident.owner, sizeof incident.owner, "%.39s", visit->key);
     int error = gs_rules_ledger_add(&visit->ledger, &incident);
     if (entry->judge)
-        (void)gs_rules_judge_note_due(entry->judge, entry->now, &visit->ledger);
+        (void)gs_rules_judge_record_due(entry->judge, entry->now, &visit->ledger);
     return error ? error : put_back(visit);
 }
 
@@ -224,7 +224,7 @@ size_t gs_store_ledger_recall(struct gs_store *store, struct gs_judge *judge, st
 static bool has_news(const struct gs_judge *judge, struct gs_now now)
 {
     struct gs_ledger empty = {0};
-    bool news = gs_rules_judge_note_due(judge, now, &empty);
+    bool news = gs_rules_judge_record_due(judge, now, &empty);
     gs_rules_ledger_fini(&empty);
     return news;
 }
@@ -236,7 +236,7 @@ void gs_store_ledger_note_due(struct gs_store *store, const struct gs_judge *jud
         return;
     int error = enter(store, now.real_ns, &visit);
     if (!error) {
-        error = gs_rules_judge_note_due(judge, now, &visit.ledger) ? put_back(&visit) : 0;
+        error = gs_rules_judge_record_due(judge, now, &visit.ledger) ? put_back(&visit) : 0;
         leave(&visit);
     }
     if (error)

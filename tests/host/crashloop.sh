@@ -25,7 +25,7 @@ equal "$(jq -c '[.version, (.incidents | map(.rule))]' "$ledger")" '[1,["hot"]]'
 equal "$(stat -c %a "$ledger")" 600 "its mode"
 it "tells why in its status"
 GUMSHOE_RULES=$tmp/rules.json GUMSHOE_DIR=$tmp/store LD_PRELOAD=$build/libgumshoe.so /bin/sh -c 'while :; do sleep 1; done' & host=$!; started=$host
-wait_until status_of_watch $host '.rules[0].state | startswith("cooling for ")'
+wait_until status_of_watch $host '.rules[0].state | startswith("cooldown, ")'
 kill -9 $host; wait $host 2> /dev/null || true
 
 it "counts an incident that the program dies of"

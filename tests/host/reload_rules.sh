@@ -31,7 +31,7 @@ becomes '.rules | length == 2'
 after=$(window)
 [ "$after" -ge "$before" ] || fail "window: $before, then $after"
 wait_until has_incident incidents
-becomes '.rules[1].state | startswith("cooling for ")'
+becomes '.rules[1].state | startswith("cooldown, ")'
 
 it "refuses bad rules with every error and its place; the old ones stay in force; status, log and incidents say so"
 printf '{"version": 1,\n "rules": [{"name": "a", "metric": "rsss", "above": 1},\n  {"name": "b", "metric": "rss", "above": "5%%%%"}]}\n' > rules.json
@@ -51,7 +51,7 @@ mv new.json rules.json
 becomes '.file.refused == null and .file.reloads == 2 and .interval_ms == 3600000'
 wait_until sh -c 'ls -d incidents/2*-new-*'
 equal "$(ls -d incidents/*-fires-* | wc -l)" 1 "incidents of the rule that cools down"
-status '.rules[1].state | test("^cooling for [0-9.]+ m")' > /dev/null || fail "$(jq -c .rules status.json)"
+status '.rules[1].state | test("^cooldown, [0-9.]+ m left")' > /dev/null || fail "$(jq -c .rules status.json)"
 file 100ms '' "$waiting, $fires" > new.json && mv new.json rules.json
 becomes '.file.reloads == 3'
 

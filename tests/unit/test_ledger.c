@@ -89,7 +89,7 @@ static void a_cooldown_goes_on(void **state)
     assert_int_equal(restart_at(NOON), 1);
     assert_int_equal(fires_at(0, 5), 0);
     assert_int_equal(fires_at(6 * M - S, 20), 0);
-    assert_string_equal(why_not(6 * M - S), "cooling for 1 s");
+    assert_string_equal(why_not(6 * M - S), "cooldown, 1 s left");
     assert_int_equal(fires_at(6 * M, 20), 1); // it was quiet at the first tick
 }
 
@@ -99,7 +99,7 @@ static void a_death_in_the_capture_counts_from_its_beginning(void **state)
     rules_are("", HOT);
     was("hot", NOON - 5 * M, 0, 20);
     assert_int_equal(restart_at(NOON), 1);
-    assert_string_equal(why_not(0), "cooling for 5 m");
+    assert_string_equal(why_not(0), "cooldown, 5 m left");
 }
 
 static void an_edited_rule_keeps_its_cooldown_by_name(void **state)
@@ -108,7 +108,7 @@ static void an_edited_rule_keeps_its_cooldown_by_name(void **state)
     rules_are("", "{\"name\": \"hot\", \"metric\": \"fds\", \"above\": 1, \"cooldown\": \"5m\"}");
     was("hot", NOON - 4 * M, NOON - 4 * M, 20);
     restart_at(NOON);
-    assert_string_equal(why_not(0), "cooling for 1 m"); // by its cooldown of now
+    assert_string_equal(why_not(0), "cooldown, 1 m left"); // by its cooldown of now
     rules_are("", "{\"name\": \"other\", \"metric\": \"threads\", \"above\": 10}");
     assert_int_equal(restart_at(NOON), 0);
 }
@@ -166,7 +166,7 @@ static void a_living_siblings_cooldown_is_its_own(void **state)
     (void)state;
     rules_are("\"incidents\": {\"max_per_hour\": 2},", HOT);
     was("hot", NOON - M, NOON - M, 20);
-    ledger.incident[0].of_another = true;
+    ledger.incident[0].of_other_process = true;
     assert_int_equal(restart_at(NOON), 0);
     assert_int_equal(fires_at(0, 11), 1);
     assert_int_equal(fires_at(10 * M, 5), 0);
@@ -181,14 +181,14 @@ static void every_keeps_its_time(void **state)
     rules_are("", "{\"name\": \"daily\", \"every\": \"24h\", \"cooldown\": \"0s\"}");
     restart_at(NOON);
     assert_int_equal(fires_at(0, 0), 0);
-    assert_true(gs_rules_judge_note_due(s.judge, (struct gs_now){UPTIME, NOON}, &ledger));
+    assert_true(gs_rules_judge_record_due(s.judge, (struct gs_now){UPTIME, NOON}, &ledger));
     assert_true(ledger.due[0].due_ns == NOON + 24 * H);
-    assert_false(gs_rules_judge_note_due(s.judge, (struct gs_now){UPTIME + H, NOON + H}, &ledger));
+    assert_false(gs_rules_judge_record_due(s.judge, (struct gs_now){UPTIME + H, NOON + H}, &ledger));
     restart_at(NOON + 23 * H);
     assert_int_equal(fires_at(0, 0), 0);
     assert_string_equal(why_not(0), "next in 1 h");
     assert_int_equal(fires_at(H, 0), 1);
-    assert_true(gs_rules_judge_note_due(s.judge, (struct gs_now){UPTIME + H, NOON + 24 * H}, &ledger));
+    assert_true(gs_rules_judge_record_due(s.judge, (struct gs_now){UPTIME + H, NOON + 24 * H}, &ledger));
     assert_true(ledger.due[0].due_ns == NOON + 48 * H && ledger.due_count == 1);
     restart_at(NOON + 75 * H); // two were missed: one is made up for, then in step
     assert_int_equal(fires_at(0, 0), 1);
@@ -204,21 +204,21 @@ static void a_clock_set_back_silences_nobody(void **state)
     rules_are("\"incidents\": {\"max_per_hour\": 1},",
               HOT ", {\"name\": \"hourly\", \"every\": \"2h\", \"cooldown\": \"0s\"}");
     was("hot", NOON, NOON, NAN);
-    assert_int_equal(gs_rules_judge_note_due(s.judge, (struct gs_now){UPTIME, NOON}, &ledger), 0);
+    assert_int_equal(gs_rules_judge_record_due(s.judge, (struct gs_now){UPTIME, NOON}, &ledger), 0);
     ledger.due = gs_alloc(sizeof *ledger.due);
     ledger.due_count = ledger.due_capacity = 1;
     ledger.due[0] = (struct gs_ledger_due){"hourly", NOON + 2 * H};
     gs_rules_ledger_tidy(&ledger, now_ns);
     assert_true(ledger.incident[0].began_ns == now_ns && ledger.incident[0].ended_ns == now_ns);
     restart_at(now_ns);
-    assert_string_equal(why_not(0), "cooling for 10 m");
+    assert_string_equal(why_not(0), "cooldown, 10 m left");
     assert_int_equal(fires_at(0, 5), 0);
     assert_int_equal(fires_at(30 * M, 11), 0); // the hour
     assert_int_equal(fires_at(H, 11), 1);
     gs_rules_ledger_fini(&ledger);
     restart_at(now_ns);
     fires_at(0, 0);
-    gs_rules_judge_note_due(s.judge, (struct gs_now){UPTIME, now_ns}, &ledger);
+    gs_rules_judge_record_due(s.judge, (struct gs_now){UPTIME, now_ns}, &ledger);
     assert_true(ledger.due[0].due_ns == now_ns + 2 * H);
     ledger.due[0].due_ns = NOON;
     restart_at(now_ns);
@@ -344,7 +344,7 @@ static void what_is_written_reads_back(void **state)
     rules_are("", "{\"name\": \"daily\", \"every\": \"24h\"}");
     restart_at(NOON);
     fires_at(0, 0);
-    gs_rules_judge_note_due(s.judge, (struct gs_now){UPTIME, NOON}, &ledger);
+    gs_rules_judge_record_due(s.judge, (struct gs_now){UPTIME, NOON}, &ledger);
     gs_store_ledger_print(&ledger, "/usr/bin/\xff", &text);
     assert_int_equal(gs_store_ledger_parse(text.bytes, text.length, &read), 0);
     assert_int_equal(read.count, 2);
@@ -443,11 +443,11 @@ static void a_restarted_program_finds_what_was_before(void **state)
     assert_int_equal(begin("hot", (struct gs_hour_limits){0}, NOON), GS_HOUR_HAS_ROOM);
     rules_are("", HOT);
     assert_int_equal(gs_store_ledger_recall(store, s.judge, (struct gs_now){UPTIME, NOON + M}), 1);
-    assert_string_equal(why_not(0), "cooling for 9 m"); // it died in the capture
+    assert_string_equal(why_not(0), "cooldown, 9 m left"); // it died in the capture
     gs_store_ledger_end(store, "hot", true, NOON + 2 * M);
     restart();
     assert_int_equal(gs_store_ledger_recall(store, s.judge, (struct gs_now){UPTIME, NOON + 5 * M}), 1);
-    assert_string_equal(why_not(0), "cooling for 7 m");
+    assert_string_equal(why_not(0), "cooldown, 7 m left");
     run("test $(ls | grep -c ledger$) = 1 && test $(stat -c %a *.ledger) = 600 && ls *.ledger | grep -q "
         "^test_ledger-");
 }

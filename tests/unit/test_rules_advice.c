@@ -166,8 +166,8 @@ static void a_metric_that_cannot_be_had_is_told_of_where_it_is_asked_for(void **
              "{ \"name\": \"b\", \"metric\": \"memory_pressure\", \"above\": 10 },\n"
              "{ \"name\": \"c\", \"metric\": \"rss\", \"above\": \"80%\", \"unless\": { \"metric\": \"memory_pressure\", \"above\": 50 } }");
     assert_string_equal(warnings_of(rules, &machine),
-                        "f:3:26: warning: memory_pressure cannot be had here: no PSI in this kernel\n"
-                        "f:4:71: warning: memory_pressure cannot be had here: no PSI in this kernel");
+                        "f:3:26: warning: memory_pressure is not available here: no PSI in this kernel\n"
+                        "f:4:71: warning: memory_pressure is not available here: no PSI in this kernel");
     machine.unavailable = NULL;
     assert_string_equal(warnings_of(rules, &machine), "");
 }

@@ -38,7 +38,7 @@ static const struct bad documents[] = {
     {"\xef\xbb\xbf{}", "f:1:1: error: the file begins with a byte order mark; save it as UTF-8 without one"},
     {"{ \"version\": \"\xff\" }", "f:1:15: error: invalid UTF-8"},
     {"{}", "f:1:1: error: \"rules\" is missing; add \"rules\": [ … ]\nf:1:1: error: \"version\" is missing; add \"version\": 1"},
-    {"{ \"version\": 2, \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:14: error: unknown version 2; this is what version 1 can read"},
+    {"{ \"version\": 2, \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:14: error: unknown version 2; only version 1 is supported"},
     {"{ \"version\": 1, \"rules\": {} }", "f:1:26: error: expected an array of rules, found an object"},
     {"{ \"version\": 1,\n  \"intervall\": \"1s\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:2:3: error: unknown key \"intervall\"; did you mean \"interval\"?"},
     {"{ \"version\": 1, \"interval\": 1, \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:29: error: expected a duration such as \"10s\", found a number"},
@@ -56,9 +56,9 @@ static const struct bad documents[] = {
     {"{ \"version\": 1, \"on_incident\": [], \"rules\": [] }", "f:1:32: error: a program and its arguments: 1 to 64 texts"},
     {"{ \"version\": 1, \"on_incident\": [\"\"], \"rules\": [] }", "f:1:33: error: \"on_incident\" is empty"},
     {"{ \"version\": 1, \"on_incident\": [\"x\", 7], \"rules\": [] }", "f:1:38: error: expected a string, found a number"},
-    {"{ \"version\": 1, \"on_incident\": [\"x\", \"in {dri}\"], \"rules\": [] }", "f:1:38: error: unknown word \"{dri}\"; did you mean \"{dir}\"?"},
-    {"{ \"version\": 1, \"on_incident\": [\"x\", \"{folder}\"], \"rules\": [] }", "f:1:38: error: unknown word \"{folder}\"; the words are dir, rule, reason, metric, condition, value, line, pid, host, label:NAME"},
-    {"{ \"version\": 1, \"on_incident\": [\"x\", \"{label:a} {label:b}\"], \"labels\": {\"a\": \"1\"}, \"rules\": [] }", "f:1:38: error: unknown label \"b\"; labels stand in \"labels\""},
+    {"{ \"version\": 1, \"on_incident\": [\"x\", \"in {dri}\"], \"rules\": [] }", "f:1:38: error: unknown placeholder \"{dri}\"; did you mean \"{dir}\"?"},
+    {"{ \"version\": 1, \"on_incident\": [\"x\", \"{folder}\"], \"rules\": [] }", "f:1:38: error: unknown placeholder \"{folder}\"; the placeholders are dir, rule, reason, metric, condition, value, line, pid, host, label:NAME"},
+    {"{ \"version\": 1, \"on_incident\": [\"x\", \"{label:a} {label:b}\"], \"labels\": {\"a\": \"1\"}, \"rules\": [] }", "f:1:38: error: unknown label \"b\"; labels are defined in \"labels\""},
     {"{ \"version\": 1, \"cpu\": {\"rate\": \"99hz\"}, \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:33: error: unknown unit \"hz\"; did you mean \"Hz\"?"},
     {"{ \"version\": 1, \"cpu\": {\"rate\": \"2000Hz\"}, \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:33: error: 2000Hz is out of range: \"rate\" may be 1Hz to 1000Hz"},
     {"{ \"version\": 1, \"cpu\": {\"duration\": \"10ms\", \"before\": \"1h\"}, \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:37: error: 10 ms is out of range: \"duration\" may be 100 ms to 1 h\nf:1:55: error: 1 h is out of range: \"before\" may be 0 or 1 s to 10 m"},
@@ -73,7 +73,7 @@ static const struct bad documents[] = {
     {RULES("{ \"name\": \"a\", \"metric\": \"threads\", \"above\": \"80%\" }"), "f:3:50: error: threads has no limit that \"80%\" could be a share of; give a number"},
     {RULES("{ \"name\": \"a\", \"metric\": \"fds\", \"above\": \"101%\" }"), "f:3:46: error: 101 % is out of range: \"above\" may be 0.1 % to 100 %"},
     {RULES("{ \"name\": \"a\", \"metric\": \"rss\", \"above\": \"180%\" }"), "f:3:46: error: 180 % is out of range: \"above\" may be 0.1 % to 100 %"},
-    {RULES("{ \"name\": \"a\", \"metric\": \"rss\" }"), "f:3:20: error: \"metric\" stands without a condition on it; add \"above\", \"below\", \"jitter\", \"growth\" or \"unusual\""},
+    {RULES("{ \"name\": \"a\", \"metric\": \"rss\" }"), "f:3:20: error: \"metric\" has no condition; add \"above\", \"below\", \"jitter\", \"growth\" or \"unusual\""},
     {RULES("{ \"name\": \"a\", \"above\": \"1GiB\" }"), "f:3:20: error: \"above\" needs a metric; add \"metric\": \"rss\""},
     {RULES("{ \"name\": \"a\" }"), "f:3:5: error: the rule has no condition; add \"metric\" and \"above\", or \"every\""},
     {RULES("{ \"name\": \"a\", \"every\": \"1h\", \"for\": \"5s\" }"), "f:3:35: error: \"for\" has no meaning for \"every\""},
@@ -105,20 +105,20 @@ static const struct bad documents[] = {
     {"{ \"version\": \"1\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:14: error: expected the number 1, found a string"},
     // what people write who do not think of JSON
     {"{ 'version': 1, \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:3: error: not JSON: string or '}' expected near '''; JSON quotes with \""},
-    {"{ version: 1, \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:3: error: not JSON: string or '}' expected near 'version'; a key stands in double quotes"},
+    {"{ version: 1, \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:3: error: not JSON: string or '}' expected near 'version'; a key needs double quotes"},
     {"{ \"version\": True, \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:14: error: not JSON: invalid token near 'True'; JSON writes true, false and null"},
     {"{ \"version\": 1, // the first\n \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:17: error: not JSON: string or '}' expected near '/'; JSON has no comments; put words into \"why\""},
     {"# rules\n{ \"version\": 1, \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:1: error: not JSON: invalid token near '#'; JSON has no comments; put words into \"why\""},
     {"{ \"version\": 1\n  \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:2:3: error: not JSON: '}' expected near '\"rules\"'; is a comma missing before it?"},
     {"{ \"version\": 1, \"rules\": [{\"name\":\"a\",\"every\":\"1h\"},] }", "f:1:53: error: not JSON: unexpected token near ']'; the comma before it is one too many"},
-    {"{ \"version\": 1, \"why\": \"two\nlines\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:24: error: not JSON: unexpected newline near '\"two'; a text ends where its line ends; \\n is a line break in it"},
+    {"{ \"version\": 1, \"why\": \"two\nlines\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:24: error: not JSON: unexpected newline near '\"two'; a string cannot contain a line break; write \\n"},
     {"{ \"version\": 1, \"why\": \"C:\\x\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:24: error: not JSON: invalid escape near '\"C:\\x'"},
-    {"{ \"version\": 1, \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] } }", "f:1:56: error: something stands behind the end of the document"},
+    {"{ \"version\": 1, \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] } }", "f:1:56: error: there is text after the end of the document"},
     {"[ { \"version\": 1 } ]", "f:1:1: error: expected an object, found an array"},
     {"\"rules\"", "f:1:1: error: expected an object, found a string"},
     // bytes that are no text
-    {"{ \"version\": 1, \"why\": \"a\\u0000b\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:24: error: \\u0000 cannot stand in a text"},
-    {"{ \"version\": 1, \"a\\u0000b\": 1, \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:17: error: \\u0000 cannot stand in a text"},
+    {"{ \"version\": 1, \"why\": \"a\\u0000b\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:24: error: \\u0000 is not allowed in a string"},
+    {"{ \"version\": 1, \"a\\u0000b\": 1, \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:17: error: \\u0000 is not allowed in a string"},
     {"{ \"version\": 1, \"why\": \"\\ud800\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:24: error: not JSON: invalid Unicode '\\uD800' near '\"\\ud800\"'"},
     {"{ \"version\": 1, \"why\": \"\xc0\xaf\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:25: error: invalid UTF-8"},
     {"{ \"version\": 1, \"why\": \"\xed\xa0\x80\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:25: error: invalid UTF-8"},
@@ -133,9 +133,9 @@ static const struct bad documents[] = {
     {"{\t\"version\": 1,\n\t\t\"rulez\": 1, \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:2:3: error: unknown key \"rulez\"; did you mean \"rules\"?"},
     {"{ \"version\": 1, \"why\": \"gr\xc3\xb6\xc3\x9f""er \xe2\x80\x93 \xe6\xbc\xa2\xe5\xad\x97\", \"rulez\": 1, \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:47: error: unknown key \"rulez\"; did you mean \"rules\"?"},
     // duplicates
-    {"{ \"version\": 1,\n  \"interval\": \"1s\",\n  \"interval\": \"2s\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:3:3: error: duplicate key \"interval\"; it stands already in line 2, column 3"},
-    {"{ \"version\": 1, \"why\": \"x\", \"\\u0077hy\": \"y\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:29: error: duplicate key \"\\u0077hy\"; it stands already in line 1, column 17"},
-    {RULES("{ \"name\": \"a\", \"every\": \"1h\" }, { \"name\": \"b\", \"every\": \"1h\", \"every\": \"2h\" }"), "f:3:67: error: duplicate key \"every\"; it stands already in line 3, column 52"},
+    {"{ \"version\": 1,\n  \"interval\": \"1s\",\n  \"interval\": \"2s\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:3:3: error: duplicate key \"interval\"; it is already in line 2, column 3"},
+    {"{ \"version\": 1, \"why\": \"x\", \"\\u0077hy\": \"y\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:29: error: duplicate key \"\\u0077hy\"; it is already in line 1, column 17"},
+    {RULES("{ \"name\": \"a\", \"every\": \"1h\" }, { \"name\": \"b\", \"every\": \"1h\", \"every\": \"2h\" }"), "f:3:67: error: duplicate key \"every\"; it is already in line 3, column 52"},
     // the wrong type
     {RULES("{ \"name\": \"a\", \"metric\": \"rss\", \"above\": true }"), "f:3:46: error: expected a size such as \"512MiB\", found true"},
     {RULES("{ \"name\": \"a\", \"metric\": null, \"above\": \"1GiB\" }"), "f:3:30: error: expected the name of a metric, found null"},
@@ -155,7 +155,7 @@ static const struct bad documents[] = {
     {RULES("{ \"name\": \"a\", \"metric\": \"rss\", \"growth\": { \"rate\": \"1MiB/day\" } }"), "f:3:57: error: unknown unit \"day\"; a time of a rate is written with one of s min h"},
     {RULES("{ \"name\": \"a\", \"metric\": \"threads\", \"growth\": { \"rate\": \"1MiB/min\" } }"), "f:3:61: error: expected a rate such as \"10/min\", found \"1MiB/min\""},
     // out of bounds
-    {RULES("{ \"name\": \"a\", \"metric\": \"rss\", \"growth\": { \"rate\": \"0B/s\" } }"), "f:3:57: error: \"rate\" must be more than nothing"},
+    {RULES("{ \"name\": \"a\", \"metric\": \"rss\", \"growth\": { \"rate\": \"0B/s\" } }"), "f:3:57: error: \"rate\" must be more than 0"},
     {RULES("{ \"name\": \"a\", \"metric\": \"rss\", \"growth\": { \"rate\": \"1MiB/min\", \"over\": 2 } }"), "f:3:77: error: 2 is out of range: \"over\" may be 3 to 4096"},
     {RULES("{ \"name\": \"a\", \"metric\": \"rss\", \"growth\": { \"rate\": \"1MiB/min\", \"over\": \"1s\" } }"), "f:3:77: error: 1 s is out of range: \"over\" may be 3 s to 30 d"},
     {RULES("{ \"name\": \"a\", \"metric\": \"rss\", \"growth\": { \"rate\": \"1MiB/min\", \"over\": 10.5 } }"), "f:3:77: error: expected a number of ticks or a duration such as \"10m\", found a number"},
@@ -216,7 +216,7 @@ static void a_nul_byte_is_no_text(void **state)
 {
     (void)state;
     const char text[] = "{ \"version\": 1 \0}";
-    assert_string_equal(errors_of(text, sizeof text - 1), "f:1:16: error: a NUL byte stands here: the file is not text");
+    assert_string_equal(errors_of(text, sizeof text - 1), "f:1:16: error: NUL byte: the file is not text");
 }
 
 static void nesting_without_end_is_refused(void **state)
