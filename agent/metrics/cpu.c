@@ -1,14 +1,14 @@
-/* cpu.c - CPU time as a share of what the process may have.
+/* cpu.c - CPU time as a share of the CPUs that the process may use.
  *
- *   100 × CPU seconds since the tick before / seconds since then / least of (affinity's CPUs, groups' quotas)
+ *   100 × CPU seconds since the last tick / seconds since then / minimum of (CPUs of the affinity, quotas of the groups)
  *
  *   cgroup v2   cpu.max               "50000 100000": half a CPU; "max 100000": no quota
  *   cgroup v1   cpu.cfs_quota_us      50000, or -1 for none; cpu.cfs_period_us 100000
  *
- * Affinity is the main thread's: the watcher keeps the one it was born with when a server pins itself later.
- * Who: the watcher. Bounds: GS_QUOTA_LEVELS groups up the tree; quotas and affinity are read once in QUOTA_AGAIN_NS, for
- * orchestrators do change them. CPU time is summed by the kernel over all threads, each a cold cache line or two (150 µs
- * with 900 of them): in a crowd it is read once in CROWD_AGAIN_NS, and stands meanwhile. */
+ * The affinity is the main thread's: when a server pins itself later, the watcher thread keeps its old affinity.
+ * Who: the watcher. Bounds: GS_QUOTA_LEVELS groups up the tree. Quotas and affinity are read every QUOTA_REFRESH_NS, because
+ * orchestrators change them. The kernel sums CPU time over all threads, one or two cold cache lines each (150 µs for 900
+ * threads): with more than GS_CROWD threads it is read every CROWD_REFRESH_NS, and the last rate is used in between. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "metrics/inside.h"
@@ -18,8 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define QUOTA_AGAIN_NS (10 * GS_NS_PER_S)
-#define CROWD_AGAIN_NS (5 * GS_NS_PER_S)
+#define QUOTA_REFRESH_NS (10 * GS_NS_PER_S)
+#define CROWD_REFRESH_NS (5 * GS_NS_PER_S)
 
 /* ---- quotas -------------------------------------------------------------------------------------------- */
 
@@ -34,8 +34,8 @@ static bool parse_one(const char *text, uint64_t *value)
     return gs_metrics_scan_u64(&text, value) && gs_metrics_scan_end(text);
 }
 
-/* Read QUOTA afresh. One that cannot be read any more (the host has moved into a chroot) stays as it was. */
-static void refresh(struct gs_cpu_quota *quota, int64_t now_ns)
+/* Read QUOTA again. If it cannot be read any more (the host has moved into a chroot), it keeps its last value. */
+static void read_quota(struct gs_cpu_quota *quota, int64_t now_ns)
 {
     char text[64], period_text[64];
     uint64_t quota_us, period_us;
@@ -48,32 +48,32 @@ static void refresh(struct gs_cpu_quota *quota, int64_t now_ns)
     quota->cpus = limited && quota_us && period_us ? (double)quota_us / (double)period_us : INFINITY;
 }
 
-/* 0 when the kernel will not say. */
+/* The number of CPUs in the main thread's affinity; 0: the kernel does not say. */
 static int affinity_cpus(void)
 {
     cpu_set_t set[8]; // 8192 CPUs
     return sched_getaffinity(getpid(), sizeof set, set) ? 0 : CPU_COUNT_S(sizeof set, set);
 }
 
-/* How many CPUs the process may use: of its affinity and its groups' quotas the least; 0 when the kernel will not say. */
-static double cpus(struct gs_metric_set *set)
+/* How many CPUs the process may use: the minimum of its affinity and its groups' quotas; 0: the kernel does not say. */
+static double usable_cpus(struct gs_metric_set *set)
 {
     bool due = set->now_ns >= set->quota_due_ns;
     if (due) {
-        set->quota_due_ns = set->now_ns + QUOTA_AGAIN_NS;
+        set->quota_due_ns = set->now_ns + QUOTA_REFRESH_NS;
         set->affinity_cpus = affinity_cpus();
     }
     double least = set->affinity_cpus;
     for (struct gs_cpu_quota *quota = set->quota; quota < set->quota + set->quota_count; quota++) {
         if (due)
-            refresh(quota, set->now_ns);
+            read_quota(quota, set->now_ns);
         if (quota->cpus < least)
             least = quota->cpus;
     }
     return least;
 }
 
-/* Keep GROUP's quota where it has the files: the root of a tree has none. */
+/* Add GROUP's quota, if it has the files: the root of a tree has none. */
 static int add_quota(struct gs_metric_set *set, const struct gs_control_group *group, bool unified)
 {
     char *limit = gs_metrics_group_path(group, set->root, unified ? "cpu.max" : "cpu.cfs_quota_us");
@@ -112,15 +112,15 @@ static int cpu_open(struct gs_metric_set *set)
     int error = gs_metrics_process_open(set);
     if (!error)
         error = gs_metrics_process_open_threads(set);
-    if (error || set->quota_found)
+    if (error || set->quotas_added)
         return error;
-    set->quota_found = true;
+    set->quotas_added = true;
     error = add_quotas(set, NULL);
     return error ? error : add_quotas(set, "cpu");
 }
 
-/* CPU time of all threads so far, into NS. The process's clock takes a seventh of the time that /proc/self/stat takes (0.6 µs;
- * 6 with 900 threads), and counts finer. A machine of fixtures has the file. */
+/* CPU time of all threads so far, into *NS. The process's clock takes a seventh of the time of /proc/self/stat (0.6 µs; 6 µs
+ * with 900 threads) and is more precise. Tests with a root of fixtures use the file. */
 static bool cpu_time(struct gs_metric_set *set, struct gs_metric_slot *slot, uint64_t *ns)
 {
     struct timespec time;
@@ -134,12 +134,12 @@ static bool cpu_time(struct gs_metric_set *set, struct gs_metric_slot *slot, uin
     return process != NULL;
 }
 
-/* Nanoseconds of CPU time a second, NAN before there were two readings; or NAN with the reason in SLOT. */
+/* Nanoseconds of CPU time per second. NAN: fewer than two readings so far, or an error with its reason in SLOT. */
 static double cpu_rate(struct gs_metric_set *set, struct gs_metric_slot *slot)
 {
     int64_t since_ns = set->now_ns - slot->rate.time_ns;
     uint64_t ns;
-    if (!isnan(slot->rate.per_second) && slot->rate.known && since_ns >= 0 && since_ns < CROWD_AGAIN_NS &&
+    if (!isnan(slot->rate.per_second) && slot->rate.known && since_ns >= 0 && since_ns < CROWD_REFRESH_NS &&
         gs_metrics_process_is_crowded(set))
         return slot->rate.per_second;
     return cpu_time(set, slot, &ns) ? gs_metrics_rate(&slot->rate, set->now_ns, ns) : NAN;
@@ -150,7 +150,7 @@ static double cpu_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
     double rate = cpu_rate(set, slot);
     if (slot->why[0])
         return NAN;
-    double usable = cpus(set);
+    double usable = usable_cpus(set);
     if (usable <= 0)
         return gs_metrics_no_value(slot, "the kernel does not say which CPUs the process may use");
     return 100 * rate / 1e9 / usable;

@@ -1,13 +1,13 @@
-/* group.c - where in the control groups this process stands.
+/* group.c - finds the control groups (cgroups) of this process.
  *
- *   /proc/self/cgroup      4:memory:/docker/f00d/web              the kernel's name of the group
- *   /proc/self/mountinfo   … /docker/f00d /sys/fs/cgroup/memory … what of that tree is mounted, and where
+ *   /proc/self/cgroup      4:memory:/docker/f00d/web              the group's path
+ *   /proc/self/mountinfo   … /docker/f00d /sys/fs/cgroup/memory … which part of the tree is mounted, and where
  *                          ⇒ /sys/fs/cgroup/memory/web            and its parents up to /sys/fs/cgroup/memory
  *
- * In a container the group's path may lie outside what is mounted; then the mount point, which is the
- * container's own group, is all there is to see.
- * Who: gs_metrics_memory_limit, and at start the readers of cpu and memory_pressure. Files that are missing on the
- * way are the callers' to pass over. */
+ * In a container the group's path may be outside the mounted part. Then the mount point, which is the
+ * container's own group, is used.
+ * Who: gs_metrics_memory_limit, oom.c, and at start the readers of cpu and memory_pressure. Callers ignore files that
+ * a group does not have. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "metrics/inside.h"
@@ -40,8 +40,8 @@ static bool has_word(const char *list, const char *word)
     return false;
 }
 
-/* The group's path out of /proc/self/cgroup, "NUMBER:CONTROLLERS:PATH" a line; version 2 names no
- * controllers. Points into TEXT, which it cuts up; NULL when the hierarchy is not there. */
+/* The group's path from /proc/self/cgroup, whose lines are "NUMBER:CONTROLLERS:PATH"; version 2 has no
+ * controllers. Points into TEXT, which is modified; NULL: there is no such hierarchy. */
 static const char *path_in_hierarchy(char *text, const char *controller)
 {
     for (char *line; (line = strsep(&text, "\n"));) {
@@ -54,7 +54,7 @@ static const char *path_in_hierarchy(char *text, const char *controller)
     return NULL;
 }
 
-/* Undo mountinfo's \040 for a space and the like, in place. */
+/* Decode mountinfo's octal escapes (\040 is a space), in place. */
 static void unescape(char *text)
 {
     char *out = text;
@@ -108,9 +108,9 @@ static bool has_parent_step(const char *path)
     return false;
 }
 
-/* What of PATH lies below TOP: "" or "/…"; NULL when it lies elsewhere. A group outside our namespace is
- * called "/../…": followed on disk that would lead out of the mount. */
-static const char *below(const char *path, const char *top)
+/* The part of PATH below TOP: "" or "/…"; NULL: PATH is not below TOP. A group outside our namespace is
+ * called "/../…", which is refused because it would lead out of the mount. */
+static const char *path_below(const char *path, const char *top)
 {
     size_t length = strcmp(top, "/") == 0 ? 0 : strlen(top);
     if (strncmp(path, top, length) != 0 || (path[length] && path[length] != '/') ||
@@ -119,9 +119,9 @@ static const char *below(const char *path, const char *top)
     return strcmp(path + length, "/") == 0 ? "" : path + length;
 }
 
-static int set_dir(struct gs_control_group *group, const char *point, const char *rest)
+static int set_dir(struct gs_control_group *group, const char *point, const char *below)
 {
-    struct gs_control_group found = {.dir = gs_metrics_join_path(point, rest), .top = strlen(point)};
+    struct gs_control_group found = {.dir = gs_metrics_join_path(point, below), .top = strlen(point)};
     if (!found.dir)
         return -ENOMEM;
     gs_metrics_group_fini(group);
@@ -129,8 +129,8 @@ static int set_dir(struct gs_control_group *group, const char *point, const char
     return 0;
 }
 
-/* Look for PATH among the mounts of MOUNTINFO, which is cut up. The first mount of the hierarchy stands in
- * until one is met that shows PATH. */
+/* Find the mount that contains PATH in MOUNTINFO, which is modified. If there is none, use the first mount of
+ * the hierarchy. */
 static int find_mount(char *mountinfo, const char *controller, const char *path, struct gs_control_group *out)
 {
     int error = -ENOENT;
@@ -138,9 +138,9 @@ static int find_mount(char *mountinfo, const char *controller, const char *path,
         struct mount mount;
         if (!read_mount(line, &mount) || !is_hierarchy(&mount, controller))
             continue;
-        const char *rest = below(path, mount.root);
-        if (rest)
-            return set_dir(out, mount.point, rest);
+        const char *below = path_below(path, mount.root);
+        if (below)
+            return set_dir(out, mount.point, below);
         if (error == -ENOENT)
             error = set_dir(out, mount.point, "");
     }

@@ -1,7 +1,7 @@
-/* heap.c - what the probe counts on the host's threads: the heap, and the host's own gauges.
+/* heap.c - metrics that the probe counts on the host's threads: the heap, and the host's own gauges.
  *
- * Blocks that are given back by calls which the library does not see stay counted, and the heap seems to grow. What cannot be
- * is not reported: live blocks lie in memory that is mapped and may be written to, whether it was ever touched or not.
+ * Blocks that are freed by calls which the library does not see stay counted, so the heap seems to grow. An impossible figure is
+ * not reported: live blocks cannot take more than the mapped writable memory, whether it was ever touched or not.
  * Who: the watcher, each tick; a few loads and, for heap_in_use, /proc/self/statm. */
 #include "base/units.h"
 #include "metrics/inside.h"
@@ -12,7 +12,7 @@
 static double no_heap(struct gs_metric_slot *slot)
 {
     return gs_metrics_no_value(
-        slot, "no allocation was seen: the program brings a malloc of its own, or makes none");
+        slot, "no allocation was seen: the program brings a malloc of its own, or does not allocate");
 }
 
 static int heap_in_use_open(struct gs_metric_set *set)
@@ -20,11 +20,11 @@ static int heap_in_use_open(struct gs_metric_set *set)
     return gs_metrics_set_open_file(set, &set->statm, "/proc/self/statm");
 }
 
-/* The bytes that live blocks may lie in: the process's own writable memory, and what it shares and has touched. Infinite
- * where the kernel does not say. */
+/* The most bytes that live blocks can take: the process's private writable memory plus its resident shared memory. Infinite:
+ * the kernel does not say. */
 static double room_for_blocks(struct gs_metric_set *set)
 {
-    enum { RESIDENT = 1, SHARED = 2, OWN = 5 }; // of statm, in pages
+    enum { RESIDENT = 1, SHARED = 2, OWN = 5 }; // fields of statm, in pages
     char text[256];
     const char *at = text;
     uint64_t pages[OWN + 1];
@@ -38,9 +38,9 @@ static double room_for_blocks(struct gs_metric_set *set)
     return (double)(pages[SHARED] + pages[OWN]) * (double)sysconf(_SC_PAGESIZE);
 }
 
-/* Are IN_USE bytes more than ROOM by six standard errors of the estimate? Blocks that are small against the distance of two
- * samples make up the most of the error: its square is IN_USE * distance. */
-static bool cannot_be(double in_use, double room)
+/* Does IN_USE exceed ROOM by more than six standard errors of the estimate? Most of the error comes from blocks that are much
+ * smaller than the sampling interval; its square is IN_USE * interval. */
+static bool is_impossible(double in_use, double room)
 {
     double over = in_use - room;
     return over > 0 && over * over > 36 * in_use * (double)gs_probe_sampling().bytes;
@@ -51,13 +51,13 @@ static double heap_in_use_read(struct gs_metric_set *set, struct gs_metric_slot 
     if (!gs_probe_hooks_seen())
         return no_heap(slot);
     double in_use = (double)gs_probe_heap_in_use(), room = room_for_blocks(set);
-    bool wrong = cannot_be(in_use, room);
-    gs_probe_alarm_mute(wrong);
-    if (!wrong)
+    bool impossible = is_impossible(in_use, room);
+    gs_probe_alarm_mute(impossible);
+    if (!impossible)
         return in_use;
     char estimate[GS_UNIT_TEXT], mapped[GS_UNIT_TEXT];
     return gs_metrics_no_value(
-        slot, "%s are counted, %s are mapped: blocks are given back by calls that the library does not see",
+        slot, "%s are counted, %s are mapped: blocks are freed by calls that the library does not see",
         gs_units_print_size(in_use, estimate), gs_units_print_size(room, mapped));
 }
 
@@ -68,7 +68,7 @@ static double heap_alloc_rate_read(struct gs_metric_set *set, struct gs_metric_s
     return gs_metrics_rate(&slot->rate, set->now_ns, gs_probe_heap_allocated());
 }
 
-/* A gauge that the program has not set yet is missing, not unavailable: it may be set any moment. */
+/* A gauge that the program has not set yet is missing, not unavailable, because it may be set at any time. */
 static double gauge_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
 {
     (void)set;

@@ -1,7 +1,7 @@
-/* limit.c - how much memory this process may have: the least that anyone grants it.
+/* limit.c - how much memory this process may have: the lowest of all limits.
  *
- *   cgroup v2   memory.max             of the group and every parent in sight   "max" is none
- *   cgroup v1   memory.limit_in_bytes  likewise                                 2^63 less a page is none
+ *   cgroup v2   memory.max             of the group and its visible parents     "max": no limit
+ *   cgroup v1   memory.limit_in_bytes  likewise                                 2^63 less a page: no limit
  *   machine     MemTotal
  *
  * Who: the watcher at start, the command. */
@@ -13,23 +13,23 @@
 #include <string.h>
 
 enum { SMALL_FILE_MAX = 64 << 10 };
-#define NO_LIMIT ((uint64_t)1 << 60) // no machine has an EiB: such a figure means "unlimited"
+#define NO_LIMIT ((uint64_t)1 << 60) // 1 EiB: no machine has that much, so such a figure means "unlimited"
 
-struct least {
+struct lowest_limit {
     uint64_t bytes; // 0: none yet
     char *from;
     size_t size;
 };
 
-static void consider(struct least *least, uint64_t bytes, const char *kind, const char *where)
+static void consider(struct lowest_limit *lowest, uint64_t bytes, const char *kind, const char *where)
 {
-    if (bytes == 0 || bytes >= NO_LIMIT || (least->bytes && bytes >= least->bytes))
+    if (bytes == 0 || bytes >= NO_LIMIT || (lowest->bytes && bytes >= lowest->bytes))
         return;
-    least->bytes = bytes;
-    snprintf(least->from, least->size, "%s%s", kind, where);
+    lowest->bytes = bytes;
+    snprintf(lowest->from, lowest->size, "%s%s", kind, where);
 }
 
-/* The number that is all of PATH; 0 when it is missing, "max", or anything else. */
+/* The number in file PATH; 0: the file is missing, or contains "max" or anything else. */
 static uint64_t read_limit(const char *path)
 {
     char *text;
@@ -44,7 +44,8 @@ static uint64_t read_limit(const char *path)
     return bytes;
 }
 
-static void consider_groups(struct least *least, const char *root, const char *controller, const char *file)
+static void consider_groups(struct lowest_limit *lowest, const char *root, const char *controller,
+                            const char *file)
 {
     struct gs_control_group group;
     if (gs_metrics_group_find(root, controller, &group))
@@ -52,13 +53,13 @@ static void consider_groups(struct least *least, const char *root, const char *c
     do {
         char *path = gs_metrics_group_path(&group, root, file);
         if (path)
-            consider(least, read_limit(path), "cgroup ", path + strlen(root));
+            consider(lowest, read_limit(path), "cgroup ", path + strlen(root));
         gs_free(path);
     } while (gs_metrics_group_up(&group));
     gs_metrics_group_fini(&group);
 }
 
-/* "MemTotal:       24684084 kB", which stands first in meminfo. */
+/* "MemTotal:       24684084 kB", the first line of meminfo. */
 static uint64_t read_mem_total(const char *meminfo)
 {
     const char *at = strstr(meminfo, "MemTotal:");
@@ -73,12 +74,12 @@ static uint64_t read_mem_total(const char *meminfo)
     return bytes;
 }
 
-static void consider_machine(struct least *least, const char *root)
+static void consider_machine(struct lowest_limit *lowest, const char *root)
 {
     char *path = gs_metrics_join_path(root, "/proc/meminfo"), *text;
     size_t length;
     if (path && gs_file_read(AT_FDCWD, path, SMALL_FILE_MAX, &text, &length) == 0) {
-        consider(least, read_mem_total(text), "machine memory", "");
+        consider(lowest, read_mem_total(text), "machine memory", "");
         gs_free(text);
     }
     gs_free(path);
@@ -86,11 +87,11 @@ static void consider_machine(struct least *least, const char *root)
 
 uint64_t gs_metrics_memory_limit(const char *root, char *from, size_t size)
 {
-    struct least least = {.from = from, .size = size};
+    struct lowest_limit lowest = {.from = from, .size = size};
     if (size)
         from[0] = 0;
-    consider_groups(&least, root, NULL, "memory.max");
-    consider_groups(&least, root, "memory", "memory.limit_in_bytes");
-    consider_machine(&least, root);
-    return least.bytes;
+    consider_groups(&lowest, root, NULL, "memory.max");
+    consider_groups(&lowest, root, "memory", "memory.limit_in_bytes");
+    consider_machine(&lowest, root);
+    return lowest.bytes;
 }

@@ -1,11 +1,11 @@
-/* oom.c - how often the OOM killer has struck where this process lives.
+/* oom.c - the number of OOM kills in this process's group, or on this machine.
  *
  *   cgroup v2   memory.events         "oom_kill N", of the group and what is below it
  *   cgroup v1   memory.oom_control    "oom_kill N", of the group
  *   machine     /proc/vmstat          "oom_kill N"
  *
- * A figure that has grown after a process died tells who killed it; the groups' figures count every kind of OOM kill.
- * Who: the black box; whoever looks into one. */
+ * A number that has grown since before a process died shows that the OOM killer killed it. The groups' figures count every
+ * kind of OOM kill. Who: the black box, and the readers of a box after a death. */
 #include "base/memory.h"
 #include "metrics/inside.h"
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 
 enum { FILE_MAX = 16 << 10 }; // vmstat is the longest
 
-/* The number behind NAME at the beginning of a line; -1: there is none. */
+/* The number after NAME at the start of a line; -1: none. */
 static int64_t number_after(const char *text, const char *name)
 {
     size_t length = strlen(name);
@@ -41,7 +41,7 @@ int64_t gs_metrics_oom_kills(const char *path)
     return number_after(text, "oom_kill ");
 }
 
-static bool in_group(const char *root, const char *controller, const char *file, char *path, size_t size)
+static bool find_in_group(const char *root, const char *controller, const char *file, char *path, size_t size)
 {
     struct gs_control_group group;
     if (gs_metrics_group_find(root, controller, &group))
@@ -55,7 +55,7 @@ static bool in_group(const char *root, const char *controller, const char *file,
 
 bool gs_metrics_oom_file(const char *root, char *path, size_t size)
 {
-    return in_group(root, NULL, "memory.events", path, size) ||
-           in_group(root, "memory", "memory.oom_control", path, size) ||
+    return find_in_group(root, NULL, "memory.events", path, size) ||
+           find_in_group(root, "memory", "memory.oom_control", path, size) ||
            (snprintf(path, size, "%s/proc/vmstat", root) < (int)size && gs_metrics_oom_kills(path) >= 0);
 }

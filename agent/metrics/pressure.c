@@ -1,9 +1,9 @@
-/* pressure.c - how much of the last ten seconds some task stood still because memory was short (PSI).
+/* pressure.c - the share of the last ten seconds in which some task was stalled for lack of memory (PSI).
  *
  *   some avg10=1.53 avg60=0.87 avg300=0.21 total=1234567
  *
- * The group's own file if there is one, else the whole machine's. A kernel may have PSI built in but switched
- * off: then the files are missing, or refuse to be read.
+ * It reads the group's own file if there is one, else the machine's. In a kernel with PSI built in but switched
+ * off, the files are missing or cannot be read.
  * Who: the watcher, each tick. */
 #include "base/memory.h"
 #include "metrics/inside.h"
@@ -12,7 +12,7 @@
 
 static const char machine_file[] = "/proc/pressure/memory";
 
-/* The path of the group's memory.pressure, or NULL; -ENOMEM only when memory is out. */
+/* Store the path of the group's memory.pressure in *PATH; NULL: it has none. 0 or -errno. */
 static int find_group_file(const struct gs_metric_set *set, char **path)
 {
     struct gs_control_group group;
@@ -25,10 +25,10 @@ static int find_group_file(const struct gs_metric_set *set, char **path)
     return *path ? 0 : -ENOMEM;
 }
 
-static bool answers(struct gs_source_file *kept)
+static bool is_readable(struct gs_source_file *file)
 {
     char text[256];
-    return gs_metrics_source_read(kept, INT64_MIN, text, sizeof text) > 0;
+    return gs_metrics_source_read(file, INT64_MIN, text, sizeof text) > 0;
 }
 
 static int pressure_open(struct gs_metric_set *set)
@@ -41,7 +41,7 @@ static int pressure_open(struct gs_metric_set *set)
         return error;
     if (path) {
         gs_metrics_source_init(&set->pressure, path);
-        if (answers(&set->pressure))
+        if (is_readable(&set->pressure))
             return 0;
         gs_metrics_source_fini(&set->pressure);
     }

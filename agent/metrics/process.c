@@ -1,12 +1,12 @@
-/* process.c - rss, threads, major_faults and fds: what the kernel says of the whole process.
+/* process.c - rss, threads, major_faults and fds: the kernel's figures of the whole process.
  *
  *   /proc/self/statm  "SIZE RESIDENT SHARED …" in pages                                   about 1 µs
- *   /proc/self/task   its links are the number of threads
+ *   /proc/self/task   its link count less 2 is the number of threads
  *   /proc/self/stat   "PID (NAME) STATE …": field 12 major faults, 14 and 15 CPU time in ticks.
- *                     NAME is the host's to choose, perhaps "a) R 1": the last parenthesis is the kernel's.
- *   /proc/self/fd     its size is the number of descriptors since Linux 6.2; before, its entries are counted
+ *                     The host chooses NAME, perhaps "a) R 1": only the last ")" is the kernel's.
+ *   /proc/self/fd     since Linux 6.2 its size is the number of descriptors; before, its entries are counted
  *
- * Who: the watcher, each tick. Bounds: where many descriptors must be counted, once in COUNT_AGAIN_NS. */
+ * Who: the watcher, each tick. Bounds: many descriptors are counted only every COUNT_REFRESH_NS. */
 #include "base/clock.h"
 #include "metrics/inside.h"
 #include "probe/probe.h"
@@ -41,7 +41,7 @@ static double rss_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
     if (!gs_metrics_scan_u64(&at, &size) || *at++ != ' ' || !gs_metrics_scan_u64(&at, &resident) ||
         *at != ' ')
         return gs_metrics_no_value(slot, "%s is not as expected", set->statm.path);
-    if (resident == 0) // a process that reads this has memory; the kernel looks at its first thread's
+    if (resident == 0) // impossible for a running process; the kernel shows the memory of the main thread
         return gs_metrics_no_value(slot, "%s shows nothing: the main thread has ended", set->statm.path);
     return (double)resident * (double)sysconf(_SC_PAGESIZE);
 }
@@ -55,9 +55,9 @@ int gs_metrics_process_open(struct gs_metric_set *set)
     return gs_metrics_set_open_file(set, &set->stat, "/proc/self/stat");
 }
 
-/* Field NUMBER as proc(5) counts; NAME_END is the parenthesis that ends field 2. A field cut off by the end
- * of the text is none. */
-static bool field(const char *name_end, int number, uint64_t *value)
+/* Read field NUMBER, as proc(5) counts; NAME_END is the parenthesis that ends field 2. False: there is no such field,
+ * or the end of the text cuts it off. */
+static bool read_field(const char *name_end, int number, uint64_t *value)
 {
     const char *at = name_end;
     for (int i = 2; i < number; i++) {
@@ -73,19 +73,19 @@ static bool parse_stat(const char *text, struct gs_process *out)
 {
     const char *name_end = strrchr(text, ')');
     uint64_t user, system;
-    return name_end && field(name_end, 12, &out->major_faults) && field(name_end, 14, &user) &&
-           field(name_end, 15, &system) && !__builtin_add_overflow(user, system, &out->cpu_ticks);
+    return name_end && read_field(name_end, 12, &out->major_faults) && read_field(name_end, 14, &user) &&
+           read_field(name_end, 15, &system) && !__builtin_add_overflow(user, system, &out->cpu_ticks);
 }
 
 const struct gs_process *gs_metrics_process_now(struct gs_metric_set *set, struct gs_metric_slot *slot)
 {
     char text[1024];
-    if (!set->stat_taken) {
+    if (!set->stat_read) {
         set->stat_error = gs_metrics_source_read(&set->stat, set->now_ns, text, sizeof text);
-        set->stat_taken = true;
-        set->stat_known = set->stat_error >= 0 && parse_stat(text, &set->process);
+        set->stat_read = true;
+        set->stat_valid = set->stat_error >= 0 && parse_stat(text, &set->process);
     }
-    if (set->stat_known)
+    if (set->stat_valid)
         return &set->process;
     if (set->stat_error < 0)
         gs_metrics_unreadable(slot, &set->stat, set->stat_error);
@@ -99,16 +99,16 @@ int gs_metrics_process_open_threads(struct gs_metric_set *set)
     return gs_metrics_set_open_file(set, &set->tasks, "/proc/self/task");
 }
 
-/* How many threads there are, counted at most once a tick; 0: the directory is not as expected; or -errno. A directory has a link
- * for each one in it, and two of its own. The figure in /proc/self/stat costs a walk over all threads, whose CPU times stand
- * there too: 20 µs with a thousand of them. */
+/* The number of threads, counted at most once a tick; 0: the directory is not as expected; or -errno. A directory has one link
+ * for each subdirectory, and two more. /proc/self/stat has the number too, but to read it the kernel sums the CPU times of all
+ * threads: 20 µs with a thousand of them. */
 static long count_threads(struct gs_metric_set *set)
 {
     struct stat status;
-    if (set->threads_taken)
+    if (set->threads_counted)
         return set->threads;
     int fd = gs_metrics_source_fd(&set->tasks, set->now_ns, &status);
-    set->threads_taken = true;
+    set->threads_counted = true;
     if (fd < 0)
         set->threads = fd;
     else
@@ -142,8 +142,8 @@ const struct gs_metric_reader gs_metric_reader_major_faults = {gs_metrics_proces
 
 /* ---- fds ----------------------------------------------------------------------------------------------- */
 
-enum { COUNT_FREELY = 1024 }; // entries of /proc/self/fd that take well under a millisecond
-#define COUNT_AGAIN_NS (10 * GS_NS_PER_S)
+enum { COUNT_ALWAYS_MAX = 1024 }; // counting so many entries of /proc/self/fd takes well under 1 ms
+#define COUNT_REFRESH_NS (10 * GS_NS_PER_S)
 
 static int descriptors_open(struct gs_metric_set *set)
 {
@@ -160,7 +160,7 @@ static double count_entries(int fd)
     return count;
 }
 
-/* Only procfs means "descriptors" by a directory's size; which device that is, is asked once. */
+/* Is the directory's size the number of descriptors? Only in procfs, whose device number is looked up once. */
 static bool size_is_count(struct gs_metric_set *set, int fd, const struct stat *status)
 {
     struct statfs files;
@@ -173,8 +173,8 @@ static bool size_is_count(struct gs_metric_set *set, int fd, const struct stat *
     return set->procfs_known && set->procfs == status->st_dev;
 }
 
-/* Of a thread of the host's that is not the first. */
-static int open_other_table(void)
+/* Open /proc/…/fd of a host thread other than the main thread. The descriptor or -errno. */
+static int open_descriptors_of_other_thread(void)
 {
     char path[48];
     struct gs_dir dir;
@@ -199,15 +199,15 @@ int gs_metrics_open_descriptors(void)
     bool ended = fd >= 0 && fstat(fd, &status) == 0 && status.st_size == 0 && count_entries(fd) == 0;
     if (!ended)
         return fd;
-    int other = open_other_table();
+    int other = open_descriptors_of_other_thread();
     if (other < 0)
-        return fd; // the first thread lives, and has nothing open
+        return fd; // the main thread is alive and has no open descriptors
     close(fd);
     return other;
 }
 
-/* How many another thread of the host's has, where the first has none: it has ended. */
-static double count_elsewhere(void)
+/* The number of descriptors of another host thread, for when the main thread has ended and shows none. */
+static double count_of_other_thread(void)
 {
     int fd = gs_metrics_open_descriptors();
     double count = fd < 0 ? 0 : count_entries(fd);
@@ -226,11 +226,11 @@ static double descriptors_read(struct gs_metric_set *set, struct gs_metric_slot 
         return gs_metrics_no_value(slot, "%s is not a directory", set->descriptors.path);
     if (size_is_count(set, fd, &status))
         return (double)status.st_size;
-    if (set->descriptors_counted < COUNT_FREELY || set->now_ns >= set->descriptors_due_ns) {
+    if (set->descriptors_counted < COUNT_ALWAYS_MAX || set->now_ns >= set->descriptors_due_ns) {
         set->descriptors_counted = count_entries(fd);
         if (set->descriptors_counted == 0 && !*set->root)
-            set->descriptors_counted = count_elsewhere();
-        set->descriptors_due_ns = set->now_ns + COUNT_AGAIN_NS;
+            set->descriptors_counted = count_of_other_thread();
+        set->descriptors_due_ns = set->now_ns + COUNT_REFRESH_NS;
     }
     return set->descriptors_counted;
 }

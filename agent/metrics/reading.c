@@ -1,5 +1,5 @@
-/* reading.c - what the readers of metrics share: files that stay open, a value that is not there, a counter as a rate.
- * Who: the readers, on the watcher. Nothing is allocated here but in gs_metrics_set_open_file. */
+/* reading.c - functions that the readers of metrics share: register a file, report a missing value, compute a rate.
+ * Who: the readers, on the watcher. Only gs_metrics_set_open_file allocates. */
 #include "base/clock.h"
 #include "metrics/inside.h"
 #include <errno.h>
@@ -8,18 +8,18 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Below this a rate is noise: CPU time comes in steps of 10 ms, and the probe's alarm may call a tick right
- * after another. The last rate stands until then. */
+/* A rate over a shorter time would be noise: CPU time comes in steps of 10 ms, and the probe's alarm may cause a
+ * tick right after another. Until then the last rate is returned. */
 #define RATE_SPAN_NS (100 * GS_NS_PER_MS)
 
-int gs_metrics_set_open_file(struct gs_metric_set *set, struct gs_source_file *kept, const char *path)
+int gs_metrics_set_open_file(struct gs_metric_set *set, struct gs_source_file *file, const char *path)
 {
-    if (kept->path)
+    if (file->path)
         return 0;
     char *whole = gs_metrics_join_path(set->root, path);
     if (!whole)
         return -ENOMEM;
-    gs_metrics_source_init(kept, whole);
+    gs_metrics_source_init(file, whole);
     return 0;
 }
 
@@ -32,9 +32,9 @@ double gs_metrics_no_value(struct gs_metric_slot *slot, const char *format, ...)
     return NAN;
 }
 
-double gs_metrics_unreadable(struct gs_metric_slot *slot, const struct gs_source_file *kept, ssize_t error)
+double gs_metrics_unreadable(struct gs_metric_slot *slot, const struct gs_source_file *file, ssize_t error)
 {
-    return gs_metrics_no_value(slot, "cannot read %s: %s", kept->path, strerrordesc_np((int)-error));
+    return gs_metrics_no_value(slot, "cannot read %s: %s", file->path, strerrordesc_np((int)-error));
 }
 
 double gs_metrics_rate(struct gs_metrics_rate *rate, int64_t now_ns, uint64_t total)

@@ -1,11 +1,11 @@
-/* set.c - the metrics that someone asked for, read once a tick.
+/* set.c - the requested metrics, read once a tick.
  *
- *   gs_metrics_set_new   names ──▶ slots; each reader names its files; a first reading, for the reasons
- *   gs_metrics_set_read  each slot's reader in turn, over shared sources                       (no allocation)
+ *   gs_metrics_set_new   names ──▶ slots; each reader registers its files; a first reading, to get the reasons
+ *   gs_metrics_set_read  calls each slot's reader; readers share the source files              (no allocation)
  *
- * A reason is the present one: an unavailable metric is asked again at every tick (a file that will not open,
- * once in ten seconds), for the first malloc may come late and a file may return.
- * Who: the watcher alone. The child of a fork makes a watch of its own: these descriptors show the parent. */
+ * The reason is that of the last tick: an unavailable metric is tried again at every tick (a file that cannot be opened,
+ * every ten seconds), because the first malloc may come late and a file may appear.
+ * Who: the watcher only. A forked child makes its own set, because these descriptors show the parent. */
 #include "base/memory.h"
 #include "metrics/inside.h"
 #include <math.h>
@@ -17,7 +17,7 @@ static const char *root_of(const char *root)
     return root ? root : "";
 }
 
-static struct gs_metric_set *new_watch(size_t count, const char *root)
+static struct gs_metric_set *new_set(size_t count, const char *root)
 {
     size_t bytes;
     if (__builtin_mul_overflow(count, sizeof(struct gs_metric_slot), &bytes) ||
@@ -50,7 +50,7 @@ static int init_slot(struct gs_metric_set *set, struct gs_metric_slot *slot, con
 static void read_all(struct gs_metric_set *set, int64_t now_ns, double *values)
 {
     set->now_ns = now_ns;
-    set->stat_taken = set->threads_taken = false;
+    set->stat_read = set->threads_counted = false;
     for (size_t i = 0; i < set->count; i++) {
         struct gs_metric_slot *slot = &set->slot[i];
         double value = NAN;
@@ -65,7 +65,7 @@ static void read_all(struct gs_metric_set *set, int64_t now_ns, double *values)
 
 struct gs_metric_set *gs_metrics_set_new(const char *const *names, size_t count, const char *root)
 {
-    struct gs_metric_set *set = new_watch(count, root);
+    struct gs_metric_set *set = new_set(count, root);
     for (size_t i = 0; set && i < count; i++)
         if (init_slot(set, &set->slot[i], names[i])) {
             gs_metrics_set_free(set);
@@ -73,7 +73,7 @@ struct gs_metric_set *gs_metrics_set_new(const char *const *names, size_t count,
         }
     if (!set)
         return NULL;
-    read_all(set, INT64_MIN, NULL); // for the reasons alone
+    read_all(set, INT64_MIN, NULL); // only to get the reasons
     for (size_t i = 0; i < count; i++)
         set->slot[i].rate = (struct gs_metrics_rate){0};
     return set;

@@ -1,9 +1,9 @@
 /* source_file.c - files that stay open from tick to tick.
  *
- *   opened ──▶ read, tick by tick ──▶ lost, with the table that it was of (base/held.h) ──▶ opened again
+ *   opened ──▶ read at every tick ──▶ closed by the host (sys/owned_fd.h notices) ──▶ opened again
  *
- * Who:    the watcher. Reads are pread(2) from 0: no position to lose.
- * Bounds: a file that will not open is tried once in RETRY_NS, not at every tick. */
+ * Who:    the watcher. Reads are pread(2) from offset 0, so there is no file position to maintain.
+ * Bounds: a file that cannot be opened is tried every RETRY_NS, not at every tick. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "metrics/inside.h"
@@ -14,42 +14,42 @@
 
 #define RETRY_NS (10 * GS_NS_PER_S)
 
-static int open_kept(struct gs_source_file *kept, struct stat *status)
+static int open_file(struct gs_source_file *file, struct stat *status)
 {
-    int fd = gs_file_openat(AT_FDCWD, kept->path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0);
-    int error = fd < 0 ? fd : gs_owned_fd_take(&kept->held, fd);
-    if (!error && !gs_owned_fd_is_open(&kept->held, status))
+    int fd = gs_file_openat(AT_FDCWD, file->path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0);
+    int error = fd < 0 ? fd : gs_owned_fd_take(&file->owned, fd);
+    if (!error && !gs_owned_fd_is_open(&file->owned, status))
         error = -EBADF;
     return error;
 }
 
-void gs_metrics_source_init(struct gs_source_file *kept, char *path)
+void gs_metrics_source_init(struct gs_source_file *file, char *path)
 {
-    *kept = (struct gs_source_file){.path = path, .held = GS_HELD_NONE};
+    *file = (struct gs_source_file){.path = path, .owned = GS_HELD_NONE};
 }
 
-void gs_metrics_source_fini(struct gs_source_file *kept)
+void gs_metrics_source_fini(struct gs_source_file *file)
 {
-    gs_owned_fd_close(&kept->held);
-    gs_free(kept->path);
-    *kept = (struct gs_source_file){.held = GS_HELD_NONE};
+    gs_owned_fd_close(&file->owned);
+    gs_free(file->path);
+    *file = (struct gs_source_file){.owned = GS_HELD_NONE};
 }
 
-int gs_metrics_source_fd(struct gs_source_file *kept, int64_t now_ns, struct stat *status)
+int gs_metrics_source_fd(struct gs_source_file *file, int64_t now_ns, struct stat *status)
 {
-    if (gs_owned_fd_is_open(&kept->held, status))
-        return kept->held.fd;
-    if (kept->error && now_ns < kept->again_ns)
-        return kept->error;
-    kept->error = open_kept(kept, status);
-    kept->again_ns = now_ns + RETRY_NS;
-    return kept->error ? kept->error : kept->held.fd;
+    if (gs_owned_fd_is_open(&file->owned, status))
+        return file->owned.fd;
+    if (file->error && now_ns < file->retry_ns)
+        return file->error;
+    file->error = open_file(file, status);
+    file->retry_ns = now_ns + RETRY_NS;
+    return file->error ? file->error : file->owned.fd;
 }
 
-ssize_t gs_metrics_source_read(struct gs_source_file *kept, int64_t now_ns, char *out, size_t size)
+ssize_t gs_metrics_source_read(struct gs_source_file *file, int64_t now_ns, char *out, size_t size)
 {
     struct stat status;
-    int fd = gs_metrics_source_fd(kept, now_ns, &status);
+    int fd = gs_metrics_source_fd(file, now_ns, &status);
     if (fd < 0)
         return fd;
     ssize_t got;

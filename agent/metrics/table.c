@@ -1,4 +1,4 @@
-/* table.c - every metric there is. A new one is a row here and a file with its reader. */
+/* table.c - the table of all metrics. A new one is a row here and a file with its reader. */
 #include "metrics/inside.h"
 #include <math.h>
 #include <string.h>
@@ -22,11 +22,11 @@ const struct gs_metric gs_metrics[] = {
     { "major_faults", GS_PER_SECOND, GS_OF_NOTHING, &gs_metric_reader_major_faults, 0, INFINITY, false,
       "page faults that had to wait for the disk" },
     { "memory_pressure", GS_PERCENT, GS_OF_NOTHING, &gs_metric_reader_pressure, 0, 100, false,
-      "share of the last 10 s in which some task stood still for want of memory (PSI)" },
+      "share of the last 10 s in which some task was stalled for lack of memory (PSI)" },
     { NULL, GS_COUNT, GS_OF_NOTHING, NULL, 0, 0, false, NULL },
 };
 
-/* Stands for every gauge:NAME; the name asked for is the caller's to keep. */
+/* The common row of all gauges: its name is not the gauge's, which the caller knows. */
 static const struct gs_metric gauge =
     { "gauge:NAME", GS_COUNT, GS_OF_NOTHING, &gs_metric_reader_gauge, -INFINITY, INFINITY, true,
       "a number of the program's own (gumshoe_gauge)" };
@@ -37,7 +37,7 @@ size_t gs_metrics_count(void)
     return sizeof gs_metrics / sizeof *gs_metrics - 1;
 }
 
-/* 1 to 40 of a-z 0-9 . _ - after "gauge:", as gumshoe_gauge takes them. */
+/* Is NAME "gauge:" and 1 to 40 of a-z 0-9 . _ -, as gumshoe_gauge accepts them? */
 static bool names_a_gauge(const char *name)
 {
     if (strncmp(name, "gauge:", GS_GAUGE_PREFIX) != 0)

@@ -110,7 +110,7 @@ host=$!; started="$started $host"
 exec 3> input
 wait_until grep -q churned out
 wait_until has_incident behind
-is_told() { "$gumshoe" status "$(sed -n 's/churned //p' out)" | grep -q 'heap_in_use.*not available: .*blocks are given back by calls that the library does not see'; }
+is_told() { "$gumshoe" status "$(sed -n 's/churned //p' out)" | grep -q 'heap_in_use.*not available: .*blocks are freed by calls that the library does not see'; }
 wait_until is_told
 before=$(find behind -maxdepth 1 -name '2*' | wc -l)
 another() { [ "$(find behind -maxdepth 1 -name '2*' | wc -l)" -gt $((before + 1)) ]; }
