@@ -1,23 +1,23 @@
-/* history.c - the last hours tick by tick, then half a day by minutes, then a week by ten minutes.
+/* history.c - the last hours tick by tick, before them half a day by minutes, before it a week by ten minutes.
  *
- *   ticks           ▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪ ◀── gs_history_add       7200 rows, or what 384 KiB hold, but 3600 at least
- *                   └ the oldest falls out, into the open step of
- *   minutes         ▫▫▫▫▫▫▫▫▫▫▫▫▫▫ [open]                          60 ticks, at least a minute, are a step of two rows;
- *                   └ likewise into that of                        720 steps
- *   ten minutes     ▫▫▫▫▫▫▫ [open]                                 600 ticks, at least ten minutes; 1008 steps
+ *   ticks           ▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪ ◀── gs_history_add       7200 rows, or as many as fit into 384 KiB, at least 3600
+ *                   └ the oldest is merged into the open step of
+ *   minutes         ▫▫▫▫▫▫▫▫▫▫▫▫▫▫ [open]                          a step is 60 ticks, at least a minute, in two rows;
+ *                   └ likewise into the open step of               720 steps
+ *   ten minutes     ▫▫▫▫▫▫▫ [open]                                 a step is 600 ticks, at least ten minutes; 1008 steps
  *
- *   a step keeps    of each metric the lowest and the highest value, in the order in which they came:
+ *   a step keeps    the lowest and the highest value of each metric, in the order in which they occurred:
  *                   one at its middle, one at its end         100 104 180 99 101  ──▶  180 │ 99
  *
- * So a spike is not averaged away, nor a dip, a ramp stays a ramp, and what held on every tick of a step holds on both
- * its rows. A step in which nothing was seen is not there: a gap stays a gap if it is longer than a step. Every row is
- * in one place, so that reading is the parts one behind the other.
+ * So spikes and dips are not averaged away, a ramp stays a ramp, and a condition that held on every tick of a step holds on
+ * both its rows. A step without values is not stored: a gap longer than a step stays a gap. Every row is in one part only,
+ * so reading goes through the parts one after another, the coarsest first.
  *
  *   time[], step_ms[], value[][count]     one block for all parts, rows in rings; NAN: missing
  *
- * Who:    the watcher adds; an incident and the box read, on the same thread. Replay reads those of files: one part.
- * Bounds: all of it allocated at once and touched as it fills: for three metrics 253 KiB in two hours, 375 KiB in a
- *         week. Adding is a copy of COUNT values, and at most two of them merged. */
+ * Who:    the watcher adds; an incident and the box read, on the same thread. A replay reads a history from a file, which has one part.
+ * Bounds: allocated at once, touched as it fills: for three metrics 253 KiB in two hours, 375 KiB in a week. Adding a tick
+ *         copies COUNT values and merges at most two rows. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "history/inside.h"
@@ -27,50 +27,50 @@
 enum { TICKS_MAX = 7200, TICKS_MIN = 3600, TICKS_BYTES = 384 << 10, MINUTES = 720, TEN_MINUTES = 1008 };
 #define MINUTE_NS (60 * GS_NS_PER_S)
 
-struct extremes { // of one metric in the open step; NAN: nothing was seen yet
+struct extremes { // of one metric in the open step; NAN: no value yet
     double low, high;
     bool low_came_first;
 };
 
-struct row_step { // that is being filled
+struct row_step { // the step that is being filled
     bool open;
     int64_t start_ns, end_ns;
-    struct extremes *of; // one for each metric
+    struct extremes *extremes; // one for each metric
 };
 
 struct part {
-    int64_t step_ns;           // of a step; of the first part, the interval
-    size_t room, length, next; // rows; the one to be written next
+    int64_t step_ns;               // length of a step; for the first part, the interval
+    size_t capacity, length, next; // in rows; the row to write next
     int64_t *time_ns;
-    uint32_t *step_ms; // what each row speaks for
+    uint32_t *step_ms; // the time that each row covers
     double *value;
     struct row_step step; // newer than its rows; unused in the first part
 };
 
 struct gs_history {
-    size_t count; // of metrics
-    uint64_t added,
-        began; // ticks ever, those of histories that were adopted as well; and how many before this one
+    size_t count;                       // of metrics
+    uint64_t added;                     // ticks ever added, with those of adopted histories
+    uint64_t first_serial;              // serials below are of adopted histories
     struct part part[GS_HISTORY_PARTS]; // the finest first
     void *rows;
     struct extremes *extremes;
     char *name[];
 };
 
-/* ---- making one --------------------------------------------------------------------------------------------- */
+/* ---- new and free -------------------------------------------------------------------------------------------- */
 
 static size_t row_bytes(size_t count)
 {
     return sizeof(int64_t) + sizeof(uint32_t) + count * sizeof(double);
 }
 
-/* Give every part its stretch of the one block. Times and values first: they are the wider. */
+/* Divide one block between the parts. Values and times come first, because they need the wider alignment. */
 static bool make_rows(struct gs_history *history, size_t rows)
 {
     size_t bytes;
     if (__builtin_mul_overflow(rows, row_bytes(history->count), &bytes))
         return false;
-    history->rows = gs_alloc(bytes + 1); // a history of no metrics and no rows is none of "memory is out"
+    history->rows = gs_alloc(bytes + 1); // + 1: no metrics and no rows must not look like out of memory
     if (!history->rows)
         return false;
     double *value = history->rows;
@@ -80,9 +80,9 @@ static bool make_rows(struct gs_history *history, size_t rows)
         part->value = value;
         part->time_ns = time_ns;
         part->step_ms = step_ms;
-        value += part->room * history->count;
-        time_ns += part->room;
-        step_ms += part->room;
+        value += part->capacity * history->count;
+        time_ns += part->capacity;
+        step_ms += part->capacity;
     }
     return true;
 }
@@ -91,7 +91,7 @@ static bool make_steps(struct gs_history *history)
 {
     history->extremes = gs_alloc((GS_HISTORY_PARTS - 1) * history->count * sizeof *history->extremes + 1);
     for (size_t i = 1; history->extremes && i < GS_HISTORY_PARTS; i++)
-        history->part[i].step.of = history->extremes + (i - 1) * history->count;
+        history->part[i].step.extremes = history->extremes + (i - 1) * history->count;
     return history->extremes;
 }
 
@@ -114,14 +114,14 @@ struct gs_history *gs_history_shaped(const char *const *names, size_t count,
     if (!history)
         return NULL;
     size_t rows = 0;
-    bool countable = true;
+    bool fits = true;
     history->count = count;
     for (size_t i = 0; i < GS_HISTORY_PARTS; i++) {
-        history->part[i].room = shape->part[i].rows;
+        history->part[i].capacity = shape->part[i].rows;
         history->part[i].step_ns = shape->part[i].step_ns;
-        countable &= !__builtin_add_overflow(rows, shape->part[i].rows, &rows);
+        fits &= !__builtin_add_overflow(rows, shape->part[i].rows, &rows);
     }
-    if (countable && make_rows(history, rows) && make_steps(history) && copy_names(history, names))
+    if (fits && make_rows(history, rows) && make_steps(history) && copy_names(history, names))
         return history;
     gs_history_free(history);
     return NULL;
@@ -134,8 +134,8 @@ static int64_t at_least(int64_t ns, int64_t least_ns)
 
 struct gs_history *gs_history_new(const char *const *names, size_t count, int64_t interval_ns)
 {
-    size_t fit = TICKS_BYTES / row_bytes(count < GS_HISTORY_METRICS_MAX ? count : GS_HISTORY_METRICS_MAX);
-    size_t ticks = fit < TICKS_MIN ? TICKS_MIN : fit > TICKS_MAX ? TICKS_MAX : fit;
+    size_t fitting = TICKS_BYTES / row_bytes(count < GS_HISTORY_METRICS_MAX ? count : GS_HISTORY_METRICS_MAX);
+    size_t ticks = fitting < TICKS_MIN ? TICKS_MIN : fitting > TICKS_MAX ? TICKS_MAX : fitting;
     const struct gs_history_shape shape = {{{ticks, interval_ns},
                                             {2 * MINUTES, at_least(60 * interval_ns, MINUTE_NS)},
                                             {2 * TEN_MINUTES, at_least(600 * interval_ns, 10 * MINUTE_NS)}}};
@@ -163,31 +163,31 @@ static uint32_t whole_ms(int64_t ns)
 
 static size_t row_of(const struct part *part, size_t at)
 {
-    size_t oldest = part->length < part->room ? 0 : part->next;
-    size_t to_the_end = part->room - oldest;
-    return at < to_the_end ? oldest + at : at - to_the_end;
+    size_t oldest = part->length < part->capacity ? 0 : part->next;
+    size_t rows_to_end = part->capacity - oldest;
+    return at < rows_to_end ? oldest + at : at - rows_to_end;
 }
 
-static void merge(struct gs_history *history, size_t into, size_t row);
+static void merge_row(struct gs_history *history, size_t into, size_t row);
 
-/* A new row of part NUMBER, its values for the caller to fill; NULL when it has no rows. The one that has to go is
- * merged into the next part. */
-static double *push(struct gs_history *history, size_t number, int64_t time_ns, uint32_t step_ms)
+/* Add a row to part NUMBER and return its values, which the caller fills; NULL: the part has no rows. If the part is full, its
+ * oldest row is merged into the next part. */
+static double *push_row(struct gs_history *history, size_t number, int64_t time_ns, uint32_t step_ms)
 {
     struct part *part = &history->part[number];
-    if (part->room == 0)
+    if (part->capacity == 0)
         return NULL;
     size_t row = part->next;
-    if (part->length == part->room)
-        merge(history, number + 1, row);
-    part->next = row + 1 == part->room ? 0 : row + 1;
-    part->length += part->length < part->room;
+    if (part->length == part->capacity)
+        merge_row(history, number + 1, row);
+    part->next = row + 1 == part->capacity ? 0 : row + 1;
+    part->length += part->length < part->capacity;
     part->time_ns[row] = time_ns;
     part->step_ms[row] = step_ms;
     return part->value + row * history->count;
 }
 
-/* What each of the two rows of a step speaks for. */
+/* The time that each of the two rows of a step covers. */
 static uint32_t half_step_ms(const struct part *part)
 {
     return whole_ms(part->step_ns / 2);
@@ -198,11 +198,11 @@ static int64_t middle_ns(const struct row_step *step)
     return step->end_ns - (step->end_ns - step->start_ns) / 2;
 }
 
-/* Of a step the FIRST row's value, or the second's. */
+/* The value of the step's FIRST row, or of its second row. */
 static double step_value(const struct row_step *step, bool first, size_t metric)
 {
-    const struct extremes *of = &step->of[metric];
-    return of->low_came_first == first ? of->low : of->high;
+    const struct extremes *extremes = &step->extremes[metric];
+    return extremes->low_came_first == first ? extremes->low : extremes->high;
 }
 
 static void close_step(struct gs_history *history, size_t number)
@@ -213,7 +213,7 @@ static void close_step(struct gs_history *history, size_t number)
     step->open = false;
     uint32_t step_ms = half_step_ms(&history->part[number]);
     for (int first = 1; first >= 0; first--) {
-        double *row = push(history, number, first ? middle_ns(step) : step->end_ns, step_ms);
+        double *row = push_row(history, number, first ? middle_ns(step) : step->end_ns, step_ms);
         for (size_t i = 0; row && i < history->count; i++)
             row[i] = step_value(step, first, i);
     }
@@ -224,30 +224,30 @@ static void open_step(struct row_step *step, size_t count, int64_t start_ns)
     step->open = true;
     step->start_ns = start_ns;
     for (size_t i = 0; i < count; i++)
-        step->of[i] = (struct extremes){NAN, NAN, true};
+        step->extremes[i] = (struct extremes){NAN, NAN, true};
 }
 
-static void widen(struct extremes *of, double value)
+static void widen_extremes(struct extremes *extremes, double value)
 {
     if (!isfinite(value))
         return;
-    if (isnan(of->low)) {
-        of->low = of->high = value;
-    } else if (value < of->low) {
-        of->low = value;
-        of->low_came_first = false;
-    } else if (value > of->high) {
-        of->high = value;
-        of->low_came_first = true;
+    if (isnan(extremes->low)) {
+        extremes->low = extremes->high = value;
+    } else if (value < extremes->low) {
+        extremes->low = value;
+        extremes->low_came_first = false;
+    } else if (value > extremes->high) {
+        extremes->high = value;
+        extremes->low_came_first = true;
     }
 }
 
-/* What ROW of the part before says goes INTO the next, if there is one: into its open step, or past it when the row is
- * as coarse already (it came from a history that was adopted). */
-static void merge(struct gs_history *history, size_t into, size_t row)
+/* Merge ROW of the part before INTO part INTO, if it exists: into its open step, or as a row of its own if the row is as
+ * coarse already (it came from an adopted history). */
+static void merge_row(struct gs_history *history, size_t into, size_t row)
 {
     const struct part *from = &history->part[into - 1];
-    if (into == GS_HISTORY_PARTS || history->part[into].room == 0)
+    if (into == GS_HISTORY_PARTS || history->part[into].capacity == 0)
         return;
     struct part *part = &history->part[into];
     struct row_step *step = &part->step;
@@ -258,20 +258,20 @@ static void merge(struct gs_history *history, size_t into, size_t row)
     if (as_coarse || beyond) // also after the clock was set back
         close_step(history, into);
     if (as_coarse) {
-        double *kept = push(history, into, time_ns, from->step_ms[row]);
-        memcpy(kept, value, history->count * sizeof *value);
+        double *copy = push_row(history, into, time_ns, from->step_ms[row]);
+        memcpy(copy, value, history->count * sizeof *value);
         return;
     }
     if (!step->open)
         open_step(step, history->count, time_ns - step_ns);
     step->end_ns = time_ns;
     for (size_t i = 0; i < history->count; i++)
-        widen(&step->of[i], value[i]);
+        widen_extremes(&step->extremes[i], value[i]);
 }
 
 void gs_history_put(struct gs_history *history, int64_t time_ns, int64_t step_ns, const double *values)
 {
-    double *row = push(history, 0, time_ns, whole_ms(step_ns));
+    double *row = push_row(history, 0, time_ns, whole_ms(step_ns));
     if (row && history->count)
         memcpy(row, values, history->count * sizeof *values);
 }
@@ -297,7 +297,7 @@ size_t gs_history_length(const struct gs_history *history)
     return length;
 }
 
-/* The part in which row *AT stands, and its place there into *AT: beyond the part's rows are the two of its step. */
+/* The part that contains row *AT; *AT becomes the index in that part. After the part's rows come the two of its open step. */
 static const struct part *find_row(const struct gs_history *history, size_t *at)
 {
     const struct part *part = &history->part[GS_HISTORY_PARTS - 1];
@@ -347,7 +347,7 @@ int64_t gs_history_interval_ns(const struct gs_history *history)
 size_t gs_history_since(const struct gs_history *history, uint64_t serial)
 {
     uint64_t ticks = history->added - serial;
-    bool known = serial > 0 && serial >= history->began && serial <= history->added;
+    bool known = serial > 0 && serial >= history->first_serial && serial <= history->added;
     return known && ticks <= history->part[0].length ? gs_history_length(history) - ticks : SIZE_MAX;
 }
 
@@ -366,7 +366,7 @@ size_t gs_history_find(const struct gs_history *history, const char *name)
 
 /* ---- after a reload ------------------------------------------------------------------------------------------ */
 
-/* The value that row AT of OLD has for a metric called NAME. */
+/* The value of metric NAME in row AT of OLD; NAN: OLD does not have it. */
 static double value_by_name(const struct gs_history *old, size_t at, const char *name)
 {
     size_t metric = gs_history_find(old, name);
@@ -381,20 +381,20 @@ static bool share_a_metric(const struct gs_history *a, const struct gs_history *
     return false;
 }
 
-/* Serials go on where OLD's end, but one: who has packed up to there must begin anew, for the metrics may be others.
- * Part by part, the coarsest first: what a part has no room for falls into one that has its older rows already. */
+/* Serials continue after OLD's, one higher, so that the next pack is a full one: the metrics may have changed. Parts are copied
+ * from the coarsest: rows that do not fit into a part are merged into a coarser one, which has its older rows already. */
 void gs_history_adopt(struct gs_history *history, const struct gs_history *old)
 {
-    history->began = old->added + 1;
-    history->added += history->began;
-    bool begun = gs_history_length(history) > 0; // its own rows are younger: nothing goes behind them
-    if (begun || !share_a_metric(history, old))
+    history->first_serial = old->added + 1;
+    history->added += history->first_serial;
+    bool has_rows = gs_history_length(history) > 0; // they are newer, so older rows cannot be added
+    if (has_rows || !share_a_metric(history, old))
         return;
     size_t at = 0;
     for (size_t part = GS_HISTORY_PARTS; part-- > 0;)
         for (size_t end = at + rows_in(&old->part[part]); at < end; at++) {
             uint32_t step_ms = whole_ms(gs_history_step_ns(old, at));
-            double *row = push(history, part, gs_history_time(old, at), step_ms);
+            double *row = push_row(history, part, gs_history_time(old, at), step_ms);
             for (size_t i = 0; row && i < history->count; i++)
                 row[i] = value_by_name(old, at, history->name[i]);
         }

@@ -1,4 +1,4 @@
-/* history/history.h - the door of history/: what the metrics were, tick by tick, and its packed form.
+/* history/history.h - the door of history/: the recorded values of the metrics, and their packed form.
  * Opened by: rules, box, incident, watch, reader, cli, tests.  Opens: base. */
 #pragma once
 #include "base/attributes.h"
@@ -8,13 +8,13 @@
 
 /* ---- history -------------------------------------------------------------------------------------------- */
 
-/* The last hours tick by tick, and before them coarser steps; or a whole one that was read out of a file. Rows, oldest
- * first, of one time and one value a metric each. A row speaks for the time before it: its step. What a step is in the
- * coarser parts, and what it keeps: history/history.c. */
+/* The last hours tick by tick, and before them in coarser steps; or a history that was read from a file. It has rows, oldest
+ * first, each with one time and one value for each metric. A row covers the time before it: its step. history/history.c
+ * says how long the steps of the coarser parts are, and what they keep. */
 struct gs_history;
 
-/* An empty history of the COUNT metrics NAMES (copied), for ticks INTERVAL_NS apart. Memory is touched as it fills.
- * NULL when memory is out. */
+/* An empty history of the COUNT metrics NAMES (copied), for ticks INTERVAL_NS apart. Memory is touched only as it fills.
+ * NULL: out of memory. */
 struct gs_history *gs_history_new(const char *const *names, size_t count, int64_t interval_ns) GS_CHECK_RESULT;
 void gs_history_free(struct gs_history *history);
 /* Add a tick at REALTIME_NS; VALUES as gs_metrics_set_read gave them (NAN: missing). No allocation. */
@@ -22,20 +22,20 @@ void gs_history_add(struct gs_history *history, int64_t realtime_ns, const doubl
 /* Row AT of gs_history_length. */
 size_t gs_history_length(const struct gs_history *history);
 int64_t gs_history_time(const struct gs_history *history, size_t at);
-int64_t gs_history_step_ns(const struct gs_history *history, size_t at); // the time before it that it speaks for, at most
+int64_t gs_history_step_ns(const struct gs_history *history, size_t at); // the time before it that it covers, at most
 double gs_history_value(const struct gs_history *history, size_t at, size_t metric);
 size_t gs_history_metric_count(const struct gs_history *history);
 const char *gs_history_metric_name(const struct gs_history *history, size_t metric);
 int64_t gs_history_interval_ns(const struct gs_history *history);
-/* Which metric of HISTORY is called NAME; SIZE_MAX: none. */
+/* The index of metric NAME in HISTORY; SIZE_MAX: none. */
 size_t gs_history_find(const struct gs_history *history, const char *name);
-/* Take over from OLD the rows of those metrics that both know (rules were reloaded). */
+/* After a reload: copy from OLD the rows of those metrics that both histories have. */
 void gs_history_adopt(struct gs_history *history, const struct gs_history *old);
 
-/* What stands in a history's file beside the rows. */
+/* What a history's file contains beside the rows. */
 struct gs_history_about {
-    int pid;                   // 0: not said
-    uint64_t limit_bytes;      // of the process's memory; 0: not said
+    int pid;                   // 0: unknown
+    uint64_t limit_bytes;      // the process's memory limit; 0: unknown
     int64_t triggered_ns;      // CLOCK_REALTIME; written, not read back
     bool plain_seconds;        // times are seconds of any origin, not moments (CSV)
 };
@@ -46,34 +46,34 @@ void gs_history_write_json(const struct gs_history *history, const struct gs_his
 
 /* ---- history, packed ------------------------------------------------------------------------------------ */
 
-/* The binary form for the black box (docs/formats.md): a few bytes a row, no checksum of its own. Packs follow upon
- * each other: one that begins has the names and forgets what came before it, one that goes on has rows alone. So a box
- * need not be written anew each second:
+/* The binary form for the black box (docs/formats.md): a few bytes a row, without a checksum. Packs are written one after
+ * another. A full pack has the names and all rows, and replaces the packs before it; a continuation has new rows only. So
+ * a box need not be rewritten every second:
  *
- *   size = gs_history_pack(h, 0, room, …)         everything: begins        some 13 bytes a row of three metrics
- *   mark = gs_history_serial(h)
- *   size = gs_history_pack(h, mark, behind it, …) the ticks since: goes on  some 30 bytes for one tick
- *   mark = gs_history_serial(h) … until the room is full; then everything again, elsewhere
+ *   size = gs_history_pack(h, 0, out, room)              full pack        about 13 bytes a row of three metrics
+ *   serial = gs_history_serial(h)
+ *   size = gs_history_pack(h, serial, out + size, …)     continuation     about 30 bytes for one tick
+ *   serial = gs_history_serial(h) … until the room is used up; then a full pack somewhere else
  *
- * How many ticks were ever added. */
+ * gs_history_serial: how many ticks were ever added. */
 uint64_t gs_history_serial(const struct gs_history *history);
-/* Pack what came after SERIAL (0: everything) into OUT. When ROOM is short the oldest rows are left out. Returns the
- * bytes written; 0 when there is nothing to say, or no room to say anything. What came after SERIAL and is no longer
- * there tick by tick makes it pack everything, which begins. No allocation; time grows with the rows packed. */
+/* Pack the rows after SERIAL (0: all) into OUT. If ROOM (bytes) is too small, the oldest rows are left out. Returns the
+ * bytes written; 0: no new rows, or no room at all. If some ticks after SERIAL are no longer stored one by one, it writes a
+ * full pack. No allocation; time grows with the number of rows packed. */
 size_t gs_history_pack(const struct gs_history *history, uint64_t serial, void *out, size_t room);
-/* The history in LENGTH BYTES of packs, one behind the other, from anywhere. NULL with a sentence in WHY when they are
- * none, or cut, or spoilt, or memory is out: it takes at most some ten times LENGTH. */
+/* The history in BYTES: packs, one after another, LENGTH bytes, of untrusted origin. NULL, with a sentence in WHY: not packs,
+ * cut short, damaged, or out of memory. Uses at most about ten times LENGTH of memory. */
 struct gs_history *gs_history_unpack(const void *bytes, size_t length, char *why, size_t why_size);
 
-/* ---- a history out of a file ----------------------------------------------------------------------------- */
+/* ---- a history from a file ------------------------------------------------------------------------------ */
 
 enum { GS_HISTORY_PARTS = 3, GS_HISTORY_METRICS_MAX = 4096 };
 
-struct gs_history_shape {      // from the finest part to the coarsest; rows 0: there is no such part
+struct gs_history_shape {      // from the finest part to the coarsest; rows 0: no such part
     struct { size_t rows; int64_t step_ns; } part[GS_HISTORY_PARTS]; // step_ns: of the first part, the interval
 };
-/* A history of that shape. NULL when memory is out. */
+/* A history of that shape. NULL: out of memory. */
 struct gs_history *gs_history_shaped(const char *const *names, size_t count, const struct gs_history_shape *shape)
     GS_CHECK_RESULT;
-/* Add a row as it stood in a file, speaking for STEP_NS. */
+/* Add a row from a file, which covers STEP_NS. */
 void gs_history_put(struct gs_history *history, int64_t time_ns, int64_t step_ns, const double *values);

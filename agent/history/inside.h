@@ -2,6 +2,6 @@
 #pragma once
 #include "history/history.h"
 
-/* The first of the ticks that were added after SERIAL (the length when there are none); SIZE_MAX when they are no longer
- * there one by one, or SERIAL is none of this history's. */
+/* The row of the first tick that was added after SERIAL (the length: none was added); SIZE_MAX: these ticks are no longer
+ * stored one by one, or SERIAL is not from this history. */
 size_t gs_history_since(const struct gs_history *history, uint64_t serial);

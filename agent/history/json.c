@@ -1,11 +1,11 @@
-/* json.c - a history as metrics.json.
+/* json.c - writes a history as metrics.json.
  *
  *   {"version":1,"interval_ms":1000,"pid":7,
  *    "steps":[{"from":1763953209.123,"step_ms":30000},{"from":1763953509.123,"step_ms":1000}],
  *    "series":{"rss":[[1763953509.123,4096],…],…},"triggered":"2025-11-24T03:05:09.123Z"}
  *
- * Written straight into text: a tree of jansson's would hold three objects for every value. The host may have
- * called setlocale, so a decimal point is never left to printf.
+ * It writes text directly: a jansson tree would need three objects for every value. The host may have called
+ * setlocale, so the decimal point of printf is replaced.
  * Who: an incident. */
 #include "base/clock.h"
 #include "base/text.h"
@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Whatever stands for the decimal point in the host's locale, perhaps several bytes, becomes one point. */
+/* Replace the decimal point of the host's locale, perhaps several bytes, by ".". */
 static void make_point(char *number)
 {
     char *point = number + strspn(number, "-0123456789");
@@ -26,7 +26,7 @@ static void make_point(char *number)
     memmove(point + 1, point + length, strlen(point + length) + 1);
 }
 
-/* The shortest decimal that reads back as VALUE, so that a replay judges what was judged here. */
+/* The shortest decimal that reads back as VALUE, so that a replay judges the same values. */
 static void add_number(struct gs_text *out, double value)
 {
     char number[64];
@@ -52,7 +52,7 @@ static void add_time(struct gs_text *out, int64_t realtime_ns)
                 (unsigned long long)(size % 1000));
 }
 
-/* Names are metrics' and pure ASCII; the quoting is for histories whose names came out of a file. */
+/* Names of metrics are ASCII; the escapes are for names that came from a file. */
 static void add_string(struct gs_text *out, const char *words)
 {
     gs_text_add_bytes(out, "\"", 1);
@@ -71,7 +71,7 @@ static void add_series(struct gs_text *out, const struct gs_history *history, si
     gs_text_add(out, ":[");
     for (size_t at = 0; at < gs_history_length(history); at++) {
         double value = gs_history_value(history, at, metric);
-        if (!isfinite(value)) // missing; or a gauge's infinity, which JSON cannot say
+        if (!isfinite(value)) // missing; or an infinite gauge, which JSON cannot express
             continue;
         gs_text_add(out, "%s[", between);
         add_time(out, gs_history_time(history, at));
@@ -83,7 +83,7 @@ static void add_series(struct gs_text *out, const struct gs_history *history, si
     gs_text_add(out, "]");
 }
 
-/* Where rows begin to speak for more or for less; nothing when every row is a tick. */
+/* Write where the step of the rows changes; nothing when every row is a tick. */
 static void add_steps(struct gs_text *out, const struct gs_history *history)
 {
     const char *between = "\"steps\":[";

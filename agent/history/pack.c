@@ -1,14 +1,14 @@
-/* pack.c - a history in few bytes, for the black box, and back.
+/* pack.c - packs a history into few bytes for the black box, and unpacks it.
  *
- *   pack   "gsh" version │ kind │ length (of the pack) │ rows │ interval, metrics, names (of one that begins) │ row …
+ *   pack   "gsh" version │ kind │ length (of the pack) │ rows │ interval, metrics, names (full pack only) │ row …
  *          4 bytes         1      4, little endian        4      numbers; a name is its length and its bytes
- *   row    time: the step's surprise, and whether the step is another │ [step] │ one code a metric
- *   code   0 as before   1 missing   n·4 + 2 a whole number, by its difference   3 and 8 bytes: any other
+ *   row    time: its deviation from the step, and a bit: the step has changed │ [step] │ one code for each metric
+ *   code   0 unchanged   1 missing   n·4 + 2 a whole number, as difference n   3 and 8 bytes: any other double
  *
- * Numbers are LEB128; differences are zigzagged and taken to the row before, of which there is none at a pack's start.
- * A tick that comes in time with metrics that stand still takes a byte for each of them and one for itself.
- * Who:    the box packs, on the watcher, at every tick: no allocation. Unpacking reads what may have been written by
- *         anyone: every length is checked before it is believed. */
+ * Numbers are LEB128. Differences are to the row before in the same pack, zigzag-encoded. A punctual tick whose metrics have
+ * not changed takes one byte, and one for each metric.
+ * Who:    the box packs, on the watcher, at every tick: no allocation. Unpacking reads
+ *         untrusted bytes: every length is checked before it is used. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/varint.h"
@@ -18,16 +18,25 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FIXED = 13, VERSION = 1, BEGINS = 0, GOES_ON = 1, SAME = 0, MISSING = 1, WHOLE = 2, ANY = 3 };
+enum {
+    HEADER_SIZE = 13,
+    VERSION = 1,
+    FULL = 0,
+    CONTINUATION = 1,
+    SAME = 0,
+    MISSING = 1,
+    WHOLE = 2,
+    RAW_DOUBLE = 3
+};
 static const char magic[] = {'g', 's', 'h', VERSION};
 
-/* Whole numbers up to 2^53 are taken as such; -0 is not one of them. */
+/* Whole numbers up to 2^53 are packed as differences, but not -0. */
 static bool is_whole(double value)
 {
     return fabs(value) <= 0x1p53 && value == (double)(int64_t)value && !(value == 0 && signbit(value));
 }
 
-static int64_t base_of(double before)
+static int64_t difference_base(double before)
 {
     return is_whole(before) ? (int64_t)before : 0;
 }
@@ -44,7 +53,7 @@ static int64_t floor_ms(int64_t ns)
 
 /* ---- packing ------------------------------------------------------------------------------------------------- */
 
-struct pack_sink { // what is written beyond ROOM is only counted
+struct pack_sink { // bytes beyond ROOM are counted, but not written
     unsigned char *at;
     size_t size, room;
 };
@@ -68,11 +77,11 @@ static void put_u32(struct pack_sink *sink, size_t number)
         put(sink, &(unsigned char){(unsigned char)(number >> 8 * i)}, 1);
 }
 
-static void put_any(struct pack_sink *sink, double value)
+static void put_double(struct pack_sink *sink, double value)
 {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
-    put_number(sink, ANY);
+    put_number(sink, RAW_DOUBLE);
     put_u32(sink, (size_t)bits & UINT32_MAX);
     put_u32(sink, bits >> 32);
 }
@@ -84,12 +93,12 @@ static void put_value(struct pack_sink *sink, double value, double before)
     else if (isnan(value))
         put_number(sink, MISSING);
     else if (is_whole(value))
-        put_number(sink, gs_varint_zigzag((int64_t)value - base_of(before)) << 2 | WHOLE);
+        put_number(sink, gs_varint_zigzag((int64_t)value - difference_base(before)) << 2 | WHOLE);
     else
-        put_any(sink, value);
+        put_double(sink, value);
 }
 
-/* Row AT, as it follows the one before it; or as the FIRST of a pack. */
+/* Write row AT relative to the row before; FIRST: it is the first of a pack. */
 static void put_row(struct pack_sink *sink, const struct gs_history *history, size_t at, bool first)
 {
     int64_t step_ms = gs_history_step_ns(history, at) / GS_NS_PER_MS,
@@ -122,18 +131,18 @@ static void put_names(struct pack_sink *sink, const struct gs_history *history)
     }
 }
 
-/* The oldest row from FROM on with which all the younger ones fit into ROOM; *SIZE gets what they take. */
+/* The oldest row, from FROM on, such that it and all newer rows fit into ROOM bytes; *SIZE: the bytes that they take. */
 static size_t oldest_that_fits(const struct gs_history *history, size_t from, size_t room, size_t *size)
 {
-    size_t at = gs_history_length(history), behind = 0;
+    size_t at = gs_history_length(history), newer_size = 0;
     *size = 0;
     while (at > from) {
-        size_t whole = behind + row_size(history, at - 1, true);
+        size_t whole = newer_size + row_size(history, at - 1, true);
         if (whole > room)
             break;
         *size = whole;
         at--;
-        behind += row_size(history, at, at == 0);
+        newer_size += row_size(history, at, at == 0);
     }
     return at;
 }
@@ -141,20 +150,20 @@ static size_t oldest_that_fits(const struct gs_history *history, size_t from, si
 size_t gs_history_pack(const struct gs_history *history, uint64_t serial, void *out, size_t room)
 {
     size_t length = gs_history_length(history), from = gs_history_since(history, serial), rows_size;
-    bool begins = from == SIZE_MAX;
+    bool is_full = from == SIZE_MAX;
     struct pack_sink names = {0}, sink = {.at = out, .room = room};
-    if (begins)
+    if (is_full)
         put_names(&names, history);
-    size_t ahead = FIXED + names.size;
-    if (from == length || ahead > room)
+    size_t header_size = HEADER_SIZE + names.size;
+    if (from == length || header_size > room)
         return 0;
-    size_t most = room < UINT32_MAX ? room : UINT32_MAX;
-    size_t first = oldest_that_fits(history, begins ? 0 : from, most - ahead, &rows_size);
+    size_t most_bytes = room < UINT32_MAX ? room : UINT32_MAX;
+    size_t first = oldest_that_fits(history, is_full ? 0 : from, most_bytes - header_size, &rows_size);
     put(&sink, magic, sizeof magic);
-    put(&sink, &(unsigned char){begins ? BEGINS : GOES_ON}, 1);
-    put_u32(&sink, ahead + rows_size);
+    put(&sink, &(unsigned char){is_full ? FULL : CONTINUATION}, 1);
+    put_u32(&sink, header_size + rows_size);
     put_u32(&sink, length - first);
-    if (begins)
+    if (is_full)
         put_names(&sink, history);
     for (size_t at = first; at < length; at++)
         put_row(&sink, history, at, at == first);
@@ -165,7 +174,7 @@ size_t gs_history_pack(const struct gs_history *history, uint64_t serial, void *
 
 struct source {
     const unsigned char *at, *end;
-    bool bad; // something was cut, or said what cannot be; numbers are 0 from here on
+    bool bad; // cut short or invalid; numbers read from here on are 0
 };
 
 static uint64_t get_number(struct source *source)
@@ -187,51 +196,51 @@ static uint32_t get_u32(struct source *source)
     return number;
 }
 
-struct pack { // one, its header read
-    bool begins;
+struct pack { // one pack, with its header read
+    bool is_full;
     uint32_t rows;
-    struct source rest; // behind the fixed part
+    struct source rest; // after the header
 };
 
-/* The pack at SOURCE, which is stepped over it. */
+/* Read the header of the pack at SOURCE, and move SOURCE after the pack. */
 static bool get_pack(struct source *source, struct pack *out)
 {
     struct source head = *source;
-    if (source->end - source->at < FIXED || memcmp(source->at, magic, sizeof magic) != 0 ||
-        source->at[sizeof magic] > GOES_ON)
+    if (source->end - source->at < HEADER_SIZE || memcmp(source->at, magic, sizeof magic) != 0 ||
+        source->at[sizeof magic] > CONTINUATION)
         return false;
-    out->begins = source->at[sizeof magic] == BEGINS;
+    out->is_full = source->at[sizeof magic] == FULL;
     head.at += sizeof magic + 1;
     size_t length = get_u32(&head);
     out->rows = get_u32(&head);
-    if (length < FIXED || length > (size_t)(source->end - source->at))
+    if (length < HEADER_SIZE || length > (size_t)(source->end - source->at))
         return false;
     out->rest = (struct source){.at = head.at, .end = source->at + length};
     source->at += length;
     return true;
 }
 
-/* The last pack that begins, stepped to in *SOURCE; and how many rows it and those behind it have. */
-static bool find_beginning(struct source *source, size_t *rows)
+/* Move *SOURCE to the last full pack; *ROWS: how many rows it and the packs after it have. */
+static bool find_last_full_pack(struct source *source, size_t *rows)
 {
-    struct source at = *source, beginning = {0};
+    struct source at = *source, full_pack = {0};
     *rows = 0;
     while (at.at < at.end) {
         struct source this = at;
         struct pack pack;
         if (!get_pack(&at, &pack))
             return false;
-        if (pack.begins) {
-            beginning = this;
+        if (pack.is_full) {
+            full_pack = this;
             *rows = 0;
         }
         *rows += pack.rows;
     }
-    *source = beginning;
-    return beginning.at;
+    *source = full_pack;
+    return full_pack.at;
 }
 
-/* The names of COUNT metrics, each NUL-terminated, into one block that the caller frees; NULL when they are bad. */
+/* The names of COUNT metrics, each NUL-terminated, in one block that the caller frees; NULL: invalid, or out of memory. */
 static char *get_names(struct source *source, size_t count)
 {
     char *names = gs_alloc(count * GS_METRIC_NAME + 1);
@@ -248,9 +257,9 @@ static char *get_names(struct source *source, size_t count)
     return names;
 }
 
-/* A history for ROWS rows of the metrics that the pack at SOURCE names. A row takes a byte for each metric and one for
- * its time, at least: LENGTH is what there is of them. */
-static struct gs_history *begin(struct source *source, size_t rows, size_t length)
+/* A new history for ROWS rows of the metrics that the pack at SOURCE names. ROWS is checked against LENGTH, the bytes of all
+ * packs: a row takes at least a byte for its time and one for each metric. */
+static struct gs_history *new_history(struct source *source, size_t rows, size_t length)
 {
     uint64_t interval_ns = get_number(source), count = get_number(source);
     if (source->bad || interval_ns == 0 || interval_ns > INT64_MAX || count > GS_HISTORY_METRICS_MAX ||
@@ -268,7 +277,7 @@ static struct gs_history *begin(struct source *source, size_t rows, size_t lengt
     return history;
 }
 
-static double get_any(struct source *source)
+static double get_double(struct source *source)
 {
     uint64_t low = get_u32(source), bits = (uint64_t)get_u32(source) << 32 | low;
     double value;
@@ -282,22 +291,22 @@ static double get_value(struct source *source, double before)
     int64_t whole;
     switch (code & 3) {
     case WHOLE:
-        if (__builtin_add_overflow(gs_varint_unzigzag(code >> 2), base_of(before), &whole) ||
+        if (__builtin_add_overflow(gs_varint_unzigzag(code >> 2), difference_base(before), &whole) ||
             !is_whole((double)whole))
             source->bad = true;
         return (double)whole;
-    case ANY: return get_any(source);
+    case RAW_DOUBLE: return get_double(source);
     case MISSING: return NAN;
     default: return before;
     }
 }
 
-struct row { // the one before
+struct row { // the row before
     int64_t time_ms, step_ms;
     double *value;
 };
 
-/* The next row, as it follows *ROW, into *ROW. */
+/* Read the next row, which is relative to *ROW, into *ROW. */
 static void get_row(struct source *source, size_t count, struct row *row)
 {
     uint64_t code = get_number(source);
@@ -337,18 +346,18 @@ struct gs_history *gs_history_unpack(const void *bytes, size_t length, char *why
     struct source source = {.at = bytes, .end = (const unsigned char *)bytes + length};
     struct pack pack = {0};
     size_t rows;
-    if (!find_beginning(&source, &rows))
-        return refuse(NULL, "this is no packed history, or it is cut", why, why_size);
-    bool good = get_pack(&source, &pack);
-    struct gs_history *history = good ? begin(&pack.rest, rows, length) : NULL;
+    if (!find_last_full_pack(&source, &rows))
+        return refuse(NULL, "this is not a packed history, or it is cut short", why, why_size);
+    bool ok = get_pack(&source, &pack);
+    struct gs_history *history = ok ? new_history(&pack.rest, rows, length) : NULL;
     if (!history)
-        return refuse(NULL, "the packed history's metrics cannot be read, or there is no memory for it", why,
+        return refuse(NULL, "the packed history's metrics cannot be read, or there is not enough memory", why,
                       why_size);
     size_t count = gs_history_metric_count(history);
     double *values = gs_alloc(count * sizeof *values + 1);
-    good = values && get_rows(&pack, history, values);
-    while (good && source.at < source.end)
-        good = get_pack(&source, &pack) && get_rows(&pack, history, values);
+    ok = values && get_rows(&pack, history, values);
+    while (ok && source.at < source.end)
+        ok = get_pack(&source, &pack) && get_rows(&pack, history, values);
     gs_free(values);
-    return good ? history : refuse(history, "the packed history is spoilt", why, why_size);
+    return ok ? history : refuse(history, "the packed history is damaged", why, why_size);
 }

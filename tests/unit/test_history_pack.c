@@ -279,7 +279,7 @@ static void impossible_claims_are_refused(void **state)
     const unsigned char many[] = {'g', 's', 'h', 1, 0, 19, 0, 0, 0, 0, 0, 1, 0, 1, 1, 3, 'r', 's', 's'};
     memcpy(packed, many, sizeof many); // 65536 rows in no bytes: refused before there is room made for them
     assert_null(unpack_copy(sizeof many));
-    assert_string_equal(why, "the packed history's metrics cannot be read, or there is no memory for it");
+    assert_string_equal(why, "the packed history's metrics cannot be read, or there is not enough memory");
     static const unsigned char good[] = {'g', 's', 'h', 1, 0, 19, 0,   0,   0,  0,
                                          0,   0,   0,   1, 1, 3,  'r', 's', 's'};
     memcpy(packed, good, sizeof good);

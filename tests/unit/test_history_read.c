@@ -228,7 +228,7 @@ static void packs_are_taken_too(void **state)
     gs_history_free(read);
     gs_history_free(history);
     assert_null(read_bytes(packed, size - 1));
-    assert_string_equal(said, "h: error: this is no packed history, or it is cut\n");
+    assert_string_equal(said, "h: error: this is not a packed history, or it is cut short\n");
 }
 
 /* Every good text cut at every length, and with every byte replaced by some that mean something: no crash. */
