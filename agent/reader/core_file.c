@@ -1,7 +1,7 @@
-/* core_file.c - the headers and notes of a core file, each length checked before it is believed.
+/* core_file.c - reads the headers and notes of a core file. Every length is checked before it is used.
  *
- *   PT_LOAD  memory: address ──▶ bytes in the file (a mapped file's text is seldom dumped: only its first page)
- *   PT_NOTE  PRSTATUS a thread, PRPSINFO the process, SIGINFO the end, FILE what was mapped, AUXV where it began
+ *   PT_LOAD  memory: address ──▶ bytes in the file (of a mapped file's text usually only the first page is dumped)
+ *   PT_NOTE  PRSTATUS a thread and the signal, PRPSINFO the process, FILE the mapped files, AUXV the entry address
  *
  * Bounds: SEGMENTS_MAX segments, NOTES_MAX bytes of notes, THREADS_MAX threads. */
 #include "base/clock.h"
@@ -20,7 +20,7 @@
 
 enum { SEGMENTS_MAX = 1 << 20, NOTES_MAX = 512 << 20, THREADS_MAX = 1 << 16 };
 
-/* COUNT items of SIZE bytes at OFFSET; the caller frees them. NULL with errno. */
+/* Read COUNT items of SIZE bytes at OFFSET; the caller frees them. NULL, with errno. */
 static void *read_table(int fd, uint64_t offset, uint64_t count, size_t size)
 {
     struct stat status;
@@ -29,7 +29,7 @@ static void *read_table(int fd, uint64_t offset, uint64_t count, size_t size)
     if (fstat(fd, &status) != 0 || __builtin_mul_overflow(count, size, &bytes) ||
         bytes > (uint64_t)status.st_size)
         return NULL;
-    void *table = gs_alloc(bytes + 1); // notes end with a 0
+    void *table = gs_alloc(bytes + 1); // + 1: a NUL after the notes
     if (!table)
         errno = ENOMEM;
     else if (!gs_file_read_at(fd, offset, table, bytes)) {
@@ -55,7 +55,7 @@ static bool add_thread(struct gs_core *core, size_t *capacity, int tid)
 }
 
 /* NT_FILE: count, page size, { start, end, offset in pages } each, then the paths, a 0 behind each. */
-static bool take_files(struct gs_core *core, const char *note, uint64_t length)
+static bool read_file_note(struct gs_core *core, const char *note, uint64_t length)
 {
     uint64_t count, page, at[3];
     const char *path, *end = note + length;
@@ -65,7 +65,7 @@ static bool take_files(struct gs_core *core, const char *note, uint64_t length)
     memcpy(&page, note + sizeof count, sizeof page);
     if (count > (length - 2 * sizeof count) / sizeof at ||
         !(core->file = gs_alloc((count + 1) * sizeof *core->file)))
-        return count > length; // a lying note is passed over
+        return count > length; // a note with a wrong count is ignored
     path = note + 2 * sizeof count + count * sizeof at;
     for (uint64_t i = 0; i < count; i++) {
         size_t room = (size_t)(end - path), used = strnlen(path, room);
@@ -79,7 +79,7 @@ static bool take_files(struct gs_core *core, const char *note, uint64_t length)
     return true;
 }
 
-static void take_auxv(struct gs_core *core, const char *note, uint64_t length)
+static void read_auxv(struct gs_core *core, const char *note, uint64_t length)
 {
     Elf64_auxv_t entry;
     for (; length >= sizeof entry; note += sizeof entry, length -= sizeof entry) {
@@ -89,7 +89,7 @@ static void take_auxv(struct gs_core *core, const char *note, uint64_t length)
     }
 }
 
-static bool take_note(struct gs_core *core, size_t *capacity, unsigned type, const char *note,
+static bool read_note(struct gs_core *core, size_t *capacity, unsigned type, const char *note,
                       uint64_t length)
 {
     struct elf_prstatus status;
@@ -105,9 +105,9 @@ static bool take_note(struct gs_core *core, size_t *capacity, unsigned type, con
         core->pid = process.pr_pid;
         snprintf(core->program, sizeof core->program, "%.*s", (int)sizeof process.pr_fname, process.pr_fname);
     } else if (type == NT_FILE)
-        return take_files(core, note, length);
+        return read_file_note(core, note, length);
     else if (type == NT_AUXV)
-        take_auxv(core, note, length);
+        read_auxv(core, note, length);
     return true;
 }
 
@@ -116,7 +116,7 @@ static uint64_t round_up_to_4(uint64_t length)
     return (length + 3) & ~(uint64_t)3;
 }
 
-static int take_notes(struct gs_core *core)
+static int read_notes(struct gs_core *core)
 {
     size_t capacity = 0;
     for (uint64_t at = 0; core->notes_length - at >= sizeof(Elf64_Nhdr);) {
@@ -128,7 +128,7 @@ static int take_notes(struct gs_core *core)
             break; // cut short
         if (note.n_namesz == sizeof "CORE" &&
             memcmp(core->notes + at + sizeof note, "CORE", sizeof "CORE") == 0 &&
-            !take_note(core, &capacity, note.n_type, core->notes + value, note.n_descsz))
+            !read_note(core, &capacity, note.n_type, core->notes + value, note.n_descsz))
             return -ENOMEM;
         at = end;
     }
@@ -149,7 +149,7 @@ bool gs_reader_is_core(int fd)
     return read_header(fd, &header);
 }
 
-/* More segments than e_phnum can say: section 0 has their number. */
+/* If there are more segments than e_phnum can express, section 0 has their number. */
 static uint64_t count_segments(int fd, const Elf64_Ehdr *header)
 {
     Elf64_Shdr section;
@@ -158,7 +158,7 @@ static uint64_t count_segments(int fd, const Elf64_Ehdr *header)
     return gs_file_read_at(fd, header->e_shoff, &section, sizeof section) ? section.sh_info : 0;
 }
 
-static void take_segment(struct gs_core *core, const Elf64_Phdr *segment)
+static void add_segment(struct gs_core *core, const Elf64_Phdr *segment)
 {
     uint64_t end;
     if (segment->p_type != PT_LOAD || __builtin_add_overflow(segment->p_vaddr, segment->p_memsz, &end) ||
@@ -180,7 +180,7 @@ static int read_segments(struct gs_core *core, const Elf64_Ehdr *header)
     core->segment = gs_alloc(count * sizeof *core->segment);
     int error = core->segment ? 0 : -ENOMEM;
     for (uint64_t i = 0; !error && i < count; i++) {
-        take_segment(core, &segment[i]);
+        add_segment(core, &segment[i]);
         if (segment[i].p_type != PT_NOTE || core->notes || segment[i].p_filesz > NOTES_MAX)
             continue;
         core->notes = read_table(core->fd, segment[i].p_offset, segment[i].p_filesz, 1);
@@ -196,18 +196,18 @@ static int read_core(struct gs_core *core, char *why, size_t why_size)
     Elf64_Ehdr header;
     int error = 0;
     if (!read_header(core->fd, &header) || header.e_ident[EI_CLASS] != ELFCLASS64) {
-        snprintf(why, why_size, "it is no core file of a 64-bit process");
+        snprintf(why, why_size, "it is not a core file of a 64-bit process");
         return -EINVAL;
     }
     error = read_segments(core, &header);
     if (!error)
-        error = take_notes(core);
+        error = read_notes(core);
     if (error == -EINVAL)
         snprintf(why, why_size, "its headers are damaged, or it was cut short");
     else if (error)
         snprintf(why, why_size, "%s", strerrordesc_np(-error));
     else if (!core->thread_count) {
-        snprintf(why, why_size, "no thread is noted in it: it was cut short, or is not of Linux");
+        snprintf(why, why_size, "it has no threads: it was cut short, or is not from Linux");
         error = -EINVAL;
     }
     return error;
@@ -217,7 +217,7 @@ static int read_core(struct gs_core *core, char *why, size_t why_size)
 
 enum { FIRST_PAGE = 4096 };
 
-/* The first page of a program or library is dumped, and has its build id: does FD's file begin with it? */
+/* Does FD's file start with the page that was mapped? The first page of a program or library is dumped, and has its build id. */
 static bool is_what_was_mapped(const struct gs_core *core, const struct gs_core_file *file, int fd)
 {
     char mapped[FIRST_PAGE], here[FIRST_PAGE];
@@ -225,7 +225,7 @@ static bool is_what_was_mapped(const struct gs_core *core, const struct gs_core_
            (gs_file_read_at(fd, 0, here, sizeof here) && memcmp(mapped, here, sizeof here) == 0);
 }
 
-/* The descriptor of FILE's path, told in NOTES when it is of no use; -1 then. */
+/* Open FILE's path. -1: it is not usable, and NOTES says why (no note for devices and shared memory). */
 static int open_file(const struct gs_core *core, const struct gs_core_file *file, struct gs_text *notes)
 {
     const char *path = file->path;
@@ -245,8 +245,8 @@ static int open_file(const struct gs_core *core, const struct gs_core_file *file
     return -1;
 }
 
-/* The main program is EXE from here on. */
-static void move_main(struct gs_core *core, const char *exe)
+/* Replace the path of the main program by EXE. */
+static void replace_main_path(struct gs_core *core, const char *exe)
 {
     const struct gs_core_file *main = core->entry ? gs_reader_core_file_at(core, core->entry) : NULL;
     const char *was = main ? main->path : NULL;
@@ -258,7 +258,7 @@ static void move_main(struct gs_core *core, const char *exe)
 static void open_files(struct gs_core *core, const char *exe, struct gs_text *notes)
 {
     if (exe)
-        move_main(core, exe);
+        replace_main_path(core, exe);
     for (size_t i = 0; i < core->file_count; i++) {
         struct gs_core_file *file = &core->file[i];
         bool again = i && strcmp(file->path, file[-1].path) == 0;
@@ -304,7 +304,7 @@ void gs_reader_core_close(struct gs_core *core)
 
 /* ---- memory -------------------------------------------------------------------------------------------------------------- */
 
-/* The first segment that ends beyond AT. */
+/* The first segment that ends after AT. */
 static const struct gs_core_segment *segment_from(const struct gs_core *core, uint64_t at)
 {
     struct gs_search search = {.high = core->segment_count};
@@ -313,8 +313,8 @@ static const struct gs_core_segment *segment_from(const struct gs_core *core, ui
     return search.low < core->segment_count ? &core->segment[search.low] : NULL;
 }
 
-/* What can be read at AT from one place, at most LENGTH bytes; 0: nothing. A debugger leaves whole mappings out, the kernel the
- * bytes of segments: where these could be written, they may not be as in the file. */
+/* Read what one source has at AT, at most LENGTH bytes; 0: nothing. A debugger leaves out whole mappings, the kernel leaves out
+ * bytes of segments. A writable segment is not read from its file, because the process may have changed it. */
 static size_t read_part(const struct gs_core *core, uint64_t at, void *out, size_t length)
 {
     const struct gs_core_segment *segment = segment_from(core, at);
@@ -363,7 +363,7 @@ uint64_t gs_reader_core_image(const struct gs_core *core, uint64_t at)
 {
     const struct gs_core_file *file = gs_reader_core_file_at(core, at);
     const struct gs_core_segment *segment = segment_from(core, at);
-    for (; file && file->offset; file--) // one file's mappings lie side by side, its header first
+    for (; file && file->offset; file--) // the mappings of a file are neighbours, its header first
         if (file == core->file || strcmp(file[-1].path, file->path) != 0)
             return 0;
     while (file && file > core->file && file[-1].offset == 0 && file[-1].end == file->start &&

@@ -1,11 +1,11 @@
-/* core_threads.c - the stacks in a core file, by libunwind-coredump.
+/* core_threads.c - walks the stacks in a core file with libunwind-coredump.
  *
- *   core ──▶ child: registers from _UCD_…, memory and unwind tables from gs_reader_core_read, unw_step ──▶ shared memory ──▶ us
+ *   core ──▶ child: registers from _UCD_…, memory and unwind tables from gs_reader_core_read, unw_step ──▶ shared memory ──▶ parent
  *
- * libunwind trusts its input, and a core file may hold anything: so it works in a child of ours, which may crash or go astray
- * without taking the incident along. libunwind 1.6's own reader of mapped files takes a mapping's start for the file's: memory is
- * read by ours, and the tables are found in it.
- * Bounds: PATIENCE_S for all threads together. */
+ * libunwind trusts its input, and a core file may contain anything. So it runs in a child process, which may crash or hang
+ * without losing the incident. libunwind 1.6's own reader of mapped files confuses a mapping's start with the file's start, so
+ * gs_reader_core_read reads the memory, and the unwind tables are found in that memory.
+ * Bounds: TIMEOUT_S for all threads together. */
 #include "reader/reader.h"
 #include <elf.h>
 #include <errno.h>
@@ -18,25 +18,25 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PATIENCE_S = 60, SEGMENTS_MAX = 64 };
+enum { TIMEOUT_S = 60, SEGMENTS_MAX = 64 };
 
-/* libunwind's, for those who bring unwind tables along; no header has it. */
+/* A function of libunwind for callers with their own unwind tables; no header declares it. */
 extern int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t space, unw_word_t pc, unw_dyn_info_t *table,
                                               unw_proc_info_t *out, int need_unwind_info, void *of);
 
-struct walk { // what libunwind hands back to our accessors
+struct walk { // the argument that libunwind passes to our accessors
     const struct gs_core *core;
     struct UCD_info *info;
 };
 
-struct walked { // shared with the child
+struct walk_results { // in memory shared with the child
     struct gs_given_thread thread[0];
 };
 
 /* ---- the unwind table of the image that an address lies in ------------------------------------------------------------- */
 
 struct image {
-    uint64_t bias;         // what is added to the file's addresses
+    uint64_t bias;         // runtime address minus address in the file
     uint64_t start, end;   // of its segments
     uint64_t frame_header; // .eh_frame_hdr
 };
@@ -67,7 +67,7 @@ static bool read_image(const struct gs_core *core, uint64_t base, struct image *
     return out->frame_header != 0;
 }
 
-/* .eh_frame_hdr as every linker writes it: version 1, the table's entries relative to its start, four bytes each. */
+/* Find .eh_frame_hdr in the format that every linker writes: version 1, entries of four bytes relative to its start. */
 static bool find_table(const struct gs_core *core, uint64_t pc, unw_dyn_info_t *out)
 {
     struct {
@@ -149,11 +149,11 @@ static void walk_one(unw_addr_space_t space, struct walk *walk, struct gs_given_
     thread->cut = more != 0;
 }
 
-static void walk_all(const struct gs_core *core, struct walked *out)
+static void walk_all(const struct gs_core *core, struct walk_results *out)
 {
     struct rlimit no_core = {0, 0};
     setrlimit(RLIMIT_CORE, &no_core);
-    alarm(PATIENCE_S);
+    alarm(TIMEOUT_S);
     struct walk walk = {core, _UCD_create(core->path)};
     unw_addr_space_t space = unw_create_addr_space(&accessors, 0);
     if (!space || !walk.info)
@@ -167,13 +167,13 @@ static void walk_all(const struct gs_core *core, struct walked *out)
     _exit(0);
 }
 
-static int in_a_child(const struct gs_core *core, struct walked *out)
+static int walk_in_child(const struct gs_core *core, struct walk_results *out)
 {
     int status;
     pid_t child = fork();
     if (child == 0) {
-        int quiet = open("/dev/null", O_WRONLY | O_CLOEXEC);
-        dup2(quiet, STDERR_FILENO); // libunwind's words are for its makers
+        int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        dup2(null_fd, STDERR_FILENO); // hides libunwind's debug output
         walk_all(core, out);
     }
     if (child < 0)
@@ -187,37 +187,38 @@ static int in_a_child(const struct gs_core *core, struct walked *out)
 /* ---- the parent
  * -------------------------------------------------------------------------------------------------------------- */
 
-static void take(const struct gs_core *core, const struct walked *walked, struct gs_given_thread *thread,
-                 struct gs_text *notes)
+static void copy_threads(const struct gs_core *core, const struct walk_results *results,
+                         struct gs_given_thread *thread, struct gs_text *notes)
 {
     size_t without = 0;
     for (size_t i = 0; i < core->thread_count; i++) {
         thread[i] = (struct gs_given_thread){
-            .tid = core->tid[i], .call = -1, .state = '?', .cut = walked->thread[i].cut};
+            .tid = core->tid[i], .call = -1, .state = '?', .cut = results->thread[i].cut};
         if (core->tid[i] == core->pid)
             memcpy(thread[i].name, core->program, sizeof core->program);
-        thread[i].depth = walked->thread[i].depth <= GS_GIVEN_DEPTH ? walked->thread[i].depth
-                                                                    : 0; // the child may have erred
-        memcpy(thread[i].frames, walked->thread[i].frames, thread[i].depth * sizeof thread[i].frames[0]);
+        thread[i].depth = results->thread[i].depth <= GS_GIVEN_DEPTH ? results->thread[i].depth
+                                                                     : 0; // do not trust the child
+        memcpy(thread[i].frames, results->thread[i].frames, thread[i].depth * sizeof thread[i].frames[0]);
         without += thread[i].depth == 0;
     }
     if (core->threads_left_out)
-        gs_text_add(notes, "%zu threads more are in the core, and left out\n", core->threads_left_out);
+        gs_text_add(notes, "%zu more thread%s of the core %s left out\n", core->threads_left_out,
+                    core->threads_left_out == 1 ? "" : "s", core->threads_left_out == 1 ? "is" : "are");
     if (without)
-        gs_text_add(notes,
-                    "%zu of %zu threads have no stack: libunwind could not read them out of the core\n",
+        gs_text_add(notes, "%zu of %zu threads without a stack: libunwind could not read it from the core\n",
                     without, core->thread_count);
 }
 
 int gs_reader_core_threads(const struct gs_core *core, struct gs_given_thread *thread, struct gs_text *notes)
 {
     size_t size = core->thread_count * sizeof *thread;
-    struct walked *walked = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (walked == MAP_FAILED)
+    struct walk_results *results =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (results == MAP_FAILED)
         return -errno;
-    int error = in_a_child(core, walked);
+    int error = walk_in_child(core, results);
     if (!error)
-        take(core, walked, thread, notes);
-    munmap(walked, size);
+        copy_threads(core, results, thread, notes);
+    munmap(results, size);
     return error;
 }

@@ -1,11 +1,11 @@
-/* figures.c - what one metric of a history was like: robust figures, which a few odd hours cannot fake.
+/* figures.c - statistics of one metric of a history, robust against outliers.
  *
- *   values, each with the time it speaks for ──▶ least, median, 99 %, most; how far it usually strays
+ *   values, each with the time it covers      ──▶ least, median, 99 %, most; spread
  *   by the hour of the day                   ──▶ the median of the quietest hour and of the busiest
  *   value − mean of the ten minutes before   ──▶ the jump that one row in a thousand exceeds
- *   Theil-Sen slopes of windows, overlapping ──▶ the median slope, and how far slopes usually stray
+ *   Theil-Sen slopes of windows, overlapping ──▶ the median slope, and the spread of slopes
  *
- * Who: suggest.c, in the CLI. Bounds: some 40 bytes a row, freed before it returns. */
+ * Who: suggest.c, in the CLI. Bounds: about 40 bytes a row, freed before it returns. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/numbers.h"
@@ -17,20 +17,20 @@
 
 enum { HOURS = 24, PARTS = 24, PARTS_LEAST = 16, SLOPES_MAX = 4096 };
 
-struct seen { // one row that has a value
+struct timed_value { // a row that has a value
     int64_t time_ns, step_ns;
     double value;
 };
 
 struct rows {
-    struct seen *seen;
+    struct timed_value *timed;
     size_t count;
-    double *scratch; // COUNT of them, and SLOPES_MAX at least
+    double *scratch; // room for COUNT + SLOPES_MAX values
 };
 
 static int compare_values(const void *a, const void *b)
 {
-    double x = ((const struct seen *)a)->value, y = ((const struct seen *)b)->value;
+    double x = ((const struct timed_value *)a)->value, y = ((const struct timed_value *)b)->value;
     return x < y ? -1 : x > y;
 }
 
@@ -40,18 +40,18 @@ static int compare_numbers(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* The value that SHARE of the time lies at or below; SEEN is sorted by value. */
-static double quantile(const struct seen *seen, size_t count, double share)
+/* The value that the metric did not exceed for SHARE of the time; TIMED is sorted by value. */
+static double quantile(const struct timed_value *timed, size_t count, double share)
 {
     double total = 0, sum = 0;
     for (size_t i = 0; i < count; i++)
-        total += (double)seen[i].step_ns;
+        total += (double)timed[i].step_ns;
     for (size_t i = 0; i < count; i++) {
-        sum += (double)seen[i].step_ns;
+        sum += (double)timed[i].step_ns;
         if (sum >= share * total)
-            return seen[i].value;
+            return timed[i].value;
     }
-    return seen[count - 1].value;
+    return timed[count - 1].value;
 }
 
 static double spread_of(double *value, size_t count, double median)
@@ -67,16 +67,16 @@ static double median_of_hour(const struct rows *rows, unsigned hour)
 {
     size_t count = 0;
     for (size_t i = 0; i < rows->count; i++) {
-        int64_t of_day = rows->seen[i].time_ns / GS_NS_PER_S % 86400;
+        int64_t of_day = rows->timed[i].time_ns / GS_NS_PER_S % 86400;
         if ((unsigned)((of_day < 0 ? of_day + 86400 : of_day) / 3600) == hour)
-            rows->scratch[count++] = rows->seen[i].value;
+            rows->scratch[count++] = rows->timed[i].value;
     }
     return count ? gs_median(rows->scratch, count) : NAN;
 }
 
-static void look_at_day(const struct rows *rows, struct gs_figures *out)
+static void find_hours(const struct rows *rows, struct gs_figures *out)
 {
-    int64_t span_ns = rows->seen[rows->count - 1].time_ns - rows->seen[0].time_ns;
+    int64_t span_ns = rows->timed[rows->count - 1].time_ns - rows->timed[0].time_ns;
     out->quiet_hour = out->busy_hour = NAN;
     for (unsigned hour = 0; span_ns >= 2 * 86400 * GS_NS_PER_S && hour < HOURS; hour++) {
         double median = median_of_hour(rows, hour);
@@ -89,16 +89,16 @@ static void look_at_day(const struct rows *rows, struct gs_figures *out)
 
 /* ---- jumps -------------------------------------------------------------------------------------------------------- */
 
-/* How far each row stands above the mean of those within WINDOW_NS before it: what one in a thousand exceeds. */
+/* The rise of a row over the mean of the rows within WINDOW_NS before it, which one row in 1000 exceeds. */
 static double jump_of(const struct rows *rows, int64_t window_ns)
 {
     size_t first = 0, count = 0;
     double sum = 0;
     for (size_t i = 0; i < rows->count; i++) {
-        const struct seen *row = &rows->seen[i];
-        for (; first < i && row->time_ns - rows->seen[first].time_ns > window_ns; first++)
-            sum -= rows->seen[first].value;
-        if (i > first && row->time_ns - rows->seen[0].time_ns >= window_ns)
+        const struct timed_value *row = &rows->timed[i];
+        for (; first < i && row->time_ns - rows->timed[first].time_ns > window_ns; first++)
+            sum -= rows->timed[first].value;
+        if (i > first && row->time_ns - rows->timed[0].time_ns >= window_ns)
             rows->scratch[count++] = row->value - sum / (double)(i - first);
         sum += row->value;
     }
@@ -110,7 +110,7 @@ static double jump_of(const struct rows *rows, int64_t window_ns)
 
 /* ---- slopes -------------------------------------------------------------------------------------------------------- */
 
-/* The Theil-Sen slope a second of the points that are there; NAN when they are too few. */
+/* The Theil-Sen slope per second of COUNT points; NAN: too few points. */
 static double slope_of(const double *time_s, const double *value, size_t count)
 {
     double slope[PARTS * (PARTS - 1) / 2];
@@ -121,23 +121,23 @@ static double slope_of(const double *time_s, const double *value, size_t count)
     return count >= PARTS_LEAST ? gs_median(slope, slopes) : NAN;
 }
 
-/* The mean of the rows from *NEXT on that lie before END_NS, and how many they are. */
+/* *MEAN: the mean of the rows from *NEXT on that are before END_NS. Returns their number. */
 static size_t mean_until(const struct rows *rows, size_t *next, int64_t end_ns, double *mean)
 {
     double sum = 0;
     size_t count = 0;
-    for (; *next < rows->count && rows->seen[*next].time_ns < end_ns; ++*next, count++)
-        sum += rows->seen[*next].value;
+    for (; *next < rows->count && rows->timed[*next].time_ns < end_ns; ++*next, count++)
+        sum += rows->timed[*next].value;
     *mean = count ? sum / (double)count : NAN;
     return count;
 }
 
-/* Slopes of windows of WINDOW_NS, each a twenty-fourth of it behind the one before. */
+/* Slopes of overlapping windows of WINDOW_NS, each starting WINDOW_NS / PARTS after the last. Returns their number. */
 static size_t slopes_of(const struct rows *rows, int64_t window_ns, double *out)
 {
     double time_s[PARTS], value[PARTS];
     size_t have = 0, next = 0, slopes = 0;
-    int64_t part_ns = window_ns / PARTS, start_ns = rows->seen[0].time_ns;
+    int64_t part_ns = window_ns / PARTS, start_ns = rows->timed[0].time_ns;
     for (int64_t end_ns = start_ns + part_ns; next < rows->count && slopes < SLOPES_MAX; end_ns += part_ns) {
         double mean, at_s = (double)(end_ns - start_ns) / 1e9;
         size_t found = mean_until(rows, &next, end_ns, &mean);
@@ -160,7 +160,7 @@ static size_t slopes_of(const struct rows *rows, int64_t window_ns, double *out)
     return slopes;
 }
 
-static void look_at_slopes(const struct rows *rows, int64_t window_ns, struct gs_figures *out)
+static void find_slopes(const struct rows *rows, int64_t window_ns, struct gs_figures *out)
 {
     out->slope = out->slope_spread = NAN;
     size_t count = slopes_of(rows, window_ns, rows->scratch);
@@ -170,41 +170,41 @@ static void look_at_slopes(const struct rows *rows, int64_t window_ns, struct gs
     out->slope_spread = spread_of(rows->scratch, count, out->slope);
 }
 
-/* ---- all of it ------------------------------------------------------------------------------------------------------ */
+/* ---- all figures ------------------------------------------------------------------------------------------------------ */
 
-static int take_rows(const struct gs_history *history, size_t metric, struct rows *rows)
+static int gather_rows(const struct gs_history *history, size_t metric, struct rows *rows)
 {
     size_t length = gs_history_length(history);
-    rows->seen = gs_alloc((length + 1) * sizeof *rows->seen);
+    rows->timed = gs_alloc((length + 1) * sizeof *rows->timed);
     rows->scratch = gs_alloc((length + SLOPES_MAX) * sizeof *rows->scratch);
-    if (!rows->seen || !rows->scratch)
+    if (!rows->timed || !rows->scratch)
         return -ENOMEM;
     for (size_t i = 0; i < length; i++) {
         double value = gs_history_value(history, i, metric);
         if (isfinite(value))
-            rows->seen[rows->count++] =
-                (struct seen){gs_history_time(history, i), gs_history_step_ns(history, i), value};
+            rows->timed[rows->count++] =
+                (struct timed_value){gs_history_time(history, i), gs_history_step_ns(history, i), value};
     }
     return 0;
 }
 
-static void work_out(const struct rows *rows, int64_t slope_window_ns, int64_t jump_window_ns,
-                     struct gs_figures *out)
+static void compute_figures(const struct rows *rows, int64_t slope_window_ns, int64_t jump_window_ns,
+                            struct gs_figures *out)
 {
     size_t count = rows->count;
-    out->from_ns = rows->seen[0].time_ns;
-    out->to_ns = rows->seen[count - 1].time_ns;
-    look_at_day(rows, out);
-    look_at_slopes(rows, slope_window_ns, out);
+    out->from_ns = rows->timed[0].time_ns;
+    out->to_ns = rows->timed[count - 1].time_ns;
+    find_hours(rows, out);
+    find_slopes(rows, slope_window_ns, out);
     out->jump = jump_of(rows, jump_window_ns);
-    gs_sort(rows->seen, count, sizeof *rows->seen,
-            compare_values); // last: times are out of order from here on
-    out->least = rows->seen[0].value;
-    out->median = quantile(rows->seen, count, 0.5);
-    out->high = quantile(rows->seen, count, 0.99);
-    out->most = rows->seen[count - 1].value;
+    gs_sort(rows->timed, count, sizeof *rows->timed,
+            compare_values); // last, because it destroys the order of times
+    out->least = rows->timed[0].value;
+    out->median = quantile(rows->timed, count, 0.5);
+    out->high = quantile(rows->timed, count, 0.99);
+    out->most = rows->timed[count - 1].value;
     for (size_t i = 0; i < count; i++)
-        rows->scratch[i] = rows->seen[i].value;
+        rows->scratch[i] = rows->timed[i].value;
     out->spread = spread_of(rows->scratch, count, out->median);
 }
 
@@ -213,11 +213,11 @@ int gs_reader_figures_of(const struct gs_history *history, size_t metric, int64_
 {
     struct rows rows = {0};
     *out = (struct gs_figures){0};
-    int error = take_rows(history, metric, &rows);
+    int error = gather_rows(history, metric, &rows);
     out->count = rows.count;
     if (!error && rows.count)
-        work_out(&rows, slope_window_ns, jump_window_ns, out);
-    gs_free(rows.seen);
+        compute_figures(&rows, slope_window_ns, jump_window_ns, out);
+    gs_free(rows.timed);
     gs_free(rows.scratch);
     return error;
 }

@@ -1,10 +1,10 @@
-/* history.c - a history out of a file: which of the forms it is shows in its first bytes.
+/* history.c - reads a history from a file. Its first bytes tell the format.
  * Who: replay, suggest. */
 #include "history/history.h"
 #include "reader/inside.h"
 #include <string.h>
 
-static size_t blanks(const char *bytes, size_t length)
+static size_t count_blanks(const char *bytes, size_t length)
 {
     size_t at = 0;
     while (at < length && strchr(" \t\r\n", bytes[at]) && bytes[at])
@@ -27,7 +27,7 @@ struct gs_history *gs_reader_history(const char *bytes, size_t length, const cha
 {
     static const char magic[] = {'g', 's', 'h', 1};
     *about = (struct gs_history_about){.triggered_ns = INT64_MIN};
-    size_t start = blanks(bytes, length);
+    size_t start = count_blanks(bytes, length);
     if (start == length) {
         gs_errors_add(errors, GS_ERROR, file, 0, 0, NULL, "the file is empty");
         return NULL;

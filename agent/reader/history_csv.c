@@ -1,12 +1,12 @@
-/* history_csv.c - a history as any monitoring system can write it.
+/* history_csv.c - reads a history from CSV, which any monitoring system can write.
  *
  *   time,rss,gauge:queue        the metrics of this table (docs/formats.md), in their units
  *   0,104857600,3               time: seconds, of any origin
  *   10,,4                       empty: missing
- *   20,"106954752",             fields may be quoted; blank lines do not count
+ *   20,"106954752",             fields may be quoted; blank lines are ignored
  *
- * The distance of two rows is the median of them all: what is much longer is a gap.
- * Who:    gs_reader_history. The bytes may come from anyone.
+ * The step of every row is the median distance of two rows; a much longer distance is a gap.
+ * Who:    gs_reader_history. The bytes are untrusted.
  * Bounds: one time and one value a metric for each line; a field has at most FIELD_MAX bytes. */
 #include "base/clock.h"
 #include "base/memory.h"
@@ -20,7 +20,7 @@
 #include <string.h>
 
 enum { FIELD_MAX = 63 };
-#define SECONDS_MAX 9e9 // as nanoseconds they fit into 63 bits: the year 2255, or 285 years of uptime
+#define SECONDS_MAX 9e9 // the year 2255, or 285 years of uptime: fits into 63 bits of nanoseconds
 
 struct csv {
     const char *at, *end, *line_start;
@@ -38,11 +38,11 @@ struct csv {
 struct field {
     char text[FIELD_MAX + 1];
     int col;
-    bool last;     // of its line
+    bool last;     // the last of its line
     bool too_long; // text is cut
 };
 
-static bool failed(const struct csv *csv)
+static bool has_errors(const struct csv *csv)
 {
     return csv->errors->count + csv->errors->lost > csv->errors_before;
 }
@@ -53,7 +53,7 @@ static bool line_ends(const struct csv *csv)
            (*csv->at == '\r' && csv->at + 1 < csv->end && csv->at[1] == '\n');
 }
 
-static void keep(struct field *field, size_t *length, char c)
+static void add_character(struct field *field, size_t *length, char c)
 {
     if (*length < FIELD_MAX)
         field->text[(*length)++] = c ? c : '?';
@@ -61,14 +61,14 @@ static void keep(struct field *field, size_t *length, char c)
         field->too_long = true;
 }
 
-/* What stands between quotes, the first of which is passed; two of them are one. */
+/* Read up to the closing quote; the opening one is skipped already. Two quotes in a row are one character. */
 static void next_quoted(struct csv *csv, struct field *field, size_t *length)
 {
     for (; !line_ends(csv); csv->at++) {
         if (*csv->at == '"' && !(csv->at + 1 < csv->end && csv->at[1] == '"'))
             break;
         csv->at += *csv->at == '"';
-        keep(field, length, *csv->at);
+        add_character(field, length, *csv->at);
     }
     csv->at += !line_ends(csv); // the closing quote
 }
@@ -79,7 +79,7 @@ static void skip_blanks(struct csv *csv)
         csv->at++;
 }
 
-/* The field at csv->at, without the blanks around it; stepped over the comma behind it. */
+/* Read the field at csv->at without the blanks around it, and skip the comma after it. */
 static void next_field(struct csv *csv, struct field *field)
 {
     size_t length = 0;
@@ -90,7 +90,7 @@ static void next_field(struct csv *csv, struct field *field)
         next_quoted(csv, field, &length);
     }
     for (; !line_ends(csv) && *csv->at != ','; csv->at++)
-        keep(field, &length, *csv->at);
+        add_character(field, &length, *csv->at);
     while (length && (field->text[length - 1] == ' ' || field->text[length - 1] == '\t'))
         length--;
     field->text[length] = 0;
@@ -98,7 +98,7 @@ static void next_field(struct csv *csv, struct field *field)
     csv->at += !field->last;
 }
 
-/* To the start of the next line that is not blank; false at the end. */
+/* Go to the start of the next line that is not blank; false: end of the file. */
 static bool next_line(struct csv *csv)
 {
     do {
@@ -118,10 +118,10 @@ static bool next_line(struct csv *csv)
 static void refuse_metric(struct csv *csv, const struct field *field)
 {
     char hint[96];
-    const char *meant =
+    const char *nearest =
         gs_errors_nearest(field->text, &gs_metrics[0].name, gs_metrics_count(), sizeof gs_metrics[0]);
-    if (meant)
-        snprintf(hint, sizeof hint, "did you mean \"%s\"?", meant);
+    if (nearest)
+        snprintf(hint, sizeof hint, "did you mean \"%s\"?", nearest);
     else
         snprintf(hint, sizeof hint, "a number of the program's own is \"gauge:NAME\"");
     gs_errors_add(csv->errors, GS_ERROR, csv->file, csv->line, field->col, hint,
@@ -142,7 +142,7 @@ static void add_metric(struct csv *csv, const struct field *field)
         refuse_metric(csv, field);
     else if (is_named_already(csv, field->text))
         gs_errors_add(csv->errors, GS_ERROR, csv->file, csv->line, field->col, NULL,
-                      "\"%s\" stands twice in the header", field->text);
+                      "\"%s\" is in the header twice", field->text);
     else
         snprintf(csv->name[csv->count++], GS_METRIC_NAME, "%.*s", GS_METRIC_NAME - 1, field->text);
 }
@@ -173,7 +173,7 @@ static size_t commas_in_line(const struct csv *csv)
 
 static void no_memory(struct csv *csv)
 {
-    gs_errors_add(csv->errors, GS_ERROR, csv->file, 0, 0, NULL, "there is no memory for this many values");
+    gs_errors_add(csv->errors, GS_ERROR, csv->file, 0, 0, NULL, "not enough memory for this many values");
 }
 
 static bool read_header(struct csv *csv)
@@ -200,7 +200,7 @@ static bool read_header(struct csv *csv)
         next_field(csv, &field);
         add_metric(csv, &field);
     }
-    return !failed(csv);
+    return !has_errors(csv);
 }
 
 /* ---- rows ------------------------------------------------------------------------------------------------------ */
@@ -211,7 +211,7 @@ static void refuse_number(struct csv *csv, const struct field *field, const char
                   "expected a number, found \"%.40s\"%s", field->text, field->too_long ? "…" : "");
 }
 
-/* strtod(3) knows more than decimal numbers; a CSV does not. */
+/* Read a decimal number; other forms that strtod(3) accepts are refused. */
 static bool read_number(const struct field *field, double *number)
 {
     char *end;
@@ -225,7 +225,7 @@ static void read_time(struct csv *csv, const struct field *field)
 {
     double seconds;
     int64_t *time_ns = &csv->time_ns[csv->rows], before_ns = csv->rows ? time_ns[-1] : INT64_MIN;
-    *time_ns = before_ns; // a bad one is not compared with
+    *time_ns = before_ns; // if this time is invalid, the next row is compared with the row before
     if (!read_number(field, &seconds)) {
         refuse_number(csv, field, "time is in seconds, of any origin");
     } else if (!(fabs(seconds) <= SECONDS_MAX)) {
@@ -235,8 +235,8 @@ static void read_time(struct csv *csv, const struct field *field)
         *time_ns = (int64_t)(seconds * 1e9 + (seconds < 0 ? -0.5 : 0.5));
         if (*time_ns <= before_ns)
             gs_errors_add(csv->errors, GS_ERROR, csv->file, csv->line, field->col,
-                          "rows stand in the order of their times",
-                          "time %s is not after that of the row before", field->text);
+                          "rows must be in the order of their times",
+                          "time %s is not after the time of the previous row", field->text);
     }
 }
 
@@ -286,7 +286,7 @@ static bool make_rows(struct csv *csv)
     return csv->time_ns && csv->value;
 }
 
-/* ---- what comes of it -------------------------------------------------------------------------------------------- */
+/* ---- the history -------------------------------------------------------------------------------------------- */
 
 static int compare(const void *a, const void *b)
 {
@@ -294,7 +294,7 @@ static int compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* The median distance of rows; a second for one that stands alone. 0: no memory. */
+/* The median distance of rows; a second if there is only one row. 0: out of memory. */
 static int64_t distance_ns(const struct csv *csv)
 {
     if (csv->rows < 2)
@@ -304,7 +304,8 @@ static int64_t distance_ns(const struct csv *csv)
         distance[i - 1] = csv->time_ns[i] - csv->time_ns[i - 1];
     if (distance) {
         gs_sort(distance, csv->rows - 1, sizeof *distance, compare);
-        median = distance[(csv->rows - 2) / 2]; // of an even number the lower: gaps only lengthen
+        median = distance[(csv->rows - 2) /
+                          2]; // of an even number the lower one, because gaps make distances longer
     }
     gs_free(distance);
     return median;
@@ -335,16 +336,16 @@ static struct gs_history *read_rows(struct csv *csv)
     }
     while (next_line(csv))
         read_row(csv);
-    if (csv->rows == 0 && !failed(csv))
+    if (csv->rows == 0 && !has_errors(csv))
         gs_errors_add(csv->errors, GS_ERROR, csv->file, csv->line, 1, NULL,
-                      "there is no row behind the header");
-    return failed(csv) ? NULL : make_history(csv);
+                      "there is no row after the header");
+    return has_errors(csv) ? NULL : make_history(csv);
 }
 
 struct gs_history *gs_reader_history_csv(const char *bytes, size_t length, const char *file,
                                          struct gs_errors *errors)
 {
-    static const char mark[] = "\xef\xbb\xbf"; // of some programs' UTF-8
+    static const char mark[] = "\xef\xbb\xbf"; // byte order mark: some programs start UTF-8 files with it
     struct csv csv = {.at = bytes,
                       .end = bytes + length,
                       .file = file,

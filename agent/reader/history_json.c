@@ -1,10 +1,10 @@
-/* history_json.c - a history out of metrics.json, as history_json.c writes it, or another program.
+/* history_json.c - reads a history from metrics.json, written by history/json.c or by another program.
  *
  *   series: { "rss": [[t,v], …], "cpu": [[t,v], …] }  ──▶  points (time, metric, value)  ──sort──▶  rows
  *
- * Series need not have the same times: what one has not is missing there. A clock that was set back while it was written
- * leaves times that do not grow; sorted, they do.
- * Who:    gs_reader_history. The bytes may come from anyone.
+ * Series may have different times: a series without a value at a row's time is missing there. If the clock was set back while
+ * the history was recorded, its times do not grow; sorting corrects that.
+ * Who:    gs_reader_history. The bytes are untrusted.
  * Bounds: VALUES_MAX values, counted before they are parsed: some 200 bytes each. */
 #include "base/clock.h"
 #include "base/json.h"
@@ -28,7 +28,7 @@ struct point {
     double value;
 };
 
-struct json_step { // from here on
+struct json_step { // the step of the rows from TIME_NS on
     int64_t time_ns, step_ns;
 };
 
@@ -42,10 +42,10 @@ struct document {
     const char **name;
     size_t count; // metrics
     struct point *point;
-    size_t points;
+    size_t points; // their number
 };
 
-/* jansson does not tell where a value stood: an error is told by its path, of the whole file. */
+/* Report an error. It has no line, because jansson does not keep positions of values; the text names the path instead. */
 static void GS_PRINTF(2, 3) refuse(struct document *document, const char *format, ...)
 {
     char text[160];
@@ -56,7 +56,7 @@ static void GS_PRINTF(2, 3) refuse(struct document *document, const char *format
     gs_errors_add(document->errors, GS_ERROR, document->file, 0, 0, NULL, "%s", text);
 }
 
-static bool failed(const struct document *document)
+static bool has_errors(const struct document *document)
 {
     return document->errors->count + document->errors->lost > document->errors_before;
 }
@@ -64,7 +64,7 @@ static bool failed(const struct document *document)
 static json_t *parse(struct document *document, const char *bytes, size_t length)
 {
     json_error_t error;
-    size_t marks = 0; // a value and its time have a bracket and two commas
+    size_t marks = 0; // each value has a bracket and two commas
     for (size_t i = 0; i < length; i++)
         marks += bytes[i] == '[' || bytes[i] == '{' || bytes[i] == ',';
     if (marks / 3 > VALUES_MAX) {
@@ -78,7 +78,7 @@ static json_t *parse(struct document *document, const char *bytes, size_t length
     return json;
 }
 
-/* Seconds that fit into nanoseconds. */
+/* Read seconds that fit into nanoseconds, rounded to milliseconds. */
 static bool read_time(const json_t *json, int64_t *time_ns)
 {
     double seconds = json_is_number(json) ? json_number_value(json) : NAN;
@@ -130,7 +130,7 @@ static void read_steps(struct document *document, const json_t *list)
             document->step_count++;
     }
     if (!document->step)
-        refuse(document, "there is no memory for \"steps\"");
+        refuse(document, "not enough memory for \"steps\"");
 }
 
 static void read_points(struct document *document, const json_t *series, const char *name)
@@ -159,7 +159,7 @@ static bool make_points(struct document *document, json_t *series)
     document->point = gs_alloc(points * sizeof *document->point + 1);
     if (document->name && document->point)
         return true;
-    refuse(document, "there is no memory for this many values");
+    refuse(document, "not enough memory for this many values");
     return false;
 }
 
@@ -194,7 +194,7 @@ static int compare(const void *a, const void *b)
     return x->metric < y->metric ? -1 : x->metric > y->metric;
 }
 
-/* What a row at TIME_NS speaks for: the last step from before says; the first where there is none. */
+/* The step of a row at TIME_NS: from the last entry of "steps" up to TIME_NS, or from the first entry if all are later. */
 static int64_t step_at(const struct document *document, int64_t time_ns)
 {
     if (document->step_count == 0)
@@ -234,9 +234,9 @@ static struct gs_history *make_history(struct document *document)
     if (history && row)
         put_rows(document, history, row);
     else
-        refuse(document, "there is no memory for this many values");
+        refuse(document, "not enough memory for this many values");
     gs_free(row);
-    if (!failed(document))
+    if (!has_errors(document))
         return history;
     gs_history_free(history);
     return NULL;
@@ -253,9 +253,9 @@ struct gs_history *gs_reader_history_json(const char *bytes, size_t length, cons
         read_head(&document, json, about);
         read_steps(&document, json_object_get(json, "steps"));
         read_series(&document, json_object_get(json, "series"));
-        if (!failed(&document) && document.points == 0)
+        if (!has_errors(&document) && document.points == 0)
             refuse(&document, "there is no value in \"series\"");
-        if (!failed(&document))
+        if (!has_errors(&document))
             history = make_history(&document);
     }
     gs_free(document.step);

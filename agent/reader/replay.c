@@ -1,13 +1,13 @@
-/* replay.c - a recorded history judged as if it were happening: when would each rule have fired, and if it would not,
- * what stood in its way?
+/* replay.c - tests rules on a recorded history: when would each rule have fired, and if it never fired, what prevented
+ * it?
  *
  *   row ──▶ tick ──gs_rules_judge_tick──▶ fired? ──yes──▶ a firing; its incident is over at once
  *                                      └────no───▶ the obstacle: metric · over · limit · every · line · for · again ·
- *                                                  cooldown · unless … It is kept when it is nearer to an incident than
- *                                                  what was kept, or as near, and the value nearer to its line
+ *                                                  cooldown · unless … It is recorded when it is nearer to an incident than
+ *                                                  the recorded one, or equally near with the value nearer to its line
  *
- * The judge's clock is one of its own that starts at 0 and goes on as the rows' times do; where those go back (a clock was
- * set), by the row's step.
+ * The judge's clock starts at 0 and advances with the rows' times; where those go back (the clock was set), it advances by
+ * the row's step.
  * Who:    gumshoe replay, suggest. Pure.
  * Bounds: GS_FIRINGS_MAX firings of each rule are kept, all are counted. */
 #include "base/memory.h"
@@ -20,37 +20,37 @@
 
 #define CLOCK_MAX (INT64_MAX / 4) // far enough from the end for every cooldown to be added
 
-struct replay_run { // one replay, while it goes on
+struct replay_run { // the state of a running replay
     const struct gs_rules *rules;
     const struct gs_history *history;
     struct gs_judge *judge;
     struct gs_replay *replay;
     struct gs_verdict *verdict;
     double *value;
-    size_t *column_of;          // of each of the rules' metrics in the history; SIZE_MAX: none
-    struct rule_course *course; // of each rule
+    size_t *column_of;              // for each of the rules' metrics its index in the history; SIZE_MAX: none
+    struct rule_progress *progress; // one for each rule
     int64_t clock_ns, total_ns;
 };
 
-struct rule_course {           // what is kept of a rule from row to row
-    enum gs_obstacle obstacle; // at the last row that could tell
+struct rule_progress {         // the state of a rule from row to row
+    enum gs_obstacle obstacle; // at the last row with a value
     bool fired;                // at this row
-    double nearness;           // of the closest: as measure() says
+    double nearness;           // of the recorded obstruction (struct gs_obstruction)
 };
 
-/* ---- keeping it ------------------------------------------------------------------------------------------------- */
+/* ---- recording -------------------------------------------------------------------------------------------------- */
 
-static void keep_closest(struct replay_run *run, size_t rule, const struct gs_obstruction *now, size_t row)
+static void record_closest(struct replay_run *run, size_t rule, const struct gs_obstruction *now, size_t row)
 {
     struct gs_replayed *replayed = &run->replay->rule[rule];
-    struct rule_course *course = &run->course[rule];
+    struct rule_progress *progress = &run->progress[rule];
     struct gs_rule_state state;
     bool closer = now->obstacle > replayed->obstacle ||
-                  (now->obstacle == replayed->obstacle && now->nearness > course->nearness);
+                  (now->obstacle == replayed->obstacle && now->nearness > progress->nearness);
     if (replayed->fired || !closer)
         return;
     gs_rules_judge_state(run->judge, rule, run->clock_ns, &state);
-    course->nearness = now->nearness;
+    progress->nearness = now->nearness;
     replayed->obstacle = now->obstacle;
     replayed->time_ns = gs_history_time(run->history, row);
     replayed->value = now->value;
@@ -58,13 +58,13 @@ static void keep_closest(struct replay_run *run, size_t rule, const struct gs_ob
     snprintf(replayed->held_back, sizeof replayed->held_back, "%s", state.reason);
 }
 
-/* Count the obstacle once each time that it begins to be all that is in the way of a condition which was quiet before. */
+/* Count an obstacle each time when it becomes the only one for a condition that was false before. */
 static void count_missed(struct replay_run *run, size_t rule, const struct gs_obstruction *now)
 {
-    struct rule_course *course = &run->course[rule];
-    if (now->obstacle > GS_NO_QUIET && now->obstacle != course->obstacle && now->was_quiet)
+    struct rule_progress *progress = &run->progress[rule];
+    if (now->obstacle > GS_NO_QUIET && now->obstacle != progress->obstacle && now->was_quiet)
         run->replay->rule[rule].missed[now->obstacle]++;
-    course->obstacle = now->obstacle;
+    progress->obstacle = now->obstacle;
 }
 
 static bool add_firing(struct replay_run *run, const struct gs_verdict *verdict, size_t row)
@@ -73,7 +73,8 @@ static bool add_firing(struct replay_run *run, const struct gs_verdict *verdict,
     replayed->fired++;
     if (replayed->firing_count == GS_FIRINGS_MAX)
         return true;
-    size_t capacity = replayed->firing_count; // grown in doubles: it is full when it is a power of two
+    size_t capacity =
+        replayed->firing_count; // capacities are powers of two, so it is full when the count is one
     if ((capacity & (capacity - 1)) == 0) {
         struct gs_firing *more = gs_realloc(replayed->firing, (capacity ? 2 * capacity : 1) * sizeof *more);
         if (!more)
@@ -89,7 +90,7 @@ static bool add_firing(struct replay_run *run, const struct gs_verdict *verdict,
     return true;
 }
 
-/* The line to draw: of the condition that is spoken of, NAN when it has none. */
+/* Add this row to the rule's plot: its value, the line of the condition that gs_rules_judge_state reports, and a firing. */
 static void plot(struct replay_run *run, size_t rule, double value)
 {
     struct gs_replay *replay = run->replay;
@@ -108,17 +109,17 @@ static void plot(struct replay_run *run, size_t rule, double value)
         column->high = value;
     if (isfinite(line))
         column->line = line;
-    column->fired |= run->course[rule].fired;
+    column->fired |= run->progress[rule].fired;
 }
 
-static void look_at_rule(struct replay_run *run, size_t rule, size_t row)
+static void review_rule(struct replay_run *run, size_t rule, size_t row)
 {
     const struct gs_rule *the_rule = &run->rules->rule[rule];
     double value = the_rule->metric ? run->value[the_rule->metric_index] : NAN;
     bool missing = the_rule->metric && !isfinite(value);
     plot(run, rule, value);
-    if (run->course[rule].fired) {
-        run->course[rule].obstacle = GS_NO_OBSTACLE;
+    if (run->progress[rule].fired) {
+        run->progress[rule].obstacle = GS_NO_OBSTACLE;
         return;
     }
     struct gs_obstruction now = gs_rules_judge_obstruction(run->judge, rule, missing, run->clock_ns,
@@ -126,12 +127,12 @@ static void look_at_rule(struct replay_run *run, size_t rule, size_t row)
     if (now.obstacle == GS_NO_METRIC)
         return;
     count_missed(run, rule, &now);
-    keep_closest(run, rule, &now, row);
+    record_closest(run, rule, &now, row);
 }
 
 /* ---- row by row ------------------------------------------------------------------------------------------------- */
 
-/* How long after the row before ROW comes: its step where the clock was set back. */
+/* The time from the row before to ROW; if the clock was set back, ROW's step. */
 static int64_t since_row_before(const struct gs_history *history, size_t row)
 {
     int64_t since_ns;
@@ -140,7 +141,7 @@ static int64_t since_row_before(const struct gs_history *history, size_t row)
     return absurd || since_ns <= 0 ? gs_history_step_ns(history, row) : since_ns;
 }
 
-static int64_t later(int64_t clock_ns, int64_t since_ns)
+static int64_t advance_clock(int64_t clock_ns, int64_t since_ns)
 {
     return since_ns > CLOCK_MAX - clock_ns ? CLOCK_MAX : clock_ns + since_ns;
 }
@@ -152,23 +153,23 @@ static bool judge_row(struct replay_run *run, size_t row)
         run->value[i] =
             run->column_of[i] == SIZE_MAX ? NAN : gs_history_value(run->history, row, run->column_of[i]);
     for (size_t i = 0; i < run->rules->rule_count; i++)
-        run->course[i].fired = false;
+        run->progress[i].fired = false;
     const struct gs_tick tick = {.time_ns = run->clock_ns, .value = run->value, .step_ns = step_ns};
     size_t fired = gs_rules_judge_tick(run->judge, &tick, run->verdict);
     for (size_t i = 0; i < fired; i++) {
-        run->course[run->verdict[i].rule].fired = true;
+        run->progress[run->verdict[i].rule].fired = true;
         gs_rules_judge_incident_over(run->judge, run->verdict[i].rule, run->clock_ns);
         if (!add_firing(run, &run->verdict[i], row))
             return false;
     }
     for (size_t i = 0; i < run->rules->rule_count; i++)
-        look_at_rule(run, i, row);
+        review_rule(run, i, row);
     return true;
 }
 
-/* Of a rule whose metric was never seen nothing was kept. */
-static void say_what_is_missing(const struct gs_rule *rule, const struct gs_history *history,
-                                struct gs_replayed *replayed)
+/* Explain a rule whose metric never had a value: nothing was recorded for it. */
+static void explain_missing_metric(const struct gs_rule *rule, const struct gs_history *history,
+                                   struct gs_replayed *replayed)
 {
     bool known = rule->metric && gs_history_find(history, rule->metric) != SIZE_MAX;
     if (replayed->fired || replayed->obstacle != GS_NO_METRIC)
@@ -183,20 +184,20 @@ static bool judge_rows(struct replay_run *run)
     for (size_t row = 1; row < rows; row++) {
         int64_t since_ns = since_row_before(run->history, row),
                 step_ns = gs_history_step_ns(run->history, row);
-        run->total_ns = later(run->total_ns, since_ns);
+        run->total_ns = advance_clock(run->total_ns, since_ns);
         run->replay->gaps += gs_rules_tick_stands_for(since_ns, step_ns) < since_ns;
     }
     for (size_t row = 0; row < rows; row++) {
-        run->clock_ns = row ? later(run->clock_ns, since_row_before(run->history, row)) : 0;
+        run->clock_ns = row ? advance_clock(run->clock_ns, since_row_before(run->history, row)) : 0;
         if (!judge_row(run, row))
             return false;
     }
     for (size_t i = 0; i < run->rules->rule_count; i++)
-        say_what_is_missing(&run->rules->rule[i], run->history, &run->replay->rule[i]);
+        explain_missing_metric(&run->rules->rule[i], run->history, &run->replay->rule[i]);
     return true;
 }
 
-/* ---- making and dropping one -------------------------------------------------------------------------------------- */
+/* ---- new and free -------------------------------------------------------------------------------------- */
 
 static bool make_replay(struct replay_run *run, size_t columns)
 {
@@ -227,8 +228,8 @@ static bool make_run(struct replay_run *run, uint64_t limit_bytes)
     run->verdict = gs_alloc(rules * sizeof *run->verdict + 1);
     run->value = gs_alloc(metrics * sizeof *run->value + 1);
     run->column_of = gs_alloc(metrics * sizeof *run->column_of + 1);
-    run->course = gs_alloc(rules * sizeof *run->course + 1);
-    if (!run->judge || !run->verdict || !run->value || !run->column_of || !run->course)
+    run->progress = gs_alloc(rules * sizeof *run->progress + 1);
+    if (!run->judge || !run->verdict || !run->value || !run->column_of || !run->progress)
         return false;
     for (size_t i = 0; i < metrics; i++)
         run->column_of[i] = gs_history_find(run->history, run->rules->metric[i]);
@@ -239,13 +240,13 @@ struct gs_replay *gs_reader_replay_run(const struct gs_rules *rules, const struc
                                        uint64_t limit_bytes, size_t columns)
 {
     struct replay_run run = {.rules = rules, .history = history};
-    bool good = make_replay(&run, columns) && make_run(&run, limit_bytes) && judge_rows(&run);
+    bool ok = make_replay(&run, columns) && make_run(&run, limit_bytes) && judge_rows(&run);
     gs_rules_judge_free(run.judge);
     gs_free(run.verdict);
     gs_free(run.value);
     gs_free(run.column_of);
-    gs_free(run.course);
-    if (good)
+    gs_free(run.progress);
+    if (ok)
         return run.replay;
     gs_reader_replay_free(run.replay);
     return NULL;

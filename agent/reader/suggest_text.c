@@ -1,8 +1,7 @@
-/* suggest_text.c - suggested rules as a rules file: figures rounded as people write them, and a "why" that says what each follows
- * from.
+/* suggest_text.c - writes suggested rules as a rules file, with rounded figures and a "why" that explains each.
  *
- * Lines are rounded upwards: a higher line fires less often, never more.
- * Who: suggest_fit.c, which replays this very text; suggest.c. Context: CLI; pure. */
+ * Lines are rounded up, because a higher line never fires more often.
+ * Who: suggest_fit.c, which replays this text; suggest.c. Context: CLI; pure. */
 #include "base/clock.h"
 #include "base/text.h"
 #include "history/history.h"
@@ -14,7 +13,7 @@
 
 enum { LINE_TEXT = 96 };
 
-/* ---- figures as people write them ---------------------------------------------------------------------------------- */
+/* ---- rounded figures ---------------------------------------------------------------------------------- */
 
 /* VALUE, 0 or more, with at most one decimal, rounded up. */
 static void print_up(double value, const char *unit, char out[GS_UNIT_TEXT])
@@ -39,12 +38,12 @@ static void print_bytes_up(double bytes, const char *per, char out[GS_UNIT_TEXT]
     print_up(unit ? bytes : bytes + 1, name, out); // no fractions of a byte
 }
 
-/* A figure of the rule's metric as the rules file spells it, quotes and all. */
+/* A figure of the rule's metric in the syntax of the rules file, with quotes. */
 static const char *print_line(const struct gs_suggestion *rule, double value, char out[LINE_TEXT])
 {
     char text[GS_UNIT_TEXT];
-    if (rule->row->unit == GS_BYTES || rule->row->unit == GS_BYTES_PER_SECOND) {
-        print_bytes_up(value, rule->row->unit == GS_BYTES ? "" : "/s", text);
+    if (rule->metric_row->unit == GS_BYTES || rule->metric_row->unit == GS_BYTES_PER_SECOND) {
+        print_bytes_up(value, rule->metric_row->unit == GS_BYTES ? "" : "/s", text);
         snprintf(out, LINE_TEXT, "\"%s\"", text);
     } else if (value < 0) {
         snprintf(out, LINE_TEXT, "%lld", (long long)value);
@@ -58,7 +57,7 @@ static const char *print_line(const struct gs_suggestion *rule, double value, ch
 static const char *print_rate(const struct gs_suggestion *rule, double per_second, char out[LINE_TEXT])
 {
     char text[GS_UNIT_TEXT];
-    if (rule->row->unit == GS_BYTES)
+    if (rule->metric_row->unit == GS_BYTES)
         print_bytes_up(per_second * 3600, "/h", text);
     else
         print_up(per_second * 3600, "/h", text);
@@ -66,7 +65,7 @@ static const char *print_rate(const struct gs_suggestion *rule, double per_secon
     return out;
 }
 
-/* "90s", "10m", "2d": what divides it. */
+/* "90s", "10m", "2d": in the largest unit that divides it. */
 static const char *print_time(int64_t ns, char out[GS_UNIT_TEXT])
 {
     static const struct {
@@ -86,107 +85,111 @@ static const char *print_time(int64_t ns, char out[GS_UNIT_TEXT])
 
 /* ---- a rule's text ---------------------------------------------------------------------------------------------------- */
 
-static void add_loosened(const struct gs_suggestions *s, const struct gs_suggestion *rule,
+static void add_loosened(const struct gs_suggestions *suggestions, const struct gs_suggestion *rule,
                          struct gs_text *out)
 {
     if (rule->loosened)
         gs_text_add(out, "; widened until this history has no more than %llu incident%s a week",
-                    (unsigned long long)s->constraints->per_week, s->constraints->per_week == 1 ? "" : "s");
+                    (unsigned long long)suggestions->constraints->per_week,
+                    suggestions->constraints->per_week == 1 ? "" : "s");
 }
 
 static void add_usual(const struct gs_suggestion *rule, struct gs_text *out)
 {
-    const struct gs_figures *f = &rule->figures;
+    const struct gs_figures *figures = &rule->figures;
     char median[GS_UNIT_TEXT], high[GS_UNIT_TEXT], most[GS_UNIT_TEXT], quiet[GS_UNIT_TEXT],
         busy[GS_UNIT_TEXT];
-    enum gs_unit unit = rule->row->unit;
+    enum gs_unit unit = rule->metric_row->unit;
     gs_text_add(out, "the median is %s, 99 %% of the time it is at most %s, once it was %s",
-                gs_units_print_value(f->median, unit, median), gs_units_print_value(f->high, unit, high),
-                gs_units_print_value(f->most, unit, most));
-    if (!isnan(f->busy_hour))
+                gs_units_print_value(figures->median, unit, median),
+                gs_units_print_value(figures->high, unit, high),
+                gs_units_print_value(figures->most, unit, most));
+    if (!isnan(figures->busy_hour))
         gs_text_add(out, "; by the hour of the day %s to %s",
-                    gs_units_print_value(f->quiet_hour, unit, quiet),
-                    gs_units_print_value(f->busy_hour, unit, busy));
+                    gs_units_print_value(figures->quiet_hour, unit, quiet),
+                    gs_units_print_value(figures->busy_hour, unit, busy));
 }
 
-static void add_slope(const struct gs_suggestions *s, const struct gs_suggestion *rule, struct gs_text *out)
+static void add_slope(const struct gs_suggestions *suggestions, const struct gs_suggestion *rule,
+                      struct gs_text *out)
 {
     char window[GS_UNIT_TEXT], amount[GS_UNIT_TEXT], stray[GS_UNIT_TEXT];
-    const struct gs_figures *f = &rule->figures;
+    const struct gs_figures *figures = &rule->figures;
     gs_text_add(out, "over %s it usually grows by %s an hour, give or take %s",
-                print_time(s->leak_window_ns, window),
-                gs_units_print_value(f->slope * 3600, rule->row->unit, amount),
-                gs_units_print_value(f->slope_spread * 3600, rule->row->unit, stray));
+                print_time(suggestions->leak_window_ns, window),
+                gs_units_print_value(figures->slope * 3600, rule->metric_row->unit, amount),
+                gs_units_print_value(figures->slope_spread * 3600, rule->metric_row->unit, stray));
 }
 
-static void add_why(const struct gs_suggestions *s, const struct gs_suggestion *rule, struct gs_text *out)
+static void add_why(const struct gs_suggestions *suggestions, const struct gs_suggestion *rule,
+                    struct gs_text *out)
 {
     char text[GS_UNIT_TEXT], limit[GS_UNIT_TEXT], window[GS_UNIT_TEXT];
     gs_text_add(out, "      \"why\": \"");
     if (rule->kind == GS_SUGGEST_NEAR_LIMIT)
         gs_text_add(out, "the limit is %s; ",
-                    gs_units_print_size((double)s->constraints->limit_bytes, limit));
+                    gs_units_print_size((double)suggestions->constraints->limit_bytes, limit));
     if (rule->kind == GS_SUGGEST_LEAK)
-        add_slope(s, rule, out);
+        add_slope(suggestions, rule, out);
     else if (rule->kind == GS_SUGGEST_JUMP)
         gs_text_add(out, "it rises over the mean of %s by more than %s only once in a thousand rows",
-                    print_time(s->jump_window_ns, window),
-                    gs_units_print_value(rule->figures.jump, rule->row->unit, text));
+                    print_time(suggestions->jump_window_ns, window),
+                    gs_units_print_value(rule->figures.jump, rule->metric_row->unit, text));
     else
         add_usual(rule, out);
     gs_text_add(out, "; %s", rule->because);
-    add_loosened(s, rule, out);
+    add_loosened(suggestions, rule, out);
     gs_text_add(out, "\",\n");
 }
 
-/* A line is held for at least three rows: one alone may be an accident. */
-static const char *print_for(const struct gs_suggestions *s, const struct gs_suggestion *rule,
+/* "for" is at least three rows, because a single row may be an outlier. */
+static const char *print_for(const struct gs_suggestions *suggestions, const struct gs_suggestion *rule,
                              char out[GS_UNIT_TEXT])
 {
-    int64_t least_ns = 3 * s->interval_ns, for_ns = 0;
+    int64_t least_ns = 3 * suggestions->interval_ns, for_ns = 0;
     struct gs_unit_error error;
     if (gs_units_read_duration(rule->policy->for_time, &for_ns, &error) || for_ns < least_ns)
         for_ns = least_ns;
     return print_time(for_ns, out);
 }
 
-static void add_condition(const struct gs_suggestions *s, const struct gs_suggestion *rule,
+static void add_condition(const struct gs_suggestions *suggestions, const struct gs_suggestion *rule,
                           struct gs_text *out)
 {
     char line[LINE_TEXT], time[GS_UNIT_TEXT];
     switch (rule->kind) {
     case GS_SUGGEST_NEAR_LIMIT:
         gs_text_add(out, "      \"above\": \"%d%%\",\n      \"for\": \"%s\",\n      \"cooldown\": \"1h\",\n",
-                    (int)(rule->figure * 100 + 0.5), print_for(s, rule, time));
+                    (int)(rule->figure * 100 + 0.5), print_for(suggestions, rule, time));
         break;
     case GS_SUGGEST_LEAK:
         gs_text_add(out, "      \"growth\": { \"rate\": %s, ", print_rate(rule, rule->figure, line));
         gs_text_add(out, "\"over\": \"%s\" },\n      \"cooldown\": \"7d\",\n",
-                    print_time(s->leak_window_ns, time));
+                    print_time(suggestions->leak_window_ns, time));
         break;
     case GS_SUGGEST_HIGH:
         gs_text_add(out, "      \"above\": %s,\n      \"for\": \"%s\",\n      \"cooldown\": \"1h\",\n",
-                    print_line(rule, rule->figure, line), print_for(s, rule, time));
+                    print_line(rule, rule->figure, line), print_for(suggestions, rule, time));
         break;
     case GS_SUGGEST_JUMP:
         gs_text_add(out, "      \"jitter\": { \"by\": %s, ", print_line(rule, rule->figure, line));
         gs_text_add(out, "\"over\": \"%s\" },\n      \"cooldown\": \"1h\",\n",
-                    print_time(s->jump_window_ns, time));
+                    print_time(suggestions->jump_window_ns, time));
         break;
     }
 }
 
-static void add_rule(const struct gs_suggestions *s, const struct gs_suggestion *rule, bool first,
+static void add_rule(const struct gs_suggestions *suggestions, const struct gs_suggestion *rule, bool first,
                      struct gs_text *out)
 {
     gs_text_add(out, "%s    {\n      \"name\": \"%s\",\n", first ? "" : ",\n", rule->name);
-    add_why(s, rule, out);
+    add_why(suggestions, rule, out);
     gs_text_add(out, "      \"metric\": \"%s\",\n", rule->metric);
-    add_condition(s, rule, out);
+    add_condition(suggestions, rule, out);
     gs_text_add(out, "      \"capture\": %s\n    }", rule->policy->capture);
 }
 
-void gs_reader_print_suggestions(const struct gs_suggestions *s, const struct gs_suggestion *only,
+void gs_reader_print_suggestions(const struct gs_suggestions *suggestions, const struct gs_suggestion *only,
                                  struct gs_text *out)
 {
     char span[GS_UNIT_TEXT], step[GS_UNIT_TEXT];
@@ -195,12 +198,13 @@ void gs_reader_print_suggestions(const struct gs_suggestions *s, const struct gs
     gs_text_add(out,
                 "  \"why\": \"fitted to a history of %s, %zu rows: with these rules it has no more than %llu "
                 "incident%s a week\",\n",
-                gs_units_print_duration(s->span_ns, span), gs_history_length(s->history),
-                (unsigned long long)s->constraints->per_week, s->constraints->per_week == 1 ? "" : "s");
-    gs_text_add(out, "  \"interval\": \"%s\",\n  \"rules\": [\n", print_time(s->interval_ns, step));
-    for (size_t i = 0; i < s->count; i++)
-        if (!s->rule[i].left_out && (!only || only == &s->rule[i])) {
-            add_rule(s, &s->rule[i], first, out);
+                gs_units_print_duration(suggestions->span_ns, span), gs_history_length(suggestions->history),
+                (unsigned long long)suggestions->constraints->per_week,
+                suggestions->constraints->per_week == 1 ? "" : "s");
+    gs_text_add(out, "  \"interval\": \"%s\",\n  \"rules\": [\n", print_time(suggestions->interval_ns, step));
+    for (size_t i = 0; i < suggestions->count; i++)
+        if (!suggestions->rule[i].left_out && (!only || only == &suggestions->rule[i])) {
+            add_rule(suggestions, &suggestions->rule[i], first, out);
             first = false;
         }
     gs_text_add(out, "\n  ]\n}\n");

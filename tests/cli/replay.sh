@@ -205,7 +205,7 @@ printf 'time,rss\n1,2\n2,x\n1,3\n' > wrong.csv
 replay --rules rules.json wrong.csv
 equal $status 3 "status"
 complains 'wrong.csv:3:3: error: expected a number, found "x"; leave the field empty where the value is missing'
-complains 'wrong.csv:4:1: error: time 1 is not after that of the row before; rows stand in the order of their times'
+complains 'wrong.csv:4:1: error: time 1 is not after the time of the previous row; rows must be in the order of their times'
 mkdir -p empty-folder; mkfifo fifo; : > nothing
 for history in missing empty-folder fifo nothing /dev/zero; do equal "$(status_of within_patience "$gumshoe" replay $history)" 3 "$history"; done
 equal "$(status_of "$gumshoe" replay --rules missing.json jump.csv)" 3 "rules that are not there"

@@ -171,7 +171,7 @@ static void no_line_beyond_the_limit(void **state)
         row(0.97 * MiB(1024));
     assert_int_equal(suggest(1, 1 << 30), 0);
     assert_true(!strstr(rules.bytes, "rss-high"));
-    assert_says(&notes, "rss-high: left out, it has stood as high as it can get");
+    assert_says(&notes, "rss-high: left out, it has already been as high as it can get");
 }
 
 /* Twelve spikes in a week, each of five minutes: as many incidents at first, one is wished for. */
