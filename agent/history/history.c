@@ -15,7 +15,8 @@
  *
  *   time[], step_ms[], value[][count]     one block for all parts, rows in rings; NAN: missing
  *
- * Who:    the watcher adds; an incident and the box read, on the same thread. A replay reads a history from a file, which has one part.
+ * Who:    the watcher adds; an incident and the box read, on the same thread. A replay reads a history from a file,
+ *         which has one part.
  * Bounds: allocated at once, touched as it fills: for three metrics 253 KiB in two hours, 375 KiB in a week. Adding a tick
  *         copies COUNT values and merges at most two rows. */
 #include "base/clock.h"
@@ -170,8 +171,8 @@ static size_t row_of(const struct part *part, size_t at)
 
 static void merge_row(struct gs_history *history, size_t into, size_t row);
 
-/* Add a row to part NUMBER and return its values, which the caller fills; NULL: the part has no rows. If the part is full, its
- * oldest row is merged into the next part. */
+/* Add a row to part NUMBER and return its values, which the caller fills; NULL: the part has no rows. If the part is
+ * full, its oldest row is merged into the next part. */
 static double *push_row(struct gs_history *history, size_t number, int64_t time_ns, uint32_t step_ms)
 {
     struct part *part = &history->part[number];
@@ -297,7 +298,8 @@ size_t gs_history_length(const struct gs_history *history)
     return length;
 }
 
-/* The part that contains row *AT; *AT becomes the index in that part. After the part's rows come the two of its open step. */
+/* The part that contains row *AT; *AT becomes the index in that part. After the part's rows come the two of its open
+ * step. */
 static const struct part *find_row(const struct gs_history *history, size_t *at)
 {
     const struct part *part = &history->part[GS_HISTORY_PARTS - 1];
@@ -381,8 +383,9 @@ static bool share_a_metric(const struct gs_history *a, const struct gs_history *
     return false;
 }
 
-/* Serials continue after OLD's, one higher, so that the next pack is a full one: the metrics may have changed. Parts are copied
- * from the coarsest: rows that do not fit into a part are merged into a coarser one, which has its older rows already. */
+/* Serials continue after OLD's, one higher, so that the next pack is a full one: the metrics may have changed. Parts
+ * are copied from the coarsest: rows that do not fit into a part are merged into a coarser one, which has its older
+ * rows already. */
 void gs_history_adopt(struct gs_history *history, const struct gs_history *old)
 {
     history->first_serial = old->added + 1;

@@ -61,8 +61,8 @@ uint64_t gs_history_serial(const struct gs_history *history);
  * bytes written; 0: no new rows, or no room at all. If some ticks after SERIAL are no longer stored one by one, it writes a
  * full pack. No allocation; time grows with the number of rows packed. */
 size_t gs_history_pack(const struct gs_history *history, uint64_t serial, void *out, size_t room);
-/* The history in BYTES: packs, one after another, LENGTH bytes, of untrusted origin. NULL, with a sentence in WHY: not packs,
- * cut short, damaged, or out of memory. Uses at most about ten times LENGTH of memory. */
+/* The history in BYTES: packs, one after another, LENGTH bytes, of untrusted origin. NULL, with a sentence in WHY:
+ * not packs, cut short, damaged, or out of memory. Uses at most about ten times LENGTH of memory. */
 struct gs_history *gs_history_unpack(const void *bytes, size_t length, char *why, size_t why_size);
 
 /* ---- a history from a file ------------------------------------------------------------------------------ */

@@ -1,7 +1,8 @@
 /* heap.c - metrics that the probe counts on the host's threads: the heap, and the host's own gauges.
  *
- * Blocks that are freed by calls which the library does not see stay counted, so the heap seems to grow. An impossible figure is
- * not reported: live blocks cannot take more than the mapped writable memory, whether it was ever touched or not.
+ * Blocks that are freed by calls which the library does not see stay counted, so the heap seems to grow. An
+ * impossible figure is not reported: live blocks cannot take more than the mapped writable memory, whether it was
+ * ever touched or not.
  * Who: the watcher, each tick; a few loads and, for heap_in_use, /proc/self/statm. */
 #include "base/units.h"
 #include "metrics/inside.h"
@@ -38,8 +39,8 @@ static double room_for_blocks(struct gs_metric_set *set)
     return (double)(pages[SHARED] + pages[OWN]) * (double)sysconf(_SC_PAGESIZE);
 }
 
-/* Does IN_USE exceed ROOM by more than six standard errors of the estimate? Most of the error comes from blocks that are much
- * smaller than the sampling interval; its square is IN_USE * interval. */
+/* Does IN_USE exceed ROOM by more than six standard errors of the estimate? Most of the error comes from blocks that
+ * are much smaller than the sampling interval; its square is IN_USE * interval. */
 static bool is_impossible(double in_use, double room)
 {
     double over = in_use - room;

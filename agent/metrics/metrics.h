@@ -37,8 +37,8 @@ const struct gs_metric *gs_metrics_find(const char *name);
  * Returns 0 when nothing can be read. Context: watcher, CLI. */
 uint64_t gs_metrics_memory_limit(const char *root, char *from, size_t size);
 
-/* Store in PATH the file that counts OOM kills (a line "oom_kill N") in this process's group or, if the group has none, on this
- * machine. False: there is no such file. ROOT as above. */
+/* Store in PATH the file that counts OOM kills (a line "oom_kill N") in this process's group or, if the group has
+ * none, on this machine. False: there is no such file. ROOT as above. */
 bool gs_metrics_oom_file(const char *root, char *path, size_t size);
 /* N of that file; -1: it cannot be read. No allocation. Context: watcher, CLI. */
 int64_t gs_metrics_oom_kills(const char *path);
@@ -46,8 +46,8 @@ int64_t gs_metrics_oom_kills(const char *path);
 /* How many file descriptors this process may have open now (the soft RLIMIT_NOFILE, which many servers raise at their
  * start); 0: no limit. Context: watcher. */
 uint64_t gs_metrics_file_limit(void);
-/* Open /proc/…/fd of a host thread: of the main thread or, if it has ended, of another one. (The agent's threads have their own
- * descriptor table.) The descriptor or -errno. Context: watcher. */
+/* Open /proc/…/fd of a host thread: of the main thread or, if it has ended, of another one. (The agent's threads
+ * have their own descriptor table.) The descriptor or -errno. Context: watcher. */
 int gs_metrics_open_descriptors(void) GS_CHECK_RESULT;
 
 /* ---- reading ------------------------------------------------------------------------------------------- */

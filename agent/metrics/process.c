@@ -99,9 +99,9 @@ int gs_metrics_process_open_threads(struct gs_metric_set *set)
     return gs_metrics_set_open_file(set, &set->tasks, "/proc/self/task");
 }
 
-/* The number of threads, counted at most once a tick; 0: the directory is not as expected; or -errno. A directory has one link
- * for each subdirectory, and two more. /proc/self/stat has the number too, but to read it the kernel sums the CPU times of all
- * threads: 20 µs with a thousand of them. */
+/* The number of threads, counted at most once a tick; 0: the directory is not as expected; or -errno. A directory
+ * has one link for each subdirectory, and two more. /proc/self/stat has the number too, but to read it the kernel
+ * sums the CPU times of all threads: 20 µs with a thousand of them. */
 static long count_threads(struct gs_metric_set *set)
 {
     struct stat status;

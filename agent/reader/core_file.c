@@ -217,7 +217,8 @@ static int read_core(struct gs_core *core, char *why, size_t why_size)
 
 enum { FIRST_PAGE = 4096 };
 
-/* Does FD's file start with the page that was mapped? The first page of a program or library is dumped, and has its build id. */
+/* Does FD's file start with the page that was mapped? The first page of a program or library is dumped, and has its
+ * build id. */
 static bool is_what_was_mapped(const struct gs_core *core, const struct gs_core_file *file, int fd)
 {
     char mapped[FIRST_PAGE], here[FIRST_PAGE];
@@ -302,7 +303,7 @@ void gs_reader_core_close(struct gs_core *core)
     gs_free(core->notes);
 }
 
-/* ---- memory -------------------------------------------------------------------------------------------------------------- */
+/* ---- memory ----------------------------------------------------------------------------------------------------------- */
 
 /* The first segment that ends after AT. */
 static const struct gs_core_segment *segment_from(const struct gs_core *core, uint64_t at)
@@ -313,8 +314,8 @@ static const struct gs_core_segment *segment_from(const struct gs_core *core, ui
     return search.low < core->segment_count ? &core->segment[search.low] : NULL;
 }
 
-/* Read what one source has at AT, at most LENGTH bytes; 0: nothing. A debugger leaves out whole mappings, the kernel leaves out
- * bytes of segments. A writable segment is not read from its file, because the process may have changed it. */
+/* Read what one source has at AT, at most LENGTH bytes; 0: nothing. A debugger leaves out whole mappings, the kernel
+ * leaves out bytes of segments. A writable segment is not read from its file, because the process may have changed it. */
 static size_t read_part(const struct gs_core *core, uint64_t at, void *out, size_t length)
 {
     const struct gs_core_segment *segment = segment_from(core, at);

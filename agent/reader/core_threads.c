@@ -3,8 +3,8 @@
  *   core ──▶ child: registers from _UCD_…, memory and unwind tables from gs_reader_core_read, unw_step ──▶ shared memory ──▶ parent
  *
  * libunwind trusts its input, and a core file may contain anything. So it runs in a child process, which may crash or hang
- * without losing the incident. libunwind 1.6's own reader of mapped files confuses a mapping's start with the file's start, so
- * gs_reader_core_read reads the memory, and the unwind tables are found in that memory.
+ * without losing the incident. libunwind 1.6's own reader of mapped files confuses a mapping's start with the file's
+ * start, so gs_reader_core_read reads the memory, and the unwind tables are found in that memory.
  * Bounds: TIMEOUT_S for all threads together. */
 #include "reader/reader.h"
 #include <elf.h>
@@ -33,7 +33,7 @@ struct walk_results { // in memory shared with the child
     struct gs_given_thread thread[0];
 };
 
-/* ---- the unwind table of the image that an address lies in ------------------------------------------------------------- */
+/* ---- the unwind table of the image that an address lies in ------------------------------------------------------------ */
 
 struct image {
     uint64_t bias;         // runtime address minus address in the file
@@ -87,7 +87,7 @@ static bool find_table(const struct gs_core *core, uint64_t pc, unw_dyn_info_t *
     return true;
 }
 
-/* ---- what libunwind asks for ---------------------------------------------------------------------------------------------- */
+/* ---- what libunwind asks for ------------------------------------------------------------------------------------------ */
 
 static int find_proc_info(unw_addr_space_t space, unw_word_t pc, unw_proc_info_t *out, int need_unwind_info,
                           void *of)
@@ -130,7 +130,7 @@ static unw_accessors_t accessors = {
     .access_reg = access_reg,
 };
 
-/* ---- the child ------------------------------------------------------------------------------------------------------------- */
+/* ---- the child -------------------------------------------------------------------------------------------------------- */
 
 static void walk_one(unw_addr_space_t space, struct walk *walk, struct gs_given_thread *thread)
 {
@@ -184,8 +184,7 @@ static int walk_in_child(const struct gs_core *core, struct walk_results *out)
     return 0;
 }
 
-/* ---- the parent
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- the parent ------------------------------------------------------------------------------------------------------- */
 
 static void copy_threads(const struct gs_core *core, const struct walk_results *results,
                          struct gs_given_thread *thread, struct gs_text *notes)

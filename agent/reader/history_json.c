@@ -2,8 +2,8 @@
  *
  *   series: { "rss": [[t,v], …], "cpu": [[t,v], …] }  ──▶  points (time, metric, value)  ──sort──▶  rows
  *
- * Series may have different times: a series without a value at a row's time is missing there. If the clock was set back while
- * the history was recorded, its times do not grow; sorting corrects that.
+ * Series may have different times: a series without a value at a row's time is missing there. If the clock was set
+ * back while the history was recorded, its times do not grow; sorting corrects that.
  * Who:    gs_reader_history. The bytes are untrusted.
  * Bounds: VALUES_MAX values, counted before they are parsed: some 200 bytes each. */
 #include "base/clock.h"

@@ -9,8 +9,7 @@ struct gs_history *gs_reader_history_csv(const char *bytes, size_t length, const
 struct gs_history *gs_reader_history_json(const char *bytes, size_t length, const char *file,
                                            struct gs_history_about *about, struct gs_errors *errors);
 
-/* ---- figures of a history (figures.c)
- * ---------------------------------------------------------------------------------------- */
+/* ---- figures of a history (figures.c) --------------------------------------------------------------------------------- */
 
 struct gs_figures {            // of one metric, in its unit
     size_t count;              // number of values; 0: nothing else is set
@@ -25,8 +24,7 @@ struct gs_figures {            // of one metric, in its unit
 int gs_reader_figures_of(const struct gs_history *history, size_t metric, int64_t slope_window_ns, int64_t jump_window_ns,
                   struct gs_figures *out) GS_CHECK_RESULT;
 
-/* ---- suggested rules while they are made (suggest.c)
- * --------------------------------------------------------------------------- */
+/* ---- suggested rules while they are made (suggest.c) ------------------------------------------------------------------ */
 
 #define GS_NS_PER_MINUTE (60 * GS_NS_PER_S)
 #define GS_NS_PER_HOUR   (60 * GS_NS_PER_MINUTE)

@@ -93,7 +93,7 @@ static void ids_fini(struct ids *ids)
     gs_free(ids->id);
 }
 
-/* ---- messages into the model ------------------------------------------------------------------------------------------- */
+/* ---- messages into the model ------------------------------------------------------------------------------------------ */
 
 struct pprof_reader {
     const Gs__Pprof__Profile *from;
@@ -158,7 +158,8 @@ static void read_mapping(struct pprof_reader *reader, const Gs__Pprof__Mapping *
         gs_profile_add_mapping(reader->to, &mapping);
 }
 
-/* *NUMBER: the function's number in the model, which may differ from its index in the file: equal functions are stored once. */
+/* *NUMBER: the function's number in the model, which may differ from its index in the file: equal functions are
+ * stored once. */
 static void read_function(struct pprof_reader *reader, const Gs__Pprof__Function *from, uint32_t *number)
 {
     if (!add_id(&reader->functions, from->id))

@@ -1,5 +1,5 @@
-/* reader/reader.h - the door of reader/: what only the command does: reads files of any origin, tests rules on recorded data.
- * Nothing of it is in the library.
+/* reader/reader.h - the door of reader/: what only the command does: reads files of any origin, tests rules on
+ * recorded data. Nothing of it is in the library.
  * Opened by: cli, tests.  Opens: base, sys, metrics, history, rules, symbol, profile, gather. */
 #pragma once
 #include "base/attributes.h"
@@ -74,9 +74,9 @@ struct gs_suggest_constraints {
     uint64_t per_week;       // incidents per week at most; for a history of less than a week, in all of it
     uint64_t limit_bytes;    // the memory limit; 0: unknown
 };
-/* Write to OUT a rules file fitted to HISTORY. Its replay on HISTORY has no more incidents than CONSTRAINTS allow, and the same
- * input gives the same output. NOTES gets a line for each omission. 0; -ENODATA: nothing to fit to (NOTES says why); or -ENOMEM.
- * Context: CLI (pure). */
+/* Write to OUT a rules file fitted to HISTORY. Its replay on HISTORY has no more incidents than CONSTRAINTS allow,
+ * and the same input gives the same output. NOTES gets a line for each omission. 0; -ENODATA: nothing to fit to
+ * (NOTES says why); or -ENOMEM. Context: CLI (pure). */
 int gs_reader_suggest(const struct gs_history *history, const struct gs_suggest_constraints *constraints, struct gs_text *out,
                struct gs_text *notes) GS_CHECK_RESULT;
 

@@ -38,7 +38,7 @@ static const struct gs_metric_policy policies[] = {
 static const struct gs_metric_policy gauge_policy = {NULL, false, false, "[\"threads\"]", "30s", 1};
 // clang-format on
 
-/* ---- first thresholds ------------------------------------------------------------------------------------------------------- */
+/* ---- first thresholds ------------------------------------------------------------------------------------------------- */
 
 /* "rss-high", "gauge.queue-high"; if a shortened name is used already, the rule's number instead. */
 static void make_name(const struct gs_suggestions *suggestions, struct gs_suggestion *rule,
@@ -198,7 +198,7 @@ static int suggest_all(struct gs_suggestions *suggestions)
     return error;
 }
 
-/* ---- the suggestion ------------------------------------------------------------------------------------------------------------- */
+/* ---- the suggestion --------------------------------------------------------------------------------------------------- */
 
 /* The longest window that fits into the history three times. */
 static int64_t leak_window(int64_t span_ns)

@@ -3,7 +3,8 @@
  *   each rule by itself, as text ──▶ replay ──▶ too many incidents? the rule that fires most is loosened, and replayed again
  *                                          └──▶ few enough: done
  *
- * A rule that still fires too often after all loosenings is left out. Of rules that fire equally often, the last is loosened.
+ * A rule that still fires too often after all loosenings is left out. Of rules that fire equally often, the last is
+ * loosened.
  * Who: suggest.c. Context: CLI; pure. Bounds: LOOSENINGS_MAX replays a rule. */
 #include "base/numbers.h"
 #include "base/text.h"

@@ -44,7 +44,7 @@ void gs_rules_warn_unknown(const struct gs_advisor *advisor, enum gs_share share
                          "\"%s\" is a share of the memory limit, which is unknown here", path->key);
 }
 
-/* ---- the values that a metric can have ---------------------------------------------------------------------------------------------- */
+/* ---- the values that a metric can have -------------------------------------------------------------------------------- */
 
 struct gs_range gs_rules_reachable_values(const struct gs_advisor *advisor, const struct gs_metric *metric)
 {
@@ -68,7 +68,7 @@ static const char *print_reach(const struct gs_advisor *advisor, const char *nam
     return out;
 }
 
-/* ---- thresholds out of reach ----------------------------------------------------------------------------------------------- */
+/* ---- thresholds out of reach ------------------------------------------------------------------------------------------ */
 
 static const char *memory_hint(const char *name)
 {
@@ -93,7 +93,7 @@ static void check_reach(const struct gs_advisor *advisor, const struct gs_condit
                          print_reach(advisor, name, condition->kind->downward, text));
 }
 
-/* ---- suppressions ------------------------------------------------------------------------------------------------------- */
+/* ---- suppressions ----------------------------------------------------------------------------------------------------- */
 
 struct suppressor {  // one line that suppresses the rule
     const char *key; // "unless_above", "unless"
@@ -189,7 +189,7 @@ static void check_suppressions(const struct gs_advisor *advisor)
         check_unavailable(advisor, suppression->unless.metric_index, &unless);
 }
 
-/* ---- conditions ----------------------------------------------------------------------------------------------------------- */
+/* ---- conditions ------------------------------------------------------------------------------------------------------- */
 
 int64_t gs_rules_span_ns(const struct gs_advisor *advisor, struct gs_span over)
 {
@@ -243,8 +243,7 @@ static void check_condition(const struct gs_advisor *advisor, const struct gs_co
     check_earlier_conditions(advisor, condition, &range, line);
 }
 
-/* ---- times ------------------------------------------------------------------------------------------------------------------
- * */
+/* ---- times ------------------------------------------------------------------------------------------------------------ */
 
 /* True: MEMBER is in the rules file, so its value is not the default. */
 static bool is_written(const struct gs_advisor *advisor, const struct gs_json_path *member)
@@ -292,8 +291,7 @@ static void check_times(const struct gs_advisor *advisor)
                          (unsigned long long)of_all);
 }
 
-/* ---- the rules
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the rules -------------------------------------------------------------------------------------------------------- */
 
 static void check_rule(const struct gs_advisor *advisor)
 {

@@ -101,7 +101,7 @@ void gs_rules_read_command(struct gs_rules_reader *reader, const json_t *value,
     rules->on_incident = argument;
 }
 
-/* ---- filled in --------------------------------------------------------------------------------------------------------- */
+/* ---- filled in -------------------------------------------------------------------------------------------------------- */
 
 static const char *value_of(const struct gs_command_word *word, size_t count, const char *name)
 {

@@ -194,7 +194,7 @@ struct gs_suppression {           // what prevents an incident although a condit
     uint64_t max_per_hour;     // 0: no limit
 };
 
-/* ---- windows: the ticks before this one (window.c) --------------------------------------------------------------------- */
+/* ---- windows: the ticks before this one (window.c) -------------------------------------------------------------------- */
 
 enum { GS_WINDOW_POINTS_MAX = 4096 };
 struct gs_point {              // one tick; in a long window several consecutive ticks
@@ -228,7 +228,7 @@ void gs_rules_window_adopt(struct gs_window *window, const struct gs_window *old
 /* "window 6 of 10", or that it has too many gaps. */
 void gs_rules_window_explain(const struct gs_window *window, int64_t now_ns, char *out, size_t size);
 
-/* ---- ranges (range.c) ------------------------------------------------------------------------------------------------------ */
+/* ---- ranges (range.c) ------------------------------------------------------------------------------------------------- */
 
 struct gs_range {              // of values; an end is part of the range unless excluded
     double from, to;           // NAN: unknown
@@ -263,7 +263,7 @@ struct gs_range gs_rules_reachable_values(const struct gs_advisor *advisor, cons
 /* The length of a window of OVER in time. */
 int64_t gs_rules_span_ns(const struct gs_advisor *advisor, struct gs_span over);
 
-/* ---- conditions (conditions.c has the table, each row a file) ------------------------------------------------------------- */
+/* ---- conditions (conditions.c has the table, each row a file) --------------------------------------------------------- */
 
 struct gs_condition_inputs {              // what a condition is judged with at one tick
     int64_t now_ns;
@@ -387,7 +387,8 @@ struct gs_judge {
 /* The condition to report: the first that holds, else the one whose line is nearest to the value, else the first. */
 size_t gs_rules_judge_nearest(const struct gs_rule *rule, const struct gs_rule_record *record);
 struct gs_condition_inputs gs_rules_judge_inputs(const struct gs_judge *judge, size_t rule, size_t condition, int64_t now_ns);
-/* True: the condition has held for as long as "for" requires, less a twentieth of STEP_NS, because ticks are not punctual. */
+/* True: the condition has held for as long as "for" requires, less a twentieth of STEP_NS, because ticks are not
+ * punctual. */
 bool gs_rules_judge_held(const struct gs_rule *rule, const struct gs_rule_record *record, size_t condition, int64_t step_ns);
 /* True: "again" allows the condition to fire, because it was false since the last incident or the value is at a new high.
  * *LINE: the value required for a new high; NAN: none is required. */

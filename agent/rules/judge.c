@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- new and free ------------------------------------------------------------------------------------------------------- */
+/* ---- new and free ----------------------------------------------------------------------------------------------------- */
 
 static bool make_record(const struct gs_rules *rules, const struct gs_rule *rule,
                         struct gs_rule_record *record)
@@ -87,8 +87,7 @@ void gs_rules_judge_free(struct gs_judge *judge)
     gs_free(judge);
 }
 
-/* ---- one condition ----------------------------------------------------------------------------------------------------------
- * */
+/* ---- one condition ---------------------------------------------------------------------------------------------------- */
 
 struct gs_condition_inputs gs_rules_judge_inputs(const struct gs_judge *judge, size_t rule, size_t condition,
                                                  int64_t now_ns)
@@ -157,8 +156,7 @@ static void judge_conditions(struct gs_judge *judge, size_t rule, const struct g
     }
 }
 
-/* ---- whether it may fire
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- whether it may fire ---------------------------------------------------------------------------------------------- */
 
 bool gs_rules_judge_may_again(const struct gs_rule *rule, const struct gs_rule_record *record,
                               size_t condition, double *line)
@@ -239,8 +237,7 @@ static bool is_held_back(struct gs_judge *judge, size_t rule, const struct gs_ti
     return record->held_back != GS_NOT_HELD_BACK;
 }
 
-/* ---- firing
- * ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- firing ----------------------------------------------------------------------------------------------------------- */
 
 static void write_verdict(const struct gs_judge *judge, size_t rule, size_t at, int64_t now_ns, double value,
                           struct gs_verdict *out)
@@ -342,8 +339,7 @@ void gs_rules_judge_incident_denied(struct gs_judge *judge, size_t rule, enum gs
     }
 }
 
-/* ---- the alarm
- * -------------------------------------------------------------------------------------------------------------------- */
+/* ---- the alarm -------------------------------------------------------------------------------------------------------- */
 
 /* The line of the rule's "above" on heap_in_use, if the rule is armed; else NAN. */
 static double armed_line(const struct gs_judge *judge, size_t rule, int64_t now_ns)

@@ -68,8 +68,8 @@ int gs_rules_ledger_add(struct gs_ledger *ledger, const struct gs_ledger_inciden
     return 0;
 }
 
-/* Are there fewer than LIMIT incidents of RULE (NULL: of all rules) in the last hour? If not, *UNTIL_NS is when the oldest of
- * them will be an hour old. */
+/* Are there fewer than LIMIT incidents of RULE (NULL: of all rules) in the last hour? If not, *UNTIL_NS is when the
+ * oldest of them will be an hour old. */
 static bool has_room(const struct gs_ledger *ledger, const char *rule, uint64_t limit, int64_t now_ns,
                      int64_t *until_ns)
 {

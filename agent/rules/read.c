@@ -45,7 +45,7 @@ static void set_defaults(struct gs_rules *rules)
     rules->incidents.max_per_hour = 12;
 }
 
-/* ---- the top level ------------------------------------------------------------------------------------------------------- */
+/* ---- the top level ---------------------------------------------------------------------------------------------------- */
 
 static GS_FIELD_READER(read_version)
 {
@@ -248,8 +248,7 @@ static void read_command(struct gs_rules_reader *reader, const json_t *document,
         gs_rules_read_command(reader, command, &path, rules);
 }
 
-/* ---- the rules
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- the rules -------------------------------------------------------------------------------------------------------- */
 
 static void check_name(struct gs_rules_reader *reader, const struct gs_rule *rule, size_t at,
                        const struct gs_json_path *the_rules)
@@ -296,8 +295,7 @@ static void read_rules(struct gs_rules_reader *reader, const json_t *document, c
     rules->metric_count = reader->metric_count;
 }
 
-/* ---- the file
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- the file --------------------------------------------------------------------------------------------------------- */
 
 static void read_all(struct gs_rules_reader *reader, struct gs_rules *rules)
 {

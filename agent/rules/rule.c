@@ -232,7 +232,7 @@ static void check_lines(struct gs_rules_reader *reader, const json_t *object, co
         gs_rules_refuse(reader, &cooldown, GS_THE_VALUE, NULL, "\"cooldown\" is longer than \"every\"");
 }
 
-/* ---- the rule ------------------------------------------------------------------------------------------------------------- */
+/* ---- the rule --------------------------------------------------------------------------------------------------------- */
 
 /* Make the rows for all members: the fixed ones, and one for each condition. */
 static size_t list_fields(const struct gs_subject *subject, struct gs_field out[FIELDS_MAX])

@@ -75,7 +75,8 @@ struct gs_machine {
 };
 void gs_rules_advise(const struct gs_rules *rules, const struct gs_machine *machine, struct gs_errors *warnings);
 
-/* Write ARGUMENT of on_incident to OUT and replace each {NAME} by its value. An unknown {NAME} stays as it is. Context: any. */
+/* Write ARGUMENT of on_incident to OUT and replace each {NAME} by its value. An unknown {NAME} stays as it is.
+ * Context: any. */
 struct gs_command_word { const char *name, *value; }; // name: "dir", "label:service"
 struct gs_text;
 void gs_rules_fill_command(const char *argument, const struct gs_command_word *word, size_t count, struct gs_text *out);
@@ -120,8 +121,8 @@ struct gs_verdict {
 size_t gs_rules_judge_tick(struct gs_judge *judge, const struct gs_tick *tick, struct gs_verdict *verdicts);
 /* The incident of RULE is complete (its cooldown starts at END_NS). */
 void gs_rules_judge_incident_over(struct gs_judge *judge, size_t rule, int64_t end_ns);
-/* The incident of RULE could not be written. The cooldown starts nevertheless, so that a full disk is not tried at every tick.
- * After it the rule may fire again although its condition was never false, because no evidence was stored. */
+/* The incident of RULE could not be written. The cooldown starts nevertheless, so that a full disk is not tried at
+ * every tick. After it the rule may fire again although its condition was never false, because no evidence was stored. */
 void gs_rules_judge_incident_failed(struct gs_judge *judge, size_t rule, int64_t end_ns);
 
 /* The smallest number of bytes above the lowest line of an armed `heap_in_use above` rule; UINT64_MAX: no rule is armed.
@@ -178,8 +179,8 @@ bool gs_rules_count_ticks(const struct gs_rules *rules);
 /* ---- state that survives a restart ----------------------------------------------------------------------------- */
 
 /* The incidents of a program: of this process, of its siblings and of its predecessors. After a restart, cooldowns, "again",
- * "every" and max_per_hour continue from here, so that a crash loop does not fill the disk. store/ledger.c stores it on disk.
- * All times are CLOCK_REALTIME, because the monotonic clock restarts with the machine. */
+ * "every" and max_per_hour continue from here, so that a crash loop does not fill the disk. store/ledger.c stores it
+ * on disk. All times are CLOCK_REALTIME, because the monotonic clock restarts with the machine. */
 enum { GS_LEDGER_MAX = 1500, GS_LEDGER_OWNER = 40 };
 struct gs_ledger_incident {
     char rule[GS_RULE_NAME_MAX + 1];
@@ -195,8 +196,8 @@ struct gs_ledger {               // all zero: empty
     size_t count, capacity, due_count, due_capacity;
 };
 void gs_rules_ledger_fini(struct gs_ledger *ledger);
-/* Clean LEDGER up: a time after NOW_NS (the clock was set back) becomes NOW_NS; of incidents older than an hour only the last
- * few of each rule stay; at most GS_LEDGER_MAX stay in all. */
+/* Clean LEDGER up: a time after NOW_NS (the clock was set back) becomes NOW_NS; of incidents older than an hour only
+ * the last few of each rule stay; at most GS_LEDGER_MAX stay in all. */
 void gs_rules_ledger_tidy(struct gs_ledger *ledger, int64_t now_ns);
 int gs_rules_ledger_add(struct gs_ledger *ledger, const struct gs_ledger_incident *incident) GS_CHECK_RESULT; // 0 or -ENOMEM
 
@@ -213,6 +214,6 @@ size_t gs_rules_judge_recall(struct gs_judge *judge, const struct gs_ledger *led
 /* Record in LEDGER when each "every" is due next. True: LEDGER has changed. */
 bool gs_rules_judge_record_due(const struct gs_judge *judge, struct gs_now now, struct gs_ledger *ledger);
 struct gs_hour_limits gs_rules_judge_hour_limits(const struct gs_judge *judge, size_t rule);
-/* RULE fired, but max_per_hour allows no incident until UNTIL_NS (judge's clock); ROOM says which limit. The firing is undone
- * and counted as a suppression. */
+/* RULE fired, but max_per_hour allows no incident until UNTIL_NS (judge's clock); ROOM says which limit. The firing
+ * is undone and counted as a suppression. */
 void gs_rules_judge_incident_denied(struct gs_judge *judge, size_t rule, enum gs_hour_room room, int64_t until_ns);

@@ -3,8 +3,8 @@
  *   { "a" : [ 1 , 2 ] , "\u0061" : true }     "\u0061" is the key a: an escape equals its character
  *     key   value       key       value
  *
- * Who: locate.c, duplicates.c, document.c. Context: any (pure). Never reads outside the text; functions that require valid JSON
- * say so in inside.h. */
+ * Who: locate.c, duplicates.c, document.c. Context: any (pure). Never reads outside the text; functions that require
+ * valid JSON say so in inside.h. */
 #include "base/hash.h"
 #include "rules/inside.h"
 #include <string.h>
@@ -88,7 +88,7 @@ size_t gs_rules_too_deep(const char *text, size_t length, unsigned max)
     return length;
 }
 
-/* ---- strings: "\u0061" and "a" are the same key ------------------------------------------------------------------------ */
+/* ---- strings: "\u0061" and "a" are the same key ----------------------------------------------------------------------- */
 
 static unsigned hex4(const char *at)
 {

@@ -7,8 +7,9 @@
  *              └ oldest        newest ┘            ready: full, and at least half of its time is covered
  *
  * A tick covers the time since the tick before it; a late tick covers one interval only, and the rest is a gap.
- * Bounds: GS_WINDOW_POINTS_MAX points, or the condition's number of points, allocated once. A longer window merges neighbouring
- * ticks into one point, which keeps their sum: the mean stays exact, and slopes and medians use means of a few ticks.
+ * Bounds: GS_WINDOW_POINTS_MAX points, or the condition's number of points, allocated once. A longer window merges
+ * neighbouring ticks into one point, which keeps their sum: the mean stays exact, and slopes and medians use means
+ * of a few ticks.
  * Who: judge.c adds ticks; conditions read. */
 #include "base/memory.h"
 #include "rules/inside.h"
