@@ -70,7 +70,7 @@ static int begin(struct gs_incident *c, struct gs_store *store)
     snprintf(c->path, sizeof c->path, "%s/%s", gs_store_path(store), c->folder.name);
     identify(c);
     json_t *json = gs_incident_json(&c->report, c->folder.files, false);
-    error = gs_store_folder_put_json(&c->folder, json);
+    error = gs_store_folder_write_json(&c->folder, json);
     json_decref(json);
     return error;
 }
@@ -83,7 +83,7 @@ static void put_profile(struct gs_incident *c, const char *name, const struct gs
         if (error)
             gs_store_folder_discard(&c->folder, name, fd);
         else
-            error = gs_store_folder_keep(&c->folder, name, fd);
+            error = gs_store_folder_record(&c->folder, name, fd);
     }
     gs_incident_add_error(&c->report, name, error < 0 ? error : 0);
 }
@@ -93,7 +93,7 @@ static void put_text(struct gs_incident *c, const char *name, const struct gs_te
     gs_incident_add_error(
         &c->report, name,
         text->failed ? -ENOMEM
-                     : gs_store_folder_put(&c->folder, name, text->bytes ? text->bytes : "", text->length));
+                     : gs_store_folder_write(&c->folder, name, text->bytes ? text->bytes : "", text->length));
 }
 
 static struct gs_gather gathering(const struct gs_incident *c)
@@ -211,7 +211,7 @@ static void put_rules(struct gs_incident *c)
     if (c->process.rules)
         gs_incident_add_error(
             &c->report, "rules.json",
-            gs_store_folder_put(&c->folder, "rules.json", c->process.rules, c->process.rules_length));
+            gs_store_folder_write(&c->folder, "rules.json", c->process.rules, c->process.rules_length));
 }
 
 static void put_context(struct gs_incident *c)
@@ -222,7 +222,7 @@ static void put_context(struct gs_incident *c)
     if (c->maps)
         gs_incident_add_error(
             &c->report, "maps.txt",
-            gs_store_folder_put(&c->folder, "maps.txt", c->maps->text, c->maps->text_length));
+            gs_store_folder_write(&c->folder, "maps.txt", c->maps->text, c->maps->text_length));
     for (size_t i = 0; i < context->unavailable_count; i++)
         gs_incident_add_note(&c->report, "metric not available: %s", context->unavailable[i]);
     for (size_t i = 0; i < c->process.note_count; i++)
@@ -249,7 +249,7 @@ static int put_report(struct gs_incident *c)
 {
     bool complete = !c->report.errors.failed && json_array_size(c->report.errors.json) == 0;
     json_t *json = gs_incident_json(&c->report, c->folder.files, complete);
-    int error = gs_store_folder_put_json(&c->folder, json);
+    int error = gs_store_folder_write_json(&c->folder, json);
     json_decref(json);
     return error;
 }
@@ -317,7 +317,7 @@ static struct gs_incident *new_incident(struct gs_store *store, const struct gs_
     if (!c)
         return NULL;
     c->store = store;
-    c->folder.held.fd = -1;
+    c->folder.directory.fd = -1;
     c->report = (struct gs_report){
         .trigger = &c->trigger,
         .context = context,

@@ -1,5 +1,5 @@
-/* amend.c - what is added to an incident.json afterwards: by a sweep, and by what ran after the incident.
- * Whole or not at all: a new file takes the old one's place. Who: the watcher. */
+/* amend.c - adds a note or an error to an incident.json that exists: a sweep does, and the program that runs after an
+ * incident. The file is replaced as a whole or stays as it was. Who: the watcher. */
 #include "store/inside.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -1,10 +1,11 @@
-/* folder.c - one incident's folder while it is made.
+/* folder.c - one incident's folder while it is being made.
  *
  *   .<name>/ ── file ▶ fsync ▶ crc32 ── … ── incident.json ▶ fsync(folder) ▶ rename to <name>/ ▶ fsync(store)
  *
- * A folder under its final name is complete and safe on disk. While it is made it is locked: the kernel lets go of the lock as
- * the maker dies, and not before, in whichever container that is; sweep.c takes an unlocked one for left behind.
- * Everything goes through descriptors and follows no link. The folder knows its store as "..": it may have moved meanwhile.
+ * A folder under its final name is complete and synced to disk. While a process makes it, that process holds a lock (flock)
+ * on it. The kernel releases the lock when the process dies, in any container; sweep.c treats a dot-folder without a lock as
+ * abandoned. All access goes through descriptors and follows no link. The store is reached as "..", because it may have been
+ * moved.
  * Who: the watcher. */
 #include "base/clock.h"
 #include "base/memory.h"
@@ -20,27 +21,28 @@
 #include <unistd.h>
 #include <zlib.h>
 
-/* ---- making one ------------------------------------------------------------------------------------------------------ */
+/* ---- making a folder ------------------------------------------------------------------------------------------------ */
 
-static bool taken(int store, const char *name)
+static bool name_exists(int store, const char *name)
 {
     struct stat status;
     return fstatat(store, name, &status, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* Lock FD, the fresh dot-folder of NAME. -EEXIST: a sweeper was quicker, or NAME is taken (by another container's process of
- * this pid, since we looked: from here on it cannot be, for a folder gets its name by losing its dot). */
-static int claim(int store, const char *name, int fd)
+/* Lock FD, the new dot-folder of NAME. -EEXIST: a sweep removed the folder first, or NAME exists (a process of another
+ * container with the same pid published it). After this check NAME cannot appear: only a rename of the dot-folder creates
+ * it. */
+static int lock_new_folder(int store, const char *name, int fd)
 {
     struct stat status;
     if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
         return -EEXIST;
     if (fstat(fd, &status) != 0)
         return -errno;
-    return status.st_nlink == 0 || taken(store, name) ? -EEXIST : 0;
+    return status.st_nlink == 0 || name_exists(store, name) ? -EEXIST : 0;
 }
 
-/* Make ".NAME" unless NAME or it is taken. */
+/* Make ".NAME". -EEXIST: ".NAME" or NAME exists. */
 static int make_dot_folder(int store, const char *name, struct gs_owned_fd *out)
 {
     char dot[GS_FOLDER_NAME_MAX + 1];
@@ -50,7 +52,7 @@ static int make_dot_folder(int store, const char *name, struct gs_owned_fd *out)
     int fd = gs_file_openat(store, dot, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     int error = fd == -ENOENT ? -EEXIST
                 : fd < 0      ? fd
-                              : claim(store, name, fd); // ENOENT: a sweeper was quicker
+                              : lock_new_folder(store, name, fd); // ENOENT: a sweep removed it first
     if (!error)
         error = gs_owned_fd_take(out, fd);
     else if (fd >= 0)
@@ -65,14 +67,14 @@ int gs_store_folder_make(struct gs_store *store, const char *rule, int pid, int6
 {
     enum { TRIES = 100 };
     char time[GS_TIME_TEXT];
-    *out = (struct gs_folder){.held = GS_HELD_NONE};
+    *out = (struct gs_folder){.directory = GS_HELD_NONE};
     int store_fd = gs_store_fd(store), error = store_fd < 0 ? store_fd : -EEXIST;
     gs_clock_print(triggered_ns, GS_TIME_FOLDER, time);
     for (int n = 1; n <= TRIES && error == -EEXIST; n++) {
         int length = snprintf(out->name, sizeof out->name, "%s-%s-%d", time, rule, pid);
         if (n > 1)
             snprintf(out->name + length, sizeof out->name - (size_t)length, "-%d", n);
-        error = make_dot_folder(store_fd, out->name, &out->held);
+        error = make_dot_folder(store_fd, out->name, &out->directory);
     }
     if (error)
         return error;
@@ -80,25 +82,25 @@ int gs_store_folder_make(struct gs_store *store, const char *rule, int pid, int6
     return out->files ? 0 : -ENOMEM;
 }
 
-/* ---- its files ---------------------------------------------------------------------------------------------------------- */
+/* ---- its files ------------------------------------------------------------------------------------------------------ */
 
 int gs_store_folder_create(struct gs_folder *folder, const char *name)
 {
-    if (!gs_owned_fd_is_open(&folder->held, NULL))
+    if (!gs_owned_fd_is_open(&folder->directory, NULL))
         return -EBADF; // the host closed it
-    return gs_file_openat(folder->held.fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    return gs_file_openat(folder->directory.fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 }
 
-static int entry_of(int fd, const char *name, json_t **out)
+static int describe_file(int fd, const char *name, json_t **out)
 {
     unsigned char block[4096];
     uLong crc = crc32(0, NULL, 0);
     off_t size = 0;
-    for (ssize_t got; (got = pread(fd, block, sizeof block, size)) != 0;) {
-        if (got < 0)
+    for (ssize_t length; (length = pread(fd, block, sizeof block, size)) != 0;) {
+        if (length < 0)
             return -errno;
-        crc = crc32(crc, block, (uInt)got);
-        size += got;
+        crc = crc32(crc, block, (uInt)length);
+        size += length;
     }
     char hex[9];
     snprintf(hex, sizeof hex, "%08lx", crc);
@@ -108,16 +110,16 @@ static int entry_of(int fd, const char *name, json_t **out)
 
 int gs_store_file_entry(int folderfd, const char *name, json_t **out)
 {
-    int fd = gs_store_open_regular(folderfd, name), error = fd < 0 ? fd : entry_of(fd, name, out);
+    int fd = gs_store_open_regular(folderfd, name), error = fd < 0 ? fd : describe_file(fd, name, out);
     if (fd >= 0)
         close(fd);
     return error;
 }
 
-int gs_store_folder_keep(struct gs_folder *folder, const char *name, int fd)
+int gs_store_folder_record(struct gs_folder *folder, const char *name, int fd)
 {
     json_t *entry;
-    int error = fsync(fd) != 0 ? -errno : entry_of(fd, name, &entry);
+    int error = fsync(fd) != 0 ? -errno : describe_file(fd, name, &entry);
     if (!error && json_array_append_new(folder->files, entry) != 0)
         error = -ENOMEM;
     if (error) {
@@ -131,55 +133,55 @@ int gs_store_folder_keep(struct gs_folder *folder, const char *name, int fd)
 void gs_store_folder_discard(struct gs_folder *folder, const char *name, int fd)
 {
     close(fd);
-    if (gs_owned_fd_is_open(&folder->held, NULL))
-        unlinkat(folder->held.fd, name, 0);
+    if (gs_owned_fd_is_open(&folder->directory, NULL))
+        unlinkat(folder->directory.fd, name, 0);
 }
 
-int gs_store_folder_put(struct gs_folder *folder, const char *name, const void *bytes, size_t length)
+int gs_store_folder_write(struct gs_folder *folder, const char *name, const void *bytes, size_t length)
 {
     int fd = gs_store_folder_create(folder, name);
     if (fd < 0)
         return fd;
     int error = gs_file_write_all(fd, bytes, length);
     if (!error)
-        return gs_store_folder_keep(folder, name, fd);
+        return gs_store_folder_record(folder, name, fd);
     gs_store_folder_discard(folder, name, fd);
     return error;
 }
 
-int gs_store_folder_put_json(struct gs_folder *folder, const json_t *json)
+int gs_store_folder_write_json(struct gs_folder *folder, const json_t *json)
 {
-    return gs_store_replace_incident_json(&folder->held, json);
+    return gs_store_replace_incident_json(&folder->directory, json);
 }
 
 int gs_store_replace_incident_json(const struct gs_owned_fd *folder, const json_t *json)
 {
-    static const char fresh[] = "incident.json.new";
+    static const char new_name[] = "incident.json.new";
     if (!gs_owned_fd_is_open(folder, NULL))
         return -EBADF;
     struct gs_text text = {0};
     gs_json_print(json, JSON_INDENT(2), &text);
-    unlinkat(folder->fd, fresh, 0); // of an attempt that failed
+    unlinkat(folder->fd, new_name, 0); // left by a failed attempt
     int fd = text.failed ? -ENOMEM
-                         : gs_file_openat(folder->fd, fresh, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+                         : gs_file_openat(folder->fd, new_name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
     int error = fd < 0 ? fd : gs_file_write_all(fd, text.bytes, text.length);
-    if (!error && (fsync(fd) != 0 || renameat(folder->fd, fresh, folder->fd, "incident.json") != 0))
+    if (!error && (fsync(fd) != 0 || renameat(folder->fd, new_name, folder->fd, "incident.json") != 0))
         error = -errno;
     if (fd >= 0)
         close(fd);
     if (error)
-        unlinkat(folder->fd, fresh, 0);
+        unlinkat(folder->fd, new_name, 0);
     gs_text_fini(&text);
     return error;
 }
 
-/* ---- its end -------------------------------------------------------------------------------------------------------------- */
+/* ---- publish and close ---------------------------------------------------------------------------------------------- */
 
-/* The directory that the folder stands in. */
-static int parent_of(const struct gs_folder *folder)
+/* Open the directory that contains FOLDER. -EBADF: the host closed the folder's descriptor. */
+static int open_parent(const struct gs_folder *folder)
 {
-    return gs_owned_fd_is_open(&folder->held, NULL)
-               ? gs_file_openat(folder->held.fd, "..", O_RDONLY | O_DIRECTORY, 0)
+    return gs_owned_fd_is_open(&folder->directory, NULL)
+               ? gs_file_openat(folder->directory.fd, "..", O_RDONLY | O_DIRECTORY, 0)
                : -EBADF;
 }
 
@@ -191,19 +193,20 @@ static int rename_without_dot(int parent, const char *name)
         return 0;
     if (errno != EINVAL && errno != ENOSYS)
         return -errno;
-    // A file system without RENAME_NOREPLACE. It never replaces a folder that holds something.
+    // This file system lacks RENAME_NOREPLACE. Plain rename never replaces a folder that is not empty.
     return renameat(parent, dot, parent, name) != 0 ? -errno : 0;
 }
 
 int gs_store_folder_publish(struct gs_folder *folder)
 {
-    int parent = parent_of(folder);
+    int parent = open_parent(folder);
     if (parent < 0)
         return parent;
-    int error = fsync(folder->held.fd) != 0 ? -errno : rename_without_dot(parent, folder->name);
+    int error = fsync(folder->directory.fd) != 0 ? -errno : rename_without_dot(parent, folder->name);
     folder->published = error == 0;
     if (!error && fsync(parent) != 0)
-        gs_log(GS_LOG_WARNING, "incident %s: its name may not outlive a crash of the machine: %s",
+        gs_log(GS_LOG_WARNING,
+               "incident %s: the store could not be synced, so a crash of the machine may undo its name: %s",
                folder->name, strerrordesc_np(errno));
     close(parent);
     return error;
@@ -212,8 +215,8 @@ int gs_store_folder_publish(struct gs_folder *folder)
 void gs_store_folder_path(const struct gs_folder *folder, char out[PATH_MAX])
 {
     char link[32], path[PATH_MAX];
-    snprintf(link, sizeof link, "/proc/thread-self/fd/%d", folder->held.fd);
-    ssize_t length = gs_owned_fd_is_open(&folder->held, NULL) ? readlink(link, path, PATH_MAX - 1) : 0;
+    snprintf(link, sizeof link, "/proc/thread-self/fd/%d", folder->directory.fd);
+    ssize_t length = gs_owned_fd_is_open(&folder->directory, NULL) ? readlink(link, path, PATH_MAX - 1) : 0;
     if (length <= 0)
         return;
     memcpy(out, path, (size_t)length);
@@ -223,13 +226,13 @@ void gs_store_folder_path(const struct gs_folder *folder, char out[PATH_MAX])
 void gs_store_folder_close(struct gs_folder *folder)
 {
     char dot[GS_FOLDER_NAME_MAX + 1];
-    int parent = folder->published || folder->held.fd < 0 ? -1 : parent_of(folder);
+    int parent = folder->published || folder->directory.fd < 0 ? -1 : open_parent(folder);
     snprintf(dot, sizeof dot, ".%s", folder->name);
     if (parent >= 0) {
-        unlinkat(parent, dot, AT_REMOVEDIR); // if there is nothing in it
+        unlinkat(parent, dot, AT_REMOVEDIR); // succeeds only if it is empty
         close(parent);
     }
-    gs_owned_fd_close(&folder->held);
+    gs_owned_fd_close(&folder->directory);
     json_decref(folder->files);
     folder->files = NULL;
 }

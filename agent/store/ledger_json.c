@@ -1,5 +1,5 @@
-/* ledger_json.c - the ledger as JSON (docs/formats.md), and back.
- * Read as a stranger's: names, times and numbers are checked, what is not right is passed over. Context: watcher, CLI. */
+/* ledger_json.c - prints the ledger as JSON (docs/formats.md), and reads it.
+ * The file is not trusted: names, times and numbers are checked, and invalid entries are skipped. Context: watcher, CLI. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "rules/rules.h"

@@ -1,5 +1,5 @@
-/* list.c - incidents read back. What is read may have been written by anybody: folders and files are opened without
- * following links, sizes are bounded, and an incident.json without the keys that DESIGN fixes is none.
+/* list.c - reads incidents. The files are not trusted: folders and files are opened without following links, sizes are
+ * bounded, and an incident.json without the required keys is refused.
  * Who: the CLI; rotation, on the watcher. */
 #include "base/memory.h"
 #include "base/sort.h"
@@ -13,7 +13,7 @@
 
 enum { JSON_BYTES_MAX = 4 << 20 };
 
-/* The keys that readers rely on, and what they must be. */
+/* Does JSON have the keys that readers need, each of its type? False: *WHY says what is wrong. */
 static bool well_formed(const json_t *json, const char **why)
 {
     static const struct {
@@ -37,7 +37,7 @@ static bool well_formed(const json_t *json, const char **why)
         if (!json_is_string(value) && !(keys[i].or_null && (!value || json_is_null(value))))
             return false;
     }
-    *why = "its time of trigger is not a time";
+    *why = "its \"triggered\" is not a time";
     return gs_store_time_read(json_string_value(json_object_get(json, "triggered")), &time_ns);
 }
 
@@ -110,7 +110,7 @@ static int add_entry(struct gs_store_list *list, size_t *capacity, const char *n
     struct gs_incident_entry *entry = &list->entry[list->count++];
     *entry = (struct gs_incident_entry){.name = copy, .json = json};
     (void)gs_store_time_read(json_string_value(json_object_get(json, "triggered")),
-                             &entry->triggered_ns); // was checked
+                             &entry->triggered_ns); // checked by well_formed
     return 0;
 }
 

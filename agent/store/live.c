@@ -1,7 +1,7 @@
-/* live.c - DIR/.live: what a running agent leaves there for others to find it by. <pid>-<start time>-<namespace>.sock is its
- * control socket, .box its black box (box.c, recover.c). The start time (of /proc/PID/stat, in clock ticks since boot) tells one
- * process from the next of its number; the namespace, a hash of the pid namespace and of the machine's boot, tells containers
- * apart, in each of which a process may be number 1 and start in the same tick.
+/* live.c - DIR/.live: files by which others find a running agent. <pid>-<start time>-<namespace>.sock is its control socket,
+ * .box its black box (box/write.c, incident/recover.c). The start time (/proc/PID/stat, clock ticks since boot)
+ * distinguishes processes that had the same pid. The namespace, a hash of the pid namespace and of the boot id,
+ * distinguishes containers: in each of them a process may have pid 1 and start in the same tick.
  * Who: the watcher, the command. */
 #include "base/hash.h"
 #include "base/memory.h"
@@ -20,12 +20,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PATIENCE_S = 5 }; // of the command, with an agent whose queue is full
+enum { CONNECT_TIMEOUT_S = 5 }; // of the command, while an agent's queue is full
 
-/* ---- who a process is -------------------------------------------------------------------------------------------------- */
+/* ---- the id of a process -------------------------------------------------------------------------------------------- */
 
-/* /proc/PID/NAME. Of this process /proc/self: a container may see another /proc than its own, with another process of its
- * number. */
+/* /proc/PID/NAME. For this process /proc/self/NAME: a container may see the /proc of another pid namespace, where another
+ * process has this pid. */
 static void proc_path(int pid, const char *name, char out[40])
 {
     if (pid == (int)getpid())
@@ -50,7 +50,7 @@ void gs_store_boot_id(char out[GS_BOOT_ID])
     out[strcspn(out, "\n")] = 0;
 }
 
-/* The pid namespace of process PID, on this machine since it was started; 0: not known. */
+/* A hash of the pid namespace of process PID and of the boot id; 0: not known. */
 static uint32_t namespace_of(int pid)
 {
     char path[40], text[64 + GS_BOOT_ID];
@@ -63,8 +63,8 @@ static uint32_t namespace_of(int pid)
     return (uint32_t)hash ? (uint32_t)hash : 1;
 }
 
-/* The number that process PID has for itself, inside its own container. */
-static int own_number(int pid)
+/* The pid that process PID has in its own pid namespace; PID if that cannot be read. */
+static int pid_in_own_namespace(int pid)
 {
     char path[40], *text;
     size_t length;
@@ -87,7 +87,8 @@ static int own_number(int pid)
 
 bool gs_store_live_id(int pid, struct gs_store_live_id *out)
 {
-    *out = (struct gs_store_live_id){own_number(pid), namespace_of(pid), gs_process_start_ticks(pid)};
+    *out =
+        (struct gs_store_live_id){pid_in_own_namespace(pid), namespace_of(pid), gs_process_start_ticks(pid)};
     return out->start_ticks != 0;
 }
 
@@ -96,15 +97,15 @@ void gs_store_live_id_print(const struct gs_store_live_id *id, char out[GS_LIVE_
     snprintf(out, GS_LIVE_NAME, "%d-%llu-%u", id->pid, id->start_ticks, id->namespace);
 }
 
-/* A number of digits alone, at most MAX; *END is behind it. */
+/* Read a number of digits only, at most MAX, from TEXT; *END points after it. */
 static bool read_number(const char *text, unsigned long long max, unsigned long long *out, const char **end)
 {
-    char *behind;
+    char *after;
     if (*text < '0' || *text > '9')
         return false;
     errno = 0;
-    *out = strtoull(text, &behind, 10);
-    *end = behind;
+    *out = strtoull(text, &after, 10);
+    *end = after;
     return errno == 0 && *out <= max;
 }
 
@@ -115,7 +116,8 @@ bool gs_store_live_id_read(const char *name, const char *tail, struct gs_store_l
     if (!read_number(name, INT32_MAX, &pid, &at) || pid == 0 || *at != '-' ||
         !read_number(at + 1, ULLONG_MAX, &start, &at))
         return false;
-    if (*at == '-' && !read_number(at + 1, UINT32_MAX, &namespace, &at)) // an earlier version's has none
+    if (*at == '-' &&
+        !read_number(at + 1, UINT32_MAX, &namespace, &at)) // names by earlier versions have no namespace
         return false;
     *out = (struct gs_store_live_id){(int)pid, (uint32_t) namespace, start};
     return strcmp(at, tail) == 0;
@@ -125,9 +127,9 @@ bool gs_store_live_is_running(const struct gs_store_live_id *id)
 {
     uint32_t ours = namespace_of((int)getpid());
     if (id->namespace && ours && id->namespace != ours)
-        return false; // as far as we see: its number means nothing here
+        return false; // its pid means nothing in this namespace
     return id->start_ticks ? gs_process_start_ticks(id->pid) == id->start_ticks
-                           : id->pid == (int)getpid(); // its process saw no /proc
+                           : id->pid == (int)getpid(); // written by a process without /proc
 }
 
 bool gs_store_live_name(int pid, char name[GS_LIVE_NAME])
@@ -141,7 +143,7 @@ bool gs_store_live_name(int pid, char name[GS_LIVE_NAME])
 static void socket_name(int pid, char name[GS_LIVE_NAME])
 {
     (void)gs_store_live_name(pid, name);
-    strcat(name, ".sock"); // three numbers leave room for it
+    strcat(name, ".sock"); // three numbers leave room for the suffix
 }
 
 bool gs_store_live_has_socket(int live, const char *key)
@@ -154,7 +156,7 @@ bool gs_store_live_has_socket(int live, const char *key)
     return fstatat(live, name, &status, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* ---- sockets --------------------------------------------------------------------------------------------------------------- */
+/* ---- sockets -------------------------------------------------------------------------------------------------------- */
 
 static bool set_address(struct sockaddr_un *address, const char *directory, const char *name)
 {
@@ -163,8 +165,8 @@ static bool set_address(struct sockaddr_un *address, const char *directory, cons
            (int)sizeof address->sun_path;
 }
 
-/* Connect to the socket NAME in DIRECTORY, and wait for at most TIMEOUT_S while its queue is full: -EAGAIN when it stays so, or
- * another -errno. */
+/* Connect to the socket NAME in DIRECTORY, and wait for at most TIMEOUT_S while its queue is full. The descriptor;
+ * -EAGAIN: the queue stayed full; or another -errno. */
 static int connect_to(const char *directory, const char *name, int timeout_s)
 {
     struct sockaddr_un address;
@@ -184,22 +186,21 @@ static int connect_to(const char *directory, const char *name, int timeout_s)
     return error;
 }
 
-/* Is NAME that of a process which we see alive? Then its agent is not woken to ask. */
-static bool maker_lives(const char *name)
+/* Is NAME the socket of a process that we see running? Then the sweep need not connect, which would wake its agent. */
+static bool owner_is_running(const char *name)
 {
     struct gs_store_live_id id;
     return gs_store_live_id_read(name, ".sock", &id) && gs_store_live_is_running(&id);
 }
 
-/* Remove sockets that nobody listens at any more. One whose queue is full is of a process that is stopped: it is not waited
- * for. */
+/* Remove sockets without a listener. A full queue means a stopped process: the sweep does not wait for it. */
 static void sweep(int live, const char *directory)
 {
     struct gs_dir dir;
     gs_file_dir_start(&dir, live);
     for (const char *name; (name = gs_file_dir_next(&dir));) {
         size_t length = strlen(name);
-        if (length < 5 || strcmp(name + length - 5, ".sock") != 0 || maker_lives(name))
+        if (length < 5 || strcmp(name + length - 5, ".sock") != 0 || owner_is_running(name))
             continue;
         int fd = connect_to(directory, name, 0);
         if (fd >= 0)
@@ -216,7 +217,7 @@ static int listen_at(const char *directory, int live, const char *name)
         error = 0;
     if (fd < 0)
         return -EMFILE;
-    unlinkat(live, name, 0); // of a number that has come round
+    unlinkat(live, name, 0); // left by an earlier process with this pid
     if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || fchmodat(live, name, 0600, 0) != 0 ||
         listen(fd, 8) != 0)
         error = -errno;
@@ -226,16 +227,16 @@ static int listen_at(const char *directory, int live, const char *name)
     return error;
 }
 
-/* A socket that has its name and does not listen yet looks like a dead process's. So who makes one, and who removes those of
- * the dead, holds the lock of the directory LIVE. False: another has held it for too long; it may have been stopped. */
+/* Lock the directory LIVE. Between bind and listen a socket looks like one of a dead process, so making and sweeping sockets
+ * take this lock. False: another process has held it for TRIES pauses; it may be stopped. */
 static bool lock_sockets(int live)
 {
     enum { TRIES = 20 };
-    const struct timespec moment = {.tv_nsec = 5000000};
+    const struct timespec pause = {.tv_nsec = 5000000};
     for (int i = 0; i < TRIES; i++) {
         if (flock(live, LOCK_EX | LOCK_NB) == 0)
             return true;
-        nanosleep(&moment, NULL);
+        nanosleep(&pause, NULL);
     }
     return false;
 }
@@ -268,7 +269,7 @@ int gs_store_live_listen(struct gs_store *store, char name[GS_LIVE_NAME])
     if (live < 0)
         return live;
     snprintf(directory, sizeof directory, "/proc/thread-self/fd/%d",
-             live); // a socket's path is short; ours need not be
+             live); // a socket's path is at most 107 bytes; the store's may be longer
     bool locked = lock_sockets(live);
     if (locked)
         sweep(live, directory);
@@ -289,9 +290,9 @@ void gs_store_live_remove(struct gs_store *store, const char *name)
         unlinkat(store_fd, path, 0);
 }
 
-/* Connect to the socket NAME by the descriptor table TABLE, /proc/…/fd: the agent's store is one of the directories in it.
- * -ENOENT: it is not; -EAGAIN: its queue stays full; another -errno: the table may not be read. */
-static int connect_by(const char *table, const char *name)
+/* Find the agent's store among the descriptors in TABLE (/proc/…/fd) and connect to its socket NAME.
+ * -ENOENT: no store there; -EAGAIN: the queue stayed full; another -errno: TABLE may not be read. */
+static int connect_through_table(const char *table, const char *name)
 {
     struct gs_dir dir;
     int folder = open(table, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -ENOENT;
@@ -301,27 +302,28 @@ static int connect_by(const char *table, const char *name)
     for (const char *entry; fd < 0 && fd != -EAGAIN && (entry = gs_file_dir_next(&dir));) {
         char directory[400];
         snprintf(directory, sizeof directory, "%.60s/%.200s/.live", table, entry);
-        fd = connect_to(directory, name, PATIENCE_S);
+        fd = connect_to(directory, name, CONNECT_TIMEOUT_S);
     }
     close(folder);
     return fd >= 0 || fd == -EAGAIN ? fd : -ENOENT;
 }
 
-/* Is thread TID of process PID one of an agent's? */
-static bool is_agents(int pid, const char *tid)
+/* Is thread TID of process PID a thread of the agent? Its name begins with "gumshoe". */
+static bool is_agent_thread(int pid, const char *tid)
 {
     char path[60], *text;
     size_t length;
     snprintf(path, sizeof path, "/proc/%d/task/%.20s/comm", pid, tid);
     if (gs_file_read(AT_FDCWD, path, 4096, &text, &length))
         return false;
-    bool is = strncmp(text, "gumshoe", strlen("gumshoe")) == 0;
+    bool is_agent = strncmp(text, "gumshoe", strlen("gumshoe")) == 0;
     gs_free(text);
-    return is;
+    return is_agent;
 }
 
-/* By the table of descriptors of the agent's own threads. A process may have thousands of others: theirs are not looked at. */
-static int connect_by_threads(int pid, const char *name)
+/* Connect through the descriptor tables of the agent's own threads. The host may have thousands of threads; those are
+ * skipped. */
+static int connect_through_threads(int pid, const char *name)
 {
     char path[60];
     struct gs_dir dir;
@@ -331,9 +333,9 @@ static int connect_by_threads(int pid, const char *name)
         return -errno;
     gs_file_dir_start(&dir, folder);
     for (const char *tid; fd < 0 && fd != -EAGAIN && (tid = gs_file_dir_next(&dir));)
-        if (is_agents(pid, tid)) {
+        if (is_agent_thread(pid, tid)) {
             snprintf(path, sizeof path, "/proc/%d/task/%.20s/fd", pid, tid);
-            fd = connect_by(path, name);
+            fd = connect_through_table(path, name);
         }
     close(folder);
     return fd;
@@ -343,10 +345,10 @@ int gs_store_live_connect(int pid)
 {
     char path[40], name[GS_LIVE_NAME];
     socket_name(pid, name);
-    int fd = connect_by_threads(pid, name);
+    int fd = connect_through_threads(pid, name);
     if (fd == -ENOENT) {
         snprintf(path, sizeof path, "/proc/%d/fd", pid);
-        fd = connect_by(path, name);
+        fd = connect_through_table(path, name);
     }
     return fd == -EAGAIN ? -ETIMEDOUT : fd;
 }

@@ -1,4 +1,4 @@
-/* name.c - an incident folder's name, and the files that may stand in it. Context: any (pure). */
+/* name.c - reads an incident folder's name, and knows the files that the folder may contain. Context: any (pure). */
 #include "base/clock.h"
 #include "rules/rules.h"
 #include "store/inside.h"
@@ -17,7 +17,7 @@ static int digits(const char *text, int from, int to)
     return value;
 }
 
-/* Days from 1970-01-01 to the date; years counted from March, so that the leap day comes last. */
+/* Days from 1970-01-01 to the date. Years are counted from March, so that the leap day is the last day. */
 static int64_t days_of(int year, int month, int day)
 {
     int64_t y = month > 2 ? year : year - 1, m = month > 2 ? month - 3 : month + 9;
@@ -25,7 +25,7 @@ static int64_t days_of(int year, int month, int day)
 }
 
 /* Copy TEXT without its punctuation: "20261124T030509123Z". */
-static bool compact(const char *text, char out[20])
+static bool strip_punctuation(const char *text, char out[20])
 {
     size_t length = 0;
     for (; *text && length < 19; text++)
@@ -37,12 +37,13 @@ static bool compact(const char *text, char out[20])
 
 bool gs_store_time_read(const char *text, int64_t *realtime_ns)
 {
-    enum { YEAR_MAX = 2261 }; // the last whole year of 64 bits of nanoseconds
-    char t[20];
-    if (strnlen(text, 32) > 24 || !compact(text, t))
+    enum { YEAR_MAX = 2261 }; // the last whole year in 64 bits of nanoseconds
+    char compact[20];
+    if (strnlen(text, 32) > 24 || !strip_punctuation(text, compact))
         return false;
-    int year = digits(t, 0, 4), month = digits(t, 4, 6), day = digits(t, 6, 8), hour = digits(t, 9, 11);
-    int minute = digits(t, 11, 13), second = digits(t, 13, 15), ms = digits(t, 15, 18);
+    int year = digits(compact, 0, 4), month = digits(compact, 4, 6), day = digits(compact, 6, 8),
+        hour = digits(compact, 9, 11);
+    int minute = digits(compact, 11, 13), second = digits(compact, 13, 15), ms = digits(compact, 15, 18);
     if (year < 1970 || year > YEAR_MAX || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 ||
         hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60 || ms < 0)
         return false;
@@ -61,8 +62,8 @@ static bool number_at(const char *text, int *value, const char **end)
     return *end > text && (**end < '0' || **end > '9');
 }
 
-/* <pid> or <pid>-<n>: what may follow the rule. */
-static bool tail(const char *text, int *pid)
+/* Read what follows the rule: <pid> or <pid>-<n>. */
+static bool read_pid_part(const char *text, int *pid)
 {
     const char *end;
     int n;
@@ -83,9 +84,9 @@ bool gs_store_folder_name_read(const char *name, struct gs_folder_name *out)
         return false;
     const char *rule = name + TIME + 1;
     for (const char *at = strchr(rule, '-'); at;
-         at = strchr(at + 1, '-')) { // a rule's name may hold dashes, too
+         at = strchr(at + 1, '-')) { // a rule's name may contain dashes, too
         size_t length = (size_t)(at - rule);
-        if (length == 0 || length > GS_RULE_NAME_MAX || !tail(at + 1, &out->pid))
+        if (length == 0 || length > GS_RULE_NAME_MAX || !read_pid_part(at + 1, &out->pid))
             continue;
         if (strspn(rule, "abcdefghijklmnopqrstuvwxyz0123456789._-") < length)
             return false;

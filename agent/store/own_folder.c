@@ -1,5 +1,5 @@
-/* own_folder.c - opening and removing what stands in the store, without trusting it: no link is followed, a folder must be this
- * user's own, a file must be a regular one, and a folder that holds anything but files of ours is not removed.
+/* own_folder.c - opens and removes folders and files of the store without trusting them: no link is followed, a folder must
+ * belong to this user, a file must be a regular one, and a folder that contains other files than ours is not removed.
  *
  *   removing:   <name>/ ── rename ▶ .gone-<name>/ ── unlink each file, rmdir
  *
@@ -38,7 +38,7 @@ int gs_store_open_regular(int folderfd, const char *name)
     return -EINVAL;
 }
 
-static bool only_ours(int folderfd)
+static bool holds_only_incident_files(int folderfd)
 {
     struct gs_dir dir;
     gs_file_dir_start(&dir, folderfd);
@@ -65,8 +65,8 @@ int gs_store_folder_remove(int dirfd, const char *name)
         return folder;
     bool already = strncmp(name, ".gone-", 6) == 0;
     snprintf(gone, sizeof gone, already ? "%s" : ".gone-%s", name);
-    if (!only_ours(folder))
-        error = -ENOTEMPTY; // somebody keeps something of theirs in it
+    if (!holds_only_incident_files(folder))
+        error = -ENOTEMPTY; // somebody stores other files in it
     else if (!already && renameat(dirfd, name, dirfd, gone) != 0)
         error = -errno;
     if (!error) {

@@ -1,13 +1,13 @@
-/* rotate.c - remove what the limits no longer allow, oldest first.
+/* rotate.c - removes the incidents that exceed the store's limits, oldest first.
  *
- *   look: names, ages, bytes ▶ beyond a limit? ▶ read rules and values ▶ protect, for each rule, its newest and its highest
+ *   list: names, ages, bytes ▶ a limit exceeded? ▶ read rules and values ▶ protect each rule's newest and highest incident
  *   ▶ remove (own_folder.c)
  *
- * A crash in the middle never leaves half an incident under a complete name.
- * Several processes may share the store: one at a time rotates, under a lock on `.lock`, and none waits long for it. That
- * lock is a process's own (fcntl): one of flock would live on in a child that the host forks meanwhile.
- * Folders of other users, in a directory that is shared, are neither counted nor touched.
- * Who: the watcher. Bounds: struct standing for each incident; one incident.json at a time. */
+ * A crash in the middle never leaves half an incident under a final name.
+ * Several processes may share the store. One at a time rotates, under a lock on `.lock`; the others wait half a second at
+ * most. The lock belongs to the process (fcntl): a flock would survive in a child that the host forks meanwhile. In a shared
+ * directory, folders of other users are neither counted nor touched.
+ * Who: the watcher. Bounds: one struct stored_incident for each incident; one incident.json at a time. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/sort.h"
@@ -23,18 +23,18 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ---- what there is --------------------------------------------------------------------------------------------------- */
+/* ---- the incidents in the store ------------------------------------------------------------------------------------- */
 
-struct standing { // one incident
+struct stored_incident {
     char name[GS_FOLDER_NAME_MAX];
     char rule[GS_RULE_NAME_MAX + 1];
     double value;
     int64_t triggered_ns;
     uint64_t bytes;
-    bool stays; // protected, or not to be read
+    bool stays; // protected, or its incident.json cannot be read
 };
-struct stock {
-    struct standing *at;
+struct incident_list {
+    struct stored_incident *incident;
     size_t count, capacity;
     uint64_t bytes;
 };
@@ -51,23 +51,24 @@ static uint64_t bytes_in(int folder)
     return bytes;
 }
 
-static int add(struct stock *stock, int dirfd, const char *name, const struct gs_folder_name *parts)
+static int add_incident(struct incident_list *list, int dirfd, const char *name,
+                        const struct gs_folder_name *parts)
 {
     int folder = gs_store_open_own_folder(dirfd, name);
     if (folder < 0)
-        return 0; // another user's, or gone meanwhile
+        return 0; // another user's, or removed meanwhile
     uint64_t bytes = bytes_in(folder);
     close(folder);
-    if (gs_grow(&stock->at, &stock->capacity, stock->count + 1, sizeof *stock->at))
+    if (gs_grow(&list->incident, &list->capacity, list->count + 1, sizeof *list->incident))
         return -ENOMEM;
-    struct standing *standing = &stock->at[stock->count++];
-    *standing = (struct standing){.triggered_ns = parts->time_ns, .bytes = bytes};
-    strcpy(standing->name, name); // its parts are bounded
-    stock->bytes += bytes;
+    struct stored_incident *incident = &list->incident[list->count++];
+    *incident = (struct stored_incident){.triggered_ns = parts->time_ns, .bytes = bytes};
+    strcpy(incident->name, name); // gs_store_folder_name_read bounds its length
+    list->bytes += bytes;
     return 0;
 }
 
-static int take_stock(struct stock *stock, int dirfd)
+static int list_incidents(struct incident_list *list, int dirfd)
 {
     struct gs_folder_name parts;
     struct gs_dir dir;
@@ -75,95 +76,96 @@ static int take_stock(struct stock *stock, int dirfd)
     gs_file_dir_start(&dir, dirfd);
     for (const char *name; !error && (name = gs_file_dir_next(&dir));)
         if (gs_store_folder_name_read(name, &parts))
-            error = add(stock, dirfd, name, &parts);
+            error = add_incident(list, dirfd, name, &parts);
     return error;
 }
 
-/* A folder whose index cannot be read is no incident: it is not ours to count. */
-static void read_index(struct standing *standing, struct stock *stock, int dirfd)
+/* Read the rule and the value of INCIDENT. A folder without a valid incident.json is not ours: it stays and does not count. */
+static void read_incident(struct stored_incident *incident, struct incident_list *list, int dirfd)
 {
     char why[160];
-    int folder = gs_store_open_own_folder(dirfd, standing->name);
+    int folder = gs_store_open_own_folder(dirfd, incident->name);
     json_t *json = folder < 0 ? NULL : gs_store_read_incident(folder, why, sizeof why);
     if (folder >= 0)
         close(folder);
-    standing->stays = json == NULL;
+    incident->stays = json == NULL;
     if (!json) {
-        stock->bytes -= standing->bytes;
+        list->bytes -= incident->bytes;
         return;
     }
-    snprintf(standing->rule, sizeof standing->rule, "%s", json_string_value(json_object_get(json, "rule")));
-    standing->value = json_number_value(json_object_get(json, "value")); // 0 when there is none
+    snprintf(incident->rule, sizeof incident->rule, "%s", json_string_value(json_object_get(json, "rule")));
+    incident->value = json_number_value(json_object_get(json, "value")); // 0: no value
     json_decref(json);
 }
 
-/* ---- which may go -------------------------------------------------------------------------------------------------- */
+/* ---- choosing and removing ------------------------------------------------------------------------------------------ */
 
 static int by_rule_then_age(const void *a, const void *b)
 {
-    const struct standing *x = a, *y = b;
+    const struct stored_incident *x = a, *y = b;
     int order = strcmp(x->rule, y->rule);
     return order ? order : strcmp(x->name, y->name); // names begin with the time
 }
 
 static int by_age(const void *a, const void *b)
 {
-    const struct standing *x = a, *y = b;
+    const struct stored_incident *x = a, *y = b;
     return strcmp(x->name, y->name);
 }
 
-/* Of each rule the newest and the highest (of equals the first) stay. */
-static void protect(struct stock *stock)
+/* For each rule, mark the newest incident and the one with the highest value (the oldest of equals) as staying. */
+static void protect(struct incident_list *list)
 {
-    gs_sort(stock->at, stock->count, sizeof *stock->at, by_rule_then_age);
-    for (size_t first = 0, end; first < stock->count; first = end) {
-        struct standing *highest = NULL, *newest = NULL;
-        for (end = first; end < stock->count && strcmp(stock->at[end].rule, stock->at[first].rule) == 0;
-             end++) {
-            struct standing *one = &stock->at[end];
-            if (one->stays)
+    gs_sort(list->incident, list->count, sizeof *list->incident, by_rule_then_age);
+    for (size_t first = 0, end; first < list->count; first = end) {
+        struct stored_incident *highest = NULL, *newest = NULL;
+        for (end = first;
+             end < list->count && strcmp(list->incident[end].rule, list->incident[first].rule) == 0; end++) {
+            struct stored_incident *incident = &list->incident[end];
+            if (incident->stays)
                 continue; // unreadable
-            newest = one;
-            if (!highest || one->value > highest->value)
-                highest = one;
+            newest = incident;
+            if (!highest || incident->value > highest->value)
+                highest = incident;
         }
         if (newest)
             newest->stays = highest->stays = true;
     }
-    gs_sort(stock->at, stock->count, sizeof *stock->at, by_age);
+    gs_sort(list->incident, list->count, sizeof *list->incident, by_age);
 }
 
-static bool beyond(const struct gs_store_limits *limits, uint64_t count, uint64_t bytes, int64_t age_ns)
+static bool exceeds_limits(const struct gs_store_limits *limits, uint64_t count, uint64_t bytes,
+                           int64_t age_ns)
 {
     return (limits->keep && count > limits->keep) || (limits->max_bytes && bytes > limits->max_bytes) ||
            (limits->max_age_ns && age_ns > limits->max_age_ns);
 }
 
-static int64_t oldest_ns(const struct stock *stock)
+static int64_t oldest_ns(const struct incident_list *list)
 {
     int64_t oldest = INT64_MAX;
-    for (size_t i = 0; i < stock->count; i++)
-        if (stock->at[i].triggered_ns < oldest)
-            oldest = stock->at[i].triggered_ns;
+    for (size_t i = 0; i < list->count; i++)
+        if (list->incident[i].triggered_ns < oldest)
+            oldest = list->incident[i].triggered_ns;
     return oldest;
 }
 
-static size_t remove_oldest(const struct gs_store *store, struct stock *stock, size_t readable)
+static size_t remove_oldest(const struct gs_store *store, struct incident_list *list, size_t readable)
 {
     int64_t now_ns = gs_clock_realtime_ns();
     size_t removed = 0;
-    for (size_t i = 0; i < stock->count; i++) {
-        const struct standing *one = &stock->at[i];
-        if (one->stays ||
-            !beyond(&store->limits, readable - removed, stock->bytes, now_ns - one->triggered_ns))
+    for (size_t i = 0; i < list->count; i++) {
+        const struct stored_incident *incident = &list->incident[i];
+        if (incident->stays ||
+            !exceeds_limits(&store->limits, readable - removed, list->bytes, now_ns - incident->triggered_ns))
             continue;
-        int error = gs_store_folder_remove(store->held.fd, one->name);
+        int error = gs_store_folder_remove(store->directory.fd, incident->name);
         if (error && error != -ENOENT) {
-            gs_log(GS_LOG_WARNING, "%s/%s stays, though the limits would remove it: %s", store->path,
-                   one->name, strerrordesc_np(-error));
+            gs_log(GS_LOG_WARNING, "%s/%s exceeds the limits of the store, but cannot be removed: %s",
+                   store->path, incident->name, strerrordesc_np(-error));
             continue;
         }
-        stock->bytes -= one->bytes;
+        list->bytes -= incident->bytes;
         removed++;
     }
     return removed;
@@ -171,28 +173,30 @@ static size_t remove_oldest(const struct gs_store *store, struct stock *stock, s
 
 static size_t rotate(const struct gs_store *store)
 {
-    struct stock stock = {0};
+    struct incident_list list = {0};
     size_t removed = 0, readable = 0;
-    int error = take_stock(&stock, store->held.fd);
-    if (!error && stock.count &&
-        beyond(&store->limits, stock.count, stock.bytes, gs_clock_realtime_ns() - oldest_ns(&stock))) {
-        for (size_t i = 0; i < stock.count; i++) {
-            read_index(&stock.at[i], &stock, store->held.fd);
-            readable += !stock.at[i].stays;
+    int error = list_incidents(&list, store->directory.fd);
+    if (!error && list.count &&
+        exceeds_limits(&store->limits, list.count, list.bytes, gs_clock_realtime_ns() - oldest_ns(&list))) {
+        for (size_t i = 0; i < list.count; i++) {
+            read_incident(&list.incident[i], &list, store->directory.fd);
+            readable += !list.incident[i].stays;
         }
-        protect(&stock);
-        removed = remove_oldest(store, &stock, readable);
+        protect(&list);
+        removed = remove_oldest(store, &list, readable);
     }
     if (error)
-        gs_log(GS_LOG_WARNING, "%s: old incidents stay for now: %s", store->path, strerrordesc_np(-error));
-    gs_free(stock.at);
+        gs_log(GS_LOG_WARNING, "%s: incidents cannot be listed, so old ones are not removed now: %s",
+               store->path, strerrordesc_np(-error));
+    gs_free(list.incident);
     return removed;
 }
 
-/* ---- one process at a time --------------------------------------------------------------------------------------------- */
+/* ---- one process at a time ------------------------------------------------------------------------------------------ */
 
-/* The lock, held; -errno. In a directory that others may write, too, somebody may have put a `.lock` of his own there, to hold
- * it for ever: that one is not waited for. Two that rotate at once remove the same. */
+/* Take the lock; its descriptor, or -errno (-EBUSY: another process rotates). In a directory that other users may write to,
+ * `.lock` may be somebody else's, locked for ever: then rotate without a lock. Two processes that rotate at once remove the
+ * same. */
 static int take_lock(int fd)
 {
     enum { TRIES = 50 };
@@ -222,7 +226,7 @@ size_t gs_store_rotate(struct gs_store *store)
 {
     int fd = gs_store_fd(store), lock = fd < 0 ? fd : take_lock(fd);
     if (lock < 0)
-        return 0; // somebody else is at it, or the store is gone: the next incident tries again
+        return 0; // another process rotates, or the store is gone: the next incident tries again
     size_t removed = rotate(store);
     close(lock);
     return removed;

@@ -1,4 +1,4 @@
-/* store.c - the directory that incidents live in: opened once, checked, and used through its descriptor alone.
+/* store.c - the directory that contains the incidents: opened once, checked, and used only through its descriptor.
  * Who: the watcher. */
 #include "base/memory.h"
 #include "store/inside.h"
@@ -26,11 +26,11 @@ static int make_directories(const char *dir)
     return mkdir(path, 0700) != 0 && errno != EEXIST ? -errno : 0;
 }
 
-/* Why FD, a directory, cannot be trusted with evidence; NULL when it can. */
+/* Why directory FD cannot be used for incidents, with errno; NULL: it can. *STATUS is filled. */
 static const char *why_untrusted(int fd, struct stat *status)
 {
     if (fstat(fd, status) != 0)
-        return "it cannot be looked at";
+        return "its owner and permissions cannot be read";
     if (status->st_uid != geteuid()) {
         errno = EPERM;
         return "it belongs to another user: choose a directory of this process's own user";
@@ -63,7 +63,8 @@ static int refuse(int error, const char *reason, char *why, size_t why_size)
     return -1;
 }
 
-/* Open DIR, made if missing, and see that it can be trusted. The descriptor; -1 with errno, and a sentence in WHY. */
+/* Open DIR, which is created if missing, and check that it can be trusted. The descriptor; or -1 with errno and a sentence
+ * in WHY. */
 static int open_checked(const char *dir, char *why, size_t why_size)
 {
     struct stat status;
@@ -84,12 +85,12 @@ static int open_checked(const char *dir, char *why, size_t why_size)
     return refuse(error, reason, why, why_size);
 }
 
-/* Keep FD, the directory at PATH, in place of what was. */
-static int settle(struct gs_store *store, int fd, const char *path)
+/* Use FD, the directory at PATH, as the store's directory; the previous one is closed. 0 or -errno. */
+static int use_directory(struct gs_store *store, int fd, const char *path)
 {
     find_path(fd, path, store->path);
-    gs_owned_fd_close(&store->held);
-    return gs_owned_fd_take(&store->held, fd);
+    gs_owned_fd_close(&store->directory);
+    return gs_owned_fd_take(&store->directory, fd);
 }
 
 struct gs_store *gs_store_open(const char *dir, const struct gs_store_limits *limits, char *why,
@@ -104,15 +105,15 @@ struct gs_store *gs_store_open(const char *dir, const struct gs_store_limits *li
         refuse(ENOMEM, strerrordesc_np(ENOMEM), why, why_size);
         return NULL;
     }
-    store->held.fd = -1;
+    store->directory.fd = -1;
     store->limits = *limits;
-    int error = settle(store, fd, dir);
+    int error = use_directory(store, fd, dir);
     if (error) {
         gs_free(store);
         refuse(-error, strerrordesc_np(-error), why, why_size);
         return NULL;
     }
-    strcpy(store->home, store->path);
+    strcpy(store->opened_path, store->path);
     return store;
 }
 
@@ -125,31 +126,31 @@ void gs_store_close(struct gs_store *store)
 {
     if (!store)
         return;
-    gs_owned_fd_close(&store->held);
+    gs_owned_fd_close(&store->directory);
     gs_free(store);
 }
 
 int gs_store_open_again(struct gs_store *store, char *why, size_t why_size)
 {
     struct stat status;
-    if (gs_owned_fd_is_open(&store->held, &status) && status.st_nlink) {
-        const char *reason = why_untrusted(store->held.fd, &status);
+    if (gs_owned_fd_is_open(&store->directory, &status) && status.st_nlink) {
+        const char *reason = why_untrusted(store->directory.fd, &status);
         return reason ? (refuse(errno, reason, why, why_size), -errno) : 0;
     }
-    int fd = open_checked(store->home, why, why_size);
-    return fd < 0 ? -errno : settle(store, fd, store->home);
+    int fd = open_checked(store->opened_path, why, why_size);
+    return fd < 0 ? -errno : use_directory(store, fd, store->opened_path);
 }
 
-void gs_store_say_if_closed(struct gs_store *store)
+void gs_store_log_if_unwritable(struct gs_store *store)
 {
     struct stat status;
     const char *reason =
-        gs_owned_fd_is_open(&store->held, NULL) ? why_untrusted(store->held.fd, &status) : NULL;
-    if (reason && !store->closed)
+        gs_owned_fd_is_open(&store->directory, NULL) ? why_untrusted(store->directory.fd, &status) : NULL;
+    if (reason && !store->unwritable_logged)
         gs_log(GS_LOG_WARNING,
                "the process has other credentials now, and incidents cannot be written to %s: %s",
                store->path, reason);
-    store->closed = reason != NULL;
+    store->unwritable_logged = reason != NULL;
 }
 
 const char *gs_store_path(const struct gs_store *store)
@@ -157,44 +158,45 @@ const char *gs_store_path(const struct gs_store *store)
     return store->path;
 }
 
-/* The store's place has been taken by something that cannot be trusted, or the store was moved away: what we hold is still
- * ours, and the evidence goes where it went. Said once. */
-static int stay(struct gs_store *store, const char *why)
+/* The store was moved, or its path now leads to something that cannot be trusted: keep writing to the directory that is
+ * open. Logged once. Returns its descriptor. */
+static int keep_directory(struct gs_store *store, const char *why)
 {
-    find_path(store->held.fd, store->path, store->path);
-    if (!store->adrift)
-        gs_log(GS_LOG_WARNING, "%s is not the incident directory any more; incidents go on to %s%s%s",
-               store->home, store->path, *why ? ": " : "", why);
-    store->adrift = true;
-    return store->held.fd;
+    find_path(store->directory.fd, store->path, store->path);
+    if (!store->move_logged)
+        gs_log(GS_LOG_WARNING,
+               "%s is not the incident directory any more; incidents are still written to %s%s%s",
+               store->opened_path, store->path, *why ? ": " : "", why);
+    store->move_logged = true;
+    return store->directory.fd;
 }
 
-/* Go to what stands in the store's place now. */
+/* Open the directory that is at the store's path now. Its descriptor, or -errno. */
 static int reopen_directory(struct gs_store *store, bool removed)
 {
     char why[256];
-    int fd = open_checked(store->home, why, sizeof why),
-        error = fd < 0 ? -errno : settle(store, fd, store->home);
+    int fd = open_checked(store->opened_path, why, sizeof why),
+        error = fd < 0 ? -errno : use_directory(store, fd, store->opened_path);
     if (error) {
         if (fd < 0 && !removed)
-            return stay(store, why);
-        gs_log(GS_LOG_ERROR, "%s: %s", store->home, fd < 0 ? why : strerrordesc_np(-error));
+            return keep_directory(store, why);
+        gs_log(GS_LOG_ERROR, "%s: %s", store->opened_path, fd < 0 ? why : strerrordesc_np(-error));
         return error;
     }
-    store->adrift = false;
-    gs_log(GS_LOG_WARNING, "%s was replaced, removed or closed: it was opened anew", store->home);
-    return store->held.fd;
+    store->move_logged = false;
+    gs_log(GS_LOG_WARNING, "%s was replaced, removed or closed: it was opened again", store->opened_path);
+    return store->directory.fd;
 }
 
 int gs_store_fd(struct gs_store *store)
 {
-    struct stat held, there;
-    bool removed = !gs_owned_fd_is_open(&store->held, &held) || held.st_nlink == 0;
-    if (!removed && fstatat(AT_FDCWD, store->home, &there, AT_SYMLINK_NOFOLLOW) != 0)
-        return stay(store, ""); // moved away, or the host has another root by now
-    if (!removed && there.st_dev == held.st_dev && there.st_ino == held.st_ino) {
-        store->adrift = false;
-        return store->held.fd;
+    struct stat open_status, path_status;
+    bool removed = !gs_owned_fd_is_open(&store->directory, &open_status) || open_status.st_nlink == 0;
+    if (!removed && fstatat(AT_FDCWD, store->opened_path, &path_status, AT_SYMLINK_NOFOLLOW) != 0)
+        return keep_directory(store, ""); // moved away, or the host has changed its root
+    if (!removed && path_status.st_dev == open_status.st_dev && path_status.st_ino == open_status.st_ino) {
+        store->move_logged = false;
+        return store->directory.fd;
     }
     return reopen_directory(store, removed);
 }

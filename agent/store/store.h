@@ -1,6 +1,7 @@
 /* store/store.h - the door of store/: the directory of incidents, its folders, its ledger, and which agents are live.
  *
- *   gs_store_open, gs_store_sweep ──▶ gs_store_folder_make: .dot-folder ▶ each file fsync'ed ▶ incident.json ▶ gs_store_folder_publish: rename ▶ rotate
+ *   gs_store_open, gs_store_sweep ──▶ gs_store_folder_make: .dot-folder ▶ each file fsync'ed ▶ incident.json
+ *                             ▶ gs_store_folder_publish: rename ▶ gs_store_rotate
  *                                                        gs_store_list, gs_store_load_incident ◀── cli
  *
  * Opened by: box, incident, host, watch, reader, cli, tests.  Opens: base, sys, rules. */
@@ -22,146 +23,147 @@ struct gs_store;               // a directory, opened once; everything goes thro
 
 struct gs_store_limits { uint64_t keep, max_bytes; int64_t max_age_ns; }; // 0: no limit
 
-/* Open DIR, made (0700, parents too) if missing. Refused, with a sentence in WHY: not a directory, a symbolic
- * link in its last part, somebody else's, writable by others without the sticky bit, not writable.
- * What dead processes left in it stays as it is: whoever will write there calls gs_store_sweep next.
+/* Open DIR; it and its parents are created (0700) if missing. Refused, with a sentence in WHY: not a directory, a symbolic
+ * link as its last part, another user's, writable by others without the sticky bit, not writable for this process.
+ * A caller that will write there calls gs_store_sweep next: opening does not clean up after dead processes.
  * NULL with errno. Context: watcher, CLI. */
 struct gs_store *gs_store_open(const char *dir, const struct gs_store_limits *limits, char *why, size_t why_size);
-void gs_store_limit(struct gs_store *store, const struct gs_store_limits *limits); // others, from now on
+void gs_store_limit(struct gs_store *store, const struct gs_store_limits *limits); // apply from now on
 void gs_store_close(struct gs_store *store);
-/* Open the directory again: in the child of a fork, whose STORE is its parent's and has nothing open, or for other credentials.
- * What is open is kept, if it can be trusted. -errno, with a sentence in WHY. */
+/* Open the directory again: in the child of a fork, whose descriptor is not open any more, or after a change of credentials.
+ * An open descriptor is kept if it can be trusted. 0, or -errno with a sentence in WHY. */
 int gs_store_open_again(struct gs_store *store, char *why, size_t why_size) GS_CHECK_RESULT;
-/* The process has other credentials now: say so in the log, once, if it may not write in the directory any more. */
-void gs_store_say_if_closed(struct gs_store *store);
+/* Called after a change of credentials: log once if this process may not write to the directory any more. */
+void gs_store_log_if_unwritable(struct gs_store *store);
 const char *gs_store_path(const struct gs_store *store);       // absolute
-/* Remove what the limits no longer allow. Never: for each rule its newest incident and the one with the highest
- * value; anything that is not an incident of ours. Safe against other processes doing the same. Returns how
- * many were removed. */
+/* Remove incidents that exceed the limits, oldest first. Never removed: each rule's newest incident and the one with its
+ * highest value; anything that is not an incident of ours. Other processes may rotate at the same time. Returns how many
+ * were removed. */
 size_t gs_store_rotate(struct gs_store *store);
-/* The store's descriptor. Opened anew if the host closed it, if it was removed, or if another directory that can be trusted
- * stands in its place; where it was moved away, or its place was taken by something else, what we hold stays in use.
- * What stands in a directory that was opened anew is swept as the next incident ends, like all else.
- * -errno when there is none to be had. */
+/* The store's descriptor, or -errno. The directory is opened again if the host closed the descriptor, if the directory was
+ * removed, or if its path now leads to another directory that can be trusted. If it was moved away, or its path leads to
+ * anything else, the open one stays in use. The end of the next incident sweeps a directory that was opened again. */
 int gs_store_fd(struct gs_store *store);
-/* See to what dead processes left behind: dot-folders that nobody works in are completed as "complete": false, or removed when
- * empty or of a rule that can make them again; what rotation was removing is removed. What fails is logged, and tried again by
- * the next sweep. Called after gs_store_open, and after each incident. Context: watcher, CLI. */
+/* Clean up after dead processes: an abandoned dot-folder is published as "complete": false, or removed if it is empty or if
+ * its incident can be made again (GS_DIED_RULE); folders that a rotation had begun to remove are removed. A failure is
+ * logged, and the next sweep tries again. Called after gs_store_open, and after each incident. Context: watcher, CLI. */
 void gs_store_sweep(struct gs_store *store);
 
-/* ---- one folder while it is made (folder.c) ------------------------------------------------------------------------ */
+/* ---- one folder while it is being made (folder.c) ------------------------------------------------------------------- */
 
 enum { GS_FOLDER_NAME_MAX = 160 };
 struct gs_folder {
-    struct gs_owned_fd held;           // locked (flock): the maker is at work, whatever its pid may mean to others
-    char name[GS_FOLDER_NAME_MAX]; // final; the folder stands under "." name until it is published
+    struct gs_owned_fd directory;  // locked (flock) while this process makes the folder
+    char name[GS_FOLDER_NAME_MAX]; // the final one; until it is published the folder is named "." name
     bool published;
-    json_t *files;                 // [{"name","size","crc32"}] of those that are safe on disk
+    json_t *files;                 // [{"name","size","crc32"}] of the files that are synced to disk
 };
-/* Make the dot-folder of an incident of process PID that RULE fired at TRIGGERED_NS. */
+/* Make the dot-folder for an incident of process PID that RULE triggered at TRIGGERED_NS (CLOCK_REALTIME). 0 or -errno. */
 int gs_store_folder_make(struct gs_store *store, const char *rule, int pid, int64_t triggered_ns, struct gs_folder *out)
     GS_CHECK_RESULT;
-/* A new file in it, to be written; -errno. */
+/* Create file NAME in the folder. Its descriptor, to be written; or -errno. */
 int gs_store_folder_create(struct gs_folder *folder, const char *name);
-/* FD was written: fsync it, take its size and crc32 down, close it. */
-int gs_store_folder_keep(struct gs_folder *folder, const char *name, int fd) GS_CHECK_RESULT;
-/* FD could not be written: close and remove it. */
+/* The caller has written FD: sync it, record its size and crc32 in `files`, close it. On failure the file is removed. */
+int gs_store_folder_record(struct gs_folder *folder, const char *name, int fd) GS_CHECK_RESULT;
+/* The caller could not write FD: close and remove the file. */
 void gs_store_folder_discard(struct gs_folder *folder, const char *name, int fd);
-/* The three in one, for bytes. */
-int gs_store_folder_put(struct gs_folder *folder, const char *name, const void *bytes, size_t length) GS_CHECK_RESULT;
-/* Put incident.json, in place of one that may be there; whole or not at all. */
-int gs_store_folder_put_json(struct gs_folder *folder, const json_t *json) GS_CHECK_RESULT;
-/* Give it its final name. 0 or -errno: then it stays a dot-folder. */
+/* Create, write and record (on failure: discard) a file of LENGTH bytes. */
+int gs_store_folder_write(struct gs_folder *folder, const char *name, const void *bytes, size_t length) GS_CHECK_RESULT;
+/* Write JSON as incident.json, as a whole or not at all; an existing one is replaced. */
+int gs_store_folder_write_json(struct gs_folder *folder, const json_t *json) GS_CHECK_RESULT;
+/* Give the folder its final name. 0, or -errno: it stays a dot-folder. */
 int gs_store_folder_publish(struct gs_folder *folder) GS_CHECK_RESULT;
-/* An empty folder that was not published goes. */
+/* Close the folder. If it was not published and is empty, it is removed. */
 void gs_store_folder_close(struct gs_folder *folder);
-/* Where it is, as a path, in place of what OUT held; that stays when it cannot be told. */
+/* Write the folder's current path to OUT; if it cannot be found, OUT stays as it was. */
 void gs_store_folder_path(const struct gs_folder *folder, char out[PATH_MAX]);
 
 /* ---- reading back ----------------------------------------------------------------------------------------------- */
 
 struct gs_incident_entry {
-    char *name;                // of the folder in DIR
+    char *name;                // of its folder in DIR
     json_t *json;              // incident.json; never NULL
     int64_t triggered_ns;
 };
 struct gs_store_list { struct gs_incident_entry *entry; size_t count, unreadable; };
-/* The incidents of DIR, oldest first. Folders that are no incidents are passed over; damaged ones are counted.
- * 0 or -errno. */
+/* The incidents of DIR, oldest first. Folders that are no incidents are skipped; damaged incidents are counted as
+ * unreadable. 0 or -errno. */
 int gs_store_list(const char *dir, struct gs_store_list *out) GS_CHECK_RESULT;
 void gs_store_list_fini(struct gs_store_list *list);
-/* incident.json of the folder PATH, checked to be one of ours (version, types of the keys that DESIGN fixes);
+/* incident.json of the folder PATH, after a check of its version and of the types of its required keys;
  * NULL with a sentence in WHY. The caller json_decref's it. */
 json_t *gs_store_load_incident(const char *path, char *why, size_t why_size) GS_CHECK_RESULT;
-/* All of file NAME of the incident in folder PATH, at most MAX bytes, as gs_file_read. Neither may be a link: a folder may
- * come from anyone. 0 or -errno. */
+/* Read all of file NAME in incident folder PATH, at most MAX bytes, like gs_file_read. Neither may be a link, because
+ * folders are not trusted. 0 or -errno. */
 int gs_store_read_incident_file(const char *path, const char *name, size_t max, char **bytes, size_t *length) GS_CHECK_RESULT;
 #define GS_DIED_RULE "previous-run-died" /* the rule of incidents of processes that died */
-/* An incident folder's name taken apart: <time>-<rule>-<pid>, perhaps -<n>. */
+/* The parts of an incident folder's name: <time>-<rule>-<pid>, or <time>-<rule>-<pid>-<n>. */
 struct gs_folder_name { int64_t time_ns; char rule[GS_RULE_NAME_MAX + 1]; int pid; };
-bool gs_store_folder_name_read(const char *name, struct gs_folder_name *out); // false: not one of ours
-/* "2026-11-24T03:05:09.123Z" (or the folder's style) as CLOCK_REALTIME; false when it is none. */
+bool gs_store_folder_name_read(const char *name, struct gs_folder_name *out); // false: not such a name
+/* "2026-11-24T03:05:09.123Z" (or as in a folder's name) as CLOCK_REALTIME; false: it is not a time. */
 bool gs_store_time_read(const char *text, int64_t *realtime_ns);
-/* Folder NAME of DIRFD, opened if it is this user's own, and others may not write in it: -EPERM. No link is followed. */
+/* Open folder NAME of DIRFD; no link is followed. -EPERM: it belongs to another user, or others may write to it. */
 int gs_store_open_own_folder(int dirfd, const char *name);
-/* A file of folder FOLDERFD, opened to be read: no link is followed, only a regular file will do. -errno. */
+/* Open file NAME of folder FOLDERFD for reading; no link is followed. The descriptor, or -errno (-EINVAL: no regular file). */
 int gs_store_open_regular(int folderfd, const char *name);
-/* incident.json of the open folder, checked; NULL with a sentence in WHY, and errno: ENOMEM when that is all that is wrong. */
+/* incident.json of the open folder, checked; NULL with a sentence in WHY and errno: ENOMEM, or EINVAL for any other failure. */
 json_t *gs_store_read_incident(int folderfd, char *why, size_t why_size) GS_CHECK_RESULT;
 
-/* Add TEXT to "notes", or to "errors", of the complete incident in folder PATH: what came of it afterwards. 0 or -errno: it
- * stays as it was. Context: watcher. */
+/* Add TEXT to "notes" or "errors" of the published incident in folder PATH. 0, or -errno: the incident stays as it was.
+ * Context: watcher. */
 enum gs_remark { GS_NOTE, GS_FAILURE };
 int gs_store_amend_incident(const char *path, enum gs_remark kind, const char *text) GS_CHECK_RESULT;
 
 /* ---- DIR/.live: how a running agent is found (live.c) ----------------------------------------------------------- */
 
 enum { GS_LIVE_NAME = 64 };
-/* A listening socket in STORE's .live, by the name of this process, which is put into NAME. -errno. Context: watcher. */
+/* Open a listening socket in STORE's .live, named after this process; its name is written to NAME. The descriptor, or
+ * -errno.
+ * Context: watcher. */
 int gs_store_live_listen(struct gs_store *store, char name[GS_LIVE_NAME]) GS_CHECK_RESULT;
 void gs_store_live_remove(struct gs_store *store, const char *name);
-/* Connect to the agent in process PID. -ENOENT: it has none, or none that runs; -ETIMEDOUT: it takes nobody's call for seconds,
- * as when it is stopped; another -errno: it may not be asked. Context: CLI. */
+/* Connect to the agent in process PID. -ENOENT: the process has no running agent; -ETIMEDOUT: the agent did not accept for
+ * 5 seconds, for example because it is stopped; another -errno: access is denied. Context: CLI. */
 int gs_store_live_connect(int pid) GS_CHECK_RESULT;
-/* "<pid>-<start time>-<namespace>" of process PID into NAME; false: there is none. */
+/* "<pid>-<start time>-<namespace>" of process PID into NAME; false: no such process, or no /proc. */
 bool gs_store_live_name(int pid, char name[GS_LIVE_NAME]);
-/* What tells a process from all others that may share a store (live.c): <pid>-<start time>-<namespace> in names. */
+/* Identifies a process among all that may share a store (live.c); in file names <pid>-<start time>-<namespace>. */
 struct gs_store_live_id {
-    int pid;                        // in its own container
-    uint32_t namespace;             // of pids, and of which machine's start; 0: not known
-    unsigned long long start_ticks; // since boot; 0: not known
+    int pid;                        // in its own pid namespace
+    uint32_t namespace;             // hash of pid namespace and boot id; 0: not known
+    unsigned long long start_ticks; // clock ticks since boot; 0: not known
 };
-/* Process PID's. False: there is none, or there is no /proc. */
+/* The id of process PID. False: no such process, or no /proc. */
 bool gs_store_live_id(int pid, struct gs_store_live_id *out);
 void gs_store_live_id_print(const struct gs_store_live_id *id, char out[GS_LIVE_NAME]);
-/* NAME is an id and TAIL (".box"). */
+/* Read an id from NAME, which must end in TAIL (".box"). False: NAME is no such name. */
 bool gs_store_live_id_read(const char *name, const char *tail, struct gs_store_live_id *out);
-/* Is it a process that runs and that we see? One of another container may run all the same: its box is locked. */
+/* Does process ID run in our pid namespace? One of another container may run although this is false: its box is locked then. */
 bool gs_store_live_is_running(const struct gs_store_live_id *id);
-/* What tells this start of the machine from others; "" when it is not known. */
+/* The kernel's id of this boot of the machine; "": not known. */
 enum { GS_BOOT_ID = 40 };
 void gs_store_boot_id(char out[GS_BOOT_ID]);
-/* DIR/.live, made if it is missing, and found to be ours alone; -errno. The caller closes it. */
+/* Open DIR/.live, which is created if missing and must be writable for this user only. -errno. The caller closes it. */
 int gs_store_live_open(struct gs_store *store) GS_CHECK_RESULT;
 
-/* ---- the ledger: which incidents there were, across restarts (ledger.c) ------------------------------------------- */
+/* ---- the ledger: incidents of this program, across restarts (ledger.c) ------------------------------------------- */
 
-/* May an incident of RULE (any name) begin at NOW_NS, CLOCK_REALTIME? GS_HOUR_HAS_ROOM: yes, and it is written down before
- * anything is captured, so that a process that dies of the capture does not do so again and again; with VALUE (NAN: none), and
- * when JUDGE's "every" rules are due (NULL: no judge). Else the hour is full by what all processes of this program in STORE have
- * done, until *UNTIL_NS. When the ledger cannot be used, which is logged once, there is room. Context: watcher. */
+/* May the incident ENTRY begin now? GS_HOUR_HAS_ROOM: yes, and it is recorded before anything is captured: a process that
+ * dies of a capture must not repeat it after each restart. Else all processes of this program in STORE have used up the
+ * hourly limit, until *UNTIL_NS (CLOCK_REALTIME). If the ledger cannot be used, which is logged once, there is room.
+ * Context: watcher. */
 struct gs_ledger_entry {
-    const char *rule;
-    double value;
+    const char *rule;             // any name
+    double value;                 // NAN: none
     struct gs_hour_limits limits;
-    const struct gs_judge *judge;
+    const struct gs_judge *judge; // the due times of its "every" rules are recorded, too; NULL: no judge
     struct gs_now now;
 };
 enum gs_hour_room gs_store_ledger_begin(struct gs_store *store, const struct gs_ledger_entry *entry, int64_t *until_ns);
-/* The incident of RULE that began last in this process is over; KEPT: it is on disk, and its value counts. */
-void gs_store_ledger_end(struct gs_store *store, const char *rule, bool kept, int64_t now_ns);
-/* Let JUDGE, before its first tick, remember what the ledger says; this process's control socket is in place. Returns how many
- * rules cool down by it. */
+/* Record the end of the incident of RULE that began last in this process. PUBLISHED: it is on disk, so its value counts. */
+void gs_store_ledger_end(struct gs_store *store, const char *rule, bool published, int64_t now_ns);
+/* Load the ledger into JUDGE, before its first tick and after gs_store_live_listen. Returns how many rules are in cooldown
+ * by it. */
 size_t gs_store_ledger_recall(struct gs_store *store, struct gs_judge *judge, struct gs_now now);
-/* Write down when JUDGE's "every" rules are due, if that is news. */
+/* Record when JUDGE's "every" rules are due, if that has changed. */
 void gs_store_ledger_note_due(struct gs_store *store, const struct gs_judge *judge, struct gs_now now);

@@ -1,9 +1,8 @@
-/* sweep.c - what was left behind in the store: a dot-folder of a capture that was cut short becomes an
- * incident that says it is not complete; an empty one, and one that rotation was removing, go.
- * An incident of a process that died, half made, goes as well: what it was made of (a box, a core file) is still there, and
- * will be made into one again.
- * Who: the watcher and the CLI, when they have opened the store and after each incident (a disk that was full may have room
- * again). */
+/* sweep.c - cleans up after processes that died: the dot-folder of an interrupted capture becomes an incident with
+ * "complete": false; an empty dot-folder, and a folder that rotation was removing, are removed.
+ * A half-made incident of a process that died is removed as well: its source (a box, a core file) still exists, and the next
+ * recovery makes the incident again.
+ * Who: the watcher and the CLI, after they opened the store and after each incident (a full disk may have room again). */
 #include "store/inside.h"
 #include "sys/file.h"
 #include "sys/log.h"
@@ -15,9 +14,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-/* Is somebody at work in FOLDER? Its maker holds a lock on it, which is ours now if there is none. Where the file system has
- * no such locks: is the process that made it still the one with its pid? One that was started after is another. */
-static bool maker_lives(int folder, const struct gs_folder_name *name)
+/* Is a process still making FOLDER? That process holds a lock (flock) on it; if there is none, we hold the lock after this
+ * call. On file systems without such locks: does the process of this pid run, and did it start before the incident? */
+static bool is_being_made(int folder, const struct gs_folder_name *name)
 {
     if (flock(folder, LOCK_EX | LOCK_NB) == 0)
         return false;
@@ -27,8 +26,8 @@ static bool maker_lives(int folder, const struct gs_folder_name *name)
     return started_ns && started_ns <= name->time_ns;
 }
 
-/* All that is in the folder, as incident.json lists it; NULL: no memory. What cannot be read is left out. */
-static json_t *files_of(int folderfd)
+/* The files of the folder, as incident.json lists them; unreadable ones are left out. NULL: no memory. */
+static json_t *list_files(int folderfd)
 {
     struct gs_dir dir;
     struct gs_json files = gs_json_array();
@@ -43,8 +42,8 @@ static json_t *files_of(int folderfd)
     return gs_json_take(&files);
 }
 
-/* What the folder's own incident.json says, or what its name does; NULL: no memory. */
-static json_t *facts_of(int folderfd, const char *name, const struct gs_folder_name *parts)
+/* The folder's incident.json, or one made from its name. NULL: no memory. */
+static json_t *read_or_make_json(int folderfd, const char *name, const struct gs_folder_name *parts)
 {
     char why[160], time[GS_FOLDER_NAME_MAX];
     json_t *json = gs_store_read_incident(folderfd, why, sizeof why);
@@ -57,16 +56,16 @@ static json_t *facts_of(int folderfd, const char *name, const struct gs_folder_n
                      "pid", parts->pid);
 }
 
-static int complete(struct gs_folder *folder, const struct gs_folder_name *parts)
+static int publish_incomplete(struct gs_folder *folder, const struct gs_folder_name *parts)
 {
-    json_t *json = facts_of(folder->held.fd, folder->name, parts);
+    json_t *json = read_or_make_json(folder->directory.fd, folder->name, parts);
     int error = -ENOMEM;
     if (json && json_object_set_new(json, "complete", json_false()) == 0 &&
-        json_object_set_new(json, "files", files_of(folder->held.fd)) == 0)
+        json_object_set_new(json, "files", list_files(folder->directory.fd)) == 0)
         error = gs_store_append_to_incident(
-            json, "errors", "the capture was cut short: what is here was safe on disk by then");
+            json, "errors", "the capture was interrupted: the files here were on disk by then");
     if (!error)
-        error = gs_store_folder_put_json(folder, json);
+        error = gs_store_folder_write_json(folder, json);
     if (!error)
         error = gs_store_folder_publish(folder);
     json_decref(json);
@@ -83,40 +82,40 @@ static bool is_empty(int folderfd)
 static void sweep_one(struct gs_store *store, const char *dot)
 {
     struct gs_folder_name parts;
-    struct gs_folder folder = {.held = GS_HELD_NONE};
+    struct gs_folder folder = {.directory = GS_HELD_NONE};
     if (!gs_store_folder_name_read(dot + 1, &parts))
         return;
     snprintf(folder.name, sizeof folder.name, "%s", dot + 1);
-    int fd = gs_store_open_own_folder(store->held.fd, dot),
-        error = fd < 0 ? fd : gs_owned_fd_take(&folder.held, fd);
+    int fd = gs_store_open_own_folder(store->directory.fd, dot),
+        error = fd < 0 ? fd : gs_owned_fd_take(&folder.directory, fd);
     if (error == -ENOENT || error == -EPERM || error == -ENOTDIR || error == -ELOOP)
-        return; // another sweeper had it, or it is not of our making
-    bool left = !error && !maker_lives(folder.held.fd, &parts);
-    if (left) {
+        return; // another sweep was first, or the folder is not ours
+    bool abandoned = !error && !is_being_made(folder.directory.fd, &parts);
+    if (abandoned) {
         if (strcmp(parts.rule, GS_DIED_RULE) == 0)
-            error = gs_store_folder_remove(store->held.fd, dot);
-        else if (!is_empty(folder.held.fd))
-            error = complete(&folder, &parts);
-        else if (unlinkat(store->held.fd, dot, AT_REMOVEDIR) != 0)
+            error = gs_store_folder_remove(store->directory.fd, dot);
+        else if (!is_empty(folder.directory.fd))
+            error = publish_incomplete(&folder, &parts);
+        else if (unlinkat(store->directory.fd, dot, AT_REMOVEDIR) != 0)
             error = -errno;
     }
     if (error)
-        gs_log(GS_LOG_WARNING,
-               "%s/%s was left by a capture that was cut short, and could not be completed: %s", store->path,
-               dot, strerrordesc_np(-error));
-    if (left)
-        flock(folder.held.fd, LOCK_UN); // a child that was forked meanwhile has it open as well
-    gs_owned_fd_close(&folder.held);
+        gs_log(GS_LOG_WARNING, "%s/%s was left by an interrupted capture and could not be completed: %s",
+               store->path, dot, strerrordesc_np(-error));
+    if (abandoned)
+        flock(folder.directory.fd,
+              LOCK_UN); // closing is not enough: a child forked meanwhile has it open, too
+    gs_owned_fd_close(&folder.directory);
 }
 
 void gs_store_sweep(struct gs_store *store)
 {
-    enum { AT_ONCE = 64 }; // names are gathered first: the directory changes under the walk
+    enum { AT_ONCE = 64 }; // names are read first: sweeping changes the directory
     char names[AT_ONCE][GS_FOLDER_NAME_MAX + 8];
     size_t count = 0;
     struct gs_folder_name parts;
     struct gs_dir dir;
-    gs_file_dir_start(&dir, store->held.fd);
+    gs_file_dir_start(&dir, store->directory.fd);
     for (const char *name; count < AT_ONCE && (name = gs_file_dir_next(&dir));)
         if (strlen(name) < sizeof names[0] &&
             (strncmp(name, ".gone-", 6) == 0 ||
@@ -124,7 +123,7 @@ void gs_store_sweep(struct gs_store *store)
             strcpy(names[count++], name);
     for (size_t i = 0; i < count; i++) {
         if (strncmp(names[i], ".gone-", 6) == 0)
-            (void)gs_store_folder_remove(store->held.fd, names[i]);
+            (void)gs_store_folder_remove(store->directory.fd, names[i]);
         else
             sweep_one(store, names[i]);
     }

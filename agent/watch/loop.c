@@ -182,7 +182,7 @@ static void wake_others(void)
 {
     gs_watch_control_wake();
     gs_on_incident_wake();
-    gs_store_say_if_closed(gs_watcher.settings.store);
+    gs_store_log_if_unwritable(gs_watcher.settings.store);
 }
 
 void gs_watch_follow_credentials(void)

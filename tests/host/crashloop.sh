@@ -51,7 +51,7 @@ equal "$(of pool hot)" 3 "incidents of five workers"
 it "takes a fresh start where the ledger was spoilt, and says so"
 echo '{"version": 1, "inci' > "$(ls pool/.live/*.ledger)"
 life pool "$(lives_until '[ $(ls -d pool/2*-hot-* | wc -l) -ge 4 ]')"
-grep -q 'ledger is begun anew' log || fail "the log"
+grep -q 'ledger cannot be read and is started again' log || fail "the log"
 equal "$(of pool hot)" 4 "incidents"
 
 it "keeps the time of rules that go by the clock"

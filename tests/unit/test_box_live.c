@@ -185,7 +185,7 @@ static void an_agent_with_descriptors_of_its_own_is_found(void **state)
     pid_t pid = fork();
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        close(box_story.store->held.fd);
+        close(box_story.store->directory.fd);
         if (pthread_create(&thread, NULL, listen_apart, &told[1]) != 0)
             _exit(1);
         for (;;)

@@ -167,7 +167,7 @@ static void a_descriptor_of_another_table_is_not_used(void **state)
 {
     (void)state;
     struct gs_store *store = open_store(&no_limits);
-    int number = store->held.fd, other = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    int number = store->directory.fd, other = open("/dev/null", O_WRONLY | O_CLOEXEC);
     gs_owned_fd_new_table();
     assert_int_equal(dup2(other, number), number);
     int fd = gs_store_fd(store);
@@ -241,7 +241,7 @@ static void a_folder_has_its_name_only_when_it_is_whole(void **state)
     assert_int_equal(gs_store_folder_make(store, "heap", getpid(), 1795489509123 * GS_NS_PER_MS, &folder), 0);
     snprintf(dot, sizeof dot, ".%s", folder.name);
     assert_true(there(dot) && !there(folder.name));
-    assert_int_equal(gs_store_folder_put(&folder, "maps.txt", "123456789", 9), 0);
+    assert_int_equal(gs_store_folder_write(&folder, "maps.txt", "123456789", 9), 0);
     assert_int_equal(gs_store_folder_publish(&folder), 0);
     assert_true(!there(dot) && there(folder.name));
     assert_int_equal(stat(path(folder.name), &status), 0);
@@ -286,7 +286,7 @@ static void planted_links_are_not_followed(void **state)
     assert_int_equal(gs_store_folder_make(store, "heap", getpid(), 0, &folder), 0);
     snprintf(planted, sizeof planted, ".%s/maps.txt", folder.name);
     assert_int_equal(symlink(path("victim"), path(planted)), 0);
-    assert_int_equal(gs_store_folder_put(&folder, "maps.txt", "overwritten", 11), -EEXIST);
+    assert_int_equal(gs_store_folder_write(&folder, "maps.txt", "overwritten", 11), -EEXIST);
     assert_int_equal(stat(path("victim"), &status), 0);
     assert_int_equal(status.st_size, 8);
     gs_store_folder_close(&folder);
@@ -335,10 +335,10 @@ static void whoever_works_in_a_folder_keeps_it(void **state)
     snprintf(dot, sizeof dot, ".%s", folder.name);
     gs_store_close(open_store(&no_limits));
     assert_true(there(dot)); // empty as it is
-    assert_int_equal(gs_store_folder_put(&folder, "maps.txt", "123456789", 9), 0);
+    assert_int_equal(gs_store_folder_write(&folder, "maps.txt", "123456789", 9), 0);
     gs_store_close(open_store(&no_limits));
     assert_true(there(dot) && !there(folder.name));
-    gs_owned_fd_close(&folder.held); // as the kernel does for the dead
+    gs_owned_fd_close(&folder.directory); // as the kernel does for the dead
     gs_store_close(open_store(&no_limits));
     json_t *json = gs_store_load_incident(path(folder.name), why, sizeof why);
     assert_non_null(json);
@@ -355,7 +355,7 @@ static void a_folder_that_was_given_up_is_completed_while_its_maker_lives(void *
     (void)state;
     struct gs_store *store = open_store(&no_limits);
     assert_int_equal(gs_store_folder_make(store, "heap", getpid(), gs_clock_realtime_ns(), &folder), 0);
-    assert_int_equal(gs_store_folder_put(&folder, "maps.txt", "123456789", 9), 0);
+    assert_int_equal(gs_store_folder_write(&folder, "maps.txt", "123456789", 9), 0);
     gs_store_folder_close(&folder);
     assert_false(there(folder.name));
     gs_store_sweep(store);

@@ -64,7 +64,7 @@ def well(indexes):
 
 def captured(indexes):
     """Those whose capture went on to its end, though a part of it may have failed."""
-    return [name for name, index in indexes.items() if not any("cut short" in error for error in index["errors"])]
+    return [name for name, index in indexes.items() if not any("was interrupted" in error for error in index["errors"])]
 
 
 def dots():
