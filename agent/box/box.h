@@ -1,5 +1,6 @@
-/* box/box.h - the door of box/: the black box, which holds what will be an incident should the process die.
- * Opened by: incident, watch, reader, cli, tests.  Opens: base, sys, metrics, history, rules, symbol, profile, gather, store. */
+/* box/box.h - the door of box/: the black box, a file from which an incident is made if the process dies.
+ * Opened by: incident, watch, reader, cli, tests.  Opens: base, sys, metrics, history, rules, symbol, profile, gather,
+ * store. */
 #pragma once
 #include "base/attributes.h"
 #include "gather/gather.h"
@@ -10,76 +11,78 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What an incident and a box of this process have in common. */
-struct gs_incident_context {     // what does not change from one incident to the next; borrowed
+/* What incidents and the box of this process share. */
+struct gs_incident_context {     // the same for all incidents of a watch; borrowed
     const struct gs_rules *rules;
     const struct gs_history *history;
     const struct gs_baselines *baselines;
     const char *const *unavailable; // "memory_pressure: no PSI in this kernel": shown in every incident
     size_t unavailable_count;
-    const char *rules_refused; // the rules file has changed since, to something that was refused: why; NULL: it has not
+    const char *rules_refused; // why a changed rules file was refused; NULL: it was not
     uint64_t limit_bytes;      // 0: unknown
     const char *limit_from;
     int64_t start_ns;          // CLOCK_MONOTONIC of the watch's start
     int64_t started_ns;        // CLOCK_REALTIME of the process's start
 };
 
-/* ---- the black box: DIR/.live/<pid>-<start time>-<namespace>.box (box.h) ------------------------------------------------ */
+/* ---- the black box: DIR/.live/<pid>-<start time>-<namespace>.box (write.c) ------------------------------------------ */
 
-struct gs_box;                 // what this process's incident will be made of should it die; never NULL trouble: NULL is no box
-/* Begin the box of this process in STORE, which is borrowed. NULL when memory is out. Nothing is written before the first
- * gs_box_write. Context: watcher, like all of these. */
+struct gs_box;                 // an incident is made from it if this process dies; NULL is no box: all functions accept it
+/* Make the box of this process in STORE, which is borrowed. NULL: no memory. Nothing is written before the first
+ * gs_box_write.
+ * Context: watcher, like all of these. */
 struct gs_box *gs_box_open(struct gs_store *store) GS_CHECK_RESULT;
-enum gs_box_when { GS_BOX_TICK, GS_BOX_EARLY }; // early: between two ticks, because the heap has grown
-/* Write what has changed since the last write, in one piece: killed at whatever moment, it is there or the write before is.
- * HEAP_IN_USE: bytes, as of just before. What cannot be written is logged once; the last box that was stays. */
+enum gs_box_when { GS_BOX_TICK, GS_BOX_EARLY }; // early: between two ticks, because the heap grew
+/* Write what has changed since the last write. If the process is killed during a write, the box contains the write before
+ * it. HEAP_IN_USE: bytes, read just before. A failure is logged once; the box then keeps its last complete write. */
 void gs_box_write(struct gs_box *box, const struct gs_incident_context *context, uint64_t heap_in_use, enum gs_box_when when);
-/* The heap in use, in bytes, at which the next write is due before the next tick: a sixteenth more than at the last one. */
-uint64_t gs_box_line(const struct gs_box *box);
-void gs_box_renew(struct gs_box *box); // the rules were changed: the next write writes everything
-/* The watch ends as it should: the box goes. */
+/* The heap in use, in bytes, above which a write is due before the next tick: 1/16 more than at the last write. */
+uint64_t gs_box_heap_line(const struct gs_box *box);
+void gs_box_request_rewrite(struct gs_box *box); // the rules have changed: the next write writes a whole new file
+/* The watch ends normally: remove the file and free BOX. */
 void gs_box_close(struct gs_box *box);
-/* Its file goes, until the next write: the thread that has it open ends, and may come back. */
-void gs_box_put_away(struct gs_box *box);
-/* The process ends by its own will, though by none of its destructors: the box goes. Any thread, signal handlers as well; in a
- * child of vfork it does nothing. */
+/* Close and remove the file until the next write: the thread that has it open ends, and may be started again. */
+void gs_box_remove_file(struct gs_box *box);
+/* The process ends itself without running destructors (_exit, exec): remove the file. Context: any thread, also in signal
+ * handlers; does nothing in a child of vfork. */
 void gs_box_leave(void);
 
-/* ---- reading one, which may come from anywhere (read.c) ------------------------------------------------------------ */
+/* ---- reading a box, which is not trusted (read.c) ------------------------------------------------------------ */
 
-struct gs_post_mortem {            // what is left of it; borrowed. Texts may be "", everything else NULL or 0 where it is not known
+struct gs_post_mortem {            // what is known of a process that died; borrowed. Not known: "", NULL or 0
     int pid;
-    const char *process;       // gs_store_live_name, as of when it lived; NULL: not known
+    const char *process;       // its gs_store_live_name; NULL: not known
     const char *exe, *host;
     int64_t started_ns, last_seen_ns; // CLOCK_REALTIME
-    const char *how;           // it died: "killed by signal 9 (SIGKILL)"
+    const char *how;           // how it died: "killed by signal 9 (SIGKILL)"
     int signal;
     uint64_t limit_bytes;
     const char *limit_from;
-    const struct gs_maps *maps;       // never NULL: gs_symbol_maps_parse of "" where nothing is known
+    const struct gs_maps *maps;       // never NULL; not known: gs_symbol_maps_parse of ""
     const struct gs_given_heap *heap;
     const struct gs_given_threads *threads;
     const struct gs_history *history;
     const char *rules;         // the text of the rules in force, of any version
     size_t rules_length;
-    const char *const *note;   // what is missing, and the like
+    const char *const *note;   // sentences: what is missing, and why
     size_t note_count;
 };
-/* BYTES are a black box, by their beginning. */
+/* Do BYTES begin like a black box? */
 bool gs_box_is(const void *bytes, size_t length);
-/* Another process holds the lock of the box that is open as FD: it is its writer, wherever that runs. Context: CLI. */
+/* Does another process hold the lock of the box that is open as FD? That process is its writer, in any container. Context:
+ * CLI. */
 bool gs_box_is_locked(int fd);
-/* What a box holds, which may come from anywhere; NULL with a sentence in WHY. Takes some ten times LENGTH of memory at most. */
+/* Read a box, which is not trusted. NULL with a sentence in WHY. Uses at most about ten times LENGTH of memory. */
 struct gs_box_contents;
 struct gs_box_contents *gs_box_read(const void *bytes, size_t length, char *why, size_t why_size) GS_CHECK_RESULT;
-/* Borrowed from it. How the process died is told as far as it can be found out now; NULL: it runs. */
-const struct gs_post_mortem *gs_box_remains(struct gs_box_contents *contents);
-struct gs_history *gs_box_take_history(struct gs_box_contents *contents); // the caller's from then on; NULL: none
+/* What CONTENTS say of the process, borrowed, and how it died, as far as known. NULL: the process runs. */
+const struct gs_post_mortem *gs_box_post_mortem(struct gs_box_contents *contents);
+struct gs_history *gs_box_take_history(struct gs_box_contents *contents); // the caller frees it; NULL: no history
 void gs_box_contents_free(struct gs_box_contents *contents);
 
 enum { GS_DEATH_TEXT = 320 }; // how a process died, in words
 struct gs_box_contents {
-    struct gs_post_mortem post_mortem; // but for how it died; all of it lives as long as this
+    struct gs_post_mortem post_mortem; // `how` and `signal` are set later; lives as long as these contents
     struct gs_store_live_id id;
     char process[GS_LIVE_NAME]; // the id as a name
     const char *boot_id, *oom_file;
@@ -89,14 +92,15 @@ struct gs_box_contents {
     struct gs_maps *maps;
     struct gs_history *history;
     char *rules;
-    struct gs_profile *texts;  // keeps strings: equal ones once
+    struct gs_profile *texts;  // only stores strings, equal ones once
     const char *notes[4];
     char how[GS_DEATH_TEXT];
 };
-/* A sentence's end, into OUT: "killed by signal 9 (SIGKILL), probably the OOM killer: …". NUMBER: the signal, as its parent saw
- * it; 0: nobody did. */
+/* Write how the process died to OUT: "killed by signal 9 (SIGKILL), probably the OOM killer: …". NUMBER: the signal, as its
+ * parent got it from waitpid; 0: not known. */
 void gs_box_describe_death(const struct gs_box_contents *contents, int number, char out[GS_DEATH_TEXT]);
-/* Lock FD's file as its writer does; false: another process holds it. The lock goes with the process, not with its children, and
- * with any descriptor of the file that the process closes: so nobody opens its own box a second time. */
+/* Take the lock of the box FD (fcntl); false: another process holds it. Children do not inherit the lock. It ends with the
+ * process, and also when the process closes any descriptor of the file: so a process must not open its own box a second
+ * time. */
 bool gs_box_lock(int fd);
-enum { GS_BOX_BYTES_MAX = 32 << 20 }; // of a box
+enum { GS_BOX_BYTES_MAX = 32 << 20 }; // the largest box

@@ -1,11 +1,11 @@
-/* contents.c - what a black box holds, built from what its records left in the reader's tables; and its life.
+/* contents.c - the contents of a black box: built from the reader's tables, and freed.
  *
- *   stack[number] ──▶ those with frames, now and at the chosen baseline ──▶ gs_given_heap ─┐
- *   maps, build ids ──▶ gs_maps ───────────────────────────────────────────────────────────┼──▶ gs_remains
+ *   stack[number] ──▶ stacks with frames, now and at one baseline ──▶ gs_given_heap ──────┐
+ *   maps, build ids ──▶ gs_maps ───────────────────────────────────────────────────────────┼──▶ gs_post_mortem
  *   history, packed ──▶ gs_history ────────────────────────────────────────────────────────┘
  *
- * A counter may hold whatever 64 bits can; counters that add up to more than that are all divided.
- * Who: read.c; whoever has the contents. */
+ * A counter of an invented file may have any value of 64 bits. If the sum of the counters overflows, all are divided.
+ * Who: read.c; the owner of the contents. */
 #include "base/memory.h"
 #include "box/read.h"
 #include "gather/gather.h"
@@ -16,9 +16,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static void note(struct gs_box_contents *out, const char *format, ...) GS_PRINTF(2, 3);
+static void add_note(struct gs_box_contents *out, const char *format, ...) GS_PRINTF(2, 3);
 
-static void note(struct gs_box_contents *out, const char *format, ...)
+static void add_note(struct gs_box_contents *out, const char *format, ...)
 {
     char line[300];
     va_list args;
@@ -29,13 +29,14 @@ static void note(struct gs_box_contents *out, const char *format, ...)
         out->notes[out->post_mortem.note_count++] = gs_profile_string(out->texts, line);
 }
 
-/* ---- the heap ---------------------------------------------------------------------------------------------------------- */
+/* ---- the heap ------------------------------------------------------------------------------------------------------- */
 
-/* The youngest baseline that is old enough, else the oldest: as gs_gather_baselines_find has it. 0: the last one, 1: the one
- * before it. */
-static int choose_baseline(const struct gs_box_reader *r)
+/* The youngest baseline that is old enough, else the oldest, like gs_gather_baselines_find. 0: the last one, 1: the one
+ * before. */
+static int choose_baseline(const struct gs_box_reader *reader)
 {
-    return r->before_ns && r->out->post_mortem.last_seen_ns - r->last_ns < r->baseline_first_age_ns;
+    return reader->before_ns &&
+           reader->out->post_mortem.last_seen_ns - reader->last_ns < reader->baseline_first_age_ns;
 }
 
 static uint64_t magnitude(int64_t value)
@@ -43,7 +44,7 @@ static uint64_t magnitude(int64_t value)
     return value < 0 ? -(uint64_t)value : (uint64_t)value;
 }
 
-/* How often all values of COUNT stacks are to be halved so that no sum or difference of theirs overflows. */
+/* How often all values of COUNT stacks must be halved so that no sum or difference of them overflows. */
 static unsigned count_halvings(const struct gs_given_stack *stack, size_t count)
 {
     unsigned halvings = 0;
@@ -57,7 +58,7 @@ static unsigned count_halvings(const struct gs_given_stack *stack, size_t count)
     return halvings;
 }
 
-/* No process comes to that: somebody has made the box up. Shares stay what they are. */
+/* Such counters come only from an invented file. Dividing all of them keeps their shares. */
 static void keep_sums_in_range(struct gs_box_contents *out)
 {
     unsigned halvings = count_halvings(out->stack, out->heap.count);
@@ -69,31 +70,31 @@ static void keep_sums_in_range(struct gs_box_contents *out)
             out->stack[i].now[v] /= divisor;
             out->stack[i].then[v] /= divisor;
         }
-    note(out, "the box's counters add up to more than 64 bits hold: they are shown divided by %lld",
-         (long long)divisor);
+    add_note(out, "the sum of the box's counters exceeds 64 bits: all are shown divided by %lld",
+             (long long)divisor);
 }
 
-static bool take_heap(struct gs_box_reader *r)
+static bool take_heap(struct gs_box_reader *reader)
 {
-    struct gs_box_contents *out = r->out;
-    int chosen = choose_baseline(r);
-    int64_t base_ns = chosen ? r->before_ns : r->last_ns;
-    out->stack = gs_alloc((r->stacks + 1) * sizeof *out->stack);
+    struct gs_box_contents *out = reader->out;
+    int chosen = choose_baseline(reader);
+    int64_t base_ns = chosen ? reader->before_ns : reader->last_ns;
+    out->stack = gs_alloc((reader->stacks + 1) * sizeof *out->stack);
     if (!out->stack)
         return false;
-    for (size_t i = 0; i < r->stacks; i++) {
-        struct gs_box_reader_stack *from = &r->stack[i];
+    for (size_t i = 0; i < reader->stacks; i++) {
+        struct gs_box_reader_stack *from = &reader->stack[i];
         if (!from->known)
             continue;
         struct gs_given_stack *to = &out->stack[out->heap.count++];
-        gs_box_roll_baselines(from, r->baselines);
+        gs_box_roll_baselines(from, reader->baselines);
         *to = (struct gs_given_stack){.frame = from->frame,
                                       .depth = from->depth,
                                       .label = from->label,
                                       .label_count = from->label_count};
         memcpy(to->now, from->now, sizeof to->now);
         memcpy(to->then, chosen ? from->before : from->last, sizeof to->then);
-        from->frame = NULL; // they are the contents' from here on
+        from->frame = NULL; // owned by the contents now
         from->label = NULL;
     }
     keep_sums_in_range(out);
@@ -104,57 +105,58 @@ static bool take_heap(struct gs_box_reader *r)
     return true;
 }
 
-/* ---- the rest ---------------------------------------------------------------------------------------------------------- */
+/* ---- the rest ------------------------------------------------------------------------------------------------------- */
 
-static bool take_maps(struct gs_box_reader *r)
+static bool take_maps(struct gs_box_reader *reader)
 {
-    struct gs_maps *maps =
-        gs_symbol_maps_parse(r->maps.at ? r->maps.at : "", r->maps.length, r->out->post_mortem.exe);
-    r->out->maps = maps;
-    r->out->post_mortem.maps = maps;
-    for (size_t i = 0, at = 0; maps && i < maps->count; i++) { // both go up
+    struct gs_maps *maps = gs_symbol_maps_parse(reader->maps.at ? reader->maps.at : "", reader->maps.length,
+                                                reader->out->post_mortem.exe);
+    reader->out->maps = maps;
+    reader->out->post_mortem.maps = maps;
+    for (size_t i = 0, at = 0; maps && i < maps->count; i++) { // both are sorted by address
         struct gs_mapping *mapping = &maps->mapping[i];
-        while (at < r->build_id_count && r->build_id[at].start < mapping->start)
+        while (at < reader->build_id_count && reader->build_id[at].start < mapping->start)
             at++;
-        if (at == r->build_id_count || r->build_id[at].start != mapping->start)
+        if (at == reader->build_id_count || reader->build_id[at].start != mapping->start)
             continue;
-        memcpy(mapping->build_id, r->build_id[at].id, r->build_id[at].length);
-        mapping->build_id_length = r->build_id[at].length;
+        memcpy(mapping->build_id, reader->build_id[at].id, reader->build_id[at].length);
+        mapping->build_id_length = reader->build_id[at].length;
     }
     return maps != NULL;
 }
 
-static void take_history(struct gs_box_reader *r)
+static void take_history(struct gs_box_reader *reader)
 {
     char why[160];
-    if (r->history_cut)
-        note(r->out, "the box holds more history than it should: the end of it is missing");
-    if (r->history.length == 0)
+    if (reader->history_cut)
+        add_note(reader->out,
+                 "the box contains more history than the reader accepts: the last part is missing");
+    if (reader->history.length == 0)
         return;
-    r->out->history = gs_history_unpack(r->history.at, r->history.length, why, sizeof why);
-    r->out->post_mortem.history = r->out->history;
-    if (!r->out->history)
-        note(r->out, "its history cannot be read: %s", why);
+    reader->out->history = gs_history_unpack(reader->history.at, reader->history.length, why, sizeof why);
+    reader->out->post_mortem.history = reader->out->history;
+    if (!reader->out->history)
+        add_note(reader->out, "the history in the box cannot be read: %s", why);
 }
 
-bool gs_box_contents_build(struct gs_box_reader *r)
+bool gs_box_contents_build(struct gs_box_reader *reader)
 {
-    struct gs_post_mortem *post_mortem = &r->out->post_mortem;
-    post_mortem->note = r->out->notes;
-    post_mortem->rules = r->rules.at;
-    post_mortem->rules_length = r->rules.length;
-    r->out->rules = r->rules.at;
-    r->rules.at = NULL;
+    struct gs_post_mortem *post_mortem = &reader->out->post_mortem;
+    post_mortem->note = reader->out->notes;
+    post_mortem->rules = reader->rules.at;
+    post_mortem->rules_length = reader->rules.length;
+    reader->out->rules = reader->rules.at;
+    reader->rules.at = NULL;
     if (post_mortem->started_ns > post_mortem->last_seen_ns)
         post_mortem->started_ns = 0;
-    if (r->left_out)
-        note(r->out, "the black box was full: %llu stacks are missing from it",
-             (unsigned long long)r->left_out);
-    take_history(r);
-    return take_maps(r) && take_heap(r);
+    if (reader->left_out)
+        add_note(reader->out, "the black box was full: %llu stack%s missing from it",
+                 (unsigned long long)reader->left_out, reader->left_out == 1 ? " is" : "s are");
+    take_history(reader);
+    return take_maps(reader) && take_heap(reader);
 }
 
-/* ---- their life -------------------------------------------------------------------------------------------------------- */
+/* ---- new and free --------------------------------------------------------------------------------------------------- */
 
 struct gs_box_contents *gs_box_contents_new(void)
 {

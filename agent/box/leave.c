@@ -1,6 +1,6 @@
-/* leave.c - the process ends by its own will, but runs none of its destructors (_exit, exec): its black box goes, so that the
- * next start does not take this end for a death.
- * Who: gs_box_leave any host thread at any moment, signal handlers as well; the rest the watcher. Nothing is ever freed. */
+/* leave.c - removes the black box when the process ends itself without running destructors (_exit, exec), so that the next
+ * start does not report this end as a death.
+ * Who: gs_box_leave: any host thread at any time, also in signal handlers; the rest: the watcher. Nothing is ever freed. */
 #include "box/write.h"
 #include <stdatomic.h>
 #include <stdio.h>
@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 static struct {
-    _Atomic pid_t pid; // whose box it is; 0: there is none
+    _Atomic pid_t pid; // the process that has the box; 0: no box
     char path[GS_LIVE_NAME + 80];
-    _Atomic bool left; // it does not come back
+    _Atomic bool left; // gs_box_leave was called
 } leaving;
 
 bool gs_box_has_left(void)
@@ -42,5 +42,5 @@ void gs_box_leave(void)
         return;
     atomic_store(&leaving.left, true);
     (void)!unlink(
-        leaving.path); // by way of the watcher's own table of descriptors: none of it is in this thread's
+        leaving.path); // through the watcher's descriptor table: this thread's does not contain the store
 }

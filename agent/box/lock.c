@@ -1,4 +1,4 @@
-/* lock.c - a box's lock says that its writer lives, wherever that runs. Context: watcher, CLI. */
+/* lock.c - the lock of a box: while it is held, the box's writer runs, in any container. Context: watcher, CLI. */
 #include "box/box.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -1,12 +1,12 @@
-/* read_records.c - one record of a black box into the reader's tables.
+/* read_records.c - reads one record of a black box into the reader's tables.
  *
- *   identity, history, sampling ──▶ the contents, or joined for later
+ *   identity, history, sampling ──▶ the contents, or collected for later
  *   stacks                      ──▶ stack[number]: frames, labels, values now and at two baselines
  *
- * A stack's values of a baseline are rolled on when it next changes, not at the baseline: so a file full of baselines
- * costs no more than its length. What a record says is checked before it is believed; one that says what cannot be sets `bad`,
- * and memory that is out sets `no_memory`: then reading ends.
- * Who: read.c, and contents.c for the last values. Bounds: the tables have the writer's. */
+ * A stack's values at the baselines are updated when the stack next changes, not at each baseline: so the work is
+ * proportional to the file's length, even for a file full of baselines. Each value is checked before it is used. An
+ * impossible value sets `bad`, a failed allocation sets `no_memory`; both end the reading.
+ * Who: read.c, and contents.c for the last values. Bounds: the tables have the writer's limits. */
 #include "base/memory.h"
 #include "base/varint.h"
 #include "box/read.h"
@@ -18,111 +18,111 @@
 
 enum { LABEL_MAX = 1 << 10, DEPTH_MAX = 1024, HISTORY_MAX = 8 << 20, TEXT_MAX = 16 << 20 };
 
-/* ---- what a payload is made of ------------------------------------------------------------------------------------------ */
+/* ---- numbers and texts ------------------------------------------------------------------------------------------ */
 
-static uint64_t number(struct gs_box_reader *r)
+static uint64_t read_number(struct gs_box_reader *reader)
 {
     uint64_t value;
-    r->bad |= !gs_varint_read(&r->at, r->end, &value);
+    reader->bad |= !gs_varint_read(&reader->at, reader->end, &value);
     return value;
 }
 
-static uint64_t number_up_to(struct gs_box_reader *r, uint64_t max)
+static uint64_t read_number_up_to(struct gs_box_reader *reader, uint64_t max)
 {
-    uint64_t value = number(r);
-    r->bad |= value > max;
-    return r->bad ? 0 : value;
+    uint64_t value = read_number(reader);
+    reader->bad |= value > max;
+    return reader->bad ? 0 : value;
 }
 
-static int64_t signed_number(struct gs_box_reader *r)
+static int64_t read_signed(struct gs_box_reader *reader)
 {
-    return gs_varint_unzigzag(number(r));
+    return gs_varint_unzigzag(read_number(reader));
 }
 
-/* LENGTH bytes; NULL when they are not there. */
-static const void *raw(struct gs_box_reader *r, size_t length)
+/* LENGTH bytes of the payload; NULL if it is shorter. */
+static const void *read_bytes(struct gs_box_reader *reader, size_t length)
 {
-    const void *at = r->at;
-    r->bad |= length > (size_t)(r->end - r->at);
-    if (r->bad)
+    const void *at = reader->at;
+    reader->bad |= length > (size_t)(reader->end - reader->at);
+    if (reader->bad)
         return NULL;
-    r->at += length;
+    reader->at += length;
     return at;
 }
 
-/* A text of at most MAX bytes, kept for good. */
-static const char *text(struct gs_box_reader *r, size_t max)
+/* Read a text of at most MAX bytes; it lives as long as the contents. */
+static const char *read_text(struct gs_box_reader *reader, size_t max)
 {
     char room[PATH_MAX];
-    size_t length = number_up_to(r, max < sizeof room ? max : sizeof room - 1);
-    const char *bytes = raw(r, length);
+    size_t length = read_number_up_to(reader, max < sizeof room ? max : sizeof room - 1);
+    const char *bytes = read_bytes(reader, length);
     if (!bytes)
         return "";
     memcpy(room, bytes, length);
     room[length] = 0;
-    return gs_profile_string(r->out->texts, room);
+    return gs_profile_string(reader->out->texts, room);
 }
 
-static void join(struct gs_box_reader *r, struct gs_box_reader_text *to, size_t max)
+static void append_payload(struct gs_box_reader *reader, struct gs_box_reader_text *to, size_t max)
 {
-    size_t length = (size_t)(r->end - r->at);
+    size_t length = (size_t)(reader->end - reader->at);
     if (length > max - to->length) {
-        r->bad = true;
+        reader->bad = true;
         return;
     }
     if (gs_grow(&to->at, &to->capacity, to->length + length + 1, 1)) {
-        r->no_memory = true;
+        reader->no_memory = true;
         return;
     }
-    memcpy(to->at + to->length, r->at, length);
+    memcpy(to->at + to->length, reader->at, length);
     to->length += length;
-    r->at = r->end;
+    reader->at = reader->end;
 }
 
-/* ---- records --------------------------------------------------------------------------------------------------------------- */
+/* ---- records -------------------------------------------------------------------------------------------------------- */
 
-static void read_identity(struct gs_box_reader *r)
+static void read_identity(struct gs_box_reader *reader)
 {
-    struct gs_box_contents *out = r->out;
-    out->post_mortem.pid = (int)number_up_to(r, INT32_MAX);
-    out->id.start_ticks = number(r);
-    out->post_mortem.started_ns = (int64_t)number_up_to(r, INT64_MAX);
-    out->post_mortem.limit_bytes = number_up_to(r, INT64_MAX);
-    r->baseline_first_age_ns = (int64_t)number_up_to(r, INT64_MAX);
-    out->boot_id = text(r, GS_BOOT_ID);
-    out->post_mortem.host = text(r, 64);
-    out->post_mortem.exe = text(r, PATH_MAX);
-    out->post_mortem.limit_from = text(r, PATH_MAX);
-    out->oom_file = text(r, PATH_MAX);
-    out->id.namespace = r->at < r->end ? (uint32_t)number_up_to(r, UINT32_MAX) : 0;
+    struct gs_box_contents *out = reader->out;
+    out->post_mortem.pid = (int)read_number_up_to(reader, INT32_MAX);
+    out->id.start_ticks = read_number(reader);
+    out->post_mortem.started_ns = (int64_t)read_number_up_to(reader, INT64_MAX);
+    out->post_mortem.limit_bytes = read_number_up_to(reader, INT64_MAX);
+    reader->baseline_first_age_ns = (int64_t)read_number_up_to(reader, INT64_MAX);
+    out->boot_id = read_text(reader, GS_BOOT_ID);
+    out->post_mortem.host = read_text(reader, 64);
+    out->post_mortem.exe = read_text(reader, PATH_MAX);
+    out->post_mortem.limit_from = read_text(reader, PATH_MAX);
+    out->oom_file = read_text(reader, PATH_MAX);
+    out->id.namespace = reader->at < reader->end ? (uint32_t)read_number_up_to(reader, UINT32_MAX) : 0;
     out->id.pid = out->post_mortem.pid;
     gs_store_live_id_print(&out->id, out->process);
     out->post_mortem.process = out->process;
 }
 
-static void read_long_text(struct gs_box_reader *r, struct gs_box_reader_text *to)
+static void read_long_text(struct gs_box_reader *reader, struct gs_box_reader_text *to)
 {
-    if (number_up_to(r, 1) == 0)
+    if (read_number_up_to(reader, 1) == 0)
         to->length = 0;
-    if (!r->bad)
-        join(r, to, TEXT_MAX);
+    if (!reader->bad)
+        append_payload(reader, to, TEXT_MAX);
 }
 
-static void read_build_ids(struct gs_box_reader *r)
+static void read_build_ids(struct gs_box_reader *reader)
 {
-    r->build_id_count = 0; // of the map that was read just before
-    while (r->at < r->end && !r->bad) {
-        struct gs_box_reader_build_id id = {.start = number(r),
-                                            .length = (unsigned)number_up_to(r, GS_BUILD_ID_MAX)};
-        const void *bytes = raw(r, id.length);
+    reader->build_id_count = 0; // they belong to the map that was read just before
+    while (reader->at < reader->end && !reader->bad) {
+        struct gs_box_reader_build_id id = {.start = read_number(reader),
+                                            .length = (unsigned)read_number_up_to(reader, GS_BUILD_ID_MAX)};
+        const void *bytes = read_bytes(reader, id.length);
         if (!bytes)
             return;
         memcpy(id.id, bytes, id.length);
-        if (gs_grow(&r->build_id, &r->build_id_capacity, r->build_id_count + 1, sizeof id)) {
-            r->no_memory = true;
+        if (gs_grow(&reader->build_id, &reader->build_id_capacity, reader->build_id_count + 1, sizeof id)) {
+            reader->no_memory = true;
             return;
         }
-        r->build_id[r->build_id_count++] = id;
+        reader->build_id[reader->build_id_count++] = id;
     }
 }
 
@@ -135,135 +135,135 @@ void gs_box_roll_baselines(struct gs_box_reader_stack *stack, uint32_t baselines
     stack->rolled = baselines;
 }
 
-static void read_frames(struct gs_box_reader *r, struct gs_box_reader_stack *stack)
+static void read_frames(struct gs_box_reader *reader, struct gs_box_reader_stack *stack)
 {
-    uint64_t depth = number_up_to(r, DEPTH_MAX), before = 0;
-    r->bad |= stack->known || depth > (size_t)(r->end - r->at) || depth > GS_BOX_FRAMES_MAX - r->frames;
-    if (r->bad)
+    uint64_t depth = read_number_up_to(reader, DEPTH_MAX), before = 0;
+    reader->bad |= stack->known || depth > (size_t)(reader->end - reader->at) ||
+                   depth > GS_BOX_FRAMES_MAX - reader->frames;
+    if (reader->bad)
         return;
-    r->frames += depth;
+    reader->frames += depth;
     stack->frame = gs_alloc((depth + 1) * sizeof *stack->frame);
     if (!stack->frame) {
-        r->no_memory = true;
+        reader->no_memory = true;
         return;
     }
     stack->depth = (uint32_t)depth;
     for (uint64_t i = 0; i < depth; i++)
-        stack->frame[i] = before += (uint64_t)signed_number(r);
+        stack->frame[i] = before += (uint64_t)read_signed(reader);
 }
 
-static void read_labels(struct gs_box_reader *r, struct gs_box_reader_stack *stack)
+static void read_labels(struct gs_box_reader *reader, struct gs_box_reader_stack *stack)
 {
-    uint64_t count = number_up_to(r, GS_HEAP_LABELS_MAX);
-    if (r->bad || count == 0)
+    uint64_t count = read_number_up_to(reader, GS_HEAP_LABELS_MAX);
+    if (reader->bad || count == 0)
         return;
     stack->label = gs_alloc(count * sizeof *stack->label);
     if (!stack->label) {
-        r->no_memory = true;
+        reader->no_memory = true;
         return;
     }
     for (uint64_t i = 0; i < count; i++) {
-        stack->label[i].key = text(r, LABEL_MAX);
-        stack->label[i].text = text(r, LABEL_MAX);
+        stack->label[i].key = read_text(reader, LABEL_MAX);
+        stack->label[i].text = read_text(reader, LABEL_MAX);
     }
     stack->label_count = (uint32_t)count;
 }
 
-/* Stack NUMBER, which may be met for the first time; NULL: no memory. */
-static struct gs_box_reader_stack *stack_at(struct gs_box_reader *r, size_t number_of_it)
+/* Stack INDEX of the table, which grows if needed; NULL: no memory. */
+static struct gs_box_reader_stack *stack_at(struct gs_box_reader *reader, size_t index)
 {
-    size_t before = r->stacks;
-    if (number_of_it < before)
-        return &r->stack[number_of_it];
-    if (gs_grow(&r->stack, &r->stack_capacity, number_of_it + 1, sizeof *r->stack)) {
-        r->no_memory = true;
+    size_t before = reader->stacks;
+    if (index < before)
+        return &reader->stack[index];
+    if (gs_grow(&reader->stack, &reader->stack_capacity, index + 1, sizeof *reader->stack)) {
+        reader->no_memory = true;
         return NULL;
     }
-    r->stacks = number_of_it + 1;
-    memset(&r->stack[before], 0, (r->stacks - before) * sizeof *r->stack);
-    return &r->stack[number_of_it];
+    reader->stacks = index + 1;
+    memset(&reader->stack[before], 0, (reader->stacks - before) * sizeof *reader->stack);
+    return &reader->stack[index];
 }
 
-static void read_stack(struct gs_box_reader *r)
+static void read_stack(struct gs_box_reader *reader)
 {
-    uint64_t head = number_up_to(r, 2 * GS_BOX_STACKS_MAX - 1);
-    struct gs_box_reader_stack *stack = stack_at(r, head / 2);
+    uint64_t number_and_new = read_number_up_to(reader, 2 * GS_BOX_STACKS_MAX - 1);
+    struct gs_box_reader_stack *stack = stack_at(reader, number_and_new / 2);
     if (!stack)
         return;
-    gs_box_roll_baselines(stack, r->baselines);
-    if (head & 1) {
-        read_frames(r, stack);
-        read_labels(r, stack);
+    gs_box_roll_baselines(stack, reader->baselines);
+    if (number_and_new & 1) {
+        read_frames(reader, stack);
+        read_labels(reader, stack);
         stack->known = true;
     }
     for (int i = 0; i < GS_HEAP_VALUES; i++)
-        stack->now[i] = signed_number(r);
-    r->bad |= !stack->known;
+        stack->now[i] = read_signed(reader);
+    reader->bad |= !stack->known;
 }
 
-static void read_baseline(struct gs_box_reader *r)
+static void read_baseline(struct gs_box_reader *reader)
 {
-    r->before_ns = r->last_ns;
-    r->last_ns = (int64_t)number_up_to(r, INT64_MAX);
-    r->baselines++;
+    reader->before_ns = reader->last_ns;
+    reader->last_ns = (int64_t)read_number_up_to(reader, INT64_MAX);
+    reader->baselines++;
 }
 
-static void read_sampling(struct gs_box_reader *r)
+static void read_sampling(struct gs_box_reader *reader)
 {
-    struct gs_heap_sampling *s = &r->out->heap.sampling;
-    s->asked_bytes = number_up_to(r, INT64_MAX);
-    s->bytes = number_up_to(r, INT64_MAX);
-    s->for_budget = (uint32_t)number_up_to(r, 64);
-    s->for_crowding = (uint32_t)number_up_to(r, 64);
-    s->samples_dropped = number(r);
-    s->stacks_full = number(r);
-    s->stacks_cut = number(r);
-    s->labels_refused = number(r);
-    s->hooks_seen = number_up_to(r, 1);
-    r->left_out = number(r);
+    struct gs_heap_sampling *sampling = &reader->out->heap.sampling;
+    sampling->asked_bytes = read_number_up_to(reader, INT64_MAX);
+    sampling->bytes = read_number_up_to(reader, INT64_MAX);
+    sampling->for_budget = (uint32_t)read_number_up_to(reader, 64);
+    sampling->for_crowding = (uint32_t)read_number_up_to(reader, 64);
+    sampling->samples_dropped = read_number(reader);
+    sampling->stacks_full = read_number(reader);
+    sampling->stacks_cut = read_number(reader);
+    sampling->labels_refused = read_number(reader);
+    sampling->hooks_seen = read_number_up_to(reader, 1);
+    reader->left_out = read_number(reader);
 }
 
-static void read_written(struct gs_box_reader *r)
+static void read_written(struct gs_box_reader *reader)
 {
-    struct gs_box_contents *out = r->out;
-    out->post_mortem.last_seen_ns = out->heap.time_ns = (int64_t)number_up_to(r, INT64_MAX);
-    out->heap.duration_ns = (int64_t)number_up_to(r, INT64_MAX);
-    out->oom_kills = signed_number(r);
+    struct gs_box_contents *out = reader->out;
+    out->post_mortem.last_seen_ns = out->heap.time_ns = (int64_t)read_number_up_to(reader, INT64_MAX);
+    out->heap.duration_ns = (int64_t)read_number_up_to(reader, INT64_MAX);
+    out->oom_kills = read_signed(reader);
 }
 
-/* One record of TYPE. Types of a later day are passed over. */
-void gs_box_read_record(struct gs_box_reader *r, unsigned type)
+void gs_box_read_record(struct gs_box_reader *reader, unsigned type)
 {
     switch (type) {
-    case GS_BOX_IDENTITY: read_identity(r); break;
-    case GS_BOX_RULES: read_long_text(r, &r->rules); break;
-    case GS_BOX_MAPS: read_long_text(r, &r->maps); break;
-    case GS_BOX_BUILD_IDS: read_build_ids(r); break;
+    case GS_BOX_IDENTITY: read_identity(reader); break;
+    case GS_BOX_RULES: read_long_text(reader, &reader->rules); break;
+    case GS_BOX_MAPS: read_long_text(reader, &reader->maps); break;
+    case GS_BOX_BUILD_IDS: read_build_ids(reader); break;
     case GS_BOX_STACKS:
-        while (r->at < r->end && !r->bad && !r->no_memory)
-            read_stack(r);
+        while (reader->at < reader->end && !reader->bad && !reader->no_memory)
+            read_stack(reader);
         break;
-    case GS_BOX_BASELINE: read_baseline(r); break;
-    case GS_BOX_SAMPLING: read_sampling(r); break;
+    case GS_BOX_BASELINE: read_baseline(reader); break;
+    case GS_BOX_SAMPLING: read_sampling(reader); break;
     case GS_BOX_HISTORY:
-        r->history_cut |= (size_t)(r->end - r->at) > HISTORY_MAX - r->history.length;
-        if (!r->history_cut)
-            join(r, &r->history, HISTORY_MAX);
+        reader->history_cut |= (size_t)(reader->end - reader->at) > HISTORY_MAX - reader->history.length;
+        if (!reader->history_cut)
+            append_payload(reader, &reader->history, HISTORY_MAX);
         break;
-    case GS_BOX_WRITTEN: read_written(r); break;
+    case GS_BOX_WRITTEN: read_written(reader); break;
     default: break;
     }
 }
 
-void gs_box_reader_fini(struct gs_box_reader *r)
+void gs_box_reader_fini(struct gs_box_reader *reader)
 {
-    for (size_t i = 0; i < r->stacks; i++) {
-        gs_free(r->stack[i].frame);
-        gs_free(r->stack[i].label);
+    for (size_t i = 0; i < reader->stacks; i++) {
+        gs_free(reader->stack[i].frame);
+        gs_free(reader->stack[i].label);
     }
-    gs_free(r->stack);
-    gs_free(r->rules.at);
-    gs_free(r->maps.at);
-    gs_free(r->history.at);
-    gs_free(r->build_id);
+    gs_free(reader->stack);
+    gs_free(reader->rules.at);
+    gs_free(reader->maps.at);
+    gs_free(reader->history.at);
+    gs_free(reader->build_id);
 }

@@ -1,11 +1,11 @@
-/* records.c - records of a black box on their way into the file.
+/* records.c - writes records of a black box to its file.
  *
- *   begin ▶ number, text, … ▶ end: length and crc32 filled in ──▶ buffer ──▶ pwrite, when it is full and at the end
+ *   begin ▶ number, text, … ▶ end: length and crc32 filled in ──▶ buffer ──▶ pwrite, when the buffer is full and at the end
  *
- * Why pwrite and not a mapping: a page of a mapped file that cannot be had (the disk is full, somebody has cut the file
- * short) is a SIGBUS, which would end the host; and a store through a mapping may wait for writeback in the middle of
- * anything. A write that fails is a number. What a killed process has written is the kernel's: no sync is needed for it
- * to be read; a power cut costs what had not reached the disk, some thirty seconds, and the checksums find the end.
+ * Why pwrite and not mmap: if the disk is full or the file was truncated, access to a mapped page raises SIGBUS, which would
+ * kill the host; and any store to a mapping may block on writeback. A failed pwrite returns an error. No sync is needed:
+ * data that a killed process has written is in the kernel. A power cut loses what was not yet on disk, about thirty seconds;
+ * the checksums find the end of the valid part.
  * Who: the watcher. Bounds: the buffer. */
 #include "base/varint.h"
 #include "box/inside.h"
@@ -33,19 +33,19 @@ uint64_t gs_box_out_size(const struct gs_box_out *out)
     return out->at + out->filled;
 }
 
-/* A failure is remembered in OUT. */
+/* Write the buffer to the file. A failure is stored in out->error. */
 static void write_out(struct gs_box_out *out)
 {
     size_t written = 0;
     if (!out->error && gs_box_out_size(out) > out->max)
         out->error = -EFBIG;
     while (!out->error && written < out->filled) {
-        ssize_t got =
+        ssize_t count =
             pwrite(out->fd, out->buffer + written, out->filled - written, (off_t)(out->at + written));
-        if (got > 0)
-            written += (size_t)got;
-        else if (got == 0 || errno != EINTR)
-            out->error = got ? -errno : -EIO;
+        if (count > 0)
+            written += (size_t)count;
+        else if (count == 0 || errno != EINTR)
+            out->error = count ? -errno : -EIO;
     }
     out->at += written;
     out->filled = 0;
@@ -79,11 +79,11 @@ size_t gs_box_room(const struct gs_box_out *out)
 
 void gs_box_bytes(struct gs_box_out *out, const void *bytes, size_t length)
 {
-    if (length > gs_box_room(out)) { // the callers ask for room: a text that nobody would believe
+    if (length > gs_box_room(out)) { // callers check gs_box_room first: only an absurdly long text gets here
         out->error = out->error ? out->error : -EOVERFLOW;
         return;
     }
-    if (length) // of no bytes there need be no address
+    if (length) // BYTES may be NULL if there are none
         memcpy(out->buffer + out->filled, bytes, length);
     out->filled += length;
 }

@@ -1,18 +1,18 @@
-/* write.c - the black box: what an incident of this process will be made of, should it be killed. When it is written, and into
- * which file; what is written is in write_heap.c, write_maps.c and write_process.c.
+/* write.c - the black box, a file from which an incident is made if this process is killed: when it is written, and to which
+ * file. Its contents are in write_heap.c, write_maps.c and write_process.c.
  *
  *   begin       identity, rules, map, every stack, baselines, history ──▶ <name>.new ──rename──▶ <name>.box
- *   each tick   the stacks that have counted, the tick                ──▶ appended
- *   the heap grew by 1/16                                             ──▶ appended at once (gs_box_line, the probe's alarm)
- *   it is twice as long as when it began, or a write failed           ──▶ begin again
+ *   each tick   changed stacks, the tick's values                     ──▶ appended
+ *   the heap grew by 1/16                                             ──▶ appended at once (gs_box_heap_line)
+ *   the file is twice its first size, or a write failed               ──▶ rewrite: begin a new file
  *
- * Whatever moment the kill comes: a write counts from its last record on (box.h), and a box that is begun again takes the
- * place of the old one when it is whole. So the last write that was completed can be read, or the one before it.
+ * A kill at any time leaves a readable box: a write is valid only with its last record (inside.h), and a new file
+ * replaces the old one by rename when it is complete. So the box contains the last complete write.
  *
- * Who:    the watcher alone; host threads never touch a page of the file. The descriptor is looked at before each write:
- *         a host may have closed it, and been given its number.
- * Bounds: the file GS_BOX_BYTES_MAX, of which a box begins with half at most: stacks that do not fit are counted in it. While
- *         it is begun again there are two. Memory: the buffer, a bit a stack, the mappings; none of it grows with time. */
+ * Who:    the watcher only; host threads never touch the file. The descriptor is checked before each write: the host may have
+ *         closed it and got its number for another file.
+ * Bounds: GS_BOX_BYTES_MAX; a new file uses at most half of that for stacks, and counts those that do not fit. During a
+ *         rewrite two files exist. Memory: the buffer, one bit for each stack, the mappings; none of it grows with time. */
 #include "box/write.h"
 #include "base/clock.h"
 #include "base/memory.h"
@@ -30,17 +30,17 @@
 #include <unistd.h>
 
 enum {
-    BEGIN_AGAIN_AT_LEAST = 1 << 20, // bytes: a small box may grow that far
-    GROWTH = 16,                    // the heap's share that makes a write due
-    GROWTH_AT_LEAST = 4 << 20,      // bytes: so that a small host is not woken for nothing
+    REWRITE_BYTES_MIN = 1 << 20, // a smaller file is not rewritten
+    GROWTH_DIVISOR = 16,         // growth by 1/16 of the heap makes a write due
+    GROWTH_BYTES_MIN = 4 << 20,  // so that a small host does not wake us too often
 };
-#define TRY_AGAIN_NS   GS_NS_PER_S // behind a write that failed
-#define BEGIN_PAUSE_NS (60 * GS_NS_PER_S)
+#define RETRY_NS         GS_NS_PER_S        // after a failed write
+#define REWRITE_PAUSE_NS (60 * GS_NS_PER_S) // after a failed rewrite while the old file can be used
 
-/* ---- a write
- * ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- one write ------------------------------------------------------------------------------------------------------ */
 
-/* What was written while allocations failed may lack something: that does not count. */
+/* End a write. If an allocation failed during it, something may be missing: then it fails with -ENOMEM and is
+ * not valid. */
 static int finish(struct gs_box *box, const struct gs_incident_context *context, size_t failures)
 {
     if (!box->out.error && gs_memory_failures() != failures)
@@ -52,7 +52,7 @@ static int finish(struct gs_box *box, const struct gs_incident_context *context,
 static int append(struct gs_box *box, const struct gs_incident_context *context, enum gs_box_when when)
 {
     size_t failures = gs_memory_failures();
-    gs_box_out_start(&box->out, box->held.fd, box->size, box->chain);
+    gs_box_out_start(&box->out, box->file.fd, box->size, box->chain);
     gs_box_put_changed_stacks(box);
     gs_box_put_new_maps(box);
     gs_box_put_new_baseline(box, context);
@@ -69,7 +69,7 @@ static int write_all(struct gs_box *box, const struct gs_incident_context *conte
     gs_box_put_identity(box, context);
     gs_box_long_text(&box->out, GS_BOX_RULES, context->rules->text, context->rules->text_length);
     gs_symbol_maps_free(box->maps);
-    box->maps = NULL; // what the stacks' frames lie in is read after them
+    box->maps = NULL; // gs_box_put_maps reads them after the stacks, so that they cover all frames
     gs_box_put_heap(box, context);
     gs_box_put_maps(box);
     gs_box_put_sampling(box);
@@ -77,119 +77,123 @@ static int write_all(struct gs_box *box, const struct gs_incident_context *conte
     return finish(box, context, failures);
 }
 
-/* ---- the file ---------------------------------------------------------------------------------------------------------- */
+/* ---- the file ------------------------------------------------------------------------------------------------------- */
 
-/* The new file under a name of its own; -errno. */
-static int create_new(const char *new, int live, struct gs_owned_fd *held)
+/* Create file NEW_NAME, which replaces the box when it is complete. 0 or -errno. */
+static int create_new(const char *new_name, int live, struct gs_owned_fd *file)
 {
-    unlinkat(live, new, 0); // of one that was killed at it, and had our number
-    int fd = gs_file_openat(live, new, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-    return fd < 0 ? fd : gs_owned_fd_take(held, fd);
+    unlinkat(live, new_name, 0); // left by a killed process with our pid
+    int fd = gs_file_openat(live, new_name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    return fd < 0 ? fd : gs_owned_fd_take(file, fd);
 }
 
-static int fill_new(struct gs_box *box, const struct gs_incident_context *context, int live, const char *new,
-                    int fd)
+static int fill_new(struct gs_box *box, const struct gs_incident_context *context, int live,
+                    const char *new_name, int fd)
 {
-    (void)gs_box_lock(fd);   // nobody else can have it yet; where there are no locks, pids must do
-    box->begin_again = true; // what has changed since the last write is not known any more, should this fail
+    (void)gs_box_lock(
+        fd); // cannot be held by others yet; a file system without locks relies on the pid in the name
+    box->must_rewrite = true; // if this fails, the changes since the last write are lost
     int error = write_all(box, context, fd);
     if (!error && gs_box_has_left())
         error = -ECANCELED;
-    if (!error && renameat(live, new, live, box->name) != 0)
+    if (!error && renameat(live, new_name, live, box->name) != 0)
         error = -errno;
     if (error)
-        unlinkat(live, new, 0);
-    else if (gs_box_has_left()) // meanwhile
+        unlinkat(live, new_name, 0);
+    else if (gs_box_has_left()) // left after the first check
         unlinkat(live, box->name, 0);
     return error;
 }
 
-/* Write all of it into a new file, and put that in the old one's place. */
-static int begin_again(struct gs_box *box, const struct gs_incident_context *context)
+/* Write everything to a new file and rename it over the old one. 0 or -errno. */
+static int rewrite(struct gs_box *box, const struct gs_incident_context *context)
 {
-    char new[GS_LIVE_NAME + 8];
-    struct gs_owned_fd held;
+    char new_name[GS_LIVE_NAME + 8];
+    struct gs_owned_fd file;
     int live = gs_store_live_open(box->store);
     if (live < 0)
         return live;
-    gs_box_leave_prepare(box->store, box->name); // the store may have been opened anew
-    snprintf(new, sizeof new, "%.*s.new", (int)(strlen(box->name) - strlen(".box")), box->name);
-    int error = create_new(new, live, &held);
+    gs_box_leave_prepare(box->store, box->name); // the store may have been opened again
+    snprintf(new_name, sizeof new_name, "%.*s.new", (int)(strlen(box->name) - strlen(".box")), box->name);
+    int error = create_new(new_name, live, &file);
     if (!error) {
-        error = fill_new(box, context, live, new, held.fd);
-        struct gs_owned_fd old = box->held;
+        error = fill_new(box, context, live, new_name, file.fd);
+        struct gs_owned_fd old = box->file;
         if (!error)
-            box->held = held;
-        gs_owned_fd_close(error ? &held : &old);
+            box->file = file;
+        gs_owned_fd_close(error ? &file : &old);
     }
     close(live);
     if (!error)
-        box->began = gs_box_out_size(&box->out);
+        box->first_size = gs_box_out_size(&box->out);
     return error;
 }
 
-/* There is no file to go on with. */
-static bool must_begin(const struct gs_box *box)
+/* Is there no file to append to? */
+static bool must_rewrite(const struct gs_box *box)
 {
     struct stat status;
-    return box->begin_again || !gs_owned_fd_is_open(&box->held, &status) || status.st_nlink == 0;
+    return box->must_rewrite || !gs_owned_fd_is_open(&box->file, &status) || status.st_nlink == 0;
 }
 
-static bool is_long(const struct gs_box *box)
+static bool has_doubled(const struct gs_box *box)
 {
-    return box->size >= (2 * box->began > BEGIN_AGAIN_AT_LEAST ? 2 * box->began : BEGIN_AGAIN_AT_LEAST);
+    return box->size >= (2 * box->first_size > REWRITE_BYTES_MIN ? 2 * box->first_size : REWRITE_BYTES_MIN);
 }
 
-static void failed(struct gs_box *box, int error)
+static void record_failure(struct gs_box *box, int error)
 {
-    box->again_ns = gs_clock_monotonic_ns() + TRY_AGAIN_NS;
+    box->retry_ns = gs_clock_monotonic_ns() + RETRY_NS;
     if (!box->failing && error != -ECANCELED)
         gs_log(GS_LOG_WARNING,
-               "the black box %s/.live/%s cannot be written: %s; it stays as it is until it can",
+               "the black box %s/.live/%s cannot be written: %s; it stays as it is until writing works again",
                gs_store_path(box->store), box->name, strerrordesc_np(-error));
     box->failing = true;
 }
 
-static void succeeded(struct gs_box *box)
+static void record_success(struct gs_box *box)
 {
     if (box->failing)
-        gs_log(GS_LOG_INFO, "the black box %s/.live/%s is written again", gs_store_path(box->store),
+        gs_log(GS_LOG_INFO, "the black box %s/.live/%s can be written again", gs_store_path(box->store),
                box->name);
-    box->begin_again = box->failing = false;
+    box->must_rewrite = box->failing = false;
     box->size = box->out.at;
     box->chain = box->out.chain;
 }
 
-/* Only a tick lowers the line: a heap that goes up and down wakes us once for each sixteenth that it has_parent_step, not each
- * time. */
-static void set_line(struct gs_box *box, uint64_t heap_in_use, enum gs_box_when when)
+/* Set the heap size above which an early write is due. Only a tick lowers it: a heap that shrinks and grows between two
+ * ticks wakes the watcher once for each new sixteenth, not each time. */
+static void set_heap_line(struct gs_box *box, uint64_t heap_in_use, enum gs_box_when when)
 {
     uint64_t from = when == GS_BOX_EARLY && box->heap_line > heap_in_use ? box->heap_line : heap_in_use;
-    box->heap_line = from + (from / GROWTH > GROWTH_AT_LEAST ? from / GROWTH : GROWTH_AT_LEAST);
+    box->heap_line =
+        from + (from / GROWTH_DIVISOR > GROWTH_BYTES_MIN ? from / GROWTH_DIVISOR : GROWTH_BYTES_MIN);
 }
 
-/* True: it is written. MUST: there is nothing to go on with. If there is (the host has given up its rights to the directory, but
- * the file is held), that is done, and this tried again later. */
-static bool write_whole(struct gs_box *box, const struct gs_incident_context *context, bool must)
+/* Rewrite the box; false: it failed. REQUIRED: there is no file to append to. Otherwise a failure (for example, the
+ * host gave up its rights to the directory, but the file is open) means that the caller appends, and the rewrite is tried
+ * again later. */
+static bool try_rewrite(struct gs_box *box, const struct gs_incident_context *context, bool required)
 {
-    int error = begin_again(box, context);
+    int error = rewrite(box, context);
     if (!error)
-        succeeded(box);
-    else if (must || box->begin_again)
-        failed(box, error);
+        record_success(box);
+    else if (required || box->must_rewrite)
+        record_failure(box, error);
     else
-        box->again_ns = gs_clock_monotonic_ns() + BEGIN_PAUSE_NS;
+        box->retry_ns = gs_clock_monotonic_ns() + REWRITE_PAUSE_NS;
     return !error;
 }
 
-static void go_on(struct gs_box *box, const struct gs_incident_context *context, enum gs_box_when when)
+static void append_changes(struct gs_box *box, const struct gs_incident_context *context,
+                           enum gs_box_when when)
 {
     int error = append(box, context, when);
-    box->begin_again = error; // what has changed is not known any more
+    box->must_rewrite = error; // after a failure the changes are lost
     if (error)
-        failed(box, error);
+        record_failure(box, error);
     else
-        succeeded(box);
+        record_success(box);
 }
 
 void gs_box_write(struct gs_box *box, const struct gs_incident_context *context, uint64_t heap_in_use,
@@ -197,26 +201,25 @@ void gs_box_write(struct gs_box *box, const struct gs_incident_context *context,
 {
     if (!box || gs_box_has_left())
         return;
-    set_line(box, heap_in_use, when);
-    bool must = must_begin(box), may = gs_clock_monotonic_ns() >= box->again_ns;
-    bool written = may && (must || is_long(box)) && write_whole(box, context, must);
-    if (!written && !must && !box->begin_again)
-        go_on(box, context, when);
+    set_heap_line(box, heap_in_use, when);
+    bool required = must_rewrite(box), allowed = gs_clock_monotonic_ns() >= box->retry_ns;
+    bool written = allowed && (required || has_doubled(box)) && try_rewrite(box, context, required);
+    if (!written && !required && !box->must_rewrite)
+        append_changes(box, context, when);
 }
 
-uint64_t gs_box_line(const struct gs_box *box)
+uint64_t gs_box_heap_line(const struct gs_box *box)
 {
     return box ? box->heap_line : UINT64_MAX;
 }
 
-void gs_box_renew(struct gs_box *box)
+void gs_box_request_rewrite(struct gs_box *box)
 {
     if (box)
-        box->begin_again = true;
+        box->must_rewrite = true;
 }
 
-/* ---- its life
- * ------------------------------------------------------------------------------------------------------------------- */
+/* ---- open and close ------------------------------------------------------------------------------------------------- */
 
 struct gs_box *gs_box_open(struct gs_store *store)
 {
@@ -225,40 +228,41 @@ struct gs_box *gs_box_open(struct gs_store *store)
     if (!box)
         return NULL;
     box->store = store;
-    box->held = (struct gs_owned_fd)GS_HELD_NONE;
-    box->begin_again = true;
+    box->file = (struct gs_owned_fd)GS_HELD_NONE;
+    box->must_rewrite = true;
     gs_box_leave_reset();
     box->oom_kills = -1;
     if (!gs_metrics_oom_file("", box->oom_file, sizeof box->oom_file))
         box->oom_file[0] = 0;
-    (void)gs_store_live_name((int)getpid(),
-                             name); // without /proc: one that the next of our number has as well
+    (void)gs_store_live_name(
+        (int)getpid(),
+        name); // without /proc the name is not unique: a later process of this pid gets it, too
     snprintf(box->name, sizeof box->name, "%.48s.box", name);
     return box;
 }
 
-void gs_box_put_away(struct gs_box *box)
+void gs_box_remove_file(struct gs_box *box)
 {
     char path[GS_LIVE_NAME + 8];
-    if (!box || !gs_owned_fd_is_open(&box->held, NULL))
+    if (!box || !gs_owned_fd_is_open(&box->file, NULL))
         return;
     gs_box_leave_cancel();
     int store = gs_store_fd(box->store);
     snprintf(path, sizeof path, ".live/%s", box->name);
     if ((store < 0 || unlinkat(store, path, 0) != 0) &&
-        ftruncate(box->held.fd, 0) != 0) // an empty one says as much
+        ftruncate(box->file.fd, 0) != 0) // an empty file means the same
         gs_log(GS_LOG_WARNING,
-               "the black box %s/%s cannot be removed: the next start will take it for a dead process's",
+               "the black box %s/%s cannot be removed: the next start will report this end as a death",
                gs_store_path(box->store), path);
-    gs_owned_fd_close(&box->held);
-    box->begin_again = true;
+    gs_owned_fd_close(&box->file);
+    box->must_rewrite = true;
 }
 
 void gs_box_close(struct gs_box *box)
 {
     if (!box)
         return;
-    gs_box_put_away(box);
+    gs_box_remove_file(box);
     gs_symbol_maps_free(box->maps);
     gs_free(box);
 }

@@ -1,71 +1,72 @@
-/* box/write.h - the box of this process, as the files that write it share it.
+/* box/write.h - the state of writing the box of this process, shared by the files that write it.
  *
- *   write.c ──▶ write_heap.c     stacks, baselines, sampling ──▶ (a frame outside of the map) ─┐
+ *   write.c ──▶ write_heap.c     stacks, baselines, sampling ──▶ (a frame outside the map) ────┐
  *           ├─▶ write_maps.c     memory map, build ids  ◀──────────────────────────────────────┘
  *           ├─▶ write_process.c  identity, history, the moment of the write
- *           └─▶ leave.c          the box goes at an end without destructors
+ *           └─▶ leave.c          removes the box at an end without destructors
  *
- * Each put… adds records to box->out; what fails is remembered there (records.c). "new": what has changed since the last write,
- * if anything has. Context of all: watcher. */
+ * Each put function adds records to box->out, which also stores the first failure (records.c). put_new functions write only
+ * what has changed since the last write. Context of all: watcher. */
 #pragma once
 #include "box/inside.h"
 #include "sys/owned_fd.h"
 
 struct gs_box {
     struct gs_store *store;
-    char name[GS_LIVE_NAME];   // of its file, in .live
-    struct gs_owned_fd held;       // the file; none: it is to be begun
-    uint64_t size, began;      // bytes of the file: by now, and when it was begun
+    char name[GS_LIVE_NAME];   // of the file, in .live
+    struct gs_owned_fd file;   // not open: the next write begins a new file
+    uint64_t size, first_size; // bytes of the file: now, and after its first write
     uint32_t chain;            // crc32 of its last record
-    uint64_t heap_line;        // gs_box_line
-    uint64_t history_mark;     // how much of the history is in it
-    int64_t baseline_ns;       // the youngest baseline in it
-    int64_t again_ns;          // not tried before, after a failure
-    bool begin_again, failing;
-    struct gs_maps *maps;      // as they are in it; NULL: to be written again
-    int64_t maps_look_ns, maps_pause_ns;
-    struct gs_heap_sampling sampling; // as it is in it
-    uint64_t left_out;         // stacks
+    uint64_t heap_line;        // gs_box_heap_line
+    uint64_t history_mark;     // gs_history_serial of the last tick in the file
+    int64_t baseline_ns;       // time of the youngest baseline in the file
+    int64_t retry_ns;          // after a failure: no new file before this time
+    bool must_rewrite, failing;
+    struct gs_maps *maps;      // as in the file; NULL: write them again
+    int64_t maps_look_ns, maps_pause_ns; // when the map may be read next; the pause before that
+    struct gs_heap_sampling sampling; // as in the file
+    uint64_t left_out;         // stacks that did not fit
     char oom_file[256];
     int64_t oom_kills, oom_look_ns;
-    uint64_t known[GS_BOX_STACKS_MAX / GS_HEAP_GROUP]; // stacks whose frames are in it
+    uint64_t known[GS_BOX_STACKS_MAX / GS_HEAP_GROUP]; // bit set: the stack's frames are in the file
     struct gs_box_out out;
 };
 
-/* ---- the heap (write_heap.c) ------------------------------------------------------------------------------------------- */
+/* ---- the heap (write_heap.c) ---------------------------------------------------------------------------------------- */
 
-/* All of it: the two youngest baselines, and what is held now. */
+/* All stacks: their values at the two youngest baselines, and now. */
 void gs_box_put_heap(struct gs_box *box, const struct gs_incident_context *context);
-/* The stacks that have counted something since the last write. */
+/* The stacks whose values changed since the last write. */
 void gs_box_put_changed_stacks(struct gs_box *box);
 /* A baseline, if one was taken since the last write. */
 void gs_box_put_new_baseline(struct gs_box *box, const struct gs_incident_context *context);
 void gs_box_put_sampling(struct gs_box *box);
 void gs_box_put_new_sampling(struct gs_box *box);
 
-/* ---- the memory map (write_maps.c) ------------------------------------------------------------------------------------- */
+/* ---- the memory map (write_maps.c) ---------------------------------------------------------------------------------- */
 
 void gs_box_put_maps(struct gs_box *box);
-/* The map again, if a stack was met that it does not explain. */
+/* The map again, if a written stack has a frame outside it. */
 void gs_box_put_new_maps(struct gs_box *box);
-/* Forget the map if a frame of STACK lies outside of it: a library was loaded. */
-void gs_box_look_for_libraries(struct gs_box *box, const struct gs_given_stack *stack);
+/* Drop box->maps if a frame of STACK lies outside them: a library was loaded. */
+void gs_box_drop_stale_maps(struct gs_box *box, const struct gs_given_stack *stack);
 
-/* ---- the process (write_process.c) ------------------------------------------------------------------------------------- */
+/* ---- the process (write_process.c) ---------------------------------------------------------------------------------- */
 
 void gs_box_put_identity(struct gs_box *box, const struct gs_incident_context *context);
 void gs_box_put_history(struct gs_box *box, const struct gs_incident_context *context);
 /* The ticks since the last write. */
 void gs_box_put_new_history(struct gs_box *box, const struct gs_incident_context *context);
-/* The record that makes a write count. */
+/* The last record of each write; without it the write is not valid. */
 void gs_box_put_written(struct gs_box *box, const struct gs_incident_context *context);
 
-/* ---- an end without destructors (leave.c); gs_box_leave is in box.h ------------------------------------------------------ */
+/* ---- an end without destructors (leave.c); gs_box_leave is in box.h ------------------------------------------------- */
 
-/* From now on gs_box_leave removes file NAME of STORE's .live, which this thread has open. */
+/* From now on gs_box_leave removes file NAME in STORE's .live. Called by the thread whose descriptor table contains the
+ * store. */
 void gs_box_leave_prepare(struct gs_store *store, const char *name);
-/* There is nothing to remove any more. */
+/* From now on gs_box_leave removes nothing. */
 void gs_box_leave_cancel(void);
-/* gs_box_leave was called since the last reset: no box comes back. Any thread. */
+/* Was gs_box_leave called since the last reset? Then no box may be written. Context: any thread. */
 bool gs_box_has_left(void);
 void gs_box_leave_reset(void);

@@ -1,21 +1,21 @@
-/* write_heap.c - the heap's part of a black box: what each stack holds, now and at its baselines, and how the heap is sampled.
+/* write_heap.c - the heap's part of a black box: each stack's values, now and at two baselines, and how the heap is sampled.
  *
- *   a box begins   older baseline: all stacks │ younger one: stacks that differ │ now: stacks that differ
- *   it goes on     the stacks that have counted since the last write │ a baseline, if one was taken
+ *   a new file     older baseline: all stacks │ younger one: stacks that differ │ now: stacks that differ
+ *   an append      stacks that changed since the last write │ a baseline, if one was taken
  *
- * A stack's frames and labels are written when it is met for the first time in a box (gs_box.known), its values each time.
- * Who: the watcher. Bounds: a box begins with BEGIN_MAX bytes of stacks at most; those that do not fit are counted. */
+ * A stack's frames and labels are written once for each file (gs_box.known), its values each time.
+ * Who: the watcher. Bounds: a new file has BEGIN_MAX bytes of stacks at most; stacks that do not fit are counted. */
 #include "base/clock.h"
 #include "box/write.h"
 #include "gather/gather.h"
 #include <string.h>
 
 enum {
-    ENTRY_MAX = 8 << 10, // bytes of one stack: 256 frames, 8 labels
+    ENTRY_MAX = 8 << 10, // bytes of one stack at most: 256 frames, 8 labels
     BEGIN_MAX = GS_BOX_BYTES_MAX / 2,
 };
 
-/* ---- one stack ------------------------------------------------------------------------------------------------------- */
+/* ---- one stack ------------------------------------------------------------------------------------------------------ */
 
 static bool is_known(const struct gs_box *box, uint32_t stack)
 {
@@ -29,7 +29,7 @@ static void put_frames(struct gs_box *box, uint32_t number)
     struct gs_given_stack stack;
     uint64_t before = 0;
     gs_gather_heap_stack_read(number, label, &stack);
-    gs_box_look_for_libraries(box, &stack);
+    gs_box_drop_stale_maps(box, &stack);
     gs_box_number(out, stack.depth);
     for (uint32_t i = 0; i < stack.depth; i++) {
         gs_box_signed(out, (int64_t)(stack.frame[i] - before));
@@ -43,7 +43,7 @@ static void put_frames(struct gs_box *box, uint32_t number)
     box->known[number / GS_HEAP_GROUP] |= (uint64_t)1 << number % GS_HEAP_GROUP;
 }
 
-/* One more, in a record of stacks that has begun. */
+/* Add a stack to the current record of stacks; a full record is ended and a new one begun. */
 static void put_stack(struct gs_box *box, uint32_t stack, const int64_t *values)
 {
     struct gs_box_out *out = &box->out;
@@ -59,9 +59,8 @@ static void put_stack(struct gs_box *box, uint32_t stack, const int64_t *values)
         gs_box_signed(out, values[i]);
 }
 
-/* ---- many of them ------------------------------------------------------------------------------------------------------ */
+/* ---- all or changed stacks ------------------------------------------------------------------------------------------ */
 
-/* Those that have counted something since the last write. */
 void gs_box_put_changed_stacks(struct gs_box *box)
 {
     uint32_t groups = (gs_gather_heap_stack_count() + GS_HEAP_GROUP - 1) / GS_HEAP_GROUP;
@@ -80,7 +79,7 @@ void gs_box_put_changed_stacks(struct gs_box *box)
         gs_box_end(&box->out);
 }
 
-/* What STACK held at baseline number AT; at -1: holds now. */
+/* The values of STACK at baseline number AT; AT -1: now. */
 static void values_at(const struct gs_incident_context *context, int at, uint32_t stack, int64_t *values)
 {
     if (at < 0)
@@ -89,7 +88,8 @@ static void values_at(const struct gs_incident_context *context, int at, uint32_
         gs_gather_baseline_values(context->baselines, (unsigned)at, stack, values);
 }
 
-/* All stacks as of baseline AT (-1: now), but for those that were the same one step earlier, which is in the box already. */
+/* All stacks with their values at baseline AT (-1: now), except those that have not changed since the baseline before: that
+ * one is in the file already. */
 static void put_all_stacks(struct gs_box *box, const struct gs_incident_context *context, int at, int oldest)
 {
     uint32_t count = gs_gather_heap_stack_count();
@@ -116,7 +116,8 @@ static void put_baseline(struct gs_box *box, int64_t taken_ns)
     gs_box_end(&box->out);
 }
 
-/* A baseline was taken since the last write: what is in the box by here is it, but for what has counted in these microseconds. */
+/* If a baseline was taken since the last write, the values in the file so far are that baseline (except for changes within
+ * the microseconds between the two). */
 void gs_box_put_new_baseline(struct gs_box *box, const struct gs_incident_context *context)
 {
     int64_t taken_ns = gs_gather_baseline_time_ns(context->baselines, 0);
@@ -126,7 +127,6 @@ void gs_box_put_new_baseline(struct gs_box *box, const struct gs_incident_contex
     put_baseline(box, taken_ns);
 }
 
-/* The two youngest baselines, and what is held now. */
 void gs_box_put_heap(struct gs_box *box, const struct gs_incident_context *context)
 {
     int oldest = gs_gather_baseline_time_ns(context->baselines, 1)   ? 1
@@ -136,7 +136,7 @@ void gs_box_put_heap(struct gs_box *box, const struct gs_incident_context *conte
     box->left_out = 0;
     for (uint32_t group = 0; group < GS_BOX_STACKS_MAX / GS_HEAP_GROUP; group++)
         (void)gs_gather_heap_stacks_changed(
-            group); // all are written: before they are read, so that none is missed
+            group); // all stacks are written: clear the changes before reading, so that none is missed
     for (int at = oldest; at >= -1; at--) {
         put_all_stacks(box, context, at, oldest);
         if (at >= 0)
@@ -145,15 +145,16 @@ void gs_box_put_heap(struct gs_box *box, const struct gs_incident_context *conte
     box->baseline_ns = gs_gather_baseline_time_ns(context->baselines, 0);
 }
 
-/* ---- how it is sampled ----------------------------------------------------------------------------------------------- */
+/* ---- how the heap is sampled ---------------------------------------------------------------------------------------- */
 
 static void put_sampling(struct gs_box *box)
 {
     struct gs_box_out *out = &box->out;
-    const struct gs_heap_sampling *s = &box->sampling;
-    const uint64_t number[] = {s->asked_bytes,     s->bytes,       s->for_budget, s->for_crowding,
-                               s->samples_dropped, s->stacks_full, s->stacks_cut, s->labels_refused,
-                               s->hooks_seen,      box->left_out};
+    const struct gs_heap_sampling *sampling = &box->sampling;
+    const uint64_t number[] = {sampling->asked_bytes,  sampling->bytes,           sampling->for_budget,
+                               sampling->for_crowding, sampling->samples_dropped, sampling->stacks_full,
+                               sampling->stacks_cut,   sampling->labels_refused,  sampling->hooks_seen,
+                               box->left_out};
     gs_box_begin(out, GS_BOX_SAMPLING);
     for (size_t i = 0; i < sizeof number / sizeof *number; i++)
         gs_box_number(out, number[i]);

@@ -1,5 +1,5 @@
-/* write_maps.c - the memory map's part of a black box: it names the files that the stacks' frames lie in, and their build ids.
- * It is written again when a stack is met that lies outside of it: a library was loaded. Who: the watcher. */
+/* write_maps.c - the memory map in a black box: the files that the stacks' frames lie in, and their build ids.
+ * It is written again when a stack has a frame outside it, because a library was loaded. Who: the watcher. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -7,16 +7,15 @@
 #include "symbol/symbol.h"
 #include <string.h>
 
-enum { MAPS_MAX = 1 << 20 }; // bytes of a memory map; of a longer one only what can be executed is written
-#define MAPS_PAUSE_NS (60 * GS_NS_PER_S) // at most, between two looks for a library that is not there
+enum { MAPS_MAX = 1 << 20 };             // bytes; of a longer map only executable mappings are written
+#define MAPS_PAUSE_NS (60 * GS_NS_PER_S) // longest pause between two readings of the map for unknown frames
 
-static int64_t least(int64_t a, int64_t b)
+static int64_t min_ns(int64_t a, int64_t b)
 {
     return a < b ? a : b;
 }
 
-/* Frames that lie outside of the map as it is in the box: a library has come. */
-void gs_box_look_for_libraries(struct gs_box *box, const struct gs_given_stack *stack)
+void gs_box_drop_stale_maps(struct gs_box *box, const struct gs_given_stack *stack)
 {
     for (uint32_t i = 0; box->maps && i < stack->depth; i++)
         if (!gs_symbol_maps_find(box->maps, stack->frame[i] - 1)) {
@@ -25,7 +24,7 @@ void gs_box_look_for_libraries(struct gs_box *box, const struct gs_given_stack *
         }
 }
 
-/* Of a very long map only the lines of what can be executed: they name the functions. */
+/* Write the map; of a very long one only the executable mappings, which are enough to resolve frames. */
 static void put_map_text(struct gs_box *box, const struct gs_maps *maps)
 {
     struct gs_text text = {0};
@@ -70,13 +69,14 @@ void gs_box_put_maps(struct gs_box *box)
         return;
     put_map_text(box, maps);
     put_build_ids(box, maps);
-    gs_free(maps->text); // the ranges alone are of use from here on
+    gs_free(maps->text); // only the address ranges are needed now
     maps->text = NULL;
     gs_symbol_maps_free(box->maps);
     box->maps = maps;
 }
 
-/* The map again, if a stack was met that it does not explain. Code that is made at run time never will be: the pauses grow. */
+/* Write the map again if a stack has a frame outside it. Code generated at run time stays outside for ever, so the pauses
+ * grow. */
 void gs_box_put_new_maps(struct gs_box *box)
 {
     int64_t now_ns = gs_clock_monotonic_ns();
@@ -84,7 +84,7 @@ void gs_box_put_new_maps(struct gs_box *box)
         return;
     gs_box_put_maps(box);
     if (now_ns - box->maps_look_ns > MAPS_PAUSE_NS)
-        box->maps_pause_ns = 0; // it was quiet for long
-    box->maps_pause_ns = least(2 * box->maps_pause_ns + GS_NS_PER_S / 8, MAPS_PAUSE_NS);
+        box->maps_pause_ns = 0; // no unknown frame for a long time
+    box->maps_pause_ns = min_ns(2 * box->maps_pause_ns + GS_NS_PER_S / 8, MAPS_PAUSE_NS);
     box->maps_look_ns = now_ns + box->maps_pause_ns;
 }

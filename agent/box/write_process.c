@@ -1,5 +1,4 @@
-/* write_process.c - what a black box says of the process besides its memory: who it is, its history, and the moment of each
- * write.
+/* write_process.c - the process's part of a black box: its identity, its history, and the time of each write.
  * Who: the watcher. */
 #include "base/clock.h"
 #include "base/memory.h"
@@ -13,8 +12,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-enum { HISTORY_ROOM = 1 << 20 };       // bytes of the whole history, packed
-#define OOM_LOOK_NS (10 * GS_NS_PER_S) // between two looks at the OOM killer's count
+enum { HISTORY_ROOM = 1 << 20 };       // bytes of the packed history at most
+#define OOM_LOOK_NS (10 * GS_NS_PER_S) // between two readings of the oom_kill count
 
 void gs_box_put_identity(struct gs_box *box, const struct gs_incident_context *context)
 {
@@ -43,7 +42,6 @@ void gs_box_put_identity(struct gs_box *box, const struct gs_incident_context *c
     gs_box_end(out);
 }
 
-/* The ticks since the last write. */
 void gs_box_put_new_history(struct gs_box *box, const struct gs_incident_context *context)
 {
     struct gs_box_out *out = &box->out;
@@ -74,7 +72,6 @@ void gs_box_put_history(struct gs_box *box, const struct gs_incident_context *co
     gs_free(packed);
 }
 
-/* The record that makes a write count. */
 void gs_box_put_written(struct gs_box *box, const struct gs_incident_context *context)
 {
     struct gs_box_out *out = &box->out;

@@ -113,7 +113,7 @@ static struct gs_history *read_box(const char *text, size_t length, const char *
     *about = (struct gs_history_about){.triggered_ns = INT64_MIN};
     struct gs_box_contents *contents = gs_box_read(text, length, why, sizeof why);
     struct gs_history *history = contents ? gs_box_take_history(contents) : NULL;
-    const struct gs_post_mortem *post_mortem = history ? gs_box_remains(contents) : NULL;
+    const struct gs_post_mortem *post_mortem = history ? gs_box_post_mortem(contents) : NULL;
     if (post_mortem)
         about->limit_bytes = post_mortem->limit_bytes;
     gs_box_contents_free(contents);

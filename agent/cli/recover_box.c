@@ -56,7 +56,7 @@ int gs_cli_recover_box(const char *box, const char *dir, char path[])
     gs_free(bytes);
     if (!contents)
         return gs_cli_complain(GS_EXIT_IO, "%s: %s", box, why);
-    const struct gs_post_mortem *post_mortem = alive ? NULL : gs_box_remains(contents);
+    const struct gs_post_mortem *post_mortem = alive ? NULL : gs_box_post_mortem(contents);
     if (!dir)
         dir = find_store(box, store_dir) ? store_dir : gs_cli_default_dir();
     int status = post_mortem ? gs_cli_write_post_mortem(box, post_mortem, dir, path)

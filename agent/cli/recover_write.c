@@ -15,9 +15,9 @@ int gs_cli_write_post_mortem(const char *file, const struct gs_post_mortem *post
         return gs_cli_complain(GS_EXIT_IO, "%s: %s", dir, why);
     gs_store_sweep(store);
     struct gs_cli_recover_wait wait = {.store = store, .dir = dir};
-    int error = gs_incident_of_remains(store, post_mortem, path);
+    int error = gs_incident_from_post_mortem(store, post_mortem, path);
     while (error == -EWOULDBLOCK && gs_cli_recover_wait(&wait))
-        error = gs_incident_of_remains(store, post_mortem, path);
+        error = gs_incident_from_post_mortem(store, post_mortem, path);
     gs_store_close(store);
     if (error == -EWOULDBLOCK)
         return GS_EXIT_IO; // gs_cli_recover_wait has printed why

@@ -1,14 +1,14 @@
-/* capture.c - one incident, from the trigger to the folder.
+/* capture.c - makes one incident, from the trigger to the folder.
  *
  *   begin   choose the source ▶ make folder ▶ maps ▶ incident.json (not complete) ▶ CPU samples begin
  *           ▶ threads ▶ heap ▶ descriptors ▶ memory account
  *     …     gs_gather_cpu_poll, while the watch goes on
  *   end     CPU ▶ metrics, rules, maps ▶ findings ▶ summary ▶ incident.json ▶ publish ▶ rotate
  *
- * The evidence is that of this process, of another one, or of one that died: the source knows which (source.h), and nothing here
- * asks. Evidence first: what changes fastest is taken first, and each file is safe on disk before the next begins. A part
- * that fails is said in "errors", and the incident is not complete; only the folder itself and incident.json can fail it.
- * Who: the watcher, the command. Memory: the profiles of this incident, given back at its end. */
+ * The evidence is of this process, of another one, or of one that died; only the source (source.h) knows which. What changes
+ * fastest is gathered first, and each file is synced to disk before the next begins. If a part fails, "errors" says so and
+ * the incident is not complete; the incident as a whole fails only if the folder or incident.json cannot be written.
+ * Who: the watcher, the command. Memory: the profiles of this incident, freed at its end. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "gather/gather.h"
@@ -24,7 +24,7 @@
 
 struct gs_incident {
     struct gs_store *store;
-    struct gs_incident_trigger trigger; // its texts are kept in `texts`
+    struct gs_incident_trigger trigger; // its texts are copied to `texts`
     char *texts;
     const struct gs_incident_source *source;
     struct gs_incident_process process; // as the source describes it
@@ -32,267 +32,271 @@ struct gs_incident {
     struct gs_report report;
     struct gs_cpu_session *cpu;
     const struct gs_maps *maps; // NULL: they could not be read
-    struct gs_maps *owned_maps; // the same if we free them; NULL if they are the source's
+    struct gs_maps *owned_maps; // equals `maps` if we free them; NULL if the source owns them
     struct gs_gathered gathered[GS_INCIDENT_KINDS_MAX]; // in the order of gs_kinds
     struct gs_account account;
     char build_id[2 * GS_BUILD_ID_MAX + 1], path[PATH_MAX];
 };
 
-/* ---- the steps --------------------------------------------------------------------------------------------------------- */
+/* ---- the steps ------------------------------------------------------------------------------------------------------ */
 
-/* The memory map as it is now; that of before goes. On failure, which errno tells, that of before stays. */
-static void read_maps(struct gs_incident *c)
+/* Read the current memory map; the previous one is freed. On failure (errno) the previous one stays. */
+static void read_maps(struct gs_incident *incident)
 {
     struct gs_maps *owned = NULL;
-    const struct gs_maps *maps = c->source->read_maps(&c->trigger, &owned);
+    const struct gs_maps *maps = incident->source->read_maps(&incident->trigger, &owned);
     if (!maps)
         return;
-    gs_symbol_maps_free(c->owned_maps);
-    c->owned_maps = owned;
-    c->maps = maps;
+    gs_symbol_maps_free(incident->owned_maps);
+    incident->owned_maps = owned;
+    incident->maps = maps;
 }
 
-static void identify(struct gs_incident *c)
+static void identify(struct gs_incident *incident)
 {
-    read_maps(c);
-    gs_incident_add_error(&c->report, "the memory map", c->maps ? 0 : -errno);
-    if (c->maps && c->maps->main != SIZE_MAX)
-        gs_symbol_build_id_hex(&c->maps->mapping[c->maps->main], c->build_id);
+    read_maps(incident);
+    gs_incident_add_error(&incident->report, "the memory map", incident->maps ? 0 : -errno);
+    if (incident->maps && incident->maps->main != SIZE_MAX)
+        gs_symbol_build_id_hex(&incident->maps->mapping[incident->maps->main], incident->build_id);
 }
 
-static int begin(struct gs_incident *c, struct gs_store *store)
+static int make_folder(struct gs_incident *incident, struct gs_store *store)
 {
-    gs_incident_begin_step(&c->report);
-    int error =
-        gs_store_folder_make(store, c->trigger.rule, c->process.pid, c->trigger.triggered_ns, &c->folder);
+    gs_incident_begin_step(&incident->report);
+    int error = gs_store_folder_make(store, incident->trigger.rule, incident->process.pid,
+                                     incident->trigger.triggered_ns, &incident->folder);
     if (error)
         return error;
-    snprintf(c->path, sizeof c->path, "%s/%s", gs_store_path(store), c->folder.name);
-    identify(c);
-    json_t *json = gs_incident_json(&c->report, c->folder.files, false);
-    error = gs_store_folder_write_json(&c->folder, json);
+    snprintf(incident->path, sizeof incident->path, "%s/%s", gs_store_path(store), incident->folder.name);
+    identify(incident);
+    json_t *json = gs_incident_json(&incident->report, incident->folder.files, false);
+    error = gs_store_folder_write_json(&incident->folder, json);
     json_decref(json);
     return error;
 }
 
-static void put_profile(struct gs_incident *c, const char *name, const struct gs_profile *profile)
+static void put_profile(struct gs_incident *incident, const char *name, const struct gs_profile *profile)
 {
-    int fd = gs_store_folder_create(&c->folder, name), error = fd;
+    int fd = gs_store_folder_create(&incident->folder, name), error = fd;
     if (fd >= 0) {
         error = gs_profile_write(profile, fd);
         if (error)
-            gs_store_folder_discard(&c->folder, name, fd);
+            gs_store_folder_discard(&incident->folder, name, fd);
         else
-            error = gs_store_folder_record(&c->folder, name, fd);
+            error = gs_store_folder_record(&incident->folder, name, fd);
     }
-    gs_incident_add_error(&c->report, name, error < 0 ? error : 0);
+    gs_incident_add_error(&incident->report, name, error < 0 ? error : 0);
 }
 
-static void put_text(struct gs_incident *c, const char *name, const struct gs_text *text)
+static void put_text(struct gs_incident *incident, const char *name, const struct gs_text *text)
 {
-    gs_incident_add_error(
-        &c->report, name,
-        text->failed ? -ENOMEM
-                     : gs_store_folder_write(&c->folder, name, text->bytes ? text->bytes : "", text->length));
+    gs_incident_add_error(&incident->report, name,
+                          text->failed ? -ENOMEM
+                                       : gs_store_folder_write(&incident->folder, name,
+                                                               text->bytes ? text->bytes : "", text->length));
 }
 
-static struct gs_gather gathering(const struct gs_incident *c)
+static struct gs_gather gathering(const struct gs_incident *incident)
 {
-    const struct gs_incident_context *context = c->report.context;
+    const struct gs_incident_context *context = incident->report.context;
     return (struct gs_gather){
-        .maps = c->maps,
+        .maps = incident->maps,
         .baselines = context->baselines,
         .now_ns = gs_clock_monotonic_ns(),
         .start_ns = context->start_ns,
-        .window_ns = c->report.trigger->window_ns,
-        .cpu = c->cpu,
-        .reason = c->report.trigger->reason,
+        .window_ns = incident->report.trigger->window_ns,
+        .cpu = incident->cpu,
+        .reason = incident->report.trigger->reason,
     };
 }
 
-static void gather(struct gs_incident *c, const struct gs_kind_entry *kind, struct gs_gathered *out)
+static void gather(struct gs_incident *incident, const struct gs_kind_entry *kind, struct gs_gathered *out)
 {
-    struct gs_gather how = gathering(c);
-    int error = c->source->gather(&c->trigger, kind->kind, &how, out);
-    gs_incident_add_notes(&c->report, &out->notes);
-    gs_incident_add_error(&c->report, kind->name, error);
-    if (error == -ENOMEM) // it was cut anywhere: nothing is made of it
+    struct gs_gather how = gathering(incident);
+    int error = incident->source->gather(&incident->trigger, kind->kind, &how, out);
+    gs_incident_add_notes(&incident->report, &out->notes);
+    gs_incident_add_error(&incident->report, kind->name, error);
+    if (error == -ENOMEM) // incomplete at an unknown place: do not use it
         gs_gather_fini(out);
     if (error && !out->profile)
         return;
-    put_profile(c, kind->file, out->profile);
+    put_profile(incident, kind->file, out->profile);
     if (out->base)
-        put_profile(c, kind->base_file, out->base);
+        put_profile(incident, kind->base_file, out->base);
     if (kind->text_file)
-        put_text(c, kind->text_file, &out->text);
+        put_text(incident, kind->text_file, &out->text);
 }
 
-/* The kinds that are asked for: those that take time, or those that do not. */
-static void gather_all(struct gs_incident *c, bool over_time)
+/* Gather the kinds that the trigger asks for: those sampled over time (CPU), or the others. */
+static void gather_all(struct gs_incident *incident, bool over_time)
 {
-    for (size_t i = 0; c->maps && gs_kinds[i].name && i < GS_INCIDENT_KINDS_MAX; i++)
-        if (c->report.trigger->capture & gs_kinds[i].kind && (gs_kinds[i].kind == GS_CPU) == over_time) {
-            gather(c, &gs_kinds[i], &c->gathered[i]);
-            gs_incident_end_step(&c->report, gs_kinds[i].name);
+    for (size_t i = 0; incident->maps && gs_kinds[i].name && i < GS_INCIDENT_KINDS_MAX; i++)
+        if (incident->report.trigger->capture & gs_kinds[i].kind &&
+            (gs_kinds[i].kind == GS_CPU) == over_time) {
+            gather(incident, &gs_kinds[i], &incident->gathered[i]);
+            gs_incident_end_step(&incident->report, gs_kinds[i].name);
         }
 }
 
-/* By the memory map as it is now: libraries may have come since the trigger. */
-static void gather_cpu(struct gs_incident *c)
+/* Gather with a new memory map: libraries may have been loaded since the trigger. */
+static void gather_cpu(struct gs_incident *incident)
 {
-    read_maps(c);
-    gather_all(c, true);
-    if (c->maps)
-        c->cpu = NULL; // gathered, which has closed it
+    read_maps(incident);
+    gather_all(incident, true);
+    if (incident->maps)
+        incident->cpu = NULL; // gathering has closed it
 }
 
-/* Before all else is gathered, so that the profile begins with the trigger. Only this process has CPU time to sample: other
- * sources do not name it among their kinds. */
-static void start_cpu(struct gs_incident *c)
+/* Start sampling CPU time before anything else is gathered, so that the profile begins at the trigger. Only source_self has
+ * GS_CPU among its kinds. */
+static void start_cpu(struct gs_incident *incident)
 {
     char why[160];
-    if (!(c->trigger.capture & GS_CPU))
+    if (!(incident->trigger.capture & GS_CPU))
         return;
-    int64_t duration_ns = c->trigger.cpu_ns ? c->trigger.cpu_ns : c->report.context->rules->cpu.duration_ns;
-    c->cpu = gs_gather_cpu_open(duration_ns, why, sizeof why);
-    if (c->cpu)
+    int64_t duration_ns = incident->trigger.cpu_ns ? incident->trigger.cpu_ns
+                                                   : incident->report.context->rules->cpu.duration_ns;
+    incident->cpu = gs_gather_cpu_open(duration_ns, why, sizeof why);
+    if (incident->cpu)
         return;
-    gs_incident_add_failure(&c->report, "cpu", why);
-    c->trigger.capture &= ~(unsigned)GS_CPU;
+    gs_incident_add_failure(&incident->report, "cpu", why);
+    incident->trigger.capture &= ~(unsigned)GS_CPU;
 }
 
-static void put_descriptors(struct gs_incident *c)
+static void put_descriptors(struct gs_incident *incident)
 {
     struct gs_text text = {0};
-    if (!c->source->write_descriptors || !c->trigger.metric || strcmp(c->trigger.metric, "fds") != 0)
+    if (!incident->source->write_descriptors || !incident->trigger.metric ||
+        strcmp(incident->trigger.metric, "fds") != 0)
         return;
-    c->source->write_descriptors(&text);
-    put_text(c, "fds.txt", &text);
+    incident->source->write_descriptors(&text);
+    put_text(incident, "fds.txt", &text);
     gs_text_fini(&text);
-    gs_incident_end_step(&c->report, "descriptors");
+    gs_incident_end_step(&incident->report, "descriptors");
 }
 
-/* What the resident memory is for: where the heap was captured, or memory is what it is about. */
-static void put_account(struct gs_incident *c)
+/* The account of the resident memory, if the heap was captured or the rule is about resident memory. */
+static void put_account(struct gs_incident *incident)
 {
-    bool wanted = c->trigger.capture & GS_HEAP || gs_incident_is_about_resident(&c->trigger);
-    if (!c->source->take_account || !c->maps || !wanted)
+    bool wanted = incident->trigger.capture & GS_HEAP || gs_incident_is_about_resident(&incident->trigger);
+    if (!incident->source->take_account || !incident->maps || !wanted)
         return;
-    struct gs_gather how = gathering(c);
+    struct gs_gather how = gathering(incident);
     struct gs_text text = {0};
-    int error = c->source->take_account(&how, &c->account);
-    gs_incident_add_notes(&c->report, &c->account.notes);
-    gs_incident_add_error(&c->report, "memory.json", error);
+    int error = incident->source->take_account(&how, &incident->account);
+    gs_incident_add_notes(&incident->report, &incident->account.notes);
+    gs_incident_add_error(&incident->report, "memory.json", error);
     if (!error) {
-        c->report.findings.account = &c->account;
-        gs_incident_write_memory(&c->account, &text);
-        put_text(c, "memory.json", &text);
+        incident->report.findings.account = &incident->account;
+        gs_incident_write_memory(&incident->account, &text);
+        put_text(incident, "memory.json", &text);
     }
     gs_text_fini(&text);
-    gs_incident_end_step(&c->report, "account");
+    gs_incident_end_step(&incident->report, "account");
 }
 
-static void put_history(struct gs_incident *c)
+static void put_history(struct gs_incident *incident)
 {
-    const struct gs_incident_context *context = c->report.context;
+    const struct gs_incident_context *context = incident->report.context;
     struct gs_text metrics = {0};
     if (!context->history)
         return;
-    const struct gs_history_about about = {.pid = c->process.pid,
+    const struct gs_history_about about = {.pid = incident->process.pid,
                                            .limit_bytes = context->limit_bytes,
-                                           .triggered_ns = c->report.trigger->triggered_ns};
+                                           .triggered_ns = incident->report.trigger->triggered_ns};
     gs_history_write_json(context->history, &about, &metrics);
-    put_text(c, "metrics.json", &metrics);
+    put_text(incident, "metrics.json", &metrics);
     gs_text_fini(&metrics);
 }
 
-static void put_rules(struct gs_incident *c)
+static void put_rules(struct gs_incident *incident)
 {
-    if (c->process.rules)
-        gs_incident_add_error(
-            &c->report, "rules.json",
-            gs_store_folder_write(&c->folder, "rules.json", c->process.rules, c->process.rules_length));
+    if (incident->process.rules)
+        gs_incident_add_error(&incident->report, "rules.json",
+                              gs_store_folder_write(&incident->folder, "rules.json", incident->process.rules,
+                                                    incident->process.rules_length));
 }
 
-static void put_context(struct gs_incident *c)
+static void put_context(struct gs_incident *incident)
 {
-    const struct gs_incident_context *context = c->report.context;
-    put_history(c);
-    put_rules(c);
-    if (c->maps)
-        gs_incident_add_error(
-            &c->report, "maps.txt",
-            gs_store_folder_write(&c->folder, "maps.txt", c->maps->text, c->maps->text_length));
+    const struct gs_incident_context *context = incident->report.context;
+    put_history(incident);
+    put_rules(incident);
+    if (incident->maps)
+        gs_incident_add_error(&incident->report, "maps.txt",
+                              gs_store_folder_write(&incident->folder, "maps.txt", incident->maps->text,
+                                                    incident->maps->text_length));
     for (size_t i = 0; i < context->unavailable_count; i++)
-        gs_incident_add_note(&c->report, "metric not available: %s", context->unavailable[i]);
-    for (size_t i = 0; i < c->process.note_count; i++)
-        gs_incident_add_note(&c->report, "%s", c->process.note[i]);
+        gs_incident_add_note(&incident->report, "metric not available: %s", context->unavailable[i]);
+    for (size_t i = 0; i < incident->process.note_count; i++)
+        gs_incident_add_note(&incident->report, "%s", incident->process.note[i]);
     if (context->rules_refused)
         gs_incident_add_note(
-            &c->report, "the rules file has changed and was refused, the rules of before are in force: %s",
+            &incident->report,
+            "the rules file has changed and was refused, the previous rules are in force: %s",
             context->rules_refused);
-    gs_incident_end_step(&c->report, "context");
+    gs_incident_end_step(&incident->report, "context");
 }
 
-static void summarise(struct gs_incident *c)
+static void summarise(struct gs_incident *incident)
 {
     struct gs_text summary = {0};
-    gs_incident_find(&c->report, c->gathered);
-    gs_incident_write_summary(&c->report, &summary);
-    put_text(c, "summary.txt", &summary);
+    gs_incident_find(&incident->report, incident->gathered);
+    gs_incident_write_summary(&incident->report, &summary);
+    put_text(incident, "summary.txt", &summary);
     gs_text_fini(&summary);
-    gs_incident_end_step(&c->report, "summary");
+    gs_incident_end_step(&incident->report, "summary");
 }
 
-/* It is complete if nothing failed. */
-static int put_report(struct gs_incident *c)
+/* Write the final incident.json; the incident is complete if nothing failed. */
+static int put_report(struct gs_incident *incident)
 {
-    bool complete = !c->report.errors.failed && json_array_size(c->report.errors.json) == 0;
-    json_t *json = gs_incident_json(&c->report, c->folder.files, complete);
-    int error = gs_store_folder_write_json(&c->folder, json);
+    bool complete = !incident->report.errors.failed && json_array_size(incident->report.errors.json) == 0;
+    json_t *json = gs_incident_json(&incident->report, incident->folder.files, complete);
+    int error = gs_store_folder_write_json(&incident->folder, json);
     json_decref(json);
     return error;
 }
 
-static int finish(struct gs_incident *c)
+static int finish(struct gs_incident *incident)
 {
-    if (c->report.steps.failed || c->report.notes.failed || c->report.errors.failed)
-        gs_incident_add_error(&c->report, "what was to be said here", -ENOMEM);
-    int error = put_report(c);
-    if (error == -ENOMEM) { // perhaps there is some again
-        gs_incident_add_error(&c->report, "incident.json", error);
-        error = put_report(c);
+    if (incident->report.steps.failed || incident->report.notes.failed || incident->report.errors.failed)
+        gs_incident_add_error(&incident->report, "some steps, notes or errors are missing here", -ENOMEM);
+    int error = put_report(incident);
+    if (error == -ENOMEM) { // memory may be available again
+        gs_incident_add_error(&incident->report, "incident.json", error);
+        error = put_report(incident);
     }
-    return error ? error : gs_store_folder_publish(&c->folder);
+    return error ? error : gs_store_folder_publish(&incident->folder);
 }
 
-/* ---- the two halves ---------------------------------------------------------------------------------------------------- */
+/* ---- begin and end -------------------------------------------------------------------------------------------------- */
 
-static void incident_free(struct gs_incident *c)
+static void incident_free(struct gs_incident *incident)
 {
-    gs_gather_cpu_abandon(c->cpu);
+    gs_gather_cpu_abandon(incident->cpu);
     for (size_t i = 0; i < GS_INCIDENT_KINDS_MAX; i++)
-        gs_gather_fini(&c->gathered[i]);
-    gs_account_fini(&c->account);
-    gs_symbol_maps_free(c->owned_maps);
-    gs_store_folder_close(&c->folder);
-    json_decref(c->report.steps.json);
-    json_decref(c->report.notes.json);
-    json_decref(c->report.errors.json);
-    gs_free(c->texts);
-    gs_free(c);
+        gs_gather_fini(&incident->gathered[i]);
+    gs_account_fini(&incident->account);
+    gs_symbol_maps_free(incident->owned_maps);
+    gs_store_folder_close(&incident->folder);
+    json_decref(incident->report.steps.json);
+    json_decref(incident->report.notes.json);
+    json_decref(incident->report.errors.json);
+    gs_free(incident->texts);
+    gs_free(incident);
 }
 
-/* Copy TRIGGER, the texts in it one behind the other. */
-static bool keep_facts(struct gs_incident *c, const struct gs_incident_trigger *trigger)
+/* Copy TRIGGER; its texts are copied to one allocation. False: no memory. */
+static bool copy_trigger(struct gs_incident *incident, const struct gs_incident_trigger *trigger)
 {
-    const char **text[] = {&c->trigger.rule, &c->trigger.why, &c->trigger.metric, &c->trigger.condition,
-                           &c->trigger.reason};
+    const char **text[] = {&incident->trigger.rule, &incident->trigger.why, &incident->trigger.metric,
+                           &incident->trigger.condition, &incident->trigger.reason};
     size_t length = 0;
-    c->trigger = *trigger;
+    incident->trigger = *trigger;
     for (size_t i = 0; i < sizeof text / sizeof *text; i++)
         length += *text[i] ? strlen(*text[i]) + 1 : 0;
-    char *at = c->texts = gs_alloc(length + 1);
+    char *at = incident->texts = gs_alloc(length + 1);
     for (size_t i = 0; at && i < sizeof text / sizeof *text; i++)
         if (*text[i]) {
             char *end = stpcpy(at, *text[i]);
@@ -302,77 +306,79 @@ static bool keep_facts(struct gs_incident *c, const struct gs_incident_trigger *
     return at != NULL;
 }
 
-/* What is asked for that the source does not have is not captured. */
-static void choose_source(struct gs_incident *c)
+/* Choose the source; kinds that it does not have are not captured. */
+static void choose_source(struct gs_incident *incident)
 {
-    c->source = gs_incident_choose_source(&c->trigger);
-    c->source->describe(&c->trigger, c->report.context, &c->process);
-    c->trigger.capture &= c->process.kinds;
+    incident->source = gs_incident_choose_source(&incident->trigger);
+    incident->source->describe(&incident->trigger, incident->report.context, &incident->process);
+    incident->trigger.capture &= incident->process.kinds;
 }
 
 static struct gs_incident *new_incident(struct gs_store *store, const struct gs_incident_trigger *trigger,
                                         const struct gs_incident_context *context)
 {
-    struct gs_incident *c = gs_alloc(sizeof *c);
-    if (!c)
+    struct gs_incident *incident = gs_alloc(sizeof *incident);
+    if (!incident)
         return NULL;
-    c->store = store;
-    c->folder.directory.fd = -1;
-    c->report = (struct gs_report){
-        .trigger = &c->trigger,
+    incident->store = store;
+    incident->folder.directory.fd = -1;
+    incident->report = (struct gs_report){
+        .trigger = &incident->trigger,
         .context = context,
-        .process = &c->process,
-        .build_id = c->build_id,
-        .folder = c->path,
+        .process = &incident->process,
+        .build_id = incident->build_id,
+        .folder = incident->path,
         .steps = gs_json_array(),
         .notes = gs_json_array(),
         .errors = gs_json_array(),
     };
-    if (keep_facts(c, trigger) && c->report.steps.json && c->report.notes.json && c->report.errors.json) {
-        choose_source(c);
-        return c;
+    if (copy_trigger(incident, trigger) && incident->report.steps.json && incident->report.notes.json &&
+        incident->report.errors.json) {
+        choose_source(incident);
+        return incident;
     }
-    incident_free(c);
+    incident_free(incident);
     return NULL;
 }
 
 int gs_incident_begin(struct gs_store *store, const struct gs_incident_trigger *trigger,
                       const struct gs_incident_context *context, struct gs_incident **out)
 {
-    struct gs_incident *c = new_incident(store, trigger, context);
-    int error = c ? begin(c, store) : -ENOMEM;
-    *out = error ? NULL : c;
+    struct gs_incident *incident = new_incident(store, trigger, context);
+    int error = incident ? make_folder(incident, store) : -ENOMEM;
+    *out = error ? NULL : incident;
     if (error) {
-        if (c)
-            incident_free(c);
+        if (incident)
+            incident_free(incident);
         return error;
     }
-    start_cpu(c);
-    gather_all(c, false);
-    put_descriptors(c);
-    put_account(c);
+    start_cpu(incident);
+    gather_all(incident, false);
+    put_descriptors(incident);
+    put_account(incident);
     return 0;
 }
 
-bool gs_incident_is_ready(const struct gs_incident *c, int64_t now_ns)
+bool gs_incident_is_ready(const struct gs_incident *incident, int64_t now_ns)
 {
-    return !c->cpu || gs_gather_cpu_is_over(c->cpu, now_ns);
+    return !incident->cpu || gs_gather_cpu_is_over(incident->cpu, now_ns);
 }
 
-int gs_incident_end(struct gs_incident *c, char path[PATH_MAX])
+int gs_incident_end(struct gs_incident *incident, char path[PATH_MAX])
 {
-    if (!gs_incident_is_ready(c, gs_clock_monotonic_ns()))
-        gs_incident_add_note(&c->report,
-                             "CPU: ended early: the watch was stopped, or too many captures were under way");
-    if (c->cpu)
-        gather_cpu(c);
-    put_context(c);
-    summarise(c);
-    int error = finish(c);
-    snprintf(path, PATH_MAX, "%s", c->path);
-    gs_store_folder_path(&c->folder, path); // which may have moved
-    struct gs_store *store = c->store;
-    incident_free(c);
+    if (!gs_incident_is_ready(incident, gs_clock_monotonic_ns()))
+        gs_incident_add_note(
+            &incident->report,
+            "CPU: sampling ended early: the watch was stopped, or too many captures were active");
+    if (incident->cpu)
+        gather_cpu(incident);
+    put_context(incident);
+    summarise(incident);
+    int error = finish(incident);
+    snprintf(path, PATH_MAX, "%s", incident->path);
+    gs_store_folder_path(&incident->folder, path); // the store may have been moved
+    struct gs_store *store = incident->store;
+    incident_free(incident);
     if (!error)
         gs_store_sweep(store);
     gs_store_rotate(store);

@@ -1,9 +1,9 @@
-/* culprit.c - whose stacks are to blame.
+/* culprit.c - finds the culprit: the function of the program with the largest part of a profile.
  *
- *   every stack ──▶ its first frame that is the program's own ──▶ the function with the most ──▶ its heaviest stack
+ *   every stack ──▶ its first frame in the program's own code ──▶ the function with the largest sum ──▶ its heaviest stack
  *
- * Charging whole stacks to their own function first, and only then looking for the heaviest, finds the one cache that
- * is filled over twenty paths. Context: watcher. */
+ * Stacks are first added up by function, then the heaviest function is chosen: so a cache that is filled through twenty call
+ * paths is found. Context: watcher. */
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/sort.h"
@@ -26,16 +26,16 @@ static const char *path_of(const struct gs_profile *profile, uint32_t location)
     return mapping ? profile->mapping[mapping - 1].path : "";
 }
 
-/* The frame's name, as a string of the profile: equal names are the same pointer. */
+/* The frame's name, interned in the profile: equal names are the same pointer. */
 static const char *name_of(struct gs_profile *profile, uint32_t location)
 {
     char room[300];
     return gs_profile_string(profile, gs_profile_frame_name(profile, location, room, sizeof room));
 }
 
-/* What tells the frame at LOCATION, called NAME, from others in each run of the program: its function's name, or
- * "FILE+0xADDRESS"; of a file that could not be read, its place in the file; in code that a program made for itself there is
- * nothing. */
+/* A hash that identifies the frame at LOCATION, called NAME, in each run of the program: of its function's name or
+ * "FILE+0xADDRESS"; if the file could not be read, of its offset in the file. 0 for generated code, which has no stable
+ * name. */
 static uint64_t hash_of_frame(const struct gs_profile *profile, uint32_t location, const char *name)
 {
     const struct gs_location *at = &profile->location[location];
@@ -44,8 +44,8 @@ static uint64_t hash_of_frame(const struct gs_profile *profile, uint32_t locatio
         return gs_hash_bytes(name, strlen(name));
     if (!mapping || *mapping->path != '/')
         return 0;
-    uint64_t place = at->address - mapping->start + mapping->offset;
-    return gs_hash_bytes(name, strlen(name)) ^ gs_hash_mix(place);
+    uint64_t offset = at->address - mapping->start + mapping->offset;
+    return gs_hash_bytes(name, strlen(name)) ^ gs_hash_mix(offset);
 }
 
 static int by_function(const void *a, const void *b)
@@ -76,8 +76,8 @@ static void describe(struct gs_profile *profile, const uint32_t *stack, uint32_t
     snprintf(out->fingerprint, sizeof out->fingerprint, "%016llx", (unsigned long long)hash);
 }
 
-/* The sum of VALUE over each function's run of CHARGES (sorted by function); the heaviest into OUT. Returns the index
- * of its heaviest row's charge. */
+/* Add up CHARGES (sorted by function) for each function; the heaviest function goes to OUT. Returns the index of the charge
+ * of that function's heaviest stack. */
 static size_t heaviest(const struct charge *charges, size_t count, struct gs_culprit *out)
 {
     size_t best = 0;

@@ -1,9 +1,9 @@
-/* descriptors.c - fds.txt: what the descriptors are, for an incident about their number.
+/* descriptors.c - writes fds.txt: what the file descriptors are, for an incident about their number.
  *
- *   /proc/self/fd/N ──▶ link ──▶ kind and target ──▶ equal ones together, the largest group first
+ *   /proc/self/fd/N ──▶ link ──▶ kind and target ──▶ grouped by equal text, the largest group first
  *
- * Sockets by what they connect: of the two ports the lower one is the service. Counts and names, never contents.
- * Who: the watcher. Bounds: GROUPS kinds of target; those beyond are counted together; SHOWN are written. */
+ * Sockets are described by their two ends: the lower port is taken for the service's. Counts and names, never contents.
+ * Who: the watcher. Bounds: GROUPS groups; descriptors of further groups are counted together; SHOWN groups are written. */
 #include "base/memory.h"
 #include "base/sort.h"
 #include "incident/inside.h"
@@ -32,11 +32,11 @@ struct target_group {
 
 struct descriptor_census {
     struct target_group *group;
-    size_t count, descriptors, beyond;
-    int directory, process; // of the descriptors, and a pidfd: both open
+    size_t count, descriptors, ungrouped; // ungrouped: descriptors for which no group was left
+    int directory, process;               // descriptors of /proc/self/fd and of a pidfd
 };
 
-/* ---- one descriptor -------------------------------------------------------------------------------------------------- */
+/* ---- one descriptor ------------------------------------------------------------------------------------------------- */
 
 union address {
     struct sockaddr any;
@@ -97,7 +97,7 @@ static void describe_socket(int fd, char *out, size_t size)
         snprintf(out, size, "socket of family %d", own.any.sa_family);
 }
 
-/* Number FD of the process, which this thread has not open. */
+/* Describe the socket with number NUMBER in the host's descriptor table, which this thread does not share. */
 static void describe_socket_of(int process, int number, char *out, size_t size)
 {
     int fd = process < 0 ? process : gs_process_copy_descriptor(process, number);
@@ -109,7 +109,8 @@ static void describe_socket_of(int process, int number, char *out, size_t size)
     close(fd);
 }
 
-/* Entry NAME of DIRECTORY, a link to "pipe:[123]", "anon_inode:[eventpoll]", "/path": the number of a pipe says nothing. */
+/* Describe entry NAME, a link to "pipe:[123]", "anon_inode:[eventpoll]" or "/path". Numbers of pipes are left out, so that
+ * all pipes form one group. */
 static void describe(const struct descriptor_census *census, const char *name, const char *link, char *out,
                      size_t size)
 {
@@ -127,7 +128,7 @@ static void describe(const struct descriptor_census *census, const char *name, c
                  link);
 }
 
-/* ---- all of them -------------------------------------------------------------------------------------------------------- */
+/* ---- all descriptors ------------------------------------------------------------------------------------------------ */
 
 static void count(struct descriptor_census *census, const char *what, int fd)
 {
@@ -135,7 +136,7 @@ static void count(struct descriptor_census *census, const char *what, int fd)
     while (at < census->count && strcmp(census->group[at].what, what) != 0)
         at++;
     if (at == GROUPS) {
-        census->beyond++;
+        census->ungrouped++;
         return;
     }
     if (at == census->count) {
@@ -179,9 +180,9 @@ static void write_census(struct descriptor_census *census, struct gs_text *out)
         gs_text_add(out, "  (descriptor %d%s)\n", census->group[i].example,
                     census->group[i].count > 1 ? " and others" : "");
     }
-    if (census->count > SHOWN || census->beyond)
+    if (census->count > SHOWN || census->ungrouped)
         gs_text_add(out, "         and more, of %zu other kinds%s\n",
-                    census->count > SHOWN ? census->count - SHOWN : 0, census->beyond ? " and beyond" : "");
+                    census->count > SHOWN ? census->count - SHOWN : 0, census->ungrouped ? " or more" : "");
 }
 
 void gs_incident_write_descriptors(struct gs_text *out)

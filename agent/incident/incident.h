@@ -16,28 +16,29 @@
 
 /* ---- capturing ----------------------------------------------------------------------------------------------- */
 
-struct gs_incident_trigger {     // what is known when it fires; borrowed
-    const char *rule;          // its name, or the reason of a call
-    const char *why;           // the rule owner's words; NULL: none
+struct gs_incident_trigger {     // what is known when the rule fires; borrowed
+    const char *rule;          // the rule's name, or the reason of a call
+    const char *why;           // the rule's own "why"; NULL: none
     const char *metric;        // NULL: none
     const char *condition;     // "above", …, "call"
     const char *reason;        // one sentence with the numbers
     double value, line;        // NAN: none
     enum gs_unit unit;
     int64_t window_ns;         // of the condition
-    unsigned capture;          // an or of enum gs_kind
-    int64_t cpu_ns;            // how long CPU time is sampled; 0: as the rules say
+    unsigned capture;          // enum gs_kind, combined with |
+    int64_t cpu_ns;            // how long CPU time is sampled; 0: the rules' duration
     int64_t triggered_ns;      // CLOCK_REALTIME
-    /* Whose incident it is: at most one is not NULL; both NULL: of this process. */
-    const struct gs_given_threads *given; // of another process that lives: its threads, which the caller has read
-    const struct gs_post_mortem *post_mortem;     // of a process that died: what is left of it
+    /* The process of the incident: at most one is not NULL; both NULL: this process. */
+    const struct gs_given_threads *given; // another process that runs: its threads, which the caller has read
+    const struct gs_post_mortem *post_mortem;     // a process that died
 };
-/* One incident, in two halves, because CPU time takes its time: begin captures all that is to be had at once; then
- * gs_gather_cpu_poll is to be called until the incident is ready; end captures the rest and gives the folder its name. Ended
- * before it is ready, it holds what there is by then. Several may be under way at once. TRIGGER are copied, CONTEXT is not. begin
- * gives NULL in *OUT and -errno when there is no folder; end 0, with the folder in PATH (PATH_MAX), or -errno: then what could
- * be saved is in a dot-folder, and the log says why. A part that fails (one profile, say) does not fail the incident: it is not
- * complete, and its "errors" say what it lacks. Context: watcher. */
+/* One incident is captured in two steps, because CPU time is sampled over time. begin captures everything else; then the
+ * caller calls gs_gather_cpu_poll until the incident is ready; end captures the rest and publishes the folder. An incident
+ * that is ended earlier contains the CPU samples so far. Several may be active at once. TRIGGER is copied, CONTEXT is
+ * borrowed. begin: 0, or -errno and
+ * NULL in *OUT (no folder could be made). end: 0 and the folder in PATH, or -errno: then a dot-folder has what could be
+ * saved, and the log says why. If a part fails (a profile, say), the incident is published, but not complete, and its
+ * "errors" say what is missing. Context: watcher. */
 struct gs_incident;
 int gs_incident_begin(struct gs_store *store, const struct gs_incident_trigger *trigger,
                       const struct gs_incident_context *context, struct gs_incident **out) GS_CHECK_RESULT;
@@ -46,18 +47,19 @@ int gs_incident_end(struct gs_incident *incident, char path[PATH_MAX]) GS_CHECK_
 
 /* ---- the incident of a process that died (recover.c, post_mortem.c) ------------------------------------------------ */
 
-/* Incidents of those who died in STORE and have left a box there: one at each call, its folder in PATH. 1: it was made, there
- * may be more; 0: there are none left; -EWOULDBLOCK: another process is at it, ask again later; another -errno: it could
- * not be written, the box stays for another start. At most MAX_PER_HOUR (0: no limit) within one hour of deaths: the
- * boxes of more are removed, with a line in the log. */
+/* Make an incident from one box of a dead process in STORE; its folder goes to PATH. 1: one was made, call again; 0: no box
+ * is left; -EWOULDBLOCK: another process does this now, call again later; another -errno: the incident could not be written,
+ * the box stays for the next start. At most MAX_PER_HOUR incidents (0: no limit) for deaths within one hour: further boxes
+ * are removed and logged. */
 int gs_incident_recover_next(struct gs_store *store, uint64_t max_per_hour, char path[PATH_MAX]) GS_CHECK_RESULT;
-/* How a child of ours ended that may have left a box in STORE: STATUS as waitpid gave it, NAME as gs_store_live_name did while
- * it lived. A signal makes an incident at once: 1, and its folder in PATH. An exit removes the box: 0. -EWOULDBLOCK: another
- * process is at it, ask again later; or another -errno: the box stays. Context: CLI. */
+/* A child of ours ended and may have left a box in STORE. STATUS: from waitpid; NAME: its gs_store_live_name, read while it
+ * ran. Killed by a signal: an incident is made, 1, its folder in PATH. Exited: the box is removed, 0. -EWOULDBLOCK: another
+ * process makes incidents now, call again later; or another -errno: the box stays. Context: CLI. */
 int gs_incident_recover_child(struct gs_store *store, const char *name, int status, char path[PATH_MAX]) GS_CHECK_RESULT;
-/* The process that makes incidents of the dead in STORE just now; 0: none, or its number cannot be seen from here. Not by a
- * process that may be at it itself: closing the lock's file would unlock it. Context: CLI. */
+/* The pid of the process that makes incidents from boxes in STORE now; 0: none, or its pid is not visible here. A process
+ * that may hold this lock itself must not call this: closing the lock's file would release it. Context: CLI. */
 int gs_incident_recovering_pid(struct gs_store *store);
-/* A complete incident out of POST_MORTEM; its folder into PATH. 0 or -errno. Symbols come from the files that its maps name, where
- * they are still what was mapped. -EWOULDBLOCK: another process does the same in STORE, ask again later. Context: CLI. */
-int gs_incident_of_remains(struct gs_store *store, const struct gs_post_mortem *post_mortem, char path[PATH_MAX]) GS_CHECK_RESULT;
+/* Make an incident from POST_MORTEM; its folder goes to PATH. 0 or -errno. Symbols come from the files that its maps name,
+ * if their build ids are unchanged. -EWOULDBLOCK: another process makes incidents in STORE now, call again later. Context:
+ * CLI. */
+int gs_incident_from_post_mortem(struct gs_store *store, const struct gs_post_mortem *post_mortem, char path[PATH_MAX]) GS_CHECK_RESULT;

@@ -1,4 +1,4 @@
-/* json.c - incident.json: what a machine reads of an incident. The keys are fixed (docs/formats.md). */
+/* json.c - builds incident.json, the machine-readable report of an incident. The keys are fixed (docs/formats.md). */
 #include "base/clock.h"
 #include "box/box.h"
 #include "gather/gather.h"

@@ -1,5 +1,6 @@
-/* memory_report.c - the memory account for its readers: memory.json, two lines of the summary, and who to blame when the memory
- * is not the heap's. Context: watcher. */
+/* memory_report.c - reports the memory account: memory.json, two lines of the summary, and the culprit for memory outside
+ * the heap.
+ * Context: watcher. */
 #include "base/memory.h"
 #include "base/units.h"
 #include "incident/inside.h"
@@ -34,7 +35,7 @@ static json_t *stack_json(struct gs_profile *profile, const struct gs_stack_row 
                      frame_json(profile, row->location[own]), "stack", gs_json_take(&stack));
 }
 
-/* Who mapped the anonymous memory, the heaviest first. */
+/* The stacks that mapped anonymous memory, the heaviest first. NULL: no memory. */
 static json_t *mappings_json(struct gs_profile *profile)
 {
     struct gs_stacks stacks;
@@ -66,7 +67,7 @@ void gs_incident_write_memory(const struct gs_account *account, struct gs_text *
     json_decref(json);
 }
 
-/* ---- two lines ------------------------------------------------------------------------------------------------------ */
+/* ---- the two lines of the summary ----------------------------------------------------------------------------------- */
 
 static void add_sum(const struct gs_account *account, struct gs_text *out)
 {
@@ -85,13 +86,13 @@ static void add_sum(const struct gs_account *account, struct gs_text *out)
     gs_text_add(out, "\n");
 }
 
-/* How much PART has gained since the baseline; without one, how much it is. */
+/* Growth of PART since the baseline, in bytes; without a baseline, its size. */
 static int64_t gain(const struct gs_account *account, enum gs_account_part part)
 {
     return (int64_t)account->part[part] - (account->has_base ? (int64_t)account->base[part] : 0);
 }
 
-/* The part that gained most, the heap's two as one: GS_HEAP_LIVE. */
+/* The part that grew most; *MOST is its growth. The two parts of the heap count as one, GS_HEAP_LIVE. */
 static enum gs_account_part most_gained(const struct gs_account *account, int64_t *most)
 {
     enum gs_account_part found = GS_HEAP_LIVE;
@@ -104,8 +105,8 @@ static enum gs_account_part most_gained(const struct gs_account *account, int64_
     return found;
 }
 
-/* Who mapped most of the anonymous memory, since the baseline (TYPE "growth") or at all ("anonymous"); false: nobody was seen
- * to. */
+/* Find the function that mapped most anonymous memory, since the baseline (TYPE "growth") or in total ("anonymous"); false:
+ * no mapping was seen. */
 static bool find_mapper(const struct gs_account *account, const char *type, const char *kind,
                         struct gs_culprit *out)
 {
@@ -129,7 +130,8 @@ static void explain_anonymous(const struct gs_account *account, struct gs_text *
     struct gs_culprit mapper;
     char size[GS_UNIT_TEXT];
     if (!find_mapper(account, account->has_base ? "growth" : "anonymous", "", &mapper)) {
-        gs_text_add(out, ": written data of programs and libraries, and what was not seen to be mapped");
+        gs_text_add(out,
+                    ": written data of programs and libraries, and mappings whose creation was not seen");
         return;
     }
     gs_text_add(out, ", of it %s mapped outside malloc by ", gs_units_print_size((double)mapper.value, size));
@@ -147,7 +149,7 @@ static void add_gain(const struct gs_account *account, struct gs_text *out)
         [GS_STACKS] = {"thread stacks", ": more threads, or deeper calls"},
         [GS_FILES] = {"files",
                       ": mapped files, whose unwritten pages the kernel takes back when it needs them"},
-        [GS_SHARED] = {"shared memory", ": of other processes as well, perhaps"},
+        [GS_SHARED] = {"shared memory", ": possibly shared with other processes"},
         [GS_ANONYMOUS] = {"anonymous memory outside the heap", ""},
         [GS_AGENT] = {"gumshoe", ": its tables, and the profiles of this incident"},
     };
@@ -176,14 +178,15 @@ void gs_incident_summarise_memory(const struct gs_account *account, struct gs_te
     add_gain(account, out);
 }
 
-/* ---- the culprit ----------------------------------------------------------------------------------------------------- */
+/* ---- the culprit ---------------------------------------------------------------------------------------------------- */
 
 bool gs_incident_culprit_of_mappings(const struct gs_account *account, struct gs_culprit *out)
 {
-    int64_t notable = (int64_t)account->rss / 100, live = account->has_base ? gain(account, GS_HEAP_LIVE) : 0;
-    bool found = account->has_base && find_mapper(account, "growth", "growth", out) && out->value > notable &&
-                 out->value > live;
-    if (!found && live < notable) // nothing grew, or nobody knows
+    int64_t min_bytes = (int64_t)account->rss / 100,
+            live = account->has_base ? gain(account, GS_HEAP_LIVE) : 0;
+    bool found = account->has_base && find_mapper(account, "growth", "growth", out) &&
+                 out->value > min_bytes && out->value > live;
+    if (!found && live < min_bytes) // nothing grew, or there is no baseline
         found = find_mapper(account, "anonymous", "in_use", out) &&
                 out->value > (int64_t)account->part[GS_HEAP_LIVE];
     if (!found)

@@ -1,8 +1,8 @@
-/* post_mortem.c - the incident of a process that died: what is left of it, told as if it had been captured.
+/* post_mortem.c - makes the incident of a process that died, with the code that captures a running one.
  *
- *   box or core file ──▶ struct gs_post_mortem ──▶ facts and scene ──▶ capture.c, as for the living
+ *   box or core file ──▶ struct gs_post_mortem ──▶ trigger and context ──▶ capture.c
  *
- * Who: the watcher, of boxes that it finds; the command, of boxes and core files. */
+ * Who: the watcher, for boxes that it finds; the command, for boxes and core files. */
 #include "base/clock.h"
 #include "box/box.h"
 #include "incident/inside.h"
@@ -26,8 +26,8 @@ static int open_lock(struct gs_store *store)
     return lock;
 }
 
-/* The lock is this process's own (fcntl), as in rotate.c: with flock, each child that the host forks meanwhile would hold it
- * for as long as the child lives. */
+/* The lock belongs to the process (fcntl), as in store/rotate.c: a flock would be held by each child that the host forks
+ * meanwhile, until the child ends. */
 int gs_incident_lock_recovery(struct gs_store *store)
 {
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -49,7 +49,7 @@ int gs_incident_recovering_pid(struct gs_store *store)
     return held && whole.l_pid > 0 ? whole.l_pid : 0;
 }
 
-/* The rules, for their labels and their interval; NULL when they are of another version, or none. */
+/* Read the rules, for their labels and interval. NULL: no rules, or rules of a version that we cannot read. */
 static struct gs_rules *read_rules(const struct gs_post_mortem *post_mortem)
 {
     struct gs_errors errors = {0};
@@ -60,8 +60,8 @@ static struct gs_rules *read_rules(const struct gs_post_mortem *post_mortem)
     return rules;
 }
 
-static int make(struct gs_store *store, const struct gs_incident_trigger *trigger,
-                const struct gs_incident_context *context, char path[PATH_MAX])
+static int capture(struct gs_store *store, const struct gs_incident_trigger *trigger,
+                   const struct gs_incident_context *context, char path[PATH_MAX])
 {
     struct gs_incident *incident;
     int error = gs_incident_begin(store, trigger, context, &incident);
@@ -82,7 +82,7 @@ int gs_incident_write_post_mortem(struct gs_store *store, const struct gs_post_m
         .reason = reason.bytes,
         .value = NAN,
         .line = NAN,
-        .capture = GS_HEAP | GS_THREADS, // as far as they are there
+        .capture = GS_HEAP | GS_THREADS, // the source removes what does not exist
         .triggered_ns = post_mortem->last_seen_ns ? post_mortem->last_seen_ns : gs_clock_realtime_ns(),
         .post_mortem = post_mortem,
     };
@@ -93,14 +93,14 @@ int gs_incident_write_post_mortem(struct gs_store *store, const struct gs_post_m
         .limit_from = post_mortem->limit_from,
         .started_ns = post_mortem->started_ns,
     };
-    int error = reason.failed ? -ENOMEM : make(store, &trigger, &context, path);
+    int error = reason.failed ? -ENOMEM : capture(store, &trigger, &context, path);
     gs_rules_free(rules);
     gs_text_fini(&reason);
     return error;
 }
 
-int gs_incident_of_remains(struct gs_store *store, const struct gs_post_mortem *post_mortem,
-                           char path[PATH_MAX])
+int gs_incident_from_post_mortem(struct gs_store *store, const struct gs_post_mortem *post_mortem,
+                                 char path[PATH_MAX])
 {
     int lock = gs_incident_lock_recovery(store);
     if (lock < 0)

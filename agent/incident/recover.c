@@ -1,13 +1,14 @@
-/* recover.c - the boxes of those who died in a store become incidents, once each.
+/* recover.c - makes one incident from each box that a dead process left in the store.
  *
- *   .live/<pid>-<start time>-<namespace>.box ──▶ does its writer live? ──▶ read ──▶ how it died ──▶ incident ──▶ box removed
- *                                                 the name, the lock         └ damaged ──▶ .bad, kept aside
+ *   .live/<pid>-<start time>-<namespace>.box ──▶ is its writer dead? ──▶ read ──▶ how it died ──▶ incident ──▶ box removed
+ *                                                 name and lock            └ damaged ──▶ renamed to .bad
  *
- * A pid says little: two containers that share the store may both be 1, and a machine that was started anew counts from
- * the beginning. So a box is a dead process's only if no process has its number, start time and namespace, and nobody holds the
- * lock on the file, which goes with its process. One process at a time makes incidents of the dead (gs_incident_lock_recovery);
- * a box is removed after its incident is safe on disk, and one that was killed between the two is found to be made already.
- * Who: the watcher, as it starts; gumshoe run, as its child ends. Bounds: AT_ONCE boxes at a time; BAD_KEPT kept aside. */
+ * A pid does not identify a process: containers that share the store may each have a pid 1, and pids start again after a
+ * reboot. So a box belongs to a dead process only if no process has its pid, start time and namespace, and nobody holds the
+ * lock on the file, which the kernel releases when the writer dies. One process at a time recovers
+ * (gs_incident_lock_recovery). A box is removed after its incident is on disk; if the recovering process was killed between
+ * the two, the next one finds the incident (is_made).
+ * Who: the watcher, when it starts; gumshoe run, when its child ends. Bounds: BOXES_MAX boxes at a time; BAD_MAX bad ones. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "box/box.h"
@@ -24,14 +25,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { AT_ONCE = 64, BAD_KEPT = 8 };
+enum { BOXES_MAX = 64, BAD_MAX = 8 };
 #define HOUR_NS (3600 * GS_NS_PER_S)
 #define ELSEWHERE_NS \
-    (300 * GS_NS_PER_S) // a box of another machine's start that was not written for so long is a dead one
+    (300 *           \
+     GS_NS_PER_S) // a box of another host and boot that was not written for this time is of a dead process
 
-/* ---- whose a box is ----------------------------------------------------------------------------------------------------- */
+/* ---- is the writer dead? -------------------------------------------------------------------------------------------- */
 
-/* Could NAME in .live be a dead process's? Cheap: nothing is opened. */
+/* Can NAME in .live be of a dead process? Cheap: nothing is opened. */
 static bool is_candidate(const char *name, const char *tail)
 {
     struct gs_store_live_id id;
@@ -39,7 +41,7 @@ static bool is_candidate(const char *name, const char *tail)
            !gs_store_live_is_running(&id);
 }
 
-/* Is NAME the file that FD was opened as? Its writer lets go of the old one when a new one has taken the name. */
+/* Is FD still the file called NAME? A writer that rewrites its box renames a new file over it and closes the old one. */
 static bool still_has_name(int live, const char *name, int fd)
 {
     struct stat named, opened;
@@ -47,7 +49,7 @@ static bool still_has_name(int live, const char *name, int fd)
            named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
 }
 
-/* A box is opened to be written, for its lock; only a regular file of our own will do. */
+/* Open a box; for writing, because the lock needs that. -errno, -EPERM: not a regular file of this user. */
 static int open_box(int live, const char *name)
 {
     struct stat status;
@@ -61,7 +63,8 @@ static int open_box(int live, const char *name)
     return -EPERM;
 }
 
-/* Of another start of a machine: this one's earlier, or another machine's, which may be at it still where locks do not reach. */
+/* May the writer run on another machine? True if the box has another boot id and another host name and was written recently:
+ * locks may not work across machines. */
 static bool may_be_elsewhere(const struct gs_box_contents *contents, int fd)
 {
     struct stat status;
@@ -73,12 +76,11 @@ static bool may_be_elsewhere(const struct gs_box_contents *contents, int fd)
     return fstat(fd, &status) != 0 || gs_clock_realtime_ns() - status.st_mtime * GS_NS_PER_S < ELSEWHERE_NS;
 }
 
-/* ---- one box ----------------------------------------------------------------------------------------------------------------
- * */
+/* ---- one box -------------------------------------------------------------------------------------------------------- */
 
 struct box {
     struct gs_store *store;
-    int live; // the folder
+    int live; // descriptor of .live
     const char *name;
 };
 
@@ -107,19 +109,19 @@ static size_t count_bad(int live)
     return count;
 }
 
-/* Out of the way, so that nobody tries again; for whoever wants to know what it was. */
-static void keep_aside(const struct box *box, const char *why)
+/* Rename a damaged box to .bad, so that it is not tried again but can be inspected; removed if there are BAD_MAX already. */
+static void set_aside(const struct box *box, const char *why)
 {
     char bad[GS_LIVE_NAME + 8];
     snprintf(bad, sizeof bad, "%.*s.bad", (int)(strlen(box->name) - strlen(".box")), box->name);
-    bool kept = count_bad(box->live) < BAD_KEPT && renameat(box->live, box->name, box->live, bad) == 0;
-    if (!kept)
+    bool renamed = count_bad(box->live) < BAD_MAX && renameat(box->live, box->name, box->live, bad) == 0;
+    if (!renamed)
         unlinkat(box->live, box->name, 0);
     gs_log(GS_LOG_WARNING, "%s/.live/%s was left by a process that died, and cannot be used: %s; it was %s%s",
-           gs_store_path(box->store), box->name, why, kept ? "kept as " : "removed", kept ? bad : "");
+           gs_store_path(box->store), box->name, why, renamed ? "kept as " : "removed", renamed ? bad : "");
 }
 
-/* How many incidents of deaths within the hour before UNTIL_NS there are. */
+/* The number of incidents of deaths in the hour before UNTIL_NS. */
 static uint64_t deaths_within_hour(struct gs_store *store, int64_t until_ns)
 {
     struct gs_dir dir;
@@ -135,8 +137,8 @@ static uint64_t deaths_within_hour(struct gs_store *store, int64_t until_ns)
     return count;
 }
 
-/* Is JSON, an incident of a death, that of POST_MORTEM? Those of an earlier version do not name the process. */
-static bool is_of(const json_t *json, const struct gs_post_mortem *post_mortem)
+/* Is JSON the incident of POST_MORTEM? Incidents of earlier versions do not name the process; then compare start times. */
+static bool is_incident_of(const json_t *json, const struct gs_post_mortem *post_mortem)
 {
     char started[GS_TIME_TEXT];
     const char *process = json_string_value(json_object_get(json_object_get(json, "died"), "process")),
@@ -147,41 +149,42 @@ static bool is_of(const json_t *json, const struct gs_post_mortem *post_mortem)
     return post_mortem->started_ns == 0 || (seen && strcmp(seen, started) == 0);
 }
 
-static bool folder_is_of(int store, const char *name, const struct gs_post_mortem *post_mortem)
+static bool is_folder_of(int store, const char *name, const struct gs_post_mortem *post_mortem)
 {
     char why[160];
     int folder = gs_store_open_own_folder(store, name);
     if (folder < 0)
         return false;
     json_t *json = gs_store_read_incident(folder, why, sizeof why);
-    bool is = json && is_of(json, post_mortem);
+    bool is_same = json && is_incident_of(json, post_mortem);
     json_decref(json);
     close(folder);
-    return is;
+    return is_same;
 }
 
-/* Was the incident of POST_MORTEM made already, by one who was killed before it could remove the box? Several processes may have the
- * same number and have died in the same millisecond. */
+/* Does the incident of POST_MORTEM exist, made by a process that was killed before it removed the box? The name is not
+ * enough: several processes may have the same pid and have died in the same millisecond. */
 static bool is_made(struct gs_store *store, const struct gs_post_mortem *post_mortem)
 {
-    char time[GS_TIME_TEXT], begins[GS_FOLDER_NAME_MAX];
+    char time[GS_TIME_TEXT], prefix[GS_FOLDER_NAME_MAX];
     struct gs_dir dir;
     int fd = gs_store_fd(store);
     bool made = false;
     if (fd < 0)
         return false;
     gs_clock_print(post_mortem->last_seen_ns, GS_TIME_FOLDER, time);
-    snprintf(begins, sizeof begins, "%s-%s-%d", time, GS_DIED_RULE, post_mortem->pid);
+    snprintf(prefix, sizeof prefix, "%s-%s-%d", time, GS_DIED_RULE, post_mortem->pid);
     gs_file_dir_start(&dir, fd);
     for (const char *name; !made && (name = gs_file_dir_next(&dir));) {
-        size_t length = strlen(begins);
-        if (strncmp(name, begins, length) == 0 && (name[length] == 0 || name[length] == '-'))
-            made = folder_is_of(fd, name, post_mortem);
+        size_t length = strlen(prefix);
+        if (strncmp(name, prefix, length) == 0 && (name[length] == 0 || name[length] == '-'))
+            made = is_folder_of(fd, name, post_mortem);
     }
     return made;
 }
 
-/* The incident of CONTENTS: 1, 0 when there is to be none, or -errno, which leaves the box. */
+/* Make the incident of CONTENTS; NUMBER: the signal, 0: not known. 1: made; 0: not needed, or over the limit; -errno: the
+ * box must stay. */
 static int write_incident(const struct box *box, struct gs_box_contents *contents, int number,
                           uint64_t max_per_hour, char path[PATH_MAX])
 {
@@ -191,7 +194,7 @@ static int write_incident(const struct box *box, struct gs_box_contents *content
         return 0;
     if (max_per_hour && deaths_within_hour(box->store, post_mortem.last_seen_ns) >= max_per_hour) {
         gs_log(GS_LOG_WARNING,
-               "%s/.live/%s: another process that died; no incident: there are %llu of the same hour already",
+               "%s/.live/%s: another process died; no incident is made: the limit of %llu an hour is reached",
                gs_store_path(box->store), box->name, (unsigned long long)max_per_hour);
         return 0;
     }
@@ -205,15 +208,16 @@ static int write_incident(const struct box *box, struct gs_box_contents *content
     return error ? error : 1;
 }
 
-/* Its writer ended as it should, and could not remove it. */
+/* Did the writer end normally without being able to remove its box? Then it truncated it. */
 static bool is_emptied(int fd)
 {
     struct stat status;
     return fstat(fd, &status) == 0 && status.st_size == 0;
 }
 
-/* Turn BOX, which is locked by us and open as FD, into an incident. As write_incident. */
-static int turn(const struct box *box, int fd, int number, uint64_t max_per_hour, char path[PATH_MAX])
+/* Make an incident from BOX, which is open as FD and locked by us. Returns like write_incident. */
+static int recover_locked_box(const struct box *box, int fd, int number, uint64_t max_per_hour,
+                              char path[PATH_MAX])
 {
     char why[200];
     if (is_emptied(fd)) {
@@ -222,12 +226,12 @@ static int turn(const struct box *box, int fd, int number, uint64_t max_per_hour
     }
     size_t failures = gs_memory_failures();
     struct gs_box_contents *contents = read_box(fd, why, sizeof why);
-    if (gs_memory_failures() != failures) { // that says nothing of the box
+    if (gs_memory_failures() != failures) { // the failure is ours, not the box's
         gs_box_contents_free(contents);
         return -ENOMEM;
     }
     if (!contents) {
-        keep_aside(box, why);
+        set_aside(box, why);
         return 0;
     }
     if (may_be_elsewhere(contents, fd)) {
@@ -247,21 +251,20 @@ static int try_box(const struct box *box, int number, uint64_t max_per_hour, cha
     if (fd < 0)
         return 0;
     bool dead = gs_box_lock(fd) && still_has_name(box->live, box->name, fd);
-    int made = dead ? turn(box, fd, number, max_per_hour, path) : 0;
+    int made = dead ? recover_locked_box(box, fd, number, max_per_hour, path) : 0;
     close(fd);
     return made;
 }
 
-/* ---- all of them
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- all boxes ------------------------------------------------------------------------------------------------------ */
 
-/* The names in LIVE that may be dead processes' boxes, and what was not finished is removed. */
-static size_t gather_names(int live, char names[AT_ONCE][GS_LIVE_NAME])
+/* List the boxes in LIVE that may be of dead processes; their unfinished .new files are removed. */
+static size_t list_candidates(int live, char names[BOXES_MAX][GS_LIVE_NAME])
 {
     struct gs_dir dir;
     size_t count = 0;
     gs_file_dir_start(&dir, live);
-    for (const char *name; count < AT_ONCE && (name = gs_file_dir_next(&dir));) {
+    for (const char *name; count < BOXES_MAX && (name = gs_file_dir_next(&dir));) {
         if (is_candidate(name, ".box"))
             strcpy(names[count++], name);
         else if (is_candidate(name, ".new"))
@@ -272,12 +275,12 @@ static size_t gather_names(int live, char names[AT_ONCE][GS_LIVE_NAME])
 
 int gs_incident_recover_next(struct gs_store *store, uint64_t max_per_hour, char path[PATH_MAX])
 {
-    char names[AT_ONCE][GS_LIVE_NAME];
+    char names[BOXES_MAX][GS_LIVE_NAME];
     int lock = gs_incident_lock_recovery(store), made = 0;
     if (lock < 0)
         return lock;
     int live = gs_store_live_open(store);
-    size_t count = live < 0 ? 0 : gather_names(live, names);
+    size_t count = live < 0 ? 0 : list_candidates(live, names);
     for (size_t i = 0; i < count && made == 0; i++)
         made = try_box(&(struct box){store, live, names[i]}, 0, max_per_hour, path);
     if (live >= 0)
@@ -286,7 +289,7 @@ int gs_incident_recover_next(struct gs_store *store, uint64_t max_per_hour, char
     return live < 0 ? live : made;
 }
 
-/* The incident of the box FILE, whose process signal NUMBER ended. */
+/* Make the incident of box FILE, whose process was killed by signal NUMBER. */
 static int recover_child_box(struct gs_store *store, int live, const char *file, int number,
                              char path[PATH_MAX])
 {
@@ -310,6 +313,6 @@ int gs_incident_recover_child(struct gs_store *store, const char *name, int stat
     else
         unlinkat(live, file, 0);
     close(live);
-    gs_store_live_remove(store, strcat(strcpy(file, name), ".sock")); // nobody answers it any more
+    gs_store_live_remove(store, strcat(strcpy(file, name), ".sock")); // its listener is dead
     return made;
 }

@@ -1,11 +1,11 @@
-/* report.c - what an incident says of its own making, while it is made: steps, notes and errors of incident.json.
+/* report.c - records how an incident was made: steps, notes and errors of incident.json.
  *
- *   step    { name, ms }; a step during which an allocation failed is also an error
+ *   step    { name, ms }; if an allocation failed during the step, there is an error, too
  *   note    one sentence that limits the evidence, but is no failure
- *   error   one sentence; an incident with errors is not complete, and the log has it too
+ *   error   one sentence, also logged; an incident with errors is not complete
  *
- * A failure to keep one of them is remembered in its list (gs_json.failed) and becomes an error at the end. Context: watcher,
- * CLI. */
+ * If one of them cannot be stored, its list has failed (gs_json.failed), which becomes an error at the end. Context:
+ * watcher, CLI. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -79,7 +79,7 @@ void gs_incident_end_step(struct gs_report *report, const char *name)
 {
     int64_t now_ns = gs_clock_monotonic_ns();
     if (gs_memory_failures() != report->step_failures) {
-        add_error(report, "%s: memory ran out: names and the like may be missing", name);
+        add_error(report, "%s: memory ran out: names and other details may be missing", name);
         gs_log(GS_LOG_WARNING, "incident %s: %s: memory ran out", name_of(report), name);
     }
     gs_json_add(&report->steps, json_pack("{s:s, s:f}", "name", name, "ms",

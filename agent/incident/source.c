@@ -1,4 +1,4 @@
-/* source.c - which source an incident's evidence comes from. Context: any (pure). */
+/* source.c - chooses the source of an incident's evidence. Context: any (pure). */
 #include "incident/source.h"
 
 const struct gs_incident_source *gs_incident_choose_source(const struct gs_incident_trigger *trigger)

@@ -1,4 +1,4 @@
-/* source_living.c - what the sources of processes that live share. Context: watcher, CLI. */
+/* source_living.c - shared by the two sources of running processes. Context: watcher, CLI. */
 #include "incident/source.h"
 #include <stdio.h>
 #include <sys/utsname.h>

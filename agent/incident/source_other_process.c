@@ -1,4 +1,4 @@
-/* source_other_process.c - evidence of another process that lives and has no agent: its threads, as the caller has read them by
+/* source_other_process.c - evidence of another process that runs without an agent: its threads, which the caller has read by
  * ptrace (cli/foreign.c), and its memory map. Its heap, its CPU time and its rules are not known. Context: CLI. */
 #include "gather/gather.h"
 #include "incident/source.h"
@@ -7,7 +7,7 @@
 static void describe(const struct gs_incident_trigger *trigger, const struct gs_incident_context *context,
                      struct gs_incident_process *out)
 {
-    (void)context; // its rules are ours: the other process has none
+    (void)context; // it has our rules: the other process has none
     gs_incident_describe_living(trigger->given->pid, out);
     out->kinds = GS_THREADS;
     out->died_tid = trigger->given->died;

@@ -1,10 +1,10 @@
-/* source_post_mortem.c - evidence of a process that died: what its black box or its core file holds (struct gs_post_mortem).
+/* source_post_mortem.c - evidence of a process that died, from its black box or core file (struct gs_post_mortem).
  *
  *   heap      of a box; of a core file, if the process had our probe
  *   threads   of a core file
- *   rules     of a box, as they were in force: their text may be of another version than ours, and is kept as it is
+ *   rules     of a box: the rules that were in force; their text may be of another version and is stored unchanged
  *
- * Context: watcher, of boxes that it finds; CLI, of boxes and core files. */
+ * Context: watcher, for boxes that it finds; CLI, for boxes and core files. */
 #include "box/box.h"
 #include "gather/gather.h"
 #include "incident/source.h"
@@ -33,7 +33,7 @@ static const struct gs_maps *read_maps(const struct gs_incident_trigger *trigger
     return trigger->post_mortem->maps;
 }
 
-/* KIND is one of those that `describe` found to be there. */
+/* KIND is one of those that `describe` set. */
 static int gather(const struct gs_incident_trigger *trigger, enum gs_kind kind, const struct gs_gather *how,
                   struct gs_gathered *out)
 {

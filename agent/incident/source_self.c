@@ -6,13 +6,13 @@
 #include "symbol/symbol.h"
 #include <unistd.h>
 
-/* The rules are those in force: their text stands in the scene. */
+/* The rules are those in force; CONTEXT has their text. */
 static void describe(const struct gs_incident_trigger *trigger, const struct gs_incident_context *context,
                      struct gs_incident_process *out)
 {
     (void)trigger;
     gs_incident_describe_living((int)getpid(), out);
-    out->kinds = ~0u; // all that there are
+    out->kinds = ~0u; // all kinds
     out->rules = context->rules->text;
     out->rules_length = context->rules->text_length;
 }

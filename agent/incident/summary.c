@@ -1,5 +1,5 @@
-/* summary.c - summary.txt: what a person reads at three in the morning. What fired and why; who is to blame; what grew;
- * what holds; what the threads did; what is missing. About twenty lines, 100 columns. Context: watcher. */
+/* summary.c - writes summary.txt, the report for people: which rule fired and why; the culprit; what grew; what holds
+ * memory; what the threads did; what is missing. About twenty lines of 100 columns. Context: watcher. */
 #include "base/clock.h"
 #include "box/box.h"
 #include "gather/gather.h"
@@ -21,7 +21,7 @@ static void add_share(struct gs_text *out, int64_t part, int64_t whole)
                       : "");
 }
 
-/* Is the frame one that says nothing to the reader: the C library's start-up, an allocation wrapper? */
+/* Is the frame of no use to the reader, such as the C library's start-up or an allocation wrapper? */
 static bool is_noise(const struct gs_profile *profile, uint32_t location, const char *name)
 {
     uint32_t mapping = profile->location[location].mapping;
@@ -140,7 +140,7 @@ static void add_deadlock(struct gs_text *out, const struct gs_deadlock *deadlock
     }
 }
 
-/* False: there was no memory, and OUT is a failure. */
+/* False: no memory, and out->failed is set. */
 static bool stacks_of(const struct gs_profile *profile, int type, struct gs_stacks *stacks,
                       struct gs_text *out)
 {
@@ -149,7 +149,7 @@ static bool stacks_of(const struct gs_profile *profile, int type, struct gs_stac
     return taken;
 }
 
-/* The heaviest stacks of PROFILE under TITLE; only what is positive. */
+/* The heaviest stacks of PROFILE with positive values, under TITLE. */
 static void add_stacks(struct gs_text *out, const struct gs_profile *profile, const char *title)
 {
     struct gs_stacks stacks;

@@ -6,7 +6,7 @@
  * workers shares one hourly limit. The name uses the program's path, because pids change.
  * The file is not synced, so that a capture never waits for a disk: a crash of the host loses nothing, a crash of the
  * machine loses at most the last entries.
- * Who: the watcher, a few times an hour. Bounds: TEXT_MAX bytes; LOCK_TRIES for the lock, then the limits are published in
+ * Who: the watcher, a few times an hour. Bounds: TEXT_MAX bytes; LOCK_TRIES for the lock, then the limits are kept in
  * memory. */
 #include "base/clock.h"
 #include "base/hash.h"

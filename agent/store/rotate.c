@@ -80,7 +80,7 @@ static int list_incidents(struct incident_list *list, int dirfd)
     return error;
 }
 
-/* Read the rule and the value of INCIDENT. A folder without a valid incident.json is not ours: it stays and does not count. */
+/* Read the rule and the value of INCIDENT. A folder without a valid incident.json stays and does not count. */
 static void read_incident(struct stored_incident *incident, struct incident_list *list, int dirfd)
 {
     char why[160];

@@ -104,9 +104,9 @@ bool gs_store_folder_name_read(const char *name, struct gs_folder_name *out); //
 bool gs_store_time_read(const char *text, int64_t *realtime_ns);
 /* Open folder NAME of DIRFD; no link is followed. -EPERM: it belongs to another user, or others may write to it. */
 int gs_store_open_own_folder(int dirfd, const char *name);
-/* Open file NAME of folder FOLDERFD for reading; no link is followed. The descriptor, or -errno (-EINVAL: no regular file). */
+/* Open file NAME of folder FOLDERFD for reading; no link is followed. Its descriptor, or -errno (-EINVAL: not a file). */
 int gs_store_open_regular(int folderfd, const char *name);
-/* incident.json of the open folder, checked; NULL with a sentence in WHY and errno: ENOMEM, or EINVAL for any other failure. */
+/* incident.json of the open folder, checked; NULL with a sentence in WHY and errno: ENOMEM, or EINVAL otherwise. */
 json_t *gs_store_read_incident(int folderfd, char *why, size_t why_size) GS_CHECK_RESULT;
 
 /* Add TEXT to "notes" or "errors" of the published incident in folder PATH. 0, or -errno: the incident stays as it was.
@@ -138,7 +138,7 @@ bool gs_store_live_id(int pid, struct gs_store_live_id *out);
 void gs_store_live_id_print(const struct gs_store_live_id *id, char out[GS_LIVE_NAME]);
 /* Read an id from NAME, which must end in TAIL (".box"). False: NAME is no such name. */
 bool gs_store_live_id_read(const char *name, const char *tail, struct gs_store_live_id *out);
-/* Does process ID run in our pid namespace? One of another container may run although this is false: its box is locked then. */
+/* Does process ID run in our pid namespace? One of another container may run although this is false; it locks its box. */
 bool gs_store_live_is_running(const struct gs_store_live_id *id);
 /* The kernel's id of this boot of the machine; "": not known. */
 enum { GS_BOOT_ID = 40 };

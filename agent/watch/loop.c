@@ -132,7 +132,8 @@ static void write_box(enum gs_box_when when)
 {
     uint64_t rule_line = gs_rules_judge_alarm_line(gs_watcher.settings.judge, gs_clock_monotonic_ns());
     gs_box_write(gs_watcher.box, gs_watcher.settings.context, gs_probe_heap_in_use(), when);
-    gs_probe_alarm_at(rule_line < gs_box_line(gs_watcher.box) ? rule_line : gs_box_line(gs_watcher.box));
+    gs_probe_alarm_at(rule_line < gs_box_heap_line(gs_watcher.box) ? rule_line
+                                                                   : gs_box_heap_line(gs_watcher.box));
 }
 
 static void tick(bool early)
@@ -208,7 +209,7 @@ static void apply_rules(void)
     const struct gs_rules *rules = gs_watcher.settings.rules;
     gs_gather_cpu_configure(&(struct gs_cpu_settings){rules->cpu.hertz, rules->cpu.before_ns});
     l.governor.budget = rules->budget;
-    gs_box_renew(gs_watcher.box);
+    gs_box_request_rewrite(gs_watcher.box);
     atomic_store(&gs_watcher.cpu_duration_ns, rules->cpu.duration_ns);
     atomic_store(&gs_watcher.children, rules->children);
     gs_on_incident_expect(rules);

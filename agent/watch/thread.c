@@ -55,7 +55,7 @@ static void release_resources(bool for_good)
     if (for_good)
         gs_watch_drop();
     else
-        gs_box_put_away(gs_watcher.box);
+        gs_box_remove_file(gs_watcher.box);
     gs_owned_fd_new_table(); // what was open ends with this thread
 }
 

@@ -176,7 +176,7 @@ stands shared host 1 1
 kill -9 $host; wait $host 2> /dev/null || true
 next_start shared
 equal "$(died shared)" 3 "incidents"
-grep -q "no incident: there are 3 of the same hour already" log || fail "the log does not tell"
+grep -q "no incident is made: the limit of 3 an hour is reached" log || fail "the log does not tell"
 equal "$(ls shared/.live)" "" "what is left"
 
 it "gives its history to replay, as a file that somebody kept or of a process that runs"
@@ -192,7 +192,7 @@ ln -s "$PWD/by-hand.box" spoilt/.live/$host-3.box
 next_start spoilt
 equal "$(died spoilt)" 0 "incidents"
 equal "$(ls spoilt/.live | tr '\n' ' ')" "$host-1.bad $host-2.bad $host-3.box " "what is left"
-grep -q "$host-1.box .*it holds no write that was completed; it was kept as $host-1.bad" log || fail "the log does not tell"
+grep -q "$host-1.box .*it contains no complete write; it was kept as $host-1.bad" log || fail "the log does not tell"
 
 it "makes an incident by hand"
 path=$("$gumshoe" recover --dir hand by-hand.box) || fail "recover"

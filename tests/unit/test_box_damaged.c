@@ -197,7 +197,7 @@ static void extremes_are_refused(void **state)
         if (good != (contents != NULL))
             fail_msg("%d: %s", what, contents ? "read" : why);
         if (!good)
-            assert_string_equal(why, "it is damaged: a record says what cannot be");
+            assert_string_equal(why, "it is damaged: a record contains an impossible value");
         gs_box_contents_free(contents);
     }
     free(out);
@@ -261,9 +261,9 @@ static void counters_beyond_all_reason_are_divided(void **state)
     assert_true(stack[3].then[GS_INUSE_SPACE] == 1 << 17 && stack[3].now[GS_INUSE_SPACE] == 1 << 18);
     assert_int_equal(contents->post_mortem.note_count, 1);
     assert_string_equal(contents->post_mortem.note[0],
-                        "the box's counters add up to more than 64 bits hold: they are shown divided by 8");
+                        "the sum of the box's counters exceeds 64 bits: all are shown divided by 8");
     contents->post_mortem.how = "made up";
-    assert_int_equal(gs_incident_of_remains(box_story.store, &contents->post_mortem, path), 0);
+    assert_int_equal(gs_incident_from_post_mortem(box_story.store, &contents->post_mortem, path), 0);
     json_t *json = gs_store_load_incident(path, why, sizeof why);
     assert_true(json_is_true(json_object_get(json, "complete")));
     json_decref(json);
@@ -283,9 +283,9 @@ static void others_files_are_no_boxes(void **state)
     assert_null(gs_box_read("", 0, why, sizeof why));
     assert_string_equal(why, "it is no black box");
     assert_null(gs_box_read("gsbox\0\0\2", 8, why, sizeof why));
-    assert_string_equal(why, "it is a black box of a later version: a newer gumshoe reads it");
+    assert_string_equal(why, "it is a black box of a later version: use a newer gumshoe");
     assert_null(gs_box_read("gsbox\0\0\1", 8, why, sizeof why));
-    assert_string_equal(why, "it holds no write that was completed");
+    assert_string_equal(why, "it contains no complete write");
 }
 
 int main(void)

@@ -87,7 +87,7 @@ static void boxes_of_other_machines_are_left_alone_while_they_may_live(void **st
     char why[200], *how;
     json_t *json = gs_store_load_incident(path, why, sizeof why);
     how = strdup(json_string_value(json_object_get(json_object_get(json, "died"), "how")));
-    assert_string_equal(how, "unknown: the machine was started anew since, or is another");
+    assert_string_equal(how, "unknown: the machine was rebooted since then, or this is another machine");
     json_decref(json);
     free(how);
     assert_int_equal(gs_incident_recover_next(box_story.store, 0, path), 0);

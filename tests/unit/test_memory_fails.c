@@ -179,7 +179,7 @@ static void what_was_written_of_a_box_can_be_read(void **state)
     for (long n = 1; failed; n++) {
         char why[200], name[GS_LIVE_NAME], path[256], *bytes;
         size_t length;
-        gs_box_renew(box);
+        gs_box_request_rewrite(box);
         failing_memory_arm(n, 1);
         gs_box_write(box, &scene, 0, GS_BOX_TICK);
         failed = failing_memory_disarm();

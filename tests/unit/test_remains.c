@@ -89,7 +89,7 @@ static struct gs_post_mortem post_mortem(void)
 static json_t *written(const struct gs_post_mortem *left, char path[PATH_MAX])
 {
     char why[200] = "";
-    assert_int_equal(gs_incident_of_remains(store, left, path), 0);
+    assert_int_equal(gs_incident_from_post_mortem(store, left, path), 0);
     json_t *json = gs_store_load_incident(path, why, sizeof why);
     if (!json)
         fail_msg("%s", why);
