@@ -3,7 +3,7 @@
  *   sample ──▶ location[] ──▶ line[] ──▶ function ──▶ strings         all by index; strings interned
  *                   └──▶ mapping
  *
- * Who:    whoever made it, alone. Bounds: what it holds; everything small lives in chunks and goes away at once. */
+ * Who:    one thread at a time, the profile's owner. Memory: small things are in chunks, which are freed together. */
 #include "base/hash.h"
 #include "base/memory.h"
 #include "profile/inside.h"
@@ -81,7 +81,7 @@ const char *gs_profile_string(struct gs_profile *profile, const char *text)
     return number < profile->pool->string_count ? profile->pool->string[number] : "";
 }
 
-/* ---- making and freeing ------------------------------------------------------------------------------------------- */
+/* ---- new and free ------------------------------------------------------------------------------------------- */
 
 struct gs_profile *gs_profile_new(void)
 {
@@ -224,7 +224,7 @@ static uint64_t hash_of_location(const void *of, uint32_t number)
     return gs_hash_mix(((const struct gs_profile *)of)->location[number].address);
 }
 
-/* The location of ADDRESS, which has no mapping and no names yet. */
+/* The location of ADDRESS; a new one has no mapping and no names yet. */
 static uint32_t location_at(struct gs_profile *profile, uint64_t address)
 {
     uint64_t hash = gs_hash_mix(address);
@@ -295,7 +295,7 @@ void gs_profile_add_named_sample(struct gs_profile *profile, const char *name, c
             .location = &location, .value = values, .depth = 1, .label = labels, .label_count = label_count});
 }
 
-/* ---- small answers ------------------------------------------------------------------------------------------------------- */
+/* ---- queries ------------------------------------------------------------------------------------------------------- */
 
 int gs_profile_sample_type(const struct gs_profile *profile, const char *name)
 {

@@ -1,4 +1,4 @@
-/* own.c - which frame of a stack is the program's own: where it calls into the C library, its allocator, its runtime.
+/* own.c - finds the first frame of a stack that is the program's own code, not the C library, an allocator or a runtime.
  * Context: watcher, CLI. */
 #include "profile/inside.h"
 #include "symbol/symbol.h"

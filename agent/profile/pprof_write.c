@@ -1,9 +1,9 @@
-/* pprof_write.c - a profile as pprof's protobuf, gzip'd, into a descriptor.
+/* pprof_write.c - writes a profile as pprof's protobuf, gzip'd, to a descriptor.
  *
- *   header, then each mapping, function, location, sample, string ──▶ a Profile message that holds it alone
+ *   header, then each mapping, function, location, sample, string ──▶ one Profile message for each
  *        ──protobuf-c──▶ buffer ──deflate──▶ 16 KiB ──▶ write(2)
  *
- * Protobuf messages concatenate: a stream of small ones is one profile, so memory does not grow with it.
+ * Concatenated protobuf messages are one message: so memory does not grow with the profile.
  * Who: the watcher; a host thread in gumshoe_write_profile (hence nothing large on the stack); the CLI. */
 #include "base/memory.h"
 #include "profile.pb-c.h"
@@ -15,14 +15,14 @@
 enum { OUT = 16 << 10, GZIP = 15 + 16, LEVEL = 6 };
 
 struct pprof_sink {
-    ProtobufCBuffer buffer; // first: protobuf-c calls back with it
+    ProtobufCBuffer buffer; // first member: protobuf-c passes its address to append
     z_stream zip;
     int fd, error;
     unsigned char out[OUT];
 };
 
-/* Compress what is in zip.next_in, and write what comes out. FLUSH: Z_NO_FLUSH, or Z_FINISH at the end. */
-static void squeeze(struct pprof_sink *sink, int flush)
+/* Compress zip.next_in and write the output. FLUSH: Z_NO_FLUSH, or Z_FINISH at the end. */
+static void compress_and_write(struct pprof_sink *sink, int flush)
 {
     do {
         sink->zip.next_out = sink->out;
@@ -42,7 +42,7 @@ static void append(ProtobufCBuffer *buffer, size_t length, const uint8_t *bytes)
         return;
     sink->zip.next_in = (Bytef *)bytes; // zlib does not write to it
     sink->zip.avail_in = (uInt)length;
-    squeeze(sink, Z_NO_FLUSH);
+    compress_and_write(sink, Z_NO_FLUSH);
 }
 
 static void pack(struct pprof_sink *sink, const Gs__Pprof__Profile *message)
@@ -50,56 +50,57 @@ static void pack(struct pprof_sink *sink, const Gs__Pprof__Profile *message)
     gs__pprof__profile__pack_to_buffer(message, &sink->buffer);
 }
 
-/* The number of an interned string. */
-static int64_t number(const struct gs_profile *profile, const char *text)
+/* The number of TEXT, an interned string; 0 for NULL. */
+static int64_t string_number(const struct gs_profile *profile, const char *text)
 {
     return text && *text ? gs_profile_string_number((struct gs_profile *)profile, text) : 0;
 }
 
-static void write_head(struct pprof_sink *sink, const struct gs_profile *p)
+static void write_head(struct pprof_sink *sink, const struct gs_profile *profile)
 {
     Gs__Pprof__Profile message = GS__PPROF__PROFILE__INIT;
     Gs__Pprof__ValueType type[GS_SAMPLE_TYPES_MAX], period = GS__PPROF__VALUE_TYPE__INIT,
                                                     *types[GS_SAMPLE_TYPES_MAX];
-    for (unsigned i = 0; i < p->sample_type_count; i++) {
+    for (unsigned i = 0; i < profile->sample_type_count; i++) {
         gs__pprof__value_type__init(&type[i]);
-        type[i].type = number(p, p->sample_type[i].type);
-        type[i].unit = number(p, p->sample_type[i].unit);
+        type[i].type = string_number(profile, profile->sample_type[i].type);
+        type[i].unit = string_number(profile, profile->sample_type[i].unit);
         types[i] = &type[i];
     }
-    period.type = number(p, p->period_type.type);
-    period.unit = number(p, p->period_type.unit);
-    message.n_sample_type = p->sample_type_count;
+    period.type = string_number(profile, profile->period_type.type);
+    period.unit = string_number(profile, profile->period_type.unit);
+    message.n_sample_type = profile->sample_type_count;
     message.sample_type = types;
     message.period_type = &period;
-    message.period = p->period;
-    message.time_nanos = p->time_ns;
-    message.duration_nanos = p->duration_ns;
-    message.drop_frames = number(p, p->drop_frames);
-    if (p->sample_type_count)
-        message.default_sample_type = number(p, p->sample_type[p->default_sample_type].type);
+    message.period = profile->period;
+    message.time_nanos = profile->time_ns;
+    message.duration_nanos = profile->duration_ns;
+    message.drop_frames = string_number(profile, profile->drop_frames);
+    if (profile->sample_type_count)
+        message.default_sample_type =
+            string_number(profile, profile->sample_type[profile->default_sample_type].type);
     pack(sink, &message);
-    for (size_t i = 0; i < p->comment_count; i++) {
+    for (size_t i = 0; i < profile->comment_count; i++) {
         Gs__Pprof__Profile one = GS__PPROF__PROFILE__INIT;
-        int64_t comment = number(p, p->comment[i]);
+        int64_t comment = string_number(profile, profile->comment[i]);
         one.n_comment = 1;
         one.comment = &comment;
         pack(sink, &one);
     }
 }
 
-static void write_mappings(struct pprof_sink *sink, const struct gs_profile *p)
+static void write_mappings(struct pprof_sink *sink, const struct gs_profile *profile)
 {
-    for (size_t i = 0; i < p->mapping_count && !sink->error; i++) {
-        const struct gs_profile_mapping *from = &p->mapping[i];
+    for (size_t i = 0; i < profile->mapping_count && !sink->error; i++) {
+        const struct gs_profile_mapping *from = &profile->mapping[i];
         Gs__Pprof__Profile message = GS__PPROF__PROFILE__INIT;
         Gs__Pprof__Mapping mapping = GS__PPROF__MAPPING__INIT, *list = &mapping;
         mapping.id = i + 1;
         mapping.memory_start = from->start;
         mapping.memory_limit = from->end;
         mapping.file_offset = from->offset;
-        mapping.filename = number(p, from->path);
-        mapping.build_id = number(p, from->build_id);
+        mapping.filename = string_number(profile, from->path);
+        mapping.build_id = string_number(profile, from->build_id);
         mapping.has_functions = from->has_functions;
         mapping.has_filenames = from->has_filenames;
         mapping.has_line_numbers = from->has_line_numbers;
@@ -110,26 +111,26 @@ static void write_mappings(struct pprof_sink *sink, const struct gs_profile *p)
     }
 }
 
-static void write_functions(struct pprof_sink *sink, const struct gs_profile *p)
+static void write_functions(struct pprof_sink *sink, const struct gs_profile *profile)
 {
-    for (size_t i = 0; i < p->function_count && !sink->error; i++) {
+    for (size_t i = 0; i < profile->function_count && !sink->error; i++) {
         Gs__Pprof__Profile message = GS__PPROF__PROFILE__INIT;
         Gs__Pprof__Function function = GS__PPROF__FUNCTION__INIT, *list = &function;
         function.id = i + 1;
-        function.name = number(p, p->function[i].name);
-        function.system_name = number(p, p->function[i].system_name);
-        function.filename = number(p, p->function[i].file);
-        function.start_line = p->function[i].start_line;
+        function.name = string_number(profile, profile->function[i].name);
+        function.system_name = string_number(profile, profile->function[i].system_name);
+        function.filename = string_number(profile, profile->function[i].file);
+        function.start_line = profile->function[i].start_line;
         message.n_function = 1;
         message.function = &list;
         pack(sink, &message);
     }
 }
 
-static void write_location(struct pprof_sink *sink, const struct gs_profile *p, size_t i)
+static void write_location(struct pprof_sink *sink, const struct gs_profile *profile, size_t i)
 {
     enum { LINES = 64 }; // inlined calls at one address; more are not written
-    const struct gs_location *from = &p->location[i];
+    const struct gs_location *from = &profile->location[i];
     Gs__Pprof__Profile message = GS__PPROF__PROFILE__INIT;
     Gs__Pprof__Location location = GS__PPROF__LOCATION__INIT, *list = &location;
     Gs__Pprof__Line line[LINES], *lines[LINES];
@@ -149,7 +150,8 @@ static void write_location(struct pprof_sink *sink, const struct gs_profile *p, 
     pack(sink, &message);
 }
 
-static void write_sample(struct pprof_sink *sink, const struct gs_profile *p, const struct gs_sample *from)
+static void write_sample(struct pprof_sink *sink, const struct gs_profile *profile,
+                         const struct gs_sample *from)
 {
     enum { LABELS = 32 };
     Gs__Pprof__Profile message = GS__PPROF__PROFILE__INIT;
@@ -164,16 +166,16 @@ static void write_sample(struct pprof_sink *sink, const struct gs_profile *p, co
         id[i] = from->location[i] + 1;
     sample.n_location_id = from->depth;
     sample.location_id = id;
-    sample.n_value = p->sample_type_count;
+    sample.n_value = profile->sample_type_count;
     sample.value = (int64_t *)from->value;
     sample.n_label = from->label_count < LABELS ? from->label_count : LABELS;
     sample.label = labels;
     for (size_t i = 0; i < sample.n_label; i++) {
         gs__pprof__label__init(&label[i]);
-        label[i].key = number(p, from->label[i].key);
-        label[i].str = number(p, from->label[i].text);
+        label[i].key = string_number(profile, from->label[i].key);
+        label[i].str = string_number(profile, from->label[i].text);
         label[i].num = from->label[i].number;
-        label[i].num_unit = number(p, from->label[i].unit);
+        label[i].num_unit = string_number(profile, from->label[i].unit);
         labels[i] = &label[i];
     }
     message.n_sample = 1;
@@ -182,8 +184,8 @@ static void write_sample(struct pprof_sink *sink, const struct gs_profile *p, co
     gs_free(id);
 }
 
-/* proto3 strings are UTF-8, which names in a symbol table need not be: other bytes are shown as \\xNN. */
-static char *utf8(const char *text)
+/* proto3 strings are UTF-8, but names in a symbol table may not be: other bytes become \\xNN. */
+static char *to_utf8(const char *text)
 {
     struct gs_text printable = {0};
     gs_text_add_printable(&printable, text);
@@ -192,11 +194,11 @@ static char *utf8(const char *text)
     return printable.bytes;
 }
 
-static void write_strings(struct pprof_sink *sink, const struct gs_profile *p)
+static void write_strings(struct pprof_sink *sink, const struct gs_profile *profile)
 {
-    for (size_t i = 0; i < p->pool->string_count && !sink->error; i++) {
+    for (size_t i = 0; i < profile->pool->string_count && !sink->error; i++) {
         Gs__Pprof__Profile message = GS__PPROF__PROFILE__INIT;
-        char *text = *p->pool->string[i] ? utf8(p->pool->string[i]) : gs_strdup("");
+        char *text = *profile->pool->string[i] ? to_utf8(profile->pool->string[i]) : gs_strdup("");
         message.n_string_table = 1;
         message.string_table = &text;
         if (text)
@@ -216,10 +218,10 @@ static int write_all(struct pprof_sink *sink, const struct gs_profile *profile)
         write_location(sink, profile, i);
     for (size_t i = 0; i < profile->sample_count && !sink->error; i++)
         write_sample(sink, profile, &profile->sample[i]);
-    write_strings(sink, profile); // last: numbering them adds none, but looks each up
+    write_strings(sink, profile); // last: the calls above look up string numbers
     if (!sink->error) {
         sink->zip.avail_in = 0;
-        squeeze(sink, Z_FINISH);
+        compress_and_write(sink, Z_FINISH);
     }
     return sink->error;
 }

@@ -1,5 +1,4 @@
-/* profile/profile.h - the door of profile/: one profile model; pprof written; flat, cum and growth worked
- * out of it.
+/* profile/profile.h - the door of profile/: the profile model; writing pprof; computing flat, cum and growth.
  * Opened by: gather, account, box, incident, watch, reader, cli, tests.  Opens: base, sys, symbol. */
 #pragma once
 #include "base/attributes.h"
@@ -37,7 +36,7 @@ struct gs_sample {
     uint32_t depth, label_count;
 };
 
-struct gs_profile {               // everything in it is owned by it, strings included
+struct gs_profile {               // owns everything in it, strings included
     struct gs_value_type sample_type[GS_SAMPLE_TYPES_MAX];
     unsigned sample_type_count, default_sample_type;
     struct gs_value_type period_type;
@@ -59,7 +58,7 @@ struct gs_profile {               // everything in it is owned by it, strings in
 
 struct gs_profile *gs_profile_new(void) GS_CHECK_RESULT;
 void gs_profile_free(struct gs_profile *profile);
-/* A copy of TEXT that lives as long as PROFILE; equal texts give the same pointer. "" when memory is out. */
+/* A copy of TEXT that lives as long as PROFILE; equal texts give the same pointer. "": no memory. */
 const char *gs_profile_string(struct gs_profile *profile, const char *text);
 void gs_profile_add_sample_type(struct gs_profile *profile, const char *type, const char *unit);
 void gs_profile_add_comment(struct gs_profile *profile, const char *format, ...) GS_PRINTF(2, 3);
@@ -72,18 +71,18 @@ void gs_profile_add_sample(struct gs_profile *profile, const uint64_t *address, 
 void gs_profile_add_named_sample(struct gs_profile *profile, const char *name, const int64_t *values,
                                  const struct gs_label_value *labels, uint32_t label_count);
 /* Give every location of PROFILE its mapping and function, from the process that MAPS describes; the main
- * program becomes mapping 1. What could not be named is said in comments. */
+ * program becomes mapping 1. Comments say which files had no names. */
 void gs_profile_symbolize(struct gs_profile *profile, const struct gs_maps *maps);
 
 /* ---- a profile built from another one's parts ---------------------------------------------------------------- */
 
-/* Appenders: the number of the new (or equal old) one; UINT32_MAX, and failed set, when memory is out. Strings are
+/* Add one item and return its number, or the number of an equal one; UINT32_MAX and `failed` set: no memory. Strings are
  * copied. */
 uint32_t gs_profile_add_function(struct gs_profile *profile, const char *name, const char *system_name,
                                  const char *file, int64_t start_line);
 uint32_t gs_profile_add_mapping(struct gs_profile *profile, const struct gs_profile_mapping *mapping);
 uint32_t gs_profile_add_location(struct gs_profile *profile, const struct gs_location *location); // never merged
-/* A sample of locations that exist; everything is copied. */
+/* Add a sample of existing locations; everything is copied. */
 void gs_profile_append_sample(struct gs_profile *profile, const struct gs_sample *sample);
 
 /* ---- pprof (profile.proto, gzip'd) ------------------------------------------------------------------------ */
@@ -91,9 +90,9 @@ void gs_profile_append_sample(struct gs_profile *profile, const struct gs_sample
 /* Write PROFILE to FD, message by message, so that memory does not grow with it. 0 or -errno. */
 int gs_profile_write(const struct gs_profile *profile, int fd) GS_CHECK_RESULT;
 
-/* ---- what it says ------------------------------------------------------------------------------------------- */
+/* ---- queries ------------------------------------------------------------------------------------------- */
 
-/* The sample type called NAME, or the default for NULL; -1 when there is none. */
+/* The index of sample type NAME, or of the default for NULL; -1: none. */
 int gs_profile_sample_type(const struct gs_profile *profile, const char *name);
 /* Make PROFILE the growth from BASE to it: BASE's samples are added with their values negated, locations matched
  * by mapping (build id, else path) and address in file. Sample types must be the same: else -EINVAL. */
@@ -101,21 +100,19 @@ int gs_profile_subtract(struct gs_profile *profile, const struct gs_profile *bas
 
 struct gs_top_row { const char *function, *file; int64_t flat, cum; }; // borrowed from the profile
 struct gs_top { struct gs_top_row *row; size_t count; int64_t total; };
-/* Flat and cum by function for SAMPLE_TYPE, as `go tool pprof -top` works them out and sorts them (a function
- * counts once in a stack's cum however often it recurs; total is the sum of absolute flat values, as pprof has
- * it with and without -base; drop_frames applied; functions without a name by their address). Rows are complete: the
- * caller cuts. 0 or -ENOMEM; free with gs_profile_top_fini. */
+/* Flat and cum by function for SAMPLE_TYPE, computed and sorted as by `go tool pprof -top`: a function counts once in a
+ * stack's cum even if it recurs; total is the sum of absolute flat values, with and without -base; drop_frames is applied;
+ * frames without a function are counted by their file. All rows are returned. 0 or -ENOMEM; free with gs_profile_top_fini. */
 int gs_profile_top(const struct gs_profile *profile, int sample_type, struct gs_top *out) GS_CHECK_RESULT;
 void gs_profile_top_fini(struct gs_top *top);
 
 struct gs_stack_row { const uint32_t *location; uint32_t depth; int64_t value; size_t sample; };
 struct gs_stacks { struct gs_stack_row *row; size_t count; int64_t total; };
-/* Whole stacks (those of the same functions added up), heaviest first. 0 or -ENOMEM; free with gs_profile_stacks_fini. */
+/* Whole stacks, heaviest first; stacks of the same functions are added up. 0 or -ENOMEM; free with gs_profile_stacks_fini. */
 int gs_profile_stacks(const struct gs_profile *profile, int sample_type, struct gs_stacks *out) GS_CHECK_RESULT;
 void gs_profile_stacks_fini(struct gs_stacks *stacks);
-/* The first of the frames LOCATION[0..DEPTH) that belongs to the program or a library of its own choosing; else the first
- * that is no allocation wrapper; else the leaf. An index. */
+/* The index of the first frame in LOCATION[0..DEPTH) that is in the program or a library other than the runtime's; else of
+ * the first that is no allocation wrapper; else 0, the leaf. */
 uint32_t gs_profile_own_frame(struct gs_profile *profile, const uint32_t *location, uint32_t depth);
-/* The name of LOCATION's innermost function (borrowed), or "[name.so]" or its hex address, put into OUT, when it is not
- * known. */
+/* The name of LOCATION's innermost function (borrowed); if it is not known, "[name.so]" or the hex address, written to OUT. */
 const char *gs_profile_frame_name(const struct gs_profile *profile, uint32_t location, char *out, size_t size);

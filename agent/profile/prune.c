@@ -1,7 +1,7 @@
-/* prune.c - drop_frames, as pprof applies it: below a frame whose name matches, nothing is shown, nor the frame itself.
+/* prune.c - applies drop_frames as pprof does: removes each frame whose name matches, and all frames that it called.
  *
- * The expression is matched by us, not by regcomp (the watcher prunes too, and regcomp's memory would be the host's):
- * alternatives of literal text with "." and ".*" and escapes. An expression with more than that drops nothing.
+ * We match the expression ourselves, because regcomp would allocate from the host's malloc on the watcher. Supported:
+ * alternatives of literal text with ".", ".*" and escapes. Any other expression drops nothing.
  * Source of the rule: the comment on drop_frames in pprof's profile.proto. */
 #include "base/memory.h"
 #include "profile/inside.h"
@@ -30,7 +30,7 @@ static bool matches(const char *alternative, const char *end, const char *name)
     return !*name;
 }
 
-static bool dropped(const char *expression, const char *name)
+static bool is_dropped(const char *expression, const char *name)
 {
     for (const char *at = expression;;) {
         const char *end = strchrnul(at, '|');
@@ -42,7 +42,7 @@ static bool dropped(const char *expression, const char *name)
     }
 }
 
-static bool understood(const char *expression)
+static bool is_supported(const char *expression)
 {
     for (const char *at = expression; *at; at++) {
         if (*at == '\\' && at[1] && !strchr("dDsSwWbBAzQE0123456789pPx", at[1]))
@@ -55,19 +55,20 @@ static bool understood(const char *expression)
 
 struct gs_prune {
     uint32_t lines[1];
-}; // for each location: how many of its lines go, from the innermost
+}; // for each location: how many of its innermost lines are dropped
 
 int gs_profile_prune_new(const struct gs_profile *profile, struct gs_prune **out)
 {
     struct gs_prune *prune = *out = NULL;
-    if (!*profile->drop_frames || !understood(profile->drop_frames))
+    if (!*profile->drop_frames || !is_supported(profile->drop_frames))
         return 0;
     prune = *out = gs_alloc((profile->location_count + 1) * sizeof prune->lines[0]);
     if (!prune)
         return -ENOMEM;
     for (size_t i = 0; i < profile->location_count; i++)
         for (uint32_t l = 0; l < profile->location[i].line_count; l++)
-            if (dropped(profile->drop_frames, profile->function[profile->location[i].line[l].function].name))
+            if (is_dropped(profile->drop_frames,
+                           profile->function[profile->location[i].line[l].function].name))
                 prune->lines[i] = l + 1;
     return 0;
 }
@@ -75,7 +76,7 @@ int gs_profile_prune_new(const struct gs_profile *profile, struct gs_prune **out
 void gs_profile_prune_sample(const struct gs_prune *prune, const struct gs_profile *profile,
                              const struct gs_sample *sample, uint32_t *first, uint32_t *line)
 {
-    bool found_user = false; // a stack that begins with dropped frames keeps them: better than nothing at all
+    bool found_user = false; // dropped frames at the root are kept: otherwise the stack would be empty
     *first = 0;
     *line = 0;
     for (uint32_t i = sample->depth; prune && i-- > 0;) {

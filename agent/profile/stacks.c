@@ -1,4 +1,4 @@
-/* stacks.c - whole stacks, those of the same functions added up, heaviest first. */
+/* stacks.c - adds up samples whose stacks have the same functions, and sorts the stacks, heaviest first. */
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/sort.h"
@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* What tells two frames apart for a reader: their function; their address where they have no name. */
+/* Frames are equal for a reader if this key is equal: the function, or the location if it has no name. */
 static uint32_t frame_key(const struct gs_profile *profile, uint32_t location)
 {
     const struct gs_location *at = &profile->location[location];

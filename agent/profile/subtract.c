@@ -1,5 +1,5 @@
-/* subtract.c - the growth from one profile to another, as pprof's -base has it: the base's samples with their values
- * negated, then samples of equal stack and labels added up, then those that came to nothing left out. */
+/* subtract.c - computes the growth from one profile to another, like pprof's -base: adds the base's samples with negated
+ * values, adds up samples of equal stack and labels, and removes samples whose values are all zero. */
 #include "base/hash.h"
 #include "base/memory.h"
 #include "profile/inside.h"
@@ -16,7 +16,7 @@ static const char *identity_of(const struct gs_profile *p, uint32_t mapping)
     return *m->build_id ? m->build_id : m->path;
 }
 
-/* The address as the mapped file counts, so that the same code at another place is the same. */
+/* The address relative to the file, so that the same code mapped elsewhere compares equal. */
 static uint64_t file_address(const struct gs_profile *p, const struct gs_location *l)
 {
     const struct gs_profile_mapping *m = l->mapping ? &p->mapping[l->mapping - 1] : NULL;
@@ -192,7 +192,7 @@ static void add_values(struct gs_profile *profile, size_t to, size_t from)
 static bool merge_samples(struct gs_profile *profile)
 {
     struct gs_index index = {0};
-    size_t kept = 0;
+    size_t count = 0;
     bool failed = false;
     for (size_t i = 0; i < profile->sample_count && !failed; i++) {
         uint64_t hash = gs_profile_sample_hash(&profile->sample[i]);
@@ -206,26 +206,26 @@ static bool merge_samples(struct gs_profile *profile)
             add_values(profile, n, i);
             continue;
         }
-        profile->sample[kept] = profile->sample[i];
-        failed = gs_index_add(&index, hash, (uint32_t)kept, hash_of_sample, profile) != 0;
-        kept++;
+        profile->sample[count] = profile->sample[i];
+        failed = gs_index_add(&index, hash, (uint32_t)count, hash_of_sample, profile) != 0;
+        count++;
     }
     gs_index_fini(&index);
-    profile->sample_count = failed ? profile->sample_count : kept;
+    profile->sample_count = failed ? profile->sample_count : count;
     return !failed;
 }
 
-static void leave_out_zeros(struct gs_profile *profile)
+static void remove_zero_samples(struct gs_profile *profile)
 {
-    size_t kept = 0;
+    size_t count = 0;
     for (size_t i = 0; i < profile->sample_count; i++) {
         bool zero = true;
         for (unsigned v = 0; v < profile->sample_type_count; v++)
             zero &= profile->sample[i].value[v] == 0;
         if (!zero)
-            profile->sample[kept++] = profile->sample[i];
+            profile->sample[count++] = profile->sample[i];
     }
-    profile->sample_count = kept;
+    profile->sample_count = count;
 }
 
 static bool same_types(const struct gs_profile *a, const struct gs_profile *b)
@@ -239,7 +239,7 @@ static bool same_types(const struct gs_profile *a, const struct gs_profile *b)
     return true;
 }
 
-/* pprof shows a difference under both profiles' comments, from the earlier's time on, for the sum of their durations. */
+/* As in pprof, a difference has the comments of both profiles, the earlier start time, and the sum of the durations. */
 static void merge_headers(struct gs_profile *profile, const struct gs_profile *base)
 {
     if (base->time_ns && (!profile->time_ns || base->time_ns < profile->time_ns))
@@ -263,7 +263,7 @@ int gs_profile_subtract(struct gs_profile *profile, const struct gs_profile *bas
     gs_free(match);
     if (!done)
         return -ENOMEM;
-    leave_out_zeros(profile);
+    remove_zero_samples(profile);
     merge_headers(profile, base);
     return 0;
 }

@@ -1,7 +1,7 @@
-/* symbolize.c - mappings and function names for the addresses of a profile that was just gathered.
+/* symbolize.c - finds mappings and function names for the addresses of a profile that was just gathered.
  *
- *   location.address ──gs_symbol_maps_find──▶ mapping       main program first, then those that some location lies in
- *                    ──gs_symbols────▶ function      from symbol tables alone: no DWARF is loaded into the host;
+ *   location.address ──gs_symbol_maps_find──▶ mapping       main program first, then those with a location
+ *                    ──gs_symbols────▶ function      from symbol tables only: no DWARF is loaded into the host;
  *                                                    without a symbol "memcached+0x1a2b"
  */
 #include "base/memory.h"
@@ -10,7 +10,8 @@
 #include <limits.h>
 #include <stdio.h>
 
-/* A mapping of MAPS in the profile, added at its first use. NUMBERS: index + 1 for each of MAPS' mappings. */
+/* The number of MAPS' mapping AT in the profile; added at its first use. NUMBERS: index + 1 for each of MAPS' mappings, or
+ * 0. */
 static uint32_t use_mapping(struct gs_profile *profile, const struct gs_maps *maps, size_t at,
                             uint32_t *numbers)
 {
@@ -27,19 +28,19 @@ static uint32_t use_mapping(struct gs_profile *profile, const struct gs_maps *ma
     return numbers[at];
 }
 
-/* The function that SYMBOL names; where it has no name, one called "FILE+0xADDRESS", by which `addr2line -e FILE` finds it once
- * there are symbols. */
+/* The function that SYMBOL names; where it has no name, one called "FILE+0xADDRESS", by which `addr2line -e FILE` finds it
+ * once there are symbols. */
 static uint32_t add_function(struct gs_profile *profile, const struct gs_symbol *symbol, const char *path)
 {
-    char place[NAME_MAX + 32];
+    char name[NAME_MAX + 32];
     if (symbol->name)
         return gs_profile_add_function(profile, symbol->name, symbol->system_name, "", 0);
-    snprintf(place, sizeof place, "%.*s+%#llx", NAME_MAX, gs_text_base_name(path),
+    snprintf(name, sizeof name, "%.*s+%#llx", NAME_MAX, gs_text_base_name(path),
              (unsigned long long)symbol->file_address);
-    return gs_profile_add_function(profile, place, place, "", 0);
+    return gs_profile_add_function(profile, name, name, "", 0);
 }
 
-/* A mapping of which no function is known says so all the same: a reader that has its symbols fills them in. */
+/* has_functions is set only if a real name was found: otherwise a reader that has the symbols fills them in. */
 static void name_location(struct gs_profile *profile, struct gs_location *location,
                           const struct gs_symbols *symbols)
 {

@@ -1,9 +1,9 @@
-/* top.c - flat and cum by function, as pprof has them.
+/* top.c - computes flat and cum by function, as pprof does.
  *
  *   flat of f: samples whose innermost frame is in f      cum of f: samples with f anywhere in the stack, counted once
  *
  * A function is its name; a frame without one belongs to its file ("[libfoo.so]"), or to "<unknown>". The total is the
- * sum of the samples' absolute values, so that shares mean something with negative ones, too. */
+ * sum of the samples' absolute values, so that percentages make sense with negative values, too. */
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/sort.h"
@@ -33,7 +33,7 @@ static uint64_t hash_of_row(const void *of, uint32_t number)
     return hash_name(((const struct gs_top *)of)->row[number].function);
 }
 
-/* The row called NAME; UINT32_MAX when memory is out. */
+/* The row called NAME, added if new; UINT32_MAX: no memory. */
 static uint32_t row_named(struct tally *tally, const char *name, const char *file)
 {
     struct gs_top *out = tally->out;

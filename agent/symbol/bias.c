@@ -1,14 +1,14 @@
-/* bias.c - where a file lies in a process: its bias is what to take off an address to get the address that the file itself counts
- * with, which addr2line and every symbol table mean.
+/* bias.c - finds the bias of a mapped file: address in the process minus bias = address in the file, as in its symbol table
+ * and for addr2line.
  *
  *   file      │ headers, constants │ code           │ data      │        segments end to end, as lld and mold lay them:
  *             0                    0x710            0x900                 one page of the file belongs to three of them
  *   memory    ├ B         r--  offset 0
- *             ├ B+0x1000  r-x  offset 0       ◀── which segment is this line of?
+ *             ├ B+0x1000  r-x  offset 0       ◀── which segment does this line show?
  *             └ B+0x2000  rw-  offset 0
  *
- * Every segment that has bytes in a line's part of the file would put the file at a place. The true place explains the lines of
- * the same file before and behind as well, and a line's right to be executed; a wrong one does not.
+ * Each segment with bytes in a line's part of the file gives one possible bias. Only the true bias also explains the
+ * neighbouring lines of the same file, and which of them are executable.
  *
  * Who: the watcher, the CLI. Bounds: NEIGHBOURS lines each way. */
 #include "symbol/inside.h"
@@ -23,8 +23,8 @@ struct lines { // of one file, in no order
 
 /* ---- the lines around a mapping ------------------------------------------------------------------------------------- */
 
-/* Add the line of TEXT at *AT, which moves behind it; false: there is none, or one of another file. What is anonymous (.bss) may
- * stand between. */
+/* Add the line of TEXT at *AT, which moves to the next line; false: no line, or one of another file. Anonymous lines (.bss)
+ * are skipped. */
 static bool add_line(const char *text, size_t length, size_t *at, struct lines *out)
 {
     struct gs_maps_line line;
@@ -61,15 +61,15 @@ static void read_lines(const struct gs_maps *maps, const struct gs_mapping *mapp
         }
         return;
     }
-    out->count = 1; // the text is gone: the mapping is all there is
+    out->count = 1; // the text was freed: use the mapping only
     out->line[0] = (struct gs_maps_line){
         .start = mapping->start, .end = mapping->end, .offset = mapping->offset, .executable = true};
 }
 
-/* ---- places ----------------------------------------------------------------------------------------------------------- */
+/* ---- choosing the bias --------------------------------------------------------------------------------------------- */
 
-/* Does LINE show bytes of SEGMENT? If so, *BIAS is where the file lies should LINE be of SEGMENT. */
-static bool may_be_of(const struct gs_maps_line *line, const Elf64_Phdr *segment, uint64_t *bias)
+/* Does LINE show bytes of SEGMENT's part of the file? If so, *BIAS is the bias if LINE maps SEGMENT. */
+static bool bias_if_mapped(const struct gs_maps_line *line, const Elf64_Phdr *segment, uint64_t *bias)
 {
     uint64_t length = line->end - line->start;
     if (segment->p_type != PT_LOAD || segment->p_filesz == 0)
@@ -81,16 +81,16 @@ static bool may_be_of(const struct gs_maps_line *line, const Elf64_Phdr *segment
     return true;
 }
 
-/* How well a file with SEGMENT[0..COUNT) at BIAS explains LINES: 2 for a line that a segment would give, 1 more where the two
- * agree whether it may be executed. */
-static unsigned explained(const struct lines *lines, const Elf64_Phdr *segment, size_t count, uint64_t bias)
+/* How well BIAS explains LINES by SEGMENT[0..COUNT): 2 points for each line that a segment would produce, 1 more if both are
+ * executable or both are not. */
+static unsigned score_bias(const struct lines *lines, const Elf64_Phdr *segment, size_t count, uint64_t bias)
 {
     unsigned sum = 0;
     for (size_t i = 0; i < lines->count; i++) {
         unsigned best = 0;
         for (size_t s = 0; s < count; s++) {
             uint64_t at;
-            if (!may_be_of(&lines->line[i], &segment[s], &at) || at != bias)
+            if (!bias_if_mapped(&lines->line[i], &segment[s], &at) || at != bias)
                 continue;
             unsigned as = lines->line[i].executable == ((segment[s].p_flags & PF_X) != 0) ? 3 : 2;
             best = as > best ? as : best;
@@ -107,13 +107,13 @@ bool gs_symbol_elf_bias(const Elf64_Phdr *segment, size_t count, const struct gs
     unsigned best = 0;
     read_lines(maps, mapping, &lines);
     for (size_t i = 0; i < count; i++) {
-        uint64_t place;
-        if (!may_be_of(&lines.line[0], &segment[i], &place) || (best && place == *bias))
+        uint64_t candidate;
+        if (!bias_if_mapped(&lines.line[0], &segment[i], &candidate) || (best && candidate == *bias))
             continue;
-        unsigned sum = explained(&lines, segment, count, place);
+        unsigned sum = score_bias(&lines, segment, count, candidate);
         if (sum > best) {
             best = sum;
-            *bias = place;
+            *bias = candidate;
         }
     }
     return best != 0;

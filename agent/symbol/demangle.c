@@ -1,6 +1,6 @@
-/* demangle.c - names as people write them: without what the compiler hung on, and through libiberty's callbacks, which build
- * the name piece by piece and allocate nothing. libiberty puts its work on the stack in proportion to the name, so overlong
- * names stay as they are.
+/* demangle.c - turns symbol names into the names of the source: removes suffixes of compiler clones and demangles, through
+ * libiberty's callbacks, which deliver the name in pieces and allocate nothing. libiberty uses stack in proportion to the
+ * length of the name, so names over MANGLED_MAX stay mangled.
  * Who: the watcher (its stack is 1 MiB), the CLI. */
 #include "base/memory.h"
 #include "base/text.h"
@@ -25,7 +25,7 @@ char *gs_symbol_demangle(const char *mangled)
     bool cxx = strncmp(mangled, "_Z", 2) == 0, rust = strncmp(mangled, "_R", 2) == 0;
     if ((!cxx && !rust) || strlen(mangled) > MANGLED_MAX)
         return NULL;
-    // Legacy Rust names look like C++ ones: Rust's own reading, without the hash, comes first.
+    // Legacy Rust names look like C++ ones: try Rust first, which removes the hash.
     bool done = rust_demangle_callback(mangled, DMGL_NO_OPTS, add_piece, &out) && !out.failed;
     if (!done && cxx) {
         gs_text_fini(&out);
@@ -37,9 +37,9 @@ char *gs_symbol_demangle(const char *mangled)
     return NULL;
 }
 
-/* Where the suffix of a compiler's clone begins: of a function's rarely run half ("f.cold"), of a copy made for some of its
- * callers ("f.isra.0"), and so on. The length of NAME when there is none. */
-static size_t without_clone(const char *name)
+/* Length of NAME without the suffix of a compiler's clone: the rarely executed part of a function ("f.cold"), a specialised
+ * copy ("f.isra.0"), and so on. */
+static size_t length_without_clone(const char *name)
 {
     static const char *const alone[] = {".cold", ".localalias"}, *const numbered[] = {".part.", ".isra.",
                                                                                       ".constprop.",
@@ -62,7 +62,7 @@ static size_t without_clone(const char *name)
 
 char *gs_symbol_plain_name(const char *system_name)
 {
-    char *name = gs_strndup(system_name, without_clone(system_name));
+    char *name = gs_strndup(system_name, length_without_clone(system_name));
     char *demangled = name ? gs_symbol_demangle(name) : NULL;
     if (!demangled)
         return name;

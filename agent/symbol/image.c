@@ -1,8 +1,8 @@
-/* image.c - reading an ELF image that may be hostile, cut short, or unmapped while we read.
+/* image.c - reads an ELF image that may be hostile, truncated, or unmapped while we read.
  *
- * A file is read with pread, never mapped: one that is truncated under a mapping kills the reader, and the reader lives
- * in somebody's server. Memory, our own process's included, is read with process_vm_readv, which answers an error where
- * a plain read would fault. Who: the watcher, the CLI. */
+ * A file is read with pread, never mapped: if a mapped file is truncated, access raises SIGBUS, which would kill the host.
+ * Memory, also of this process, is read with process_vm_readv, which returns an error where a plain read would fault. Who:
+ * the watcher, the CLI. */
 #include "base/memory.h"
 #include "symbol/inside.h"
 #include "sys/file.h"
@@ -42,7 +42,7 @@ void *gs_symbol_image_table(const struct gs_image *image, uint64_t offset, uint6
     if (__builtin_mul_overflow(count, size, &bytes) || bytes == 0 || bytes > MAX_TABLE)
         return NULL;
     if (image->fd >= 0 && (offset > image->size || bytes > image->size - offset))
-        return NULL; // before memory is spent on it
+        return NULL; // before memory is allocated for it
     void *table = gs_alloc(bytes);
     if (table && gs_symbol_image_read(image, offset, table, bytes))
         return table;
@@ -104,7 +104,7 @@ static unsigned find_build_id(const unsigned char *bytes, size_t length, uint64_
     return 0;
 }
 
-/* The build id among the notes of SEGMENT[0..COUNT), which lie where p_offset says, or at p_vaddr plus SHIFT. */
+/* The build id in the notes of SEGMENT[0..COUNT), at p_offset of a file, or at p_vaddr + SHIFT of a loaded image. 0: none. */
 static unsigned search_notes(const struct gs_image *image, const Elf64_Phdr *segment, size_t count,
                              bool loaded, uint64_t shift, unsigned char *out)
 {

@@ -1,8 +1,8 @@
-/* maps.c - /proc/PID/maps read into executable mappings, each with the build id of what is mapped and with its bias.
+/* maps.c - reads the executable mappings from /proc/PID/maps, each with its bias and the build id of what is mapped.
  *
- *   start-end perms offset dev inode   path          the ELF header lies in the file's mapping at offset 0, which is
- *   ├ r--p 00000000  ◀── base: ELF header, notes     seldom the executable one: so lines of one file are followed
- *   ├ r-xp 00002000  ◀── kept
+ *   start-end perms offset dev inode   path          the ELF header is in the mapping at offset 0, which is seldom
+ *   ├ r--p 00000000  ◀── base: ELF header, notes     the executable one: so the first line of each file is remembered
+ *   ├ r-xp 00002000  ◀── added to gs_maps
  *   └ …
  *
  * Who: the watcher (itself, and processes that died), the CLI (others). Bounds: 16 MiB of text. */
@@ -23,8 +23,8 @@ struct image_reader {
     struct gs_maps *maps;
     size_t capacity;
     struct stat exe;          // of /proc/PID/exe; st_ino 0 when unknown
-    const char *exe_path;     // or its path, of a process that has died
-    struct gs_maps_line file; // the first line of the file that the present line belongs to
+    const char *exe_path;     // or, for a process that died, its path
+    struct gs_maps_line file; // the first line of the current line's file
 };
 
 static void set_path(struct gs_mapping *mapping, const struct gs_maps_line *line)
@@ -47,7 +47,7 @@ static bool is_main(const struct image_reader *reader, const struct gs_maps_line
            line->major == major(reader->exe.st_dev) && line->minor == minor(reader->exe.st_dev);
 }
 
-/* What IMAGE, the beginning of MAPPING's file as it lies in memory, says of MAPPING. */
+/* Set MAPPING's bias and build id from IMAGE, the beginning of its file in memory. */
 static void take_image(const struct gs_maps *maps, struct gs_mapping *mapping, const struct gs_image *image)
 {
     Elf64_Ehdr header;
@@ -68,8 +68,8 @@ void gs_symbol_maps_take_image(struct gs_maps *maps, size_t index, uint64_t addr
     take_image(maps, &maps->mapping[index], &image);
 }
 
-/* Keep LINE, which begins at byte AT of the text. */
-static bool keep(struct image_reader *reader, const struct gs_maps_line *line, size_t at)
+/* Add LINE, which begins at byte AT of the text, to the mappings. False: no memory. */
+static bool add_mapping(struct image_reader *reader, const struct gs_maps_line *line, size_t at)
 {
     struct gs_maps *maps = reader->maps;
     if (gs_grow(&maps->mapping, &reader->capacity, maps->count + 1, sizeof *maps->mapping))
@@ -98,7 +98,7 @@ static bool read_lines(struct image_reader *reader)
          begin = at) {
         if (!gs_symbol_maps_same_file(&line, &reader->file) || line.offset == 0)
             reader->file = line;
-        if (line.executable && !keep(reader, &line, begin))
+        if (line.executable && !add_mapping(reader, &line, begin))
             return false;
     }
     return true;

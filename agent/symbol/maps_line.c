@@ -1,4 +1,4 @@
-/* maps_line.c - one line of /proc/PID/maps, and whether two lines show the same file.
+/* maps_line.c - parses one line of /proc/PID/maps, and compares the files of two lines.
  *
  *   start-end perms offset major:minor inode   path
  *
@@ -12,9 +12,9 @@ static bool parse(const char *text, size_t length, struct gs_maps_line *out)
 {
     char perms[5], head[128];
     int used = 0;
-    size_t kept = length < sizeof head - 1 ? length : sizeof head - 1;
-    memcpy(head, text, kept);
-    head[kept] = 0;
+    size_t head_length = length < sizeof head - 1 ? length : sizeof head - 1;
+    memcpy(head, text, head_length);
+    head[head_length] = 0;
     *out = (struct gs_maps_line){0};
     if (sscanf(head, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 "%n", &out->start, &out->end,
                perms, &out->offset, &out->major, &out->minor, &out->inode, &used) != 7 ||

@@ -1,5 +1,5 @@
-/* runtime.c - whose code is it? A culprit is the first frame that is the program's own (or a library of its choosing),
- * never the C or C++ library's, the loader's, an allocator's or ours. Context: any (pure). */
+/* runtime.c - tells runtime code (C and C++ library, loader, allocators, gumshoe) from the program's own code and its other
+ * libraries. A culprit is never runtime code. Context: any (pure). */
 #include "symbol/symbol.h"
 #include <string.h>
 
@@ -20,7 +20,7 @@ static const char *const functions[] = {
     "__rust_alloc_zeroed", "__rust_realloc", "__rdl_alloc", "__rg_alloc", "__rdl_realloc", "exchange_malloc",
 };
 
-/* And by what their names begin with. */
+/* Functions by the beginning of their name. */
 static const char *const prefixes[] = {
     "operator new", "operator delete", "std::", "__gnu_cxx::", "alloc::", "core::", "__rust_",
     "<alloc::", "<core::", "<std::", "hashbrown::",

@@ -1,4 +1,4 @@
-/* symbol/symbol.h - the door of symbol/: addresses to mappings, functions, and whose they are.
+/* symbol/symbol.h - the door of symbol/: addresses to mappings and functions, and which of them are runtime code.
  * Opened by: profile, incident, cli, tests.  Opens: base. */
 #pragma once
 #include "base/attributes.h"
@@ -11,10 +11,10 @@ enum { GS_BUILD_ID_MAX = 20 };
 struct gs_mapping {            // one executable mapping of a file
     uint64_t start, end;       // addresses in the process
     uint64_t offset;           // of start, in the file
-    bool has_bias;             // the file's own headers were seen in memory, and say:
-    uint64_t bias;             // an address less this is the address as the file counts, as addr2line takes it
-    char *path;                // as the kernel tells it; "[vdso]" and the like included
-    unsigned char build_id[GS_BUILD_ID_MAX]; // of what is mapped, not of what lies on disk by now
+    bool has_bias;             // the file's headers were found in memory; then:
+    uint64_t bias;             // address - bias = address in the file, as for addr2line
+    char *path;                // as in /proc/PID/maps; also "[vdso]" and similar
+    unsigned char build_id[GS_BUILD_ID_MAX]; // of what is mapped, not of the file on disk now
     unsigned build_id_length;  // 0: none
     bool deleted;              // the file was removed or replaced since
     size_t line;               // where its line begins in gs_maps.text
@@ -24,7 +24,7 @@ struct gs_maps {               // executable mappings in address order
     struct gs_mapping *mapping;
     size_t count;
     size_t main;               // index of the main program's mapping; SIZE_MAX if there is none
-    int pid;                   // whose memory it describes; 0: a process's that has died
+    int pid;                   // the process; 0: it has died
     char *text;                // /proc/PID/maps as it was
     size_t text_length;
 };
@@ -32,43 +32,43 @@ struct gs_maps {               // executable mappings in address order
 /* The mappings of process PID (0: this one). Build ids are read from the process's memory. NULL with errno.
  * Context: watcher, CLI. */
 struct gs_maps *gs_symbol_maps_read(int pid) GS_CHECK_RESULT;
-/* The same of a process that has died, out of TEXT, which may be anything; EXE is the main program's path. Build ids and biases
- * are the caller's to fill in. NULL when memory is out. */
+/* The same for a process that died, from TEXT, which is not trusted; EXE is the main program's path. The caller sets build
+ * ids and biases. NULL: no memory. */
 struct gs_maps *gs_symbol_maps_parse(const char *text, size_t length, const char *exe) GS_CHECK_RESULT;
 void gs_symbol_maps_free(struct gs_maps *maps);
 const struct gs_mapping *gs_symbol_maps_find(const struct gs_maps *maps, uint64_t address); // NULL: none
 /* BUILD_ID as lower-case hex into OUT (2 * GS_BUILD_ID_MAX + 1 bytes); returns OUT. */
 const char *gs_symbol_build_id_hex(const struct gs_mapping *mapping, char *out);
 
-/* Fill in the build id and the bias of MAPS->mapping[INDEX] out of the first LENGTH BYTES of its file, as they lay in memory at
- * ADDRESS. They may be anything. Context: any (pure). */
+/* Set the build id and the bias of MAPS->mapping[INDEX] from BYTES, the first LENGTH bytes of its file, which were in memory
+ * at ADDRESS. They are not trusted. Context: any (pure). */
 void gs_symbol_maps_take_image(struct gs_maps *maps, size_t index, uint64_t address, const void *bytes, size_t length);
 
 enum { GS_MAPS_TEXT_MAX = 16 << 20 };
-struct gs_maps_line {          // any mapping, as a line of /proc/PID/maps tells it
+struct gs_maps_line {          // any mapping: one line of /proc/PID/maps
     uint64_t start, end, offset, inode;
     unsigned major, minor;     // of the device
     bool readable, writable, executable, shared;
     const char *path;          // in the text; not terminated
     size_t path_length;        // 0: anonymous
 };
-/* The next line of TEXT (as in gs_maps.text) from byte *AT on, which moves behind it; false: there is none. */
+/* The next line of TEXT (as in gs_maps.text) from byte *AT, which moves to the line after it; false: no more lines. */
 bool gs_symbol_maps_next_line(const char *text, size_t length, size_t *at, struct gs_maps_line *out);
 
 struct gs_symbol {             // all zero: not known
-    const char *name;          // plain (gs_symbol_plain_name); borrowed from the gs_symbols. NULL: no function is known to lie here
+    const char *name;          // plain (gs_symbol_plain_name); borrowed from the gs_symbols. NULL: no function is known here
     const char *system_name;   // as the symbol table spells it
     uint64_t start;            // the function's first address in the process
-    bool in_file;              // also where there is no name:
-    uint64_t file_address;     // the address as its file counts, as addr2line takes it
+    bool in_file;              // also if there is no name:
+    uint64_t file_address;     // the address in its file, as for addr2line
 };
 
-struct gs_symbols;             // names of the addresses that were asked for
+struct gs_symbols;             // the names of a set of addresses
 
-/* Look up ADDRESS[0..COUNT) (any order) in the symbol tables (.symtab, else .dynsym) of the files that
- * MAPS names. A function has an address when it lies within the function's size; a symbol without a size reaches to the next, and
- * no further than its section. A file whose build id is not that of what is mapped is not used. Files are mapped one at a time
- * and read once. NULL when memory is out. Context: watcher, CLI. */
+/* Look up ADDRESS[0..COUNT) (any order) in the symbol tables (.symtab, else .dynsym) of the files that MAPS names. An
+ * address belongs to a function if it is within the function's size; a symbol without a size extends to the next symbol or
+ * the end of its section. A file whose build id differs from the mapped one is not used. Files are read once, one at a time.
+ * NULL: no memory. Context: watcher, CLI. */
 struct gs_symbols *gs_symbol_table_new(const struct gs_maps *maps, const uint64_t *address, size_t count);
 void gs_symbol_table_free(struct gs_symbols *symbols);
 struct gs_symbol gs_symbol_table_find(const struct gs_symbols *symbols, uint64_t address);
@@ -76,16 +76,15 @@ struct gs_symbol gs_symbol_table_find(const struct gs_symbols *symbols, uint64_t
 size_t gs_symbol_table_note_count(const struct gs_symbols *symbols);
 const char *gs_symbol_table_note(const struct gs_symbols *symbols, size_t index);
 
-/* MANGLED (C++ or Rust) as people write it, into a string that the caller frees with gs_free; NULL when it is
- * not mangled or memory is out. No malloc. */
+/* Demangle MANGLED (C++ or Rust). The caller frees the string with gs_free; NULL: it is not mangled, or no memory. No
+ * malloc. */
 char *gs_symbol_demangle(const char *mangled) GS_CHECK_RESULT;
-/* SYSTEM_NAME as people write it: demangled if it is mangled, and without the suffix of a compiler's clone ("f.cold",
- * "f.isra.0" are f). The caller frees it with gs_free; NULL when memory is out. */
+/* SYSTEM_NAME as in the source: demangled, and without the suffix of a compiler's clone ("f.cold", "f.isra.0" become f). The
+ * caller frees it with gs_free; NULL: no memory. */
 char *gs_symbol_plain_name(const char *system_name) GS_CHECK_RESULT;
 
-/* True when PATH is one of the C and C++ runtime's libraries, an allocator's, the loader, the vDSO, or ours: a
- * culprit is never one of these. */
+/* Is PATH a library of the C or C++ runtime, an allocator, the loader, the vDSO, or gumshoe? A culprit is never in one. */
 bool gs_symbol_path_is_runtime(const char *path);
-/* True when FUNCTION (demangled) is an allocation wrapper wherever it lives (operator new, malloc, calloc, …,
+/* Is FUNCTION (demangled) an allocation wrapper, in whichever file? (operator new, malloc, calloc, …,
  * std::allocator, __gnu_cxx::new_allocator, std:: containers' inner members). */
 bool gs_symbol_function_is_runtime(const char *function);

@@ -1,10 +1,10 @@
-/* symbols.c - names for addresses, from the symbol tables of the files that are mapped.
+/* symbols.c - finds names for addresses in the symbol tables of the mapped files.
  *
  *   addresses, sorted ──▶ per file: open ▶ build id as mapped? ▶ .symtab (else a debug file's, else .dynsym)
- *                         ──▶ less the bias: the file's own addresses
- *                         ──▶ one pass over its symbols: each looks which of our addresses it covers
+ *                         ──▶ minus the bias: addresses in the file
+ *                         ──▶ one pass over its symbols: which of our addresses does each cover?
  *
- * An address that no symbol is known to reach gets no name, never that of the closest symbol below it.
+ * An address outside every symbol gets no name, never the name of the closest symbol below it.
  * Symbols are never sorted: there may be a million of them for a hundred addresses.
  * Who: the watcher, the CLI. Bounds: one file's tables at a time. Names are kept as long as the gs_symbols. */
 #include "base/hash.h"
@@ -23,16 +23,16 @@
 
 struct candidate {        // a symbol that may be the function of an address
     uint64_t start, size; // addresses of the file
-    uint32_t name;        // where it stands in the strings
+    uint32_t name;        // offset in the string table
     uint16_t section;
-    int rank; // how good a name it gives; 0: there is no candidate
+    int rank; // quality of the name; 0: no candidate
 };
 
 struct found {
     uint64_t address;
-    uint64_t vaddr;          // the address as its file counts
-    struct candidate covers; // of those whose size reaches here: the one that begins closest
-    struct candidate below;  // the one that begins closest, whatever its size
+    uint64_t vaddr;          // the address in its file
+    struct candidate covers; // the closest start among symbols whose size includes this address
+    struct candidate below;  // the closest start below, of any size
     struct gs_symbol symbol;
 };
 
@@ -62,7 +62,7 @@ static void add_note(struct gs_symbols *symbols, const char *path, const char *w
         symbols->note[symbols->note_count++] = note.bytes;
 }
 
-/* ---- opening a file that is what is mapped ------------------------------------------------------------------------ */
+/* ---- opening the file that is mapped ------------------------------------------------------------------------ */
 
 static void close_file(struct file *file)
 {
@@ -72,14 +72,14 @@ static void close_file(struct file *file)
     *file = (struct file){.image.fd = -1};
 }
 
-/* Open PATH as an ELF file with MAPPING's build id. NULL, or why not. */
+/* Open PATH as an ELF file with MAPPING's build id. NULL: success; else the reason of the failure. */
 static const char *open_file(const char *path, const struct gs_mapping *mapping, struct file *out)
 {
     struct stat status;
     unsigned char id[GS_BUILD_ID_MAX];
     *out = (struct file){.image.fd = -1};
     if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
-        return "not a regular file"; // the path may come out of anybody's box: some devices act when they are opened
+        return "not a regular file"; // the path may come from an untrusted box: opening some devices has effects
     out->image.fd = gs_file_openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
     if (out->image.fd < 0)
         return strerrordesc_np(-out->image.fd);
@@ -95,7 +95,7 @@ static const char *open_file(const char *path, const struct gs_mapping *mapping,
     if (length != mapping->build_id_length || memcmp(id, mapping->build_id, length) != 0)
         return "rebuilt since it was mapped (build id differs): its names are not used";
     if (length == 0 && mapping->deleted)
-        return "another file, for all that is known"; // neither says what build it is
+        return "possibly another file: it was replaced, and neither has a build id";
     return NULL;
 }
 
@@ -111,7 +111,7 @@ static const char *open_vdso(const struct gs_mapping *mapping, int pid, struct f
 
 /* ---- one pass over a symbol table -------------------------------------------------------------------------------------- */
 
-struct symbol_section { // of one file, with what is needed to read it
+struct symbol_section { // the symbol and string sections of one file
     const Elf64_Shdr *section;
     size_t section_count;
     const Elf64_Shdr *symbols, *strings;
@@ -119,11 +119,12 @@ struct symbol_section { // of one file, with what is needed to read it
 
 static bool holds_code(const struct symbol_section *table, size_t section)
 {
-    return section < table->section_count ? (table->section[section].sh_flags & SHF_EXECINSTR) != 0
-                                          : section == SHN_XINDEX; // one of more than 65,000: taken for code
+    return section < table->section_count
+               ? (table->section[section].sh_flags & SHF_EXECINSTR) != 0
+               : section == SHN_XINDEX; // the file has over 65,000 sections: assume code
 }
 
-/* How good a name SYMBOL gives; 0: none. Functions before labels of assembler, global before weak before local. */
+/* Quality of SYMBOL's name; 0: not usable. Functions rank above assembler labels; global above weak above local. */
 static int rank_of(const struct symbol_section *table, const Elf64_Sym *symbol)
 {
     int type = ELF64_ST_TYPE(symbol->st_info), bind = ELF64_ST_BIND(symbol->st_info);
@@ -134,21 +135,22 @@ static int rank_of(const struct symbol_section *table, const Elf64_Sym *symbol)
     return type == STT_NOTYPE ? rank : rank + 3;
 }
 
-/* Does NEW begin closer than HELD to the addresses behind both? From one place, that with a size is better, then that of rank. */
-static bool is_closer(const struct candidate *new, const struct candidate *held)
+/* Is NEW better than BEST for addresses above both? The higher start is; at equal starts a symbol with a size, then a higher
+ * rank. */
+static bool is_better(const struct candidate *new, const struct candidate *best)
 {
-    if (new->rank == 0 || held->rank == 0)
+    if (new->rank == 0 || best->rank == 0)
         return new->rank != 0;
-    if (new->start != held->start)
-        return new->start > held->start;
+    if (new->start != best->start)
+        return new->start > best->start;
     bool sized = new->size != 0;
-    return sized != (held->size != 0) ? sized : new->rank > held->rank;
+    return sized != (best->size != 0) ? sized : new->rank > best->rank;
 }
 
-static void keep_closer(struct candidate *held, const struct candidate *new)
+static void keep_better(struct candidate *best, const struct candidate *new)
 {
-    if (is_closer(new, held))
-        *held = *new;
+    if (is_better(new, best))
+        *best = *new;
 }
 
 static size_t first_at(const struct found *found, size_t count, uint64_t vaddr)
@@ -159,9 +161,9 @@ static size_t first_at(const struct found *found, size_t count, uint64_t vaddr)
     return search.low;
 }
 
-/* Offer SYMBOL to those of FOUND (sorted by vaddr) that it covers, and to the first that it lies below. */
-static void offer(struct found *found, size_t count, const struct symbol_section *table,
-                  const Elf64_Sym *symbol)
+/* Make SYMBOL a candidate of the addresses in FOUND (sorted by vaddr) that it covers, and of the first one above its start. */
+static void add_candidate(struct found *found, size_t count, const struct symbol_section *table,
+                          const Elf64_Sym *symbol)
 {
     struct candidate new = {symbol->st_value, symbol->st_size, symbol->st_name, symbol->st_shndx,
                             rank_of(table, symbol)};
@@ -169,9 +171,9 @@ static void offer(struct found *found, size_t count, const struct symbol_section
         return;
     size_t first = first_at(found, count, new.start);
     if (first < count)
-        keep_closer(&found[first].below, &new);
+        keep_better(&found[first].below, &new);
     for (size_t i = first; i < count && found[i].vaddr - new.start < new.size; i++)
-        keep_closer(&found[i].covers, &new);
+        keep_better(&found[i].covers, &new);
 }
 
 static bool is_in_section(const struct symbol_section *table, size_t section, uint64_t vaddr)
@@ -180,14 +182,14 @@ static bool is_in_section(const struct symbol_section *table, size_t section, ui
            vaddr - table->section[section].sh_addr < table->section[section].sh_size;
 }
 
-/* What none of FOUND's candidates is known to reach may be of a symbol that does not tell its size (of assembler): of the closest
- * one below, if no other begins between and both lie in one section. An address behind the end of a symbol has no name. */
-static void settle(struct found *found, size_t count, const struct symbol_section *table)
+/* For addresses that no sized symbol covers: use the closest symbol below if it has no size (assembler) and the address is
+ * in its section. An address after the end of a sized symbol gets no name. */
+static void use_unsized_symbols(struct found *found, size_t count, const struct symbol_section *table)
 {
     for (size_t i = 0; i < count; i++) {
         struct candidate *below = &found[i].below;
         if (i > 0)
-            keep_closer(below, &found[i - 1].below);
+            keep_better(below, &found[i - 1].below);
         if (!found[i].covers.rank && below->rank && below->size == 0 &&
             is_in_section(table, below->section, found[i].vaddr))
             found[i].covers = *below;
@@ -200,11 +202,11 @@ static char *name_at(const char *strings, size_t length, size_t at)
         return NULL;
     const char *name = strings + at;
     size_t full = strnlen(name, length - at);
-    const char *version = memchr(name, '@', full); // of .symtab's versioned names
+    const char *version = memchr(name, '@', full); // versioned names of .symtab: "f@VERSION"
     return gs_strndup(name, version && version != name ? (size_t)(version - name) : full);
 }
 
-/* Names out of TABLE of FILE for FOUND[0..COUNT). */
+/* Find names for FOUND[0..COUNT) in TABLE of FILE. False: the table cannot be read. */
 static bool read_table(const struct file *file, const struct symbol_section *table, struct found *found,
                        size_t count)
 {
@@ -214,9 +216,9 @@ static bool read_table(const struct file *file, const struct symbol_section *tab
     char *strings = gs_symbol_image_table(&file->image, table->strings->sh_offset, length, 1);
     bool read = symbol && strings;
     for (size_t i = 0; read && i < symbol_count; i++)
-        offer(found, count, table, &symbol[i]);
+        add_candidate(found, count, table, &symbol[i]);
     if (read)
-        settle(found, count, table);
+        use_unsized_symbols(found, count, table);
     for (size_t i = 0; read && i < count; i++)
         if (found[i].covers.rank)
             found[i].symbol.system_name = name_at(strings, length, found[i].covers.name);
@@ -252,7 +254,7 @@ static bool read_names(const struct file *file, uint32_t type, struct found *fou
     return read;
 }
 
-/* /usr/lib/debug/.build-id/xx/yyyy.debug: the symbol table that a distribution stripped off. */
+/* /usr/lib/debug/.build-id/xx/yyyy.debug has the symbol table that a distribution removed from the file. */
 static bool read_debug_file(const struct gs_mapping *mapping, struct found *found, size_t count)
 {
     char hex[2 * GS_BUILD_ID_MAX + 1], path[128];
@@ -268,14 +270,14 @@ static bool read_debug_file(const struct gs_mapping *mapping, struct found *foun
 
 /* ---- all addresses of one mapping ------------------------------------------------------------------------------------------ */
 
-static void finish(struct found *f, uint64_t bias)
+static void set_symbol(struct found *found, uint64_t bias)
 {
-    f->symbol.in_file = true;
-    f->symbol.file_address = f->vaddr;
-    if (!f->symbol.system_name)
+    found->symbol.in_file = true;
+    found->symbol.file_address = found->vaddr;
+    if (!found->symbol.system_name)
         return;
-    f->symbol.start = f->covers.start + bias;
-    f->symbol.name = gs_symbol_plain_name(f->symbol.system_name);
+    found->symbol.start = found->covers.start + bias;
+    found->symbol.name = gs_symbol_plain_name(found->symbol.system_name);
 }
 
 static void name_addresses(const struct file *file, const struct gs_mapping *mapping, struct found *found,
@@ -307,7 +309,7 @@ static void name_mapping(struct gs_symbols *symbols, const struct gs_maps *maps,
     else
         name_addresses(&file, mapping, found, count);
     for (size_t i = 0; has_bias && i < count; i++)
-        finish(&found[i], bias);
+        set_symbol(&found[i], bias);
     close_file(&file);
 }
 
