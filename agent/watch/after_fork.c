@@ -1,8 +1,8 @@
-/* after_fork.c - one row a module that remembers something: what is held by a thread of the parent's, is under way there, or is
- * open there, counts for nothing in the child.
+/* after_fork.c - one row for each module with state that the child of a fork must reset: locks, requests, captures and
+ * descriptors of the parent's threads do not exist in the child.
  *
- * A file with variables of its own stands in tests/check/after_fork.allow, with its row here or the reason why it needs none:
- * tests/check/after_fork.sh holds the list to the objects. */
+ * Each file with static variables is listed in tests/check/after_fork.allow, with its row here or the reason why it needs none.
+ * tests/check/after_fork.sh compares that list with the object files. */
 #include "watch/after_fork.h"
 #include "base/memory.h"
 #include "gather/gather.h"
@@ -21,15 +21,15 @@ static const struct {
     void (*reset)(void);
 } modules[] = {
     // clang-format off
-    { "held",           gs_owned_fd_new_table },    // first: nothing that follows may close a number of the host's
+    { "owned_fd",       gs_owned_fd_new_table },    // first: later rows must not close a descriptor of the host
     { "memory",         gs_memory_after_fork },
     { "probe",          gs_probe_after_fork },
     { "cpu",            gs_gather_cpu_after_fork },
-    { "calls",          gs_watch_requests_after_fork },
+    { "requests",       gs_watch_requests_after_fork },
     { "control",        gs_watch_control_after_fork },
-    { "under_way",      gs_watch_captures_after_fork },
+    { "captures",       gs_watch_captures_after_fork },
     { "reload",         gs_watch_reload_after_fork },
-    { "after_incident", gs_on_incident_after_fork },
+    { "on_incident",    gs_on_incident_after_fork },
     { "callback",       gs_callback_after_fork },
     // clang-format on
 };

@@ -1,6 +1,6 @@
-/* after_fork.h - the child of a fork has the agent's memory, and none of its threads. */
+/* after_fork.h - the child of a fork has a copy of the agent's memory, but none of its threads. */
 #pragma once
 
-/* Forget what threads held or were doing that are not here, in every module. Context: host thread, in the child, in the handler
- * of fork: takes no lock. */
+/* Reset the state of every module: locks that the parent's threads held, and what they were doing. Takes no lock.
+ * Context: host thread, in the child, in the atfork handler. */
 void gs_watch_after_fork(void);

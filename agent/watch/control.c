@@ -1,14 +1,14 @@
-/* control.c - answers those who ask through the socket in DIR/.live.
+/* control.c - the control socket in DIR/.live.
  *
- *   connect ──▶ is it our own user, or root? ──▶ one line of JSON ──▶ requests.c ──▶ the watcher ──▶ the answer, end
+ *   connect ──▶ same user, or root? ──▶ one line of JSON ──▶ requests.c ──▶ the watcher ──▶ the answer ──▶ close
  *
  *   {"version":1, "command":"status"}                                         {"version":1, "metrics":[…], "rules":[…]}
  *   {"version":1, "command":"capture", "kinds":["cpu"], "seconds":5}          {"version":1, "incident":"/var/…"}
  *                                                                             {"version":1, "error":"…"}
  *
- * Who:    a thread of our own, with all signals blocked, asleep in poll(2) but when it is asked.
- * Bounds: CLIENTS at a time; a request of REQUEST_MAX bytes within PATIENCE_NS; an answer that is not taken within that time is
- *         dropped. The watcher never waits for a client. */
+ * Who:    one of the agent's threads, with all signals blocked; it sleeps in poll(2) while there is no client.
+ * Bounds: at most CLIENTS connections; a request of at most REQUEST_MAX bytes within PATIENCE_NS; an answer that the client does
+ *         not read within that time is dropped. The watcher never waits for a client. */
 #include "watch/control.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -35,12 +35,12 @@ enum {
     SECONDS_MAX = 3600
 };
 #define PATIENCE_NS (2 * GS_NS_PER_S)
-#define LOOK_MS     50 /* how often a call that is under way is looked at */
+#define POLL_MS     50 /* how often to check for answers while a client is connected */
 
 struct client {
     int fd; // -1: free
     int64_t until_ns;
-    struct gs_request *call; // NULL: the request is still being read, or the answer written
+    struct gs_request *posted; // posted, not answered yet; NULL: reading the request, or writing the answer
     char request[REQUEST_MAX];
     size_t length;
     struct gs_text answer;
@@ -51,8 +51,8 @@ static struct {
     struct gs_own_thread thread;
     struct gs_store *store;
     char name[GS_LIVE_NAME];
-    int listener; // -1: there is none
-    int woken;    // an eventfd: something is to be looked at
+    int listener; // -1: none
+    int woken;    // eventfd that wakes the thread
     _Atomic bool stopping;
     struct client client[CLIENTS];
 } control = {.listener = -1};
@@ -69,7 +69,7 @@ static void drop(struct client *client)
 static void reply(struct client *client, json_t *json)
 {
     gs_json_print(json, JSON_COMPACT, &client->answer);
-    if (client->answer.failed) // no answer is better than half of one
+    if (client->answer.failed) // send no answer rather than a part of one
         gs_text_fini(&client->answer);
     json_decref(json);
     client->until_ns = gs_clock_monotonic_ns() + PATIENCE_NS;
@@ -87,7 +87,7 @@ static void refuse(struct client *client, const char *format, ...)
     reply(client, json_pack("{s:i, s:s}", "version", 1, "error", why));
 }
 
-static bool may_ask(int fd)
+static bool is_allowed_user(int fd)
 {
     struct ucred peer;
     socklen_t length = sizeof peer;
@@ -100,7 +100,8 @@ static void take_client(void)
     int fd = accept4(control.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0)
         return;
-    for (struct client *client = control.client; may_ask(fd) && client < control.client + CLIENTS; client++)
+    for (struct client *client = control.client; is_allowed_user(fd) && client < control.client + CLIENTS;
+         client++)
         if (client->fd < 0) {
             *client = (struct client){.fd = fd, .until_ns = gs_clock_monotonic_ns() + PATIENCE_NS};
             return;
@@ -110,7 +111,7 @@ static void take_client(void)
 
 /* ---- requests ----------------------------------------------------------------------------------------------------------- */
 
-/* The kinds in LIST; 0 when one is unknown. */
+/* The kinds named in LIST, the default kinds if LIST is NULL; 0 if one is unknown. */
 static unsigned kinds_of(const json_t *list)
 {
     unsigned kinds = list ? 0 : GS_HEAP | GS_THREADS;
@@ -128,15 +129,15 @@ static unsigned kinds_of(const json_t *list)
     return kinds;
 }
 
-static bool read_capture(struct client *client, const json_t *request, struct gs_request *call)
+static bool read_capture(struct client *client, const json_t *request, struct gs_request *wanted)
 {
     double seconds = json_number_value(json_object_get(request, "seconds"));
-    call->kind = GS_REQUEST_CAPTURE;
-    call->kinds = kinds_of(json_object_get(request, "kinds"));
-    call->cpu_ns = (int64_t)(seconds * 1e9);
-    snprintf(call->reason, sizeof call->reason, "asked");
-    snprintf(call->asker, sizeof call->asker, "asked for from outside (gumshoe capture)");
-    if (!call->kinds)
+    wanted->kind = GS_REQUEST_CAPTURE;
+    wanted->kinds = kinds_of(json_object_get(request, "kinds"));
+    wanted->cpu_ns = (int64_t)(seconds * 1e9);
+    snprintf(wanted->reason, sizeof wanted->reason, "asked");
+    snprintf(wanted->asker, sizeof wanted->asker, "asked for from outside (gumshoe capture)");
+    if (!wanted->kinds)
         refuse(client, "\"kinds\" names what this agent cannot capture");
     else if (!(seconds >= 0 && seconds <= SECONDS_MAX))
         refuse(client, "\"seconds\" may be 0 to %d", SECONDS_MAX);
@@ -150,30 +151,30 @@ static void take_request(struct client *client)
     json_error_t error;
     json_t *request = gs_json_read(client->request, client->length, JSON_REJECT_DUPLICATES, &error);
     const char *command = json_string_value(json_object_get(request, "command"));
-    struct gs_request call = {.kind = GS_REQUEST_STATUS};
-    bool good = json_integer_value(json_object_get(request, "version")) == 1 && command;
-    if (!good)
+    struct gs_request wanted = {.kind = GS_REQUEST_STATUS};
+    bool is_version_1 = json_integer_value(json_object_get(request, "version")) == 1 && command;
+    if (!is_version_1)
         refuse(client, "not a request of version 1");
     else if (strcmp(command, "status") != 0 && strcmp(command, "capture") != 0)
         refuse(client, "unknown command");
-    else if (strcmp(command, "status") == 0 || read_capture(client, request, &call)) {
-        client->call = gs_watch_request_post(&call);
-        if (!client->call)
-            refuse(client, "too many captures are under way");
+    else if (strcmp(command, "status") == 0 || read_capture(client, request, &wanted)) {
+        client->posted = gs_watch_request_post(&wanted);
+        if (!client->posted)
+            refuse(client, "too many requests are waiting");
     }
     json_decref(request);
 }
 
 static void read_request(struct client *client)
 {
-    ssize_t got =
+    ssize_t received =
         recv(client->fd, client->request + client->length, sizeof client->request - client->length, 0);
-    if (got <= 0) {
-        if (got == 0 || (errno != EAGAIN && errno != EINTR))
+    if (received <= 0) {
+        if (received == 0 || (errno != EAGAIN && errno != EINTR))
             drop(client);
         return;
     }
-    client->length += (size_t)got;
+    client->length += (size_t)received;
     if (memchr(client->request, '\n', client->length))
         take_request(client);
     else if (client->length == sizeof client->request)
@@ -184,17 +185,17 @@ static void read_request(struct client *client)
 
 static void take_answer(struct client *client)
 {
-    struct gs_request *call = client->call;
-    if (call->result)
-        refuse(client, "%s", strerrordesc_np(-call->result));
-    else if (call->kind == GS_REQUEST_STATUS) {
-        client->answer = call->text;
-        call->text = (struct gs_text){0};
+    struct gs_request *posted = client->posted;
+    if (posted->result)
+        refuse(client, "%s", strerrordesc_np(-posted->result));
+    else if (posted->kind == GS_REQUEST_STATUS) {
+        client->answer = posted->text;
+        posted->text = (struct gs_text){0};
         client->until_ns = gs_clock_monotonic_ns() + PATIENCE_NS;
     } else
-        reply(client, json_pack("{s:i, s:s}", "version", 1, "incident", call->path));
-    client->call = NULL;
-    gs_watch_request_forget(call);
+        reply(client, json_pack("{s:i, s:s}", "version", 1, "incident", posted->path));
+    client->posted = NULL;
+    gs_watch_request_forget(posted);
 }
 
 static void write_answer(struct client *client)
@@ -209,19 +210,19 @@ static void write_answer(struct client *client)
 
 static void serve(struct client *client, short events)
 {
-    if (client->call && gs_watch_request_wait(client->call, 0))
+    if (client->posted && gs_watch_request_wait(client->posted, 0))
         take_answer(client);
-    if (!client->call && client->answer.length)
+    if (!client->posted && client->answer.length)
         write_answer(client);
-    else if (!client->call && events & (POLLIN | POLLHUP | POLLERR))
+    else if (!client->posted && events & (POLLIN | POLLHUP | POLLERR))
         read_request(client);
-    if (client->fd >= 0 && !client->call && gs_clock_monotonic_ns() > client->until_ns)
+    if (client->fd >= 0 && !client->posted && gs_clock_monotonic_ns() > client->until_ns)
         drop(client);
 }
 
 /* ---- the thread ----------------------------------------------------------------------------------------------------------- */
 
-/* What to wait for: the listener, and those clients that are being read or written to. Returns how long to wait, in ms. */
+/* Fill FDS for poll(2): the listener, the eventfd, and each client that is being read or written. Returns the timeout in ms. */
 static int list_descriptors(struct pollfd fds[CLIENTS + 2])
 {
     int timeout = -1;
@@ -229,10 +230,10 @@ static int list_descriptors(struct pollfd fds[CLIENTS + 2])
     fds[WOKEN] = (struct pollfd){.fd = control.woken, .events = POLLIN};
     for (int i = 0; i < CLIENTS; i++) {
         struct client *client = &control.client[i];
-        fds[i] = (struct pollfd){.fd = client->call ? -1 : client->fd,
+        fds[i] = (struct pollfd){.fd = client->posted ? -1 : client->fd,
                                  .events = client->answer.length ? POLLOUT : POLLIN};
         if (client->fd >= 0)
-            timeout = LOOK_MS;
+            timeout = POLL_MS;
     }
     return timeout;
 }
@@ -305,8 +306,8 @@ void gs_watch_control_stop(void)
         if (client->fd >= 0) {
             close(client->fd);
             gs_text_fini(&client->answer);
-            if (client->call)
-                gs_watch_request_forget(client->call); // the watcher has refused it before
+            if (client->posted)
+                gs_watch_request_forget(client->posted); // the watcher has refused it already
         }
 }
 

@@ -1,11 +1,12 @@
-/* control.h - the socket in DIR/.live through which `gumshoe status` and `gumshoe capture` ask (docs/formats.md). */
+/* control.h - the socket in DIR/.live that `gumshoe status` and `gumshoe capture` connect to (docs/formats.md). */
 #pragma once
 #include "store/store.h"
 
-/* Listen, on a thread of our own that sleeps until somebody asks. It is no error when that cannot be had: the log says so, and
- * the watch goes on. Context: watcher. */
+/* Create the socket, and a thread that listens on it. Failure: a warning in the log; the watcher runs without the socket.
+ * Context: watcher. */
 void gs_watch_control_start(struct gs_store *store);
-/* Have its thread look at the credentials. */
+/* Wake the thread, so that it takes over changed credentials. Context: watcher. */
 void gs_watch_control_wake(void);
+/* End the thread (waits 1 s at most), close the socket and remove it. Context: watcher. */
 void gs_watch_control_stop(void);
 void gs_watch_control_after_fork(void);

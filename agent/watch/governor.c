@@ -1,14 +1,14 @@
-/* governor.c - widens the sampling distance while the agent costs more than its budget, and takes it back slowly.
+/* governor.c - widens the sampling distance while the agent costs more than its budget, and narrows it slowly.
  *
- *   cost of a period  > budget                                  ──▶ one doubling more: sampling costs half
- *                     < budget / 4, QUIET_PERIODS in a row      ──▶ one less: it would cost half the budget at most
+ *   cost of a period  > budget                                  ──▶ one doubling more: halves the cost of sampling
+ *                     < budget / 4, QUIET_PERIODS in a row      ──▶ one less: the cost stays below half the budget
  *
- * Only sampling can be made cheaper: where it is a small part of what is spent, widening would cost evidence and
- * save nothing. */
+ * Only the cost of sampling can be reduced. If sampling is a small part of the cost, widening would lose evidence and save
+ * little. */
 #include "watch/governor.h"
 
 enum { PERIOD_NS = 1000000000, QUIET_PERIODS = 30, DOUBLINGS_MAX = 12 };
-static const double WORTH_SAVING = 0.1; // of the budget
+static const double WORTH_SAVING = 0.1; // share of the budget: below it, cheaper sampling does not help
 
 unsigned gs_watch_governor_tick(struct gs_governor *governor, const struct gs_cost *cost)
 {

@@ -1,12 +1,12 @@
-/* governor.h - holds the agent to its budget. Pure: figures in, figure out. Context: any; one caller at a time. */
+/* governor.h - keeps the cost of the agent within its budget. Context: any (pure); one caller at a time. */
 #pragma once
 #include <stdint.h>
 
-/* What the agent has cost so far, and when that was read. */
+/* The cost of the agent since its start, and when it was read. */
 struct gs_cost {
     int64_t time_ns;      // CLOCK_MONOTONIC
     uint64_t sampling_ns; // on the host's threads
-    uint64_t watching_ns; // CPU time of the watcher, captures and baselines left out: evidence is worth its price
+    uint64_t watching_ns; // CPU time of the watcher, without captures and baselines, which the budget does not limit
 };
 
 struct gs_governor {
@@ -15,5 +15,5 @@ struct gs_governor {
     unsigned doublings, quiet_periods;
 };
 
-/* How often the sampling distance is to be doubled from now on. COST: as of this tick. */
+/* Returns how many times the sampling distance is to be doubled from now on. COST: as of this tick. */
 unsigned gs_watch_governor_tick(struct gs_governor *governor, const struct gs_cost *cost);

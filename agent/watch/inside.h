@@ -2,12 +2,12 @@
  *
  *   host threads:  start.c ──▶ gs_own_thread_start
  *                                   │
- *   the watcher:   thread.c: begin, settle in ──▶ loop.c: sleep, read, judge, capture ──▶ answers.c: status, capture
+ *   the watcher:   thread.c: begin, set_priority ─▶ loop.c: sleep, read, judge, capture ──▶ answers.c: status, capture
  *                     ▲                               │
- *                     └── release, end ◀────────────┘ gs_watch_must_end
+ *                     └── release, end ◀──────────────┘ gs_watch_must_end
  *
- * Each file calls those to its right and none to its left. What only one file needs is static there: the gate and the thread in
- * start.c, the budget and what is due when in loop.c; calls of the host's around which the thread ends, in host/step_aside.c. */
+ * Each file calls files to its right, never to its left. State of one file is static in it: the gate and the thread in start.c,
+ * the budget and due times in loop.c. host/step_aside.c handles host calls during which the thread must not run. */
 #pragma once
 #include "host/own_thread.h"
 #include "rules/rules.h"
@@ -17,49 +17,50 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* state.c. In the child of a fork the handler in start.c sees to all of it. */
+/* Defined in state.c. In the child of a fork, the handler in start.c resets it. */
 struct gs_watcher {
-    /* What the watcher's thread is asked. Written by host threads (start.c), which hold the gate, or in a child's handler of fork. */
-    _Atomic bool stopping;           // to end for good
-    _Atomic bool thread_stopped;          // to end for a while: a call of the host's wants a process of one thread
-    struct gs_event woken;           // one of them was set, or credentials have changed. The thread of a young child waits for it;
+    /* Orders to the watcher's thread. Written by host threads (start.c) that hold the gate, and in a child's atfork handler. */
+    _Atomic bool stopping;           // end for good
+    _Atomic bool thread_stopped;     // end for a while: a host call needs a process with one thread
+    struct gs_event woken;           // one of the two was set, or credentials have changed. The thread of a new child waits for it;
                                      // the loop is woken by gs_probe_wake
 
-    /* How it stands. Written by the watcher's thread where nothing else is said; read by host threads. */
-    _Atomic bool running;            // there is a watch, if perhaps stopped for a while. start.c: false in a child, and where it stops one that is away
-    _Atomic bool inherited;          // this is a fork's child, not watched yet, and `settings` are still the parent's. start.c: true
-    _Atomic bool store_opened;       // by the thread of such a child. start.c: false
-    struct gs_event told;            // one of these has changed, or a start has come to its end: host threads wait for it
+    /* State. Written by the watcher's thread, and by start.c as noted; read by host threads. */
+    _Atomic bool running;            // the process is watched, perhaps with its thread stopped for a while. start.c sets it to false
+                                     // in a child, and when it stops a watcher whose thread does not run
+    _Atomic bool inherited;          // a forked child that is not watched yet: `settings` are the parent's. start.c sets it to true
+    _Atomic bool store_opened;       // the thread of such a child has opened the store. start.c sets it to false
+    struct gs_event state_changed;   // one of these has changed, or a start has finished or failed: host threads wait for it
 
-    /* What the rules say that other threads want to know. Written by the watcher's thread. */
-    _Atomic enum gs_children children;  // read in a child's handler of fork, and before main (preload.c)
-    _Atomic int64_t cpu_duration_ns;    // of a profile that the program asks for: read by the thread that asks
+    /* Copied from the rules for other threads. Written by the watcher's thread. */
+    _Atomic enum gs_children children;  // read in a child's atfork handler, and before main (preload.c)
+    _Atomic int64_t cpu_duration_ns;    // of gumshoe_write_profile; read by its callers
 
-    /* The watcher's thread's alone while it runs; its successor's after it was stopped for a while. Host threads touch them when no thread
-     * runs: gs_watch_stop, and a child that starts a watch of its own. start_ns alone is read by threads that ask for a profile. */
+    /* Used by the watcher's thread alone, or by the thread that replaces it after a stop for a while. Host threads use them only
+     * while that thread does not run: gs_watch_stop, and gs_watch_start in a child. Exception: start_ns (gs_watch_write_profile). */
     struct gs_settings settings;
-    struct gs_box *box;              // NULL: there was no memory for it
+    struct gs_box *box;              // NULL: out of memory
 };
 extern struct gs_watcher gs_watcher;
-/* The watch is to end, or this thread is. Context: watcher. */
+/* True: the watcher's thread must end, for good or for a while. Context: watcher. */
 bool gs_watch_must_end(void);
 
-/* thread.c: the routines of the watcher's thread, as gs_own_thread_start has them. Context: watcher. */
-struct gs_beginning {                // of a watch: what the host's thread asks for, and waits for
+/* thread.c: the routines that start.c passes to gs_own_thread_start. Context: watcher. */
+struct gs_start_request {            // from the host thread in gs_watch_start, which waits for `done`
     const struct gumshoe_options *options;
-    int error;                       // 0 or -errno, once it is told
-    _Atomic bool told;               // from here on it is the host's thread's again
+    int error;                       // 0 or -errno, valid once done
+    _Atomic bool done;               // the watcher's thread no longer uses this struct
 };
-void gs_watch_begin(void *beginning); // make the settings, tell how that went, and watch
-void gs_watch_resume(void *unused);    // watch, after the thread was stopped for a while: the settings are there
-void gs_watch_begin_in_child(void *unused);  // in the child of a fork: sleep until it is worth watching, and watch it
-/* The watch is over: close and free all that it had. Context: watcher; a host thread when no watcher runs. */
+void gs_watch_begin(void *start_request);   // make the settings, report success or failure, run the loop
+void gs_watch_resume(void *unused);         // run the loop again, after a stop for a while, with the settings that exist
+void gs_watch_begin_in_child(void *unused); // in a forked child: sleep GS_CHILD_GROWN_NS, take over, run the loop
+/* Close and free the box and the settings. Context: watcher; a host thread while no watcher runs. */
 void gs_watch_drop(void);
 
-/* loop.c: go round until gs_watch_must_end, or until no thread of the host's is left. ANEW: it begins, and has not been sent
- * away. Context: watcher. */
-void gs_watch_loop(bool anew);
-/* Have the credentials of the program's threads, and have the other threads of ours take them over. Context: watcher. */
+/* loop.c: run until gs_watch_must_end, or until the last host thread has ended. FIRST_RUN: not resumed after a stop for a while.
+ * Context: watcher. */
+void gs_watch_loop(bool first_run);
+/* Take over the credentials of the program, and have the agent's other threads do the same. Context: watcher. */
 void gs_watch_follow_credentials(void);
 
 /* answers.c: answer the requests that other threads have posted (requests.h). Context: watcher. */

@@ -1,13 +1,13 @@
 /* loop.c - the watcher's loop: sleep, read, judge, capture.
  *
  *   gs_probe_wait ──▶ a tick is due   ──▶ gs_metrics_set_read ─▶ gs_rules_judge_tick ─▶ gs_watch_captures_begin …; baseline, budget, box
- *     ▲           ├─▶ a line crossed  ──▶ a tick between two, or the box alone
+ *     ▲           ├─▶ heap past a line ─▶ an early tick, or the box alone
  *     │           ├─▶ a request       ──▶ answers.c
- *     │           └─▶ each time: credentials, captures under way, on_incident, the dead, the rules file
- *     └─────────────── until gs_watch_must_end, or until no thread of the host's is left
+ *     │           └─▶ each time: credentials, active captures, on_incident, boxes of dead processes, the rules file
+ *     └─────────────── until gs_watch_must_end, or until the last host thread has ended
  *
- * Who:    the watcher's thread, which thread.c brings here; nobody else.
- * Memory: none of the host's malloc. */
+ * Who:    the watcher's thread only, from thread.c.
+ * Memory: never the host's malloc. */
 #include "base/clock.h"
 #include "base/units.h"
 #include "host/credentials.h"
@@ -24,27 +24,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DEAD_PAUSE_MAX_NS (60 * GS_NS_PER_S)
-#define LOOK_UP_AGAIN_NS  (5 * GS_NS_PER_S)
+#define RECOVERY_PAUSE_MAX_NS (60 * GS_NS_PER_S)
+#define SLOW_FACTS_PAUSE_NS   (5 * GS_NS_PER_S)
 
 static struct {
     struct gs_governor governor;
-    uint64_t baselines_cpu_ns; // what baselines have cost
-    uint64_t file_limit;       // of descriptors, as last looked up
-    int64_t look_up_due_ns;
-    int64_t dead_due_ns;   // when to look for boxes of those who died here before; INT64_MAX: there are none
-    int64_t dead_pause_ns; // until the look after that
-} l;
+    uint64_t baselines_cpu_ns; // CPU time that baselines have taken
+    uint64_t file_limit;       // limit of file descriptors, at the last refresh_slow_facts
+    int64_t slow_facts_due_ns;
+    int64_t recovery_due_ns;   // when to look for boxes of dead processes; INT64_MAX: none are left
+    int64_t recovery_pause_ns; // from a look to the next
+} loop;
 
 /* ---- a tick ------------------------------------------------------------------------------------------------------------ */
 
 static struct gs_cost cost_so_far(void)
 {
     return (struct gs_cost){gs_clock_monotonic_ns(), gs_probe_sampling_ns(),
-                            gs_clock_thread_cpu_ns() - gs_watch_captures_cpu_ns() - l.baselines_cpu_ns};
+                            gs_clock_thread_cpu_ns() - gs_watch_captures_cpu_ns() - loop.baselines_cpu_ns};
 }
 
-/* A baseline is evidence, too: rare, and worth its price. */
+/* Take a baseline if one is due. Its cost does not count for the budget: baselines are rare, and evidence. */
 static void take_baseline(int64_t now_ns)
 {
     int64_t age_ns = gs_watcher.settings.rules->heap.baseline_ns;
@@ -53,25 +53,25 @@ static void take_baseline(int64_t now_ns)
     uint64_t began_ns = due ? gs_clock_thread_cpu_ns() : 0;
     gs_gather_baselines_tick(gs_watcher.settings.baselines, gs_watcher.settings.start_ns, age_ns, now_ns);
     if (due)
-        l.baselines_cpu_ns += gs_clock_thread_cpu_ns() - began_ns;
+        loop.baselines_cpu_ns += gs_clock_thread_cpu_ns() - began_ns;
 }
 
-/* What is changed seldom: the limit of descriptors; and the credentials, where the program makes the system calls by itself, or
- * is linked with libgumshoe.a, which does not hear of them. */
+/* Read what changes seldom: the limit of file descriptors, and the credentials. The hooks miss a change of credentials if the
+ * program makes the system call directly, or is linked with libgumshoe.a, which does not hook these functions. */
 static void refresh_slow_facts(int64_t now_ns)
 {
-    if (now_ns < l.look_up_due_ns)
+    if (now_ns < loop.slow_facts_due_ns)
         return;
-    l.look_up_due_ns = now_ns + LOOK_UP_AGAIN_NS;
-    l.file_limit = gs_metrics_file_limit();
+    loop.slow_facts_due_ns = now_ns + SLOW_FACTS_PAUSE_NS;
+    loop.file_limit = gs_metrics_file_limit();
     gs_credentials_changed((int)getpid());
 }
 
-/* Keep within the budget: tell the sampler how often to double its distance. */
-static void govern(void)
+/* Tell the sampler how many times to double its distance, so that the cost stays within the budget. */
+static void keep_within_budget(void)
 {
     struct gs_cost cost = cost_so_far();
-    unsigned before = l.governor.doublings, now = gs_watch_governor_tick(&l.governor, &cost);
+    unsigned before = loop.governor.doublings, now = gs_watch_governor_tick(&loop.governor, &cost);
     gs_probe_widen(now);
     if (now != before) {
         char bytes[GS_UNIT_TEXT];
@@ -80,12 +80,12 @@ static void govern(void)
     }
 }
 
-static struct gs_now present(void)
+static struct gs_now read_clocks(void)
 {
     return (struct gs_now){gs_clock_monotonic_ns(), gs_clock_realtime_ns()};
 }
 
-/* Other processes of this program may have filled the hour. What begins is written down first. */
+/* False: incidents of this program's other processes have used up the hourly limit. True: the incident is in the ledger now. */
 static bool may_begin(const struct gs_verdict *verdict)
 {
     const char *rule = gs_watcher.settings.rules->rule[verdict->rule].name;
@@ -94,7 +94,7 @@ static bool may_begin(const struct gs_verdict *verdict)
         .value = verdict->value,
         .limits = gs_rules_judge_hour_limits(gs_watcher.settings.judge, verdict->rule),
         .judge = gs_watcher.settings.judge,
-        .now = present(),
+        .now = read_clocks(),
     };
     int64_t until_ns;
     enum gs_hour_room room = gs_store_ledger_begin(gs_watcher.settings.store, &entry, &until_ns);
@@ -103,7 +103,7 @@ static bool may_begin(const struct gs_verdict *verdict)
     gs_rules_judge_incident_denied(gs_watcher.settings.judge, verdict->rule, room,
                                    entry.now.judge_ns + (until_ns - entry.now.real_ns));
     gs_log(GS_LOG_INFO,
-           "rule %s: held back: the hourly limit is reached, with the incidents of other processes: %s", rule,
+           "rule %s: suppressed: with other processes' incidents the hourly limit is reached: %s", rule,
            verdict->reason);
     return false;
 }
@@ -127,7 +127,7 @@ static void capture_verdict(const struct gs_verdict *verdict)
     gs_watch_captures_begin(&gs_watcher.settings, &trigger, verdict->rule, NULL);
 }
 
-/* Write the box, and have us woken at the next line: a rule's, or the one where the box is too far behind. */
+/* Write the box. Set the alarm for the heap size at which a rule may fire, or at which the box is out of date. */
 static void write_box(enum gs_box_when when)
 {
     uint64_t rule_line = gs_rules_judge_alarm_line(gs_watcher.settings.judge, gs_clock_monotonic_ns());
@@ -143,7 +143,7 @@ static void tick(bool early)
     if (!early)
         gs_history_add(gs_watcher.settings.history, gs_clock_realtime_ns(), gs_watcher.settings.values);
     refresh_slow_facts(now_ns);
-    gs_rules_judge_set_limit(gs_watcher.settings.judge, GS_OF_FILE_LIMIT, l.file_limit);
+    gs_rules_judge_set_limit(gs_watcher.settings.judge, GS_OF_FILE_LIMIT, loop.file_limit);
     struct gs_tick this_tick = {.time_ns = now_ns, .value = gs_watcher.settings.values, .early = early};
     size_t fired = gs_rules_judge_tick(gs_watcher.settings.judge, &this_tick, gs_watcher.settings.verdicts);
     for (size_t i = 0; i < fired; i++)
@@ -152,11 +152,11 @@ static void tick(bool early)
     take_baseline(gs_clock_monotonic_ns());
     gs_probe_anchor_tick(gs_watcher.settings.baselines, gs_watcher.settings.start_ns, now_ns,
                          gs_clock_realtime_ns());
-    govern();
+    keep_within_budget();
     write_box(early ? GS_BOX_EARLY : GS_BOX_TICK);
 }
 
-static void alarmed(void)
+static void handle_alarm(void)
 {
     if (gs_probe_heap_in_use() >=
         gs_rules_judge_alarm_line(gs_watcher.settings.judge, gs_clock_monotonic_ns()))
@@ -167,7 +167,7 @@ static void alarmed(void)
 
 /* ---- the loop ---------------------------------------------------------------------------------------------------------- */
 
-/* No thread of the host's is left. The first one stays in the list until the process ends, but has no program any more. */
+/* True: no host thread is left. An ended main thread stays in /proc/self/task until the process ends, but has no exe link. */
 static bool host_has_ended(void)
 {
     struct stat tasks;
@@ -178,7 +178,7 @@ static bool host_has_ended(void)
     return readlink("/proc/self/exe", exe, sizeof exe) < 0 && errno == ENOENT;
 }
 
-/* The program has changed its credentials: the other threads of ours look, and the store may be closed to us. */
+/* Credentials have changed: wake the agent's other threads, and log it if the store is no longer writable. */
 static void wake_others(void)
 {
     gs_watch_control_wake();
@@ -191,69 +191,71 @@ void gs_watch_follow_credentials(void)
     gs_step_aside_follow(wake_others);
 }
 
-/* How long to sleep: to the next tick, or to the next look at what is under way, or at the rules file. */
+/* How long to sleep: until the next tick, poll of CPU samples, check of the rules file or recovery, whichever is first. */
 static int64_t pause_ns(int64_t next_ns)
 {
     int64_t now_ns = gs_clock_monotonic_ns(), left_ns = next_ns - now_ns,
-            look_ns = gs_watch_rules_file_pause_ns(&gs_watcher.settings.file, now_ns);
-    if (look_ns < left_ns)
-        left_ns = look_ns;
-    if (l.dead_due_ns - now_ns < left_ns)
-        left_ns = l.dead_due_ns - now_ns;
+            rules_file_ns = gs_watch_rules_file_pause_ns(&gs_watcher.settings.file, now_ns);
+    if (rules_file_ns < left_ns)
+        left_ns = rules_file_ns;
+    if (loop.recovery_due_ns - now_ns < left_ns)
+        left_ns = loop.recovery_due_ns - now_ns;
     return gs_watch_captures_count() && left_ns > GS_CPU_POLL_NS ? GS_CPU_POLL_NS : left_ns;
 }
 
-/* What the rules settle outside of the settings. */
+/* Apply those rules that are not kept in the settings. */
 static void apply_rules(void)
 {
     const struct gs_rules *rules = gs_watcher.settings.rules;
     gs_gather_cpu_configure(&(struct gs_cpu_settings){rules->cpu.hertz, rules->cpu.before_ns});
-    l.governor.budget = rules->budget;
+    loop.governor.budget = rules->budget;
     gs_box_request_rewrite(gs_watcher.box);
     atomic_store(&gs_watcher.cpu_duration_ns, rules->cpu.duration_ns);
     atomic_store(&gs_watcher.children, rules->children);
     gs_on_incident_expect(rules);
 }
 
-/* What this program's processes did before this one. */
-static void recall(void)
+/* Take over cooldowns that earlier processes of this program left in the ledger. */
+static void recall_cooldowns(void)
 {
-    size_t cooling = gs_store_ledger_recall(gs_watcher.settings.store, gs_watcher.settings.judge, present());
+    size_t cooling =
+        gs_store_ledger_recall(gs_watcher.settings.store, gs_watcher.settings.judge, read_clocks());
     if (cooling)
         gs_log(GS_LOG_INFO,
-               "%zu %s down after incidents of before the start: gumshoe status says for how long", cooling,
-               cooling == 1 ? "rule cools" : "rules cool");
+               "%zu %s in cooldown after incidents before this start: gumshoe status shows the time left",
+               cooling, cooling == 1 ? "rule is" : "rules are");
 }
 
-/* Go by the rules file, should it have changed: from a tick at once, so that a longer interval of before is not sat out. */
+/* Reload the rules file if it has changed. Then tick at once, instead of waiting for the end of the old interval. */
 static void follow_rules(int64_t *next_ns)
 {
     if (!gs_watch_reload_look(&gs_watcher.settings, gs_clock_monotonic_ns()))
         return;
     apply_rules();
     tick(true);
-    gs_store_ledger_note_due(gs_watcher.settings.store, gs_watcher.settings.judge, present());
+    gs_store_ledger_note_due(gs_watcher.settings.store, gs_watcher.settings.judge, read_clocks());
     *next_ns = gs_clock_monotonic_ns() + gs_watcher.settings.rules->interval_ns;
 }
 
-/* One of those who died here before becomes an incident. While another process makes incidents of the dead, ask less and less. */
-static void recover_dead(void)
+/* Make the incident of one dead process. While another process makes such incidents, try less and less often. */
+static void recover_dead_process(void)
 {
     enum gs_recovered recovered = gs_watch_captures_recover(&gs_watcher.settings);
-    int64_t longer_ns = 2 * l.dead_pause_ns > GS_NS_PER_S ? 2 * l.dead_pause_ns : GS_NS_PER_S;
-    l.dead_pause_ns = recovered != GS_RECOVERED_BUSY  ? 0
-                      : longer_ns < DEAD_PAUSE_MAX_NS ? longer_ns
-                                                      : DEAD_PAUSE_MAX_NS;
-    l.dead_due_ns = recovered == GS_RECOVERED_ALL ? INT64_MAX : gs_clock_monotonic_ns() + l.dead_pause_ns;
+    int64_t longer_ns = 2 * loop.recovery_pause_ns > GS_NS_PER_S ? 2 * loop.recovery_pause_ns : GS_NS_PER_S;
+    loop.recovery_pause_ns = recovered != GS_RECOVERED_BUSY      ? 0
+                             : longer_ns < RECOVERY_PAUSE_MAX_NS ? longer_ns
+                                                                 : RECOVERY_PAUSE_MAX_NS;
+    loop.recovery_due_ns =
+        recovered == GS_RECOVERED_ALL ? INT64_MAX : gs_clock_monotonic_ns() + loop.recovery_pause_ns;
 }
 
-/* Until the watch is to end, or this thread is. */
+/* Run until gs_watch_must_end, or until the last host thread has ended. */
 static void run_loop(void)
 {
     int64_t next_ns = gs_clock_monotonic_ns() + gs_watcher.settings.rules->interval_ns;
     tick(false);
-    gs_store_ledger_note_due(gs_watcher.settings.store, gs_watcher.settings.judge, present());
-    l.dead_due_ns = l.dead_pause_ns = 0;
+    gs_store_ledger_note_due(gs_watcher.settings.store, gs_watcher.settings.judge, read_clocks());
+    loop.recovery_due_ns = loop.recovery_pause_ns = 0;
     while (!gs_watch_must_end()) {
         enum gs_wake woken = gs_probe_wait(pause_ns(next_ns));
         gs_watch_follow_credentials();
@@ -263,9 +265,9 @@ static void run_loop(void)
         if (woken == GS_WAKE_CALL)
             gs_watch_answer();
         else if (woken == GS_WAKE_ALARM)
-            alarmed();
-        if (gs_clock_monotonic_ns() >= l.dead_due_ns)
-            recover_dead();
+            handle_alarm();
+        if (gs_clock_monotonic_ns() >= loop.recovery_due_ns)
+            recover_dead_process();
         follow_rules(&next_ns);
         int64_t now_ns = gs_clock_monotonic_ns();
         if (now_ns < next_ns || gs_watch_must_end())
@@ -274,19 +276,19 @@ static void run_loop(void)
             break;
         tick(false);
         next_ns += gs_watcher.settings.rules->interval_ns;
-        // late (a capture, a stopped machine): a gap, not a burst
+        // late (after a capture, or a stopped machine): skip ticks, do not catch up
         if (next_ns < now_ns)
             next_ns = now_ns + gs_watcher.settings.rules->interval_ns;
     }
 }
 
-void gs_watch_loop(bool anew)
+void gs_watch_loop(bool first_run)
 {
-    l.governor = (struct gs_governor){.before = cost_so_far()};
+    loop.governor = (struct gs_governor){.before = cost_so_far()};
     apply_rules();
-    // which sweeps away the sockets of the dead: those who have one count as alive
+    // first: it removes sockets of dead processes, and recovery takes a process with a socket for alive
     gs_watch_control_start(gs_watcher.settings.store);
-    if (anew)
-        recall();
+    if (first_run)
+        recall_cooldowns();
     run_loop();
 }

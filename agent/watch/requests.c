@@ -1,4 +1,4 @@
-/* requests.c - slots between those who ask and the watcher. Who: any thread of the program's but in a hook; the watcher. */
+/* requests.c - slots for requests from other threads to the watcher. Who: host threads, except in hooks; the watcher. */
 #include "watch/requests.h"
 #include "probe/probe.h"
 #include "sys/event.h"
@@ -6,92 +6,92 @@
 #include <errno.h>
 #include <string.h>
 
-enum { CALLS_MAX = 8 };
+enum { REQUESTS_MAX = 8 };
 
 static struct {
     struct gs_lock lock;
-    struct gs_event done; // one is, or its slot is free
-    struct gs_request call[CALLS_MAX];
-} c = {.lock.rank = GS_RANK_REQUESTS};
+    struct gs_event done; // a request is done, or a slot was freed
+    struct gs_request slot[REQUESTS_MAX];
+} requests = {.lock.rank = GS_RANK_REQUESTS};
 
-struct gs_request *gs_watch_request_post(const struct gs_request *call)
+struct gs_request *gs_watch_request_post(const struct gs_request *request)
 {
     struct gs_request *slot = NULL;
-    gs_lock_take(&c.lock);
-    for (int i = 0; i < CALLS_MAX && !slot; i++)
-        if (c.call[i].state == GS_REQUEST_FREE)
-            slot = &c.call[i];
+    gs_lock_take(&requests.lock);
+    for (int i = 0; i < REQUESTS_MAX && !slot; i++)
+        if (requests.slot[i].state == GS_REQUEST_FREE)
+            slot = &requests.slot[i];
     if (slot) {
-        *slot = *call;
+        *slot = *request;
         slot->state = GS_REQUEST_POSTED;
     }
-    gs_lock_give(&c.lock);
+    gs_lock_give(&requests.lock);
     if (slot)
         gs_probe_wake();
     return slot;
 }
 
-static bool is_done(const void *of)
+static bool is_done(const void *pointer)
 {
-    const struct gs_request *call = of;
-    gs_lock_take(&c.lock);
-    bool done = call->state == GS_REQUEST_DONE;
-    gs_lock_give(&c.lock);
+    const struct gs_request *request = pointer;
+    gs_lock_take(&requests.lock);
+    bool done = request->state == GS_REQUEST_DONE;
+    gs_lock_give(&requests.lock);
     return done;
 }
 
-bool gs_watch_request_wait(struct gs_request *call, int64_t timeout_ns)
+bool gs_watch_request_wait(struct gs_request *request, int64_t timeout_ns)
 {
-    return gs_event_wait_until(&c.done, is_done, call, timeout_ns);
+    return gs_event_wait_until(&requests.done, is_done, request, timeout_ns);
 }
 
-void gs_watch_request_forget(struct gs_request *call)
+void gs_watch_request_forget(struct gs_request *request)
 {
-    gs_lock_take(&c.lock);
-    gs_text_fini(&call->text);
-    *call = (struct gs_request){0};
-    gs_lock_give(&c.lock);
-    gs_event_signal(&c.done);
+    gs_lock_take(&requests.lock);
+    gs_text_fini(&request->text);
+    *request = (struct gs_request){0};
+    gs_lock_give(&requests.lock);
+    gs_event_signal(&requests.done);
 }
 
 struct gs_request *gs_watch_request_next(void)
 {
     struct gs_request *next = NULL;
-    gs_lock_take(&c.lock);
-    for (int i = 0; i < CALLS_MAX && !next; i++)
-        if (c.call[i].state == GS_REQUEST_POSTED) {
-            next = &c.call[i];
+    gs_lock_take(&requests.lock);
+    for (int i = 0; i < REQUESTS_MAX && !next; i++)
+        if (requests.slot[i].state == GS_REQUEST_POSTED) {
+            next = &requests.slot[i];
             next->state = GS_REQUEST_TAKEN;
         }
-    gs_lock_give(&c.lock);
+    gs_lock_give(&requests.lock);
     return next;
 }
 
-void gs_watch_request_done(struct gs_request *call, int result)
+void gs_watch_request_done(struct gs_request *request, int result)
 {
-    gs_lock_take(&c.lock);
-    call->result = result;
-    call->state = GS_REQUEST_DONE;
-    gs_lock_give(&c.lock);
-    gs_event_signal(&c.done);
+    gs_lock_take(&requests.lock);
+    request->result = result;
+    request->state = GS_REQUEST_DONE;
+    gs_lock_give(&requests.lock);
+    gs_event_signal(&requests.done);
 }
 
 void gs_watch_requests_refuse(int result)
 {
-    gs_lock_take(&c.lock);
-    for (int i = 0; i < CALLS_MAX; i++)
-        if (c.call[i].state == GS_REQUEST_POSTED || c.call[i].state == GS_REQUEST_TAKEN) {
-            c.call[i].result = result;
-            c.call[i].state = GS_REQUEST_DONE;
+    gs_lock_take(&requests.lock);
+    for (int i = 0; i < REQUESTS_MAX; i++)
+        if (requests.slot[i].state == GS_REQUEST_POSTED || requests.slot[i].state == GS_REQUEST_TAKEN) {
+            requests.slot[i].result = result;
+            requests.slot[i].state = GS_REQUEST_DONE;
         }
-    gs_lock_give(&c.lock);
-    gs_event_signal(&c.done);
+    gs_lock_give(&requests.lock);
+    gs_event_signal(&requests.done);
 }
 
 void gs_watch_requests_after_fork(void)
 {
-    gs_lock_after_fork(&c.lock);
-    for (int i = 0; i < CALLS_MAX; i++) // a fork copies no page that is not written
-        if (c.call[i].state != GS_REQUEST_FREE)
-            c.call[i] = (struct gs_request){0};
+    gs_lock_after_fork(&requests.lock);
+    for (int i = 0; i < REQUESTS_MAX; i++) // write only used slots: writing copies the page
+        if (requests.slot[i].state != GS_REQUEST_FREE)
+            requests.slot[i] = (struct gs_request){0};
 }

@@ -1,6 +1,6 @@
-/* settings.c - what a watcher works with, from the rules file to the first reading.
+/* settings.c - makes, renews and frees what the watcher works with.
  *
- *   rules ──▶ store ──▶ sampling ──▶ judge, watch, history, baselines ──▶ scene
+ *   rules ──▶ store ──▶ sampling ──▶ baselines ──▶ judge, metrics, history ──▶ context of incidents
  *
  * Who: the watcher. */
 #include "watch/settings.h"
@@ -33,7 +33,7 @@ int gs_watch_refuse_start(struct gumshoe_error *error, int code, const char *fil
     return code;
 }
 
-/* All errors of a rules file go to the log, the first to the caller. */
+/* Refuse to start because of a rules file: log all its errors, and give the first to the caller. */
 static int refuse_rules(struct gumshoe_error *error, const char *file, const struct gs_errors *errors)
 {
     gs_watch_log_errors(errors);
@@ -45,7 +45,7 @@ static int refuse_rules(struct gumshoe_error *error, const char *file, const str
     return gs_watch_refuse_start(error, -EINVAL, file, first ? first->text : "the rules could not be read");
 }
 
-/* ---- one after the other ------------------------------------------------------------------------------------------- */
+/* ---- the steps of a start ------------------------------------------------------------------------------------------- */
 
 const char *gs_watch_setting(const char *variable, const char *option)
 {
@@ -58,13 +58,13 @@ static int read_rules(struct gs_settings *settings, const struct gumshoe_options
     const char *file = gs_watch_setting("GUMSHOE_RULES", options->rules_file),
                *name = file ? file : "(built-in rules)";
     const char *text = gs_default_rules_text;
-    char *read = NULL;
+    char *file_text = NULL;
     size_t length = gs_default_rules_length;
     if (file) {
-        int error = gs_watch_rules_file_begin(&settings->file, file, &read, &length);
+        int error = gs_watch_rules_file_begin(&settings->file, file, &file_text, &length);
         if (error)
             return gs_watch_refuse_start(options->error, error, file, strerrordesc_np(-error));
-        text = read;
+        text = file_text;
     } else if (options->rules_json) {
         name = "(rules_json)";
         text = options->rules_json;
@@ -74,11 +74,11 @@ static int read_rules(struct gs_settings *settings, const struct gumshoe_options
     settings->rules = gs_rules_read(text, length, name, &errors);
     int error = settings->rules ? 0 : refuse_rules(options->error, name, &errors);
     gs_errors_fini(&errors);
-    gs_free(read);
+    gs_free(file_text);
     return error;
 }
 
-static struct gs_store_limits limits_of(const struct gs_rules *rules)
+static struct gs_store_limits get_store_limits(const struct gs_rules *rules)
 {
     return (struct gs_store_limits){rules->incidents.keep, rules->incidents.max_bytes,
                                     rules->incidents.max_age_ns};
@@ -88,7 +88,7 @@ static int open_store(struct gs_settings *settings, const struct gumshoe_options
 {
     const char *dir = gs_watch_setting("GUMSHOE_DIR", options->dir);
     char why[256];
-    struct gs_store_limits limits = limits_of(settings->rules);
+    struct gs_store_limits limits = get_store_limits(settings->rules);
     if (!dir)
         dir = settings->rules_dir = gs_strdup(settings->rules->incidents.dir);
     if (!dir)
@@ -101,8 +101,8 @@ static int open_store(struct gs_settings *settings, const struct gumshoe_options
     return 0;
 }
 
-/* This program is not one of "only". That is worth a word, but not for each of the many that "all" reaches. */
-static int step_back(const struct gs_rules *rules, const struct gumshoe_options *options)
+/* Do not watch: "only" does not name this program. Logged, except with "children": "all", which reaches many programs. */
+static int refuse_other_program(const struct gs_rules *rules, const struct gumshoe_options *options)
 {
     static const char message[] = "\"only\" in the rules names other programs";
     gs_probe_stop();
@@ -121,19 +121,19 @@ void gs_watch_settings_try_hooks(void)
     free(block);
 }
 
-static void sample_as(const struct gs_rules *rules)
+static void start_sampling(const struct gs_rules *rules)
 {
     struct gs_probe_settings settings = {rules->heap.sample_bytes, rules->heap.depth};
     gs_probe_start(&settings);
 }
 
-static void begin_to_sample(const struct gs_rules *rules)
+static void restart_sampling(const struct gs_rules *rules)
 {
     gs_probe_widen(0);
-    sample_as(rules);
+    start_sampling(rules);
 }
 
-/* What the rules determine. */
+/* Make what the rules determine: judge, metrics, history, context and their arrays. False: out of memory. */
 static bool make_tables(struct gs_settings *settings)
 {
     const struct gs_rules *rules = settings->rules;
@@ -163,7 +163,7 @@ static bool make_tables(struct gs_settings *settings)
     return true;
 }
 
-static void forget_unavailable(struct gs_settings *settings)
+static void free_unavailable(struct gs_settings *settings)
 {
     for (size_t i = 0; i < settings->unavailable_count; i++)
         gs_free(settings->unavailable[i]);
@@ -172,7 +172,7 @@ static void forget_unavailable(struct gs_settings *settings)
 
 void gs_watch_settings_find_unavailable(struct gs_settings *settings)
 {
-    forget_unavailable(settings);
+    free_unavailable(settings);
     for (size_t i = 0; i < gs_metrics_set_count(settings->metrics); i++) {
         const char *why = gs_metrics_set_unavailable(settings->metrics, i);
         struct gs_text line = {0};
@@ -180,7 +180,7 @@ void gs_watch_settings_find_unavailable(struct gs_settings *settings)
             continue;
         gs_text_add(&line, "%s: %s", gs_metrics_set_name(settings->metrics, i), why);
         if (line.bytes)
-            settings->unavailable[settings->unavailable_count++] = line.bytes; // ours from here on
+            settings->unavailable[settings->unavailable_count++] = line.bytes; // now owned by settings
     }
     settings->context->unavailable_count = settings->unavailable_count;
 }
@@ -191,13 +191,13 @@ static void log_unavailable(const struct gs_settings *settings)
         gs_log(GS_LOG_WARNING, "metric not available: %s", settings->unavailable[i]);
 }
 
-static void tell_unavailable(struct gs_settings *settings)
+static void report_unavailable(struct gs_settings *settings)
 {
     gs_watch_settings_find_unavailable(settings);
     log_unavailable(settings);
 }
 
-/* What the rules say in vain on this machine, into the log. What cannot be had is said apart, and in every incident. */
+/* Log warnings about rules that can never fire on this machine. Unavailable metrics are logged by report_unavailable. */
 static void log_advice(const struct gs_settings *settings)
 {
     const struct gs_machine machine = {.limit_bytes = settings->context->limit_bytes,
@@ -212,28 +212,28 @@ int gs_watch_settings_make(struct gs_settings *settings, const struct gumshoe_op
 {
     int error = read_rules(settings, options);
     if (!error && !gs_children_meant(settings->rules))
-        error = step_back(settings->rules, options);
+        error = refuse_other_program(settings->rules, options);
     if (!error)
         error = open_store(settings, options);
     if (error)
         return error;
-    begin_to_sample(settings->rules);
+    restart_sampling(settings->rules);
     settings->start_ns = gs_clock_monotonic_ns();
     settings->baselines = gs_gather_baselines_new(&gs_account_attachment);
     if (!settings->baselines || !make_tables(settings))
         return gs_watch_refuse_start(options->error, -ENOMEM, "", "no memory for the watcher's own tables");
     log_advice(settings);
-    tell_unavailable(settings);
+    report_unavailable(settings);
     return 0;
 }
 
-/* Give back what make_tables made, and the rules. */
+/* Free what make_tables made, and the rules. */
 static void drop_tables(struct gs_settings *settings)
 {
     gs_rules_judge_free(settings->judge);
     gs_metrics_set_free(settings->metrics);
     gs_history_free(settings->history);
-    forget_unavailable(settings);
+    free_unavailable(settings);
     gs_free(settings->unavailable);
     gs_free(settings->values);
     gs_free(settings->verdicts);
@@ -252,11 +252,11 @@ void gs_watch_settings_drop(struct gs_settings *settings)
 
 /* ---- in the child of a fork ----------------------------------------------------------------------------------------- */
 
-/* The parent's judge and history, which its watcher may have been at work on, are left as they are: nobody asks for them. */
+/* The parent's judge and history are leaked, not freed: its watcher may have been changing them during the fork. */
 int gs_watch_settings_inherit(struct gs_settings *settings)
 {
     char why[256];
-    size_t known = settings->unavailable_count;
+    size_t parents_count = settings->unavailable_count;
     gs_metrics_set_free(settings->metrics);
     settings->metrics = NULL;
     settings->unavailable_count = 0;
@@ -269,7 +269,7 @@ int gs_watch_settings_inherit(struct gs_settings *settings)
     if (!settings->baselines || !make_tables(settings))
         return gs_watch_refuse_start(NULL, -ENOMEM, "", "no memory for the watcher's own tables");
     gs_watch_settings_find_unavailable(settings);
-    if (settings->unavailable_count > known) // else its parent has logged them
+    if (settings->unavailable_count > parents_count) // otherwise the parent has logged them
         log_unavailable(settings);
     return 0;
 }
@@ -299,17 +299,18 @@ int gs_watch_settings_renew(struct gs_settings *settings, struct gs_rules *rules
         return -ENOMEM;
     }
     struct gs_now now = {gs_clock_monotonic_ns(), gs_clock_realtime_ns()};
-    (void)gs_store_ledger_recall(settings->store, fresh.judge, now); // of rules that are back after a while
+    (void)gs_store_ledger_recall(settings->store, fresh.judge,
+                                 now); // for rules that an earlier file also had
     gs_rules_judge_adopt(fresh.judge, settings->judge);
     gs_history_adopt(fresh.history, settings->history);
     move_tables(settings, old);
     move_tables(&fresh, settings);
     memcpy(settings->limit_from, fresh.limit_from, sizeof settings->limit_from);
     settings->context->limit_from = settings->limit_from;
-    struct gs_store_limits limits = limits_of(rules);
+    struct gs_store_limits limits = get_store_limits(rules);
     gs_store_limit(settings->store, &limits);
-    sample_as(rules);
+    start_sampling(rules);
     log_advice(settings);
-    tell_unavailable(settings);
+    report_unavailable(settings);
     return 0;
 }

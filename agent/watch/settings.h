@@ -1,4 +1,4 @@
-/* settings.h - what a running watcher works with: made by gumshoe_start, dropped when the watch ends. */
+/* settings.h - what a running watcher works with, from gumshoe_start until the watcher ends. */
 #pragma once
 #include "box/box.h"
 #include "gather/gather.h"
@@ -8,42 +8,42 @@
 #include "rules/rules.h"
 #include "watch/rules_file.h"
 
-/* Make one allocation as the program does, so that the hooks have seen one if they see any. Context: host thread, in
+/* Call malloc once, so that the hooks, if they work in this process, have seen an allocation. Context: host thread, in
  * gumshoe_start. */
 void gs_watch_settings_try_hooks(void);
 
 struct gs_settings {
-    struct gs_rules_file file;   // where the rules came from
-    char *rules_dir;             // incidents.dir of the first rules; NULL: the environment or the program decided
+    struct gs_rules_file file;   // the file that the rules came from
+    char *rules_dir;             // incidents.dir at the start; NULL: the environment or the program named the directory
     struct gs_rules *rules;
     struct gs_judge *judge;
     struct gs_metric_set *metrics;
     struct gs_history *history;
     struct gs_baselines *baselines;
     struct gs_store *store;
-    double *values;              // one for each metric
-    struct gs_verdict *verdicts; // room for one from each rule
-    char **unavailable;          // a sentence for each metric that is asked for in vain
+    double *values;              // values of the last tick, one for each metric
+    struct gs_verdict *verdicts; // one slot for each rule
+    char **unavailable;          // "METRIC: WHY" for each metric of the rules that is not available
     size_t unavailable_count;
     struct gs_incident_context *context;
-    int64_t start_ns;            // CLOCK_MONOTONIC of the watch's start
-    char limit_from[160];
+    int64_t start_ns;            // CLOCK_MONOTONIC: start of the watcher
+    char limit_from[160];        // where the memory limit comes from, as text
 };
 
-/* Make them as OPTIONS and the environment say, and begin to sample. 0, or the code of gumshoe_start's refusal, which was logged
- * and put into OPTIONS->error: then gs_watch_settings_drop is still to be called. Context: watcher. */
+/* Make SETTINGS from OPTIONS and the environment, and start to sample. 0, or the error code for gumshoe_start, which is logged
+ * and put into OPTIONS->error; the caller must call gs_watch_settings_drop then, too. Context: watcher. */
 int gs_watch_settings_make(struct gs_settings *settings, const struct gumshoe_options *options) GS_CHECK_RESULT;
 void gs_watch_settings_drop(struct gs_settings *settings);
-/* Make those that RULES (theirs from now on) determine anew, with what the old ones remember. The old ones are put into OLD, to
- * be dropped when no incident needs them. -ENOMEM: all is as it was, RULES still the caller's. Context: watcher. */
+/* Replace the rules of SETTINGS by RULES (owned by SETTINGS from now on), and keep the state of judge and history. The old parts
+ * go to OLD; the caller drops them when no active capture needs them. -ENOMEM: nothing has changed. Context: watcher. */
 int gs_watch_settings_renew(struct gs_settings *settings, struct gs_rules *rules, struct gs_settings *old) GS_CHECK_RESULT;
-/* In the child of a fork, where SETTINGS are still its parent's: the same rules and the same directory, all else anew. 0, or -errno,
- * which was logged: then gs_watch_settings_drop is still to be called. Context: the child's watcher. */
+/* In the child of a fork, where SETTINGS are the parent's: keep the rules and the directory, make the rest new. 0, or -errno,
+ * which is logged; the caller must call gs_watch_settings_drop then, too. Context: the child's watcher. */
 int gs_watch_settings_inherit(struct gs_settings *settings) GS_CHECK_RESULT;
-/* Find out which metrics the rules ask for in vain just now: said at the start, and in every incident. Context: watcher. */
+/* Fill `unavailable` with the metrics that cannot be read now, for the log and for incidents. Context: watcher. */
 void gs_watch_settings_find_unavailable(struct gs_settings *settings);
 
-/* The environment's VARIABLE, or OPTION where it is not set. */
+/* The environment variable VARIABLE; OPTION if it is not set, or empty. */
 const char *gs_watch_setting(const char *variable, const char *option);
-/* Refuse to start: CODE, with FILE (or "") and MESSAGE, to the log and to ERROR, which may be NULL. Returns CODE. */
+/* Refuse to start: write CODE, FILE (may be "") and MESSAGE to the log and to ERROR (may be NULL). Returns CODE. */
 int gs_watch_refuse_start(struct gumshoe_error *error, int code, const char *file, const char *message);

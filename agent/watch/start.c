@@ -1,11 +1,11 @@
-/* start.c - starting and stopping the watcher, and what becomes of it in the child of a fork.
+/* start.c - starts and stops the watcher, also in the child of a fork.
  *
- *   gs_watch_start ──▶ prepare (once) ──▶ a thread: gs_watch_begin ──▶ told: it watches, or why not
- *   gs_watch_stop ───▶ stopping ──▶ the thread leaves off ──▶ joined, or left to end after its capture
- *   fork ──▶ child: all is forgotten (after_fork.c) ──▶ a thread: gs_watch_begin_in_child, unless children are not to be watched
- *   unshare, setns ──▶ host/step_aside.c ──▶ stop_thread … restart_thread: a thread: gs_watch_resume
+ *   gs_watch_start ──▶ prepare (once) ──▶ a thread: gs_watch_begin ──▶ done: running, or the error
+ *   gs_watch_stop ───▶ stopping ──▶ the thread ends: joined, or, during a capture, left to end after it
+ *   fork ──▶ child: reset all state (after_fork.c) ──▶ a thread: gs_watch_begin_in_child, if children are to be watched
+ *   unshare, setns ──▶ host/step_aside.c ──▶ stop_thread … restart_thread ──▶ a thread: gs_watch_resume
  *
- * Who: host threads. They hold `gate` but in the handlers of fork and exit. Nothing of the parent's is open in a child. */
+ * Who: host threads. They hold `gate`, except in the handlers of fork and exit. A child has no descriptor of its parent's watcher. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "host/children.h"
@@ -28,16 +28,16 @@
 
 enum { STACK_BYTES = 1 << 20 };
 #define STOP_PATIENCE_NS GS_NS_PER_S
-#define ROOT_PATIENCE_NS (20 * GS_NS_PER_MS) /* for the thread of a young child to open the store */
+#define ROOT_PATIENCE_NS (20 * GS_NS_PER_MS) /* for the thread of a new child to open the store */
 
-static struct gs_lock gate = {.rank =
-                                  GS_RANK_GATE}; // start, stop, and being stopped for a while: host threads'
-static struct gs_own_thread thread;              // the watcher's; changed under the gate
-static bool fork_known;                          // pthread_atfork was called; under the gate
+/* Held by host threads while they start or stop the thread, for good or for a while. */
+static struct gs_lock gate = {.rank = GS_RANK_GATE};
+static struct gs_own_thread thread; // the watcher's; changed under the gate
+static bool has_fork_handlers;      // pthread_atfork was called; under the gate
 
 /* ---- the thread -------------------------------------------------------------------------------------------------------- */
 
-/* 0 or -errno. Holds the gate, or is in the handler of fork. */
+/* Start the watcher's thread. 0 or -errno. The caller holds the gate, or is the atfork handler. */
 static int start_thread(void (*routine)(void *), void *argument)
 {
     const struct gs_own_thread_options start = {"gumshoe", routine, argument, STACK_BYTES, GS_TABLE_FRESH};
@@ -46,42 +46,42 @@ static int start_thread(void (*routine)(void *), void *argument)
     return gs_own_thread_start(&thread, &start);
 }
 
-/* Have the thread look at what it is asked, whether it sleeps in the loop or as a young child's. */
+/* Wake the thread, in the loop or in gs_watch_begin_in_child, so that it reads its orders. */
 static void wake_thread(void)
 {
     gs_event_signal(&gs_watcher.woken);
     gs_probe_wake();
 }
 
-/* Ask the thread to end, and wait for it. False: it is in the middle of a capture, and ends after it. */
-static bool end_thread(_Atomic bool *how)
+/* Order the thread to end, by the flag ORDER, and wait STOP_PATIENCE_NS. False: it is capturing, and ends after that. */
+static bool end_thread(_Atomic bool *order)
 {
-    atomic_store(how, true);
+    atomic_store(order, true);
     wake_thread();
     return gs_own_thread_join(&thread, STOP_PATIENCE_NS);
 }
 
-static bool has_begun(const void *of)
+static bool is_done(const void *pointer)
 {
-    const struct gs_beginning *beginning = of;
-    return atomic_load(&beginning->told);
+    const struct gs_start_request *request = pointer;
+    return atomic_load(&request->done);
 }
 
 static int start(const struct gumshoe_options *options)
 {
-    struct gs_beginning beginning = {.options = options};
-    int error = start_thread(gs_watch_begin, &beginning);
+    struct gs_start_request request = {.options = options};
+    int error = start_thread(gs_watch_begin, &request);
     if (error)
         return gs_watch_refuse_start(options->error, error, "", "the watcher's thread could not be created");
-    (void)gs_event_wait_until(&gs_watcher.told, has_begun, &beginning, INT64_MAX / 2);
-    if (beginning.error)
+    (void)gs_event_wait_until(&gs_watcher.state_changed, is_done, &request, INT64_MAX / 2);
+    if (request.error)
         (void)gs_own_thread_join(&thread, STOP_PATIENCE_NS);
-    return beginning.error;
+    return request.error;
 }
 
-/* ---- calls of the host's that must find none of our threads, or change what they are (step_aside.h) ------------------------ */
+/* ---- host calls that change what a thread is (step_aside.h) ---------------------------------------------------------------- */
 
-/* Have the thread run again after it was stopped for a while. Holds the gate. */
+/* Start the thread again after it was stopped for a while. The caller holds the gate. */
 static void restart_thread(void)
 {
     bool inherited = atomic_load(&gs_watcher.inherited);
@@ -91,7 +91,7 @@ static void restart_thread(void)
         thread.start.routine = gs_watch_resume;
     atomic_store(&gs_watcher.thread_stopped, false);
     if (gs_own_thread_start_again(&thread))
-        gs_log(GS_LOG_ERROR, "the watch is interrupted: its thread could not be created again");
+        gs_log(GS_LOG_ERROR, "not watching any more: the watcher's thread could not be created again");
 }
 
 static bool stop_thread(void)
@@ -99,18 +99,18 @@ static bool stop_thread(void)
     return end_thread(&gs_watcher.thread_stopped);
 }
 
-/* The thread of a young child has opened the store where it stood for its parent, or has ended. */
+/* True: the thread of a new child has opened the store by its parent's path, or has ended. */
 static bool has_opened_store(const void *unused)
 {
     (void)unused;
     return atomic_load(&gs_watcher.store_opened) || !gs_own_thread_runs(&thread);
 }
 
-/* A young child is about to go to another root: its thread opens the store before. */
+/* A new child is about to change its root directory: wait until its thread has opened the store. */
 static void open_store_before_root(void)
 {
     if (atomic_load(&gs_watcher.inherited))
-        (void)gs_event_wait_until(&gs_watcher.told, has_opened_store, NULL, ROOT_PATIENCE_NS);
+        (void)gs_event_wait_until(&gs_watcher.state_changed, has_opened_store, NULL, ROOT_PATIENCE_NS);
 }
 
 static const struct gs_step_aside step_aside = {
@@ -124,7 +124,7 @@ static const struct gs_step_aside step_aside = {
 
 /* ---- forks ----------------------------------------------------------------------------------------------------------------- */
 
-/* The child has the watcher's memory but not its thread, and whatever the thread held is still held: forget it all. */
+/* The child has a copy of the watcher's memory, but not its thread: reset all, also locks that the thread held. */
 static void after_fork_in_child(void)
 {
     bool inherited = atomic_load(&gs_watcher.inherited) || atomic_load(&gs_watcher.running);
@@ -144,17 +144,17 @@ static void after_fork_in_child(void)
         atomic_store(&gs_watcher.inherited, false);
 }
 
-/* A program that ends by _exit(0) ends well: a forked child that has done its work. One that ends by another status may have
- * caught its own crash. */
-static void leave(int status)
+/* Called by the hook of _exit. Status 0 is a normal end, as of a forked child that has done its work. With another status the
+ * program may have caught its own crash, so the box stays for a post-mortem. */
+static void handle_exit(int status)
 {
     if (status == 0)
         gs_box_leave();
 }
 
-/* ---- the host's calls ------------------------------------------------------------------------------------------------------ */
+/* ---- public calls ------------------------------------------------------------------------------------------------------ */
 
-/* Once: what is to be done on a thread of the host's, before the first watch. */
+/* Do what needs a host thread, before the first start. Later calls do no harm. 0 or -errno. */
 static int prepare(void)
 {
     int error = gs_own_tls_learn();
@@ -165,21 +165,21 @@ static int prepare(void)
     gs_watch_settings_try_hooks();
     gs_command_line_prepare();
     gs_children_prepare();
-    gs_probe_tell_exit(leave);
+    gs_probe_tell_exit(handle_exit);
     gs_step_aside_prepare(&step_aside);
-    if (!fork_known)
+    if (!has_fork_handlers)
         pthread_atfork(gs_children_before_fork, NULL, after_fork_in_child);
-    fork_known = true;
+    has_fork_handlers = true;
     return 0;
 }
 
-/* What this child has inherited is of no use: its program sees to that itself. Holds the gate. */
-static void forget_inherited(void)
+/* In a forked child whose program starts or stops the watcher itself: drop the inherited state. The caller holds the gate. */
+static void drop_inherited(void)
 {
     if (!atomic_load(&gs_watcher.inherited))
         return;
     (void)end_thread(&gs_watcher.stopping);
-    if (atomic_load(&gs_watcher.inherited)) // else it has taken over just now
+    if (atomic_load(&gs_watcher.inherited)) // otherwise the thread has just taken over
         gs_watcher.settings = (struct gs_settings){0};
     atomic_store(&gs_watcher.inherited, false);
 }
@@ -204,7 +204,7 @@ int gs_watch_start(const struct gumshoe_options *given)
     if (why)
         return gs_watch_refuse_start(options.error, -ENOTSUP, "", why);
     gs_lock_take(&gate);
-    forget_inherited();
+    drop_inherited();
     int error = prepare();
     if (error)
         error = gs_watch_refuse_start(options.error, error, "",
@@ -222,12 +222,12 @@ void gs_watch_stop(void)
     if (gs_own_thread_is_me())
         return;
     gs_lock_take(&gate);
-    forget_inherited();
+    drop_inherited();
     if (atomic_load(&gs_watcher.running) && !gs_own_thread_runs(&thread)) { // stopped for a while
         gs_watch_drop();
         atomic_store(&gs_watcher.running, false);
     } else if (atomic_load(&gs_watcher.running) && !end_thread(&gs_watcher.stopping)) {
-        gs_box_leave(); // it is in the middle of a capture, and ends after it; the process may be sooner
+        gs_box_leave(); // capturing, ends after that; the process may end sooner
     }
     gs_lock_give(&gate);
 }

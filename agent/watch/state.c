@@ -1,4 +1,4 @@
-/* state.c - the one watcher of the process, as inside.h describes it. */
+/* state.c - the one watcher of the process; inside.h describes the members. */
 #include "base/clock.h"
 #include "watch/inside.h"
 

@@ -1,5 +1,5 @@
-/* status.c - what a running agent sees: each metric's value, or why it has none; each rule's value and line, and why it has
- * not fired. Context: watcher. */
+/* status.c - the state of a running agent: each metric's value, or why it is not available; each rule's value and line,
+ * and why it has not fired. Context: watcher. */
 #include "watch/status.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* As people read it: "130 MiB", "12.5 %". */
-static json_t *shown(double value, enum gs_unit unit)
+/* VALUE as text with its unit: "130 MiB", "12.5 %". */
+static json_t *value_text(double value, enum gs_unit unit)
 {
     char text[GS_UNIT_TEXT];
     return isfinite(value) ? json_string(gs_units_print_value(value, unit, text)) : json_null();
@@ -20,8 +20,8 @@ static json_t *metric_json(const struct gs_status *status, size_t metric)
     const char *name = status->rules->metric[metric];
     const struct gs_metric *known = gs_metrics_find(name);
     return json_pack("{s:s, s:o, s:o, s:o}", "metric", name, "value", gs_json_real(status->values[metric]),
-                     "shown", shown(status->values[metric], known ? known->unit : GS_COUNT), "unavailable",
-                     gs_json_text(gs_metrics_set_unavailable(status->metrics, metric)));
+                     "shown", value_text(status->values[metric], known ? known->unit : GS_COUNT),
+                     "unavailable", gs_json_text(gs_metrics_set_unavailable(status->metrics, metric)));
 }
 
 static json_t *metrics_json(const struct gs_status *status)
@@ -40,24 +40,24 @@ static json_t *refusal_json(const struct gs_rules_file *file)
                      gs_json_text(file->refused), "errors", (json_int_t)file->refused_errors);
 }
 
-/* How it stands with the rules file: since when its rules are in force, and whether it has changed to something that is not. */
+/* The rules file: since when its rules are in force, and whether a changed file was refused. */
 static json_t *file_json(const struct gs_status *status)
 {
     const struct gs_rules_file *file = status->file;
     return json_pack("{s:o, s:o, s:i, s:o, s:o}", "path", gs_json_text(file->path), "taken",
-                     gs_json_time(file->taken_ns), "reloads", (int)file->taken_again, "refused",
+                     gs_json_time(file->taken_ns), "reloads", (int)file->reload_count, "refused",
                      refusal_json(file), "other_dir", gs_json_text(status->other_dir));
 }
 
 /* Why the rule does not fire: without its metric it cannot, whatever else it waits for. */
-static const char *state_of(const struct gs_status *status, size_t rule, const struct gs_rule_state *state,
-                            char *out, size_t size)
+static const char *explain_state(const struct gs_status *status, size_t rule,
+                                 const struct gs_rule_state *state, char *out, size_t size)
 {
     size_t metric = status->rules->rule[rule].metric_index;
     const char *why = metric == SIZE_MAX ? NULL : gs_metrics_set_unavailable(status->metrics, metric);
     if (!why)
         return state->reason;
-    snprintf(out, size, "%s cannot be had: %s", status->rules->rule[rule].metric, why);
+    snprintf(out, size, "%s is not available: %s", status->rules->rule[rule].metric, why);
     return out;
 }
 
@@ -65,14 +65,14 @@ static json_t *rule_json(const struct gs_status *status, size_t number)
 {
     const struct gs_rule *rule = &status->rules->rule[number];
     struct gs_rule_state state;
-    char words[320];
+    char explanation[320];
     gs_rules_judge_state(status->judge, number, gs_clock_monotonic_ns(), &state);
     return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:I, s:I, s:o}", "rule", rule->name, "metric",
                      gs_json_text(rule->metric), "value", gs_json_real(state.value), "shown",
-                     shown(state.value, rule->unit), "line", gs_json_real(state.line), "line_shown",
-                     shown(state.line, rule->unit), "holding", (int)state.holding, "fired",
+                     value_text(state.value, rule->unit), "line", gs_json_real(state.line), "line_shown",
+                     value_text(state.line, rule->unit), "holding", (int)state.holding, "fired",
                      (json_int_t)state.fired, "suppressed", (json_int_t)state.suppressed, "state",
-                     gs_json_text(state_of(status, number, &state, words, sizeof words)));
+                     gs_json_text(explain_state(status, number, &state, explanation, sizeof explanation)));
 }
 
 static json_t *rules_json(const struct gs_status *status)
@@ -101,7 +101,7 @@ void gs_watch_status_write(const struct gs_status *status, struct gs_text *out)
     gs_json_set(&json, "limit", limit_json(status));
     gs_json_set(&json, "limit_from", gs_json_text(status->limit_from));
     gs_json_set(&json, "heap_sample_bytes", json_integer((json_int_t)gs_probe_sampling().bytes));
-    gs_json_set(&json, "under_way", json_integer(status->under_way));
+    gs_json_set(&json, "under_way", json_integer(status->active_captures));
     gs_json_set(&json, "metrics", metrics_json(status));
     gs_json_set(&json, "rules", rules_json(status));
     json_t *document = gs_json_take(&json);

@@ -5,17 +5,17 @@
 #include "rules/rules.h"
 #include "watch/rules_file.h"
 
-struct gs_status {              // borrowed
+struct gs_status {              // all pointers are borrowed
     const struct gs_rules *rules;
     const struct gs_rules_file *file;
     const struct gs_judge *judge;
     const struct gs_metric_set *metrics;
-    const double *values;       // of the last tick, one for each of the rules' metrics
+    const double *values;       // of the last tick, one for each metric of the rules
     const char *dir, *limit_from;
-    const char *other_dir;      // that the rules name by now, too late; NULL: they do not
+    const char *other_dir;      // incidents.dir of reloaded rules, which has no effect before a restart; NULL: unchanged
     uint64_t limit_bytes;
-    int64_t started_ns;         // CLOCK_REALTIME, of the process
-    unsigned under_way;         // incidents being captured
+    int64_t started_ns;         // CLOCK_REALTIME: start of the process
+    unsigned active_captures;   // number of incidents being captured
 };
-/* Context: watcher. */
+/* Add STATUS as one line of JSON to OUT. Failure: out->failed. Context: watcher. */
 void gs_watch_status_write(const struct gs_status *status, struct gs_text *out);

@@ -1,14 +1,14 @@
-/* thread.c - the life of the watcher's thread: it begins, runs the loop, and releases what it had.
+/* thread.c - the watcher's thread: makes the settings, runs the loop, releases its resources.
  *
- *   gs_watch_begin          ──▶ settings, box ─┐            ┌▶ for good: all is closed and freed
- *   gs_watch_begin_in_child ──▶ settings, box ─┼▶ the loop ─┼▶ stopped for a while: what is open is closed, the rest stays
- *   gs_watch_resume         ───────────────────┘            └▶ the host has ended: so does the process
+ *   gs_watch_begin          ──▶ settings, box ─┐            ┌▶ for good: close and free everything
+ *   gs_watch_begin_in_child ──▶ settings, box ─┼▶ the loop ─┼▶ stopped for a while: close descriptors, keep the rest
+ *   gs_watch_resume         ───────────────────┘            └▶ host ended: end the process
  *
- * It opens and closes everything that the agent has open: its table of descriptors is its own, and ends with it.
- * The thread ends as the watch is stopped, as the last thread of the host's has ended, and for the time of a call of the
- * host's that must find none of ours (unshare, setns); then another goes on with what it has left.
+ * This thread opens and closes all descriptors of the agent: it has a table of descriptors of its own, which ends with it.
+ * The thread ends when the watcher is stopped, when the last host thread has ended, and during host calls that need a process
+ * with one thread (unshare, setns). After such a call a new thread continues with the same settings.
  * Who:    the watcher's thread, which start.c starts.
- * Memory: none of the host's malloc. */
+ * Memory: never the host's malloc. */
 #include "base/clock.h"
 #include "host/callback.h"
 #include "host/children.h"
@@ -28,10 +28,10 @@
 
 enum { NICE = 5 };
 
-static void settle_in(void)
+static void set_priority(void)
 {
     enum { IOPRIO_WHO_PROCESS = 1, IOPRIO_BEST_EFFORT_LAST = 2 << 13 | 7 };
-    setpriority(PRIO_PROCESS, 0, NICE); // on Linux: of this thread alone
+    setpriority(PRIO_PROCESS, 0, NICE); // on Linux this sets only the calling thread
     syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_BEST_EFFORT_LAST);
 }
 
@@ -43,7 +43,7 @@ void gs_watch_drop(void)
     gs_watch_settings_drop(&gs_watcher.settings);
 }
 
-/* What this thread has open or has started goes; the rest stays if it is to come back. */
+/* End the captures and the other threads, and close all descriptors. FOR_GOOD: also free the settings and the box. */
 static void release_resources(bool for_good)
 {
     gs_watch_captures_continue(&gs_watcher.settings, true);
@@ -56,14 +56,14 @@ static void release_resources(bool for_good)
         gs_watch_drop();
     else
         gs_box_remove_file(gs_watcher.box);
-    gs_owned_fd_new_table(); // what was open ends with this thread
+    gs_owned_fd_new_table(); // the descriptors end with this thread
 }
 
-/* ANEW: it begins, and has not been stopped for a while. */
-static void watch(bool anew)
+/* FIRST_RUN: not resumed after a stop for a while. */
+static void watch(bool first_run)
 {
-    settle_in();
-    gs_watch_loop(anew);
+    set_priority();
+    gs_watch_loop(first_run);
     bool host_ended = !gs_watch_must_end();
     bool for_good = atomic_load(&gs_watcher.stopping) || host_ended;
     release_resources(for_good);
@@ -81,8 +81,8 @@ void gs_watch_resume(void *unused)
     watch(false);
 }
 
-/* Make the settings and the box. 0, or -errno, which was logged. */
-static int begin(const struct gumshoe_options *options)
+/* Make the settings and the box. 0, or -errno, which is logged. */
+static int make_settings(const struct gumshoe_options *options)
 {
     int error = gs_watch_settings_make(&gs_watcher.settings, options);
     if (gs_watcher.settings.rules)
@@ -95,30 +95,30 @@ static int begin(const struct gumshoe_options *options)
     return 0;
 }
 
-void gs_watch_begin(void *of)
+void gs_watch_begin(void *start_request)
 {
-    struct gs_beginning *beginning = of;
-    int error = begin(beginning->options);
+    struct gs_start_request *request = start_request;
+    int error = make_settings(request->options);
     if (error) {
         gs_watch_drop();
         gs_owned_fd_new_table();
     }
     atomic_store(&gs_watcher.running, error == 0);
-    beginning->error = error;
-    atomic_store(&beginning->told, true);
-    gs_event_signal(&gs_watcher.told); // `beginning` is the host's again
+    request->error = error;
+    atomic_store(&request->done, true);
+    gs_event_signal(&gs_watcher.state_changed); // `request` belongs to the host thread again
     if (!error)
         watch(true);
 }
 
 /* ---- in the child of a fork ---------------------------------------------------------------------------------------------- */
 
-/* Be the watcher from here on. Context: the child's thread. */
+/* Become the child's watcher: make its settings and its box. False: failed, which is logged. Context: the child's thread. */
 static bool take_over(void)
 {
     int error = gs_watch_settings_inherit(&gs_watcher.settings);
     atomic_store(&gs_watcher.running, error == 0);
-    // after that: a child that is forked just now finds the one or the other
+    // after `running`, so that a child forked just now sees at least one of them
     atomic_store(&gs_watcher.inherited, false);
     if (error)
         gs_watch_settings_drop(&gs_watcher.settings);
@@ -132,10 +132,10 @@ void gs_watch_begin_in_child(void *unused)
     char why[256];
     (void)unused;
     int64_t until_ns = gs_clock_monotonic_ns() + GS_CHILD_GROWN_NS;
-    // before the child goes to another root; tried again below
+    // now, before the child may change its root; take_over tries again
     (void)!gs_store_open_again(gs_watcher.settings.store, why, sizeof why);
     atomic_store(&gs_watcher.store_opened, true);
-    gs_event_signal(&gs_watcher.told);
+    gs_event_signal(&gs_watcher.state_changed);
     for (int64_t left_ns; !gs_watch_must_end() && (left_ns = until_ns - gs_clock_monotonic_ns()) > 0;) {
         uint32_t seen = gs_event_seen(&gs_watcher.woken);
         gs_watch_follow_credentials();

@@ -1,9 +1,9 @@
-/* write_profile.c - one profile into a descriptor, for a host that serves /debug/pprof itself.
+/* write_profile.c - writes one profile to a descriptor, for a host that serves /debug/pprof itself.
  *
- *   host thread ──▶ a thread of ours, with a table of descriptors of its own: gather ──▶ bytes ──▶ host thread: write
+ *   host thread ──▶ own thread, own table of descriptors: gather ──▶ bytes ──▶ host thread: write
  *
- * So nothing of ours is opened in the host's table, and a reader that takes its time keeps nobody waiting but who asks.
- * Who: host threads, at their own time: one gathers at a time, and the watcher too waits its turn. */
+ * So the agent opens nothing in the host's table, and a slow reader of the descriptor delays only the caller.
+ * Who: host threads, in a public call. One thread gathers at a time: the watcher waits, too. */
 #include "watch/write_profile.h"
 #include "base/clock.h"
 #include "base/memory.h"
@@ -22,15 +22,15 @@
 enum { STACK_BYTES = 1 << 20 };
 #define PROFILE_MAX (1 << 30)
 
-struct order {
-    const struct gs_profile_request *what;
+struct profile_job {
+    const struct gs_profile_request *request;
     const struct gs_kind_entry *kind;
-    char *bytes; // of the profile, once it is made
+    char *bytes; // the pprof file, once made
     size_t length;
     int error;
 };
 
-/* Sample for so long, on the calling thread. */
+/* Sample CPU time for DURATION_NS; the calling thread sleeps meanwhile. NULL: not possible, which is logged. */
 static struct gs_cpu_session *sample_cpu(int64_t duration_ns)
 {
     char why[160];
@@ -44,22 +44,22 @@ static struct gs_cpu_session *sample_cpu(int64_t duration_ns)
     return session;
 }
 
-/* PROFILE as the bytes of a file. */
-static int print(const struct gs_profile *profile, struct order *order)
+/* Write PROFILE as pprof into JOB->bytes. 0 or -errno. */
+static int print(const struct gs_profile *profile, struct profile_job *job)
 {
     int fd = memfd_create("gumshoe", MFD_CLOEXEC), error = fd < 0 ? -errno : gs_profile_write(profile, fd);
     if (!error)
         error = lseek(fd, 0, SEEK_SET) < 0 ? -errno
-                                           : gs_file_read_all(fd, PROFILE_MAX, &order->bytes, &order->length);
+                                           : gs_file_read_all(fd, PROFILE_MAX, &job->bytes, &job->length);
     if (fd >= 0)
         close(fd);
     return error;
 }
 
-static int gather(struct order *order, struct gs_cpu_session *cpu)
+static int gather(struct profile_job *job, struct gs_cpu_session *cpu)
 {
     struct gs_gathered gathered = {0};
-    int64_t start_ns = order->what->start_ns;
+    int64_t start_ns = job->request->start_ns;
     struct gs_gather how = {
         .maps = gs_symbol_maps_read(0),
         .now_ns = gs_clock_monotonic_ns(),
@@ -67,31 +67,31 @@ static int gather(struct order *order, struct gs_cpu_session *cpu)
         .reason = "asked for by the program (gumshoe_write_profile)",
         .cpu = cpu,
     };
-    int error = how.maps ? gs_gather(order->kind->kind, &how, &gathered) : -errno;
+    int error = how.maps ? gs_gather(job->kind->kind, &how, &gathered) : -errno;
     if (!how.maps)
         gs_gather_cpu_abandon(cpu);
     if (!error)
-        error = print(gathered.profile, order);
+        error = print(gathered.profile, job);
     gs_gather_fini(&gathered);
     gs_symbol_maps_free((struct gs_maps *)how.maps);
     return error;
 }
 
-static void make(void *of)
+static void make_profile(void *pointer)
 {
-    struct order *order = of;
-    struct gs_cpu_session *cpu = order->kind->kind == GS_CPU ? sample_cpu(order->what->cpu_ns) : NULL;
-    order->error = -EBUSY;
-    if (order->kind->kind == GS_CPU && !cpu)
+    struct profile_job *job = pointer;
+    struct gs_cpu_session *cpu = job->kind->kind == GS_CPU ? sample_cpu(job->request->cpu_ns) : NULL;
+    job->error = -EBUSY;
+    if (job->kind->kind == GS_CPU && !cpu)
         return;
     gs_watch_gathering_lock();
-    order->error = gather(order, cpu);
+    job->error = gather(job, cpu);
     gs_watch_gathering_unlock();
 }
 
-static int order_and_write(struct order *order, int fd)
+static int make_and_write(struct profile_job *job, int fd)
 {
-    const struct gs_own_thread_options start = {"gumshoe-profile", make, order, STACK_BYTES,
+    const struct gs_own_thread_options start = {"gumshoe-profile", make_profile, job, STACK_BYTES,
                                                 GS_TABLE_PASSING};
     struct gs_own_thread thread = {0};
     int error = gs_own_thread_start(&thread, &start);
@@ -100,18 +100,18 @@ static int order_and_write(struct order *order, int fd)
     while (!gs_own_thread_join(&thread, GS_NS_PER_S))
         ;
     gs_own_thread_fini(&thread);
-    error = order->error ? order->error : gs_file_write_all(fd, order->bytes, order->length);
-    gs_free(order->bytes);
+    error = job->error ? job->error : gs_file_write_all(fd, job->bytes, job->length);
+    gs_free(job->bytes);
     return error;
 }
 
-int gs_watch_gather_profile(const struct gs_profile_request *what, int fd)
+int gs_watch_gather_profile(const struct gs_profile_request *request, int fd)
 {
     for (const struct gs_kind_entry *kind = gs_kinds; kind->name; kind++)
-        if ((unsigned)kind->kind == (unsigned)what->kind) {
-            struct order order = {.what = what, .kind = kind};
+        if ((unsigned)kind->kind == (unsigned)request->kind) {
+            struct profile_job job = {.request = request, .kind = kind};
             gs_json_use_our_memory();
-            return order_and_write(&order, fd);
+            return make_and_write(&job, fd);
         }
     return -EINVAL;
 }

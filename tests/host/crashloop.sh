@@ -16,10 +16,10 @@ rules '' "$hot"
 life store "$(lives_until 'ls -d store/2*-hot-* && grep -q hot store/.live/*.ledger')kill -SEGV \$\$"
 equal "$(of store hot)" 1 "incidents of the first life"
 for i in $(seq 19); do # each lives until it has started to watch, and for some ticks more
-    life store "$(lives_until "[ \$(grep -c 'cools down after incidents of before the start' log) -ge $i ]")sleep 0.2; kill -SEGV \$\$"
+    life store "$(lives_until "[ \$(grep -c 'is in cooldown after incidents before this start' log) -ge $i ]")sleep 0.2; kill -SEGV \$\$"
 done
 equal "$(of store hot)" 1 "incidents of twenty lives"
-grep -q '1 rule cools down after incidents of before the start' log || fail "the log"
+grep -q '1 rule is in cooldown after incidents before this start' log || fail "the log"
 ledger=$(ls store/.live/*.ledger)
 equal "$(jq -c '[.version, (.incidents | map(.rule))]' "$ledger")" '[1,["hot"]]' "the ledger"
 equal "$(stat -c %a "$ledger")" 600 "its mode"
@@ -42,7 +42,7 @@ for _ in 1 2 3 4 5; do life pool "$(lives_until 'test -e stop')" & done
 all_live() { [ "$(ls pool/.live/*.sock | wc -l)" = 5 ]; }
 wait_until all_live
 rules '"incidents": {"max_per_hour": 3},' "$hot"
-held_back() { [ "$(grep -c 'rule hot: held back: the hourly limit is reached, with the incidents of other processes' log)" -ge 2 ]; }
+held_back() { [ "$(grep -c 'rule hot: suppressed: with other processes. incidents the hourly limit is reached' log)" -ge 2 ]; }
 wait_until held_back
 three() { [ "$(of pool hot)" = 3 ]; }
 wait_until three

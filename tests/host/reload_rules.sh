@@ -70,7 +70,7 @@ status '.rules | length == 2' > /dev/null || fail "rules in force"
 rm rules.json
 printf %s "$whole" > elsewhere.json; ln -s elsewhere.json rules.json
 becomes '.file.refused == null and .file.reloads == 4'
-grep -q 'as the rules in force again' log || fail "the log"
+grep -q 'the same as the rules in force again' log || fail "the log"
 it "follows a link to another target, as a mounted ConfigMap has it"
 file 100ms '' "$waiting" > other.json; ln -s other.json link; mv -T link rules.json
 becomes '.rules | length == 1'
@@ -90,6 +90,6 @@ GUMSHOE_RULES=rules.json LD_PRELOAD=$build/libgumshoe.so /usr/bin/python3 host.p
 becomes '.rules[0].rule == "window"'
 file 100ms '"incidents": {"dir": "'"$tmp/second"'"},' "$waiting" > rules.json
 becomes ".file.reloads == 1 and .file.other_dir == \"$tmp/second\" and .dir == \"$tmp/first\""
-grep -q "incidents.dir is $tmp/second now, but incidents go on into $tmp/first" log || fail "the log"
+grep -q "incidents.dir is $tmp/second now, but incidents are still written to $tmp/first" log || fail "the log"
 "$gumshoe" status "$host" > table; grep -q "the rules file now names the incident directory $tmp/second: this needs a restart" table || fail "$(cat table)"
 kill $host || fail "the host has ended"; wait $host || true

@@ -82,7 +82,7 @@ static void what_stands_still_is_looked_at_and_not_read(void **state)
     for (; now_ns < MS(10000); now_ns += MS(50))
         assert_false(gs_watch_rules_file_look(&file, now_ns));
     assert_true(gs_watch_rules_file_pause_ns(&file, now_ns) <= MS(1000));
-    assert_int_equal(file.taken_again, 0);
+    assert_int_equal(file.reload_count, 0);
 }
 
 static void a_path_holds_wherever_the_host_goes(void **state)
@@ -162,9 +162,9 @@ static void odd_files_are_refused_and_the_old_rules_stay(void **state)
     assert_int_equal(mkdir("rules.json", 0700), 0);
     refused("it is a directory now");
     assert_int_equal(mkfifo("rules.json", 0600), 0);
-    refused("it is no regular file now");
+    refused("it is not a regular file now");
     assert_int_equal(symlink("/dev/zero", "rules.json"), 0);
-    refused("it is no regular file now");
+    refused("it is not a regular file now");
     assert_int_equal(symlink("rules.json", "rules.json"), 0);
     refused("Too many levels of symbolic links");
     put("rules.json", "", 0);
