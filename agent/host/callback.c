@@ -1,10 +1,10 @@
-/* callback.c - callback.h in code.
+/* callback.c - runs the function of gumshoe_on_incident on a thread of its own.
  *
- *   watcher: tell ──▶ path[QUEUE] ──▶ the thread: function(path, user) ──▶ done
- *   gumshoe_on_incident(NULL) ──▶ returns when no call is under way, but for a call that it is made from
+ *   watcher: gs_callback_tell ──▶ path[QUEUE] ──▶ the thread: function(path, user)
+ *   gumshoe_on_incident(NULL) ──▶ waits until the function does not run; called by the function itself it does not wait
  *
- * Who:    host threads, the watcher, and the thread itself; `lock` is never held over a call of the function.
- * Bounds: QUEUE incidents wait; of more the log says that the function was not called. */
+ * Who:    host threads, the watcher, and the thread itself; `lock` is never held while the function runs.
+ * Bounds: QUEUE incidents wait; for further ones the function is not called, which is logged. */
 #include "host/callback.h"
 #include "base/clock.h"
 #include "probe/probe.h"
@@ -18,19 +18,19 @@
 #include <string.h>
 
 enum { QUEUE = 8, STACK_BYTES = 256 << 10 };
-#define LEAVE_PATIENCE_NS GS_NS_PER_S
+#define STOP_PATIENCE_NS  GS_NS_PER_S
 #define CALLS_PATIENCE_NS (5 * GS_NS_PER_S)
 
 static struct {
     struct gs_lock lock;
-    struct gs_event changed; // anything below
+    struct gs_event changed; // one of the members below has changed
     void (*function)(const char *dir, void *user);
     void *user;
     char path[QUEUE][PATH_MAX];
     size_t count;
-    bool has_thread, leaving, calling;
-    pthread_t thread; // while has_thread
-} c = {.lock.rank = GS_RANK_CALLBACK};
+    bool has_thread, stop_requested, calling; // calling: the function runs
+    pthread_t thread;                         // valid while has_thread
+} callbacks = {.lock.rank = GS_RANK_CALLBACK};
 
 /* ---- the thread -------------------------------------------------------------------------------------------------------- */
 
@@ -42,55 +42,55 @@ struct call {
 
 static bool take_call(struct call *out)
 {
-    gs_lock_take(&c.lock);
-    bool found = c.count > 0 && !c.leaving;
+    gs_lock_take(&callbacks.lock);
+    bool found = callbacks.count > 0 && !callbacks.stop_requested;
     if (found) {
-        out->function = c.function;
-        out->user = c.user;
-        strcpy(out->path, c.path[0]);
-        memmove(c.path[0], c.path[1], (--c.count) * sizeof c.path[0]);
-        c.calling = found = out->function != NULL;
+        out->function = callbacks.function;
+        out->user = callbacks.user;
+        strcpy(out->path, callbacks.path[0]);
+        memmove(callbacks.path[0], callbacks.path[1], (--callbacks.count) * sizeof callbacks.path[0]);
+        callbacks.calling = found = out->function != NULL;
     }
-    gs_lock_give(&c.lock);
+    gs_lock_give(&callbacks.lock);
     return found;
 }
 
-static void call_is_over(void)
+static void end_call(void)
 {
-    gs_lock_take(&c.lock);
-    c.calling = false;
-    gs_lock_give(&c.lock);
-    gs_event_signal(&c.changed);
+    gs_lock_take(&callbacks.lock);
+    callbacks.calling = false;
+    gs_lock_give(&callbacks.lock);
+    gs_event_signal(&callbacks.changed);
 }
 
-static bool is_leaving(void)
+static bool is_stop_requested(void)
 {
-    gs_lock_take(&c.lock);
-    bool leaving = c.leaving;
-    gs_lock_give(&c.lock);
-    return leaving;
+    gs_lock_take(&callbacks.lock);
+    bool requested = callbacks.stop_requested;
+    gs_lock_give(&callbacks.lock);
+    return requested;
 }
 
-static void *call_all(void *unused)
+static void *run_calls(void *unused)
 {
     struct call call;
     (void)unused;
-    gs_probe_own_thread(true); // dumps leave it out
+    gs_probe_own_thread(true); // leave it out of thread dumps
     for (;;) {
-        uint32_t seen = gs_event_seen(&c.changed);
+        uint32_t seen = gs_event_seen(&callbacks.changed);
         while (take_call(&call)) {
             call.function(call.path, call.user);
-            call_is_over();
+            end_call();
         }
-        if (is_leaving())
+        if (is_stop_requested())
             break;
-        gs_event_wait(&c.changed, seen, INT64_MAX / 2);
+        gs_event_wait(&callbacks.changed, seen, INT64_MAX / 2);
     }
     gs_probe_own_thread(false);
     return NULL;
 }
 
-/* Holds the lock. */
+/* Start the thread; failure is logged. The caller holds the lock. */
 static void start_thread(void)
 {
     sigset_t all, old;
@@ -98,118 +98,120 @@ static void start_thread(void)
     sigfillset(&all);
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    pthread_sigmask(SIG_SETMASK, &all, &old); // no signal that is meant for the host ends there
-    c.leaving = false;
-    int error = pthread_create(&c.thread, &attributes, call_all, NULL);
+    pthread_sigmask(SIG_SETMASK, &all, &old); // the thread must not receive signals of the host
+    callbacks.stop_requested = false;
+    int error = pthread_create(&callbacks.thread, &attributes, run_calls, NULL);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     pthread_attr_destroy(&attributes);
-    c.has_thread = error == 0;
+    callbacks.has_thread = error == 0;
     if (error)
-        gs_log(GS_LOG_WARNING, "gumshoe_on_incident: no thread for it: %s", strerrordesc_np(error));
+        gs_log(GS_LOG_WARNING, "gumshoe_on_incident: its thread could not be created: %s",
+               strerrordesc_np(error));
 }
 
 /* ---- host threads -------------------------------------------------------------------------------------------------------- */
 
-/* No call is under way, but for one that this is asked from. */
-static bool is_quiet(const void *unused)
+/* True: the function does not run, or the caller is the function itself. */
+static bool is_not_running(const void *unused)
 {
     (void)unused;
-    gs_lock_take(&c.lock);
-    bool quiet = !c.calling || pthread_equal(c.thread, pthread_self());
-    gs_lock_give(&c.lock);
+    gs_lock_take(&callbacks.lock);
+    bool quiet = !callbacks.calling || pthread_equal(callbacks.thread, pthread_self());
+    gs_lock_give(&callbacks.lock);
     return quiet;
 }
 
 void gs_callback_set(void (*function)(const char *dir, void *user), void *user)
 {
-    gs_lock_take(&c.lock);
-    c.function = function;
-    c.user = user;
+    gs_lock_take(&callbacks.lock);
+    callbacks.function = function;
+    callbacks.user = user;
     if (!function)
-        c.count = 0;
-    if (function && !c.has_thread)
+        callbacks.count = 0;
+    if (function && !callbacks.has_thread)
         start_thread();
-    gs_lock_give(&c.lock);
+    gs_lock_give(&callbacks.lock);
     if (!function)
-        (void)gs_event_wait_until(&c.changed, is_quiet, NULL, INT64_MAX / 2);
+        (void)gs_event_wait_until(&callbacks.changed, is_not_running, NULL, INT64_MAX / 2);
 }
 
-/* All calls were made, but for one that this is asked from; or there is nobody to make them. */
-static bool has_made_calls(const void *unused)
+/* True: all calls have returned, or the caller is the function itself, or there is no thread to make calls. */
+static bool are_calls_made(const void *unused)
 {
     (void)unused;
-    gs_lock_take(&c.lock);
-    bool mine = c.has_thread && pthread_equal(c.thread, pthread_self());
-    bool made = !c.has_thread || mine || (c.count == 0 && !c.calling);
-    gs_lock_give(&c.lock);
+    gs_lock_take(&callbacks.lock);
+    bool is_caller = callbacks.has_thread && pthread_equal(callbacks.thread, pthread_self());
+    bool made = !callbacks.has_thread || is_caller || (callbacks.count == 0 && !callbacks.calling);
+    gs_lock_give(&callbacks.lock);
     return made;
 }
 
 void gs_callback_wait(void)
 {
-    (void)gs_event_wait_until(&c.changed, has_made_calls, NULL, CALLS_PATIENCE_NS);
+    (void)gs_event_wait_until(&callbacks.changed, are_calls_made, NULL, CALLS_PATIENCE_NS);
 }
 
-/* The thread, if it is to be waited for, has been told to end. */
-static bool ask_to_leave(pthread_t *thread)
+/* Tell the thread to end, unless the function runs. True: told; the caller joins *THREAD. */
+static bool request_stop(pthread_t *thread)
 {
-    gs_lock_take(&c.lock);
-    bool idle = c.has_thread && !c.calling;
+    gs_lock_take(&callbacks.lock);
+    bool idle = callbacks.has_thread && !callbacks.calling;
     if (idle) {
-        c.leaving = true;
-        c.has_thread = false;
-        *thread = c.thread;
+        callbacks.stop_requested = true;
+        callbacks.has_thread = false;
+        *thread = callbacks.thread;
     }
-    gs_lock_give(&c.lock);
-    gs_event_signal(&c.changed);
+    gs_lock_give(&callbacks.lock);
+    gs_event_signal(&callbacks.changed);
     return idle;
 }
 
 void gs_callback_leave(void)
 {
     pthread_t thread;
-    if (c.function)
-        (void)gs_event_wait_until(&c.changed, is_quiet, NULL, LEAVE_PATIENCE_NS);
-    if (ask_to_leave(&thread))
+    if (callbacks.function)
+        (void)gs_event_wait_until(&callbacks.changed, is_not_running, NULL, STOP_PATIENCE_NS);
+    if (request_stop(&thread))
         pthread_join(thread, NULL);
 }
 
 void gs_callback_return(void)
 {
-    gs_lock_take(&c.lock);
-    if (c.function && !c.has_thread)
+    gs_lock_take(&callbacks.lock);
+    if (callbacks.function && !callbacks.has_thread)
         start_thread();
-    gs_lock_give(&c.lock);
+    gs_lock_give(&callbacks.lock);
 }
 
 /* ---- the watcher ----------------------------------------------------------------------------------------------------------- */
 
 void gs_callback_tell(const char *path)
 {
-    gs_lock_take(&c.lock);
-    bool wanted = c.function, room = c.has_thread && c.count < QUEUE;
-    if (wanted && room)
-        snprintf(c.path[c.count++], PATH_MAX, "%s", path);
-    gs_lock_give(&c.lock);
-    if (wanted && !room)
+    gs_lock_take(&callbacks.lock);
+    bool is_set = callbacks.function, room = callbacks.has_thread && callbacks.count < QUEUE;
+    if (is_set && room)
+        snprintf(callbacks.path[callbacks.count++], PATH_MAX, "%s", path);
+    gs_lock_give(&callbacks.lock);
+    if (is_set && !room)
         gs_log(GS_LOG_WARNING,
-               "gumshoe_on_incident: the function was not called for %s: it has not returned from others",
+               "gumshoe_on_incident: the function was not called for %s: it is still busy with earlier "
+               "incidents",
                path);
-    gs_event_signal(&c.changed);
+    gs_event_signal(&callbacks.changed);
 }
 
 void gs_callback_end(void)
 {
-    gs_lock_take(&c.lock);
-    c.leaving = true;
-    gs_lock_give(&c.lock);
-    gs_event_signal(&c.changed);
+    gs_lock_take(&callbacks.lock);
+    callbacks.stop_requested = true;
+    gs_lock_give(&callbacks.lock);
+    gs_event_signal(&callbacks.changed);
 }
 
 void gs_callback_after_fork(void)
 {
-    gs_lock_after_fork(&c.lock);
-    c.function = NULL;
-    c.count = 0;
-    c.has_thread = c.leaving = c.calling = false;
+    gs_lock_after_fork(&callbacks.lock);
+    callbacks.function = NULL;
+    callbacks.count = 0;
+    callbacks.has_thread = callbacks.stop_requested = callbacks.calling = false;
 }

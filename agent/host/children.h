@@ -1,19 +1,20 @@
-/* children.h - forked children that go on to work: each is watched as a process of its own. */
+/* children.h - forked children that run on without an exec: each is watched as a process of its own. */
 #pragma once
 #include "rules/rules.h"
 #include <stdbool.h>
 
-/* How old a child is before it counts as one that goes on to work: what it forked for (an exec, a word into a pipe and an
- * _exit) is done by then. */
+/* The age at which a child gets a watcher. A child that only calls exec, or writes to a pipe and calls _exit, is gone by
+ * then. */
 #define GS_CHILD_GROWN_NS (100 * INT64_C(1000000))
 
-/* Once, before the first fork: the memory in which children tell what became of them. Context: host thread, in gumshoe_start. */
+/* Map the counters that parent and children share. Once, before the first fork. Context: host thread, in gumshoe_start. */
 void gs_children_prepare(void);
-/* Before a fork, on the thread that forks: look where it does. In the child: may it be one that goes on to work? */
+/* In the thread that forks, before the fork: find the call site. */
 void gs_children_before_fork(void);
+/* In the child, in the atfork handler. True: start a thread, because the child may run on without an exec. */
 bool gs_children_may_work(void);
-/* The child is GS_CHILD_GROWN_NS old. Context: its watcher. */
+/* Count this child as one that has lived GS_CHILD_GROWN_NS. Context: its watcher. */
 void gs_children_grown(void);
 
-/* Is this program one of those that RULES are for ("only")? Context: host thread, in gumshoe_start. */
-bool gs_children_meant(const struct gs_rules *rules);
+/* True: "only" in RULES names this program, or is not given. Context: watcher. */
+bool gs_children_selected_by(const struct gs_rules *rules);

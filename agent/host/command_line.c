@@ -1,9 +1,9 @@
-/* command_line.c - command_line.h in code.
+/* command_line.c - makes the command line of "on_incident".
  *
  *   rules: ["mail", "-s", "{rule} on {host}"] ─┐
- *   incident.json: { "rule": "leak", … } ──────┴▶ argv: mail, -s, "leak on web1"      program: /usr/bin/mail, by PATH
+ *   incident.json: { "rule": "leak", … } ──────┴▶ argv: mail, -s, "leak on web1"      program: /usr/bin/mail, found by PATH
  *
- * Who: the watcher makes command lines; the runner's thread reads the environment, which never changes once it is kept. */
+ * Who: the watcher makes command lines; the thread of on_incident.c reads the environment, which never changes once copied. */
 #include "host/command_line.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -17,7 +17,7 @@
 
 enum { WORDS_MAX = 9 + 64 };
 
-static char **environment; // never changes once kept
+static char **environment; // never changes once copied
 
 /* ---- the environment and the program --------------------------------------------------------------------------------- */
 
@@ -28,15 +28,15 @@ static bool is_inherited(const char *variable)
 
 void gs_command_line_prepare(void)
 {
-    size_t count = 0, kept = 0;
+    size_t count = 0, copied = 0;
     while (environ && environ[count])
         count++;
     if (environment || !(environment = gs_alloc((count + 1) * sizeof *environment)))
         return;
     for (size_t i = 0; i < count && environ[i]; i++)
-        if (is_inherited(environ[i]) && (environment[kept] = gs_strdup(environ[i])))
-            kept++;
-    environment[kept] = NULL;
+        if (is_inherited(environ[i]) && (environment[copied] = gs_strdup(environ[i])))
+            copied++;
+    environment[copied] = NULL;
 }
 
 static const char *search_path(void)
@@ -47,8 +47,8 @@ static const char *search_path(void)
     return "/usr/local/bin:/usr/bin:/bin";
 }
 
-/* As a shell finds it: a name without a slash in PATH's directories; never in the host's own. What is not found is left for exec
- * to say. */
+/* Find NAME as a shell does: without a slash, in the directories of PATH; never in the host's current directory. If it is not
+ * found, OUT is NAME, and exec reports the error. */
 static void find_program(const char *name, char out[PATH_MAX])
 {
     if (strchr(name, '/') || !gs_path_search_find(search_path(), name, NULL, out))
@@ -80,7 +80,7 @@ static void add_word(struct words *words, const char *name, const char *means)
         words->word[words->count++] = (struct gs_command_word){name, means};
 }
 
-/* The number KEY of an incident, as people read it. */
+/* The number KEY of the incident as text with its unit; "" if it has none. */
 static const char *number_of(const json_t *json, const char *key, char out[GS_UNIT_TEXT])
 {
     const struct gs_metric *metric = gs_metrics_find(text_of(json, "metric"));
@@ -91,16 +91,16 @@ static const char *number_of(const json_t *json, const char *key, char out[GS_UN
     return out;
 }
 
-/* What the words in braces mean for the incident JSON in folder PATH. */
-static void find_words(const json_t *json, const char *path, struct words *out)
+/* Collect the values of all words in braces for the incident JSON in folder PATH. */
+static void collect_words(const json_t *json, const char *path, struct words *out)
 {
-    static const char *const texts[] = {"rule", "reason", "metric", "condition", "host"};
+    static const char *const keys[] = {"rule", "reason", "metric", "condition", "host"};
     const char *key;
     json_t *value;
     size_t labels = 0;
     add_word(out, "dir", path);
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        add_word(out, texts[i], text_of(json, texts[i]));
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        add_word(out, keys[i], text_of(json, keys[i]));
     add_word(out, "value", number_of(json, "value", out->value));
     add_word(out, "line", number_of(json, "line", out->line));
     snprintf(out->pid, sizeof out->pid, "%d", (int)json_integer_value(json_object_get(json, "pid")));
@@ -136,16 +136,16 @@ bool gs_command_line_make(const struct gs_rules *rules, const char *path, struct
     char why[160];
     struct words *words = gs_alloc(sizeof *words);
     json_t *json = gs_store_load_incident(path, why, sizeof why);
-    bool good = words && json;
-    if (good) {
-        find_words(json, path, words);
-        good = fill_arguments(out, rules, words);
+    bool made = words && json;
+    if (made) {
+        collect_words(json, path, words);
+        made = fill_arguments(out, rules, words);
     }
-    if (good)
+    if (made)
         find_program(out->argv[0], out->program);
     json_decref(json);
     gs_free(words);
-    return good;
+    return made;
 }
 
 void gs_command_line_fini(struct gs_command_line *line)

@@ -1,12 +1,12 @@
-/* credentials.c - credentials.h in code.
+/* credentials.c - gives the agent's threads the credentials of the program.
  *
- *   hook: changed(tid) ──▶ number of changes ──▶ each thread of ours: /proc/self/task/TID/status ──▶ the same, by system calls
+ *   hook: changed(tid) ──▶ number of changes ──▶ each agent thread: read /proc/self/task/TID/status ──▶ adopt, by system calls
  *
- * Not by the C library's setuid and so on: those would have the host's threads do it again.
- * A capability that the program keeps over a change of user (PR_SET_KEEPCAPS) is kept here, too; what it has dropped from its
- * effective, permitted, inheritable or bounding set is dropped. Ambient capabilities are given up: they matter at an exec only.
- * Trap: a change of the effective user makes the whole process undumpable, as it should when the program does it. When ours
- * comes later, the program may have changed that again: it is put back. */
+ * System calls, because setuid(3) of the C library would repeat the change on the host's threads.
+ * Capabilities that the program keeps over a change of user (PR_SET_KEEPCAPS) are kept; those that it drops from its effective,
+ * permitted, inheritable or bounding set are dropped. Ambient capabilities are always dropped: they matter only at an exec.
+ * Trap: a change of the effective user makes the whole process undumpable. That is right for the program's own change. Ours comes
+ * later, when the program may have set PR_SET_DUMPABLE again, so the old value is restored. */
 #include "host/credentials.h"
 #include "base/memory.h"
 #include "sys/file.h"
@@ -25,11 +25,11 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-enum { STATUS_MAX = 1 << 20 }; // of 65,536 groups, each of 10 digits
+enum { STATUS_MAX = 1 << 20 }; // enough for 65,536 groups of 10 digits each
 
 static _Atomic uint32_t changes;
 static _Atomic int changed_by;
-static _Thread_local uint32_t followed __attribute__((tls_model("initial-exec")));
+static _Thread_local uint32_t followed_changes __attribute__((tls_model("initial-exec")));
 
 void gs_credentials_changed(int tid)
 {
@@ -42,10 +42,10 @@ uint32_t gs_credentials_changes(void)
     return atomic_load(&changes);
 }
 
-/* ---- what the program has ---------------------------------------------------------------------------------------------- */
+/* ---- reading the credentials ---------------------------------------------------------------------------------------------- */
 
-/* The text behind "NAME:" in STATUS. */
-static const char *field(const char *status, const char *name)
+/* The text after "NAME:" in STATUS; NULL: no such line. */
+static const char *find_field(const char *status, const char *name)
 {
     size_t length = strlen(name);
     for (const char *line = status; line; line = strchr(line, '\n')) {
@@ -56,14 +56,14 @@ static const char *field(const char *status, const char *name)
     return NULL;
 }
 
-/* Up to MAX numbers of base BASE; how many there were. */
-static size_t numbers(const char *text, int base, uint64_t *out, size_t max)
+/* Read up to MAX numbers of base BASE from the line at TEXT (may be NULL). Returns how many. */
+static size_t read_numbers(const char *text, int base, uint64_t *out, size_t max)
 {
     size_t count = 0;
     while (text && count < max && *text != '\n' && *text) {
         char *end;
         uint64_t number = strtoull(text, &end, base);
-        if (end == text || strchr("\n", *text)) // nothing more on this line
+        if (end == text || strchr("\n", *text)) // end of the line
             break;
         out[count++] = number;
         text = end + strspn(end, " \t");
@@ -71,31 +71,31 @@ static size_t numbers(const char *text, int base, uint64_t *out, size_t max)
     return count;
 }
 
-static uint64_t mask(const char *status, const char *name)
+static uint64_t read_mask(const char *status, const char *name)
 {
     uint64_t bits = 0;
-    (void)numbers(field(status, name), 16, &bits, 1);
+    (void)read_numbers(find_field(status, name), 16, &bits, 1);
     return bits;
 }
 
 static bool is_same_field(const char *a, const char *b, const char *name)
 {
-    const char *one = field(a, name), *other = field(b, name);
-    size_t length = one ? strcspn(one, "\n") : 0;
-    return one && other && strncmp(one, other, length + 1) == 0;
+    const char *number = find_field(a, name), *other = find_field(b, name);
+    size_t length = number ? strcspn(number, "\n") : 0;
+    return number && other && strncmp(number, other, length + 1) == 0;
 }
 
 static bool is_same(const char *a, const char *b)
 {
-    static const char *const what[] = {"Uid",    "Gid",    "Groups", "CapInh",
-                                       "CapPrm", "CapEff", "CapBnd", "NoNewPrivs"};
+    static const char *const fields[] = {"Uid",    "Gid",    "Groups", "CapInh",
+                                         "CapPrm", "CapEff", "CapBnd", "NoNewPrivs"};
     bool same = true;
-    for (size_t i = 0; i < sizeof what / sizeof *what; i++)
-        same &= is_same_field(a, b, what[i]);
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        same &= is_same_field(a, b, fields[i]);
     return same;
 }
 
-/* ---- having the same --------------------------------------------------------------------------------------------------- */
+/* ---- adopting the credentials --------------------------------------------------------------------------------------------------- */
 
 static void drop_bounding(uint64_t keep)
 {
@@ -106,13 +106,14 @@ static void drop_bounding(uint64_t keep)
 
 static int set_groups(const char *status)
 {
-    const char *list = field(status, "Groups");
+    const char *list = find_field(status, "Groups");
     size_t room = list ? strcspn(list, "\n") : 0, count = 0;
     gid_t *group = gs_alloc((room / 2 + 1) * sizeof *group);
     if (!group)
         return -ENOMEM;
-    for (uint64_t one; numbers(list, 10, &one, 1); list += strspn(list, " \t"), list += strcspn(list, " \n"))
-        group[count++] = (gid_t)one;
+    for (uint64_t number; read_numbers(list, 10, &number, 1);
+         list += strspn(list, " \t"), list += strcspn(list, " \n"))
+        group[count++] = (gid_t)number;
     int error = syscall(SYS_setgroups, count, group) != 0 ? -errno : 0;
     gs_free(group);
     return error;
@@ -121,7 +122,8 @@ static int set_groups(const char *status)
 static int set_users(const char *status)
 {
     uint64_t uid[3], gid[3]; // real, effective, saved
-    if (numbers(field(status, "Uid"), 10, uid, 3) != 3 || numbers(field(status, "Gid"), 10, gid, 3) != 3)
+    if (read_numbers(find_field(status, "Uid"), 10, uid, 3) != 3 ||
+        read_numbers(find_field(status, "Gid"), 10, gid, 3) != 3)
         return -EIO;
     int groups = syscall(SYS_setresgid, (gid_t)gid[0], (gid_t)gid[1], (gid_t)gid[2]) != 0 ? -errno : 0,
         users = syscall(SYS_setresuid, (uid_t)uid[0], (uid_t)uid[1], (uid_t)uid[2]) != 0 ? -errno : 0;
@@ -139,20 +141,23 @@ static int set_capabilities(uint64_t effective, uint64_t permitted, uint64_t inh
     return syscall(SYS_capset, &header, data) != 0 ? -errno : 0;
 }
 
-/* Groups come before users, for who is no longer root may not set them. All that is permitted takes effect first: this thread may have
- * followed a program that had lowered its effective set for a moment, and raised it again since. */
-static int adopt(const char *status, const char *ours)
+/* Take over the credentials of STATUS; OURS: /proc status of this thread. 0 or -errno. Groups come before users, because only
+ * root may set groups. First the whole permitted set is made effective: this thread may have adopted an effective set that the
+ * program had lowered only for a moment. */
+static int adopt(const char *status, const char *own_status)
 {
     int dumpable = gs_prctl(PR_GET_DUMPABLE, 0, 0);
-    drop_bounding(mask(status, "CapBnd"));
+    drop_bounding(read_mask(status, "CapBnd"));
     gs_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0);
     gs_prctl(PR_SET_KEEPCAPS, 1, 0);
-    (void)set_capabilities(mask(ours, "CapPrm"), mask(ours, "CapPrm"), mask(ours, "CapInh"));
-    int groups = is_same_field(status, ours, "Groups") ? 0 : set_groups(status), users = set_users(status),
-        capabilities =
-            set_capabilities(mask(status, "CapEff"), mask(status, "CapPrm"), mask(status, "CapInh"));
+    (void)set_capabilities(read_mask(own_status, "CapPrm"), read_mask(own_status, "CapPrm"),
+                           read_mask(own_status, "CapInh"));
+    int groups = is_same_field(status, own_status, "Groups") ? 0 : set_groups(status),
+        users = set_users(status),
+        capabilities = set_capabilities(read_mask(status, "CapEff"), read_mask(status, "CapPrm"),
+                                        read_mask(status, "CapInh"));
     gs_prctl(PR_SET_KEEPCAPS, 0, 0);
-    if (mask(status, "NoNewPrivs"))
+    if (read_mask(status, "NoNewPrivs"))
         gs_prctl(PR_SET_NO_NEW_PRIVS, 1, 0);
     if (gs_prctl(PR_GET_DUMPABLE, 0, 0) != dumpable)
         gs_prctl(PR_SET_DUMPABLE, (unsigned long)dumpable, 0);
@@ -167,9 +172,9 @@ static char *read_status(int tid)
     return gs_file_read(AT_FDCWD, path, STATUS_MAX, &text, &length) ? NULL : text;
 }
 
-/* The kernel takes users and capabilities one after the other: in the middle of a change the text may have the users of before and the
- * capabilities of after, and a thread that gave those up could not change its user any more. So it is read until it stays the same. */
-static char *read_whole_status(int tid)
+/* Read the status of TID until two reads agree. The kernel changes users and capabilities one after the other; in between, the
+ * file shows the old users and the new capabilities. A thread that adopted those could not change its user any more. */
+static char *read_stable_status(int tid)
 {
     enum { TRIES = 100 };
     char *text = read_status(tid);
@@ -187,19 +192,20 @@ static char *read_whole_status(int tid)
 bool gs_credentials_follow(void)
 {
     uint32_t now = atomic_load(&changes);
-    if (followed == now)
+    if (followed_changes == now)
         return false;
-    char *theirs = read_whole_status(atomic_load(&changed_by)), *ours = read_status((int)syscall(SYS_gettid));
-    if (!theirs) // that thread has ended
-        theirs = read_whole_status((int)getpid());
-    bool others = !theirs || !ours || !is_same(theirs, ours);
-    int error = !theirs || !ours ? -ESRCH : others ? adopt(theirs, ours) : 0;
+    char *program_status = read_stable_status(atomic_load(&changed_by)),
+         *own_status = read_status((int)syscall(SYS_gettid));
+    if (!program_status) // the thread has ended: read that of the process
+        program_status = read_stable_status((int)getpid());
+    bool differ = !program_status || !own_status || !is_same(program_status, own_status);
+    int error = !program_status || !own_status ? -ESRCH : differ ? adopt(program_status, own_status) : 0;
     if (error)
         gs_log(GS_LOG_WARNING,
-               "the program has changed its credentials, and the agent's thread could not do the same: %s",
+               "the program has changed its credentials, and the agent's thread could not follow: %s",
                strerrordesc_np(-error));
-    gs_free(theirs);
-    gs_free(ours);
-    followed = now;
-    return others;
+    gs_free(program_status);
+    gs_free(own_status);
+    followed_changes = now;
+    return differ;
 }

@@ -1,17 +1,16 @@
-/* credentials.h - the agent's threads have the credentials of the program.
+/* credentials.h - keeps the credentials of the agent's threads equal to the program's.
  *
- * Users, groups and capabilities are a thread's own. The C library has all the threads that it knows do as the one that calls
- * setuid(3); ours it does not know, so they follow by themselves: a thread that kept what the program has given up would be a
- * way back for whoever takes the program over. */
+ * To the kernel, users, groups and capabilities belong to a thread. setuid(3) of the C library changes all threads that it knows,
+ * but it does not know the agent's, so these follow by themselves. A thread that kept the privileges that the program has
+ * dropped would give them to an attacker who controls the program. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The thread TID of the program has changed its credentials: ours are to have the same. Context: host thread; a signal handler.
- * */
+/* Record that the host thread TID has changed its credentials. Context: host thread; a signal handler; watcher. */
 void gs_credentials_changed(int tid);
-/* Have what the program had at its last change, if the calling thread, one of ours, has not followed since. Each calls this as
- * it wakes. True: they were others. Context: threads of ours. */
+/* Take over the program's credentials, if they have changed since the last call on this thread. Each agent thread calls it when
+ * it wakes. True: they differed. Failure: logged. Context: the agent's threads. */
 bool gs_credentials_follow(void);
-/* How many changes there were, and how many of them the watcher has followed. */
+/* Number of recorded changes. Context: any. */
 uint32_t gs_credentials_changes(void);

@@ -1,9 +1,10 @@
-/* on_incident.c - on_incident, from the complete folder to what came of it.
+/* on_incident.c - runs the program of "on_incident" after each incident, and records its result.
  *
- *   begin ──▶ job: WAITING ──▶ RUNNING (gs_spawn_run, on the runner thread) ──▶ ENDED ──▶ go_on: log, incident.json
+ *   gs_on_incident_run ──▶ job: WAITING ──▶ RUNNING (gs_spawn_run, on the runner thread)
+ *                               ──▶ ENDED ──▶ gs_on_incident_continue: log, incident.json
  *
- * Who:    the watcher makes jobs and writes down their ends; the runner, a thread of our own, runs them one at a time.
- * Bounds: JOBS_MAX jobs that have not ended; LIMIT_NS for each. */
+ * Who:    the watcher makes jobs and records their results; the runner, an agent thread, runs one job at a time.
+ * Bounds: at most JOBS_MAX jobs that have not ended; each runs for at most LIMIT_NS. */
 #include "host/on_incident.h"
 #include "base/clock.h"
 #include "base/memory.h"
@@ -30,19 +31,19 @@ enum { JOBS_MAX = 8, STACK_BYTES = 128 << 10 };
 
 struct job {
     enum { WAITING, RUNNING, ENDED } state;
-    char path[PATH_MAX]; // of the incident
+    char path[PATH_MAX]; // the incident folder
     struct gs_command_line line;
     struct gs_spawn_end end;
 };
 
 static struct {
     struct gs_lock lock;
-    struct gs_event work; // there is some, or the watch is over
+    struct gs_event work; // there is a new job, or the watcher ends
     struct gs_own_thread thread;
-    unsigned watch;            // counts them: a runner that outlives its watch ends by itself
+    unsigned run;              // number of the current watcher run; a runner of an earlier run ends by itself
     struct job *job[JOBS_MAX]; // in the order of the incidents
     size_t count;
-} a = {.lock.rank = GS_RANK_JOBS};
+} jobs = {.lock.rank = GS_RANK_JOBS};
 
 static void job_free(struct job *job)
 {
@@ -53,89 +54,89 @@ static void job_free(struct job *job)
 
 /* ---- the runner ---------------------------------------------------------------------------------------------------------- */
 
-/* The next job that waits, taken; NULL: there is none. */
+/* Take the next waiting job and mark it as running; NULL: none waits. */
 static struct job *take_waiting(void)
 {
     struct job *next = NULL;
-    gs_lock_take(&a.lock);
-    for (size_t i = 0; i < a.count && !next; i++)
-        if (a.job[i]->state == WAITING)
-            next = a.job[i];
+    gs_lock_take(&jobs.lock);
+    for (size_t i = 0; i < jobs.count && !next; i++)
+        if (jobs.job[i]->state == WAITING)
+            next = jobs.job[i];
     if (next)
         next->state = RUNNING;
-    gs_lock_give(&a.lock);
+    gs_lock_give(&jobs.lock);
     return next;
 }
 
-static bool is_over(unsigned watch)
+static bool is_run_over(unsigned run)
 {
-    gs_lock_take(&a.lock);
-    bool over = watch != a.watch;
-    gs_lock_give(&a.lock);
+    gs_lock_take(&jobs.lock);
+    bool over = run != jobs.run;
+    gs_lock_give(&jobs.lock);
     return over;
 }
 
-/* The next job, as soon as there is one; NULL when the watch is over. */
-static struct job *next_job(unsigned watch)
+/* Wait for the next job and take it; NULL: the watcher has ended. */
+static struct job *next_job(unsigned run)
 {
     for (;;) {
-        uint32_t seen = gs_event_seen(&a.work);
+        uint32_t seen = gs_event_seen(&jobs.work);
         (void)gs_credentials_follow();
-        if (is_over(watch))
+        if (is_run_over(run))
             return NULL;
         struct job *next = take_waiting();
         if (next)
             return next;
-        gs_event_wait(&a.work, seen, INT64_MAX / 2);
+        gs_event_wait(&jobs.work, seen, INT64_MAX / 2);
     }
 }
 
-/* JOB has ended: the watcher's to write down, unless its watch is over. */
-static void hand_back(struct job *job, unsigned watch)
+/* Give the ended JOB to the watcher, which records it; if that watcher has ended, free it. */
+static void return_job(struct job *job, unsigned run)
 {
-    gs_lock_take(&a.lock);
-    bool stray = watch != a.watch;
+    gs_lock_take(&jobs.lock);
+    bool orphaned = run != jobs.run;
     job->state = ENDED;
-    gs_lock_give(&a.lock);
-    if (stray)
+    gs_lock_give(&jobs.lock);
+    if (orphaned)
         job_free(job);
     else
         gs_probe_wake();
 }
 
-static void run_jobs(void *watch_number)
+static void run_jobs(void *run_number)
 {
-    unsigned watch = (unsigned)(uintptr_t)watch_number;
-    for (struct job *job; (job = next_job(watch));) {
+    unsigned run = (unsigned)(uintptr_t)run_number;
+    for (struct job *job; (job = next_job(run));) {
         struct gs_spawn command = {job->line.program, job->line.argv, gs_command_line_environment(),
                                    LIMIT_NS};
         gs_spawn_run(&command, &job->end);
-        hand_back(job, watch);
+        return_job(job, run);
     }
 }
 
 void gs_on_incident_expect(const struct gs_rules *rules)
 {
-    if (!rules->on_incident || gs_own_thread_runs(&a.thread))
+    if (!rules->on_incident || gs_own_thread_runs(&jobs.thread))
         return;
-    const struct gs_own_thread_options start = {"gumshoe-run", run_jobs, (void *)(uintptr_t)a.watch,
+    const struct gs_own_thread_options start = {"gumshoe-run", run_jobs, (void *)(uintptr_t)jobs.run,
                                                 STACK_BYTES, GS_TABLE_CREATORS};
-    int error = gs_own_thread_start(&a.thread, &start);
+    int error = gs_own_thread_start(&jobs.thread, &start);
     if (error)
-        gs_log(GS_LOG_WARNING, "on_incident: no thread for it: %s", strerrordesc_np(-error));
+        gs_log(GS_LOG_WARNING, "on_incident: its thread could not be created: %s", strerrordesc_np(-error));
 }
 
-/* ---- the watcher: what came of it ---------------------------------------------------------------------------------------- */
+/* ---- the watcher: results ---------------------------------------------------------------------------------------- */
 
-static void write_down(const char *path, enum gs_remark kind, const char *text)
+static void record_result(const char *path, enum gs_remark kind, const char *text)
 {
     gs_log(kind == GS_NOTE ? GS_LOG_INFO : GS_LOG_ERROR, "%s", text);
     int error = gs_store_amend_incident(path, kind, text);
     if (error)
-        gs_log(GS_LOG_WARNING, "%s/incident.json does not say so: %s", path, strerrordesc_np(-error));
+        gs_log(GS_LOG_WARNING, "%s/incident.json could not record this: %s", path, strerrordesc_np(-error));
 }
 
-static void say_end(const struct job *job)
+static void record_end(const struct job *job)
 {
     char text[512], took[GS_UNIT_TEXT];
     const struct gs_spawn_end *end = &job->end;
@@ -145,8 +146,8 @@ static void say_end(const struct job *job)
         snprintf(text, sizeof text, "on_incident: %.200s could not be run: %s", program,
                  strerrordesc_np(end->error));
     else if (end->too_long)
-        snprintf(text, sizeof text, "on_incident: %.200s was ended: it was not done after %d s", program,
-                 (int)(LIMIT_NS / GS_NS_PER_S));
+        snprintf(text, sizeof text, "on_incident: %.200s was stopped because it still ran after %d s",
+                 program, (int)(LIMIT_NS / GS_NS_PER_S));
     else if (WIFSIGNALED(end->status))
         snprintf(text, sizeof text, "on_incident: %.200s was killed by signal %d (%s) after %s", program,
                  WTERMSIG(end->status), sigdescr_np(WTERMSIG(end->status)), took);
@@ -154,30 +155,30 @@ static void say_end(const struct job *job)
         snprintf(text, sizeof text, "on_incident: %.200s failed with exit status %d after %s", program,
                  WEXITSTATUS(end->status), took);
     else
-        snprintf(text, sizeof text, "on_incident: %.200s was done after %s", program, took);
-    bool well = !end->error && !end->too_long && end->status == 0;
-    write_down(job->path, well ? GS_NOTE : GS_FAILURE, text);
+        snprintf(text, sizeof text, "on_incident: %.200s finished after %s", program, took);
+    bool succeeded = !end->error && !end->too_long && end->status == 0;
+    record_result(job->path, succeeded ? GS_NOTE : GS_FAILURE, text);
 }
 
 /* Take the first job that has ended off the list. */
 static struct job *take_ended(void)
 {
     struct job *ended = NULL;
-    gs_lock_take(&a.lock);
-    for (size_t i = 0; i < a.count; i++)
+    gs_lock_take(&jobs.lock);
+    for (size_t i = 0; i < jobs.count; i++)
         if (ended)
-            a.job[i - 1] = a.job[i];
-        else if (a.job[i]->state == ENDED)
-            ended = a.job[i];
-    a.count -= ended != NULL;
-    gs_lock_give(&a.lock);
+            jobs.job[i - 1] = jobs.job[i];
+        else if (jobs.job[i]->state == ENDED)
+            ended = jobs.job[i];
+    jobs.count -= ended != NULL;
+    gs_lock_give(&jobs.lock);
     return ended;
 }
 
 void gs_on_incident_continue(void)
 {
     for (struct job *job; (job = take_ended()); job_free(job))
-        say_end(job);
+        record_end(job);
 }
 
 /* ---- the watcher: a new job ------------------------------------------------------------------------------------------------ */
@@ -193,16 +194,16 @@ static struct job *new_job(const struct gs_rules *rules, const char *path)
     return NULL;
 }
 
-/* A place for JOB; false: there is none. */
-static bool post(struct job *job)
+/* Queue JOB. False: too many jobs have not ended. */
+static bool queue_job(struct job *job)
 {
-    gs_lock_take(&a.lock);
-    bool room = a.count < JOBS_MAX;
-    if (room)
-        a.job[a.count++] = job;
-    gs_lock_give(&a.lock);
-    gs_event_signal(&a.work);
-    return room;
+    gs_lock_take(&jobs.lock);
+    bool has_room = jobs.count < JOBS_MAX;
+    if (has_room)
+        jobs.job[jobs.count++] = job;
+    gs_lock_give(&jobs.lock);
+    gs_event_signal(&jobs.work);
+    return has_room;
 }
 
 void gs_on_incident_run(const struct gs_rules *rules, const char *path)
@@ -210,17 +211,17 @@ void gs_on_incident_run(const struct gs_rules *rules, const char *path)
     char text[160];
     if (!rules || !rules->on_incident)
         return;
-    if (!gs_own_thread_runs(&a.thread)) {
-        write_down(path, GS_FAILURE, "on_incident: not run: there was no thread for it");
+    if (!gs_own_thread_runs(&jobs.thread)) {
+        record_result(path, GS_FAILURE, "on_incident: not run: its thread could not be created");
         return;
     }
     struct job *job = new_job(rules, path);
     if (!job) {
-        write_down(path, GS_FAILURE,
-                   "on_incident: not run: out of memory, or the incident could not be read back");
-    } else if (!post(job)) {
-        snprintf(text, sizeof text, "on_incident: not run: %d others have not ended", JOBS_MAX);
-        write_down(path, GS_FAILURE, text);
+        record_result(path, GS_FAILURE,
+                      "on_incident: not run: out of memory, or the incident could not be read back");
+    } else if (!queue_job(job)) {
+        snprintf(text, sizeof text, "on_incident: not run: %d earlier runs have not ended", JOBS_MAX);
+        record_result(path, GS_FAILURE, text);
         job_free(job);
     }
 }
@@ -230,50 +231,49 @@ void gs_on_incident_run(const struct gs_rules *rules, const char *path)
 static bool all_ended(void)
 {
     bool ended = true;
-    gs_lock_take(&a.lock);
-    for (size_t i = 0; i < a.count; i++)
-        ended &= a.job[i]->state == ENDED;
-    gs_lock_give(&a.lock);
+    gs_lock_take(&jobs.lock);
+    for (size_t i = 0; i < jobs.count; i++)
+        ended &= jobs.job[i]->state == ENDED;
+    gs_lock_give(&jobs.lock);
     return ended;
 }
 
-/* What runs is the runner's to free from here on. */
-static void give_up(void)
+/* Drop all jobs but the running one, which the runner frees from now on. */
+static void drop_jobs(void)
 {
-    gs_lock_take(&a.lock);
-    a.watch++;
-    for (size_t i = 0; i < a.count; i++) {
-        if (a.job[i]->state == WAITING)
-            write_down(a.job[i]->path, GS_FAILURE,
-                       "on_incident: not run: the watch had ended before its turn came");
-        if (a.job[i]->state != RUNNING)
-            job_free(a.job[i]);
+    gs_lock_take(&jobs.lock);
+    jobs.run++;
+    for (size_t i = 0; i < jobs.count; i++) {
+        if (jobs.job[i]->state == WAITING)
+            record_result(jobs.job[i]->path, GS_FAILURE, "on_incident: not run: the watcher ended first");
+        if (jobs.job[i]->state != RUNNING)
+            job_free(jobs.job[i]);
     }
-    a.count = 0;
-    gs_lock_give(&a.lock);
-    gs_event_signal(&a.work);
+    jobs.count = 0;
+    gs_lock_give(&jobs.lock);
+    gs_event_signal(&jobs.work);
 }
 
 void gs_on_incident_wake(void)
 {
-    gs_event_signal(&a.work);
+    gs_event_signal(&jobs.work);
 }
 
 void gs_on_incident_stop(void)
 {
-    const struct timespec moment = {.tv_nsec = 5 * GS_NS_PER_MS};
+    const struct timespec pause = {.tv_nsec = 5 * GS_NS_PER_MS};
     int64_t until_ns = gs_clock_monotonic_ns() + STOP_PATIENCE_NS;
     while (!all_ended() && gs_clock_monotonic_ns() < until_ns)
-        nanosleep(&moment, NULL);
+        nanosleep(&pause, NULL);
     gs_on_incident_continue();
-    give_up();
-    (void)gs_own_thread_join(&a.thread, 50 * GS_NS_PER_MS); // else it ends with its program
+    drop_jobs();
+    (void)gs_own_thread_join(&jobs.thread, 50 * GS_NS_PER_MS); // on a timeout it ends after its program
 }
 
 void gs_on_incident_after_fork(void)
 {
-    gs_lock_after_fork(&a.lock);
-    gs_own_thread_after_fork(&a.thread);
-    a.count = 0;
-    a.watch++;
+    gs_lock_after_fork(&jobs.lock);
+    gs_own_thread_after_fork(&jobs.thread);
+    jobs.count = 0;
+    jobs.run++;
 }

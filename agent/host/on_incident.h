@@ -1,18 +1,18 @@
-/* on_incident.h - "on_incident": the program that is run after each incident. One at a time, in the order of the incidents,
- * on a thread of its own; what comes of it is written into incident.json. Context: watcher, where nothing else is said. */
+/* on_incident.h - "on_incident": runs a program after each incident: one at a time, in the order of the incidents, started by a
+ * thread of its own. The result is written to incident.json. Context: watcher, unless noted. */
 #pragma once
 #include "rules/rules.h"
 
-/* RULES are in force: if they name a program, create the thread for it now, while threads can be had. */
+/* RULES are in force: if they name a program, create the thread now, because later it may fail. Failure: logged. */
 void gs_on_incident_expect(const struct gs_rules *rules);
-/* The incident in folder PATH is complete: let RULES' program run. */
+/* Queue RULES' program for the complete incident in folder PATH. Failure: in the log and in incident.json. */
 void gs_on_incident_run(const struct gs_rules *rules, const char *path);
-/* Write down what came of those that have ended. */
+/* Record the results of programs that have ended, in the log and in incident.json. */
 void gs_on_incident_continue(void);
-/* Credentials have changed: have the thread take them over. */
+/* Wake the thread, so that it takes over changed credentials. */
 void gs_on_incident_wake(void);
-/* The watch ends: wait a moment for what runs. What waits is not run, and incident.json says so; what still runs goes on by
- * itself. */
+/* The watcher ends: wait up to 300 ms for programs to end. Queued programs are not run, and incident.json says so. A program
+ * that still runs is left running. */
 void gs_on_incident_stop(void);
-/* In the child of a fork: the jobs are the parent's, and the thread is not here. Context: as gs_watch_after_fork. */
+/* In the child of a fork: forget the parent's jobs and its thread. Context: as gs_watch_after_fork. */
 void gs_on_incident_after_fork(void);

@@ -1,9 +1,9 @@
-/* own_thread.c - own_thread.h in code.
+/* own_thread.c - creates the agent's threads with clone(2).
  *
- *   memory of a thread:  [ … to the next page ][ guard page ][ stack, downward ][ thread-local storage ]
+ *   memory of a thread:  [ unused, to a page boundary ][ guard page ][ stack, grows downward ][ thread-local storage ]
  *
- * Where the kernel or a filter of system calls refuses a thread its own table, a thread that is created with a copy of the
- * host's has one as well; closing the copies is dearer, and may flush what the host has written. */
+ * A table of descriptors of its own: by unshare(2) or close_range(2). If the kernel or a seccomp filter refuses that, the thread
+ * is created with a copy of the host's table and closes the copies. That costs more, and close may flush the host's files. */
 #include "host/own_thread.h"
 #include "base/clock.h"
 #include "base/memory.h"
@@ -29,16 +29,16 @@
 
 enum { PAGE = 4096 };
 
-static _Thread_local bool own __attribute__((tls_model("initial-exec")));
+static _Thread_local bool is_own_thread __attribute__((tls_model("initial-exec")));
 static _Thread_local int end_status __attribute__((tls_model("initial-exec")));
-/* How a table of one's own is had in this process: found out by the first thread. */
-enum way { UNKNOWN, UNSHARED, COPIED };
-static _Atomic enum way way;
-static struct gs_event way_found;
+/* How a thread gets its own table in this process. The first thread finds out. */
+enum table_method { UNKNOWN, UNSHARED, COPIED };
+static _Atomic enum table_method table_method;
+static struct gs_event method_found;
 
 bool gs_own_thread_is_me(void)
 {
-    return own;
+    return is_own_thread;
 }
 
 void gs_own_thread_end_with(int status)
@@ -48,7 +48,7 @@ void gs_own_thread_end_with(int status)
 
 /* ---- the table of descriptors ------------------------------------------------------------------------------------------- */
 
-/* Close all that this thread's table has: one by one, where there is no close_range(2). */
+/* Close all descriptors of this thread's table: one by one, if the kernel has no close_range(2). */
 static void close_all(void)
 {
     struct gs_dir dir;
@@ -64,17 +64,17 @@ static void close_all(void)
     close(list);
 }
 
-/* 0 to 2 are taken by something that can be neither read nor written, so that no file of ours gets a number that means more. */
+/* Open 0 to 2 on something that can be neither read nor written, so that none of our files becomes stdin, stdout or stderr. */
 static void take_standard_numbers(void)
 {
     while (open("/", O_PATH | O_CLOEXEC) >= 0 && fcntl(2, F_GETFD) < 0)
         ;
 }
 
-/* False: this thread still has the table of the one that started it. */
+/* Get a table of descriptors of this thread's own. False: it still shares the table of its creator. */
 static bool enter_own_table(void)
 {
-    if (atomic_load(&way) == COPIED) // it was created with a copy
+    if (atomic_load(&table_method) == COPIED) // the thread was created with a copy
         close_all();
     else if (syscall(SYS_close_range, 0, ~0U, CLOSE_RANGE_UNSHARE) != 0) {
         if (syscall(SYS_unshare, CLONE_FILES) != 0)
@@ -87,13 +87,13 @@ static bool enter_own_table(void)
 
 /* ---- the thread ----------------------------------------------------------------------------------------------------------- */
 
-static bool enter(enum gs_own_table table)
+static bool enter_table(enum gs_own_table table)
 {
     bool entered = table == GS_TABLE_CREATORS || enter_own_table();
-    enum way unknown = UNKNOWN;
+    enum table_method unknown = UNKNOWN;
     if (table != GS_TABLE_CREATORS &&
-        atomic_compare_exchange_strong(&way, &unknown, entered ? UNSHARED : COPIED))
-        gs_event_signal(&way_found);
+        atomic_compare_exchange_strong(&table_method, &unknown, entered ? UNSHARED : COPIED))
+        gs_event_signal(&method_found);
     if (entered && table == GS_TABLE_FRESH)
         gs_owned_fd_new_table();
     if (entered)
@@ -101,20 +101,20 @@ static bool enter(enum gs_own_table table)
     return entered;
 }
 
-static int begin(void *of)
+static int run_thread(void *pointer)
 {
-    struct gs_own_thread *thread = of;
+    struct gs_own_thread *thread = pointer;
     gs_own_tls_begin();
-    own = true;
+    is_own_thread = true;
     gs_prctl(PR_SET_NAME, (unsigned long)thread->start.name, 0);
     gs_probe_own_thread(true);
-    if (enter(thread->start.table))
+    if (enter_table(thread->start.table))
         thread->start.routine(thread->start.argument);
     gs_probe_own_thread(false);
     return end_status;
 }
 
-/* All of them, also those that the C library keeps for itself and leaves out of its masks. */
+/* Set the mask of all signals, including those that the C library uses itself and excludes from sigprocmask(3). */
 static void set_mask(const uint64_t *mask, uint64_t *old)
 {
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, mask, old, sizeof *mask);
@@ -124,12 +124,12 @@ static int clone_thread(struct gs_own_thread *thread)
 {
     const uint64_t all = ~UINT64_C(0);
     uint64_t old;
-    bool copy = thread->start.table != GS_TABLE_CREATORS && atomic_load(&way) == COPIED;
+    bool copy = thread->start.table != GS_TABLE_CREATORS && atomic_load(&table_method) == COPIED;
     int flags = CLONE_VM | CLONE_FS | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS |
                 CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | (copy ? 0 : CLONE_FILES);
-    void *storage = gs_own_tls_make(thread->top);
-    set_mask(&all, &old); // the thread inherits it: there is no moment at which a signal could come
-    int tid = clone(begin, thread->top, flags, thread, &thread->tid, storage, &thread->tid);
+    void *tls = gs_own_tls_make(thread->top);
+    set_mask(&all, &old); // inherited, so no signal can ever reach the thread
+    int tid = clone(run_thread, thread->top, flags, thread, &thread->tid, tls, &thread->tid);
     int error = tid < 0 ? -errno : 0;
     set_mask(&old, NULL);
     return error;
@@ -137,22 +137,22 @@ static int clone_thread(struct gs_own_thread *thread)
 
 int gs_own_thread_start_again(struct gs_own_thread *thread)
 {
-    int kept = errno, error = thread->memory ? clone_thread(thread) : -ENOMEM;
-    errno = kept;
+    int saved_errno = errno, error = thread->memory ? clone_thread(thread) : -ENOMEM;
+    errno = saved_errno;
     return error;
 }
 
-static bool is_way_known(const void *unused)
+static bool is_method_known(const void *unused)
 {
     (void)unused;
-    return atomic_load(&way) != UNKNOWN;
+    return atomic_load(&table_method) != UNKNOWN;
 }
 
-/* The first thread: wait until it is known how it has its table. Where it was refused one, it has ended: then again. */
-static int find_way(struct gs_own_thread *thread)
+/* For the first thread: wait until it knows the method. If it was refused a table, it has ended: start it again with a copy. */
+static int find_table_method(struct gs_own_thread *thread)
 {
-    (void)gs_event_wait_until(&way_found, is_way_known, NULL, INT64_MAX / 2);
-    if (atomic_load(&way) == UNSHARED)
+    (void)gs_event_wait_until(&method_found, is_method_known, NULL, INT64_MAX / 2);
+    if (atomic_load(&table_method) == UNSHARED)
         return 0;
     while (!gs_own_thread_join(thread, GS_NS_PER_S))
         ;
@@ -183,9 +183,9 @@ int gs_own_thread_start(struct gs_own_thread *thread, const struct gs_own_thread
     }
     thread->top = (void *)(page_up((uintptr_t)thread->memory) + PAGE + stack_bytes);
     thread->start = *start;
-    bool first = start->table != GS_TABLE_CREATORS && atomic_load(&way) == UNKNOWN;
+    bool first = start->table != GS_TABLE_CREATORS && atomic_load(&table_method) == UNKNOWN;
     error = gs_own_thread_start_again(thread);
-    return error || !first ? error : find_way(thread);
+    return error || !first ? error : find_table_method(thread);
 }
 
 bool gs_own_thread_runs(const struct gs_own_thread *thread)
@@ -193,37 +193,38 @@ bool gs_own_thread_runs(const struct gs_own_thread *thread)
     return atomic_load(&thread->tid) != 0;
 }
 
-/* The kernel tells of the end a moment before the thread has left the process, which a call that wants one thread would see. */
+/* The kernel clears `tid` shortly before the thread leaves the process. Until then unshare and setns would still fail. */
 static void wait_until_gone(pid_t tid)
 {
-    const struct timespec moment = {.tv_nsec = 20000};
+    const struct timespec pause = {.tv_nsec = 20000};
     for (int i = 0; i < 1000 && syscall(SYS_tgkill, getpid(), tid, 0) == 0; i++)
-        nanosleep(&moment, NULL);
+        nanosleep(&pause, NULL);
 }
 
 bool gs_own_thread_join(struct gs_own_thread *thread, int64_t timeout_ns)
 {
     int64_t until_ns = gs_clock_monotonic_ns() + timeout_ns;
     pid_t last = atomic_load(&thread->tid);
-    int kept = errno;
+    int saved_errno = errno;
     for (pid_t tid; (tid = atomic_load(&thread->tid));) {
         int64_t left_ns = until_ns - gs_clock_monotonic_ns();
         struct timespec left = {left_ns / GS_NS_PER_S, left_ns % GS_NS_PER_S};
         if (left_ns <= 0)
             break;
-        syscall(SYS_futex, &thread->tid, FUTEX_WAIT, tid, &left, NULL, 0); // not private: the kernel wakes it
+        syscall(SYS_futex, &thread->tid, FUTEX_WAIT, tid, &left, NULL,
+                0); // not FUTEX_PRIVATE: the kernel's wake at thread exit is not
     }
     bool ended = !gs_own_thread_runs(thread);
     if (ended && last)
         wait_until_gone(last);
-    errno = kept;
+    errno = saved_errno;
     return ended;
 }
 
 void gs_own_thread_fini(struct gs_own_thread *thread)
 {
     if (thread->memory)
-        protect_guard(thread, PROT_READ | PROT_WRITE); // it may be given to another
+        protect_guard(thread, PROT_READ | PROT_WRITE); // the block will be reused
     gs_free(thread->memory);
     *thread = (struct gs_own_thread){.memory = NULL};
 }

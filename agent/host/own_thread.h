@@ -1,10 +1,10 @@
-/* own_thread.h - a thread of the agent's own in the host's process, of which the C library does not know.
+/* own_thread.h - agent threads in the host's process, which the C library does not know.
  *
- *   clone(2), with storage of own_tls.h ──▶ table of descriptors ──▶ routine ──▶ the kernel clears `tid`, and wakes who joins
+ *   clone(2), with the TLS of own_tls.h ──▶ table of descriptors ──▶ routine ──▶ kernel clears `tid`, wakes gs_own_thread_join
  *
- * So the process is to the C library what it is without us: it exits as its last thread of the host's ends, its fork takes no
- * lock of malloc where there is one thread, and its setuid asks nobody to do the same. What such a thread must not do: call
- * malloc, the C library's mutexes, or code of the host's. docs/how-it-works.md says what else was weighed. */
+ * So the C library behaves as without us: the process exits when the last host thread ends, fork takes no malloc lock in a
+ * process with one thread, and setuid sends no signals to other threads. Such a thread must never call malloc, the C library's
+ * mutexes, or host code. docs/how-it-works.md lists the alternatives. */
 #pragma once
 #include "base/attributes.h"
 #include <stdatomic.h>
@@ -13,11 +13,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Whose table of descriptors it has. */
+/* Which table of descriptors the thread uses. */
 enum gs_own_table {
-    GS_TABLE_FRESH,    // one of its own, empty: what is held (sys/owned_fd.h) is of it from now on
-    GS_TABLE_PASSING,  // one of its own, for the time of a request: nothing is held in it
-    GS_TABLE_CREATORS, // that of the thread that starts it
+    GS_TABLE_FRESH,    // a new, empty one, which sys/owned_fd.h belongs to from now on
+    GS_TABLE_PASSING,  // a new, empty one for one request: not used by sys/owned_fd.h
+    GS_TABLE_CREATORS, // the table of the thread that starts it
 };
 
 struct gs_own_thread_options {
@@ -27,25 +27,25 @@ struct gs_own_thread_options {
     size_t stack_bytes;
     enum gs_own_table table;
 };
-struct gs_own_thread {  // all zero: none
-    _Atomic pid_t tid;  // 0: it has ended, or never began
-    void *memory, *top; // its memory, kept for another life, and where its stack begins in it
+struct gs_own_thread {  // all zero: no thread
+    _Atomic pid_t tid;  // 0: ended, or never started
+    void *memory, *top; // its memory, kept for a restart; the top of the stack in it
     struct gs_own_thread_options start;
 };
 
-/* Start it as START says, with every signal blocked. 0 or -errno. The first call is a host thread's, in gumshoe_start
- * (own_tls.h). Context: any thread; in the child of a fork too. */
+/* Start a thread as START says, with every signal blocked. 0 or -errno. The first call must be on a host thread in gumshoe_start
+ * (own_tls.h). Context: any thread, also in the child of a fork. */
 int gs_own_thread_start(struct gs_own_thread *thread, const struct gs_own_thread_options *start) GS_CHECK_RESULT;
-/* Start it once more, as before, in the memory that it had: takes no lock. Context: any thread, also inside malloc. */
+/* Start an ended thread again, in its old memory. Takes no lock. 0 or -errno. Context: any thread, also inside malloc. */
 int gs_own_thread_start_again(struct gs_own_thread *thread) GS_CHECK_RESULT;
-/* Wait for its end, at most TIMEOUT_NS. True: it has ended, or never began. */
+/* Wait for its end, at most TIMEOUT_NS. True: it has ended, or was never started. */
 bool gs_own_thread_join(struct gs_own_thread *thread, int64_t timeout_ns);
 bool gs_own_thread_runs(const struct gs_own_thread *thread);
 /* Free the memory of a thread that has ended. */
 void gs_own_thread_fini(struct gs_own_thread *thread);
-/* In the child of a fork: it is not here. */
+/* In the child of a fork: the thread does not exist. */
 void gs_own_thread_after_fork(struct gs_own_thread *thread);
-/* Is the calling thread one of these? */
+/* True: the calling thread is one of these. */
 bool gs_own_thread_is_me(void);
-/* The calling thread is the last of the process: the process is to end with STATUS. */
+/* When the calling thread ends as the last of the process, the process exits with STATUS. */
 void gs_own_thread_end_with(int status);

@@ -1,20 +1,19 @@
-/* own_tls.c - thread-local storage, laid out as the C library lays it out, in memory of our own.
+/* own_tls.c - thread-local storage (TLS) in the layout of the C library, in our own memory.
  *
  *   x86-64   [ blocks of the modules, at fixed distances below ][ thread pointer: control block ][ table of modules ]
  *   aarch64  [ control block below ][ thread pointer: 16 bytes ][ blocks of the modules, at fixed distances above ][ table ]
  *
- *   block              the module's PT_TLS image as it stands in memory, relocated, then zeroes
- *   distance           from the thread pointer, the same in every thread: taken from the thread that asks
- *   control block      the thread pointer itself, the guards of stack and pointers, and zeroes: as a thread's that runs alone
- *   table of modules   module number ──▶ block, for code that looks its block up (__tls_get_addr)
+ *   block              the module's relocated PT_TLS image from memory, then zeroes
+ *   distance           from the thread pointer, the same in every thread: measured in the calling thread
+ *   control block      the thread pointer itself, stack guard, pointer guard, zeroes: as in a process with one thread
+ *   table of modules   module number ──▶ block, for __tls_get_addr
  *
- * The code that our threads run needs of all this what the C library's own functions need: errno, the locale, the guards.
- * The locale is "C", whatever the
- * host has set: it may change that at any time. What a thread of pthread_create has besides (cancellation, robust mutexes, a
- * cache of malloc's, restartable sequences) none of them uses: tests/check/agent_symbols.sh lists what the agent may call.
- * Source: "ELF Handling For Thread-Local Storage" (Drepper); the x86-64 ABI supplement: the thread pointer stands at its own
- * address, the stack guard 0x28 above it; glibc's sysdeps/x86_64/nptl/tls.h for the pointer guard (0x30) and the table.
- * Bounds: MODULES; a module beyond them, or one that is loaded later, has no block. */
+ * Our threads need only what the C library functions that they call need: errno, the locale and the guards. The locale is
+ * always "C", because the host may change its locale at any time. Our threads do not use what pthread_create sets up in addition
+ * (cancellation, robust mutexes, malloc's cache, restartable sequences): tests/check/agent_symbols.sh lists what they may call.
+ * Source: "ELF Handling For Thread-Local Storage" (Drepper); the x86-64 ABI supplement: the thread pointer is stored at its own
+ * address, the stack guard at +0x28; glibc's sysdeps/x86_64/nptl/tls.h for the pointer guard (0x30) and the table.
+ * Bounds: MODULES; further modules, and modules that are loaded later, get no block. */
 #include "host/own_tls.h"
 #include <errno.h>
 #include <link.h>
@@ -26,15 +25,15 @@
 enum {
     MODULES = 128,
     PAGE = 4096,
-    CONTROL = 4096,      // bytes: glibc's struct pthread has 2,304
-    SPARE_MODULES = 128, // numbers for modules that are loaded later
-    FAR = 64 << 10,      // a block farther away is not at a fixed distance: it was allocated by itself
+    CONTROL = 4096,          // bytes: glibc's struct pthread has 2,304
+    SPARE_MODULES = 128,     // numbers for modules that are loaded later
+    DISTANCE_MAX = 64 << 10, // a block farther away was allocated separately: its distance is not fixed
     STACK_GUARD = 0x28,
     POINTER_GUARD = 0x30, // both from the thread pointer, on x86-64
 };
-#define NO_BLOCK ((void *)-1) // the C library's mark for a block that is allocated when it is asked for
+#define NO_BLOCK ((void *)-1) // the C library's mark for a block that is allocated on first use
 
-union slot { // of the table of modules
+union slot { // an entry of the table of modules
     size_t number;
     struct {
         void *block, *to_free;
@@ -42,7 +41,7 @@ union slot { // of the table of modules
 };
 
 static struct {
-    bool learned;
+    bool is_learned;
     locale_t locale;
     struct module {
         size_t number, size, image_size;
@@ -50,7 +49,7 @@ static struct {
         ptrdiff_t distance; // of its block from the thread pointer
     } module[MODULES];
     size_t count, highest;
-    size_t below, above; // bytes that the blocks take on each side of the thread pointer
+    size_t below, above; // bytes of blocks on each side of the thread pointer
     uintptr_t stack_guard, pointer_guard;
     size_t generation; // of the loader's list of modules
 } tls;
@@ -65,7 +64,7 @@ static size_t page_up(size_t size)
     return (size + PAGE - 1) & ~(size_t)(PAGE - 1);
 }
 
-/* The table of the calling thread, or of the one that is being made: a pointer at a fixed place. */
+/* Where the thread with thread pointer POINTER keeps its pointer to the table of modules. */
 static union slot **table_of(char *pointer)
 {
 #if defined(__x86_64__)
@@ -82,7 +81,7 @@ static int learn_module(struct dl_phdr_info *info, size_t size, void *unused)
     if (info->dlpi_tls_modid > tls.highest)
         tls.highest = info->dlpi_tls_modid;
     ptrdiff_t distance = (char *)info->dlpi_tls_data - thread_pointer();
-    if (!info->dlpi_tls_data || distance > FAR || distance < -FAR || tls.count == MODULES)
+    if (!info->dlpi_tls_data || distance > DISTANCE_MAX || distance < -DISTANCE_MAX || tls.count == MODULES)
         return 0;
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *header = &info->dlpi_phdr[i];
@@ -105,7 +104,7 @@ static int learn_module(struct dl_phdr_info *info, size_t size, void *unused)
 
 int gs_own_tls_learn(void)
 {
-    if (tls.learned)
+    if (tls.is_learned)
         return 0;
 #if defined(__x86_64__)
     memcpy(&tls.stack_guard, thread_pointer() + STACK_GUARD, sizeof tls.stack_guard);
@@ -113,11 +112,11 @@ int gs_own_tls_learn(void)
 #elif !defined(__aarch64__)
     return -ENOTSUP;
 #endif
-    tls.locale = newlocale(LC_ALL_MASK, "C", NULL); // the C library's own, which it never changes
+    tls.locale = newlocale(LC_ALL_MASK, "C", NULL); // a constant object of the C library
     tls.generation = (*table_of(thread_pointer()))[0].number;
     dl_iterate_phdr(learn_module, NULL);
-    tls.learned = tls.count > 0; // the C library's own, at least
-    return tls.learned ? 0 : -ENOTSUP;
+    tls.is_learned = tls.count > 0; // the C library has TLS
+    return tls.is_learned ? 0 : -ENOTSUP;
 }
 
 static size_t table_size(void)
@@ -125,7 +124,7 @@ static size_t table_size(void)
     return (2 + tls.highest + SPARE_MODULES) * sizeof(union slot);
 }
 
-/* What lies below the thread pointer, and from it upward. */
+/* Bytes below the thread pointer, and from it upward. */
 static size_t size_below(void)
 {
     return page_up(tls.below + CONTROL);
@@ -141,7 +140,7 @@ size_t gs_own_tls_size(void)
     return PAGE + size_below() + size_above();
 }
 
-/* The table, in the memory at AT: its length stands in front of it, and the list's generation in its first place. */
+/* Make the table at AT: first its length, then the generation of the loader's list as entry 0, then one entry per module. */
 static union slot *make_table(char *at, char *pointer)
 {
     union slot *slot = (union slot *)(void *)at, *table = slot + 1;
@@ -165,7 +164,7 @@ void *gs_own_tls_make(void *at)
     void *self = pointer;
     memcpy(pointer, &self, sizeof self); // the control block's own address
     memcpy(pointer + 2 * sizeof self, &self,
-           sizeof self); // pthread_self() of a thread that is none of the library's
+           sizeof self); // pthread_self()
     memcpy(pointer + STACK_GUARD, &tls.stack_guard, sizeof tls.stack_guard);
     memcpy(pointer + POINTER_GUARD, &tls.pointer_guard, sizeof tls.pointer_guard);
 #endif

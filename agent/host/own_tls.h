@@ -1,14 +1,14 @@
-/* own_tls.h - thread-local storage for threads that the C library does not know of. */
+/* own_tls.h - thread-local storage for threads that the C library does not know. */
 #pragma once
 #include "base/attributes.h"
 #include <stddef.h>
 
-/* Learn what such storage looks like in this process. Once, before the first thread; a later call does nothing. 0 or -errno.
- * Context: host thread, in gumshoe_start: it asks the loader, which takes a lock. */
+/* Read the TLS layout of this process. Once, before the first thread; a later call does nothing. 0 or -errno; -ENOTSUP: unknown
+ * layout. Context: host thread, in gumshoe_start, because dl_iterate_phdr takes a lock. */
 int gs_own_tls_learn(void) GS_CHECK_RESULT;
-/* How many bytes it takes, its alignment included. */
+/* Bytes needed for one thread, including alignment. */
 size_t gs_own_tls_size(void);
-/* Make fresh storage in the SIZE bytes at AT, of gs_own_tls_size: the thread pointer for clone(2). Context: any thread. */
+/* Initialise the gs_own_tls_size() bytes at AT. Returns the thread pointer for clone(2). Context: any thread. */
 void *gs_own_tls_make(void *at);
-/* What is left to be done in the thread itself, before all else. */
+/* Set the locale. The new thread calls this before anything else. */
 void gs_own_tls_begin(void);

@@ -1,14 +1,14 @@
-/* spawn.c - a program beside the host.
+/* spawn.c - runs a program without the host noticing.
  *
  *   this thread ──clone──▶ keeper ──vfork──▶ child ──exec──▶ the program, in a session of its own
- *        ▲  sleeps on            │ waits, with a limit
- *        └── keeper's end ◀──────┘
+ *        ▲  sleeps on            │ waits, with a time limit
+ *        └── end of keeper ◀─────┘
  *
- * Why a keeper: a process becomes an ordinary child at its exec, whatever its parent asked for: then the host gets a SIGCHLD
- * and its wait(2) a child that it does not know. The keeper never execs. It shares the host's memory, has a table of
- * descriptors of its own (an empty one), and ends without a signal: wait(2) passes it over without __WCLONE.
- * If the host dies, so does the keeper, and its memory is free; the program goes on, under an alarm(2).
- * Trap: the keeper has this thread's thread-local storage, errno above all. This thread sleeps meanwhile. */
+ * Why a keeper: exec turns any process into an ordinary child. The host would get a SIGCHLD for it, and its wait(2) would return
+ * an unknown child. The keeper never calls exec. It shares the host's memory, has its own empty table of descriptors, and ends
+ * without a signal, so wait(2) without __WCLONE ignores it.
+ * If the host dies, the keeper is killed and the memory is freed; the program runs on, limited by alarm(2).
+ * Trap: the keeper uses this thread's thread-local storage, such as errno. So this thread sleeps until the keeper has ended. */
 #include "host/spawn.h"
 #include "base/clock.h"
 #include "base/memory.h"
@@ -27,15 +27,15 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STACK = 64 << 10 };
-#define MERCY_NS GS_NS_PER_S // between SIGTERM and SIGKILL
+enum { STACK_BYTES = 64 << 10 };
+#define KILL_DELAY_NS GS_NS_PER_S // between SIGTERM and SIGKILL
 
 struct spawned {
     const struct gs_spawn *command;
     struct gs_spawn_end *end;
     pid_t host;
-    char *stacks;        // the keeper's, and above it the child's
-    _Atomic int keeping; // the kernel clears it, and wakes us, as the keeper ends
+    char *stacks;            // the keeper's, and above it the child's
+    _Atomic int keeper_runs; // the kernel clears it and wakes us when the keeper ends
 };
 
 /* ---- the child -------------------------------------------------------------------------------------------------------- */
@@ -43,26 +43,26 @@ struct spawned {
 static void default_signals(void)
 {
     for (int number = 1; number < NSIG; number++)
-        signal(number, SIG_DFL); // some cannot be changed
+        signal(number, SIG_DFL); // fails for some signals, which does no harm
 }
 
-/* Descriptors 0, 1 and 2, in a table that is empty: /dev/null. Where that cannot be opened (it is not in this root, its mode or a
- * policy forbids it) something that can neither be read nor written: no file that the program opens is to become its output. */
-static void open_nothing(void)
+/* Open descriptors 0, 1 and 2 on /dev/null. If that fails (missing in this root, or forbidden), open something that can neither
+ * be read nor written, so that no file that the program opens becomes its output. The table is empty before. */
+static void open_standard_descriptors(void)
 {
     for (int fd = 0; fd <= 2; fd++)
         if (open("/dev/null", O_RDWR) < 0 && open("/", O_PATH) < 0)
-            return; // not even that: the program has none
+            return; // the program runs without them
 }
 
-static int become_program(void *of)
+static int become_program(void *pointer)
 {
-    struct spawned *run = of;
+    struct spawned *run = pointer;
     sigset_t none;
     setsid();
     default_signals();
-    open_nothing();
-    alarm((unsigned)((run->command->limit_ns + 2 * MERCY_NS) / GS_NS_PER_S + 1));
+    open_standard_descriptors();
+    alarm((unsigned)((run->command->limit_ns + 2 * KILL_DELAY_NS) / GS_NS_PER_S + 1));
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     execve(run->command->program, run->command->argv, run->command->envp);
@@ -72,7 +72,7 @@ static int become_program(void *of)
 
 /* ---- the keeper ------------------------------------------------------------------------------------------------------- */
 
-static void forget_descriptors(void)
+static void empty_table(void)
 {
     struct rlimit limit;
     if (close_range(0, ~0U, CLOSE_RANGE_UNSHARE) == 0)
@@ -83,8 +83,8 @@ static void forget_descriptors(void)
         close(fd);
 }
 
-/* Wait for PID until UNTIL_NS: true when it has ended. */
-static bool ends_until(pid_t pid, int64_t until_ns, int *status)
+/* Wait for PID until UNTIL_NS. True: it has ended. */
+static bool wait_until(pid_t pid, int64_t until_ns, int *status)
 {
     sigset_t child;
     sigemptyset(&child);
@@ -96,19 +96,19 @@ static bool ends_until(pid_t pid, int64_t until_ns, int *status)
         if (left_ns <= 0)
             return false;
         struct timespec left = {left_ns / GS_NS_PER_S, left_ns % GS_NS_PER_S};
-        sigtimedwait(&child, NULL, &left); // it is blocked, so it waits for us
+        sigtimedwait(&child, NULL, &left); // SIGCHLD is blocked, so it stays pending
     }
 }
 
 static void wait_for_end(struct spawned *run, pid_t pid)
 {
-    run->end->error = ECHILD; // should somebody kill us meanwhile
+    run->end->error = ECHILD; // if the keeper is killed meanwhile
     int64_t began_ns = gs_clock_monotonic_ns(), until_ns = began_ns + run->command->limit_ns;
     struct gs_spawn_end *end = run->end;
-    if (!ends_until(pid, until_ns, &end->status)) {
+    if (!wait_until(pid, until_ns, &end->status)) {
         end->too_long = true;
         kill(-pid, SIGTERM);
-        if (!ends_until(pid, until_ns + MERCY_NS, &end->status)) {
+        if (!wait_until(pid, until_ns + KILL_DELAY_NS, &end->status)) {
             kill(-pid, SIGKILL);
             waitpid(pid, &end->status, 0);
         }
@@ -117,18 +117,18 @@ static void wait_for_end(struct spawned *run, pid_t pid)
     end->error = 0;
 }
 
-static int keep(void *of)
+static int run_keeper(void *pointer)
 {
-    struct spawned *run = of;
+    struct spawned *run = pointer;
     sigset_t all;
     gs_prctl(PR_SET_PDEATHSIG, SIGKILL, 0);
     if (getppid() != run->host)
-        _exit(0); // it died before we asked
-    forget_descriptors();
-    signal(SIGCHLD, SIG_DFL); // ours alone: the host's handlers were copied
+        _exit(0); // the host died before the prctl
+    empty_table();
+    signal(SIGCHLD, SIG_DFL); // of the keeper only: its handlers are a copy
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL);
-    pid_t pid = clone(become_program, run->stacks + 2 * STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, run);
+    pid_t pid = clone(become_program, run->stacks + 2 * STACK_BYTES, CLONE_VM | CLONE_VFORK | SIGCHLD, run);
     if (pid < 0)
         run->end->error = errno;
     else if (run->end->error)
@@ -142,22 +142,23 @@ static int keep(void *of)
 
 static void run_and_wait(struct spawned *run)
 {
-    int kind = CLONE_VM | CLONE_FILES | CLONE_CHILD_CLEARTID; // and no signal at its end
-    atomic_store(&run->keeping, 1);
-    pid_t keeper = clone(keep, run->stacks + STACK, kind, run, NULL, NULL, &run->keeping);
+    int kind = CLONE_VM | CLONE_FILES | CLONE_CHILD_CLEARTID; // no exit signal
+    atomic_store(&run->keeper_runs, 1);
+    pid_t keeper = clone(run_keeper, run->stacks + STACK_BYTES, kind, run, NULL, NULL, &run->keeper_runs);
     if (keeper < 0) {
         run->end->error = errno;
         return;
     }
-    while (atomic_load(&run->keeping))
-        syscall(SYS_futex, &run->keeping, FUTEX_WAIT, 1, NULL, NULL, 0);
+    while (atomic_load(&run->keeper_runs))
+        syscall(SYS_futex, &run->keeper_runs, FUTEX_WAIT, 1, NULL, NULL, 0);
     while (waitpid(keeper, NULL, (int)__WCLONE) < 0 && errno == EINTR)
         ;
 }
 
 void gs_spawn_run(const struct gs_spawn *command, struct gs_spawn_end *out)
 {
-    struct spawned run = {.command = command, .end = out, .host = getpid(), .stacks = gs_alloc(2 * STACK)};
+    struct spawned run = {
+        .command = command, .end = out, .host = getpid(), .stacks = gs_alloc(2 * STACK_BYTES)};
     *out = (struct gs_spawn_end){.error = 0};
     if (run.stacks)
         run_and_wait(&run);

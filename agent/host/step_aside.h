@@ -1,29 +1,29 @@
-/* step_aside.h - calls of the host's that change what a thread is: the watcher's thread is out of their way, or does the same.
+/* step_aside.h - handles host calls that change namespaces, credentials or the root: stops the watcher's thread, or follows.
  *
  *   unshare, setns          ──▶ before: the thread ends         ──▶ the real call ──▶ after: it is created again
- *   setuid and its kin, …   ──▶ the real call ──▶ after: every thread of ours takes over the credentials (credentials.h)
- *   chroot                  ──▶ before: what is still to be opened under the old root is opened
+ *   setuid, setgid, …       ──▶ the real call ──▶ after: every agent thread takes over the credentials (credentials.h)
+ *   chroot                  ──▶ before: the thread opens the store while its path is valid
  *
- * Whose thread that is, and how it is started and ended, is its owner's to say: watch/start.c. */
+ * The owner of the thread, watch/start.c, starts and ends it. */
 #pragma once
 #include "host/own_thread.h"
 #include "sys/lock.h"
 #include <stdbool.h>
 
-/* The thread that steps aside, and what its owner does for it. Functions are called on host threads. */
+/* The thread, and functions of its owner, which are called on host threads. */
 struct gs_step_aside {
-    struct gs_lock *gate; // held while the thread is started, stopped, stopped for a while or started again
+    struct gs_lock *gate; // held while the thread is started, stopped or restarted
     const struct gs_own_thread *thread;
-    bool (*stop_thread)(void);    // have it end for a while, and wait for that; false: it is in a capture. Holds the gate
-    void (*restart_thread)(void); // start it again, unless it runs or there is nothing to watch. Holds the gate; inside malloc, too
-    void (*wake)(void);           // have it call gs_step_aside_follow soon
+    bool (*stop_thread)(void);    // end it for a while, and wait; false: it is capturing. The gate is held
+    void (*restart_thread)(void); // start it again, if needed. The gate is held; also inside malloc
+    void (*wake)(void);           // make it call gs_step_aside_follow soon
     void (*before_root)(void);    // the host is about to change its root directory
 };
 
-/* Step aside from now on. OWNER is borrowed for good. A later call does no harm. Context: host thread, in gumshoe_start. */
+/* Handle such calls from now on. OWNER is borrowed for ever. A later call does no harm. Context: host thread, in gumshoe_start. */
 void gs_step_aside_prepare(const struct gs_step_aside *owner);
-/* Have the credentials that the program's threads have, and tell the host thread that waits for it. WAKE_OTHERS is called before
- * that, if there was any change: to have further threads of ours look. Context: the thread that steps aside, as it wakes. */
+/* Take over the program's credentials if they have changed: adopt them, call WAKE_OTHERS to have the agent's other threads do the
+ * same, and wake the host thread that waits. Context: the watcher's thread, each time it wakes. */
 void gs_step_aside_follow(void (*wake_others)(void));
-/* In the child of a fork: the process is another one, and no call is under way. Context: as gs_watch_after_fork. */
+/* In the child of a fork: store the new pid; no call is active. Context: as gs_watch_after_fork. */
 void gs_step_aside_after_fork(void);

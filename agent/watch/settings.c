@@ -211,7 +211,7 @@ static void log_advice(const struct gs_settings *settings)
 int gs_watch_settings_make(struct gs_settings *settings, const struct gumshoe_options *options)
 {
     int error = read_rules(settings, options);
-    if (!error && !gs_children_meant(settings->rules))
+    if (!error && !gs_children_selected_by(settings->rules))
         error = refuse_other_program(settings->rules, options);
     if (!error)
         error = open_store(settings, options);

@@ -30,13 +30,13 @@ said() { jq -r ".$1[]" "$2/incident.json" | grep -q "$3" || fail "$1 of $2: $(jq
 
 it "hands the incident over, complete on disk, for those of rules and of calls"
 after 'jq -r .complete "$1/incident.json" > '"$tmp"'/got.$$; printf "%s\n" "$@" >> '"$tmp/"'got.$$'
-parent_until both_say notes 'was done after'
+parent_until both_say notes 'finished after'
 equal "$(cat got.* | grep -c true)" 2 "incidents that were complete"
 for got in got.*; do
     dir=$(sed -n 2p $got)
     equal "$(sed -n 3p $got)" "shop: $(jq -r '.rule + ", " + .reason' "$dir/incident.json")" "words"
     equal "$(sed -n 4p $got)" "$(jq -r .pid "$dir/incident.json")" "pid"
-    said notes "$dir" 'on_incident: .*after.sh was done after'
+    said notes "$dir" 'on_incident: .*after.sh finished after'
 done
 equal "$(sed -n 5p "$(grep -l 'shop: high' got.*)" | jq -r .v)" "$(jq -r .value d/*-high-*/incident.json)" "value"
 it "leaves the host's SIGCHLD handler, its wait and its own children alone"
@@ -84,9 +84,9 @@ exec 3> input
 for _ in $(seq 12); do echo go >&3; done
 captured() { [ "$(grep -c 'capture ok' out)" = 12 ] && ls -d d/2*-high-*; }
 wait_until captured
-grep -q 'on_incident: not run: 8 others have not ended' log || fail "nothing was dropped"
+grep -q 'on_incident: not run: 8 earlier runs have not ended' log || fail "nothing was dropped"
 touch go
-all_have_run() { [ "$(grep -c out turns)" = $((13 - $(grep -c 'on_incident: not run: 8 others' log))) ]; }
+all_have_run() { [ "$(grep -c out turns)" = $((13 - $(grep -c 'on_incident: not run: 8 earlier runs' log))) ]; }
 wait_until all_have_run
 exec 3>&-
 wait $stepper || fail "the host: status $?"
