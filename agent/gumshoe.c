@@ -1,4 +1,4 @@
-/* gumshoe.c - the public calls: each hands over to the part that does it. */
+/* gumshoe.c - the public functions: each calls the folder that implements it. */
 #include "gumshoe/gumshoe.h"
 #include "host/callback.h"
 #include "probe/probe.h"

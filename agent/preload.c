@@ -1,15 +1,15 @@
-/* preload.c - what happens as the library is loaded.
+/* preload.c - runs when the library is loaded.
  *
  *   GUMSHOE_DISABLE=1 ─▶ sampling off, nothing else
- *   linked            ─▶ sampling goes on; the host calls gumshoe_start when it likes
+ *   linked            ─▶ sampling runs; the host calls gumshoe_start when it wants
  *   LD_PRELOAD        ─▶ the watcher starts, unless this is a program exec'ed in a child of the watched process
  *
- * As the watch begins, the library's name is taken out of LD_PRELOAD: the program sees the environment that it would have
- * without us, and what its children exec is not loaded with a library that they may not be able to load (32-bit programs,
- * other C libraries). A wrapper that execs the server keeps its pid and is followed: the hook of exec (probe/hooks/exec.c) puts
- * the name back for this process alone, with GUMSHOE_PID, which says who is meant; `gumshoe run` sets that, too. Where the rules
- * say "children": "all", both stay in the environment, as GUMSHOE_PID=all. The environment is written to here alone, before main.
- * Who: the main thread, in a constructor and in a destructor of the library. */
+ * When the watcher starts, our library is removed from LD_PRELOAD. So the program has the same environment as without us, and
+ * programs that its children exec do not load a library that they may be unable to load (32-bit programs, other C libraries).
+ * A wrapper that execs the server keeps its pid and is followed: for this process only, the exec hook (probe/hooks/exec.c) puts
+ * the library back into LD_PRELOAD, and adds GUMSHOE_PID, the pid to watch, which `gumshoe run` sets, too. With "children": "all"
+ * both stay in the environment, with GUMSHOE_PID=all. Only this file changes the environment, and only before main.
+ * Who: the main thread, in a constructor and a destructor of the library; host threads in exec. */
 #include "probe/probe.h"
 #include "sys/mapping.h"
 #include "watch/watch.h"
@@ -23,25 +23,25 @@
 #include <string.h>
 #include <unistd.h>
 
-static char library[PATH_MAX]; // as LD_PRELOAD had it
-static pid_t watched;          // whose exec is followed
-static size_t ours_at_start;   // variables GUMSHOE_…
+static char library[PATH_MAX];       // our path in LD_PRELOAD
+static pid_t watched;                // the pid whose exec is followed
+static size_t gumshoe_vars_at_start; // number of GUMSHOE_… variables
 
-/* Is FILE, LENGTH bytes of a path, our library? */
-static bool is_ours(const char *file, size_t length)
+/* True: the path FILE of LENGTH bytes names our library. */
+static bool is_our_library(const char *file, size_t length)
 {
     static const char name[] = "libgumshoe.so";
     const char *slash = memrchr(file, '/', length), *last = slash ? slash + 1 : file;
     return (size_t)(file + length - last) >= sizeof name - 1 && strncmp(last, name, sizeof name - 1) == 0;
 }
 
-/* Is one of the files in LD_PRELOAD's list ours? */
-static bool preloaded(void)
+/* True: LD_PRELOAD contains our library. */
+static bool is_preloaded(void)
 {
     const char *list = secure_getenv("LD_PRELOAD");
     while (list && *list) {
         size_t length = strcspn(list, ": ");
-        if (is_ours(list, length))
+        if (is_our_library(list, length))
             return true;
         list += length;
         list += strspn(list, ": ");
@@ -49,8 +49,8 @@ static bool preloaded(void)
     return false;
 }
 
-/* Is this the process that is to be watched? */
-static bool meant(void)
+/* True: GUMSHOE_PID is not set, or is this process, or is "all". */
+static bool is_pid_to_watch(void)
 {
     char mine[16];
     const char *pid = secure_getenv("GUMSHOE_PID");
@@ -66,7 +66,7 @@ static bool is_variable(const char *entry, const char *name)
     return strncmp(entry, name, length) == 0 && entry[length] == '=';
 }
 
-/* The entry of variable NAME in ENVP; NULL: there is none. */
+/* The entry of variable NAME in ENVP; NULL: not set. */
 static char *const *find_entry(char *const envp[], const char *name)
 {
     for (char *const *at = envp; at && *at; at++)
@@ -75,8 +75,8 @@ static char *const *find_entry(char *const envp[], const char *name)
     return NULL;
 }
 
-/* Take variable NAME out of the environment, in place. Context: before main, when `environ` is still the kernel's array: later it
- * may be an array of the program's own (bash's), whose length the program keeps elsewhere. */
+/* Remove variable NAME from the environment, in place. Context: before main, while `environ` is the kernel's array. Later it may
+ * be an array of the program (as in bash), which stores its length elsewhere. */
 static void drop_variable(const char *name)
 {
     char **at = (char **)find_entry(environ, name);
@@ -86,14 +86,14 @@ static void drop_variable(const char *name)
     } while (at && *at++);
 }
 
-/* Take our library out of LD_PRELOAD's list, and keep its name. The rest is the user's and stays. Context: as above. */
+/* Remove our library from LD_PRELOAD, and store its path in `library`. Other libraries stay. Context: as above. */
 static void drop_library(void)
 {
     char *const *entry = find_entry(environ, "LD_PRELOAD");
     char *at = entry ? strchr(*entry, '=') + 1 : NULL;
     while (at && *at) {
         size_t length = strcspn(at, ": "), behind = length + strspn(at + length, ": ");
-        if (!is_ours(at, length)) {
+        if (!is_our_library(at, length)) {
             at += behind;
             continue;
         }
@@ -104,7 +104,7 @@ static void drop_library(void)
         drop_variable("LD_PRELOAD");
 }
 
-/* This program is not to be watched, nor are those that it starts: they are spared the loading of the library. */
+/* Do not watch this program or the programs that it starts: these do not even load the library. */
 static void stay_dormant(void)
 {
     gs_probe_stop();
@@ -112,11 +112,10 @@ static void stay_dormant(void)
     drop_variable("GUMSHOE_PID");
 }
 
-/* ---- an exec
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- exec ------------------------------------------------------------------------------------------------------------------ */
 
-/* How many variables of ours ENVP has: where it lacks some, the program is given an environment of its own, and is not ours. */
-static size_t count_ours(char *const envp[])
+/* Number of GUMSHOE_… variables in ENVP. Fewer than at the start: the program gets a new environment, and is not followed. */
+static size_t count_gumshoe_vars(char *const envp[])
 {
     size_t count = 0;
     for (char *const *at = envp; at && *at; at++)
@@ -124,73 +123,73 @@ static size_t count_ours(char *const envp[])
     return count;
 }
 
-struct changed { // an environment of ours: one mapping
+struct followed_env { // the environment for an exec that is followed: one mapping
     size_t size;
     char preload[PATH_MAX + 4096], pid[32];
     char *envp[];
 };
 
-/* ENVP, with our library in front of what LD_PRELOAD has, and with this process as the one that is meant. Context: host thread,
- * in an exec: no malloc, no lock; a child passes on what it has. */
+/* A copy of ENVP with our library first in LD_PRELOAD, and with GUMSHOE_PID. NULL: do not follow; exec uses ENVP. Context: host
+ * thread, in exec, also in a child of vfork: no malloc, no lock. */
 static char *const *follow_exec(char *const envp[])
 {
-    size_t count = 0, kept = 0;
-    if (getpid() != watched || count_ours(envp) < ours_at_start)
+    size_t count = 0, copied = 0;
+    if (getpid() != watched || count_gumshoe_vars(envp) < gumshoe_vars_at_start)
         return NULL;
     while (envp && envp[count])
         count++;
-    size_t size = sizeof(struct changed) + (count + 3) * sizeof *envp;
-    struct changed *changed = gs_mapping_new(size, 0);
-    if (changed == MAP_FAILED)
+    size_t size = sizeof(struct followed_env) + (count + 3) * sizeof *envp;
+    struct followed_env *new_env = gs_mapping_new(size, 0);
+    if (new_env == MAP_FAILED)
         return NULL;
     char *const *preload = find_entry(envp, "LD_PRELOAD");
-    int length = snprintf(changed->preload, sizeof changed->preload, "LD_PRELOAD=%s%s%s", library,
+    int length = snprintf(new_env->preload, sizeof new_env->preload, "LD_PRELOAD=%s%s%s", library,
                           preload ? ":" : "", preload ? *preload + sizeof "LD_PRELOAD" : "");
-    changed->size = size;
+    new_env->size = size;
     for (size_t i = 0; i < count; i++)
         if (!is_variable(envp[i], "LD_PRELOAD") && !is_variable(envp[i], "GUMSHOE_PID"))
-            changed->envp[kept++] = envp[i];
-    snprintf(changed->pid, sizeof changed->pid, "GUMSHOE_PID=%d", (int)watched);
-    changed->envp[kept++] = changed->pid;
-    changed->envp[kept] = changed->preload;
-    if (length < (int)sizeof changed->preload)
-        return changed->envp;
-    gs_mapping_free(changed, size);
+            new_env->envp[copied++] = envp[i];
+    snprintf(new_env->pid, sizeof new_env->pid, "GUMSHOE_PID=%d", (int)watched);
+    new_env->envp[copied++] = new_env->pid;
+    new_env->envp[copied] = new_env->preload;
+    if (length < (int)sizeof new_env->preload)
+        return new_env->envp;
+    gs_mapping_free(new_env, size);
     return NULL;
 }
 
 static void exec_failed(char *const *envp)
 {
-    struct changed *changed =
-        (struct changed *)(void *)((char *)(uintptr_t)envp - offsetof(struct changed, envp));
-    gs_mapping_free(changed, changed->size);
+    struct followed_env *new_env =
+        (struct followed_env *)(void *)((char *)(uintptr_t)envp - offsetof(struct followed_env, envp));
+    gs_mapping_free(new_env, new_env->size);
 }
 
-/* The host and its children see nothing of the preload; what this process becomes by an exec is followed. */
+/* Remove LD_PRELOAD and GUMSHOE_PID from the environment; an exec of this process is followed. */
 static void leave_environment(void)
 {
     drop_library();
     drop_variable("GUMSHOE_PID");
     watched = getpid();
-    ours_at_start = count_ours(environ);
+    gumshoe_vars_at_start = count_gumshoe_vars(environ);
     gs_probe_tell_exec(follow_exec, exec_failed);
 }
 
 __attribute__((constructor)) static void on_load(void)
 {
-    int kept = errno; // 0 as a program begins: C promises it
+    int saved_errno = errno; // C guarantees 0 at program start
     if (gs_watch_is_disabled())
         gs_probe_stop();
-    else if (preloaded() && !meant())
+    else if (is_preloaded() && !is_pid_to_watch())
         stay_dormant();
-    else if (preloaded()) {
-        (void)gs_watch_start(NULL); // it has logged what went wrong; the host goes on
+    else if (is_preloaded()) {
+        (void)gs_watch_start(NULL); // failure is logged; the host runs on
         if (gs_watch_children() == GS_CHILDREN_ALL)
             setenv("GUMSHOE_PID", "all", 1);
         else
             leave_environment();
     }
-    errno = kept;
+    errno = saved_errno;
 }
 
 __attribute__((destructor)) static void on_unload(void)

@@ -1,10 +1,10 @@
 #!/bin/sh
-# make-archive.sh EXPORTS ARCHIVE OBJECT… - libgumshoe.a: all objects and the archives they lean on joined into one, in
-# which every name is local but the library's API and those that it takes over from the C library. A host that uses
-# jansson, zlib or protobuf-c itself, in whatever version, never meets ours.
+# make-archive.sh EXPORTS ARCHIVE OBJECT… - makes libgumshoe.a: all objects and the archives they need, joined into one
+# object. Every name in it is local, except the API and the replaced C library functions. So a host may use any version of
+# jansson, zlib or protobuf-c itself.
 #
-# The names that are taken over are weak: where the program brings its own (a static allocator, a sanitizer), those are the
-# program's, and ours give way (agent/probe/hooks/next_function.c). Each is there under the name that ld's --wrap asks for as well.
+# The replaced functions are weak: if the program has its own (a static allocator, a sanitizer), the linker takes those, and ours
+# are not used (agent/probe/hooks/next_function.c). Each also has the name __wrap_NAME, for ld's --wrap.
 set -eu
 exports=$1 archive=$2 joined=$2.o
 shift 2

@@ -1,4 +1,4 @@
-/* address_reserve.c - a bitmap over one mapping: first fit, in units of 64 KiB; what is given back is dropped from memory. */
+/* address_reserve.c - a table of used units over one mapping: first fit, units of 64 KiB. Returned units leave physical memory. */
 #include "sys/address_reserve.h"
 #include "sys/mapping.h"
 #include <stdint.h>
@@ -6,11 +6,11 @@
 
 enum { UNIT = 64 << 10, UNITS_MAX = 1024 };
 
-static char *start;
-static size_t units;
+static char *reserve_start;
+static size_t unit_count;
 static bool taken[UNITS_MAX];
 
-static size_t size_to_put_by(void)
+static size_t reserve_size(void)
 {
     struct rlimit limit;
     size_t most = (size_t)UNIT * UNITS_MAX;
@@ -21,14 +21,14 @@ static size_t size_to_put_by(void)
 
 void gs_address_reserve_open(void)
 {
-    size_t size = size_to_put_by();
-    if (start || size == 0)
+    size_t size = reserve_size();
+    if (reserve_start || size == 0)
         return;
     void *at = gs_mapping_new(size, MAP_NORESERVE);
     if (at == MAP_FAILED)
         return;
-    start = at;
-    units = size / UNIT;
+    reserve_start = at;
+    unit_count = size / UNIT;
 }
 
 static size_t units_of(size_t size)
@@ -36,21 +36,21 @@ static size_t units_of(size_t size)
     return (size + UNIT - 1) / UNIT;
 }
 
-static void mark(size_t first, size_t count, bool as)
+static void mark(size_t first, size_t count, bool is_taken)
 {
     for (size_t i = first; i < first + count; i++)
-        taken[i] = as;
+        taken[i] = is_taken;
 }
 
 void *gs_address_reserve_take(size_t size)
 {
     size_t wanted = units_of(size);
-    for (size_t i = 0, run = 0; i < units; i++) {
+    for (size_t i = 0, run = 0; i < unit_count; i++) {
         run = taken[i] ? 0 : run + 1;
         if (run == wanted) {
             size_t first = i + 1 - wanted;
             mark(first, wanted, true);
-            return start + first * UNIT;
+            return reserve_start + first * UNIT;
         }
     }
     return NULL;
@@ -58,17 +58,17 @@ void *gs_address_reserve_take(size_t size)
 
 bool gs_address_reserve_holds(const void *at)
 {
-    return start && (uintptr_t)at - (uintptr_t)start < units * UNIT;
+    return reserve_start && (uintptr_t)at - (uintptr_t)reserve_start < unit_count * UNIT;
 }
 
 struct gs_memory_range gs_address_reserve_range(void)
 {
-    return (struct gs_memory_range){(uintptr_t)start, (uintptr_t)start + units * UNIT};
+    return (struct gs_memory_range){(uintptr_t)reserve_start, (uintptr_t)reserve_start + unit_count * UNIT};
 }
 
 void gs_address_reserve_give(void *at, size_t size)
 {
     size_t count = units_of(size);
-    madvise(at, count * UNIT, MADV_DONTNEED); // zero when it is taken again
-    mark((size_t)((char *)at - start) / UNIT, count, false);
+    madvise(at, count * UNIT, MADV_DONTNEED); // reads as zero when it is taken again
+    mark((size_t)((char *)at - reserve_start) / UNIT, count, false);
 }

@@ -1,15 +1,16 @@
-/* address_reserve.h - address space put by for bad times: when the host has eaten what there was, mmap fails for us as malloc
- * does for it, and the capture that would say so must still be made. Opened by: memory_mapped.c. Callers hold a lock. */
+/* address_reserve.h - address space reserved at the start. When the host has used up its address space, mmap fails for us,
+ * too, and the capture of that failure still needs memory. Opened by: memory_mapped.c. The caller holds a lock. */
 #pragma once
 #include "base/attributes.h"
 #include "base/memory.h"
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Put it by, once: 64 MiB, or a sixteenth of RLIMIT_AS where that is less. Not resident before it is used. */
+/* Map the reserve, once: 64 MiB, or 1/16 of RLIMIT_AS if that is less. Not resident until used. Failure: no reserve. */
 void gs_address_reserve_open(void);
-/* SIZE zeroed bytes out of it; NULL when there are none. */
+/* Take SIZE zeroed bytes; NULL: not enough left. */
 void *gs_address_reserve_take(size_t size) GS_CHECK_RESULT;
-bool gs_address_reserve_holds(const void *at);
-struct gs_memory_range gs_address_reserve_range(void); // empty before it is put by
+bool gs_address_reserve_holds(const void *at); // true: AT lies in the reserve
+struct gs_memory_range gs_address_reserve_range(void); // empty before gs_address_reserve_open
+/* Return the SIZE bytes at AT. */
 void gs_address_reserve_give(void *at, size_t size);

@@ -1,4 +1,4 @@
-/* event.c - event.h in code. */
+/* event.c - events on futex(2). */
 #include "sys/event.h"
 #include "base/clock.h"
 #include "sys/futex.h"
@@ -18,16 +18,16 @@ bool gs_event_wait(struct gs_event *event, uint32_t seen, int64_t timeout_ns)
     return atomic_load(&event->count) != seen;
 }
 
-bool gs_event_wait_until(struct gs_event *event, bool (*is_so)(const void *of), const void *of,
+bool gs_event_wait_until(struct gs_event *event, bool (*is_true)(const void *argument), const void *argument,
                          int64_t timeout_ns)
 {
     int64_t until_ns = gs_clock_monotonic_ns() + timeout_ns;
     for (;;) {
         uint32_t seen = gs_event_seen(event);
-        bool so = is_so(of);
+        bool result = is_true(argument);
         int64_t left_ns = until_ns - gs_clock_monotonic_ns();
-        if (so || left_ns <= 0)
-            return so;
+        if (result || left_ns <= 0)
+            return result;
         gs_event_wait(event, seen, left_ns);
     }
 }

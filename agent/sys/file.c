@@ -1,4 +1,4 @@
-/* file.c - whole files in, whole files out, without stdio. */
+/* file.c - reads and writes whole files, without stdio. */
 #include "sys/file.h"
 #include "base/memory.h"
 #include <dirent.h>
@@ -44,8 +44,8 @@ int gs_file_read_all(int fd, size_t max, char **bytes, size_t *length)
 
 int gs_file_read(int dirfd, const char *path, size_t max, char **bytes, size_t *length)
 {
-    int fd =
-        gs_file_openat(dirfd, path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0); // NONBLOCK: a FIFO answers at once
+    int fd = gs_file_openat(dirfd, path, O_RDONLY | O_NOCTTY | O_NONBLOCK,
+                            0); // NONBLOCK: opening a FIFO does not wait
     if (fd < 0)
         return fd;
     struct stat status;

@@ -1,4 +1,4 @@
-/* futex.h - futex(2), as locks and events sleep by it. errno is kept. Context: any. */
+/* futex.h - futex(2) for locks and events. Keeps errno. Context: any. */
 #pragma once
 #include "base/clock.h"
 #include <errno.h>
@@ -9,19 +9,19 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Sleep while *WORD is VALUE, for TIMEOUT_NS at most; negative: for any time. */
+/* Sleep while *WORD is VALUE, at most TIMEOUT_NS; negative: no limit. May return early. */
 static inline void gs_futex_sleep(_Atomic uint32_t *word, uint32_t value, int64_t timeout_ns)
 {
     struct timespec timeout = {timeout_ns / GS_NS_PER_S, timeout_ns % GS_NS_PER_S};
-    int kept = errno;
+    int saved_errno = errno;
     syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, timeout_ns < 0 ? NULL : &timeout, NULL, 0);
-    errno = kept;
+    errno = saved_errno;
 }
 
-/* Wake HOW_MANY of those who sleep on WORD. */
+/* Wake HOW_MANY threads that sleep on WORD. */
 static inline void gs_futex_wake(_Atomic uint32_t *word, int how_many)
 {
-    int kept = errno;
+    int saved_errno = errno;
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, how_many, NULL, NULL, 0);
-    errno = kept;
+    errno = saved_errno;
 }

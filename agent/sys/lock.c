@@ -1,4 +1,4 @@
-/* lock.c - lock.h in code. */
+/* lock.c - locks on futex(2). */
 #include "sys/lock.h"
 #include "base/clock.h"
 #include "sys/futex.h"
@@ -10,26 +10,26 @@ enum { FREE, TAKEN, WAITED_FOR };
 #ifdef GUMSHOE_CHECK_LOCKS
 static _Thread_local uint32_t ranks_held __attribute__((tls_model("initial-exec")));
 
-static void note_taken(const struct gs_lock *lock)
+static void check_taken(const struct gs_lock *lock)
 {
     if (ranks_held >> lock->rank)
-        __builtin_trap(); // this thread holds one of the same rank, or of a higher one
+        __builtin_trap(); // this thread already holds a lock of the same or a higher rank
     ranks_held |= 1u << lock->rank;
 }
 
-static void note_given(const struct gs_lock *lock)
+static void check_given(const struct gs_lock *lock)
 {
     if (!(ranks_held >> lock->rank & 1))
-        __builtin_trap(); // it does not hold it
+        __builtin_trap(); // this thread does not hold it
     ranks_held &= ~(1u << lock->rank);
 }
 #else
-static void note_taken(const struct gs_lock *lock)
+static void check_taken(const struct gs_lock *lock)
 {
     (void)lock;
 }
 
-static void note_given(const struct gs_lock *lock)
+static void check_given(const struct gs_lock *lock)
 {
     (void)lock;
 }
@@ -39,8 +39,8 @@ static void note_given(const struct gs_lock *lock)
 
 static bool take_until(struct gs_lock *lock, int64_t until_ns)
 {
-    uint32_t there = FREE;
-    if (atomic_compare_exchange_strong(&lock->state, &there, TAKEN))
+    uint32_t expected = FREE;
+    if (atomic_compare_exchange_strong(&lock->state, &expected, TAKEN))
         return true;
     while (atomic_exchange(&lock->state, WAITED_FOR) != FREE) {
         int64_t left_ns = until_ns == INT64_MAX ? -1 : until_ns - gs_clock_monotonic_ns();
@@ -54,22 +54,22 @@ static bool take_until(struct gs_lock *lock, int64_t until_ns)
 void gs_lock_take(struct gs_lock *lock)
 {
     (void)take_until(lock, INT64_MAX);
-    note_taken(lock);
+    check_taken(lock);
 }
 
 bool gs_lock_try(struct gs_lock *lock, int64_t timeout_ns)
 {
-    uint32_t there = FREE;
+    uint32_t expected = FREE;
     bool taken = timeout_ns ? take_until(lock, gs_clock_monotonic_ns() + timeout_ns)
-                            : atomic_compare_exchange_strong(&lock->state, &there, TAKEN);
+                            : atomic_compare_exchange_strong(&lock->state, &expected, TAKEN);
     if (taken)
-        note_taken(lock);
+        check_taken(lock);
     return taken;
 }
 
 void gs_lock_give(struct gs_lock *lock)
 {
-    note_given(lock);
+    check_given(lock);
     if (atomic_exchange(&lock->state, FREE) == WAITED_FOR)
         gs_futex_wake(&lock->state, 1);
 }

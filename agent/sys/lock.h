@@ -1,24 +1,23 @@
-/* lock.h - a lock between the agent's own threads and those of the host's that call us.
+/* lock.h - a lock between agent threads and host threads in public calls.
  *
- * Not the C library's mutexes: where it believes that a process has one thread it leaves the atomic instructions out, and it
- * does not know of ours. It sleeps in futex(2), counts time on CLOCK_MONOTONIC, and is free when it is zero.
- * Rules: a lock is held for a bounded time, never over a call of the host's. Of two locks the one with the lower rank is taken
- * first; -DGUMSHOE_CHECK_LOCKS=ON builds a library that ends the process where that is not so.
- * Context: watcher, other threads of ours, and host threads in public calls; never in a hook or a signal handler, but for
- * gs_lock_try. */
+ * Why not pthread_mutex: the C library omits atomic instructions while it believes that the process has one thread, and it does
+ * not know the agent's threads. Waits in futex(2), with time on CLOCK_MONOTONIC. State 0 is a free lock.
+ * Rules: hold a lock for a bounded time, never while host code runs. Take locks in ascending order of rank; a library built with
+ * -DGUMSHOE_CHECK_LOCKS=ON aborts on a violation.
+ * Context: watcher, other agent threads, and host threads in public calls; in hooks and signal handlers only gs_lock_try. */
 #pragma once
 #include "base/attributes.h"
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-/* In the order in which they may be taken. */
+/* Ascending: a thread that holds a lock may take only locks of higher ranks. */
 enum gs_lock_rank {
     GS_RANK_GATE = 1,  // watch/start.c: start and stop
-    GS_RANK_GATHERING, // active captures: one gathers at a time
-    GS_RANK_CPU,       // the CPU sessions
+    GS_RANK_GATHERING, // watch/active_captures.c: one thread gathers at a time
+    GS_RANK_CPU,       // gather/: the CPU sessions
     GS_RANK_JOBS,      // host/on_incident.c
-    GS_RANK_CALLBACK,  // callback.c
+    GS_RANK_CALLBACK,  // host/callback.c
     GS_RANK_REQUESTS,  // watch/requests.c
 };
 struct gs_lock {
@@ -27,8 +26,8 @@ struct gs_lock {
 };
 
 void gs_lock_take(struct gs_lock *lock);
-/* Take it within TIMEOUT_NS, 0: at once or not. */
+/* Take LOCK within TIMEOUT_NS; 0: do not wait. True: taken. */
 bool gs_lock_try(struct gs_lock *lock, int64_t timeout_ns) GS_CHECK_RESULT;
 void gs_lock_give(struct gs_lock *lock);
-/* In the child of a fork: whoever held it is not here. */
+/* In the child of a fork: make LOCK free, because its holder does not exist there. */
 void gs_lock_after_fork(struct gs_lock *lock);

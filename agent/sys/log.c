@@ -1,12 +1,12 @@
-/* log.c - what the agent tells its operator.
+/* log.c - the agent's log messages.
  *
  *   to stderr    host thread ──▶ descriptor 2
- *                thread with a table of its own ──▶ a copy of the process's 2, for one message (pidfd_getfd(2)): who reads
- *                a pipe until its end must not wait for us, and a host that redirects its stderr means us as well
- *   to a file    opened for one message: nothing of it is left in the host's table
- *                watcher ──▶ kept open, for the host may go to another root; made anew when it was rotated away
+ *                thread with its own table ──▶ a copy of the process's 2 for each message (pidfd_getfd(2)): an open copy would
+ *                keep a pipe's reader waiting for EOF, and would miss a later redirection of the host's stderr
+ *   to a file    host thread ──▶ opened for each message, so that no descriptor stays in the host's table
+ *                watcher ──▶ kept open, because the host may change its root; created again after a log rotation
  *
- * A reader that has stopped reading costs the message, not the watch: PATIENCE_MS. */
+ * Bounds: a pipe that nobody reads: a thread with its own table drops the message after PATIENCE_MS. */
 #include "sys/log.h"
 #include "sys/file.h"
 #include "sys/owned_fd.h"
@@ -27,7 +27,7 @@ static struct {
     bool off, file;
     char path[512];
 } target;
-static struct gs_owned_fd kept_file; // in the watcher's table
+static struct gs_owned_fd kept_file; // a descriptor of the watcher's table
 enum table { HOSTS, WATCHERS, PASSING };
 static _Thread_local enum table own_table __attribute__((tls_model("initial-exec")));
 
@@ -69,7 +69,7 @@ void gs_log_to(const char *where)
     gs_log(GS_LOG_WARNING, "cannot log to %s (%s): logging to stderr", where, strerrordesc_np(-fd));
 }
 
-/* A copy of the descriptor 2 that the process's first thread has; where the kernel gives none, what it is of, opened anew. */
+/* Copy descriptor 2 of the process's first thread; if the kernel refuses, open its file again. -errno on failure. */
 static int copy_stderr(void)
 {
     int process = gs_process_handle(),
@@ -112,7 +112,7 @@ void gs_log(enum gs_log_level level, const char *format, ...)
     size_t total = (size_t)length + (size_t)(more < 0 ? 0 : more);
     if (total > sizeof line - 1)
         total = sizeof line - 1;
-    line[total] = '\n'; // over the NUL
+    line[total] = '\n'; // replaces the NUL
     write_line(line, total + 1);
     errno = kept;
 }

@@ -1,5 +1,5 @@
-/* memory_malloc.c - the command's and the unit tests' memory: malloc's, so that sanitizers and valgrind see
- * every block. The library links memory_mapped.c instead. */
+/* memory_malloc.c - memory of the command and the unit tests, from malloc, so that sanitizers and valgrind see every
+ * block. The library links memory_mapped.c instead. */
 #include "base/memory.h"
 #include <stdlib.h>
 

@@ -1,16 +1,16 @@
-/* memory_mapped.c - the library's memory: our own mappings, never the host's malloc.
+/* memory_mapped.c - memory of the library, from mappings of its own, never from the host's malloc.
  *
  *   a block:   [ size class or mapped length | 16 bytes ] [ what the caller got, 16-byte aligned … ]
- *   ≤ 64 KiB:  a class of powers of two; free blocks of a class form a list; new ones are cut from a chunk
- *   larger:    a mapping of its own, given back with munmap, grown with mremap
- *   when mmap fails: out of the reserve (address_reserve.c)
+ *   ≤ 64 KiB:  size classes of powers of two; a free list for each class; new blocks are cut from a chunk
+ *   larger:    a mapping of its own, freed with munmap, grown with mremap
+ *   mmap fails: from the reserve (address_reserve.c)
  *
  * Who:    the watcher, and public calls on host threads (gumshoe_start); never a hook. One lock, held for a few
  *         instructions or one mmap.
- * Fork:   the parent's watcher may hold the lock at that moment, with a list half changed: the child forgets
- *         lists and chunk (gs_memory_after_fork) and cuts new ones.
- * Bounds: chunks are kept for reuse: as much as the largest capture needed in small blocks. Of the mappings GS_RANGES_MAX
- *         are known by their place (gs_memory_ranges); any more serve as well, and count as the host's. */
+ * Fork:   the parent's watcher may hold the lock during the fork, with a list half changed. So the child drops lists and chunk
+ *         (gs_memory_after_fork) and maps a new chunk.
+ * Bounds: chunks are reused, never unmapped: as much as the largest capture needed in small blocks. The addresses of
+ *         GS_RANGES_MAX mappings are recorded (gs_memory_ranges); further mappings work, too, but count as the host's. */
 #include "base/memory.h"
 #include "sys/address_reserve.h"
 #include "sys/mapping.h"
@@ -28,42 +28,42 @@ enum {
 };
 
 struct block {
-    size_t room;        // bytes of the block, header included
-    struct block *next; // while free
+    size_t room;        // bytes of the block, including this header
+    struct block *next; // next in the free list
 };
 
 static struct block *free_list[CLASSES];
 static char *chunk_at, *chunk_end;
-static struct gs_memory_range range[GS_RANGES_MAX]; // end 0: free
-static size_t ranges;                               // all behind are free
+static struct gs_memory_range range[GS_RANGES_MAX]; // end 0: a free entry
+static size_t range_count;                          // entries from here on are free
 static _Atomic size_t mapped_bytes;
-static atomic_flag taken = ATOMIC_FLAG_INIT;
+static atomic_flag lock_flag = ATOMIC_FLAG_INIT;
 
 static void lock(void)
 {
-    while (atomic_flag_test_and_set_explicit(&taken, memory_order_acquire))
+    while (atomic_flag_test_and_set_explicit(&lock_flag, memory_order_acquire))
         sched_yield();
 }
 
 static void unlock(void)
 {
-    atomic_flag_clear_explicit(&taken, memory_order_release);
+    atomic_flag_clear_explicit(&lock_flag, memory_order_release);
 }
 
-/* The range that begins at START, 0 for a free place, becomes NOW. Holds the lock. */
-static void change_range(uintptr_t start, struct gs_memory_range now)
+/* Change the recorded range that begins at START (0: a free entry) to NEW_RANGE. The caller holds the lock. */
+static void change_range(uintptr_t start, struct gs_memory_range new_range)
 {
     size_t i = 0;
-    while (i < ranges && range[i].start != start)
+    while (i < range_count && range[i].start != start)
         i++;
-    if (i == ranges && (start || ranges == GS_RANGES_MAX))
+    if (i == range_count && (start || range_count == GS_RANGES_MAX))
         return;
-    range[i] = now;
-    if (i == ranges)
-        ranges++;
+    range[i] = new_range;
+    if (i == range_count)
+        range_count++;
 }
 
-/* Holds the lock. */
+/* Map SIZE bytes, from the reserve if mmap fails; NULL: none. The caller holds the lock. */
 static void *map(size_t size)
 {
     void *at = gs_mapping_new(size, 0);
@@ -102,8 +102,8 @@ static unsigned class_of(size_t room)
     return shift - CLASS_MIN_SHIFT;
 }
 
-/* A block of class CLASS: from its list, else from the chunk, else from a new chunk. Holds the lock. */
-static struct block *take(unsigned class)
+/* A block of class CLASS from its free list, from the chunk or from a new chunk; NULL: none. The caller holds the lock. */
+static struct block *take_block(unsigned class)
 {
     struct block *block = free_list[class];
     if (block) {
@@ -112,7 +112,7 @@ static struct block *take(unsigned class)
     }
     size_t room = (size_t)1 << (class + CLASS_MIN_SHIFT);
     if ((size_t)(chunk_end - chunk_at) < room) {
-        char *chunk = map(CHUNK); // what is left of the old chunk is forgotten: less than one block
+        char *chunk = map(CHUNK); // wastes the rest of the old chunk: less than one block
         if (!chunk)
             return NULL;
         chunk_at = chunk;
@@ -141,9 +141,9 @@ void *gs_alloc(size_t size)
         return gs_memory_failed();
     size_t room = size + HEADER;
     if (room > (size_t)1 << CLASS_MAX_SHIFT)
-        return alloc_large(room); // fresh pages are zero
+        return alloc_large(room); // new pages are zero
     lock();
-    struct block *block = take(class_of(room));
+    struct block *block = take_block(class_of(room));
     unlock();
     if (!block)
         return gs_memory_failed();
@@ -232,7 +232,7 @@ size_t gs_memory_ranges(struct gs_memory_range *out, size_t max)
     struct gs_memory_range reserve = gs_address_reserve_range();
     if (reserve.start && count < max)
         out[count++] = reserve;
-    for (size_t i = 0; i < ranges && count < max; i++)
+    for (size_t i = 0; i < range_count && count < max; i++)
         if (range[i].end)
             out[count++] = range[i];
     unlock();

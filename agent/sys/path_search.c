@@ -1,4 +1,4 @@
-/* path_search.c - the directories of PATH, one after the other. */
+/* path_search.c - searches the directories of PATH in order. */
 #include "sys/path_search.h"
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +16,7 @@ bool gs_path_search_find(const char *path, const char *name, const char *empty, 
     while (*path) {
         size_t length = strcspn(path, ":");
         const char *dir = length ? path : empty;
-        int dir_length = length ? (int)length : PATH_MAX; // all of EMPTY
+        int dir_length = length ? (int)length : PATH_MAX; // no limit: all of EMPTY
         if (dir && snprintf(out, PATH_MAX, "%.*s/%s", dir_length, dir, name) < PATH_MAX && is_program(out))
             return true;
         path += length + (path[length] == ':');

@@ -1,4 +1,4 @@
-/* process.c - when a process was started: field 22 of its stat counts clock ticks from boot; how it ended: field 52. */
+/* process.c - reads /proc/PID/stat: field 22 is the start in clock ticks since boot, field 52 the exit code. Copies descriptors. */
 #include "sys/process.h"
 #include "base/clock.h"
 #include "sys/file.h"
@@ -10,8 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Field NUMBER, as proc(5) counts them, of the stat file of process PID; 0 when it cannot be read. Without memory: a process whose
- * start is not known for want of some would be taken for dead. */
+/* Field NUMBER (numbered as in proc(5)) of the stat file of process PID; 0: it cannot be read. Allocates nothing: a process whose
+ * start could not be read for lack of memory would count as dead. */
 static unsigned long long stat_field(int pid, int number)
 {
     char path[32], stat[1024];
@@ -24,7 +24,7 @@ static unsigned long long stat_field(int pid, int number)
     stat[got > 0 ? got : 0] = 0;
     if (fd >= 0)
         close(fd);
-    const char *at = strrchr(stat, ')'); // the name before it may hold anything
+    const char *at = strrchr(stat, ')'); // the process name before it may contain any character
     for (int field = 2; at && field < number; field++)
         at = strchr(at + 1, ' ');
     return at ? strtoull(at, NULL, 10) : 0;
@@ -47,7 +47,7 @@ int64_t gs_process_started_ns(int pid)
 
 int gs_process_first_threads_status(void)
 {
-    return (int)(stat_field((int)getpid(), 52) >> 8 & 0xff); // as wait(2) has it
+    return (int)(stat_field((int)getpid(), 52) >> 8 & 0xff); // encoded as in wait(2)
 }
 
 int gs_process_handle(void)
