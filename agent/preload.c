@@ -4,11 +4,13 @@
  *   linked            ─▶ sampling runs; the host calls gumshoe_start when it wants
  *   LD_PRELOAD        ─▶ the watcher starts, unless this is a program exec'ed in a child of the watched process
  *
- * When the watcher starts, our library is removed from LD_PRELOAD. So the program has the same environment as without us, and
- * programs that its children exec do not load a library that they may be unable to load (32-bit programs, other C libraries).
- * A wrapper that execs the server keeps its pid and is followed: for this process only, the exec hook (probe/hooks/exec.c) puts
- * the library back into LD_PRELOAD, and adds GUMSHOE_PID, the pid to watch, which `gumshoe run` sets, too. With "children": "all"
- * both stay in the environment, with GUMSHOE_PID=all. Only this file changes the environment, and only before main.
+ * When the watcher starts, our library is removed from LD_PRELOAD. So the program has the same environment as without us,
+ * and programs that its children exec do not load a library that they may be unable to load (32-bit programs, other C
+ * libraries).
+ * A wrapper that execs the server keeps its pid and is followed: for this process only, the exec hook (probe/hooks/exec.c)
+ * puts the library back into LD_PRELOAD, and adds GUMSHOE_PID, the pid to watch, which `gumshoe run` sets, too. With
+ * "children": "all" both stay in the environment, with GUMSHOE_PID=all. Only this file changes the environment, and only
+ * before main.
  * Who: the main thread, in a constructor and a destructor of the library; host threads in exec. */
 #include "probe/probe.h"
 #include "sys/mapping.h"
@@ -58,7 +60,7 @@ static bool is_pid_to_watch(void)
     return !pid || strcmp(pid, mine) == 0 || strcmp(pid, "all") == 0;
 }
 
-/* ---- the environment ------------------------------------------------------------------------------------------------------- */
+/* ---- the environment -------------------------------------------------------------------------------------------------- */
 
 static bool is_variable(const char *entry, const char *name)
 {
@@ -75,8 +77,8 @@ static char *const *find_entry(char *const envp[], const char *name)
     return NULL;
 }
 
-/* Remove variable NAME from the environment, in place. Context: before main, while `environ` is the kernel's array. Later it may
- * be an array of the program (as in bash), which stores its length elsewhere. */
+/* Remove variable NAME from the environment, in place. Context: before main, while `environ` is the kernel's array. Later it
+ * may be an array of the program (as in bash), which stores its length elsewhere. */
 static void drop_variable(const char *name)
 {
     char **at = (char **)find_entry(environ, name);
@@ -112,9 +114,10 @@ static void stay_dormant(void)
     drop_variable("GUMSHOE_PID");
 }
 
-/* ---- exec ------------------------------------------------------------------------------------------------------------------ */
+/* ---- exec ------------------------------------------------------------------------------------------------------------- */
 
-/* Number of GUMSHOE_… variables in ENVP. Fewer than at the start: the program gets a new environment, and is not followed. */
+/* Number of GUMSHOE_… variables in ENVP. Fewer than at the start: the program gets a new environment, and is not
+ * followed. */
 static size_t count_gumshoe_vars(char *const envp[])
 {
     size_t count = 0;
@@ -129,8 +132,8 @@ struct followed_env { // the environment for an exec that is followed: one mappi
     char *envp[];
 };
 
-/* A copy of ENVP with our library first in LD_PRELOAD, and with GUMSHOE_PID. NULL: do not follow; exec uses ENVP. Context: host
- * thread, in exec, also in a child of vfork: no malloc, no lock. */
+/* A copy of ENVP with our library first in LD_PRELOAD, and with GUMSHOE_PID. NULL: do not follow; exec uses ENVP. Context:
+ * host thread, in exec, also in a child of vfork: no malloc, no lock. */
 static char *const *follow_exec(char *const envp[])
 {
     size_t count = 0, copied = 0;

@@ -1,4 +1,4 @@
-/* attributes.h - what we ask of the compiler, by name. */
+/* attributes.h - names for compiler attributes. */
 #pragma once
 #define GS_CHECK_RESULT    __attribute__((warn_unused_result))
 #define GS_PRINTF(fmt, at) __attribute__((format(printf, fmt, at)))

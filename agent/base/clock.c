@@ -1,4 +1,4 @@
-/* clock.c - the clocks, and how a moment is written. gmtime_r would take the C library's time zone lock. */
+/* clock.c - reads clocks and prints times. Does not use gmtime_r, which takes the C library's time zone lock. */
 #include "base/clock.h"
 #include <stdio.h>
 #include <time.h>
@@ -30,20 +30,20 @@ struct date {
     int month, day;
 };
 
-/* Days since 1970-01-01 as a date. Years are counted from March, so that the leap day comes last; 146097 days
- * are 400 years. */
+/* The date DAYS days after 1970-01-01. Years are counted from March, so that the leap day is the last day; 400 years are
+ * 146097 days. */
 static struct date date_of(int64_t days)
 {
-    days += 719468; // from 0000-03-01
+    days += 719468; // days since 0000-03-01
     int64_t era = (days >= 0 ? days : days - 146096) / 146097;
-    int64_t of_era = days - era * 146097;
-    int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    int64_t of_year = of_era - (365 * year + year / 4 - year / 100);
-    int64_t month = (5 * of_year + 2) / 153; // 0 is March
+    int64_t day_of_era = days - era * 146097;
+    int64_t year = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t day_of_year = day_of_era - (365 * year + year / 4 - year / 100);
+    int64_t month = (5 * day_of_year + 2) / 153; // 0 is March
     struct date date = {
         .year = year + era * 400 + (month >= 10),
         .month = (int)(month < 10 ? month + 3 : month - 9),
-        .day = (int)(of_year - (153 * month + 2) / 5 + 1),
+        .day = (int)(day_of_year - (153 * month + 2) / 5 + 1),
     };
     return date;
 }
@@ -52,11 +52,11 @@ const char *gs_clock_print(int64_t realtime_ns, enum gs_time_style style, char *
 {
     int64_t ms = realtime_ns / GS_NS_PER_MS - (realtime_ns % GS_NS_PER_MS < 0);
     int64_t days = ms / 86400000 - (ms % 86400000 < 0);
-    int of_day = (int)(ms - days * 86400000);
+    int ms_of_day = (int)(ms - days * 86400000);
     struct date date = date_of(days);
-    int hour = of_day / 3600000, minute = of_day / 60000 % 60, second = of_day / 1000 % 60;
+    int hour = ms_of_day / 3600000, minute = ms_of_day / 60000 % 60, second = ms_of_day / 1000 % 60;
     snprintf(out, GS_TIME_TEXT,
              style == GS_TIME_ISO ? "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ" : "%04d%02d%02dT%02d%02d%02d.%03dZ",
-             (int)date.year, date.month, date.day, hour, minute, second, of_day % 1000);
+             (int)date.year, date.month, date.day, hour, minute, second, ms_of_day % 1000);
     return out;
 }

@@ -1,7 +1,7 @@
-/* errors.c - a list of what was wrong, and the guess at what was meant.
+/* errors.c - a list of errors in an input, and suggestions for misspelt words.
  *
- * Who:    rules/ while it reads a file; the CLI and the watcher print what it found.
- * Bounds: ERRORS_MAX errors; more are counted as lost. A hostile file of 1 MiB could hold a hundred thousand. */
+ * Who:    rules/ adds errors while it reads a file; the CLI and the watcher print them.
+ * Bounds: ERRORS_MAX errors; more are counted as lost. A hostile file of 1 MiB could cause 100,000. */
 #include "base/errors.h"
 #include "base/memory.h"
 #include "base/sort.h"
@@ -11,7 +11,8 @@
 
 enum { ERRORS_MAX = 1000, WORD_MAX = 64 };
 
-/* Words of a stranger's file end on a terminal: no escapes, and no character cut in half at the end. */
+/* Make TEXT safe for a terminal, because it quotes untrusted files: no control characters, no incomplete UTF-8 at the
+ * end. */
 static void make_printable(char *text, size_t size)
 {
     size_t length = strlen(text);
@@ -59,7 +60,7 @@ static int in_file_order(const void *a, const void *b)
 
 void gs_errors_sort(struct gs_errors *errors, size_t from)
 {
-    if (errors->count > from) // of none there is no list
+    if (errors->count > from) // without items there is no array
         gs_sort(errors->item + from, errors->count - from, sizeof *errors->item, in_file_order);
 }
 
@@ -88,14 +89,13 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-static unsigned least(unsigned a, unsigned b)
+static unsigned smaller(unsigned a, unsigned b)
 {
     return a < b ? a : b;
 }
 
-/* How many letters must be added, dropped, changed or swapped with their neighbour to make B of A; upper and
- * lower case are one. Both at most WORD_MAX long. Three rows of the classic table: the one before the last for
- * the swaps. */
+/* The edit distance of A and B, ignoring case: insertions, deletions, changes, and swaps of neighbours. Both have at most
+ * WORD_MAX bytes. Keeps three rows of the usual table, because a swap needs the row before the last. */
 static unsigned distance(const char *a, size_t a_length, const char *b, size_t b_length)
 {
     unsigned rows[3][WORD_MAX + 1];
@@ -106,9 +106,9 @@ static unsigned distance(const char *a, size_t a_length, const char *b, size_t b
         row[0] = i;
         for (unsigned j = 1; j <= b_length; j++) {
             unsigned change = lower(a[i - 1]) != lower(b[j - 1]);
-            row[j] = least(above[j - 1] + change, least(above[j], row[j - 1]) + 1);
+            row[j] = smaller(above[j - 1] + change, smaller(above[j], row[j - 1]) + 1);
             if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) && lower(a[i - 2]) == lower(b[j - 1]))
-                row[j] = least(row[j], before[j - 2] + 1);
+                row[j] = smaller(row[j], before[j - 2] + 1);
         }
         unsigned *reuse = before;
         before = above, above = row, row = reuse;
@@ -126,11 +126,11 @@ const char *gs_errors_nearest(const char *word, const char *const *words, size_t
         size_t entry_length = strlen(entry);
         if (entry_length > WORD_MAX)
             continue;
-        unsigned d = distance(word, length, entry, entry_length);
+        unsigned edits = distance(word, length, entry, entry_length);
         size_t longer = length > entry_length ? length : entry_length;
-        if (d <= longer / 3 && d < nearest_distance) {
+        if (edits <= longer / 3 && edits < nearest_distance) {
             nearest = entry;
-            nearest_distance = d;
+            nearest_distance = edits;
         }
     }
     return nearest;

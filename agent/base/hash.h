@@ -1,4 +1,4 @@
-/* hash.h - one hash for our tables. Not for keys that an enemy chooses. Context: any (pure). */
+/* hash.h - hash function for our tables. Not safe against keys that an attacker chooses. Context: any (pure). */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -14,9 +14,9 @@ static inline uint64_t gs_hash_mix(uint64_t x)
 
 static inline uint64_t gs_hash_bytes(const void *bytes, size_t length)
 {
-    const unsigned char *b = bytes;
-    uint64_t h = 0xcbf29ce484222325u; // FNV-1a
+    const unsigned char *byte = bytes;
+    uint64_t hash = 0xcbf29ce484222325u; // FNV-1a
     for (size_t i = 0; i < length; i++)
-        h = (h ^ b[i]) * 0x100000001b3u;
-    return gs_hash_mix(h);
+        hash = (hash ^ byte[i]) * 0x100000001b3u;
+    return gs_hash_mix(hash);
 }

@@ -1,4 +1,4 @@
-/* index.c - a set of numbered things, found by hash. Context: watcher, CLI. */
+/* index.c - a hash table from hashes to item numbers. Context: watcher, CLI. */
 #include "base/index.h"
 #include "base/memory.h"
 #include <errno.h>
@@ -11,7 +11,7 @@ uint32_t gs_index_next(const struct gs_index *index, uint64_t hash, size_t *at)
     return index->slot[*at] - 1; // an empty slot's 0 becomes UINT32_MAX
 }
 
-static void put(struct gs_index *index, uint64_t hash, uint32_t number)
+static void insert(struct gs_index *index, uint64_t hash, uint32_t number)
 {
     size_t at = hash & (index->size - 1);
     while (index->slot[at])
@@ -21,7 +21,7 @@ static void put(struct gs_index *index, uint64_t hash, uint32_t number)
 }
 
 int gs_index_add(struct gs_index *index, uint64_t hash, uint32_t number,
-                 uint64_t (*hash_of)(const void *of, uint32_t number), const void *of)
+                 uint64_t (*hash_of)(const void *items, uint32_t number), const void *items)
 {
     if (index->used * 2 >= index->size) {
         struct gs_index grown = {.size = index->size ? index->size * 2 : 64};
@@ -30,11 +30,11 @@ int gs_index_add(struct gs_index *index, uint64_t hash, uint32_t number,
             return -ENOMEM;
         for (size_t i = 0; i < index->size; i++)
             if (index->slot[i])
-                put(&grown, hash_of(of, index->slot[i] - 1), index->slot[i] - 1);
+                insert(&grown, hash_of(items, index->slot[i] - 1), index->slot[i] - 1);
         gs_index_fini(index);
         *index = grown;
     }
-    put(index, hash, number);
+    insert(index, hash, number);
     return 0;
 }
 

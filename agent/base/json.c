@@ -1,14 +1,14 @@
-/* json.c - jansson, with failed allocations in sight.
+/* json.c - builds and reads JSON with jansson, and detects every failed allocation.
  *
- * Reading: jansson (2.14, lex_save in its load.c) does not notice when the text of a token finds no room to grow; it goes on
- * with what is left of it, and may run over its end. So while one reads, allocations that fail are served from a spare that was
- * put by before, and what was read is thrown away. */
+ * Reading: jansson (2.14, lex_save in its load.c) does not check whether the buffer of a token could grow; it continues with
+ * a cut token, and may write past its end. So while a thread reads JSON, failed allocations are served from a spare buffer
+ * that was allocated before, and the result is dropped. */
 #include "base/json.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include <math.h>
 
-/* ---- building ---------------------------------------------------------------------------------------------------------- */
+/* ---- building --------------------------------------------------------------------------------------------------------- */
 
 struct gs_json gs_json_object(void)
 {
@@ -40,7 +40,7 @@ json_t *gs_json_take(struct gs_json *built)
     return NULL;
 }
 
-/* ---- values ------------------------------------------------------------------------------------------------------------ */
+/* ---- values ----------------------------------------------------------------------------------------------------------- */
 
 json_t *gs_json_printable(const char *text)
 {
@@ -83,18 +83,17 @@ void gs_json_print(const json_t *json, size_t flags, struct gs_text *out)
     gs_text_add_bytes(out, "\n", 1);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------------------------------- */
+/* ---- reading ---------------------------------------------------------------------------------------------------------- */
 
 struct spare {
     char *bytes;
     size_t room, used;
     bool was_needed;
 };
-/* Of the thread that reads. A thread's own, and there from its beginning: none waits for another, and a fork leaves none taken.
- * */
+/* The spare buffer of the calling thread; NULL: it does not read. Thread-local, so no lock is needed, also after a fork. */
 static __thread struct spare *spare __attribute__((tls_model("initial-exec")));
 
-static void *alloc(size_t size)
+static void *alloc_or_spare(size_t size)
 {
     enum { ALIGN = 16 };
     void *at = gs_alloc(size);
@@ -109,7 +108,7 @@ static void *alloc(size_t size)
     return at;
 }
 
-static void release(void *ptr)
+static void free_unless_spare(void *ptr)
 {
     uintptr_t at = (uintptr_t)ptr;
     if (!spare || at - (uintptr_t)spare->bytes >= spare->room)
@@ -118,27 +117,28 @@ static void release(void *ptr)
 
 void gs_json_use_our_memory(void)
 {
-    json_set_alloc_funcs(alloc, release);
+    json_set_alloc_funcs(alloc_or_spare, free_unless_spare);
 }
 
 json_t *gs_json_read(const char *text, size_t length, size_t flags, json_error_t *error)
 {
-    struct spare mine = {.room = 4 * length + 4096}; // a token that grew, by doubling, to the whole text
+    struct spare own_spare = {
+        .room = 4 * length + 4096}; // enough for one token that grows, by doubling, to the whole text
     *error = (json_error_t){.text = "out of memory"};
     error->text[JSON_ERROR_TEXT_LENGTH - 1] = json_error_out_of_memory;
-    mine.bytes = gs_alloc(mine.room);
-    if (!mine.bytes)
+    own_spare.bytes = gs_alloc(own_spare.room);
+    if (!own_spare.bytes)
         return NULL;
-    spare = &mine;
+    spare = &own_spare;
     json_error_t found;
     json_t *json = json_loadb(text, length, flags, &found);
-    if (mine.was_needed) {
+    if (own_spare.was_needed) {
         json_decref(json);
         json = NULL;
     } else if (!json) {
         *error = found;
     }
     spare = NULL;
-    gs_free(mine.bytes);
+    gs_free(own_spare.bytes);
     return json;
 }

@@ -1,13 +1,13 @@
-/* kinds.c - the kinds of evidence that this build can capture. gather/captures.c says how each is gathered. */
+/* kinds.c - the kinds of evidence that this build can capture. gather/captures.c gathers them. */
 #include "base/kinds.h"
 
 // clang-format off
 const struct gs_kind_entry gs_kinds[] = {
-    // first: where everybody stands changes within microseconds
+    // first: stacks change within microseconds
     {"threads",      GS_THREADS,      "threads.pb.gz",      NULL,              "threads.txt"},
     {"threadcreate", GS_THREADCREATE, "threadcreate.pb.gz", NULL,              NULL},
     {"heap",         GS_HEAP,         "heap.pb.gz",         "heap.base.pb.gz", NULL},
-    {"cpu",          GS_CPU,          "cpu.pb.gz",          NULL,              NULL}, // last: it takes its time
+    {"cpu",          GS_CPU,          "cpu.pb.gz",          NULL,              NULL}, // last: it takes seconds
     {NULL,           0,               NULL,                 NULL,              NULL},
 };
 // clang-format on

@@ -1,4 +1,4 @@
-/* memory.c - what both kinds of memory share: growing arrays, strings, and the allocators of zlib and protobuf-c. */
+/* memory.c - shared by both allocators (sys/memory_*.c): growing arrays, strings, allocators for zlib and protobuf-c. */
 #include "base/memory.h"
 #include <errno.h>
 #include <protobuf-c/protobuf-c.h>
@@ -36,11 +36,11 @@ int gs_grow(void *items, size_t *capacity, size_t needed, size_t item_size)
 {
     if (needed <= *capacity)
         return 0;
-    size_t room = *capacity ? *capacity : 16;
-    while (room < needed && room <= SIZE_MAX / 2)
-        room *= 2;
+    size_t new_capacity = *capacity ? *capacity : 16;
+    while (new_capacity < needed && new_capacity <= SIZE_MAX / 2)
+        new_capacity *= 2;
     size_t bytes;
-    if (room < needed || __builtin_mul_overflow(room, item_size, &bytes))
+    if (new_capacity < needed || __builtin_mul_overflow(new_capacity, item_size, &bytes))
         return -ENOMEM;
     void *old, *grown;
     memcpy(&old, items, sizeof old); // ITEMS points at a pointer of any type
@@ -48,7 +48,7 @@ int gs_grow(void *items, size_t *capacity, size_t needed, size_t item_size)
     if (!grown)
         return -ENOMEM;
     memcpy(items, &grown, sizeof grown);
-    *capacity = room;
+    *capacity = new_capacity;
     return 0;
 }
 

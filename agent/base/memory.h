@@ -1,44 +1,44 @@
-/* memory.h - memory that is not the host's.
+/* memory.h - memory that does not come from the host's malloc.
  *
- * The agent's watcher must finish a capture when the host's malloc returns NULL or lies in ruins, so it never
- * calls malloc: in the library these calls are served from mappings of our own (memory_mapped.c). The
- * command and the unit tests link memory_malloc.c instead, so that sanitizers and valgrind see every block.
- * jansson, zlib and protobuf-c are pointed here too (gs_json_use_our_memory of json.h, gs_memory_for_protobuf).
- * Context: watcher, CLI; any thread may call (a lock of our own). Never a host thread inside a hook. */
+ * The watcher must finish a capture even when the host's malloc returns NULL or its heap is corrupt, so it never calls
+ * malloc: the library uses its own mappings (sys/memory_mapped.c). The command and the unit tests link sys/memory_malloc.c
+ * instead, so that sanitizers and valgrind see every block. jansson, zlib and protobuf-c use this memory, too
+ * (gs_json_use_our_memory of json.h, gs_memory_for_protobuf, gs_memory_zalloc).
+ * Context: watcher, CLI; any thread, except inside a hook. Thread-safe. */
 #pragma once
 #include "base/attributes.h"
 #include <stddef.h>
 #include <stdint.h>
 
-/* SIZE zeroed bytes, 16-byte aligned; NULL when there are none. */
+/* SIZE zeroed bytes, 16-byte aligned; NULL: out of memory. */
 void *gs_alloc(size_t size) GS_CHECK_RESULT;
-/* As realloc(3); what is new is not zeroed. NULL leaves PTR as it was. */
+/* As realloc(3); new bytes are not zeroed. NULL: out of memory, PTR is unchanged. */
 void *gs_realloc(void *ptr, size_t size) GS_CHECK_RESULT;
 void  gs_free(void *ptr);
 char *gs_strdup(const char *text) GS_CHECK_RESULT;
 char *gs_strndup(const char *text, size_t length) GS_CHECK_RESULT;
 
 /* Make room for NEEDED items of ITEM_SIZE in *ITEMS (a pointer variable, passed by address), doubling
- * *CAPACITY. Returns 0 or -ENOMEM, which leaves the array as it was. */
+ * *CAPACITY. Returns 0 or -ENOMEM; then the array is unchanged. */
 int gs_grow(void *items, size_t *capacity, size_t needed, size_t item_size) GS_CHECK_RESULT;
 
-/* How many allocations have failed by now, anybody's: what was made while this grew may lack something. */
+/* Number of failed allocations so far, on any thread. If it grows during a piece of work, the result may be incomplete. */
 size_t gs_memory_failures(void);
-/* One more has: NULL. For memory_*.c. */
+/* Count a failed allocation. Returns NULL. For sys/memory_*.c. */
 void *gs_memory_failed(void);
 
-/* How many bytes are mapped for us now; 0 where malloc serves. */
+/* Bytes mapped for us now; 0 with memory_malloc.c. */
 size_t gs_memory_mapped_bytes(void);
 
-/* Where they are: at most MAX ranges into OUT; returns how many. 0 where malloc serves. */
+/* Write the address ranges of our mappings to OUT, at most MAX. Returns how many; 0 with memory_malloc.c. */
 struct gs_memory_range { uintptr_t start, end; };
 enum { GS_RANGES_MAX = 1024 };
 size_t gs_memory_ranges(struct gs_memory_range *out, size_t max);
 
-/* Put address space by for the time when there is none left (address_reserve.h). Once, before the watcher starts. */
+/* Reserve address space for times when mmap fails (sys/address_reserve.h). Once, before the watcher starts. */
 void gs_memory_put_by(void);
 
-/* In the child of a fork, before anything else here: what another thread was doing is forgotten. */
+/* In the child of a fork, before any other function here: free the lock and drop the free lists. */
 void gs_memory_after_fork(void);
 
 /* The allocator to hand to protobuf-c. */

@@ -1,9 +1,9 @@
-/* numbers.c - the median of many values, without sorting them all: quickselect. It reorders its values. */
+/* numbers.c - the median by quickselect, which does not sort all values. Reorders them. */
 #include "base/numbers.h"
 #include "base/sort.h"
 #include <math.h>
 
-enum { ROUNDS_MAX = 64 }; // 2^12 values need about 24; an order that defeats the pivots is sorted instead
+enum { ROUNDS_MAX = 64 }; // 2^12 values need about 24 rounds; if the pivots are bad, the values are sorted
 
 static int compare(const void *a, const void *b)
 {
@@ -13,19 +13,19 @@ static int compare(const void *a, const void *b)
 
 static void swap(double *a, double *b)
 {
-    double kept = *a;
+    double old_a = *a;
     *a = *b;
-    *b = kept;
+    *b = old_a;
 }
 
-/* Of three values the middle one: a sorted or a reversed window stays cheap. */
+/* The median of the first, middle and last value: a good pivot also for sorted and reversed values. */
 static double pivot(const double *value, size_t low, size_t high)
 {
     double a = value[low], b = value[low + (high - low) / 2], c = value[high];
     return gs_larger(gs_smaller(a, b), gs_smaller(gs_larger(a, b), c));
 }
 
-/* Bring the value of rank RANK to its place, what is less before it, what is more behind it. */
+/* Move the value of rank RANK to index RANK, smaller values before it, larger values behind it. */
 static void select_rank(double *value, size_t count, size_t rank)
 {
     size_t low = 0, high = count - 1;
@@ -53,7 +53,7 @@ static void select_rank(double *value, size_t count, size_t rank)
         else if (rank >= less)
             low = less;
         else
-            return; // between the two stand values equal to the pivot
+            return; // all values between `more` and `less` equal the pivot
     }
 }
 

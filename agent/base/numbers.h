@@ -1,8 +1,8 @@
-/* numbers.h - arithmetic that would be libm's, or takes a table in order. Context: any (pure). */
+/* numbers.h - minimum, maximum and median. Context: any (pure). */
 #pragma once
 #include <stddef.h>
 
-/* fmax and fmin are libm's, which we do without. */
+/* Instead of fmax and fmin: the library does not link libm. */
 static inline double gs_larger(double a, double b)
 {
     return a > b ? a : b;

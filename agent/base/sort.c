@@ -1,16 +1,16 @@
-/* sort.c - heapsort: in place, no memory, no worst case. */
+/* sort.c - heapsort: in place, no allocation, O(n log n) in the worst case. */
 #include "base/sort.h"
 
 static void swap(char *a, char *b, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
-        char kept = a[i];
+        char byte = a[i];
         a[i] = b[i];
-        b[i] = kept;
+        b[i] = byte;
     }
 }
 
-/* Let the item at ROOT sink to its place in the heap of COUNT items. */
+/* Move the item at ROOT down to its position in the heap of COUNT items. */
 static void sink(char *items, size_t root, size_t count, size_t size,
                  int (*compare)(const void *, const void *))
 {

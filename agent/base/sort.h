@@ -1,5 +1,5 @@
 /* sort.h - sorting in place. qsort(3) calls malloc for large arrays; this does not (heapsort).
- * Not stable: compare to the last tie. Context: any (pure). */
+ * Not stable: COMPARE must decide every tie. Context: any (pure). */
 #pragma once
 #include <stddef.h>
 

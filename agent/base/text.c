@@ -16,7 +16,7 @@ void gs_text_add_bytes(struct gs_text *text, const void *bytes, size_t length)
 {
     if (!reserve(text, length))
         return;
-    if (length) // of nothing there may be no pointer
+    if (length) // with length 0, `bytes` may be NULL
         memcpy(text->bytes + text->length, bytes, length);
     text->length += length;
     text->bytes[text->length] = 0;
@@ -25,14 +25,14 @@ void gs_text_add_bytes(struct gs_text *text, const void *bytes, size_t length)
 void gs_text_add(struct gs_text *text, const char *format, ...)
 {
     va_list args;
-    char room[512]; // most additions are a line
+    char line[512]; // most additions are a line
     va_start(args, format);
-    int length = vsnprintf(room, sizeof room, format, args);
+    int length = vsnprintf(line, sizeof line, format, args);
     va_end(args);
     if (length < 0)
         text->failed = true;
-    if (length < (int)sizeof room) {
-        gs_text_add_bytes(text, room, length < 0 ? 0 : (size_t)length);
+    if (length < (int)sizeof line) {
+        gs_text_add_bytes(text, line, length < 0 ? 0 : (size_t)length);
         return;
     }
     if (!reserve(text, (size_t)length))
@@ -43,7 +43,7 @@ void gs_text_add(struct gs_text *text, const char *format, ...)
     text->length += (size_t)length;
 }
 
-/* How many bytes of the NUL-terminated AT form one printable UTF-8 character; 0: none do. */
+/* Length in bytes of the printable UTF-8 character at AT (NUL-terminated); 0: not printable. */
 static size_t printable(const unsigned char *at)
 {
     if (at[0] >= 0x20 && at[0] < 0x7f)

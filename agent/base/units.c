@@ -1,8 +1,8 @@
-/* units.c - quantities as people write and read them.
+/* units.c - reads and prints quantities with units.
  *
  *   "1.5GiB" ──▶ decimal { digits 15, places 1 } + "GiB" ──▶ 15 × 2^30 / 10^1
  *
- * Not strtod and "%.1f": both follow the host's locale, and a German server would read and write "1,5".
+ * Why not strtod and "%.1f": they use the host's locale; with a German one they would read and write "1,5".
  * Who: rules/ reads; rules/, incident/ and the CLI print. */
 #include "base/units.h"
 #include "base/errors.h"
@@ -33,8 +33,8 @@ static const struct unit per_times[] = { {"s", 1}, {"min", 60}, {"h", 3600} };
 static const struct unit frequencies[] = { {"Hz", 1} };
 static const struct unit percents[] = { {"%", 1} };
 
-/* What people write when they mean one of ours and edit distance cannot tell. */
-static const struct { const char *written, *meant; } slips[] = {
+/* Common wrong spellings of units that edit distance does not find. */
+static const struct { const char *written, *meant; } misspellings[] = {
     {"k", "KiB"}, {"K", "KiB"}, {"Ki", "KiB"}, {"m", "MiB"}, {"M", "MiB"}, {"Mi", "MiB"}, {"g", "GiB"},
     {"G", "GiB"}, {"Gi", "GiB"}, {"T", "TiB"}, {"Ti", "TiB"}, {"TB", "TiB"}, {"b", "B"}, {"bytes", "B"},
     {"msec", "ms"}, {"sec", "s"}, {"secs", "s"}, {"second", "s"}, {"seconds", "s"}, {"min", "m"},
@@ -58,9 +58,9 @@ struct decimal { // digits / 10^places
     unsigned places;
 };
 
-/* A sort of quantity, as its messages speak of it. */
-struct sort {
-    const char *a_size;  // "a size"
+/* A kind of quantity, with words for its error messages. */
+struct quantity_kind {
+    const char *noun;    // "a size"
     const char *example; // "512MiB"
     const char *units;   // "B, KiB, …"
     const struct unit *unit;
@@ -68,14 +68,14 @@ struct sort {
 };
 
 // clang-format off
-static const struct sort size_sort = {"a size", "512MiB", "B KiB MiB GiB TiB kB MB GB", sizes, COUNT(sizes)};
-static const struct sort duration_sort = {"a duration", "10s", "ms s m h d", durations, COUNT(durations)};
-static const struct sort rate_sort = {"a rate", "1MiB/min", "B KiB MiB GiB TiB kB MB GB", sizes, COUNT(sizes)};
-static const struct sort count_rate_sort = {"a rate", "10/min", "", NULL, 0};
-static const struct sort share_rate_sort = {"a rate", "1%/h", "%", percents, COUNT(percents)};
-static const struct sort per_time_sort = {"a time of a rate", "1MiB/min", "s min h", per_times, COUNT(per_times)};
-static const struct sort frequency_sort = {"a frequency", "99Hz", "Hz", frequencies, COUNT(frequencies)};
-static const struct sort percent_sort = {"a percentage", "25%", "%", percents, COUNT(percents)};
+static const struct quantity_kind size_kind = {"a size", "512MiB", "B KiB MiB GiB TiB kB MB GB", sizes, COUNT(sizes)};
+static const struct quantity_kind duration_kind = {"a duration", "10s", "ms s m h d", durations, COUNT(durations)};
+static const struct quantity_kind rate_kind = {"a rate", "1MiB/min", "B KiB MiB GiB TiB kB MB GB", sizes, COUNT(sizes)};
+static const struct quantity_kind count_rate_kind = {"a rate", "10/min", "", NULL, 0};
+static const struct quantity_kind share_rate_kind = {"a rate", "1%/h", "%", percents, COUNT(percents)};
+static const struct quantity_kind per_time_kind = {"a time of a rate", "1MiB/min", "s min h", per_times, COUNT(per_times)};
+static const struct quantity_kind frequency_kind = {"a frequency", "99Hz", "Hz", frequencies, COUNT(frequencies)};
+static const struct quantity_kind percent_kind = {"a percentage", "25%", "%", percents, COUNT(percents)};
 // clang-format on
 
 /* ---- reading ---------------------------------------------------------------------------------------------- */
@@ -91,10 +91,10 @@ static int refuse(struct gs_unit_error *error, int code, const char *hint, const
     return code;
 }
 
-static int refuse_as_no(const struct sort *sort, const char *text, struct gs_unit_error *error)
+static int refuse_malformed(const struct quantity_kind *kind, const char *text, struct gs_unit_error *error)
 {
-    return refuse(error, -EINVAL, "", "expected %s such as \"%s\", found \"%.40s\"", sort->a_size,
-                  sort->example, text);
+    return refuse(error, -EINVAL, "", "expected %s such as \"%s\", found \"%.40s\"", kind->noun,
+                  kind->example, text);
 }
 
 static bool is_digit(char c)
@@ -102,7 +102,7 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* One digit more; false when there is no room. A fraction's further zeros cost nothing. */
+/* Append DIGIT. False: too many digits. Further zeros of a fraction are ignored. */
 static bool add_digit(struct decimal *number, char digit, bool fraction)
 {
     if (number->digits >= powers_of_ten[DIGITS_MAX - 1] || number->places == DIGITS_MAX)
@@ -112,21 +112,21 @@ static bool add_digit(struct decimal *number, char digit, bool fraction)
     return true;
 }
 
-/* The number that TEXT begins with; *REST: what follows it. */
-static int read_decimal(const char *text, const struct sort *sort, struct decimal *number, const char **rest,
-                        struct gs_unit_error *error)
+/* Read the number at the start of TEXT; *REST: the text after it. 0 or -errno. */
+static int read_decimal(const char *text, const struct quantity_kind *kind, struct decimal *number,
+                        const char **rest, struct gs_unit_error *error)
 {
     const char *at = text;
     *number = (struct decimal){0};
     if (*at == '-' && (is_digit(at[1]) || at[1] == '.'))
         return refuse(error, -ERANGE, "", "\"%.40s\" is negative", text);
     if (!is_digit(*at))
-        return refuse_as_no(sort, text, error);
+        return refuse_malformed(kind, text, error);
     bool fits = true;
     for (; is_digit(*at); at++)
         fits &= add_digit(number, *at, false);
     if (at[0] == '.' && !is_digit(at[1]))
-        return refuse_as_no(sort, text, error);
+        return refuse_malformed(kind, text, error);
     if (at[0] == '.')
         for (at++; is_digit(*at); at++)
             fits &= add_digit(number, *at, true);
@@ -136,48 +136,50 @@ static int read_decimal(const char *text, const struct sort *sort, struct decima
     return 0;
 }
 
-static const char *meant_unit(const char *word, const struct sort *sort)
+static const char *guess_unit(const char *word, const struct quantity_kind *kind)
 {
-    for (size_t i = 0; i < COUNT(slips); i++)
-        for (size_t k = 0; k < sort->unit_count; k++)
-            if (!strcmp(slips[i].written, word) && !strcmp(slips[i].meant, sort->unit[k].name))
-                return slips[i].meant;
-    return gs_errors_nearest(word, &sort->unit[0].name, sort->unit_count, sizeof sort->unit[0]);
+    for (size_t i = 0; i < COUNT(misspellings); i++)
+        for (size_t k = 0; k < kind->unit_count; k++)
+            if (!strcmp(misspellings[i].written, word) && !strcmp(misspellings[i].meant, kind->unit[k].name))
+                return misspellings[i].meant;
+    return gs_errors_nearest(word, &kind->unit[0].name, kind->unit_count, sizeof kind->unit[0]);
 }
 
-static int refuse_unit(const char *word, const struct sort *sort, struct gs_unit_error *error)
+static int refuse_unit(const char *word, const struct quantity_kind *kind, struct gs_unit_error *error)
 {
     char hint[sizeof error->hint];
-    const char *meant = meant_unit(word + strspn(word, " "), sort);
+    const char *meant = guess_unit(word + strspn(word, " "), kind);
     if (meant)
         snprintf(hint, sizeof hint, "did you mean \"%s\"?", meant);
     else
-        snprintf(hint, sizeof hint, "%s is written with %s%s", sort->a_size,
-                 sort->unit_count > 1 ? "one of " : "", sort->units);
+        snprintf(hint, sizeof hint, "%s is written with %s%s", kind->noun,
+                 kind->unit_count > 1 ? "one of " : "", kind->units);
     if (*word == ' ' && meant)
         return refuse(error, -EINVAL, "write it without the space", "a space stands before the unit");
     return refuse(error, -EINVAL, hint, "unknown unit \"%.40s\"", word);
 }
 
-/* The unit called WORD, or NULL with the error told. */
-static const struct unit *find_unit(const char *word, const struct sort *sort, struct gs_unit_error *error)
+/* The unit named WORD; NULL: unknown, and *ERROR is filled. */
+static const struct unit *find_unit(const char *word, const struct quantity_kind *kind,
+                                    struct gs_unit_error *error)
 {
-    for (size_t i = 0; i < sort->unit_count; i++)
-        if (!strcmp(sort->unit[i].name, word))
-            return &sort->unit[i];
-    (void)!refuse_unit(word, sort, error);
+    for (size_t i = 0; i < kind->unit_count; i++)
+        if (!strcmp(kind->unit[i].name, word))
+            return &kind->unit[i];
+    (void)!refuse_unit(word, kind, error);
     return NULL;
 }
 
-static int refuse_bare(const char *text, const struct sort *sort, struct gs_unit_error *error)
+static int refuse_without_unit(const char *text, const struct quantity_kind *kind,
+                               struct gs_unit_error *error)
 {
     char hint[sizeof error->hint];
-    snprintf(hint, sizeof hint, "write %s such as \"%s\"", sort->a_size, sort->example);
+    snprintf(hint, sizeof hint, "write %s such as \"%s\"", kind->noun, kind->example);
     return refuse(error, -EINVAL, hint, "\"%.40s\" has no unit", text);
 }
 
-/* NUMBER × WORTH, rounded; false beyond MAX or when a positive number would become nothing. */
-static bool whole(struct decimal number, uint64_t worth, uint64_t max, uint64_t *out)
+/* NUMBER × WORTH, rounded. False: above MAX, or a positive number would be rounded to 0. */
+static bool multiply(struct decimal number, uint64_t worth, uint64_t max, uint64_t *out)
 {
     uint64_t scale = powers_of_ten[number.places];
     unsigned __int128 product = (unsigned __int128)number.digits * worth;
@@ -186,37 +188,37 @@ static bool whole(struct decimal number, uint64_t worth, uint64_t max, uint64_t 
     return rounded <= max && (rounded > 0 || number.digits == 0);
 }
 
-/* All of TEXT as a whole number of SORT's smallest unit. */
-static int read_whole(const char *text, const struct sort *sort, uint64_t max, uint64_t *out,
+/* Read all of TEXT as an integer in the base unit of KIND. */
+static int read_whole(const char *text, const struct quantity_kind *kind, uint64_t max, uint64_t *out,
                       struct gs_unit_error *error)
 {
     struct decimal number;
     const char *rest;
-    int failed = read_decimal(text, sort, &number, &rest, error);
+    int failed = read_decimal(text, kind, &number, &rest, error);
     if (failed)
         return failed;
     *out = 0;
     if (!*rest && number.digits == 0)
         return 0;
     if (!*rest)
-        return refuse_bare(text, sort, error);
-    const struct unit *unit = find_unit(rest, sort, error);
+        return refuse_without_unit(text, kind, error);
+    const struct unit *unit = find_unit(rest, kind, error);
     if (!unit)
         return -EINVAL;
-    if (!whole(number, unit->worth, max, out))
+    if (!multiply(number, unit->worth, max, out))
         return refuse(error, -ERANGE, "", "\"%.40s\" is out of range", text);
     return 0;
 }
 
 int gs_units_read_size(const char *text, uint64_t *bytes, struct gs_unit_error *error)
 {
-    return read_whole(text, &size_sort, 1ULL << 62, bytes, error);
+    return read_whole(text, &size_kind, 1ULL << 62, bytes, error);
 }
 
 int gs_units_read_duration(const char *text, int64_t *ns, struct gs_unit_error *error)
 {
     uint64_t unsigned_ns;
-    int failed = read_whole(text, &duration_sort, 36525 * 86400000000000ULL, &unsigned_ns, error);
+    int failed = read_whole(text, &duration_kind, 36525 * 86400000000000ULL, &unsigned_ns, error);
     if (!failed)
         *ns = (int64_t)unsigned_ns;
     return failed;
@@ -227,26 +229,26 @@ static double as_double(struct decimal number)
     return (double)number.digits / (double)powers_of_ten[number.places];
 }
 
-/* All of TEXT as "AMOUNT/TIME", the amount in a unit of SORT (or bare, where SORT has none). */
-static int read_per_time(const char *text, const struct sort *sort, double *per_second,
+/* Read all of TEXT as "AMOUNT/TIME"; AMOUNT has a unit of KIND, or none if KIND has none. */
+static int read_per_time(const char *text, const struct quantity_kind *kind, double *per_second,
                          struct gs_unit_error *error)
 {
     struct decimal number;
     const char *rest;
-    int failed = read_decimal(text, sort, &number, &rest, error);
+    int failed = read_decimal(text, kind, &number, &rest, error);
     if (failed)
         return failed;
     const char *slash = strchr(rest, '/');
     if (!slash)
         return refuse(error, -EINVAL, "write /s, /min or /h after it",
-                      "\"%.40s\" has no time: expected %s such as \"%s\"", text, sort->a_size, sort->example);
-    if ((slash == rest) != (sort->unit_count == 0))
-        return refuse_as_no(sort, text, error);
+                      "\"%.40s\" has no time: expected %s such as \"%s\"", text, kind->noun, kind->example);
+    if ((slash == rest) != (kind->unit_count == 0))
+        return refuse_malformed(kind, text, error);
     static const struct unit one = {"", 1};
     char amount_unit[48];
     snprintf(amount_unit, sizeof amount_unit, "%.*s", (int)(slash - rest < 40 ? slash - rest : 40), rest);
-    const struct unit *amount = sort->unit_count ? find_unit(amount_unit, sort, error) : &one;
-    const struct unit *time = amount ? find_unit(slash + 1, &per_time_sort, error) : NULL;
+    const struct unit *amount = kind->unit_count ? find_unit(amount_unit, kind, error) : &one;
+    const struct unit *time = amount ? find_unit(slash + 1, &per_time_kind, error) : NULL;
     if (!time)
         return -EINVAL;
     *per_second = as_double(number) * (double)amount->worth / (double)time->worth;
@@ -255,34 +257,34 @@ static int read_per_time(const char *text, const struct sort *sort, double *per_
 
 int gs_units_read_rate(const char *text, double *bytes_per_second, struct gs_unit_error *error)
 {
-    return read_per_time(text, &rate_sort, bytes_per_second, error);
+    return read_per_time(text, &rate_kind, bytes_per_second, error);
 }
 
 int gs_units_read_count_rate(const char *text, double *per_second, struct gs_unit_error *error)
 {
-    return read_per_time(text, &count_rate_sort, per_second, error);
+    return read_per_time(text, &count_rate_kind, per_second, error);
 }
 
 int gs_units_read_share_rate(const char *text, double *per_second, struct gs_unit_error *error)
 {
     double percent = 0;
-    int failed = read_per_time(text, &share_rate_sort, &percent, error);
+    int failed = read_per_time(text, &share_rate_kind, &percent, error);
     if (!failed)
         *per_second = percent / 100;
     return failed;
 }
 
-/* All of TEXT as a number of SORT's only unit. */
-static int read_real(const char *text, const struct sort *sort, struct decimal *number,
+/* Read all of TEXT as a number with KIND's only unit. */
+static int read_real(const char *text, const struct quantity_kind *kind, struct decimal *number,
                      struct gs_unit_error *error)
 {
     const char *rest = text;
-    int failed = read_decimal(text, sort, number, &rest, error);
+    int failed = read_decimal(text, kind, number, &rest, error);
     if (failed)
         return failed;
     if (!*rest)
-        return refuse_bare(text, sort, error);
-    if (!find_unit(rest, sort, error))
+        return refuse_without_unit(text, kind, error);
+    if (!find_unit(rest, kind, error))
         return -EINVAL;
     return as_double(*number) <= 1e9 ? 0 : refuse(error, -ERANGE, "", "\"%.40s\" is out of range", text);
 }
@@ -290,7 +292,7 @@ static int read_real(const char *text, const struct sort *sort, struct decimal *
 int gs_units_read_frequency(const char *text, double *hertz, struct gs_unit_error *error)
 {
     struct decimal number;
-    int failed = read_real(text, &frequency_sort, &number, error);
+    int failed = read_real(text, &frequency_kind, &number, error);
     if (!failed)
         *hertz = as_double(number);
     return failed;
@@ -299,7 +301,7 @@ int gs_units_read_frequency(const char *text, double *hertz, struct gs_unit_erro
 int gs_units_read_percent(const char *text, double *share, struct gs_unit_error *error)
 {
     struct decimal number;
-    int failed = read_real(text, &percent_sort, &number, error);
+    int failed = read_real(text, &percent_kind, &number, error);
     if (!failed) // one division, so that "25%" is exactly 0.25 and "27%" the double nearest to 0.27
         *share = (double)number.digits / ((double)powers_of_ten[number.places] * 100);
     return failed;
@@ -307,7 +309,7 @@ int gs_units_read_percent(const char *text, double *share, struct gs_unit_error 
 
 /* ---- printing ---------------------------------------------------------------------------------------------- */
 
-/* VALUE with LEAST to MOST decimals (further zeros are not written) and SUFFIX. */
+/* Print VALUE with LEAST to MOST decimals (without further zeros) and SUFFIX. Returns OUT. */
 static const char *print_decimal(double value, unsigned least, unsigned most, const char *suffix, char *out)
 {
     double size = value < 0 ? -value : value;
@@ -327,7 +329,7 @@ static const char *print_decimal(double value, unsigned least, unsigned most, co
     return out;
 }
 
-/* "130 MiB" and AFTER ("/s"). A figure that would round up to 1024 takes the next unit. */
+/* Print BYTES as "130 MiB", followed by AFTER ("/s"). A value that would be rounded up to 1024 gets the next unit. */
 static const char *print_bytes(double bytes, const char *after, char *out)
 {
     static const char *const unit[] = {" B", " KiB", " MiB", " GiB", " TiB"};
@@ -366,7 +368,7 @@ const char *gs_units_print_measured_percent(double share, char *out)
 
 static const char *print_count(double count, const char *suffix, char *out)
 {
-    bool small = count < 10 && count > -10; // a gauge may be a ratio: 0.05 must not turn into 0.1
+    bool small = count < 10 && count > -10; // a gauge may be a ratio: 0.05 must not become 0.1
     return print_decimal(count, 0, small ? 3 : 1, suffix, out);
 }
 

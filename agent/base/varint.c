@@ -1,4 +1,4 @@
-/* varint.c - whole numbers in as few bytes as they need: LEB128, and zigzag for signed ones. */
+/* varint.c - integers of variable length: LEB128, and zigzag for signed ones. */
 #include "base/varint.h"
 
 size_t gs_varint_write(uint64_t number, unsigned char out[GS_VARINT_MAX])
@@ -16,7 +16,7 @@ bool gs_varint_read(const unsigned char **at, const unsigned char *end, uint64_t
     *number = 0;
     for (unsigned shift = 0; *at < end && shift < 64; shift += 7) {
         unsigned char byte = *(*at)++;
-        if (shift == 63 && byte > 1) // the tenth byte has room for one bit
+        if (shift == 63 && byte > 1) // the tenth byte holds only one bit
             return false;
         value |= (uint64_t)(byte & 0x7f) << shift;
         if (!(byte & 0x80)) {

@@ -32,7 +32,7 @@ static struct {
     pthread_t thread;                         // valid while has_thread
 } callbacks = {.lock.rank = GS_RANK_CALLBACK};
 
-/* ---- the thread -------------------------------------------------------------------------------------------------------- */
+/* ---- the thread ------------------------------------------------------------------------------------------------------- */
 
 struct call {
     void (*function)(const char *dir, void *user);
@@ -109,7 +109,7 @@ static void start_thread(void)
                strerrordesc_np(error));
 }
 
-/* ---- host threads -------------------------------------------------------------------------------------------------------- */
+/* ---- host threads ----------------------------------------------------------------------------------------------------- */
 
 /* True: the function does not run, or the caller is the function itself. */
 static bool is_not_running(const void *unused)
@@ -183,7 +183,7 @@ void gs_callback_return(void)
     gs_lock_give(&callbacks.lock);
 }
 
-/* ---- the watcher ----------------------------------------------------------------------------------------------------------- */
+/* ---- the watcher ------------------------------------------------------------------------------------------------------ */
 
 void gs_callback_tell(const char *path)
 {

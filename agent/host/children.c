@@ -4,8 +4,8 @@
  *                                                       └─ still running: the thread becomes the child's watcher
  *
  * Why a thread at once: the atfork handler is the only code of ours that surely runs in a child outside of malloc and signal
- * handlers. A thread cannot be started later from malloc, a signal handler or another process. It costs the child about 80 µs,
- * compared to 10 ms for a fork of 200 MB, and 0.8 ms for fork and exec of a small program.
+ * handlers. A thread cannot be started later from malloc, a signal handler or another process. It costs the child about 80
+ * µs, compared to 10 ms for a fork of 200 MB, and 0.8 ms for fork and exec of a small program.
  * To spare children that only exec, each call site of fork has counters of what became of its children:
  *
  *   call site (stack of the caller of fork) ──▶ { aged: children forked more than 2 × 100 ms ago, grown: alive after 100 ms }
@@ -52,7 +52,7 @@ void gs_children_prepare(void)
         page = at;
 }
 
-/* ---- call sites -------------------------------------------------------------------------------------------------------------- */
+/* ---- call sites ------------------------------------------------------------------------------------------------------- */
 
 static struct fork_site *find_site(uint64_t hash)
 {
@@ -100,7 +100,7 @@ void gs_children_grown(void)
         atomic_fetch_add(&birth_site->grown, 1);
 }
 
-/* ---- "only" -------------------------------------------------------------------------------------------------------------- */
+/* ---- "only" ----------------------------------------------------------------------------------------------------------- */
 
 bool gs_children_selected_by(const struct gs_rules *rules)
 {

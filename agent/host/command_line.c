@@ -3,7 +3,8 @@
  *   rules: ["mail", "-s", "{rule} on {host}"] ─┐
  *   incident.json: { "rule": "leak", … } ──────┴▶ argv: mail, -s, "leak on web1"      program: /usr/bin/mail, found by PATH
  *
- * Who: the watcher makes command lines; the thread of on_incident.c reads the environment, which never changes once copied. */
+ * Who: the watcher makes command lines; the thread of on_incident.c reads the environment, which never changes once
+ * copied. */
 #include "host/command_line.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -47,8 +48,8 @@ static const char *search_path(void)
     return "/usr/local/bin:/usr/bin:/bin";
 }
 
-/* Find NAME as a shell does: without a slash, in the directories of PATH; never in the host's current directory. If it is not
- * found, OUT is NAME, and exec reports the error. */
+/* Find NAME as a shell does: without a slash, in the directories of PATH; never in the host's current directory. If it is
+ * not found, OUT is NAME, and exec reports the error. */
 static void find_program(const char *name, char out[PATH_MAX])
 {
     if (strchr(name, '/') || !gs_path_search_find(search_path(), name, NULL, out))
@@ -60,7 +61,7 @@ char *const *gs_command_line_environment(void)
     return environment;
 }
 
-/* ---- the arguments ----------------------------------------------------------------------------------------------------- */
+/* ---- the arguments ---------------------------------------------------------------------------------------------------- */
 
 static const char *text_of(const json_t *json, const char *key)
 {

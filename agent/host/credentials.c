@@ -3,10 +3,11 @@
  *   hook: changed(tid) ──▶ number of changes ──▶ each agent thread: read /proc/self/task/TID/status ──▶ adopt, by system calls
  *
  * System calls, because setuid(3) of the C library would repeat the change on the host's threads.
- * Capabilities that the program keeps over a change of user (PR_SET_KEEPCAPS) are kept; those that it drops from its effective,
- * permitted, inheritable or bounding set are dropped. Ambient capabilities are always dropped: they matter only at an exec.
- * Trap: a change of the effective user makes the whole process undumpable. That is right for the program's own change. Ours comes
- * later, when the program may have set PR_SET_DUMPABLE again, so the old value is restored. */
+ * Capabilities that the program keeps over a change of user (PR_SET_KEEPCAPS) are kept; those that it drops from its
+ * effective, permitted, inheritable or bounding set are dropped. Ambient capabilities are always dropped: they matter only
+ * at an exec.
+ * Trap: a change of the effective user makes the whole process undumpable. That is right for the program's own change. Ours
+ * comes later, when the program may have set PR_SET_DUMPABLE again, so the old value is restored. */
 #include "host/credentials.h"
 #include "base/memory.h"
 #include "sys/file.h"
@@ -42,7 +43,7 @@ uint32_t gs_credentials_changes(void)
     return atomic_load(&changes);
 }
 
-/* ---- reading the credentials ---------------------------------------------------------------------------------------------- */
+/* ---- reading the credentials ------------------------------------------------------------------------------------------ */
 
 /* The text after "NAME:" in STATUS; NULL: no such line. */
 static const char *find_field(const char *status, const char *name)
@@ -95,7 +96,7 @@ static bool is_same(const char *a, const char *b)
     return same;
 }
 
-/* ---- adopting the credentials --------------------------------------------------------------------------------------------------- */
+/* ---- adopting the credentials ----------------------------------------------------------------------------------------- */
 
 static void drop_bounding(uint64_t keep)
 {
@@ -141,9 +142,9 @@ static int set_capabilities(uint64_t effective, uint64_t permitted, uint64_t inh
     return syscall(SYS_capset, &header, data) != 0 ? -errno : 0;
 }
 
-/* Take over the credentials of STATUS; OURS: /proc status of this thread. 0 or -errno. Groups come before users, because only
- * root may set groups. First the whole permitted set is made effective: this thread may have adopted an effective set that the
- * program had lowered only for a moment. */
+/* Take over the credentials of STATUS; OWN_STATUS: /proc status of this thread. 0 or -errno. Groups come before users, because
+ * only root may set groups. First the whole permitted set is made effective: this thread may have adopted an effective set
+ * that the program had lowered only for a moment. */
 static int adopt(const char *status, const char *own_status)
 {
     int dumpable = gs_prctl(PR_GET_DUMPABLE, 0, 0);
@@ -172,8 +173,8 @@ static char *read_status(int tid)
     return gs_file_read(AT_FDCWD, path, STATUS_MAX, &text, &length) ? NULL : text;
 }
 
-/* Read the status of TID until two reads agree. The kernel changes users and capabilities one after the other; in between, the
- * file shows the old users and the new capabilities. A thread that adopted those could not change its user any more. */
+/* Read the status of TID until two reads agree. The kernel changes users and capabilities one after the other; in between,
+ * the file shows the old users and the new capabilities. A thread that adopted those could not change its user any more. */
 static char *read_stable_status(int tid)
 {
     enum { TRIES = 100 };

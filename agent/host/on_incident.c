@@ -52,7 +52,7 @@ static void job_free(struct job *job)
     gs_free(job);
 }
 
-/* ---- the runner ---------------------------------------------------------------------------------------------------------- */
+/* ---- the runner ------------------------------------------------------------------------------------------------------- */
 
 /* Take the next waiting job and mark it as running; NULL: none waits. */
 static struct job *take_waiting(void)
@@ -181,7 +181,7 @@ void gs_on_incident_continue(void)
         record_end(job);
 }
 
-/* ---- the watcher: a new job ------------------------------------------------------------------------------------------------ */
+/* ---- the watcher: a new job ------------------------------------------------------------------------------------------- */
 
 static struct job *new_job(const struct gs_rules *rules, const char *path)
 {
@@ -226,7 +226,7 @@ void gs_on_incident_run(const struct gs_rules *rules, const char *path)
     }
 }
 
-/* ---- the end --------------------------------------------------------------------------------------------------------------- */
+/* ---- the end ---------------------------------------------------------------------------------------------------------- */
 
 static bool all_ended(void)
 {

@@ -1,5 +1,5 @@
-/* on_incident.h - "on_incident": runs a program after each incident: one at a time, in the order of the incidents, started by a
- * thread of its own. The result is written to incident.json. Context: watcher, unless noted. */
+/* on_incident.h - "on_incident": runs a program after each incident: one at a time, in the order of the incidents, started
+ * by a thread of its own. The result is written to incident.json. Context: watcher, unless noted. */
 #pragma once
 #include "rules/rules.h"
 

@@ -2,8 +2,9 @@
  *
  *   memory of a thread:  [ unused, to a page boundary ][ guard page ][ stack, grows downward ][ thread-local storage ]
  *
- * A table of descriptors of its own: by unshare(2) or close_range(2). If the kernel or a seccomp filter refuses that, the thread
- * is created with a copy of the host's table and closes the copies. That costs more, and close may flush the host's files. */
+ * A table of descriptors of its own: by unshare(2) or close_range(2). If the kernel or a seccomp filter refuses that, the
+ * thread is created with a copy of the host's table and closes the copies. That costs more, and close may flush the host's
+ * files. */
 #include "host/own_thread.h"
 #include "base/clock.h"
 #include "base/memory.h"
@@ -46,7 +47,7 @@ void gs_own_thread_end_with(int status)
     end_status = status;
 }
 
-/* ---- the table of descriptors ------------------------------------------------------------------------------------------- */
+/* ---- the table of descriptors ----------------------------------------------------------------------------------------- */
 
 /* Close all descriptors of this thread's table: one by one, if the kernel has no close_range(2). */
 static void close_all(void)
@@ -64,7 +65,8 @@ static void close_all(void)
     close(list);
 }
 
-/* Open 0 to 2 on something that can be neither read nor written, so that none of our files becomes stdin, stdout or stderr. */
+/* Open 0 to 2 on something that can be neither read nor written, so that none of our files becomes stdin, stdout or
+ * stderr. */
 static void take_standard_numbers(void)
 {
     while (open("/", O_PATH | O_CLOEXEC) >= 0 && fcntl(2, F_GETFD) < 0)
@@ -85,7 +87,7 @@ static bool enter_own_table(void)
     return true;
 }
 
-/* ---- the thread ----------------------------------------------------------------------------------------------------------- */
+/* ---- the thread ------------------------------------------------------------------------------------------------------- */
 
 static bool enter_table(enum gs_own_table table)
 {
@@ -148,7 +150,8 @@ static bool is_method_known(const void *unused)
     return atomic_load(&table_method) != UNKNOWN;
 }
 
-/* For the first thread: wait until it knows the method. If it was refused a table, it has ended: start it again with a copy. */
+/* For the first thread: wait until it knows the method. If it was refused a table, it has ended: start it again with a
+ * copy. */
 static int find_table_method(struct gs_own_thread *thread)
 {
     (void)gs_event_wait_until(&method_found, is_method_known, NULL, INT64_MAX / 2);

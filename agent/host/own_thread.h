@@ -3,8 +3,8 @@
  *   clone(2), with the TLS of own_tls.h ──▶ table of descriptors ──▶ routine ──▶ kernel clears `tid`, wakes gs_own_thread_join
  *
  * So the C library behaves as without us: the process exits when the last host thread ends, fork takes no malloc lock in a
- * process with one thread, and setuid sends no signals to other threads. Such a thread must never call malloc, the C library's
- * mutexes, or host code. docs/how-it-works.md lists the alternatives. */
+ * process with one thread, and setuid sends no signals to other threads. Such a thread must never call malloc, the C
+ * library's mutexes, or host code. docs/how-it-works.md lists the alternatives. */
 #pragma once
 #include "base/attributes.h"
 #include <stdatomic.h>
@@ -33,8 +33,8 @@ struct gs_own_thread {  // all zero: no thread
     struct gs_own_thread_options start;
 };
 
-/* Start a thread as START says, with every signal blocked. 0 or -errno. The first call must be on a host thread in gumshoe_start
- * (own_tls.h). Context: any thread, also in the child of a fork. */
+/* Start a thread as START says, with every signal blocked. 0 or -errno. The first call must be on a host thread in
+ * gumshoe_start (own_tls.h). Context: any thread, also in the child of a fork. */
 int gs_own_thread_start(struct gs_own_thread *thread, const struct gs_own_thread_options *start) GS_CHECK_RESULT;
 /* Start an ended thread again, in its old memory. Takes no lock. 0 or -errno. Context: any thread, also inside malloc. */
 int gs_own_thread_start_again(struct gs_own_thread *thread) GS_CHECK_RESULT;

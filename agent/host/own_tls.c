@@ -9,10 +9,11 @@
  *   table of modules   module number ──▶ block, for __tls_get_addr
  *
  * Our threads need only what the C library functions that they call need: errno, the locale and the guards. The locale is
- * always "C", because the host may change its locale at any time. Our threads do not use what pthread_create sets up in addition
- * (cancellation, robust mutexes, malloc's cache, restartable sequences): tests/check/agent_symbols.sh lists what they may call.
- * Source: "ELF Handling For Thread-Local Storage" (Drepper); the x86-64 ABI supplement: the thread pointer is stored at its own
- * address, the stack guard at +0x28; glibc's sysdeps/x86_64/nptl/tls.h for the pointer guard (0x30) and the table.
+ * always "C", because the host may change its locale at any time. Our threads do not use what pthread_create sets up in
+ * addition (cancellation, robust mutexes, malloc's cache, restartable sequences): tests/check/agent_symbols.sh lists what
+ * they may call.
+ * Source: "ELF Handling For Thread-Local Storage" (Drepper); the x86-64 ABI supplement: the thread pointer is stored at its
+ * own address, the stack guard at +0x28; glibc's sysdeps/x86_64/nptl/tls.h for the pointer guard (0x30) and the table.
  * Bounds: MODULES; further modules, and modules that are loaded later, get no block. */
 #include "host/own_tls.h"
 #include <errno.h>

@@ -3,8 +3,8 @@
 #include "base/attributes.h"
 #include <stddef.h>
 
-/* Read the TLS layout of this process. Once, before the first thread; a later call does nothing. 0 or -errno; -ENOTSUP: unknown
- * layout. Context: host thread, in gumshoe_start, because dl_iterate_phdr takes a lock. */
+/* Read the TLS layout of this process. Once, before the first thread; a later call does nothing. 0 or -errno; -ENOTSUP:
+ * unknown layout. Context: host thread, in gumshoe_start, because dl_iterate_phdr takes a lock. */
 int gs_own_tls_learn(void) GS_CHECK_RESULT;
 /* Bytes needed for one thread, including alignment. */
 size_t gs_own_tls_size(void);

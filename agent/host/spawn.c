@@ -4,11 +4,12 @@
  *        ▲  sleeps on            │ waits, with a time limit
  *        └── end of keeper ◀─────┘
  *
- * Why a keeper: exec turns any process into an ordinary child. The host would get a SIGCHLD for it, and its wait(2) would return
- * an unknown child. The keeper never calls exec. It shares the host's memory, has its own empty table of descriptors, and ends
- * without a signal, so wait(2) without __WCLONE ignores it.
+ * Why a keeper: exec turns any process into an ordinary child. The host would get a SIGCHLD for it, and its wait(2) would
+ * return an unknown child. The keeper never calls exec. It shares the host's memory, has its own empty table of descriptors,
+ * and ends without a signal, so wait(2) without __WCLONE ignores it.
  * If the host dies, the keeper is killed and the memory is freed; the program runs on, limited by alarm(2).
- * Trap: the keeper uses this thread's thread-local storage, such as errno. So this thread sleeps until the keeper has ended. */
+ * Trap: the keeper uses this thread's thread-local storage, such as errno. So this thread sleeps until the keeper has
+ * ended. */
 #include "host/spawn.h"
 #include "base/clock.h"
 #include "base/memory.h"
@@ -46,8 +47,8 @@ static void default_signals(void)
         signal(number, SIG_DFL); // fails for some signals, which does no harm
 }
 
-/* Open descriptors 0, 1 and 2 on /dev/null. If that fails (missing in this root, or forbidden), open something that can neither
- * be read nor written, so that no file that the program opens becomes its output. The table is empty before. */
+/* Open descriptors 0, 1 and 2 on /dev/null. If that fails (missing in this root, or forbidden), open something that can
+ * neither be read nor written, so that no file that the program opens becomes its output. The table is empty before. */
 static void open_standard_descriptors(void)
 {
     for (int fd = 0; fd <= 2; fd++)
@@ -138,7 +139,7 @@ static int run_keeper(void *pointer)
     _exit(0);
 }
 
-/* ---- the host's thread ------------------------------------------------------------------------------------------------- */
+/* ---- the host's thread ------------------------------------------------------------------------------------------------ */
 
 static void run_and_wait(struct spawned *run)
 {

@@ -1,14 +1,15 @@
 /* step_aside.c - keeps the watcher's thread out of host calls that it would disturb.
  *
- *   hooks/identity.c ──▶ before_change ──▶ stop_thread                     (stopped_depth + 1: several host threads may be in such calls)
- *                    ──▶ after_change  ─┬▶ allow_thread_back ─▶ restart_thread   (stopped_depth - 1; restarts at 0)
- *                                       └▶ have_threads_follow   ─▶ wait until `followed_changes` reaches the number of this change
+ *   hooks/identity.c ──▶ before_change ──▶ stop_thread                          (stopped_depth + 1)
+ *                    ──▶ after_change  ─┬▶ allow_thread_back ─▶ restart_thread   (stopped_depth - 1; at 0)
+ *                                       └▶ have_threads_follow ─▶ wait until followed_changes reaches this change
  *
  * Who:    host threads, also in signal handlers, and in a child of vfork, which shares our memory and differs in `pid`; the
  *         watcher's thread, which follows changes of credentials.
  * Bounds: a host thread waits FOLLOW_PATIENCE_NS for the watcher to follow, GATE_PATIENCE_NS for the gate, and as
- *         long as the owner's stop_thread takes. A program that makes more than CHANGES_MAX such calls in REST_NS does not wait
- *         for the watcher to follow; and after unshare or setns the thread is restarted only after REST_NS without such calls. */
+ *         long as the owner's stop_thread takes. A program that makes more than CHANGES_MAX such calls in REST_NS does not
+ *         wait for the watcher to follow; and after unshare or setns the thread is restarted only after REST_NS without such
+ *         calls. */
 #include "host/step_aside.h"
 #include "base/clock.h"
 #include "host/callback.h"
@@ -53,7 +54,7 @@ static bool changes_are_frequent(void)
     return atomic_fetch_add(&state.changes, 1) >= CHANGES_MAX;
 }
 
-/* ---- namespaces: the kernel requires a process with one thread ------------------------------------------------------------ */
+/* ---- namespaces: the kernel requires a process with one thread -------------------------------------------------------- */
 
 static void stop_thread(void)
 {
@@ -94,7 +95,7 @@ static void allow_thread_back(void)
     gs_lock_give(state.owner->gate);
 }
 
-/* ---- credentials: the agent's threads follow ------------------------------------------------------------------------------- */
+/* ---- credentials: the agent's threads follow -------------------------------------------------------------------------- */
 
 void gs_step_aside_follow(void (*wake_others)(void))
 {
@@ -127,7 +128,7 @@ static void have_threads_follow(void)
         (void)gs_event_wait_until(&state.followed, has_followed, &change, FOLLOW_PATIENCE_NS);
 }
 
-/* ---- before and after the host's call --------------------------------------------------------------------------------------- */
+/* ---- before and after the host's call --------------------------------------------------------------------------------- */
 
 static void before_change(enum gs_change change)
 {

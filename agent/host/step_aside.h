@@ -20,10 +20,11 @@ struct gs_step_aside {
     void (*before_root)(void);    // the host is about to change its root directory
 };
 
-/* Handle such calls from now on. OWNER is borrowed for ever. A later call does no harm. Context: host thread, in gumshoe_start. */
+/* Handle such calls from now on. OWNER is borrowed for ever. A later call does no harm. Context: host thread, in
+ * gumshoe_start. */
 void gs_step_aside_prepare(const struct gs_step_aside *owner);
-/* Take over the program's credentials if they have changed: adopt them, call WAKE_OTHERS to have the agent's other threads do the
- * same, and wake the host thread that waits. Context: the watcher's thread, each time it wakes. */
+/* Take over the program's credentials if they have changed: adopt them, call WAKE_OTHERS to have the agent's other threads
+ * do the same, and wake the host thread that waits. Context: the watcher's thread, each time it wakes. */
 void gs_step_aside_follow(void (*wake_others)(void));
 /* In the child of a fork: store the new pid; no call is active. Context: as gs_watch_after_fork. */
 void gs_step_aside_after_fork(void);

@@ -3,8 +3,8 @@
 # object. Every name in it is local, except the API and the replaced C library functions. So a host may use any version of
 # jansson, zlib or protobuf-c itself.
 #
-# The replaced functions are weak: if the program has its own (a static allocator, a sanitizer), the linker takes those, and ours
-# are not used (agent/probe/hooks/next_function.c). Each also has the name __wrap_NAME, for ld's --wrap.
+# The replaced functions are weak: if the program has its own (a static allocator, a sanitizer), the linker takes those, and
+# ours are not used (agent/probe/hooks/next_function.c). Each also has the name __wrap_NAME, for ld's --wrap.
 set -eu
 exports=$1 archive=$2 joined=$2.o
 shift 2

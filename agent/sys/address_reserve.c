@@ -1,4 +1,5 @@
-/* address_reserve.c - a table of used units over one mapping: first fit, units of 64 KiB. Returned units leave physical memory. */
+/* address_reserve.c - a table of used units over one mapping: first fit, units of 64 KiB. Returned units leave physical
+ * memory. */
 #include "sys/address_reserve.h"
 #include "sys/mapping.h"
 #include <stdint.h>

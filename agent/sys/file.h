@@ -16,8 +16,8 @@ int gs_file_read_all(int fd, size_t max, char **bytes, size_t *length) GS_CHECK_
 /* The same for a path (openat's DIRFD, or AT_FDCWD). Only regular files and /proc: a FIFO, socket or device is
  * -EINVAL, a directory -EISDIR. */
 int gs_file_read(int dirfd, const char *path, size_t max, char **bytes, size_t *length) GS_CHECK_RESULT;
-/* Read LENGTH bytes of FD at OFFSET into OUT, as pread(2). False: the file is too short, or a read failed; OUT may then hold a
- * part. */
+/* Read LENGTH bytes of FD at OFFSET into OUT, as pread(2). False: the file is too short, or a read failed; OUT may then hold
+ * a part. */
 bool gs_file_read_at(int fd, uint64_t offset, void *out, size_t length) GS_CHECK_RESULT;
 int gs_file_write_all(int fd, const void *bytes, size_t length) GS_CHECK_RESULT;
 

@@ -1,9 +1,9 @@
 /* lock.h - a lock between agent threads and host threads in public calls.
  *
- * Why not pthread_mutex: the C library omits atomic instructions while it believes that the process has one thread, and it does
- * not know the agent's threads. Waits in futex(2), with time on CLOCK_MONOTONIC. State 0 is a free lock.
- * Rules: hold a lock for a bounded time, never while host code runs. Take locks in ascending order of rank; a library built with
- * -DGUMSHOE_CHECK_LOCKS=ON aborts on a violation.
+ * Why not pthread_mutex: the C library omits atomic instructions while it believes that the process has one thread, and it
+ * does not know the agent's threads. Waits in futex(2), with time on CLOCK_MONOTONIC. State 0 is a free lock.
+ * Rules: hold a lock for a bounded time, never while host code runs. Take locks in ascending order of rank; a library built
+ * with -DGUMSHOE_CHECK_LOCKS=ON aborts on a violation.
  * Context: watcher, other agent threads, and host threads in public calls; in hooks and signal handlers only gs_lock_try. */
 #pragma once
 #include "base/attributes.h"

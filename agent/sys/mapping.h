@@ -1,5 +1,5 @@
-/* mapping.h - anonymous memory from the kernel, by direct system calls: our hooks replace mmap(3), and would count these mappings as
- * the host's. Failure: MAP_FAILED, with errno. Context: any. */
+/* mapping.h - anonymous memory from the kernel, by direct system calls: our hooks replace mmap(3), and would count these
+ * mappings as the host's. Failure: MAP_FAILED, with errno. Context: any. */
 #pragma once
 #include <stddef.h>
 #include <sys/mman.h>

@@ -7,8 +7,8 @@
  *
  * Who:    the watcher, and public calls on host threads (gumshoe_start); never a hook. One lock, held for a few
  *         instructions or one mmap.
- * Fork:   the parent's watcher may hold the lock during the fork, with a list half changed. So the child drops lists and chunk
- *         (gs_memory_after_fork) and maps a new chunk.
+ * Fork:   the parent's watcher may hold the lock during the fork, with a list half changed. So the child drops lists and
+ *         chunk (gs_memory_after_fork) and maps a new chunk.
  * Bounds: chunks are reused, never unmapped: as much as the largest capture needed in small blocks. The addresses of
  *         GS_RANGES_MAX mappings are recorded (gs_memory_ranges); further mappings work, too, but count as the host's. */
 #include "base/memory.h"

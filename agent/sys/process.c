@@ -1,4 +1,5 @@
-/* process.c - reads /proc/PID/stat: field 22 is the start in clock ticks since boot, field 52 the exit code. Copies descriptors. */
+/* process.c - reads /proc/PID/stat: field 22 is the start in clock ticks since boot, field 52 the exit code. Copies
+ * descriptors. */
 #include "sys/process.h"
 #include "base/clock.h"
 #include "sys/file.h"
@@ -10,8 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Field NUMBER (numbered as in proc(5)) of the stat file of process PID; 0: it cannot be read. Allocates nothing: a process whose
- * start could not be read for lack of memory would count as dead. */
+/* Field NUMBER (numbered as in proc(5)) of the stat file of process PID; 0: it cannot be read. Allocates nothing: a process
+ * whose start could not be read for lack of memory would count as dead. */
 static unsigned long long stat_field(int pid, int number)
 {
     char path[32], stat[1024];

@@ -10,12 +10,12 @@ unsigned long long gs_process_start_ticks(int pid);
 /* Start of process PID (0: this one), CLOCK_REALTIME; 0: no such process. */
 int64_t gs_process_started_ns(int pid);
 
-/* The exit status of this process's first thread, which has ended. Needed because since Linux 5.17 the exit status of a process is
- * that of its last thread. */
+/* The exit status of this process's first thread, which has ended. Needed because since Linux 5.17 the exit status of a
+ * process is that of its last thread. */
 int gs_process_first_threads_status(void);
 
-/* For a thread with its own table: open a handle (pidfd), copy descriptors of the process's first thread, then close the handle.
- * Both return a descriptor, or -errno if the kernel (before 5.6) or a seccomp filter refuses. */
+/* For a thread with its own table: open a handle (pidfd), copy descriptors of the process's first thread, then close the
+ * handle. Both return a descriptor, or -errno if the kernel (before 5.6) or a seccomp filter refuses. */
 int gs_process_handle(void) GS_CHECK_RESULT;
 int gs_process_copy_descriptor(int process, int fd) GS_CHECK_RESULT;
 

@@ -162,7 +162,7 @@ void gs_watch_captures_begin(struct gs_settings *settings, const struct gs_incid
     }
 }
 
-/* ---- meanwhile ---------------------------------------------------------------------------------------------------------- */
+/* ---- meanwhile -------------------------------------------------------------------------------------------------------- */
 
 /* Log every PROGRESS_NS that a long capture is still running. */
 static void log_progress(struct capture_slot *slot, int64_t now_ns)

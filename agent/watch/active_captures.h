@@ -8,8 +8,8 @@
 
 enum { GS_ACTIVE_CAPTURES_MAX = 4 };
 
-/* Begin the incident of rule number RULE, or, if RULE is SIZE_MAX, the one that REQUEST asks for. If it needs no CPU samples,
- * also end it. Failure: logged, and reported to the judge or to REQUEST. */
+/* Begin the incident of rule number RULE, or, if RULE is SIZE_MAX, the one that REQUEST asks for. If it needs no CPU
+ * samples, also end it. Failure: logged, and reported to the judge or to REQUEST. */
 void gs_watch_captures_begin(struct gs_settings *settings, const struct gs_incident_trigger *trigger, size_t rule,
                              struct gs_request *request);
 /* Read the CPU samples and end the captures that are ready. ALL: end all captures, ready or not. */

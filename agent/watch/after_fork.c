@@ -1,8 +1,8 @@
 /* after_fork.c - one row for each module with state that the child of a fork must reset: locks, requests, captures and
  * descriptors of the parent's threads do not exist in the child.
  *
- * Each file with static variables is listed in tests/check/after_fork.allow, with its row here or the reason why it needs none.
- * tests/check/after_fork.sh compares that list with the object files. */
+ * Each file with static variables is listed in tests/check/after_fork.allow, with its row here or the reason why it needs
+ * none. tests/check/after_fork.sh compares that list with the object files. */
 #include "watch/after_fork.h"
 #include "base/memory.h"
 #include "gather/gather.h"

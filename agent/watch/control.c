@@ -7,8 +7,8 @@
  *                                                                             {"version":1, "error":"…"}
  *
  * Who:    one of the agent's threads, with all signals blocked; it sleeps in poll(2) while there is no client.
- * Bounds: at most CLIENTS connections; a request of at most REQUEST_MAX bytes within PATIENCE_NS; an answer that the client does
- *         not read within that time is dropped. The watcher never waits for a client. */
+ * Bounds: at most CLIENTS connections; a request of at most REQUEST_MAX bytes within PATIENCE_NS; an answer that the client
+ *         does not read within that time is dropped. The watcher never waits for a client. */
 #include "watch/control.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -109,7 +109,7 @@ static void take_client(void)
     close(fd);
 }
 
-/* ---- requests ----------------------------------------------------------------------------------------------------------- */
+/* ---- requests --------------------------------------------------------------------------------------------------------- */
 
 /* The kinds named in LIST, the default kinds if LIST is NULL; 0 if one is unknown. */
 static unsigned kinds_of(const json_t *list)
@@ -181,7 +181,7 @@ static void read_request(struct client *client)
         refuse(client, "the request is longer than %d bytes", REQUEST_MAX);
 }
 
-/* ---- answers ------------------------------------------------------------------------------------------------------------ */
+/* ---- answers ---------------------------------------------------------------------------------------------------------- */
 
 static void take_answer(struct client *client)
 {
@@ -220,9 +220,10 @@ static void serve(struct client *client, short events)
         drop(client);
 }
 
-/* ---- the thread ----------------------------------------------------------------------------------------------------------- */
+/* ---- the thread ------------------------------------------------------------------------------------------------------- */
 
-/* Fill FDS for poll(2): the listener, the eventfd, and each client that is being read or written. Returns the timeout in ms. */
+/* Fill FDS for poll(2): the listener, the eventfd, and each client that is being read or written. Returns the timeout in
+ * ms. */
 static int list_descriptors(struct pollfd fds[CLIENTS + 2])
 {
     int timeout = -1;

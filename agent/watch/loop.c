@@ -36,7 +36,7 @@ static struct {
     int64_t recovery_pause_ns; // from a look to the next
 } loop;
 
-/* ---- a tick ------------------------------------------------------------------------------------------------------------ */
+/* ---- a tick ----------------------------------------------------------------------------------------------------------- */
 
 static struct gs_cost cost_so_far(void)
 {
@@ -56,8 +56,8 @@ static void take_baseline(int64_t now_ns)
         loop.baselines_cpu_ns += gs_clock_thread_cpu_ns() - began_ns;
 }
 
-/* Read what changes seldom: the limit of file descriptors, and the credentials. The hooks miss a change of credentials if the
- * program makes the system call directly, or is linked with libgumshoe.a, which does not hook these functions. */
+/* Read what changes seldom: the limit of file descriptors, and the credentials. The hooks miss a change of credentials if
+ * the program makes the system call directly, or is linked with libgumshoe.a, which does not hook these functions. */
 static void refresh_slow_facts(int64_t now_ns)
 {
     if (now_ns < loop.slow_facts_due_ns)
@@ -85,7 +85,8 @@ static struct gs_now read_clocks(void)
     return (struct gs_now){gs_clock_monotonic_ns(), gs_clock_realtime_ns()};
 }
 
-/* False: incidents of this program's other processes have used up the hourly limit. True: the incident is in the ledger now. */
+/* False: incidents of this program's other processes have used up the hourly limit. True: the incident is in the ledger
+ * now. */
 static bool may_begin(const struct gs_verdict *verdict)
 {
     const char *rule = gs_watcher.settings.rules->rule[verdict->rule].name;
@@ -165,9 +166,10 @@ static void handle_alarm(void)
         write_box(GS_BOX_EARLY);
 }
 
-/* ---- the loop ---------------------------------------------------------------------------------------------------------- */
+/* ---- the loop --------------------------------------------------------------------------------------------------------- */
 
-/* True: no host thread is left. An ended main thread stays in /proc/self/task until the process ends, but has no exe link. */
+/* True: no host thread is left. An ended main thread stays in /proc/self/task until the process ends, but has no exe
+ * link. */
 static bool host_has_ended(void)
 {
     struct stat tasks;

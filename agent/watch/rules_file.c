@@ -1,10 +1,10 @@
 /* rules_file.c - detects changes of the rules file by its stamp: device, inode, size, mtime, ctime. An editor's rename into
  * place, the swapped link of a Kubernetes volume and a write in place all change the stamp.
  *
- * Why not inotify: it uses descriptors and watches that the host may need, and misses a change of a link's target. One stat(2)
- * a second costs about a microsecond.
- * Why wait: a file is read only after its stamp was the same for STABLE_NS. So a file that is still being written is not read,
- * and a later write gets another time: time stamps of file systems have steps of some milliseconds. */
+ * Why not inotify: it uses descriptors and watches that the host may need, and misses a change of a link's target. One
+ * stat(2) a second costs about a microsecond.
+ * Why wait: a file is read only after its stamp was the same for STABLE_NS. So a file that is still being written is not
+ * read, and a later write gets another time: time stamps of file systems have steps of some milliseconds. */
 #include "watch/rules_file.h"
 #include "base/clock.h"
 #include "base/memory.h"
@@ -56,7 +56,7 @@ static bool is_fresh(const struct gs_stamp *stamp)
     return gs_clock_realtime_ns() - changed_ns < STABLE_NS;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------------------------------- */
+/* ---- reading ---------------------------------------------------------------------------------------------------------- */
 
 /* Read the whole file. 0 or -errno; -EAGAIN: the file changed while it was read. */
 static int read_text(struct gs_rules_file *file, char **text, size_t *length)
@@ -98,7 +98,7 @@ int gs_watch_rules_file_begin(struct gs_rules_file *file, const char *path, char
     return error;
 }
 
-/* ---- following ----------------------------------------------------------------------------------------------------------- */
+/* ---- following -------------------------------------------------------------------------------------------------------- */
 
 bool gs_watch_rules_file_look(struct gs_rules_file *file, int64_t now_ns)
 {
@@ -123,7 +123,7 @@ int64_t gs_watch_rules_file_pause_ns(const struct gs_rules_file *file, int64_t n
     return file->path[0] ? file->next_check_ns - now_ns : INT64_MAX;
 }
 
-/* ---- reloading ---------------------------------------------------------------------------------------------------------------- */
+/* ---- reloading -------------------------------------------------------------------------------------------------------- */
 
 void gs_watch_log_errors(const struct gs_errors *errors)
 {

@@ -35,16 +35,16 @@ struct gs_rules_file {    // all zero: the rules are not from a file
     char refused[420];    // the first error, as logged
 };
 
-/* Read the rules file at PATH, and start to watch it. 0 or -errno: it must be a regular file of at most GS_RULES_TEXT_MAX bytes.
- * The caller frees *TEXT with gs_free. */
+/* Read the rules file at PATH, and start to watch it. 0 or -errno: it must be a regular file of at most GS_RULES_TEXT_MAX
+ * bytes. The caller frees *TEXT with gs_free. */
 int gs_watch_rules_file_begin(struct gs_rules_file *file, const char *path, char **text, size_t *length) GS_CHECK_RESULT;
 
 /* Check the file, if the next check is due. True: it has changed and is stable; now call gs_watch_rules_file_take. */
 bool gs_watch_rules_file_look(struct gs_rules_file *file, int64_t now_ns);
 /* Time until the next check; INT64_MAX: never. */
 int64_t gs_watch_rules_file_pause_ns(const struct gs_rules_file *file, int64_t now_ns);
-/* Read the changed file. Returns the new rules, which the caller frees. NULL: the text equals IN_FORCE; or it is refused, and
- * every error is logged and the first is kept in FILE; or it has just changed again, which the next check sees. */
+/* Read the changed file. Returns the new rules, which the caller frees. NULL: the text equals IN_FORCE; or it is refused,
+ * and every error is logged and the first is kept in FILE; or it has just changed again, which the next check sees. */
 struct gs_rules *gs_watch_rules_file_take(struct gs_rules_file *file, const struct gs_rules *in_force) GS_CHECK_RESULT;
 
 /* Record that the rules of gs_watch_rules_file_take are in force from now on. */

@@ -30,15 +30,16 @@ struct gs_settings {
     char limit_from[160];        // where the memory limit comes from, as text
 };
 
-/* Make SETTINGS from OPTIONS and the environment, and start to sample. 0, or the error code for gumshoe_start, which is logged
- * and put into OPTIONS->error; the caller must call gs_watch_settings_drop then, too. Context: watcher. */
+/* Make SETTINGS from OPTIONS and the environment, and start to sample. 0, or the error code for gumshoe_start, which is
+ * logged and put into OPTIONS->error; the caller must call gs_watch_settings_drop then, too. Context: watcher. */
 int gs_watch_settings_make(struct gs_settings *settings, const struct gumshoe_options *options) GS_CHECK_RESULT;
 void gs_watch_settings_drop(struct gs_settings *settings);
-/* Replace the rules of SETTINGS by RULES (owned by SETTINGS from now on), and keep the state of judge and history. The old parts
- * go to OLD; the caller drops them when no active capture needs them. -ENOMEM: nothing has changed. Context: watcher. */
+/* Replace the rules of SETTINGS by RULES (owned by SETTINGS from now on), and keep the state of judge and history. The old
+ * parts go to OLD; the caller drops them when no active capture needs them. -ENOMEM: nothing has changed. Context:
+ * watcher. */
 int gs_watch_settings_renew(struct gs_settings *settings, struct gs_rules *rules, struct gs_settings *old) GS_CHECK_RESULT;
-/* In the child of a fork, where SETTINGS are the parent's: keep the rules and the directory, make the rest new. 0, or -errno,
- * which is logged; the caller must call gs_watch_settings_drop then, too. Context: the child's watcher. */
+/* In the child of a fork, where SETTINGS are the parent's: keep the rules and the directory, make the rest new. 0, or
+ * -errno, which is logged; the caller must call gs_watch_settings_drop then, too. Context: the child's watcher. */
 int gs_watch_settings_inherit(struct gs_settings *settings) GS_CHECK_RESULT;
 /* Fill `unavailable` with the metrics that cannot be read now, for the log and for incidents. Context: watcher. */
 void gs_watch_settings_find_unavailable(struct gs_settings *settings);

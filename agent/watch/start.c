@@ -5,7 +5,8 @@
  *   fork ──▶ child: reset all state (after_fork.c) ──▶ a thread: gs_watch_begin_in_child, if children are to be watched
  *   unshare, setns ──▶ host/step_aside.c ──▶ stop_thread … restart_thread ──▶ a thread: gs_watch_resume
  *
- * Who: host threads. They hold `gate`, except in the handlers of fork and exit. A child has no descriptor of its parent's watcher. */
+ * Who: host threads. They hold `gate`, except in the handlers of fork and exit. A child has no descriptor of its parent's
+ * watcher. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "host/children.h"
@@ -35,7 +36,7 @@ static struct gs_lock gate = {.rank = GS_RANK_GATE};
 static struct gs_own_thread thread; // the watcher's; changed under the gate
 static bool has_fork_handlers;      // pthread_atfork was called; under the gate
 
-/* ---- the thread -------------------------------------------------------------------------------------------------------- */
+/* ---- the thread ------------------------------------------------------------------------------------------------------- */
 
 /* Start the watcher's thread. 0 or -errno. The caller holds the gate, or is the atfork handler. */
 static int start_thread(void (*routine)(void *), void *argument)
@@ -79,7 +80,7 @@ static int start(const struct gumshoe_options *options)
     return request.error;
 }
 
-/* ---- host calls that change what a thread is (step_aside.h) ---------------------------------------------------------------- */
+/* ---- host calls that change what a thread is (step_aside.h) ----------------------------------------------------------- */
 
 /* Start the thread again after it was stopped for a while. The caller holds the gate. */
 static void restart_thread(void)
@@ -122,7 +123,7 @@ static const struct gs_step_aside step_aside = {
     .before_root = open_store_before_root,
 };
 
-/* ---- forks ----------------------------------------------------------------------------------------------------------------- */
+/* ---- forks ------------------------------------------------------------------------------------------------------------ */
 
 /* The child has a copy of the watcher's memory, but not its thread: reset all, also locks that the thread held. */
 static void after_fork_in_child(void)
@@ -144,15 +145,15 @@ static void after_fork_in_child(void)
         atomic_store(&gs_watcher.inherited, false);
 }
 
-/* Called by the hook of _exit. Status 0 is a normal end, as of a forked child that has done its work. With another status the
- * program may have caught its own crash, so the box stays for a post-mortem. */
+/* Called by the hook of _exit. Status 0 is a normal end, as of a forked child that has done its work. With another status
+ * the program may have caught its own crash, so the box stays for a post-mortem. */
 static void handle_exit(int status)
 {
     if (status == 0)
         gs_box_leave();
 }
 
-/* ---- public calls ------------------------------------------------------------------------------------------------------ */
+/* ---- public calls ----------------------------------------------------------------------------------------------------- */
 
 /* Do what needs a host thread, before the first start. Later calls do no harm. 0 or -errno. */
 static int prepare(void)
@@ -173,7 +174,8 @@ static int prepare(void)
     return 0;
 }
 
-/* In a forked child whose program starts or stops the watcher itself: drop the inherited state. The caller holds the gate. */
+/* In a forked child whose program starts or stops the watcher itself: drop the inherited state. The caller holds the
+ * gate. */
 static void drop_inherited(void)
 {
     if (!atomic_load(&gs_watcher.inherited))

@@ -5,8 +5,8 @@
  *   gs_watch_resume         ───────────────────┘            └▶ host ended: end the process
  *
  * This thread opens and closes all descriptors of the agent: it has a table of descriptors of its own, which ends with it.
- * The thread ends when the watcher is stopped, when the last host thread has ended, and during host calls that need a process
- * with one thread (unshare, setns). After such a call a new thread continues with the same settings.
+ * The thread ends when the watcher is stopped, when the last host thread has ended, and during host calls that need a
+ * process with one thread (unshare, setns). After such a call a new thread continues with the same settings.
  * Who:    the watcher's thread, which start.c starts.
  * Memory: never the host's malloc. */
 #include "base/clock.h"
@@ -111,7 +111,7 @@ void gs_watch_begin(void *start_request)
         watch(true);
 }
 
-/* ---- in the child of a fork ---------------------------------------------------------------------------------------------- */
+/* ---- in the child of a fork ------------------------------------------------------------------------------------------- */
 
 /* Become the child's watcher: make its settings and its box. False: failed, which is logged. Context: the child's thread. */
 static bool take_over(void)
