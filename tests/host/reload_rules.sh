@@ -65,7 +65,7 @@ status '.file.reloads == 4 and .file.refused == null' > /dev/null || fail "a tou
 
 it "is not harmed by a file that has become a FIFO"
 rm rules.json; mkfifo rules.json
-becomes '(.file.refused.error // "") | contains("no regular file")'
+becomes '(.file.refused.error // "") | contains("not a regular file")'
 status '.rules | length == 2' > /dev/null || fail "rules in force"
 rm rules.json
 printf %s "$whole" > elsewhere.json; ln -s elsewhere.json rules.json
