@@ -113,7 +113,10 @@ static int list_directory(const char *dir, bool json)
     else if (list.count)
         print_table(&list);
     if (list.unreadable)
-        gs_cli_complain(GS_EXIT_OK, "%s: %zu incidents are damaged and not shown", dir, list.unreadable);
+        gs_cli_complain(GS_EXIT_OK,
+                        list.unreadable == 1 ? "%s: %zu incident is damaged and not shown"
+                                             : "%s: %zu incidents are damaged and not shown",
+                        dir, list.unreadable);
     if (list.count == 0) {
         if (!json)
             fprintf(stderr, "gumshoe: no incidents in %s\n", dir);

@@ -52,8 +52,7 @@ static int check_rules(const struct run_options *options, char dir[PATH_MAX], st
     }
     if (rules) {
         snprintf(dir, PATH_MAX, "%s", options->dir ? options->dir : rules->incidents.dir);
-        *limits = (struct gs_store_limits){rules->incidents.keep, rules->incidents.max_bytes,
-                                           rules->incidents.max_age_ns};
+        *limits = gs_store_limits_of(rules);
     }
     int status =
         rules ? GS_EXIT_OK

@@ -134,6 +134,12 @@ static void protect(struct incident_list *list)
     gs_sort(list->incident, list->count, sizeof *list->incident, by_age);
 }
 
+struct gs_store_limits gs_store_limits_of(const struct gs_rules *rules)
+{
+    return (struct gs_store_limits){rules->incidents.keep, rules->incidents.max_bytes,
+                                    rules->incidents.max_age_ns};
+}
+
 static bool exceeds_limits(const struct gs_store_limits *limits, uint64_t count, uint64_t bytes,
                            int64_t age_ns)
 {

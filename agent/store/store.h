@@ -22,6 +22,8 @@
 struct gs_store;               // a directory, opened once; everything goes through its descriptor
 
 struct gs_store_limits { uint64_t keep, max_bytes; int64_t max_age_ns; }; // 0: no limit
+/* The limits that RULES set. Context: any (pure). */
+struct gs_store_limits gs_store_limits_of(const struct gs_rules *rules);
 
 /* Open DIR; it and its parents are created (0700) if missing. Refused, with a sentence in WHY: not a directory, a symbolic
  * link as its last part, another user's, writable by others without the sticky bit, not writable for this process.
@@ -117,9 +119,8 @@ int gs_store_amend_incident(const char *path, enum gs_remark kind, const char *t
 /* ---- DIR/.live: how a running agent is found (live.c) ----------------------------------------------------------- */
 
 enum { GS_LIVE_NAME = 64 };
-/* Open a listening socket in STORE's .live, named after this process; its name is written to NAME. The descriptor, or
- * -errno.
- * Context: watcher. */
+/* Open a listening socket in STORE's .live, named after this process; its name is written to NAME. Returns the descriptor, or
+ * -errno. Context: watcher. */
 int gs_store_live_listen(struct gs_store *store, char name[GS_LIVE_NAME]) GS_CHECK_RESULT;
 void gs_store_live_remove(struct gs_store *store, const char *name);
 /* Connect to the agent in process PID. -ENOENT: the process has no running agent; -ETIMEDOUT: the agent did not accept for

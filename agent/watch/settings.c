@@ -78,17 +78,11 @@ static int read_rules(struct gs_settings *settings, const struct gumshoe_options
     return error;
 }
 
-static struct gs_store_limits get_store_limits(const struct gs_rules *rules)
-{
-    return (struct gs_store_limits){rules->incidents.keep, rules->incidents.max_bytes,
-                                    rules->incidents.max_age_ns};
-}
-
 static int open_store(struct gs_settings *settings, const struct gumshoe_options *options)
 {
     const char *dir = gs_watch_setting("GUMSHOE_DIR", options->dir);
     char why[256];
-    struct gs_store_limits limits = get_store_limits(settings->rules);
+    struct gs_store_limits limits = gs_store_limits_of(settings->rules);
     if (!dir)
         dir = settings->rules_dir = gs_strdup(settings->rules->incidents.dir);
     if (!dir)
@@ -307,7 +301,7 @@ int gs_watch_settings_renew(struct gs_settings *settings, struct gs_rules *rules
     move_tables(&fresh, settings);
     memcpy(settings->limit_from, fresh.limit_from, sizeof settings->limit_from);
     settings->context->limit_from = settings->limit_from;
-    struct gs_store_limits limits = get_store_limits(rules);
+    struct gs_store_limits limits = gs_store_limits_of(rules);
     gs_store_limit(settings->store, &limits);
     start_sampling(rules);
     log_advice(settings);
