@@ -132,14 +132,15 @@ static unsigned kinds_of(const json_t *list)
 static bool read_capture(struct client *client, const json_t *request, struct gs_request *wanted)
 {
     double seconds = json_number_value(json_object_get(request, "seconds"));
+    bool in_range = seconds >= 0 && seconds <= SECONDS_MAX; // larger ones may not fit into cpu_ns
     wanted->kind = GS_REQUEST_CAPTURE;
     wanted->kinds = kinds_of(json_object_get(request, "kinds"));
-    wanted->cpu_ns = (int64_t)(seconds * 1e9);
+    wanted->cpu_ns = in_range ? (int64_t)(seconds * 1e9) : 0;
     snprintf(wanted->reason, sizeof wanted->reason, "asked");
     snprintf(wanted->asker, sizeof wanted->asker, "asked for from outside (gumshoe capture)");
     if (!wanted->kinds)
         refuse(client, "\"kinds\" names what this agent cannot capture");
-    else if (!(seconds >= 0 && seconds <= SECONDS_MAX))
+    else if (!in_range)
         refuse(client, "\"seconds\" may be 0 to %d", SECONDS_MAX);
     else
         return true;
@@ -282,11 +283,12 @@ void gs_watch_control_start(struct gs_store *store)
     control.store = store;
     control.stopping = false;
     control.woken = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    control.listener = gs_store_live_listen(store, control.name);
+    control.listener = control.woken < 0 ? -errno : gs_store_live_listen(store, control.name);
     if (control.listener < 0) {
         gs_log(GS_LOG_WARNING, "no control socket in %s/.live: %s", gs_store_path(store),
                strerrordesc_np(-control.listener));
-        close(control.woken);
+        if (control.woken >= 0)
+            close(control.woken);
         return;
     }
     if (gs_own_thread_start(&control.thread, &start) == 0)
