@@ -175,7 +175,7 @@ static void leave_environment(void)
     drop_variable("GUMSHOE_PID");
     watched = getpid();
     gumshoe_vars_at_start = count_gumshoe_vars(environ);
-    gs_probe_tell_exec(follow_exec, exec_failed);
+    gs_probe_on_exec(follow_exec, exec_failed);
 }
 
 __attribute__((constructor)) static void on_load(void)

@@ -36,7 +36,7 @@ enum { GS_RANGES_MAX = 1024 };
 size_t gs_memory_ranges(struct gs_memory_range *out, size_t max);
 
 /* Reserve address space for times when mmap fails (sys/address_reserve.h). Once, before the watcher starts. */
-void gs_memory_put_by(void);
+void gs_memory_reserve(void);
 
 /* In the child of a fork, before any other function here: free the lock and drop the free lists. */
 void gs_memory_after_fork(void);

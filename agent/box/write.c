@@ -228,7 +228,7 @@ struct gs_box *gs_box_open(struct gs_store *store)
     if (!box)
         return NULL;
     box->store = store;
-    box->file = (struct gs_owned_fd)GS_HELD_NONE;
+    box->file = (struct gs_owned_fd)GS_OWNED_FD_NONE;
     box->must_rewrite = true;
     gs_box_leave_reset();
     box->oom_kills = -1;

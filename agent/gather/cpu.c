@@ -188,8 +188,8 @@ static void record_unblocked(struct gs_cpu_session *session, pid_t tid)
 
 static void look_at(int task, pid_t tid)
 {
-    bool blocks = !gs_probe_cpu_is_watched(tid) &&
-                  (!gs_probe_may_be_asked(tid) || gs_gather_task_blocks(task, tid, gs_probe_cpu_signal()));
+    bool blocks = !gs_probe_cpu_is_watched(tid) && (!gs_probe_can_signal_thread(tid) ||
+                                                    gs_gather_task_blocks(task, tid, gs_probe_cpu_signal()));
     bool watched = !blocks && gs_probe_cpu_watch(tid);
     for (struct gs_cpu_session *session = cpu.open; session; session = session->next) {
         if (blocks) {

@@ -115,7 +115,7 @@ static void ask(struct gs_thread_dump *dump, int task, struct gs_thread_seen *th
     bool stopped = thread->state == 'T' || thread->state == 't' || thread->state == 'Z';
     if (!dump->signal || stopped)
         return;
-    if (!gs_probe_may_be_asked(thread->tid))
+    if (!gs_probe_can_signal_thread(thread->tid))
         thread->unreachable_why = "its stack is small";
     else if (gs_gather_task_blocks(
                  task, thread->tid,
@@ -207,14 +207,14 @@ static int read_all(struct gs_thread_dump *dump)
     struct gs_dir dir;
     dump->task = task;
     gs_file_dir_start(&dir, task);
-    dump->signal = gs_probe_ask_begin();
+    dump->signal = gs_probe_borrow_signal();
     for (const char *name; !error && (name = gs_file_dir_next(&dir));) {
         pid_t tid = (pid_t)strtol(name, NULL, 10);
         if (tid > 0 && !gs_probe_is_own_thread(tid))
             error = read_thread(dump, task, tid);
     }
     if (dump->signal)
-        gs_probe_ask_end();
+        gs_probe_return_signal();
     return error;
 }
 

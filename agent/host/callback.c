@@ -166,7 +166,7 @@ static bool request_stop(pthread_t *thread)
     return idle;
 }
 
-void gs_callback_leave(void)
+void gs_callback_stop_thread(void)
 {
     pthread_t thread;
     if (callbacks.function)
@@ -175,7 +175,7 @@ void gs_callback_leave(void)
         pthread_join(thread, NULL);
 }
 
-void gs_callback_return(void)
+void gs_callback_restart_thread(void)
 {
     gs_lock_take(&callbacks.lock);
     if (callbacks.function && !callbacks.has_thread)

@@ -15,8 +15,8 @@ void gs_callback_tell(const char *path);
 void gs_callback_wait(void);
 /* Before and after host calls that change credentials or namespaces (step_aside.h): end the thread, unless the function
  * runs, and start it again. Context: host thread. */
-void gs_callback_leave(void);
-void gs_callback_return(void);
+void gs_callback_stop_thread(void);
+void gs_callback_restart_thread(void);
 /* No host thread is left: end the thread, without waiting, so that the process can end. Context: watcher. */
 void gs_callback_end(void);
 /* In the child of a fork: no function is set, and the thread does not exist. */

@@ -120,7 +120,7 @@ void gs_on_incident_expect(const struct gs_rules *rules)
     if (!rules->on_incident || gs_own_thread_runs(&jobs.thread))
         return;
     const struct gs_own_thread_options start = {"gumshoe-run", run_jobs, (void *)(uintptr_t)jobs.run,
-                                                STACK_BYTES, GS_TABLE_CREATORS};
+                                                STACK_BYTES, GS_FDS_OF_CREATOR};
     int error = gs_own_thread_start(&jobs.thread, &start);
     if (error)
         gs_log(GS_LOG_WARNING, "on_incident: its thread could not be created: %s", strerrordesc_np(-error));

@@ -89,17 +89,17 @@ static bool enter_own_table(void)
 
 /* ---- the thread ------------------------------------------------------------------------------------------------------- */
 
-static bool enter_table(enum gs_own_table table)
+static bool enter_table(enum gs_own_thread_fds table)
 {
-    bool entered = table == GS_TABLE_CREATORS || enter_own_table();
+    bool entered = table == GS_FDS_OF_CREATOR || enter_own_table();
     enum table_method unknown = UNKNOWN;
-    if (table != GS_TABLE_CREATORS &&
+    if (table != GS_FDS_OF_CREATOR &&
         atomic_compare_exchange_strong(&table_method, &unknown, entered ? UNSHARED : COPIED))
         gs_event_signal(&method_found);
-    if (entered && table == GS_TABLE_FRESH)
+    if (entered && table == GS_FDS_OWN)
         gs_owned_fd_new_table();
     if (entered)
-        gs_log_from_own_table(table == GS_TABLE_PASSING);
+        gs_log_from_own_table(table == GS_FDS_OWN_TEMPORARY);
     return entered;
 }
 
@@ -110,7 +110,7 @@ static int run_thread(void *pointer)
     is_own_thread = true;
     gs_prctl(PR_SET_NAME, (unsigned long)thread->start.name, 0);
     gs_probe_own_thread(true);
-    if (enter_table(thread->start.table))
+    if (enter_table(thread->start.fds))
         thread->start.routine(thread->start.argument);
     gs_probe_own_thread(false);
     return end_status;
@@ -126,7 +126,7 @@ static int clone_thread(struct gs_own_thread *thread)
 {
     const uint64_t all = ~UINT64_C(0);
     uint64_t old;
-    bool copy = thread->start.table != GS_TABLE_CREATORS && atomic_load(&table_method) == COPIED;
+    bool copy = thread->start.fds != GS_FDS_OF_CREATOR && atomic_load(&table_method) == COPIED;
     int flags = CLONE_VM | CLONE_FS | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS |
                 CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | (copy ? 0 : CLONE_FILES);
     void *tls = gs_own_tls_make(thread->top);
@@ -186,7 +186,7 @@ int gs_own_thread_start(struct gs_own_thread *thread, const struct gs_own_thread
     }
     thread->top = (void *)(page_up((uintptr_t)thread->memory) + PAGE + stack_bytes);
     thread->start = *start;
-    bool first = start->table != GS_TABLE_CREATORS && atomic_load(&table_method) == UNKNOWN;
+    bool first = start->fds != GS_FDS_OF_CREATOR && atomic_load(&table_method) == UNKNOWN;
     error = gs_own_thread_start_again(thread);
     return error || !first ? error : find_table_method(thread);
 }

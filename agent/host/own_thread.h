@@ -14,10 +14,10 @@
 #include <sys/types.h>
 
 /* Which table of descriptors the thread uses. */
-enum gs_own_table {
-    GS_TABLE_FRESH,    // a new, empty one, which sys/owned_fd.h belongs to from now on
-    GS_TABLE_PASSING,  // a new, empty one for one request: not used by sys/owned_fd.h
-    GS_TABLE_CREATORS, // the table of the thread that starts it
+enum gs_own_thread_fds {
+    GS_FDS_OWN,           // a new, empty one, which sys/owned_fd.h belongs to from now on
+    GS_FDS_OWN_TEMPORARY, // a new, empty one for one request: not used by sys/owned_fd.h
+    GS_FDS_OF_CREATOR,    // the table of the thread that starts it
 };
 
 struct gs_own_thread_options {
@@ -25,7 +25,7 @@ struct gs_own_thread_options {
     void (*routine)(void *argument);
     void *argument;
     size_t stack_bytes;
-    enum gs_own_table table;
+    enum gs_own_thread_fds fds;
 };
 struct gs_own_thread {  // all zero: no thread
     _Atomic pid_t tid;  // 0: ended, or never started

@@ -89,7 +89,7 @@ static void allow_thread_back(void)
         return;
     state.stopped_depth -= state.stopped_depth > 0;
     if (changes_are_frequent())
-        gs_probe_tell_sample(restart_after_rest, gs_clock_monotonic_ns() + REST_NS);
+        gs_probe_on_next_sample(restart_after_rest, gs_clock_monotonic_ns() + REST_NS);
     else
         restart_thread();
     gs_lock_give(state.owner->gate);
@@ -138,7 +138,7 @@ static void before_change(enum gs_change change)
         state.owner->before_root();
         return;
     }
-    gs_callback_leave();
+    gs_callback_stop_thread();
     if (change == GS_CHANGE_NAMESPACES)
         stop_thread();
 }
@@ -151,7 +151,7 @@ static void after_change(enum gs_change change)
         allow_thread_back();
     else
         have_threads_follow();
-    gs_callback_return();
+    gs_callback_restart_thread();
 }
 
 /* The owner is set before the hooks can call us, the pid after: until then is_watched_process() is false. */
@@ -159,7 +159,7 @@ void gs_step_aside_prepare(const struct gs_step_aside *owner)
 {
     if (!state.owner)
         state.owner = owner;
-    gs_probe_tell_change(before_change, after_change);
+    gs_probe_on_change(before_change, after_change);
     atomic_store(&state.pid, getpid());
 }
 

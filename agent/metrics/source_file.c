@@ -25,14 +25,14 @@ static int open_file(struct gs_source_file *file, struct stat *status)
 
 void gs_metrics_source_init(struct gs_source_file *file, char *path)
 {
-    *file = (struct gs_source_file){.path = path, .owned = GS_HELD_NONE};
+    *file = (struct gs_source_file){.path = path, .owned = GS_OWNED_FD_NONE};
 }
 
 void gs_metrics_source_fini(struct gs_source_file *file)
 {
     gs_owned_fd_close(&file->owned);
     gs_free(file->path);
-    *file = (struct gs_source_file){.owned = GS_HELD_NONE};
+    *file = (struct gs_source_file){.owned = GS_OWNED_FD_NONE};
 }
 
 int gs_metrics_source_fd(struct gs_source_file *file, int64_t now_ns, struct stat *status)

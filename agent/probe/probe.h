@@ -129,11 +129,11 @@ struct gs_thread_stack {
 void gs_probe_thread_stack(int task, pid_t tid, int64_t timeout_ns, struct gs_thread_stack *out);
 /* May thread TID be signaled? False: it was created with a stack so small that a signal might overflow it, or was seen on a
  * small stack of the program's own. */
-bool gs_probe_may_be_asked(pid_t tid);
+bool gs_probe_can_signal_thread(pid_t tid);
 /* Call before and after a dump that may signal threads. _begin borrows the signal and returns its number; 0: the host uses
  * every signal that we could. Without _begin, gs_probe_thread_stack borrows the signal for each thread. */
-int gs_probe_ask_begin(void);
-void gs_probe_ask_end(void);
+int gs_probe_borrow_signal(void);
+void gs_probe_return_signal(void);
 /* Copy LENGTH bytes of process PID's memory at AT; false when they cannot be read. */
 bool gs_probe_peek(pid_t pid, uintptr_t at, void *out, size_t length);
 
@@ -178,18 +178,18 @@ void gs_probe_after_fork(void);   // in the child: after_fork.c
 
 /* Call LISTENER(status) before _exit or _Exit ends the process: on a host thread, possibly in a signal handler, or in a
  * child of vfork, which shares the parent's memory. */
-void gs_probe_tell_exit(void (*listener)(int status));
+void gs_probe_on_exit(void (*listener)(int status));
 
 /* Call CHANGE before an exec: it may return another environment for the program instead of ENVP; NULL: keep ENVP. If the
  * exec fails, FAILED gets the changed one. On a host thread, possibly in a signal handler, or in a child of vfork, which
  * shares the parent's memory. */
-void gs_probe_tell_exec(char *const *(*change)(char *const envp[]), void (*failed)(char *const *changed));
+void gs_probe_on_exec(char *const *(*change)(char *const envp[]), void (*failed)(char *const *changed));
 /* Call BEFORE and AFTER around the host's calls that change a thread's users, groups, capabilities, namespaces or root
  * directory. On a host thread, possibly in a signal handler, or in a child of vfork, which shares the parent's memory. */
 enum gs_change { GS_CHANGE_CREDENTIALS, GS_CHANGE_NAMESPACES, GS_CHANGE_ROOT };
-void gs_probe_tell_change(void (*before)(enum gs_change), void (*after)(enum gs_change));
+void gs_probe_on_change(void (*before)(enum gs_change), void (*after)(enum gs_change));
 /* Call LISTENER once, with one of the next samples at DUE_NS (CLOCK_MONOTONIC) or later. On a host thread, inside malloc. */
-void gs_probe_tell_sample(void (*listener)(void), int64_t due_ns);
+void gs_probe_on_next_sample(void (*listener)(void), int64_t due_ns);
 
 /* ---- labels ------------------------------------------------------------------------------------------ */
 

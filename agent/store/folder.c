@@ -67,7 +67,7 @@ int gs_store_folder_make(struct gs_store *store, const char *rule, int pid, int6
 {
     enum { TRIES = 100 };
     char time[GS_TIME_TEXT];
-    *out = (struct gs_folder){.directory = GS_HELD_NONE};
+    *out = (struct gs_folder){.directory = GS_OWNED_FD_NONE};
     int store_fd = gs_store_fd(store), error = store_fd < 0 ? store_fd : -EEXIST;
     gs_clock_print(triggered_ns, GS_TIME_FOLDER, time);
     for (int n = 1; n <= TRIES && error == -EEXIST; n++) {

@@ -82,7 +82,7 @@ static bool is_empty(int folderfd)
 static void sweep_one(struct gs_store *store, const char *dot)
 {
     struct gs_folder_name parts;
-    struct gs_folder folder = {.directory = GS_HELD_NONE};
+    struct gs_folder folder = {.directory = GS_OWNED_FD_NONE};
     if (!gs_store_folder_name_read(dot + 1, &parts))
         return;
     snprintf(folder.name, sizeof folder.name, "%s", dot + 1);

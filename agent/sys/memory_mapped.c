@@ -239,7 +239,7 @@ size_t gs_memory_ranges(struct gs_memory_range *out, size_t max)
     return count;
 }
 
-void gs_memory_put_by(void)
+void gs_memory_reserve(void)
 {
     lock();
     gs_address_reserve_open();

@@ -26,5 +26,5 @@ void gs_owned_fd_close(struct gs_owned_fd *owned)
 {
     if (gs_owned_fd_is_open(owned, NULL))
         close(owned->fd);
-    *owned = (struct gs_owned_fd)GS_HELD_NONE;
+    *owned = (struct gs_owned_fd)GS_OWNED_FD_NONE;
 }

@@ -13,7 +13,7 @@ struct gs_owned_fd {
     int fd;         // -1: none
     unsigned table; // number of its table
 };
-#define GS_HELD_NONE {.fd = -1}
+#define GS_OWNED_FD_NONE {.fd = -1}
 
 /* Start a new table: all descriptors stored so far count as closed. Context: the first thread of a table when it starts, and
  * the last one when it ends; the child of a fork. */

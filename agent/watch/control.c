@@ -277,7 +277,7 @@ static void close_listener(void)
 void gs_watch_control_start(struct gs_store *store)
 {
     const struct gs_own_thread_options start = {"gumshoe-ask", answer_all, NULL, STACK_BYTES,
-                                                GS_TABLE_CREATORS};
+                                                GS_FDS_OF_CREATOR};
     for (int i = 0; i < CLIENTS; i++)
         control.client[i] = (struct client){.fd = -1};
     control.store = store;

@@ -41,7 +41,7 @@ static bool has_fork_handlers;      // pthread_atfork was called; under the gate
 /* Start the watcher's thread. 0 or -errno. The caller holds the gate, or is the atfork handler. */
 static int start_thread(void (*routine)(void *), void *argument)
 {
-    const struct gs_own_thread_options start = {"gumshoe", routine, argument, STACK_BYTES, GS_TABLE_FRESH};
+    const struct gs_own_thread_options start = {"gumshoe", routine, argument, STACK_BYTES, GS_FDS_OWN};
     atomic_store(&gs_watcher.stopping, false);
     atomic_store(&gs_watcher.thread_stopped, false);
     return gs_own_thread_start(&thread, &start);
@@ -162,11 +162,11 @@ static int prepare(void)
     if (error)
         return error;
     gs_json_use_our_memory();
-    gs_memory_put_by();
+    gs_memory_reserve();
     gs_watch_settings_try_hooks();
     gs_command_line_prepare();
     gs_children_prepare();
-    gs_probe_tell_exit(handle_exit);
+    gs_probe_on_exit(handle_exit);
     gs_step_aside_prepare(&step_aside);
     if (!has_fork_handlers)
         pthread_atfork(gs_children_before_fork, NULL, after_fork_in_child);

@@ -92,7 +92,7 @@ static void make_profile(void *pointer)
 static int make_and_write(struct profile_job *job, int fd)
 {
     const struct gs_own_thread_options start = {"gumshoe-profile", make_profile, job, STACK_BYTES,
-                                                GS_TABLE_PASSING};
+                                                GS_FDS_OWN_TEMPORARY};
     struct gs_own_thread thread = {0};
     int error = gs_own_thread_start(&thread, &start);
     if (error)

@@ -113,7 +113,7 @@ int main(int argc, char **argv)
     pthread_create(&thread, NULL, run, NULL);
     while (!watched.tid || !watched.last)
         ;
-    gs_probe_ask_begin();
+    gs_probe_borrow_signal();
     for (int i = 0; i < count; i++) {
         sent[i] = gap_during(send_signal, task, &took);
         asked[i] = gap_during(ask, task, &took);
@@ -121,7 +121,7 @@ int main(int argc, char **argv)
         wait_beyond(now_ns() + took);
         left[i] = watched.longest;
     }
-    gs_probe_ask_end();
+    gs_probe_return_signal();
     watched.over = true;
     pthread_join(thread, NULL);
     report(asked, count);

@@ -194,7 +194,7 @@ static void add_sampling_time(uint64_t took_ns)
 static _Atomic(void (*)(void)) sample_listener; // called once, with one of the next samples
 static int64_t listener_due_ns;
 
-void gs_probe_tell_sample(void (*listener)(void), int64_t due_ns)
+void gs_probe_on_next_sample(void (*listener)(void), int64_t due_ns)
 {
     atomic_store_explicit(&sample_listener, NULL, memory_order_relaxed);
     listener_due_ns = due_ns;

@@ -1,6 +1,6 @@
 /* exec.c - the exec family, taken over so that a program that the watched process becomes is watched as well.
  *
- *   execv…(file, argv, envp) ──▶ the listener (gs_probe_tell_exec): another environment? ──▶ the real function
+ *   execv…(file, argv, envp) ──▶ the listener (gs_probe_on_exec): another environment? ──▶ the real function
  *
  * So the preload need not be in the environment that the host sees and passes to its children. Children call these functions
  * too, those of vfork with our memory: the listener must handle that.

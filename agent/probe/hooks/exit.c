@@ -1,6 +1,6 @@
 /* exit.c - _exit and _Exit, taken over to notice an end that runs no destructors.
  *
- *   _exit(status) ──▶ the listener (gs_probe_tell_exit) ──▶ exit_group
+ *   _exit(status) ──▶ the listener (gs_probe_on_exit) ──▶ exit_group
  *
  * A forked child that has done its work (redis' snapshot, a worker of Python's) ends this way, without error; its black box
  * would else look like that of a killed process. The C library's own calls (exit, quick_exit) do not come through here.
@@ -14,7 +14,7 @@
 
 static _Atomic(void (*)(int status)) exit_listener;
 
-void gs_probe_tell_exit(void (*listener)(int status))
+void gs_probe_on_exit(void (*listener)(int status))
 {
     atomic_store_explicit(&exit_listener, listener, memory_order_release);
 }

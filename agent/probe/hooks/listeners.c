@@ -5,7 +5,7 @@
 
 _Atomic(void (*)(enum gs_change)) gs_hooks_before_change, gs_hooks_after_change;
 
-void gs_probe_tell_change(void (*before)(enum gs_change), void (*after)(enum gs_change))
+void gs_probe_on_change(void (*before)(enum gs_change), void (*after)(enum gs_change))
 {
     atomic_store(&gs_hooks_before_change, before);
     atomic_store(&gs_hooks_after_change, after);
@@ -14,7 +14,7 @@ void gs_probe_tell_change(void (*before)(enum gs_change), void (*after)(enum gs_
 char *const *(*gs_hooks_exec_listener)(char *const envp[]);
 void (*gs_hooks_exec_failed_listener)(char *const *changed);
 
-void gs_probe_tell_exec(char *const *(*change)(char *const envp[]), void (*failed)(char *const *changed))
+void gs_probe_on_exec(char *const *(*change)(char *const envp[]), void (*failed)(char *const *changed))
 {
     gs_hooks_exec_failed_listener = failed;
     gs_hooks_exec_listener = change;

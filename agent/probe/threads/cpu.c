@@ -244,7 +244,7 @@ bool gs_probe_cpu_watch(pid_t tid)
 {
     if (!timer_of(tid) && !arm(tid, false))
         return false;
-    if (gs_probe_may_be_asked(tid))
+    if (gs_probe_can_signal_thread(tid))
         return true;
     end_timer_of(tid); // it has switched to a small stack meanwhile
     return false;

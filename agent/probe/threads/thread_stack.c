@@ -279,7 +279,7 @@ static bool ask_by_signal(pid_t tid, int64_t timeout_ns, struct gs_thread_stack 
     atomic_store_explicit(&request->asker_sleeps, false, memory_order_relaxed);
     atomic_store_explicit(&request->tid_state, word_of(tid, ASKED), memory_order_release);
     bool answered = false;
-    if (gs_probe_may_be_asked(tid) && syscall(SYS_tgkill, getpid(), tid, number) == 0)
+    if (gs_probe_can_signal_thread(tid) && syscall(SYS_tgkill, getpid(), tid, number) == 0)
         answered = await_answer(request, tid, timeout_ns);
     else
         atomic_store_explicit(&request->tid_state, FREE, memory_order_relaxed);
@@ -307,12 +307,12 @@ void gs_probe_thread_stack(int task, pid_t tid, int64_t timeout_ns, struct gs_th
     ask_by_signal(tid, timeout_ns, out);
 }
 
-int gs_probe_ask_begin(void)
+int gs_probe_borrow_signal(void)
 {
     return borrow_signal();
 }
 
-void gs_probe_ask_end(void)
+void gs_probe_return_signal(void)
 {
     gs_threads_signal_give_back();
 }

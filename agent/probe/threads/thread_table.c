@@ -112,7 +112,7 @@ bool gs_probe_creator_of(pid_t tid, uint32_t *stack)
     return row && *stack != NO_CREATOR;
 }
 
-bool gs_probe_may_be_asked(pid_t tid)
+bool gs_probe_can_signal_thread(pid_t tid)
 {
     const struct thread_row *row = find_row(tid);
     return !row ||
