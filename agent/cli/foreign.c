@@ -77,7 +77,7 @@ static void describe(int pid, struct gs_given_thread *thread)
     read_call(line, thread);
 }
 
-/* ---- stopping ------------------------------------------------------------------------------------------------------------- */
+/* ---- stopping ------------------------------------------------------------------------------------------------------------ */
 
 static bool is_known(const struct stopped_process *process, int tid)
 {
@@ -133,8 +133,7 @@ static bool wait_for_stop(int tid)
     return waited_tid == tid && WIFSTOPPED(status);
 }
 
-/* ---- walking ----------------------------------------------------------------------------------------------------------------
- * */
+/* ---- walking ------------------------------------------------------------------------------------------------------- */
 
 static void walk_stack(unw_addr_space_t space, struct gs_given_thread *thread)
 {

@@ -111,7 +111,7 @@ static struct gs_anchored *read_heap(const struct gs_core *core, struct gs_text 
     return anchored;
 }
 
-/* ---- the incident --------------------------------------------------------------------------------------------------------- */
+/* ---- the incident -------------------------------------------------------------------------------------------------------- */
 
 /* Split NOTES into lines, in place. Returns their number. */
 static size_t split_notes(struct gs_text *notes, const char *line[NOTES_MAX])

@@ -79,7 +79,7 @@ static bool find_library(char out[PATH_MAX])
     return false;
 }
 
-/* ---- the child ------------------------------------------------------------------------------------------------------------ */
+/* ---- the child ----------------------------------------------------------------------------------------------------------- */
 
 static void set_path(const char *variable, const char *path)
 {
@@ -121,8 +121,7 @@ static int exec_program(const struct run_options *options, const char *library, 
     return error == ENOENT ? NOT_FOUND : NOT_EXECUTABLE;
 }
 
-/* ---- the parent -------------------------------------------------------------------------------------------------------------
- * */
+/* ---- the parent ---------------------------------------------------------------------------------------------------- */
 
 static volatile pid_t child; // 0: it has ended
 /* The last SIGTERM, SIGINT or SIGHUP that this process received, from a process or from the terminal; 0: none. */

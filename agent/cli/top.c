@@ -228,8 +228,7 @@ static int print_as_json(const struct gs_profile *profile, struct gs_top *top, i
     return status;
 }
 
-/* ---- the command ------------------------------------------------------------------------------------------------------------
- * */
+/* ---- the command --------------------------------------------------------------------------------------------------- */
 
 static int unknown_type(const struct gs_profile *profile, const char *name)
 {

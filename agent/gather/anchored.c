@@ -57,7 +57,7 @@ uint64_t gs_gather_anchor_find(const struct gs_memory *memory, uint64_t at, uint
     return 0;
 }
 
-/* ---- read anchor, labels, stacks --------------------------------------------------------------------------------------------- */
+/* ---- read anchor, labels, stacks ----------------------------------------------------------------------------------------- */
 
 static const char *read_anchor(struct anchor_reading *reading, uint64_t at)
 {

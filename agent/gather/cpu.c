@@ -220,7 +220,7 @@ static void look_at_all_threads(int64_t now_ns)
     gs_probe_cpu_sweep();
 }
 
-/* ---- sampling on and off, period -------------------------------------------------------------------------------------------- */
+/* ---- sampling on and off, period ----------------------------------------------------------------------------------------- */
 
 static int64_t full_period_ns(void)
 {
@@ -291,7 +291,7 @@ void gs_gather_cpu_after_fork(void)
     cpu.settings = (struct gs_cpu_settings){.hertz = 99};
 }
 
-/* ---- a session ------------------------------------------------------------------------------------------------------------- */
+/* ---- a session ----------------------------------------------------------------------------------------------------------- */
 
 static bool open_session(struct gs_cpu_session *session, int64_t duration_ns)
 {
@@ -370,7 +370,7 @@ void gs_gather_cpu_abandon(struct gs_cpu_session *session)
     free_session(session);
 }
 
-/* ---- the profile ---------------------------------------------------------------------------------------------------------- */
+/* ---- the profile --------------------------------------------------------------------------------------------------------- */
 
 static void add_stacks(struct gs_profile *profile, struct gs_cpu_session *session)
 {

@@ -166,7 +166,7 @@ int gs_gather_heap(const struct gs_gather *how, struct gs_gathered *out)
     return finish(how, &sampling, out);
 }
 
-/* ---- the heap of another process ------------------------------------------------------------------------------------------ */
+/* ---- the heap of another process ----------------------------------------------------------------------------------------- */
 
 static void add_given(struct gs_profile *profile, const struct gs_given_stack *stack, const int64_t *values)
 {

@@ -199,7 +199,7 @@ void gs_threads_signal_after_fork(void);
 void gs_threads_small_stack_after_fork(void);
 void gs_unwind_walk_after_fork(void);
 
-/* ---- drops (drops.c), and the anchor (anchor.c) --------------------------------------------------------------------------- */
+/* ---- drops (drops.c), and the anchor (anchor.c) -------------------------------------------------------------------------- */
 
 struct gs_drop_counters {
     _Atomic uint64_t samples, stacks_full, stacks_cut, mappings;

@@ -144,7 +144,7 @@ static uint32_t *match_locations(struct gs_profile *profile, const struct gs_pro
     return NULL;
 }
 
-/* ---- samples -------------------------------------------------------------------------------------------------------------- */
+/* ---- samples ------------------------------------------------------------------------------------------------------------- */
 
 static bool append_negated(struct gs_profile *profile, const struct gs_profile *base, const uint32_t *match)
 {

@@ -245,8 +245,7 @@ GS_FIELD_READER(gs_field_elsewhere)
     (void)reader, (void)value, (void)path, (void)field, (void)into;
 }
 
-/* ---- metrics and windows -----------------------------------------------------------------------------------------------
- * */
+/* ---- metrics and windows ------------------------------------------------------------------------------------------- */
 
 const struct gs_metric *gs_rules_read_metric(struct gs_rules_reader *reader, const json_t *value,
                                              const struct gs_json_path *path)

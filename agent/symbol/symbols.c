@@ -268,7 +268,7 @@ static bool read_debug_file(const struct gs_mapping *mapping, struct found *foun
     return read;
 }
 
-/* ---- all addresses of one mapping ------------------------------------------------------------------------------------------ */
+/* ---- all addresses of one mapping ---------------------------------------------------------------------------------------- */
 
 static void set_symbol(struct found *found, uint64_t bias)
 {

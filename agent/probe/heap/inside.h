@@ -28,7 +28,7 @@ unsigned gs_heap_live_crowding(void);
 void gs_heap_regions_add(const void *ptr);                   // a block was allocated here
 void gs_heap_regions_forget(uintptr_t start, uintptr_t end); // the memory from START to END was replaced
 
-/* ---- stacks (stacks.c) ---------------------------------------------------------------------------------------------------- */
+/* ---- stacks (stacks.c) --------------------------------------------------------------------------------------------------- */
 
 enum { GS_STACK_TABLE_FULL = 0 }; // the stack for samples when the table is full; it has no frames
 /* The number of the stack FRAMES[0..DEPTH) with the set of labels LABELS, added if it is new. */
@@ -36,7 +36,7 @@ uint32_t gs_heap_stack_intern(const uintptr_t *frames, uint32_t depth, bool cut,
 void gs_heap_stack_count_alloc(uint32_t stack, uint64_t objects, uint64_t bytes);
 void gs_heap_stack_count_free(uint32_t stack, uint64_t objects, uint64_t bytes);
 
-/* ---- the whole heap (totals.c), and the alarm (wake.c) -------------------------------------------------------------------- */
+/* ---- the whole heap (totals.c), and the alarm (wake.c) ------------------------------------------------------------------- */
 
 /* Add BYTES to allocated and in use; returns the bytes in use. Subtract BYTES from in use. */
 uint64_t gs_heap_totals_add(uint64_t bytes);

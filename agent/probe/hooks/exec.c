@@ -102,7 +102,7 @@ HOOK int execvp(const char *file, char *const argv[])
     return execvpe(file, argv, environ);
 }
 
-/* ---- those that take their arguments one by one --------------------------------------------------------------------------- */
+/* ---- those that take their arguments one by one -------------------------------------------------------------------------- */
 
 /* The number of arguments from FIRST on, without the NULL. */
 static size_t count_arguments(const char *first, va_list more)

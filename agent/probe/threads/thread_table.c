@@ -134,7 +134,7 @@ uint32_t gs_probe_labels_of(pid_t tid)
     return row ? atomic_load_explicit(&row->labels, memory_order_relaxed) : 0;
 }
 
-/* ---- the agent's threads ------------------------------------------------------------------------------------------------------ */
+/* ---- the agent's threads ------------------------------------------------------------------------------------------------- */
 
 enum { OWN_MAX = 8 };
 static _Atomic pid_t own_tid[OWN_MAX];

@@ -31,7 +31,7 @@ struct gs_row gs_unwind_row_compile_unsure(uintptr_t pc);
 /* The range of code that PC's unwind entry covers, read by system calls (frame_entry.c). False: no entry. */
 bool gs_unwind_row_function(uintptr_t pc, uintptr_t *start, uintptr_t *end);
 
-/* ---- single steps of a walk (walk.c, reach.c) ------------------------------------------------------------------------------ */
+/* ---- single steps of a walk (walk.c, reach.c) ---------------------------------------------------------------------------- */
 
 /* The word at address AT, if the walk may read it. */
 static inline bool gs_reach_load(struct gs_reach *reach, uintptr_t at, uintptr_t *value)
