@@ -70,7 +70,7 @@ profile blocked
 split 2 $steady
 near "the deaf thread" "$(awk '/takes no signals/ { sub("%", "", $2); print $2; exit }' top)" "$(calculate "100 * $(of_truth deaf) / $all")" \
     "$(calculate "$steady + 200 * $outside / $all")"
-grep -q '1 threads block the signal' comments || fail "$(cat comments)"
+grep -q '1 thread blocks the sampling signal' comments || fail "$(cat comments)"
 it "charges the kernel's time to the stack that called it"
 profile calls
 near read_zeros "$(share read_zeros)" 100 3

@@ -17,12 +17,12 @@ wait $host || fail "the host failed"
 grep -q 'metric not available: heap_in_use: .*malloc of its own' log || fail "$(cat log)"
 found=$(incident d)
 equal "$(jq -r .rule "$found/incident.json")" rss "the rule that fired"
-grep -q 'allocator of its own' "$found/summary.txt" || fail "$(cat "$found/summary.txt")"
+grep -q 'has its own allocator' "$found/summary.txt" || fail "$(cat "$found/summary.txt")"
 
 it "can be opened at run time: it starts, captures, says what it cannot see, and stays"
 GUMSHOE_DIR=$tmp/late "$build/hosts/late" "$build/libgumshoe.so" > out || fail "$(cat out)"
 printf 'start 0\ncapture 0\nclose 0\nworks on\n' | diff - out || fail "$(cat out)"
-grep -q 'allocator of its own\|does not see' "$(incident late)/summary.txt" || fail "$(cat "$(incident late)/summary.txt")"
+grep -q 'has its own allocator\|does not see' "$(incident late)/summary.txt" || fail "$(cat "$(incident late)/summary.txt")"
 
 it "never calls the allocator for itself, however often it samples"
 cat > counting.c <<'C'

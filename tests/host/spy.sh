@@ -37,7 +37,7 @@ file second
 wait_until has second
 "$gumshoe" status "$host" > /dev/null
 "$gumshoe" capture "$host" --kinds heap,threads,cpu --seconds 1 > /dev/null
-ended() { lives; grep -q 'on_incident: /bin/true was done' log; }
+ended() { lives; grep -q 'on_incident: /bin/true finished' log; }
 wait_until ended
 lives
 it "sees it where it is done (this test can fail)"

@@ -38,7 +38,7 @@ keeps() {
             rm -rf d
             GUMSHOE_DIR=$tmp/d timeout 60 ./app > out 2>&1 && fail "ended with 0"
             equal "$? $(cat out)" "7 0 0 1" "$linker: $order"
-            grep -q 'allocator of its own' "$(incident d)/summary.txt" || fail "$(cat "$(incident d)/summary.txt")"
+            grep -q 'has its own allocator' "$(incident d)/summary.txt" || fail "$(cat "$(incident d)/summary.txt")"
         done
     done
 }
