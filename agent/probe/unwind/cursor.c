@@ -23,7 +23,7 @@ int64_t gs_unwind_sign_extend(uint64_t value, size_t bytes)
     return (int64_t)(value << unused) >> unused;
 }
 
-/* The low four bits of an encoding: the form of the number. The next three: what it is relative to. */
+/* The low four bits of an encoding are the format of the number; the next three say which address it is relative to. */
 enum {
     DW_EH_PE_absptr = 0x00,
     DW_EH_PE_uleb128 = 0x01,
@@ -42,7 +42,7 @@ enum {
 
 uintptr_t gs_unwind_cursor_take_encoded(struct gs_cursor *c, uint8_t encoding)
 {
-    uintptr_t here = (uintptr_t)c->at + (uintptr_t)c->shift;
+    uintptr_t own_address = (uintptr_t)c->at + (uintptr_t)c->shift;
     int64_t value;
     if (encoding == DW_EH_PE_omit)
         return 0;
@@ -60,5 +60,5 @@ uintptr_t gs_unwind_cursor_take_encoded(struct gs_cursor *c, uint8_t encoding)
     default: c->bad = true; return 0;
     }
     // clang-format on
-    return (encoding & RELATIVE_TO) == DW_EH_PE_pcrel ? here + (uintptr_t)value : (uintptr_t)value;
+    return (encoding & RELATIVE_TO) == DW_EH_PE_pcrel ? own_address + (uintptr_t)value : (uintptr_t)value;
 }

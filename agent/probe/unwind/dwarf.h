@@ -1,22 +1,22 @@
-/* unwind/dwarf.h - reading .eh_frame: what cursor.c, frame_entry.c, expression.c and rows.c share.
+/* probe/unwind/dwarf.h - reading .eh_frame: what cursor.c, frame_entry.c, expression.c and rows.c share.
  *
- *   pc ──frame_entry.c──▶ struct gs_frame_entry (what FDE and CIE say) ──rows.c: run the programs──▶ struct gs_row
- *                                                                          └─▶ expression.c: where a rule is an expression
+ *   pc ──frame_entry.c──▶ struct gs_frame_entry (contents of FDE and CIE) ──rows.c: run the programs──▶ struct gs_row
+ *                                                                          └─▶ expression.c: rules that are expressions
  *
- * Tables are read in place, or from copies where their object may be unmapped meanwhile; a cursor hides which.
- * Who: host threads on a cache miss, the watcher. No lock, no allocation, bounded by the lengths in the tables.
+ * Tables are read in place, or from copies if their object may be unmapped meanwhile. Reading by a cursor works for both.
+ * Who: host threads on a cache miss, the watcher. No lock, no allocation. Bounds: the lengths in the tables.
  * Format: Linux Standard Base, "Exception Frames"; DWARF 4, sections 2.5 and 6.4. */
 #pragma once
 #include "probe/unwind/inside.h"
 #include <string.h>
 
-/* DWARF's numbers of the registers that we follow, on x86-64. */
+/* DWARF's numbers for the x86-64 registers that the walk follows. */
 enum { GS_REG_BX = 3, GS_REG_BP = 6, GS_REG_SP = 7, GS_REG_PC = 16 };
 
 /* ---- bytes, read in order (cursor.c) ------------------------------------------------------------------------- */
 
-/* The position of the next byte. Reading beyond END sets BAD, moves to END and gives 0, so that a caller may check BAD once,
- * after several reads. */
+/* A read position. Reading beyond END sets BAD, moves to END and returns 0, so a caller may check BAD once after several
+ * reads. */
 struct gs_cursor {
     const uint8_t *at, *end;
     intptr_t shift; // the bytes are a copy; the original is at address + shift; 0: not a copy
@@ -58,14 +58,14 @@ uintptr_t gs_unwind_cursor_take_encoded(struct gs_cursor *c, uint8_t encoding);
 
 /* ---- the entry of an address (frame_entry.c) ------------------------------------------------------------------------ */
 
-/* Room for copies of one entry of an object that may be unmapped. A longer program is followed only as far as it was
- * copied. */
+/* Buffers for copies of one entry, for an object that may be unmapped. A longer program is run only as far
+ * as it was copied. */
 enum { GS_ENTRY_COPY_ROOM = 256 };
 struct gs_entry_copies {
     uint8_t fde[GS_ENTRY_COPY_ROOM], cie[GS_ENTRY_COPY_ROOM];
 };
 
-struct gs_frame_entry { // what an FDE and its CIE say
+struct gs_frame_entry { // the contents of an FDE and its CIE
     uint64_t code_align;
     int64_t data_align;
     uint8_t encoding;                 // encoding of pointers in the program
@@ -79,9 +79,9 @@ enum gs_entry_found {
     GS_ENTRY_NONE,    // no unwind data covers this address
     GS_ENTRY_UNSUPPORTED, // the data is damaged, or of an unknown kind
 };
-/* Find and read the entry that covers PC, into *OUT. COPIES: room for copies, if the object of PC may be unmapped meanwhile;
- * the caller keeps it as long as it uses *OUT. NULL: a thread is running in the object, so it stays and is read in place.
- * errno is kept only without COPIES. */
+/* Find and read the entry that covers PC, into *OUT. COPIES: buffers for copies, if the object of PC may be unmapped
+ * meanwhile; they must live as long as *OUT is used. NULL: a thread runs in the object, so it stays mapped and is read in
+ * place. With COPIES, errno may change. */
 enum gs_entry_found gs_unwind_frame_entry_find(uintptr_t pc, struct gs_entry_copies *copies, struct gs_frame_entry *out);
 
 /* ---- expressions (expression.c) ----------------------------------------------------------------------------------- */
@@ -95,5 +95,5 @@ struct gs_term { // base + value, or *(base + value)
     bool loaded;
     int64_t value;
 };
-/* Evaluate EXPRESSION at PC. False: it is not such a term, or uses operations that we do not support. */
+/* Evaluate EXPRESSION at PC. False: the result is not a gs_term, or an operation is not supported. */
 bool gs_unwind_expression_evaluate(const struct gs_expression *expression, uintptr_t pc, struct gs_term *out);

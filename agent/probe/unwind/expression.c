@@ -6,7 +6,7 @@
  * Who: host threads on a cache miss, the watcher. Bounds: DEPTH terms on a stack of its own; the expression's length. */
 #include "probe/unwind/dwarf.h"
 
-/* The supported operations; of a range (lit0 to lit31) the first and the last. */
+/* The supported operations; for a range (lit0 to lit31): its first and last. */
 enum {
     DW_OP_deref = 0x06,
     DW_OP_const1u = 0x08, // const1u, const1s, const2u, …: the unsigned ones are even
@@ -38,12 +38,12 @@ enum { DEPTH = 8 };
 struct evaluation {
     struct gs_cursor code;
     uintptr_t pc;
-    unsigned depth; // of stack
-    bool bad;       // it uses an operation that we do not support
+    unsigned depth; // number of terms on the stack
+    bool bad;       // the expression uses an operation that we do not support
     struct gs_term stack[DEPTH];
 };
 
-/* ---- what pushes a term ----------------------------------------------------------------------------------------- */
+/* ---- operations that push a term --------------------------------------------------------------------------------- */
 
 static void push(struct evaluation *e, struct gs_term term)
 {
@@ -58,7 +58,7 @@ static struct gs_term constant(int64_t value)
     return (struct gs_term){.base = GS_TERM_CONSTANT, .value = value};
 }
 
-/* The register REG plus the offset that follows. The pc is known: a constant. */
+/* The register REG plus the offset that follows in the code. The pc's value is known, so the result is a constant. */
 static struct gs_term take_register(struct evaluation *e, unsigned reg)
 {
     struct gs_term term = constant(gs_unwind_cursor_take_sleb(&e->code));
@@ -75,14 +75,14 @@ static struct gs_term take_register(struct evaluation *e, unsigned reg)
     return term;
 }
 
-static struct gs_term take_fixed(struct evaluation *e, uint8_t op)
+static struct gs_term take_constant(struct evaluation *e, uint8_t op)
 {
     size_t bytes = (size_t)1 << ((op - DW_OP_const1u) / 2);
     uint64_t value = gs_cursor_take(&e->code, bytes);
     return constant(op & 1 ? gs_unwind_sign_extend(value, bytes) : (int64_t)value);
 }
 
-/* False: OP does not push. */
+/* Run OP if it pushes a term. False: it does not. */
 static bool push_operand(struct evaluation *e, uint8_t op)
 {
     if (op >= DW_OP_lit0 && op <= DW_OP_lit31)
@@ -90,7 +90,7 @@ static bool push_operand(struct evaluation *e, uint8_t op)
     else if (op >= DW_OP_breg0 && op <= DW_OP_breg31)
         push(e, take_register(e, op - (unsigned)DW_OP_breg0));
     else if (op >= DW_OP_const1u && op <= DW_OP_const8s)
-        push(e, take_fixed(e, op));
+        push(e, take_constant(e, op));
     else if (op == DW_OP_constu)
         push(e, constant((int64_t)gs_cursor_take_uleb(&e->code)));
     else if (op == DW_OP_consts)
@@ -100,7 +100,7 @@ static bool push_operand(struct evaluation *e, uint8_t op)
     return true;
 }
 
-/* ---- what changes terms on the stack --------------------------------------------------------------------------------- */
+/* ---- operations on terms on the stack ---------------------------------------------------------------------------- */
 
 static int64_t combine(uint8_t op, int64_t a, int64_t b, bool *bad)
 {
@@ -125,7 +125,7 @@ static int64_t combine(uint8_t op, int64_t a, int64_t b, bool *bad)
     // clang-format on
 }
 
-/* a OP b: constants by arithmetic; a register plus or minus a constant stays a term. */
+/* a OP b. Two constants are computed; a register plus or minus a constant stays a term. All else sets *BAD. */
 static struct gs_term apply(uint8_t op, struct gs_term a, struct gs_term b, bool *bad)
 {
     if (a.base == GS_TERM_CONSTANT && b.base != GS_TERM_CONSTANT && op == DW_OP_plus) {
@@ -140,17 +140,18 @@ static struct gs_term apply(uint8_t op, struct gs_term a, struct gs_term b, bool
     return a;
 }
 
-static void load(struct gs_term *term, bool *bad)
+/* Make *TERM a load from its address: only for a register plus a constant, and only once. */
+static void make_load(struct gs_term *term, bool *bad)
 {
     *bad = term->base == GS_TERM_CONSTANT || term->loaded;
     term->loaded = true;
 }
 
-/* OP works on the topmost term, or the topmost two. */
-static void operate(struct evaluation *e, uint8_t op)
+/* Run OP, which works on the top term or the top two terms. */
+static void apply_operation(struct evaluation *e, uint8_t op)
 {
     if (op == DW_OP_deref && e->depth >= 1) {
-        load(&e->stack[e->depth - 1], &e->bad);
+        make_load(&e->stack[e->depth - 1], &e->bad);
     } else if (op == DW_OP_plus_uconst && e->depth >= 1) {
         struct gs_term addend = constant((int64_t)gs_cursor_take_uleb(&e->code));
         e->stack[e->depth - 1] = apply(DW_OP_plus, e->stack[e->depth - 1], addend, &e->bad);
@@ -169,7 +170,7 @@ bool gs_unwind_expression_evaluate(const struct gs_expression *expression, uintp
     while (e.code.at < e.code.end && !e.code.bad && !e.bad) {
         uint8_t op = (uint8_t)gs_cursor_take(&e.code, 1);
         if (!push_operand(&e, op))
-            operate(&e, op);
+            apply_operation(&e, op);
     }
     if (e.bad || e.code.bad || e.depth == 0)
         return false;

@@ -2,25 +2,26 @@
  *
  *   pc ──_dl_find_object──▶ object's .eh_frame_hdr ──binary search──▶ FDE ──▶ CIE ──▶ struct gs_frame_entry
  *
- * _dl_find_object takes no lock and allocates nothing; the tables are part of the mapped object, and every read is
- * checked against the object's end. An object whose code a thread is running stays mapped. An object that only a guessed
- * address points into may be unmapped at any moment (dlclose on another thread): its tables are copied piece by piece, by a
- * system call that returns an error instead of crashing.
+ * _dl_find_object takes no lock and allocates nothing. The tables are part of the mapped object, and every read is checked
+ * against the object's end. An object whose code a thread is running stays mapped. If the address is only a guess, the
+ * object may be unmapped at any moment (dlclose on another thread): its tables are copied piece by piece, by a system call
+ * that returns an error instead of crashing.
  * Who:    host threads on a cache miss, the watcher.
- * Bounds: the binary search; with copies, a system call for each of its steps and for each record. */
+ * Bounds: the steps of the binary search; with copies, a system call for each of its steps and for each record. */
 #include "probe/unwind/dwarf.h"
 #include <dlfcn.h>
 #include <unistd.h>
 
 /* Weak: a strong reference would add the loader to our NEEDED list, which holds only the C library. Where it is missing
- * (a C library before 2.35) there are no rows, and frame pointers are followed. */
+ * (a C library before 2.35) there are no rows, and the walk follows frame pointers. */
 #pragma weak _dl_find_object
 
 /* ---- the object ------------------------------------------------------------------------------------------------- */
 
 struct object {
-    const uint8_t *start, *end, *hdr; // of the memory that the tables lie in; .eh_frame_hdr
-    struct gs_entry_copies *copies;   // NULL: the object stays, and is read in place
+    const uint8_t *start, *end;     // the memory that contains the tables
+    const uint8_t *hdr;             // .eh_frame_hdr, in that memory
+    struct gs_entry_copies *copies; // NULL: the object stays mapped and is read in place
 };
 
 static void set_bounds(struct object *object, const struct dl_find_object *found)
@@ -34,8 +35,8 @@ static bool holds_tables(const struct object *object)
     return object->hdr >= object->start && object->hdr + 12 <= object->end;
 }
 
-/* The object of PC. One with holes between its segments (a program aligned for huge pages) is several to the loader, and its
- * tables may lie in another of them than the code. */
+/* Find the object that contains PC. The loader reports an object with holes between its segments (a program aligned for huge
+ * pages) as several objects, and the tables may lie in another one than the code. */
 static bool find_object(uintptr_t pc, struct object *object)
 {
     struct dl_find_object found;
@@ -48,7 +49,7 @@ static bool find_object(uintptr_t pc, struct object *object)
     return holds_tables(object);
 }
 
-/* A cursor over LENGTH bytes at AT, which lie inside OBJECT: in place, or a copy of them in ROOM, as much as that holds. */
+/* A cursor over LENGTH bytes at AT, inside OBJECT: in place, or over a copy in ROOM, cut if ROOM is too small. */
 static struct gs_cursor cursor_at(const struct object *object, const uint8_t *at, size_t length,
                                   uint8_t room[GS_ENTRY_COPY_ROOM])
 {
@@ -79,14 +80,14 @@ struct sorted_table {
 static bool read_header(const struct object *object, struct sorted_table *out)
 {
     enum { DATAREL_SDATA4 = 0x3b, UDATA4 = 0x03, HEADER_MAX = 4 + 8 + 4 };
-    size_t left = (size_t)(object->end - object->hdr);
+    size_t bytes_left = (size_t)(object->end - object->hdr);
     struct gs_cursor c =
-        cursor_at(object, object->hdr, object->copies && left > HEADER_MAX ? HEADER_MAX : left,
+        cursor_at(object, object->hdr, object->copies && bytes_left > HEADER_MAX ? HEADER_MAX : bytes_left,
                   object->copies ? object->copies->fde : NULL);
     uint64_t version = gs_cursor_take(&c, 1), encoding = gs_cursor_take(&c, 1);
     if (version != 1 || gs_cursor_take(&c, 1) != UDATA4 || gs_cursor_take(&c, 1) != DATAREL_SDATA4)
         return false;
-    gs_unwind_cursor_take_encoded(&c, (uint8_t)encoding); // where .eh_frame begins
+    gs_unwind_cursor_take_encoded(&c, (uint8_t)encoding); // the start of .eh_frame, which we do not need
     out->count = gs_cursor_take(&c, 4);
     out->at = c.at + c.shift;
     return !c.bad && out->count <= (size_t)(object->end - out->at) / sizeof(struct table_entry);
@@ -102,20 +103,20 @@ static bool read_table_entry(const struct object *object, const struct sorted_ta
     return true;
 }
 
-/* The FDE that may cover PC, or NULL: the last entry of the sorted table that starts at or below it. */
-static const uint8_t *search(const struct object *object, uintptr_t pc)
+/* The FDE that may cover PC: the last one in the sorted table that starts at or below PC. NULL: there is none. */
+static const uint8_t *find_fde(const struct object *object, uintptr_t pc)
 {
     struct sorted_table table;
     struct table_entry entry;
     if (!read_header(object, &table))
         return NULL;
-    int64_t wanted = (int64_t)(pc - (uintptr_t)object->hdr);
+    int64_t pc_offset = (int64_t)(pc - (uintptr_t)object->hdr);
     size_t low = 0, high = table.count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (!read_table_entry(object, &table, middle, &entry))
             return NULL;
-        if (entry.start <= wanted)
+        if (entry.start <= pc_offset)
             low = middle + 1;
         else
             high = middle;
@@ -128,14 +129,14 @@ static const uint8_t *search(const struct object *object, uintptr_t pc)
 
 /* ---- the records: CIE and FDE ------------------------------------------------------------------------------------- */
 
-/* A cursor over the record at AT, which lies inside OBJECT, after its length. ROOM: for a copy. */
+/* A cursor over the record at AT, inside OBJECT, without the record's length field. ROOM: for a copy. */
 static struct gs_cursor record_at(const uint8_t *at, const struct object *object,
                                   uint8_t room[GS_ENTRY_COPY_ROOM])
 {
-    size_t left = (size_t)(object->end - at);
-    struct gs_cursor c = cursor_at(object, at, object->copies && left > 4 ? 4 : left, room);
+    size_t bytes_left = (size_t)(object->end - at);
+    struct gs_cursor c = cursor_at(object, at, object->copies && bytes_left > 4 ? 4 : bytes_left, room);
     uint64_t length = gs_cursor_take(&c, 4);
-    if (c.bad || length >= 0xfffffff0 || length > left - 4) {
+    if (c.bad || length >= 0xfffffff0 || length > bytes_left - 4) {
         c.bad = true;
         return c;
     }
@@ -145,7 +146,7 @@ static struct gs_cursor record_at(const uint8_t *at, const struct object *object
     return c;
 }
 
-/* Step over the augmentation's bytes, of which their length stands first, and give a cursor over them. */
+/* Step over the augmentation: a length, then that many bytes. Returns a cursor over the bytes. */
 static struct gs_cursor take_augmentation(struct gs_cursor *c)
 {
     uint64_t length = gs_cursor_take_uleb(c);
@@ -158,7 +159,7 @@ static struct gs_cursor take_augmentation(struct gs_cursor *c)
     return bytes;
 }
 
-/* What the LETTERS behind the 'z' say of the bytes of the CIE's augmentation. */
+/* Read the CIE's augmentation BYTES. LETTERS, which follow the 'z', say what the bytes are. */
 static void read_augmentation(const char *letters, struct gs_cursor bytes, struct gs_frame_entry *out)
 {
     for (; *letters; letters++) {
@@ -202,11 +203,12 @@ static bool read_cie(const uint8_t *at, const struct object *object, struct gs_f
 
 static bool read_fde(const uint8_t *at, const struct object *object, struct gs_frame_entry *out)
 {
-    enum { FORM = 0x0f }; // of an encoding: without what it is relative to
+    enum { FORM = 0x0f }; // the number's format; a length is not relative to an address
     struct gs_cursor c = record_at(at, object, object->copies ? object->copies->fde : NULL);
-    const uint8_t *here = c.at + c.shift;
-    uint64_t back = gs_cursor_take(&c, 4);
-    if (c.bad || back == 0 || back > (uint64_t)(here - object->start) || !read_cie(here - back, object, out))
+    const uint8_t *cie_field = c.at + c.shift;
+    uint64_t cie_distance = gs_cursor_take(&c, 4);
+    if (c.bad || cie_distance == 0 || cie_distance > (uint64_t)(cie_field - object->start) ||
+        !read_cie(cie_field - cie_distance, object, out))
         return false;
     out->start = gs_unwind_cursor_take_encoded(&c, out->encoding);
     out->length = gs_unwind_cursor_take_encoded(&c, out->encoding & FORM);
@@ -220,7 +222,7 @@ enum gs_entry_found gs_unwind_frame_entry_find(uintptr_t pc, struct gs_entry_cop
                                                struct gs_frame_entry *out)
 {
     struct object object = {.copies = copies};
-    const uint8_t *fde = find_object(pc, &object) ? search(&object, pc) : NULL;
+    const uint8_t *fde = find_object(pc, &object) ? find_fde(&object, pc) : NULL;
     if (!fde)
         return GS_ENTRY_NONE;
     if (!read_fde(fde, &object, out))

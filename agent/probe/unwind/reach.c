@@ -1,12 +1,12 @@
-/* reach.c - which part of the calling thread's stack may be read.
+/* reach.c - finds out which part of the calling thread's stack may be read.
  *
- * A host runs on stacks of every kind: threads', signal stacks, coroutines'. For all of them, the page that contains
+ * Host code runs on thread stacks, signal stacks and coroutine stacks. For all of them, the page that contains
  * sp is mapped. A walk checks each further page before it reads it, by a system call that only looks
  * (rt_sigprocmask with an invalid "how" returns EFAULT for an unreadable address and EINVAL for a readable one). A
  * thread's own stack stays mapped as long as the thread lives, so the result is stored, and later walks need no system call.
- * A coroutine's stack may also lie below the thread pointer, and may be unmapped: so only memory that was found readable all
- * the way up to the end counts as the thread's own. A walk that ends earlier (cut at the depth limit) extends that range
- * only if it reaches up to it.
+ * A coroutine's stack may also lie below the thread pointer, and may be unmapped. So only memory that was found readable
+ * without a gap up to the end is stored as the thread's own. A walk that ends earlier (cut at the depth limit) extends the
+ * stored range only if the walk's memory reaches up to that range.
  *
  *        sp ─▶ [ known readable ][ not checked yet … ] ◀─ end: thread pointer (glibc puts it on top of the stack),
  *                                                         or __libc_stack_end on the main thread
@@ -22,15 +22,17 @@ enum { PAGE = 4096, PAGES_A_WALK = 64, OWN_STACK_MAX = 64 << 20, NEAR_END = 16 *
 /* The loader's variable: where the main thread's stack begins. Weak like _dl_find_object (frame_entry.c). */
 extern void *__libc_stack_end __attribute__((weak));
 
+/* Is the memory at AT mapped and readable? errno is kept. */
 static bool readable(uintptr_t at)
 {
     int saved_errno = errno;
-    bool yes = syscall(SYS_rt_sigprocmask, ~0, at, NULL, 8) == 0 || errno != EFAULT;
+    bool is_readable = syscall(SYS_rt_sigprocmask, ~0, at, NULL, 8) == 0 || errno != EFAULT;
     errno = saved_errno;
-    return yes;
+    return is_readable;
 }
 
-static bool grow(struct gs_reach *reach)
+/* Raise HIGH by one page, if that page is readable. */
+static bool grow_by_page(struct gs_reach *reach)
 {
     if (reach->high >= reach->end || reach->pages_left == 0)
         return false;
@@ -44,7 +46,7 @@ static bool grow(struct gs_reach *reach)
 }
 
 /* The end of the stack that contains SP, if it is likely to be the thread's own; else 0. */
-static uintptr_t own_end(uintptr_t sp)
+static uintptr_t likely_stack_end(uintptr_t sp)
 {
     uintptr_t thread_end = (uintptr_t)__builtin_thread_pointer(),
               main_end = &__libc_stack_end ? (uintptr_t)__libc_stack_end : 0;
@@ -56,12 +58,12 @@ static uintptr_t own_end(uintptr_t sp)
 }
 
 /* Set REACH to the stack that contains SP, readable up to KNOWN_HIGH, or further if that is already known. */
-static void anchor(struct gs_reach *reach, uintptr_t sp, uintptr_t known_high)
+static void set_stack(struct gs_reach *reach, uintptr_t sp, uintptr_t known_high)
 {
-    uintptr_t end = own_end(sp);
-    bool known = sp >= gs_thread.stack_low && sp < gs_thread.stack_high;
+    uintptr_t end = likely_stack_end(sp);
+    bool is_known = sp >= gs_thread.stack_low && sp < gs_thread.stack_high;
     reach->low = sp;
-    reach->high = known ? gs_thread.stack_high : known_high;
+    reach->high = is_known ? gs_thread.stack_high : known_high;
     reach->end = end ? end : UINTPTR_MAX - PAGE;
     if (reach->high > reach->end)
         reach->high = reach->end;
@@ -71,48 +73,49 @@ void gs_unwind_reach_own_stack(struct gs_reach *reach, uintptr_t sp)
 {
     reach->shift = 0;
     reach->unsure = false;
-    reach->grow = grow;
+    reach->grow = grow_by_page;
     reach->pages_left = PAGES_A_WALK;
-    anchor(reach, sp, (sp & ~(uintptr_t)(PAGE - 1)) + PAGE); // the calling thread runs on this page
+    set_stack(reach, sp, (sp & ~(uintptr_t)(PAGE - 1)) + PAGE); // the calling thread runs on this page
 }
 
 void gs_unwind_reach_cross(struct gs_reach *reach, uintptr_t sp)
 {
-    anchor(reach, sp,
-           sp & ~(uintptr_t)(PAGE - 1)); // SP was read from memory: its own page is not known to be readable
+    set_stack(
+        reach, sp,
+        sp & ~(uintptr_t)(PAGE - 1)); // SP was read from memory: its own page is not known to be readable
 }
 
-/* The end of the calling thread's own stack; 0: not known. The first thread's stack is not at its thread pointer: the memory
- * below that pointer may be a coroutine's stack, next to what the loader keeps there. */
+/* The end of the calling thread's own stack; 0: not known. The first thread's stack is not at its thread pointer: below
+ * that pointer is memory of the loader, and perhaps a coroutine's stack next to it. */
 static uintptr_t end_of_own_stack(void)
 {
-    enum { NOT_ASKED, FIRST, OTHER };
-    if (gs_thread.which == NOT_ASKED)
-        gs_thread.which = (pid_t)syscall(SYS_gettid) == getpid() ? FIRST : OTHER;
-    if (gs_thread.which == OTHER)
+    enum { UNKNOWN, FIRST_THREAD, OTHER_THREAD };
+    if (gs_thread.which == UNKNOWN)
+        gs_thread.which = (pid_t)syscall(SYS_gettid) == getpid() ? FIRST_THREAD : OTHER_THREAD;
+    if (gs_thread.which == OTHER_THREAD)
         return (uintptr_t)__builtin_thread_pointer();
     return &__libc_stack_end ? (uintptr_t)__libc_stack_end : 0;
 }
 
-/* If REACH is near the end of the thread's own stack: is it readable up to the end? The outermost frames are near the end;
- * between them and the thread pointer is thread-local storage. */
-static bool reaches_the_end(struct gs_reach *reach)
+/* Grow REACH to the end of the thread's own stack, if the end is near. False: the end is far, or a page is not readable. The
+ * outermost frames are near the end; thread-local storage lies between them and the thread pointer. */
+static bool grow_to_end(struct gs_reach *reach)
 {
     if (reach->end != end_of_own_stack() || reach->end - reach->high > NEAR_END)
         return false;
     while (reach->high < reach->end)
-        if (!grow(reach))
+        if (!grow_by_page(reach))
             return false;
     return true;
 }
 
 void gs_unwind_reach_remember(struct gs_reach *reach)
 {
-    struct gs_thread *t = &gs_thread;
-    if (!t->stack_high && reaches_the_end(reach))
-        t->stack_low = t->stack_high = reach->end;
-    if (reach->low < t->stack_low && reach->high >= t->stack_low)
-        t->stack_low = reach->low & ~(uintptr_t)(PAGE - 1);
+    struct gs_thread *thread = &gs_thread;
+    if (!thread->stack_high && grow_to_end(reach))
+        thread->stack_low = thread->stack_high = reach->end;
+    if (reach->low < thread->stack_low && reach->high >= thread->stack_low)
+        thread->stack_low = reach->low & ~(uintptr_t)(PAGE - 1);
 }
 
 bool gs_unwind_reach_is_on_own_stack(uintptr_t sp)
@@ -121,5 +124,5 @@ bool gs_unwind_reach_is_on_own_stack(uintptr_t sp)
     if (sp >= gs_thread.stack_low && sp < gs_thread.stack_high)
         return true;
     return first_end && end_of_own_stack() == first_end &&
-           own_end(sp) == first_end; // the first thread's stack grows on use
+           likely_stack_end(sp) == first_end; // the first thread's stack grows on use
 }

@@ -1,4 +1,4 @@
-/* rows.c - computes the row of an address: runs the call frame program of its unwind data and packs the result into a
+/* rows.c - computes the row of an address: runs the call frame program of its unwind data and converts the result to a
  * gs_row.
  *
  *   pc ──frame_entry.c──▶ FDE, CIE ──▶ run both programs up to pc ──▶ struct rules ──▶ struct gs_row
@@ -13,7 +13,7 @@
 #error "the stack walk knows x86-64 only: port the register numbers in dwarf.h and the signal frame in walk.c"
 #endif
 
-/* ---- rules ----------------------------------------------------------------------------------------------------- */
+/* ---- rules ------------------------------------------------------------------------------------------------------- */
 
 /* Where the caller's registers are. Kept small: several of these are on a host's stack at once. */
 enum rule { SAME, UNDEFINED, AT_CFA, EXPRESSION, OTHER };
@@ -22,14 +22,14 @@ struct register_rule {
     uint8_t rule;
 };
 struct rules {
-    int64_t offset;                  // CFA = reg + offset, unless by_expression
-    struct gs_expression cfa, bp_at; // where they are by expression
+    int64_t offset;                  // CFA = reg + offset, unless cfa_by_expression
+    struct gs_expression cfa, bp_at; // set if the CFA, or the address of the saved bp, is an expression
     struct register_rule bp, bx, pc;
     uint8_t reg;
-    bool by_expression;
+    bool cfa_by_expression;
 };
 
-static uint8_t known_register(uint64_t reg)
+static uint8_t register_or_unknown(uint64_t reg)
 {
     return reg <= GS_REG_PC ? (uint8_t)reg : UINT8_MAX;
 }
@@ -62,7 +62,7 @@ static void restore_rule(struct rules *rules, const struct rules *initial, uint6
         rules->pc = initial->pc;
 }
 
-/* ---- the call frame program --------------------------------------------------------------------------------------- */
+/* ---- the call frame program -------------------------------------------------------------------------------------- */
 
 /* The instructions. The first three carry an operand in their low six bits. */
 enum {
@@ -97,17 +97,17 @@ enum {
 };
 
 enum { REMEMBERED_MAX = 3 };
-struct program { // being run
+struct program { // a program that is being run
     struct gs_cursor code;
     const struct gs_frame_entry *entry;
     uintptr_t pc, location;      // the address whose rules we want; where the current rules begin
     const struct rules *initial; // what DW_CFA_restore restores
-    struct rules *rules;         // at hand
+    struct rules *rules;         // the current rules
     unsigned remembered;
-    struct rules stack[REMEMBERED_MAX]; // of DW_CFA_remember_state
+    struct rules stack[REMEMBERED_MAX]; // saved by DW_CFA_remember_state
 };
 
-enum progress { GOES_ON, REACHED, UNSUPPORTED }; // REACHED: the rules at hand are those of pc
+enum progress { CONTINUES, REACHED, UNSUPPORTED }; // REACHED: the current rules are those of pc
 
 static struct gs_expression take_expression(struct gs_cursor *c)
 {
@@ -124,7 +124,7 @@ static struct gs_expression take_expression(struct gs_cursor *c)
 static enum progress move_to(struct program *p, uintptr_t location)
 {
     p->location = location;
-    return location > p->pc ? REACHED : GOES_ON;
+    return location > p->pc ? REACHED : CONTINUES;
 }
 
 static enum progress advance(struct program *p, uint64_t steps)
@@ -137,39 +137,39 @@ static enum progress remember(struct program *p)
     if (p->remembered == REMEMBERED_MAX)
         return UNSUPPORTED;
     p->stack[p->remembered++] = *p->rules;
-    return GOES_ON;
+    return CONTINUES;
 }
 
-static enum progress recall(struct program *p)
+static enum progress restore_remembered(struct program *p)
 {
     if (p->remembered == 0)
         return UNSUPPORTED;
     *p->rules = p->stack[--p->remembered];
-    return GOES_ON;
+    return CONTINUES;
 }
 
-/* DW_CFA_def_cfa and its kin. */
+/* The instructions that set the rule for the CFA. */
 static enum progress define_cfa(struct program *p, uint8_t op)
 {
     struct rules *rules = p->rules;
     struct gs_cursor *c = &p->code;
     if (op == DW_CFA_def_cfa_expression) {
-        rules->by_expression = true;
+        rules->cfa_by_expression = true;
         rules->cfa = take_expression(c);
-        return GOES_ON;
+        return CONTINUES;
     }
     if (op == DW_CFA_def_cfa || op == DW_CFA_def_cfa_sf)
-        rules->by_expression = false;
+        rules->cfa_by_expression = false;
     if (op == DW_CFA_def_cfa || op == DW_CFA_def_cfa_sf || op == DW_CFA_def_cfa_register)
-        rules->reg = known_register(gs_cursor_take_uleb(c));
+        rules->reg = register_or_unknown(gs_cursor_take_uleb(c));
     if (op == DW_CFA_def_cfa || op == DW_CFA_def_cfa_offset)
         rules->offset = (int64_t)gs_cursor_take_uleb(c);
     if (op == DW_CFA_def_cfa_sf || op == DW_CFA_def_cfa_offset_sf)
         rules->offset = gs_unwind_cursor_take_sleb(c) * p->entry->data_align;
-    return GOES_ON;
+    return CONTINUES;
 }
 
-/* The instructions that say where the caller's register REG is. */
+/* The instructions that set the rule for the caller's register REG. */
 static enum progress define_register(struct program *p, uint8_t op, uint64_t reg)
 {
     struct rules *rules = p->rules;
@@ -199,22 +199,22 @@ static enum progress define_register(struct program *p, uint8_t op, uint64_t reg
     default: return UNSUPPORTED;
     }
     // clang-format on
-    return GOES_ON;
+    return CONTINUES;
 }
 
-static enum progress step(struct program *p)
+static enum progress run_instruction(struct program *p)
 {
     struct gs_cursor *c = &p->code;
     uint8_t byte = (uint8_t)gs_cursor_take(c, 1), op = byte & 0xc0 ? byte & 0xc0 : byte, low = byte & 0x3f;
     switch (op) {
-    case DW_CFA_nop: return GOES_ON;
+    case DW_CFA_nop: return CONTINUES;
     case DW_CFA_advance_loc: return advance(p, low);
     case DW_CFA_advance_loc1: return advance(p, gs_cursor_take(c, 1));
     case DW_CFA_advance_loc2: return advance(p, gs_cursor_take(c, 2));
     case DW_CFA_advance_loc4: return advance(p, gs_cursor_take(c, 4));
     case DW_CFA_set_loc: return move_to(p, gs_unwind_cursor_take_encoded(c, p->entry->encoding));
     case DW_CFA_remember_state: return remember(p);
-    case DW_CFA_restore_state: return recall(p);
+    case DW_CFA_restore_state: return restore_remembered(p);
     case DW_CFA_def_cfa:
     case DW_CFA_def_cfa_sf:
     case DW_CFA_def_cfa_register:
@@ -223,14 +223,15 @@ static enum progress step(struct program *p)
     case DW_CFA_def_cfa_expression: return define_cfa(p, op);
     case DW_CFA_offset:
     case DW_CFA_restore: return define_register(p, op, low);
-    case DW_CFA_GNU_args_size: gs_cursor_take_uleb(c); return GOES_ON;
+    case DW_CFA_GNU_args_size: gs_cursor_take_uleb(c); return CONTINUES;
     default: return define_register(p, op, gs_cursor_take_uleb(c));
     }
 }
 
-/* Run PROGRAM of ENTRY, from LOCATION on, until RULES are those of PC. False when it cannot be followed. */
-static bool run(struct gs_cursor program, const struct gs_frame_entry *entry, uintptr_t location,
-                uintptr_t pc, const struct rules *initial, struct rules *rules)
+/* Run PROGRAM of ENTRY, which starts at LOCATION, until RULES are those of PC. False: PROGRAM is damaged, cut, or uses an
+ * instruction that we do not support. */
+static bool run_program(struct gs_cursor program, const struct gs_frame_entry *entry, uintptr_t location,
+                        uintptr_t pc, const struct rules *initial, struct rules *rules)
 {
     struct program p;
     p.code = program;
@@ -241,24 +242,23 @@ static bool run(struct gs_cursor program, const struct gs_frame_entry *entry, ui
     p.rules = rules;
     p.remembered = 0;
     while (p.code.at < p.code.end && !p.code.bad) {
-        enum progress progress = step(&p);
-        if (progress != GOES_ON)
+        enum progress progress = run_instruction(&p);
+        if (progress != CONTINUES)
             return progress == REACHED;
     }
     return !p.code.bad && !p.code.cut;
 }
 
-/* ---- from rules to a row
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- from rules to a row ----------------------------------------------------------------------------------------- */
 
 static const struct gs_row UNSUPPORTED_ROW = {.kind = GS_ROW_UNSUPPORTED};
 
-static bool fits(int64_t offset)
+static bool fits_int32(int64_t offset)
 {
     return offset == (int32_t)offset;
 }
 
-/* What a packed row has room for (walk.c). */
+/* Can a packed row hold OFFSET: 13 bits, in units of 8 (walk.c)? */
 static bool fits_row(int64_t offset)
 {
     return offset % 8 == 0 && offset > GS_BX_LOST && offset < -GS_BX_LOST;
@@ -312,9 +312,9 @@ static struct gs_row row_of(const struct rules *rules, uintptr_t pc)
         return (struct gs_row){.kind = GS_ROW_END};
     if (rules->pc.rule != AT_CFA || rules->pc.offset != -8)
         return UNSUPPORTED_ROW;
-    if (rules->by_expression && !gs_unwind_expression_evaluate(&rules->cfa, pc, &cfa))
+    if (rules->cfa_by_expression && !gs_unwind_expression_evaluate(&rules->cfa, pc, &cfa))
         return UNSUPPORTED_ROW;
-    if (!fits(cfa.value))
+    if (!fits_int32(cfa.value))
         return UNSUPPORTED_ROW;
     row.kind = kind_of(cfa);
     row.cfa_offset = (int32_t)cfa.value;
@@ -335,10 +335,10 @@ static struct gs_row compile(uintptr_t pc, struct gs_entry_copies *copies)
     if (entry.signal)
         return (struct gs_row){.kind = GS_ROW_SIGNAL};
     struct rules initial = {.pc = {.rule = AT_CFA, .offset = -8}}, rules;
-    if (!run(entry.initial, &entry, 0, UINTPTR_MAX, &initial, &initial))
+    if (!run_program(entry.initial, &entry, 0, UINTPTR_MAX, &initial, &initial))
         return UNSUPPORTED_ROW;
     rules = initial;
-    if (!run(entry.program, &entry, entry.start, pc, &initial, &rules))
+    if (!run_program(entry.program, &entry, entry.start, pc, &initial, &rules))
         return UNSUPPORTED_ROW;
     return row_of(&rules, pc);
 }

@@ -1,9 +1,10 @@
-/* walk_libunwind.c - the walk by libunwind, instead of walk.c, rows.c and what they use: cmake -DGUMSHOE_UNWINDER=libunwind.
+/* walk_libunwind.c - the stack walk by libunwind. It replaces walk.c, rows.c and the files they use.
+ * Build: cmake -DGUMSHOE_UNWINDER=libunwind.
  *
- * For machines whose registers dwarf.h does not know, and as the measured alternative (docs/unwinding.md): a hundred times
- * slower, and with locks (so tests/check/probe_symbols.sh exempts this file). The library then needs libunwind, whose
+ * For machines whose registers dwarf.h does not know, and for comparison (docs/unwinding.md): a hundred times slower, and it
+ * takes locks (so tests/check/probe_symbols.sh exempts this file). The library then needs libunwind, whose
  * _Unwind_* and backtrace replace the host's.
- * Of a copy of another thread's stack it finds only the first frame: such a thread is asked by a signal.
+ * From a copy of another thread's stack it finds only the first frame. Such a thread gets a signal and walks its own stack.
  * Who: as walk.c. Bounds: libunwind checks what it reads; 3 KiB of stack. */
 #include "probe/unwind/inside.h"
 #include <errno.h>
@@ -25,7 +26,7 @@ void gs_unwind_walk_after_fork(void)
 {
 }
 
-static void put_registers(const struct gs_registers *r, ucontext_t *uc)
+static void fill_context(const struct gs_registers *r, ucontext_t *uc)
 {
     memset(uc, 0, sizeof *uc);
 #if defined(__x86_64__)
@@ -38,14 +39,14 @@ static void put_registers(const struct gs_registers *r, ucontext_t *uc)
     uc->uc_mcontext.sp = r->sp;
     uc->uc_mcontext.regs[29] = r->bp;
 #else
-#error "where do pc, sp and the frame pointer stand in this machine's ucontext?"
+#error "unknown machine: add the ucontext fields of pc, sp and the frame pointer"
 #endif
 }
 
-static uint32_t walk_on(unw_cursor_t *cursor, bool exact, uintptr_t *frames, uint32_t max, bool *cut)
+static uint32_t walk_frames(unw_cursor_t *cursor, bool exact, uintptr_t *frames, uint32_t max, bool *cut)
 {
     uint32_t depth = 0;
-    for (int more = 1; depth < max && more > 0; more = unw_step(cursor)) {
+    for (int step_result = 1; depth < max && step_result > 0; step_result = unw_step(cursor)) {
         unw_word_t pc;
         if (unw_get_reg(cursor, UNW_REG_IP, &pc) < 0)
             return depth;
@@ -66,9 +67,9 @@ uint32_t gs_unwind_walk(struct gs_registers *r, struct gs_reach *reach, uintptr_
     int saved_errno = errno;
     uint32_t depth = 0;
     *cut = true;
-    put_registers(r, &uc);
+    fill_context(r, &uc);
     if (reach->shift == 0 && unw_init_local2(&cursor, &uc, r->exact ? UNW_INIT_SIGNAL_FRAME : 0) == 0)
-        depth = walk_on(&cursor, r->exact, frames, max, cut);
+        depth = walk_frames(&cursor, r->exact, frames, max, cut);
     if (depth == 0 && max > 0)
         frames[depth++] = r->pc + r->exact;
     errno = saved_errno;
