@@ -1,16 +1,16 @@
-/* new.c - C++'s operator new and delete, where the allocator below brings its own.
+/* new.c - hooks for C++'s operator new and delete: needed for allocators that define their own.
  *
- *   new ──▶ libstdc++'s ──▶ malloc           seen by malloc.c: passed through
- *   new ──▶ tcmalloc's or jemalloc's own     never comes by malloc: counted down and sampled here
+ *   new ──▶ libstdc++'s ──▶ malloc           malloc.c counts it: passed through here
+ *   new ──▶ tcmalloc's or jemalloc's own     does not call malloc: counted down and sampled here
  *
- * Which of the two it is, one block of each form tells: allocated with the real operator, it moves the thread's
- * countdown if it came by our malloc. (An allocator may bring some forms and have others come by malloc.) The real
- * operators are found at the first call, and a program without C++ never makes one. A plugin may bring the only C++
- * library there is, out of sight of RTLD_NEXT: then the calling object is asked.
- * The forms differ in their arguments - a size or a block, then up to two of size, alignment and the nothrow tag -
- * which all are passed on in registers, so one shape serves them all. In the shared library alone: in a static one
- * these names would keep libstdc++'s own out of the program.
- * Who:    host threads. The first call takes the loader's lock, as a first call through the PLT may. */
+ * To learn which case applies, we allocate one block with the real operator of each form: if the form calls our malloc, the
+ * thread's countdown changes. (An allocator may define some forms, and let others call malloc.) The real operators are
+ * looked up at the first call; a program without C++ never makes one. If a plugin loads the only C++ library, RTLD_NEXT
+ * does not find it: then the lookup uses the scope of the calling object.
+ * The forms differ in their arguments: a size or a block, then up to two of size, alignment and nothrow tag. All arguments
+ * are passed in registers, so one function type fits all forms. Only in the shared library: in a static one these names
+ * would replace libstdc++'s in the program.
+ * Who:    host threads. The first call takes the loader's lock, as the first call of any function through the PLT may. */
 #include "probe/hooks/inside.h"
 #include <dlfcn.h>
 #include <errno.h>
@@ -19,14 +19,14 @@
 
 #pragma weak _dl_find_object // see unwind/frame_entry.c
 
-#define HOOK   __attribute__((visibility("default")))
-#define CALLED static __attribute__((noinline))
+#define HOOK        __attribute__((visibility("default")))
+#define NOT_INLINED static __attribute__((noinline))
 
 typedef void *new_function(size_t size, uintptr_t second, uintptr_t third);
 typedef void delete_function(void *ptr, uintptr_t second, uintptr_t third);
 
 // clang-format off
-#define FORMS_OF_NEW(X) /* form, what its second argument is, how to release its blocks */                            \
+#define FORMS_OF_NEW(X) /* form, kind (aligned: its second argument is the alignment), its delete */                \
     X(_Znwm, plain, _ZdlPv) X(_ZnwmRKSt9nothrow_t, plain, _ZdlPv)                                                      \
     X(_Znam, plain, _ZdaPv) X(_ZnamRKSt9nothrow_t, plain, _ZdaPv)                                                      \
     X(_ZnwmSt11align_val_t, aligned, _ZdlPvSt11align_val_t)                                                            \
@@ -64,11 +64,11 @@ static struct {
 } counted_here; // this form calls neither malloc nor another form: count and sample it here
 static bool any_counted_here;
 
-/* ---- finding the real operators ----------------------------------------------------------------------------------- */
+/* ---- finding the real operators ---------------------------------------------------------------------------------- */
 
-/* NAME as the object that contains CALLER would find it without us. The object that defines it is kept loaded, because we
- * keep its address. */
-static void *find_for(uintptr_t caller, const char *name, const void *ours)
+/* Look up NAME in the scope of the object that contains CALLER. NULL: not found, or only OURS, our hook, was found. The
+ * object that defines NAME is never unloaded afterwards, because we store the address. */
+static void *find_from_caller(uintptr_t caller, const char *name, const void *ours)
 {
     struct dl_find_object object;
     if (!_dl_find_object || _dl_find_object((void *)caller, &object) != 0)
@@ -84,90 +84,91 @@ static void *find_for(uintptr_t caller, const char *name, const void *ours)
     return found;
 }
 
-static void find(void *slot, const char *name, const void *ours, const void *instead, uintptr_t caller)
+/* Store the real operator NAME in SLOT; FALLBACK if there is none. */
+static void find_real(void *slot, const char *name, const void *ours, const void *fallback, uintptr_t caller)
 {
     void *found = dlsym(RTLD_NEXT, name);
     if (!found)
-        found = find_for(caller, name, ours);
-    memcpy(slot, found ? (void *)&found : (void *)&instead, sizeof found);
+        found = find_from_caller(caller, name, ours);
+    memcpy(slot, found ? (void *)&found : (void *)&fallback, sizeof found);
 }
 
-/* Used if no C++ library can be found: blocks come from malloc. bad_alloc cannot be thrown then, so failure returns NULL. */
-static void *plain_instead(size_t size, uintptr_t second, uintptr_t third)
+/* The fallbacks, if no C++ library is found: they use malloc. They cannot throw bad_alloc, so failure returns NULL. */
+static void *plain_fallback(size_t size, uintptr_t second, uintptr_t third)
 {
     (void)second, (void)third;
     return gs_hooks_malloc(size);
 }
 
-static void *aligned_instead(size_t size, uintptr_t alignment, uintptr_t third)
+static void *aligned_fallback(size_t size, uintptr_t alignment, uintptr_t third)
 {
     (void)third;
     return gs_hooks_memalign(alignment, size);
 }
 
-static void delete_instead(void *ptr, uintptr_t second, uintptr_t third)
+static void delete_fallback(void *ptr, uintptr_t second, uintptr_t third)
 {
     (void)second, (void)third;
     gs_hooks_free(ptr);
 }
 
-static void find_all(uintptr_t caller)
+static void find_all_real(uintptr_t caller)
 {
 #define FIND_NEW(name, kind, release) \
-    find(&real.name, #name, (void *)(uintptr_t)name, (void *)(uintptr_t)kind##_instead, caller);
+    find_real(&real.name, #name, (void *)(uintptr_t)name, (void *)(uintptr_t)kind##_fallback, caller);
 #define FIND_DELETE(name) \
-    find(&real.name, #name, (void *)(uintptr_t)name, (void *)(uintptr_t)delete_instead, caller);
+    find_real(&real.name, #name, (void *)(uintptr_t)name, (void *)(uintptr_t)delete_fallback, caller);
     FORMS_OF_NEW(FIND_NEW)
     FORMS_OF_DELETE(FIND_DELETE)
-    dlerror(); // clear the error: the host must not see a failed lookup of ours
+    dlerror(); // clear the error of a failed lookup: the host must not see it
 }
 
-/* Does ALLOCATE leave the countdown as it is, that is, does it not call our malloc? */
+/* True: ALLOCATE does not call our malloc, so the countdown stays unchanged. SECOND: its second argument; 0: alignment. */
 static bool bypasses_malloc(new_function *allocate, uintptr_t second, delete_function *release)
 {
     enum { ALIGNMENT = 64 };
     uint64_t before = gs_thread.countdown;
     void *ptr = allocate(1, second ? second : ALIGNMENT, (uintptr_t) "");
-    bool nowhere = ptr && gs_thread.countdown == before;
+    bool bypassed = ptr && gs_thread.countdown == before;
     release(ptr, ALIGNMENT, 0);
-    return nowhere;
+    return bypassed;
 }
 
-static void try_all(void)
+static void test_all_forms(void)
 {
     static const char nothrow;
     const uintptr_t plain = (uintptr_t)&nothrow, aligned = 0;
-#define TRY_NEW(name, kind, release) \
+#define TEST_NEW(name, kind, release) \
     any_counted_here |= counted_here.name = bypasses_malloc(real.name, kind, real.release);
-    FORMS_OF_NEW(TRY_NEW)
+    FORMS_OF_NEW(TEST_NEW)
 }
 
-CALLED void resolve(uintptr_t caller)
+NOT_INLINED void find_and_test_all(uintptr_t caller)
 {
     int saved_errno = errno;
-    find_all(caller);
-    try_all();
+    find_all_real(caller);
+    test_all_forms();
     errno = saved_errno;
 }
 
-/* ---- sampled ---------------------------------------------------------------------------------------------------------- */
+/* ---- sampled blocks ---------------------------------------------------------------------------------------------- */
 
-CALLED void *sampled_new(size_t size, uintptr_t second, uintptr_t third, new_function *allocate)
+NOT_INLINED void *sampled_new(size_t size, uintptr_t second, uintptr_t third, new_function *allocate)
 {
     struct gs_caller caller = GS_CALLER();
     uint64_t drawn_with = gs_heap_sampler_begin(size);
-    void *ptr = allocate(size, second, third); // may throw: nothing is held meanwhile
+    void *ptr = allocate(size, second, third); // may throw: we hold no lock or memory here
     gs_heap_sampler_record(ptr, size, drawn_with, caller);
     return ptr;
 }
 
-CALLED void known_delete(void *ptr, uintptr_t second, uintptr_t third, delete_function *release)
+NOT_INLINED void sampled_delete(void *ptr, uintptr_t second, uintptr_t third, delete_function *release)
 {
     gs_heap_sampler_forget(ptr);
     release(ptr, second, third);
 }
 
-/* ---- the hooks, and the first call of each ------------------------------------------------------------------------------ */
+/* ---- the hooks, and the first call of each ----------------------------------------------------------------------- */
 
 #define HOOK_NEW(name, kind, release)                                                                       \
     HOOK void *name(size_t size, uintptr_t second, uintptr_t third)                                         \
@@ -177,20 +178,20 @@ CALLED void known_delete(void *ptr, uintptr_t second, uintptr_t third, delete_fu
     }                                                                                                       \
     static void *first##name(size_t size, uintptr_t second, uintptr_t third)                                \
     {                                                                                                       \
-        resolve((uintptr_t)__builtin_return_address(0));                                                    \
+        find_and_test_all((uintptr_t)__builtin_return_address(0));                                          \
         return name(size, second, third);                                                                   \
     }
 #define HOOK_DELETE(name)                                                 \
     HOOK void name(void *ptr, uintptr_t second, uintptr_t third)          \
     {                                                                     \
         if (GS_UNLIKELY(any_counted_here) && gs_maybe_sampled(ptr))       \
-            known_delete(ptr, second, third, real.name);                  \
+            sampled_delete(ptr, second, third, real.name);                \
         else                                                              \
             real.name(ptr, second, third);                                \
     }                                                                     \
     static void first##name(void *ptr, uintptr_t second, uintptr_t third) \
     {                                                                     \
-        resolve((uintptr_t)__builtin_return_address(0));                  \
+        find_and_test_all((uintptr_t)__builtin_return_address(0));        \
         name(ptr, second, third);                                         \
     }
 FORMS_OF_NEW(HOOK_NEW)
