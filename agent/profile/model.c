@@ -1,9 +1,10 @@
-/* model.c - one profile in memory: built by the gatherers and by the reader, read by everything else.
+/* model.c - one profile in memory: the gatherers and the reader build it, all other code reads it.
  *
- *   sample ──▶ location[] ──▶ line[] ──▶ function ──▶ strings         all by index; strings interned
+ *   sample ──▶ location[] ──▶ line[] ──▶ function ──▶ strings         refer by index; strings are interned
  *                   └──▶ mapping
  *
- * Who:    one thread at a time, the profile's owner. Memory: small things are in chunks, which are freed together. */
+ * Who:    the thread that owns the profile. Memory: strings, lines and samples' arrays are in chunks; gs_profile_free
+ *         frees all chunks together. If an allocation fails, `failed` is set and the profile is incomplete. */
 #include "base/hash.h"
 #include "base/memory.h"
 #include "profile/inside.h"
@@ -11,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CHUNK = 64 << 10 };
+enum { CHUNK_SIZE = 64 << 10 };
 
 struct gs_chunk {
     struct gs_chunk *next;
@@ -25,29 +26,29 @@ void *gs_profile_room(struct gs_profile *profile, size_t size)
     struct gs_profile_pool *pool = profile->pool;
     size = (size + 7) & ~(size_t)7;
     if (size > pool->chunk_size - pool->chunk_used) {
-        size_t room = size > CHUNK ? size : CHUNK;
-        struct gs_chunk *chunk = gs_alloc(sizeof *chunk + room);
+        size_t capacity = size > CHUNK_SIZE ? size : CHUNK_SIZE;
+        struct gs_chunk *chunk = gs_alloc(sizeof *chunk + capacity);
         if (!chunk) {
             profile->failed = true;
             return NULL;
         }
         chunk->next = pool->chunk;
         pool->chunk = chunk;
-        pool->chunk_size = room;
+        pool->chunk_size = capacity;
         pool->chunk_used = 0;
     }
-    void *at = pool->chunk->bytes + pool->chunk_used;
+    void *bytes = pool->chunk->bytes + pool->chunk_used;
     pool->chunk_used += size;
-    return at;
+    return bytes;
 }
 
-static uint64_t hash_of_string(const void *of, uint32_t number)
+static uint64_t hash_of_string(const void *context, uint32_t number)
 {
-    const struct gs_profile_pool *pool = of;
+    const struct gs_profile_pool *pool = context;
     return gs_hash_bytes(pool->string[number], strlen(pool->string[number]));
 }
 
-/* Intern TEXT of LENGTH bytes. */
+/* The number of TEXT, LENGTH bytes long, in the string table; added if new. 0 and `failed` set: no memory. */
 static uint32_t intern(struct gs_profile *profile, const char *text, size_t length)
 {
     struct gs_profile_pool *pool = profile->pool;
@@ -153,13 +154,13 @@ void gs_profile_add_comment(struct gs_profile *profile, const char *format, ...)
 static uint64_t hash_function(const char *name, const char *system_name, const char *file)
 {
     return gs_hash_mix((uintptr_t)name * 31 + (uintptr_t)system_name * 17 +
-                       (uintptr_t)file); // interned: by pointer
+                       (uintptr_t)file); // interned: equal strings are equal pointers
 }
 
-static uint64_t hash_of_function(const void *of, uint32_t number)
+static uint64_t hash_of_function(const void *context, uint32_t number)
 {
-    const struct gs_function *f = &((const struct gs_profile *)of)->function[number];
-    return hash_function(f->name, f->system_name, f->file);
+    const struct gs_function *function = &((const struct gs_profile *)context)->function[number];
+    return hash_function(function->name, function->system_name, function->file);
 }
 
 uint32_t gs_profile_add_function(struct gs_profile *profile, const char *name, const char *system_name,
@@ -169,11 +170,12 @@ uint32_t gs_profile_add_function(struct gs_profile *profile, const char *name, c
                                  gs_profile_string(profile, file), start_line};
     uint64_t hash = hash_function(wanted.name, wanted.system_name, wanted.file);
     size_t at = SIZE_MAX;
-    for (uint32_t n; (n = gs_index_next(&profile->pool->functions, hash, &at)) != UINT32_MAX;) {
-        const struct gs_function *f = &profile->function[n];
-        if (f->name == wanted.name && f->system_name == wanted.system_name && f->file == wanted.file &&
-            f->start_line == start_line)
-            return n;
+    for (uint32_t candidate;
+         (candidate = gs_index_next(&profile->pool->functions, hash, &at)) != UINT32_MAX;) {
+        const struct gs_function *existing = &profile->function[candidate];
+        if (existing->name == wanted.name && existing->system_name == wanted.system_name &&
+            existing->file == wanted.file && existing->start_line == start_line)
+            return candidate;
     }
     uint32_t number = (uint32_t)profile->function_count;
     if (gs_grow(&profile->function, &profile->pool->function_capacity, profile->function_count + 1,
@@ -219,19 +221,19 @@ uint32_t gs_profile_add_location(struct gs_profile *profile, const struct gs_loc
     return (uint32_t)profile->location_count++;
 }
 
-static uint64_t hash_of_location(const void *of, uint32_t number)
+static uint64_t hash_of_location(const void *context, uint32_t number)
 {
-    return gs_hash_mix(((const struct gs_profile *)of)->location[number].address);
+    return gs_hash_mix(((const struct gs_profile *)context)->location[number].address);
 }
 
-/* The location of ADDRESS; a new one has no mapping and no names yet. */
-static uint32_t location_at(struct gs_profile *profile, uint64_t address)
+/* The number of the location with ADDRESS; added if new, without mapping and names. UINT32_MAX: no memory. */
+static uint32_t find_or_add_location(struct gs_profile *profile, uint64_t address)
 {
     uint64_t hash = gs_hash_mix(address);
     size_t at = SIZE_MAX;
-    for (uint32_t n; (n = gs_index_next(&profile->pool->locations, hash, &at)) != UINT32_MAX;)
-        if (profile->location[n].address == address)
-            return n;
+    for (uint32_t candidate; (candidate = gs_index_next(&profile->pool->locations, hash, &at)) != UINT32_MAX;)
+        if (profile->location[candidate].address == address)
+            return candidate;
     uint32_t number = gs_profile_add_location(profile, &(struct gs_location){.address = address});
     if (number != UINT32_MAX &&
         gs_index_add(&profile->pool->locations, hash, number, hash_of_location, profile))
@@ -239,8 +241,9 @@ static uint32_t location_at(struct gs_profile *profile, uint64_t address)
     return number;
 }
 
-/* ---- samples ----------------------------------------------------------------------------------------------------------- */
+/* ---- samples -------------------------------------------------------------------------------------------------------- */
 
+/* A copy of SIZE bytes in PROFILE's chunks. NULL: SIZE is 0, or no memory (`failed` is set). */
 static void *copy_into(struct gs_profile *profile, const void *from, size_t size)
 {
     void *copy = size ? gs_profile_room(profile, size) : NULL;
@@ -277,7 +280,7 @@ void gs_profile_add_sample(struct gs_profile *profile, const uint64_t *address, 
     if (depth > GS_SAMPLE_DEPTH_MAX)
         depth = GS_SAMPLE_DEPTH_MAX;
     for (uint32_t i = 0; i < depth; i++)
-        location[i] = location_at(profile, address[i]);
+        location[i] = find_or_add_location(profile, address[i]);
     gs_profile_append_sample(profile, &(struct gs_sample){location, values, labels, depth, label_count});
 }
 
@@ -309,14 +312,14 @@ int gs_profile_sample_type(const struct gs_profile *profile, const char *name)
 
 const char *gs_profile_frame_name(const struct gs_profile *profile, uint32_t location, char *out, size_t size)
 {
-    const struct gs_location *at = &profile->location[location];
-    const char *name = at->line_count ? profile->function[at->line[0].function].name : "";
+    const struct gs_location *frame = &profile->location[location];
+    const char *name = frame->line_count ? profile->function[frame->line[0].function].name : "";
     if (*name)
         return name;
-    if (at->mapping && *profile->mapping[at->mapping - 1].path)
-        snprintf(out, size, "[%s]", gs_text_base_name(profile->mapping[at->mapping - 1].path));
+    if (frame->mapping && *profile->mapping[frame->mapping - 1].path)
+        snprintf(out, size, "[%s]", gs_text_base_name(profile->mapping[frame->mapping - 1].path));
     else
-        snprintf(out, size, "%#llx", (unsigned long long)at->address);
+        snprintf(out, size, "%#llx", (unsigned long long)frame->address);
     return out;
 }
 

@@ -1,40 +1,43 @@
-/* subtract.c - computes the growth from one profile to another, like pprof's -base: adds the base's samples with negated
- * values, adds up samples of equal stack and labels, and removes samples whose values are all zero. */
+/* subtract.c - computes the growth from a base profile to a later one, like pprof's -base: appends the base's samples with
+ * negated values, adds up samples with equal stack and labels, and removes samples whose values are all zero.
+ * If there is no memory (-ENOMEM), the profile may be partly changed. */
 #include "base/hash.h"
 #include "base/memory.h"
 #include "profile/inside.h"
 #include <errno.h>
 #include <string.h>
 
-/* ---- the base's locations among the profile's ------------------------------------------------------------------------ */
+/* ---- matching the base's locations to the profile's ----------------------------------------------------------------- */
 
-static const char *identity_of(const struct gs_profile *p, uint32_t mapping)
+/* The build id of MAPPING (1-based); its path if it has no build id; "" for 0, no mapping. */
+static const char *mapping_identity(const struct gs_profile *profile, uint32_t mapping)
 {
     if (mapping == 0)
         return "";
-    const struct gs_profile_mapping *m = &p->mapping[mapping - 1];
-    return *m->build_id ? m->build_id : m->path;
+    const struct gs_profile_mapping *entry = &profile->mapping[mapping - 1];
+    return *entry->build_id ? entry->build_id : entry->path;
 }
 
-/* The address relative to the file, so that the same code mapped elsewhere compares equal. */
-static uint64_t file_address(const struct gs_profile *p, const struct gs_location *l)
+/* The offset in the mapped file, so that the same code at two addresses compares equal; without a mapping the address. */
+static uint64_t file_address(const struct gs_profile *profile, const struct gs_location *location)
 {
-    const struct gs_profile_mapping *m = l->mapping ? &p->mapping[l->mapping - 1] : NULL;
-    return m ? l->address - m->start + m->offset : l->address;
+    const struct gs_profile_mapping *mapping =
+        location->mapping ? &profile->mapping[location->mapping - 1] : NULL;
+    return mapping ? location->address - mapping->start + mapping->offset : location->address;
 }
 
-static uint64_t hash_location(const struct gs_profile *p, const struct gs_location *l)
+static uint64_t hash_location(const struct gs_profile *profile, const struct gs_location *location)
 {
-    const char *identity = identity_of(p, l->mapping);
-    const char *name = l->line_count ? p->function[l->line[0].function].name : "";
+    const char *identity = mapping_identity(profile, location->mapping);
+    const char *name = location->line_count ? profile->function[location->line[0].function].name : "";
     return gs_hash_mix(gs_hash_bytes(identity, strlen(identity)) ^ gs_hash_bytes(name, strlen(name)) ^
-                       file_address(p, l));
+                       file_address(profile, location));
 }
 
-static uint64_t hash_of_location(const void *of, uint32_t number)
+static uint64_t hash_of_location(const void *context, uint32_t number)
 {
-    const struct gs_profile *p = of;
-    return hash_location(p, &p->location[number]);
+    const struct gs_profile *profile = context;
+    return hash_location(profile, &profile->location[number]);
 }
 
 static bool same_function(const struct gs_function *a, const struct gs_function *b)
@@ -43,15 +46,15 @@ static bool same_function(const struct gs_function *a, const struct gs_function 
            strcmp(a->file, b->file) == 0;
 }
 
-static bool same_location(const struct gs_profile *p, const struct gs_location *a, const struct gs_profile *q,
-                          const struct gs_location *b)
+static bool same_location(const struct gs_profile *a_profile, const struct gs_location *a,
+                          const struct gs_profile *b_profile, const struct gs_location *b)
 {
-    if (file_address(p, a) != file_address(q, b) || a->line_count != b->line_count ||
-        strcmp(identity_of(p, a->mapping), identity_of(q, b->mapping)) != 0)
+    if (file_address(a_profile, a) != file_address(b_profile, b) || a->line_count != b->line_count ||
+        strcmp(mapping_identity(a_profile, a->mapping), mapping_identity(b_profile, b->mapping)) != 0)
         return false;
     for (uint32_t i = 0; i < a->line_count; i++)
-        if (a->line[i].line != b->line[i].line ||
-            !same_function(&p->function[a->line[i].function], &q->function[b->line[i].function]))
+        if (a->line[i].line != b->line[i].line || !same_function(&a_profile->function[a->line[i].function],
+                                                                 &b_profile->function[b->line[i].function]))
             return false;
     return true;
 }
@@ -60,47 +63,50 @@ static uint32_t copy_mapping(struct gs_profile *to, const struct gs_profile *fro
 {
     const struct gs_profile_mapping *wanted = &from->mapping[mapping - 1];
     for (uint32_t i = 0; i < to->mapping_count; i++)
-        if (strcmp(identity_of(to, i + 1), identity_of(from, mapping)) == 0 &&
+        if (strcmp(mapping_identity(to, i + 1), mapping_identity(from, mapping)) == 0 &&
             to->mapping[i].start == wanted->start)
             return i + 1;
     return gs_profile_add_mapping(to, wanted) + 1;
 }
 
 static uint32_t copy_location(struct gs_profile *to, const struct gs_profile *from,
-                              const struct gs_location *l)
+                              const struct gs_location *location)
 {
-    struct gs_location copy = *l;
-    struct gs_line *line = gs_profile_room(to, (l->line_count + 1) * sizeof *line);
-    copy.mapping = l->mapping ? copy_mapping(to, from, l->mapping) : 0;
-    for (uint32_t i = 0; line && i < l->line_count; i++) {
-        const struct gs_function *f = &from->function[l->line[i].function];
-        line[i].function = gs_profile_add_function(to, f->name, f->system_name, f->file, f->start_line);
-        line[i].line = l->line[i].line;
+    struct gs_location copy = *location;
+    struct gs_line *line = gs_profile_room(to, (location->line_count + 1) * sizeof *line);
+    copy.mapping = location->mapping ? copy_mapping(to, from, location->mapping) : 0;
+    for (uint32_t i = 0; line && i < location->line_count; i++) {
+        const struct gs_function *function = &from->function[location->line[i].function];
+        line[i].function = gs_profile_add_function(to, function->name, function->system_name, function->file,
+                                                   function->start_line);
+        line[i].line = location->line[i].line;
     }
     copy.line = line;
     return to->failed ? UINT32_MAX : gs_profile_add_location(to, &copy);
 }
 
-/* The location of PROFILE that is the same as FROM's WANTED; UINT32_MAX when INDEX has none. */
+/* The number of the location in PROFILE that equals WANTED of FROM. UINT32_MAX: INDEX, of PROFILE's locations, has none. */
 static uint32_t find_location(const struct gs_profile *profile, const struct gs_index *index,
                               const struct gs_profile *from, const struct gs_location *wanted)
 {
     size_t at = SIZE_MAX;
-    for (uint32_t n; (n = gs_index_next(index, hash_location(from, wanted), &at)) != UINT32_MAX;)
-        if (same_location(profile, &profile->location[n], from, wanted))
-            return n;
+    for (uint32_t candidate;
+         (candidate = gs_index_next(index, hash_location(from, wanted), &at)) != UINT32_MAX;)
+        if (same_location(profile, &profile->location[candidate], from, wanted))
+            return candidate;
     return UINT32_MAX;
 }
 
-/* For each location of PROFILE, the number of the first that is the same; INDEX gets those. NULL without memory. */
-static uint32_t *first_of_equals(const struct gs_profile *profile, struct gs_index *index)
+/* For each location of PROFILE, the number of the first equal location. Only these are added to INDEX. The caller frees the
+ * array. NULL: no memory. */
+static uint32_t *find_first_equals(const struct gs_profile *profile, struct gs_index *index)
 {
     uint32_t *first = gs_alloc((profile->location_count + 1) * sizeof *first);
     bool failed = !first;
     for (uint32_t i = 0; !failed && i < profile->location_count; i++) {
-        uint32_t same = find_location(profile, index, profile, &profile->location[i]);
-        first[i] = same == UINT32_MAX ? i : same;
-        if (same == UINT32_MAX)
+        uint32_t equal = find_location(profile, index, profile, &profile->location[i]);
+        first[i] = equal == UINT32_MAX ? i : equal;
+        if (equal == UINT32_MAX)
             failed = gs_index_add(index, hash_of_location(profile, i), i, hash_of_location, profile) != 0;
     }
     if (!failed)
@@ -109,26 +115,28 @@ static uint32_t *first_of_equals(const struct gs_profile *profile, struct gs_ind
     return NULL;
 }
 
-/* Let PROFILE's samples refer to the first of equal locations each, so that equal stacks are equal numbers. */
-static bool settle_locations(struct gs_profile *profile, struct gs_index *index)
+/* Make PROFILE's samples refer to the first of equal locations, so that equal stacks have equal location numbers. False: no
+ * memory. */
+static bool merge_equal_locations(struct gs_profile *profile, struct gs_index *index)
 {
-    uint32_t *first = first_of_equals(profile, index);
+    uint32_t *first = find_first_equals(profile, index);
     for (size_t i = 0; first && i < profile->sample_count; i++) {
-        uint32_t *location = (uint32_t *)profile->sample[i].location; // the profile's own memory
+        uint32_t *location = (uint32_t *)profile->sample[i].location; // memory of the profile: may be changed
         for (uint32_t d = 0; d < profile->sample[i].depth; d++)
             location[d] = first[location[d]];
     }
-    bool settled = first != NULL;
+    bool merged = first != NULL;
     gs_free(first);
-    return settled;
+    return merged;
 }
 
-/* For each location of BASE, the number of the same in PROFILE, added where there is none. NULL without memory. */
+/* For each location of BASE, the number of the equal location in PROFILE; added if there is none. The caller frees the
+ * array. NULL: no memory. */
 static uint32_t *match_locations(struct gs_profile *profile, const struct gs_profile *base)
 {
     struct gs_index index = {0};
     uint32_t *match = gs_alloc((base->location_count + 1) * sizeof *match);
-    bool failed = !match || !settle_locations(profile, &index);
+    bool failed = !match || !merge_equal_locations(profile, &index);
     for (size_t i = 0; !failed && i < base->location_count; i++) {
         match[i] = find_location(profile, &index, base, &base->location[i]);
         if (match[i] == UINT32_MAX) {
@@ -144,8 +152,9 @@ static uint32_t *match_locations(struct gs_profile *profile, const struct gs_pro
     return NULL;
 }
 
-/* ---- samples ------------------------------------------------------------------------------------------------------------- */
+/* ---- samples -------------------------------------------------------------------------------------------------------- */
 
+/* Append BASE's samples to PROFILE, with negated values. MATCH[location of BASE]: location of PROFILE. False: no memory. */
 static bool append_negated(struct gs_profile *profile, const struct gs_profile *base, const uint32_t *match)
 {
     for (size_t i = 0; i < base->sample_count && !profile->failed; i++) {
@@ -169,26 +178,26 @@ static bool same_labels(const struct gs_sample *a, const struct gs_sample *b)
 {
     if (a->label_count != b->label_count)
         return false;
-    for (uint32_t i = 0; i < a->label_count; i++) // interned: equal texts are the same pointer
+    for (uint32_t i = 0; i < a->label_count; i++) // interned: equal texts are equal pointers
         if (a->label[i].key != b->label[i].key || a->label[i].text != b->label[i].text ||
             a->label[i].number != b->label[i].number)
             return false;
     return true;
 }
 
-static uint64_t hash_of_sample(const void *of, uint32_t number)
+static uint64_t hash_of_sample(const void *context, uint32_t number)
 {
-    return gs_profile_sample_hash(&((const struct gs_profile *)of)->sample[number]);
+    return gs_profile_sample_hash(&((const struct gs_profile *)context)->sample[number]);
 }
 
 static void add_values(struct gs_profile *profile, size_t to, size_t from)
 {
-    int64_t *sum = (int64_t *)profile->sample[to].value; // the profile's own memory
+    int64_t *sum = (int64_t *)profile->sample[to].value; // memory of the profile: may be changed
     for (unsigned v = 0; v < profile->sample_type_count; v++)
         sum[v] = gs_sum(sum[v], profile->sample[from].value[v]);
 }
 
-/* Add up samples of equal stack and labels; the first of them stays. */
+/* Add up samples with equal stack and labels: the first gets the sum, the others are removed. False: no memory. */
 static bool merge_samples(struct gs_profile *profile)
 {
     struct gs_index index = {0};
@@ -197,13 +206,13 @@ static bool merge_samples(struct gs_profile *profile)
     for (size_t i = 0; i < profile->sample_count && !failed; i++) {
         uint64_t hash = gs_profile_sample_hash(&profile->sample[i]);
         size_t at = SIZE_MAX;
-        uint32_t n;
-        while ((n = gs_index_next(&index, hash, &at)) != UINT32_MAX)
-            if (gs_profile_sample_same_stack(&profile->sample[n], &profile->sample[i]) &&
-                same_labels(&profile->sample[n], &profile->sample[i]))
+        uint32_t earlier;
+        while ((earlier = gs_index_next(&index, hash, &at)) != UINT32_MAX)
+            if (gs_profile_sample_same_stack(&profile->sample[earlier], &profile->sample[i]) &&
+                same_labels(&profile->sample[earlier], &profile->sample[i]))
                 break;
-        if (n != UINT32_MAX) {
-            add_values(profile, n, i);
+        if (earlier != UINT32_MAX) {
+            add_values(profile, earlier, i);
             continue;
         }
         profile->sample[count] = profile->sample[i];
@@ -239,7 +248,7 @@ static bool same_types(const struct gs_profile *a, const struct gs_profile *b)
     return true;
 }
 
-/* As in pprof, a difference has the comments of both profiles, the earlier start time, and the sum of the durations. */
+/* As in pprof, the difference gets the comments of both profiles, the earlier start time and the sum of the durations. */
 static void merge_headers(struct gs_profile *profile, const struct gs_profile *base)
 {
     if (base->time_ns && (!profile->time_ns || base->time_ns < profile->time_ns))

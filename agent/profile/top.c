@@ -2,8 +2,9 @@
  *
  *   flat of f: samples whose innermost frame is in f      cum of f: samples with f anywhere in the stack, counted once
  *
- * A function is its name; a frame without one belongs to its file ("[libfoo.so]"), or to "<unknown>". The total is the
- * sum of the samples' absolute values, so that percentages make sense with negative values, too. */
+ * Functions with the same name share one row. A frame without a function name is counted for its mapped file
+ * ("[libfoo.so]"), or for "<unknown>". The total is the sum of the samples' absolute values, so that percentages are
+ * meaningful for negative values, too. */
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/sort.h"
@@ -18,8 +19,8 @@ struct tally {
     struct gs_index index; // rows by name
     struct gs_top *out;
     size_t capacity;
-    size_t *seen; // for each row: the number of the sample that counted it last, plus one
-    size_t seen_capacity;
+    size_t *last_sample; // for each row: number of the last sample counted in cum, plus 1; 0: none
+    size_t last_sample_capacity;
     bool failed;
 };
 
@@ -28,28 +29,29 @@ static uint64_t hash_name(const char *name)
     return gs_hash_bytes(name, strlen(name));
 }
 
-static uint64_t hash_of_row(const void *of, uint32_t number)
+static uint64_t hash_of_row(const void *context, uint32_t number)
 {
-    return hash_name(((const struct gs_top *)of)->row[number].function);
+    return hash_name(((const struct gs_top *)context)->row[number].function);
 }
 
-/* The row called NAME, added if new; UINT32_MAX: no memory. */
-static uint32_t row_named(struct tally *tally, const char *name, const char *file)
+/* The number of the row with NAME; added if new. UINT32_MAX: no memory. */
+static uint32_t find_or_add_row(struct tally *tally, const char *name, const char *file)
 {
     struct gs_top *out = tally->out;
     uint64_t hash = hash_name(name);
     size_t at = SIZE_MAX;
-    for (uint32_t n; (n = gs_index_next(&tally->index, hash, &at)) != UINT32_MAX;)
-        if (strcmp(out->row[n].function, name) == 0)
-            return n;
+    for (uint32_t candidate; (candidate = gs_index_next(&tally->index, hash, &at)) != UINT32_MAX;)
+        if (strcmp(out->row[candidate].function, name) == 0)
+            return candidate;
     if (gs_grow(&out->row, &tally->capacity, out->count + 1, sizeof *out->row) ||
-        gs_grow(&tally->seen, &tally->seen_capacity, out->count + 1, sizeof *tally->seen)) {
+        gs_grow(&tally->last_sample, &tally->last_sample_capacity, out->count + 1,
+                sizeof *tally->last_sample)) {
         tally->failed = true;
         return UINT32_MAX;
     }
     uint32_t number = (uint32_t)out->count;
     out->row[number] = (struct gs_top_row){.function = name, .file = file};
-    tally->seen[number] = 0;
+    tally->last_sample[number] = 0;
     out->count++;
     tally->failed |= gs_index_add(&tally->index, hash, number, hash_of_row, out) != 0;
     return number;
@@ -57,10 +59,10 @@ static uint32_t row_named(struct tally *tally, const char *name, const char *fil
 
 static uint32_t row_of_function(struct tally *tally, uint32_t function)
 {
-    const struct gs_function *f = &tally->profile->function[function];
-    if (*f->name)
-        return row_named(tally, f->name, f->file);
-    return row_named(tally, *f->file ? f->file : "<unknown>", f->file);
+    const struct gs_function *entry = &tally->profile->function[function];
+    if (*entry->name)
+        return find_or_add_row(tally, entry->name, entry->file);
+    return find_or_add_row(tally, *entry->file ? entry->file : "<unknown>", entry->file);
 }
 
 static uint32_t row_of_mapping(struct tally *tally, uint32_t mapping)
@@ -69,20 +71,21 @@ static uint32_t row_of_mapping(struct tally *tally, uint32_t mapping)
     char name[300] = "<unknown>";
     if (*path)
         snprintf(name, sizeof name, "[%s]", gs_text_base_name(path));
-    const char *kept = gs_profile_string((struct gs_profile *)tally->profile, name);
-    tally->failed |= !*kept;
-    return row_named(tally, kept, "");
+    const char *interned = gs_profile_string((struct gs_profile *)tally->profile, name);
+    tally->failed |= !*interned;
+    return find_or_add_row(tally, interned, "");
 }
 
-static void count(struct tally *tally, uint32_t row, size_t sample, int64_t value, bool leaf)
+/* Count VALUE for ROW: always in cum, once for each sample; in flat if the frame is the leaf. */
+static void count_frame(struct tally *tally, uint32_t row, size_t sample, int64_t value, bool leaf)
 {
     if (row == UINT32_MAX)
         return;
     if (leaf)
         tally->out->row[row].flat = gs_sum(tally->out->row[row].flat, value);
-    if (tally->seen[row] == sample + 1)
+    if (tally->last_sample[row] == sample + 1)
         return;
-    tally->seen[row] = sample + 1;
+    tally->last_sample[row] = sample + 1;
     tally->out->row[row].cum = gs_sum(tally->out->row[row].cum, value);
 }
 
@@ -94,23 +97,24 @@ static void count_sample(struct tally *tally, size_t number, int64_t value)
     for (uint32_t i = first; i < sample->depth; i++) {
         const struct gs_location *location = &tally->profile->location[sample->location[i]];
         if (location->line_count == 0)
-            count(tally, row_of_mapping(tally, location->mapping), number, value, i == first);
-        for (uint32_t l = i == first ? first_line : 0; l < location->line_count; l++)
-            count(tally, row_of_function(tally, location->line[l].function), number, value,
-                  i == first && l == first_line);
+            count_frame(tally, row_of_mapping(tally, location->mapping), number, value, i == first);
+        for (uint32_t line = i == first ? first_line : 0; line < location->line_count; line++)
+            count_frame(tally, row_of_function(tally, location->line[line].function), number, value,
+                        i == first && line == first_line);
     }
 }
 
-/* Flat, then name, then cum: pprof's order. */
+/* pprof's order: by flat, largest first, then by name, then by cum, largest first. */
 static int by_flat(const void *a, const void *b)
 {
-    const struct gs_top_row *x = a, *y = b;
-    if (gs_magnitude(x->flat) != gs_magnitude(y->flat))
-        return gs_magnitude(x->flat) > gs_magnitude(y->flat) ? -1 : 1;
-    int order = strcmp(x->function, y->function);
+    const struct gs_top_row *left = a, *right = b;
+    if (gs_magnitude(left->flat) != gs_magnitude(right->flat))
+        return gs_magnitude(left->flat) > gs_magnitude(right->flat) ? -1 : 1;
+    int order = strcmp(left->function, right->function);
     if (order)
         return order;
-    return (gs_magnitude(x->cum) < gs_magnitude(y->cum)) - (gs_magnitude(x->cum) > gs_magnitude(y->cum));
+    return (gs_magnitude(left->cum) < gs_magnitude(right->cum)) -
+           (gs_magnitude(left->cum) > gs_magnitude(right->cum));
 }
 
 int gs_profile_top(const struct gs_profile *profile, int sample_type, struct gs_top *out)
@@ -126,7 +130,7 @@ int gs_profile_top(const struct gs_profile *profile, int sample_type, struct gs_
     }
     gs_profile_prune_free(tally.prune);
     gs_index_fini(&tally.index);
-    gs_free(tally.seen);
+    gs_free(tally.last_sample);
     if (tally.failed) {
         gs_profile_top_fini(out);
         return -ENOMEM;

@@ -1,11 +1,12 @@
-/* maps.c - reads the executable mappings from /proc/PID/maps, each with its bias and the build id of what is mapped.
+/* maps.c - reads the executable mappings from /proc/PID/maps, each with the bias and the build id of its file.
  *
- *   start-end perms offset dev inode   path          the ELF header is in the mapping at offset 0, which is seldom
- *   ├ r--p 00000000  ◀── base: ELF header, notes     the executable one: so the first line of each file is remembered
+ *   start-end perms offset dev inode   path          the ELF header is in the mapping at offset 0. That is seldom
+ *   ├ r--p 00000000  ◀── base: ELF header, notes     the executable mapping, so first_line is stored for each file
  *   ├ r-xp 00002000  ◀── added to gs_maps
  *   └ …
  *
- * Who: the watcher (itself, and processes that died), the CLI (others). Bounds: 16 MiB of text. */
+ * Who: the watcher, for its own process and for processes that died; the CLI, for other processes. Bounds: 16 MiB of text
+ * (GS_MAPS_TEXT_MAX). */
 #include "base/memory.h"
 #include "base/search.h"
 #include "symbol/inside.h"
@@ -19,14 +20,15 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-struct image_reader {
+struct maps_reader {
     struct gs_maps *maps;
     size_t capacity;
-    struct stat exe;          // of /proc/PID/exe; st_ino 0 when unknown
-    const char *exe_path;     // or, for a process that died, its path
-    struct gs_maps_line file; // the first line of the current line's file
+    struct stat exe;      // status of /proc/PID/exe; st_ino 0: unknown
+    const char *exe_path; // path of the program, for a process that died; else NULL, and exe is used
+    struct gs_maps_line first_line; // of the current line's file
 };
 
+/* Set the path and the `deleted` flag. The path is NULL if there is no memory. */
 static void set_path(struct gs_mapping *mapping, const struct gs_maps_line *line)
 {
     static const char deleted[] = " (deleted)";
@@ -38,7 +40,8 @@ static void set_path(struct gs_mapping *mapping, const struct gs_maps_line *line
     mapping->path = length ? gs_strndup(line->path, length) : gs_strdup("[anon]");
 }
 
-static bool is_main(const struct image_reader *reader, const struct gs_maps_line *line)
+/* Does LINE show the executable file of the process? */
+static bool is_of_program(const struct maps_reader *reader, const struct gs_maps_line *line)
 {
     if (reader->exe_path)
         return strlen(reader->exe_path) == line->path_length &&
@@ -47,8 +50,9 @@ static bool is_main(const struct image_reader *reader, const struct gs_maps_line
            line->major == major(reader->exe.st_dev) && line->minor == minor(reader->exe.st_dev);
 }
 
-/* Set MAPPING's bias and build id from IMAGE, the beginning of its file in memory. */
-static void take_image(const struct gs_maps *maps, struct gs_mapping *mapping, const struct gs_image *image)
+/* Set MAPPING's bias and build id from IMAGE, the start of its file in memory. If the ELF header cannot be read, has_bias is
+ * false. */
+static void read_image(const struct gs_maps *maps, struct gs_mapping *mapping, const struct gs_image *image)
 {
     Elf64_Ehdr header;
     size_t count;
@@ -65,40 +69,42 @@ void gs_symbol_maps_take_image(struct gs_maps *maps, size_t index, uint64_t addr
                                size_t length)
 {
     struct gs_image image = {.fd = -1, .base = address, .bytes = bytes, .size = length};
-    take_image(maps, &maps->mapping[index], &image);
+    read_image(maps, &maps->mapping[index], &image);
 }
 
-/* Add LINE, which begins at byte AT of the text, to the mappings. False: no memory. */
-static bool add_mapping(struct image_reader *reader, const struct gs_maps_line *line, size_t at)
+/* Add LINE to the mappings; it starts at byte LINE_START of the text. False: no memory. */
+static bool add_mapping(struct maps_reader *reader, const struct gs_maps_line *line, size_t line_start)
 {
     struct gs_maps *maps = reader->maps;
     if (gs_grow(&maps->mapping, &reader->capacity, maps->count + 1, sizeof *maps->mapping))
         return false;
     struct gs_mapping *mapping = &maps->mapping[maps->count];
-    *mapping =
-        (struct gs_mapping){.start = line->start, .end = line->end, .offset = line->offset, .line = at};
+    *mapping = (struct gs_mapping){
+        .start = line->start, .end = line->end, .offset = line->offset, .line = line_start};
     set_path(mapping, line);
     if (!mapping->path)
         return false;
-    if (maps->pid && reader->file.offset == 0 && line->path_length) {
-        struct gs_image image = {.fd = -1, .pid = maps->pid, .base = reader->file.start, .size = UINT64_MAX};
-        take_image(maps, mapping, &image);
+    if (maps->pid && reader->first_line.offset == 0 && line->path_length) {
+        struct gs_image image = {
+            .fd = -1, .pid = maps->pid, .base = reader->first_line.start, .size = UINT64_MAX};
+        read_image(maps, mapping, &image);
     }
-    if (maps->main == SIZE_MAX && is_main(reader, line))
+    if (maps->main == SIZE_MAX && is_of_program(reader, line))
         maps->main = maps->count;
     maps->count++;
     return true;
 }
 
-static bool read_lines(struct image_reader *reader)
+/* Add the executable mappings of the whole text. False: no memory. */
+static bool read_lines(struct maps_reader *reader)
 {
     const struct gs_maps *maps = reader->maps;
     struct gs_maps_line line;
-    for (size_t at = 0, begin = 0; gs_symbol_maps_next_line(maps->text, maps->text_length, &at, &line);
-         begin = at) {
-        if (!gs_symbol_maps_same_file(&line, &reader->file) || line.offset == 0)
-            reader->file = line;
-        if (line.executable && !add_mapping(reader, &line, begin))
+    for (size_t at = 0, line_start = 0; gs_symbol_maps_next_line(maps->text, maps->text_length, &at, &line);
+         line_start = at) {
+        if (!gs_symbol_maps_same_file(&line, &reader->first_line) || line.offset == 0)
+            reader->first_line = line;
+        if (line.executable && !add_mapping(reader, &line, line_start))
             return false;
     }
     return true;
@@ -117,7 +123,7 @@ static struct gs_maps *new_maps(int pid)
 struct gs_maps *gs_symbol_maps_read(int pid)
 {
     char path[64];
-    struct image_reader reader = {.maps = new_maps(pid ? pid : getpid())};
+    struct maps_reader reader = {.maps = new_maps(pid ? pid : getpid())};
     if (!reader.maps) {
         errno = ENOMEM;
         return NULL;
@@ -138,7 +144,7 @@ struct gs_maps *gs_symbol_maps_read(int pid)
 
 struct gs_maps *gs_symbol_maps_parse(const char *text, size_t length, const char *exe)
 {
-    struct image_reader reader = {.maps = new_maps(0), .exe_path = exe};
+    struct maps_reader reader = {.maps = new_maps(0), .exe_path = exe};
     if (!reader.maps)
         return NULL;
     reader.maps->text = gs_alloc(length + 1);
