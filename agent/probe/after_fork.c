@@ -8,6 +8,7 @@ void gs_probe_after_fork(void)
     gs_threads_cpu_timers_after_fork();
     gs_unwind_scratch_after_fork();
     gs_threads_signal_after_fork();
+    gs_threads_stack_after_fork();
     gs_heap_mapped_after_fork();
     gs_threads_table_after_fork();
     gs_unwind_walk_after_fork();

@@ -196,6 +196,7 @@ void gs_heap_mapped_after_fork(void);
 void gs_threads_table_after_fork(void);
 void gs_unwind_scratch_after_fork(void);
 void gs_threads_signal_after_fork(void);
+void gs_threads_stack_after_fork(void); // in the child
 void gs_threads_small_stack_after_fork(void);
 void gs_unwind_walk_after_fork(void);
 

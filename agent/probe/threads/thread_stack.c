@@ -316,3 +316,11 @@ void gs_probe_return_signal(void)
 {
     gs_threads_signal_give_back();
 }
+
+/* A request that was open belongs to a thread that the child does not have. */
+void gs_threads_stack_after_fork(void)
+{
+    for (size_t i = 0; i < REQUESTS; i++) // write only used requests: writing copies the page
+        if (state_of(atomic_load_explicit(&requests[i].tid_state, memory_order_relaxed)) != FREE)
+            atomic_store_explicit(&requests[i].tid_state, FREE, memory_order_relaxed);
+}
