@@ -332,7 +332,8 @@ __attribute__((noinline, optimize("O0"))) static void sleep_over_old_words(struc
     struct pollfd fd = {.fd = worker->pipe[0], .events = POLLIN};
     for (int i = 0; i < 1000; i++)
         left_over[i] = in_a_library_that_goes_away() + 5;
-    syscall(SYS_poll, &fd, 1, 60000);
+    while (syscall(SYS_poll, &fd, 1, 60000) < 0) // it was asked by a signal as it came here
+        left_over[0]++;
     left_over[0]++;
 }
 
