@@ -39,5 +39,5 @@ P
 
 it "samples as it was asked to within a large budget"
 run_with_budget 100
-! grep -q 'budget:' "$tmp/log-100" || fail "it widened: $(cat "$tmp/log-100")"
-! grep -q 'within its budget' "$found/summary.txt" || fail "the summary says that it widened for the budget"
+never_says "$tmp/log-100" 'budget:' "it widened: $(cat "$tmp/log-100")"
+never_says "$found/summary.txt" 'within its budget' "the summary says that it widened for the budget"

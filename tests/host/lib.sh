@@ -46,6 +46,13 @@ wait_until() {
 # within_patience COMMAND…: COMMAND, killed when it has not ended by then.
 within_patience() { timeout -s KILL $patience "$@"; }
 
+# never_says FILE TEXT WHAT: no line of FILE has TEXT. Some string in agent/ has to have it: when a message changes, a test that looks
+# for its old words would pass whatever happens.
+never_says() {
+    grep -rqF --include='*.c' -- "$2" "$source_dir/agent" || fail "no message has the words '$2' any more"
+    ! grep -F -- "$2" "$1" || fail "$3"
+}
+
 # has_watch DIR: a process is watched that has DIR for its incidents; watched_in DIR: the pid of the one that is.
 has_watch() { ls "$1"/.live/*.sock; }
 watched_in() { basename "$(has_watch "$1")" | cut -d- -f1; }
