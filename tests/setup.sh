@@ -6,17 +6,17 @@
 set -eu
 
 build="gcc g++ make cmake pkg-config binutils libjansson-dev zlib1g-dev libprotobuf-c-dev protobuf-c-compiler
- libunwind-dev libiberty-dev"
+ libunwind-dev libiberty-dev libdw-dev liblzma-dev"
 test="libcmocka-dev golang-go redis-server redis-tools memcached python3 jq procps util-linux libjson-c-dev
  libjemalloc2 libgoogle-perftools4 gdb python3-jsonschema
- nginx-light postgresql lld mold clang"
+ nginx-light postgresql lld mold clang elfutils dwz"
 
 hosts="libclang-rt-14-dev autoconf automake musl-tools gcc-multilib busybox-static dash libjemalloc-dev
  libgoogle-perftools-dev libmimalloc-dev sqlite3 git rsync tmux openssh-server openssh-client haproxy mariadb-server dnsmasq-base
  chrony varnish php8.2-fpm php8.2-cli libfcgi-bin ruby nodejs default-jdk-headless cargo stress-ng libpython3.11-testsuite
  valgrind strace"
 
-bench="valgrind heaptrack libmemcached-tools elfutils"
+bench="valgrind heaptrack libmemcached-tools"
 
 case "${1:-test}" in
 build) wanted=$build ;;
