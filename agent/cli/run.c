@@ -36,31 +36,16 @@ struct run_options {
  * limits in LIMITS. Returns an exit status after it printed the errors. */
 static int check_rules(const struct run_options *options, char dir[PATH_MAX], struct gs_store_limits *limits)
 {
-    char *text = NULL;
-    size_t length = gs_default_rules_length;
-    struct gs_errors errors = {0};
-    int failed =
-        options->rules ? gs_file_read(AT_FDCWD, options->rules, GS_RULES_TEXT_MAX, &text, &length) : 0;
-    if (failed)
-        return gs_cli_complain(GS_EXIT_IO, "%s: %s", options->rules, strerrordesc_np(-failed));
-    struct gs_rules *rules = gs_rules_read(text ? text : gs_default_rules_text, length,
-                                           options->rules ? options->rules : "(built-in rules)", &errors);
-    for (size_t i = 0; i < errors.count; i++) {
-        char line[640];
-        gs_errors_format(&errors.item[i], line, sizeof line);
-        fprintf(stderr, "%s\n", line);
-    }
-    if (rules) {
-        snprintf(dir, PATH_MAX, "%s", options->dir ? options->dir : rules->incidents.dir);
-        *limits = gs_store_limits_of(rules);
-    }
-    int status =
-        rules ? GS_EXIT_OK
-              : gs_cli_complain(GS_EXIT_NEGATIVE, "not started: the rules have errors (see gumshoe check)");
+    int status = GS_EXIT_OK;
+    struct gs_rules *rules = gs_cli_load_rules(options->rules, &status);
+    if (!rules)
+        return status == GS_EXIT_NEGATIVE
+                   ? gs_cli_complain(status, "not started: the rules have errors (see gumshoe check)")
+                   : status;
+    snprintf(dir, PATH_MAX, "%s", options->dir ? options->dir : rules->incidents.dir);
+    *limits = gs_store_limits_of(rules);
     gs_rules_free(rules);
-    gs_errors_fini(&errors);
-    gs_free(text);
-    return status;
+    return GS_EXIT_OK;
 }
 
 /* Find libgumshoe.so beside this command (a build tree), or where the installation puts it. */

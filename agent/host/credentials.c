@@ -173,12 +173,12 @@ static char *read_status(int tid)
     return gs_file_read(AT_FDCWD, path, STATUS_MAX, &text, &length) ? NULL : text;
 }
 
-/* Read the status of TID until two reads agree. The kernel changes users and capabilities one after the other; in between,
- * the file shows the old users and the new capabilities. A thread that adopted those could not change its user any more. */
-static char *read_stable_status(int tid)
+/* TEXT is a status of TID; replace it by newer ones until two agree. The kernel changes users and capabilities one after the
+ * other; in between, the file shows the old users and the new capabilities. A thread that adopted those could not change its
+ * user any more. Frees TEXT. NULL: TID has ended. */
+static char *await_stable_status(char *text, int tid)
 {
     enum { TRIES = 100 };
-    char *text = read_status(tid);
     for (int i = 0; text && i < TRIES; i++) {
         char *again = read_status(tid);
         bool same = again && is_same(text, again);
@@ -190,15 +190,27 @@ static char *read_stable_status(int tid)
     return text;
 }
 
+/* The status of the thread that made the last change; if that thread has ended, of the process. It is read once if it is the
+ * same as OWN_STATUS, else until it is stable. NULL: it cannot be read. */
+static char *read_program_status(const char *own_status)
+{
+    const int tid[] = {atomic_load(&changed_by), (int)getpid()};
+    char *text = NULL;
+    for (size_t i = 0; !text && i < sizeof tid / sizeof *tid; i++) {
+        text = read_status(tid[i]);
+        if (text && own_status && !is_same(text, own_status))
+            text = await_stable_status(text, tid[i]);
+    }
+    return text;
+}
+
 bool gs_credentials_follow(void)
 {
     uint32_t now = atomic_load(&changes);
     if (followed_changes == now)
         return false;
-    char *program_status = read_stable_status(atomic_load(&changed_by)),
-         *own_status = read_status((int)syscall(SYS_gettid));
-    if (!program_status) // the thread has ended: read that of the process
-        program_status = read_stable_status((int)getpid());
+    char *own_status = read_status((int)syscall(SYS_gettid)),
+         *program_status = read_program_status(own_status);
     bool differ = !program_status || !own_status || !is_same(program_status, own_status);
     int error = !program_status || !own_status ? -ESRCH : differ ? adopt(program_status, own_status) : 0;
     if (error)
