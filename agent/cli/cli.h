@@ -60,6 +60,9 @@ int gs_cli_run_suggest(struct gs_arguments *arguments);
 int gs_cli_run_ls(struct gs_arguments *arguments);
 int gs_cli_run_show(struct gs_arguments *arguments);
 int gs_cli_run_top(struct gs_arguments *arguments);
+int gs_cli_run_peek(struct gs_arguments *arguments);
+int gs_cli_run_tree(struct gs_arguments *arguments);
+int gs_cli_run_traces(struct gs_arguments *arguments);
 int gs_cli_run_status(struct gs_arguments *arguments);
 int gs_cli_run_capture(struct gs_arguments *arguments);
 int gs_cli_run_recover(struct gs_arguments *arguments);
@@ -101,17 +104,6 @@ bool gs_cli_recover_wait(struct gs_cli_recover_wait *wait);
  * PATH. Returns an exit status. */
 struct gs_post_mortem;
 int gs_cli_write_post_mortem(const char *file, const struct gs_post_mortem *post_mortem, const char *dir, char path[]);
-
-/* Quantities as pprof prints them (scale.c). */
-struct gs_scale { const char *unit; double factor; const char *suffix; }; // prints value * factor, then the suffix
-/* The scale in which values of UNIT from MIN (the smallest that is shown, not 0) to MAX are readable, as pprof chooses it. */
-struct gs_scale gs_cli_scale_for(const char *unit, long long min, long long max);
-/* Print VALUE in SCALE into OUT; returns OUT. */
-const char *gs_cli_print_scaled(long long value, const struct gs_scale *scale, char *out, size_t size);
-/* Print VALUE in the unit that suits this value. */
-const char *gs_cli_print_label(long long value, const char *unit, char *out, size_t size);
-/* Print VALUE as a share of TOTAL: five columns and "%". */
-const char *gs_cli_print_share(long long value, long long total, char *out, size_t size);
 
 /* The directory where commands look for incidents if none is named: $GUMSHOE_DIR, else "incidents" (load.c). */
 const char *gs_cli_default_dir(void);

@@ -1,5 +1,6 @@
 /* commands.c - the table of the sub-commands of `gumshoe`. A new one is a row here and a file with its options. */
 #include "cli/cli.h"
+#include "cli/view.h"
 
 // clang-format off
 const struct gs_command gs_commands[] = {
@@ -13,8 +14,14 @@ const struct gs_command gs_commands[] = {
      "print a rules file fitted to a recorded history, with the reason for each figure", gs_cli_run_suggest},
     {"ls", "[--json] [DIR]", "list incidents; repeats of one cause share a line", gs_cli_run_ls},
     {"show", "[--json] [--dir DIR] [INCIDENT]", "print an incident's summary (the latest by default)", gs_cli_run_show},
-    {"top", "[-n N] [--sample TYPE] [--base FILE] [--cum] [--json] PROFILE|INCIDENT",
+    {"top", "[-n N] [--cum] [--lines] [--json] " GS_VIEW_ARGUMENTS " PROFILE|INCIDENT",
      "print the heaviest functions, as pprof's -top does", gs_cli_run_top},
+    {"peek", "[--cum] [--lines] " GS_VIEW_ARGUMENTS " REGEX PROFILE|INCIDENT",
+     "print the callers and callees of the functions that match, as pprof's -peek does", gs_cli_run_peek},
+    {"tree", "[-n N] [--cum] [--lines] " GS_VIEW_ARGUMENTS " PROFILE|INCIDENT",
+     "print each function between its callers and callees, as pprof's -tree does", gs_cli_run_tree},
+    {"traces", "[--lines] " GS_VIEW_ARGUMENTS " PROFILE|INCIDENT",
+     "print every stack with its value and labels, as pprof's -traces does", gs_cli_run_traces},
     {"status", "[--json] PID",
      "print what a running agent sees: every metric, and why each rule has or has not fired", gs_cli_run_status},
     {"capture", "[--kinds KIND,…] [--seconds N] [--dir DIR] PID",

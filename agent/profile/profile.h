@@ -98,6 +98,9 @@ int gs_profile_sample_type(const struct gs_profile *profile, const char *name);
  * by mapping (build id, else path) and address in file. Sample types must be the same: else -EINVAL. */
 int gs_profile_subtract(struct gs_profile *profile, const struct gs_profile *base) GS_CHECK_RESULT;
 
+/* Remove the frames that drop_frames names from PROFILE's samples, as pprof does when it reads a profile. 0 or -ENOMEM. */
+int gs_profile_apply_drop_frames(struct gs_profile *profile) GS_CHECK_RESULT;
+
 struct gs_top_row { const char *function, *file; int64_t flat, cum; }; // borrowed from the profile
 struct gs_top { struct gs_top_row *row; size_t count; int64_t total; };
 /* Flat and cum by function for SAMPLE_TYPE, computed and sorted as by `go tool pprof -top`: a function counts once in a

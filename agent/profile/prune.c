@@ -96,3 +96,30 @@ void gs_profile_prune_free(struct gs_prune *prune)
 {
     gs_free(prune);
 }
+
+/* The location that is left of LOCATION without its first LINE lines. UINT32_MAX: no memory. */
+static uint32_t add_rest(struct gs_profile *profile, uint32_t location, uint32_t line)
+{
+    struct gs_location rest = profile->location[location];
+    rest.line += line;
+    rest.line_count -= line;
+    return gs_profile_add_location(profile, &rest);
+}
+
+int gs_profile_apply_drop_frames(struct gs_profile *profile)
+{
+    struct gs_prune *prune;
+    if (gs_profile_prune_new(profile, &prune))
+        return -ENOMEM;
+    for (size_t i = 0; prune && i < profile->sample_count && !profile->failed; i++) {
+        struct gs_sample *sample = &profile->sample[i];
+        uint32_t first, line;
+        gs_profile_prune_sample(prune, profile, sample, &first, &line);
+        sample->location += first;
+        sample->depth -= first;
+        if (line) // memory of the profile: may be changed
+            *(uint32_t *)sample->location = add_rest(profile, sample->location[0], line);
+    }
+    gs_profile_prune_free(prune);
+    return profile->failed ? -ENOMEM : 0;
+}

@@ -3,13 +3,27 @@
 #include "base/clock.h"
 #include "metrics/metrics.h"
 #include "reader/reader.h"
+#include <regex.h>
 
 /* The readers of each format (history_csv.c, history_json.c); results as gs_reader_history. */
 struct gs_history *gs_reader_history_csv(const char *bytes, size_t length, const char *file, struct gs_errors *errors);
 struct gs_history *gs_reader_history_json(const char *bytes, size_t length, const char *file,
                                            struct gs_history_about *about, struct gs_errors *errors);
 
-/* ---- figures of a history (figures.c) --------------------------------------------------------------------------------- */
+/* ---- filters (pattern.c, filter_labels.c) --------------------------------------------------------------------- */
+
+struct gs_pattern { bool used; regex_t compiled; }; // an extended regular expression
+/* Compile TEXT (NULL: not used), the argument of --OPTION. False: WHY says what is wrong with it. */
+bool gs_reader_pattern_compile(struct gs_pattern *expression, const char *text, const char *option, char *why,
+                                  size_t why_size) GS_CHECK_RESULT;
+void gs_reader_pattern_fini(struct gs_pattern *expression);
+/* Does a compiled expression match a part of TEXT? */
+bool gs_reader_pattern_matches(const struct gs_pattern *expression, const char *text);
+/* The part of gs_reader_filter about labels. */
+int gs_reader_filter_labels(struct gs_profile *profile, const struct gs_filter *filter, struct gs_text *warnings, char *why,
+                            size_t why_size) GS_CHECK_RESULT;
+
+/* ---- figures of a history (figures.c) ---------------------------------------------------------------------------- */
 
 struct gs_figures {            // of one metric, in its unit
     size_t count;              // number of values; 0: nothing else is set
@@ -24,7 +38,7 @@ struct gs_figures {            // of one metric, in its unit
 int gs_reader_figures_of(const struct gs_history *history, size_t metric, int64_t slope_window_ns, int64_t jump_window_ns,
                   struct gs_figures *out) GS_CHECK_RESULT;
 
-/* ---- suggested rules while they are made (suggest.c) ------------------------------------------------------------------ */
+/* ---- suggested rules while they are made (suggest.c) ------------------------------------------------------------- */
 
 #define GS_NS_PER_MINUTE (60 * GS_NS_PER_S)
 #define GS_NS_PER_HOUR   (60 * GS_NS_PER_MINUTE)

@@ -19,6 +19,69 @@
  * NULL, with a sentence in WHY. */
 struct gs_profile *gs_reader_profile(const void *bytes, size_t length, char *why, size_t why_size) GS_CHECK_RESULT;
 
+/* ---- quantities as pprof prints them (scale.c) ---------------------------------------------------------------- */
+
+struct gs_scale { const char *unit; double factor; const char *suffix; }; // prints value * factor, then the suffix
+/* The scale in which values of UNIT from MIN (the smallest that is shown, not 0) to MAX are readable, as pprof chooses it. */
+struct gs_scale gs_reader_scale_for(const char *unit, long long min, long long max);
+/* Print VALUE in SCALE into OUT; returns OUT. */
+const char *gs_reader_print_scaled(long long value, const struct gs_scale *scale, char *out, size_t size);
+/* Print VALUE in the unit that suits this value. */
+const char *gs_reader_print_label(long long value, const char *unit, char *out, size_t size);
+/* Print VALUE as a share of TOTAL: five columns and "%". */
+const char *gs_reader_print_share(long long value, long long total, char *out, size_t size);
+
+/* VALUE of unit FROM in unit TO, if both are sizes or both are times. False: they are not. */
+bool gs_reader_convert(double value, const char *from, const char *to, double *out) GS_CHECK_RESULT;
+
+/* ---- views: what a reading command shows of a profile ------------------------------------------------------------ */
+
+/* Which samples and frames of a profile are shown, as pprof's options of the same names mean them (filter.c). Expressions are
+ * extended regular expressions; NULL: no condition. */
+struct gs_filter {
+    const char *focus, *ignore;         // samples with a frame that matches; without any frame that matches
+    const char *hide, *show;            // remove the frames that match; those that do not
+    const char *tag_focus, *tag_ignore; // by labels: "EXPRESSION,…", "KEY=EXPRESSION", or a range "32kB:64kB"
+};
+/* Apply FILTER to PROFILE in place. WARNINGS gets a line for each expression that matches nothing. 0 or -ENOMEM; -EINVAL: an
+ * expression cannot be read, WHY says which. Context: CLI. */
+int gs_reader_filter(struct gs_profile *profile, const struct gs_filter *filter, struct gs_text *warnings, char *why,
+                     size_t why_size) GS_CHECK_RESULT;
+
+/* The call graph of a profile, computed as pprof does (graph.c). */
+enum gs_granularity { GS_BY_FUNCTION, GS_BY_LINE };
+struct gs_graph_node {
+    const char *name;       // "f", or "f file.c:12"; a frame without a function: "[libfoo.so]" or "<unknown>"
+    const char *function, *file; // of its first location; "" when unknown
+    int64_t line;           // 0: unknown, or nodes are functions
+    int64_t flat, cum;
+};
+struct gs_graph_edge {
+    uint32_t caller, callee; // indexes of nodes
+    int64_t weight;
+    bool inlined;            // in every sample the callee was inlined into the caller
+};
+struct gs_graph {
+    struct gs_graph_node *node; // all; those in `order` are shown
+    size_t node_count;
+    uint32_t *order;            // indexes of nodes, sorted by flat or cum
+    size_t order_count;
+    struct gs_graph_edge *edge; // weight 0: removed
+    size_t edge_count;
+    size_t dropped, candidates; // nodes below the limits; nodes that remained before the limit on their number
+    struct gs_graph_state *state; // internal
+};
+struct gs_graph_limits {
+    double node_fraction, edge_fraction;
+    size_t nodes;               // 0: no limit
+    bool by_cum, no_edges;      // order; edges are not needed
+};
+/* The graph of PROFILE's sample type SAMPLE_TYPE. Nodes with a share of cum below node_fraction and edges below edge_fraction
+ * are removed; an edge then leads over the removed nodes. NULL: no memory. Names are borrowed from PROFILE. */
+struct gs_graph *gs_reader_graph(struct gs_profile *profile, int sample_type, enum gs_granularity by,
+                                 const struct gs_graph_limits *limits) GS_CHECK_RESULT;
+void gs_reader_graph_free(struct gs_graph *graph);
+
 /* ---- histories (history.c) ---------------------------------------------------------------------------------- */
 
 /* Read a history of untrusted origin: LENGTH bytes of metrics.json, of CSV ("time,rss,gauge:queue", seconds of any

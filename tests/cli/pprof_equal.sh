@@ -1,19 +1,22 @@
 #!/bin/bash
-# `gumshoe top` against `go tool pprof -top`, line by line: our own profiles and Go's, every sample type, with and
-# without -base, cut and uncut, by flat and by cum.
+# `gumshoe top`, `tree`, `peek` and `traces` against `go tool pprof`, line by line: our own profiles and Go's, every sample type,
+# with and without -base and filters, cut and uncut, by function and by line, by flat and by cum.
 . "$(dirname "$0")/lib.sh"
 
-# same OURS-OPTIONS THEIRS-OPTIONS FILES...
+# same_as OURS THEIRS FILE...: `gumshoe OURS FILE...` prints what `go tool pprof THEIRS FILE...` prints. Both are lists of words.
 compared=0
-same() {
+same_as() {
     local ours=$1 theirs=$2; shift 2
-    "$gumshoe" top $ours "$@" > ours 2> ours.err || fail "gumshoe top $ours $*: $(cat ours.err)"
-    go tool pprof -top $theirs "$@" > theirs 2>/dev/null
-    # pprof marks inlined calls, which a table by function does not need
-    sed -E -i 's/ \((partial-)?inline\)$//; s/^Active filters.*//' theirs
-    diff ours theirs || fail "gumshoe top $ours $* differs from pprof $theirs"
+    "$gumshoe" $ours "$@" > ours 2> ours.err || fail "gumshoe $ours $*: $(cat ours.err)"
+    go tool pprof $theirs "$@" > theirs 2> theirs.err
+    case $theirs in # pprof marks inlined calls, which a table by function does not need
+    -top*) sed -E -i 's/ \((partial-)?inline\)$//' theirs ;;
+    esac
+    diff ours theirs || fail "gumshoe $ours $* differs from pprof $theirs"
     compared=$((compared + 1))
 }
+# same OURS-OPTIONS THEIRS-OPTIONS FILE...: as tables.
+same() { local ours=$1 theirs=$2; shift 2; same_as "top $ours" "-top $theirs" "$@"; }
 
 cat > grow.py <<'P'
 import json, re, sys, time
@@ -75,6 +78,39 @@ for type in alloc_objects alloc_space inuse_objects inuse_space; do
 done
 same "" "" go.cpu
 same "--sample samples" "-sample_index=samples" go.cpu
+it "prints callers and callees as pprof's -tree and -peek do"
+for file in "$found/heap.pb.gz" "$found/threads.pb.gz" go.heap go.cpu; do
+    same_as "tree" "-tree" "$file"
+    same_as "tree --cum -n 9" "-tree -cum -nodecount=9" "$file"
+    same_as "tree --lines" "-tree -lines" "$file"
+    same_as "peek ." "-peek=." "$file"
+    same_as "peek --lines main" "-peek=main -lines" "$file"
+    same_as "traces" "-traces" "$file"
+    same_as "traces --lines" "-traces -lines" "$file"
+    same "--lines" "-lines" "$file"
+done
+same_as "tree --base go.base" "-tree -base=go.base" go.heap
+same_as "peek --base go.base ." "-peek=. -base=go.base" go.heap
+same_as "tree --base $found/heap.base.pb.gz" "-tree -base=$found/heap.base.pb.gz" "$found/heap.pb.gz"
+same_as "top --diff-base $found/heap.base.pb.gz" "-top -diff_base=$found/heap.base.pb.gz" "$found/heap.pb.gz"
+same_as "top --diff-base go.base" "-top -diff_base=go.base" go.heap
+it "filters as pprof does"
+for filter in focus ignore hide show; do
+    for command in top tree traces; do
+        same_as "$command --$filter=grow|sort" "-$command -$filter=grow|sort" go.heap
+        same_as "$command --$filter=sort|Repeat" "-$command -$filter=sort|Repeat" go.cpu
+        same_as "$command --$filter=Py|list" "-$command -$filter=Py|list" "$found/heap.pb.gz"
+        same_as "$command --$filter=libc" "-$command -$filter=libc" "$found/heap.pb.gz"
+    done
+done
+same_as "top --focus main --ignore sort --hide ^runtime" "-top -focus=main -ignore=sort -hide=^runtime" go.cpu
+for tag in 1kB: :1kB 1kB:64kB bytes=1kB: bytes=1024b; do
+    same_as "top --tagfocus $tag" "-top -tagfocus=$tag" go.heap
+    same_as "top --tagignore $tag" "-top -tagignore=$tag" go.heap
+done
+same_as "traces --tagfocus state=S" "-traces -tagfocus=state=S" "$found/threads.pb.gz"
+same_as "traces --tagignore name:pyth" "-traces -tagignore=name:pyth" "$found/threads.pb.gz"
+
 it "takes an incident's folder for its heap profile"
 "$gumshoe" top "$found" > a; "$gumshoe" top "$found/heap.pb.gz" > b; cmp a b
 it "says the same to machines"

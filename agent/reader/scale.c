@@ -1,5 +1,5 @@
 /* scale.c - prints quantities as pprof does: one unit for a whole table, chosen from its smallest and largest values. */
-#include "cli/cli.h"
+#include "reader/reader.h"
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
@@ -46,6 +46,14 @@ static const struct unit_step *find(const struct family *family, const char *uni
     return NULL;
 }
 
+static bool is_known(const char *unit)
+{
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+        if (find(&families[i], unit))
+            return true;
+    return false;
+}
+
 static const struct unit_step *best(const struct family *family, double value)
 {
     const struct unit_step *chosen = NULL;
@@ -64,7 +72,7 @@ static const char *suffix_of_other_unit(const char *unit)
     return unit;
 }
 
-struct gs_scale gs_cli_scale_for(const char *unit, long long min, long long max)
+struct gs_scale gs_reader_scale_for(const char *unit, long long min, long long max)
 {
     min = min < 0 ? -min : min;
     max = max < 0 ? -max : max;
@@ -81,7 +89,7 @@ struct gs_scale gs_cli_scale_for(const char *unit, long long min, long long max)
     return (struct gs_scale){unit, 1, suffix_of_other_unit(unit)};
 }
 
-const char *gs_cli_print_scaled(long long value, const struct gs_scale *scale, char *out, size_t size)
+const char *gs_reader_print_scaled(long long value, const struct gs_scale *scale, char *out, size_t size)
 {
     int length = snprintf(out, size, "%.2f", (double)value * scale->factor);
     if (length > 3 && strcmp(out + length - 3, ".00") == 0)
@@ -92,13 +100,15 @@ const char *gs_cli_print_scaled(long long value, const struct gs_scale *scale, c
     return out;
 }
 
-const char *gs_cli_print_label(long long value, const char *unit, char *out, size_t size)
+const char *gs_reader_print_label(long long value, const char *unit, char *out, size_t size)
 {
-    struct gs_scale scale = gs_cli_scale_for(unit, value, value);
-    return gs_cli_print_scaled(value, &scale, out, size);
+    struct gs_scale scale = gs_reader_scale_for(unit, value, value);
+    if (!is_known(unit))
+        scale.suffix = ""; // as pprof prints a single value
+    return gs_reader_print_scaled(value, &scale, out, size);
 }
 
-const char *gs_cli_print_share(long long value, long long total, char *out, size_t size)
+const char *gs_reader_print_share(long long value, long long total, char *out, size_t size)
 {
     double percent = total ? fabs((double)value / (double)total) * 100 : 0;
     if (percent >= 99.95 && percent <= 100.05)
@@ -106,4 +116,16 @@ const char *gs_cli_print_share(long long value, long long total, char *out, size
     else
         snprintf(out, size, percent >= 1 ? "%5.2f%%" : "%5.2g%%", percent);
     return out;
+}
+
+bool gs_reader_convert(double value, const char *from, const char *to, double *out)
+{
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        const struct unit_step *source = find(&families[i], from), *target = find(&families[i], to);
+        if (source && target) {
+            *out = value * source->factor / target->factor;
+            return true;
+        }
+    }
+    return false;
 }

@@ -1,0 +1,150 @@
+/* view.c - reads a profile as the options of a reading command want it.
+ *
+ *   file ──▶ minus the base ──▶ drop_frames ──▶ the total, for shares ──▶ filters         pprof's order
+ */
+#include "cli/view.h"
+#include "base/memory.h"
+#include "sys/file.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { PROFILE_BYTES_MAX = 512 << 20 };
+
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
+
+/* Find the profile that PATH means: the file itself, or of an incident's folder the first of NAMES that it has. Returns
+ * false if the folder has none. */
+static bool locate(const char *path, char out[PATH_MAX])
+{
+    static const char *const names[] = {"heap.pb.gz", "cpu.pb.gz", "threads.pb.gz", "threadcreate.pb.gz"};
+    struct stat status;
+    snprintf(out, PATH_MAX, "%s", path);
+    if (stat(path, &status) != 0 || !S_ISDIR(status.st_mode))
+        return true;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (snprintf(out, PATH_MAX, "%s/%s", path, names[i]) < PATH_MAX && stat(out, &status) == 0)
+            return true;
+    return false;
+}
+
+static struct gs_profile *read_profile(const char *given)
+{
+    char path[PATH_MAX], why[160], *bytes = NULL;
+    size_t length;
+    if (!locate(given, path)) {
+        gs_cli_complain(GS_EXIT_IO, "%s: there is no profile in this folder", given);
+        return NULL;
+    }
+    int error = gs_file_read(AT_FDCWD, path, PROFILE_BYTES_MAX, &bytes, &length);
+    if (error) {
+        gs_cli_complain(GS_EXIT_IO, "%s: %s", path,
+                        error == -EINVAL ? "it is not a file" : strerrordesc_np(-error));
+        return NULL;
+    }
+    struct gs_profile *profile = gs_reader_profile(bytes, length, why, sizeof why);
+    gs_free(bytes);
+    if (!profile)
+        gs_cli_complain(GS_EXIT_IO, "%s: %s", path, why);
+    return profile;
+}
+
+static int no_memory(void)
+{
+    return gs_cli_complain(GS_EXIT_IO, "there is not enough memory");
+}
+
+static int unknown_type(const struct gs_profile *profile, const char *name)
+{
+    fprintf(stderr, "gumshoe: there is no sample type \"%s\" in this profile; it has", name);
+    for (unsigned i = 0; i < profile->sample_type_count; i++)
+        fprintf(stderr, " %s", profile->sample_type[i].type);
+    fputc('\n', stderr);
+    return GS_EXIT_USAGE;
+}
+
+/* The sum of the absolute values of sample type TYPE. */
+static int64_t total_of(const struct gs_profile *profile, int type)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < profile->sample_count; i++) {
+        int64_t value = profile->sample[i].value[type];
+        total += value < 0 ? -(uint64_t)value : (uint64_t)value;
+    }
+    return (int64_t)total;
+}
+
+/* Subtract the base that OPTIONS name. */
+static int subtract_base(struct gs_view *view, int64_t *base_total)
+{
+    const char *path = view->options->diff_base ? view->options->diff_base : view->options->base;
+    struct gs_profile *base = path ? read_profile(path) : NULL;
+    if (!path)
+        return GS_EXIT_OK;
+    if (!base)
+        return GS_EXIT_IO;
+    int type = gs_profile_sample_type(base, view->profile->sample_type[view->type].type);
+    *base_total = type >= 0 ? total_of(base, type) : 0;
+    int error = gs_profile_subtract(view->profile, base);
+    gs_profile_free(base);
+    if (error == -EINVAL)
+        return gs_cli_complain(GS_EXIT_NEGATIVE, "%s: its sample types are not those of the profile", path);
+    return error ? no_memory() : GS_EXIT_OK;
+}
+
+/* ---- filters ----------------------------------------------------------------------------------------------------- */
+
+static int filter(struct gs_view *view)
+{
+    struct gs_text warnings = {0};
+    char why[400];
+    int error = gs_reader_filter(view->profile, &view->options->filter, &warnings, why, sizeof why);
+    if (warnings.length)
+        fputs(warnings.bytes, stderr);
+    gs_text_fini(&warnings);
+    return error == -EINVAL ? gs_cli_complain(GS_EXIT_USAGE, "%s", why) : error ? no_memory() : GS_EXIT_OK;
+}
+
+static int prepare(struct gs_view *view)
+{
+    const char *sample = view->options->sample;
+    int64_t base_total = 0;
+    view->type = gs_profile_sample_type(view->profile, sample);
+    if (view->type < 0)
+        return unknown_type(view->profile, sample ? sample : "");
+    int status = subtract_base(view, &base_total);
+    if (status != GS_EXIT_OK)
+        return status;
+    if (gs_profile_apply_drop_frames(view->profile))
+        return no_memory();
+    view->total = view->options->diff_base && base_total ? base_total : total_of(view->profile, view->type);
+    return filter(view);
+}
+
+bool gs_cli_view_open(const char *path, const struct gs_view_options *options, struct gs_view *out,
+                      int *status)
+{
+    *out = (struct gs_view){.profile = read_profile(path), .options = options};
+    *status = out->profile ? prepare(out) : GS_EXIT_IO;
+    if (*status == GS_EXIT_OK)
+        return true;
+    gs_cli_view_close(out);
+    return false;
+}
+
+void gs_cli_view_close(struct gs_view *view)
+{
+    gs_profile_free(view->profile);
+    view->profile = NULL;
+}
+
+const char *gs_cli_view_operand(const struct gs_arguments *arguments)
+{
+    if (arguments->operand_count == 1)
+        return arguments->operand[0];
+    gs_cli_usage(arguments->command, arguments->operand_count ? "one profile at a time" : "which profile?");
+    return NULL;
+}

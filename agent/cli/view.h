@@ -1,0 +1,59 @@
+/* view.h - what the commands share that show a profile (top, peek, tree, traces, list): their options, reading the profile,
+ * its base and its filters, and the head of their output, as pprof prints it. */
+#pragma once
+#include "cli/options.h"
+#include "profile/profile.h"
+#include "reader/reader.h"
+
+struct gs_view_options {
+    const char *sample, *base, *diff_base;
+    struct gs_filter filter;
+    long long max_rows;
+    bool cum, lines, json;
+};
+
+/* The rows of these options, in the command's table. O: the options' struct. */
+// clang-format off
+#define GS_VIEW_OPTIONS(o) \
+    {"sample", .argument = "TYPE", .text = &(o).sample, \
+     .help = "inuse_space, alloc_objects, … (default: the profile's own)"}, \
+    {"base", .argument = "FILE", .text = &(o).base, .help = "the growth since this profile"}, \
+    {"diff-base", .argument = "FILE", .text = &(o).diff_base, .help = "the same, with shares of this profile's total"}, \
+    {"focus", .argument = "REGEX", .text = &(o).filter.focus, \
+     .help = "only stacks with a frame that matches (function, file, library)"}, \
+    {"ignore", .argument = "REGEX", .text = &(o).filter.ignore, .help = "no stacks with such a frame"}, \
+    {"hide", .argument = "REGEX", .text = &(o).filter.hide, .help = "remove such frames"}, \
+    {"show", .argument = "REGEX", .text = &(o).filter.show, .help = "keep only such frames"}, \
+    {"tagfocus", .argument = "TAG", .text = &(o).filter.tag_focus, \
+     .help = "only samples with such a label: REGEX, KEY=REGEX, or a range of numbers (64kB:)"}, \
+    {"tagignore", .argument = "TAG", .text = &(o).filter.tag_ignore, .help = "no samples with such a label"}
+#define GS_VIEW_LINES(o) {"lines", .set = &(o).lines, .help = "by source line instead of by function"}
+// clang-format on
+#define GS_VIEW_ARGUMENTS "[--sample TYPE] [--base FILE] [--focus REGEX] [--ignore REGEX] …"
+
+struct gs_view {
+    struct gs_profile *profile; // after filters and drop_frames
+    int type;                   // the sample type
+    int64_t total;              // for shares: the sum of the absolute values before the filters
+    const struct gs_view_options *options;
+};
+
+/* Read the profile in PATH (a file, or an incident's folder) as OPTIONS want it. False: the error was printed, *STATUS is the
+ * exit status. */
+bool gs_cli_view_open(const char *path, const struct gs_view_options *options, struct gs_view *out,
+                      int *status) GS_CHECK_RESULT;
+void gs_cli_view_close(struct gs_view *view);
+/* Read the only operand of ARGUMENTS, a profile. NULL: the error was printed. */
+const char *gs_cli_view_operand(const struct gs_arguments *arguments);
+
+/* ---- the head of the output (view_print.c) ----------------------------------------------------------------------- */
+
+/* One scale for the values of all nodes of GRAPH. */
+struct gs_scale gs_cli_view_scale(const struct gs_view *view, const struct gs_graph *graph);
+/* "File: …" to "Type: …", "Duration: …". SCALE NULL: the total in the unit that suits it. */
+void gs_cli_view_print_head(const struct gs_view *view, const struct gs_scale *scale);
+/* "Active filters:", if there are any. */
+void gs_cli_view_print_filters(const struct gs_view *view);
+/* The sum of the nodes in GRAPH, and which are not shown. */
+void gs_cli_view_print_totals(const struct gs_view *view, const struct gs_graph *graph, const struct gs_scale *scale);
+enum { GS_CUTOFF_PER_MILLE = 5, GS_EDGE_CUTOFF_PER_MILLE = 1 }; // pprof's nodefraction and edgefraction
