@@ -30,5 +30,11 @@ int gs_threads_signal_borrow(void);
 void gs_threads_signal_give_back(void);
 bool gs_threads_signal_still_ours(void); // false: the host has set a handler of its own since
 
+/* Does CALL return EINTR after a handler has run, also with SA_RESTART (restart.c)? Context: any (pure). */
+bool gs_threads_call_is_interrupted(int call);
+/* If SIGNAL, ours, made a system call of the interrupted code return EINTR, change CONTEXT so that the call starts again. Context:
+ * signal handler, as its last step. */
+void gs_threads_restart_call(int signal, ucontext_t *context);
+
 struct gs_registers gs_threads_registers_of(const ucontext_t *context); // registers of the interrupted code
 gs_signal_handler gs_threads_stack_on_signal;                    // answers a request; declared here for its test

@@ -13,7 +13,8 @@
  * give_back restores the host's action.
  * Who:    borrowing and giving back: the watcher and the thread that gumshoe_write_profile starts, perhaps at the same time:
  *         the later one waits for a few system calls. Never in a signal handler, nor in malloc.
- * Bounds: on_signal keeps errno; otherwise it costs what the handler costs: one walk. */
+ * Bounds: on_signal keeps errno and restarts the system call that it interrupted (restart.c); otherwise it costs what the handler
+ *         costs: one walk. */
 #include "probe/threads/inside.h"
 #include <errno.h>
 #include <linux/futex.h>
@@ -97,13 +98,13 @@ static _Atomic bool host_signal_seen; // a signal arrived that we did not send
 static void on_signal(int signal, siginfo_t *info, void *context)
 {
     int saved_errno = errno;
-    (void)signal;
-    if (info->si_code == SI_TIMER)
-        handle(GS_SIGNAL_TIMER, info, context);
-    else if (info->si_code == SI_TKILL)
-        handle(GS_SIGNAL_REQUEST, info, context);
+    bool ours = info->si_code == SI_TIMER || info->si_code == SI_TKILL;
+    if (ours)
+        handle(info->si_code == SI_TIMER ? GS_SIGNAL_TIMER : GS_SIGNAL_REQUEST, info, context);
     else
         atomic_store_explicit(&host_signal_seen, true, memory_order_relaxed);
+    if (ours)
+        gs_threads_restart_call(signal, context);
     errno = saved_errno;
 }
 

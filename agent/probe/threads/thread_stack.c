@@ -3,7 +3,8 @@
  *   /proc/self/task/TID/syscall ──asleep: pc, sp──▶ walk a copy of its stack ──▶ still asleep at the same place? done
  *                               └─running, or the walk cannot be completed──▶ ask the thread by a signal (signal.c)
  *
- * A thread that sleeps in a system call is read without waking it: it sees no EINTR. The stack is copied by
+ * A thread that sleeps in a system call is read without waking it. If its stack is incomplete, it is asked only if its call
+ * goes on after a handler: the host sees no EINTR. The stack is copied by
  * process_vm_readv: if the thread ends meanwhile, that returns an error where a plain read would crash. /proc does not give
  * rbp, so a frame that needs rbp is searched for (search.c).
  * Who:    gs_probe_thread_stack: the watcher, for incidents, or the thread that gumshoe_write_profile starts, one at a time
@@ -80,12 +81,6 @@ static void read_call(const struct position *position, struct gs_thread_stack *o
     out->call = (int)take_number(&at);
     for (size_t i = 0; i < sizeof out->argument / sizeof *out->argument; i++)
         out->argument[i] = take_number(&at);
-}
-
-bool gs_probe_peek(pid_t pid, uintptr_t at, void *out, size_t length)
-{
-    struct iovec to = {out, length}, from = {(void *)at, length};
-    return process_vm_readv(pid, &to, 1, &from, 1, 0) == (ssize_t)length;
 }
 
 /* One buffer for all callers: they run one at a time, see "Who" above. */
@@ -296,13 +291,21 @@ static bool ask_by_signal(pid_t tid, int64_t timeout_ns, struct gs_thread_stack 
     return answered;
 }
 
+/* Does the call that the thread sleeps in go on after a handler? FUTEX_WAIT does where it has no timeout, the fourth argument. */
+static bool may_be_asked(const struct gs_thread_stack *asleep)
+{
+    return !gs_threads_call_is_interrupted(asleep->call) ||
+           (asleep->call == SYS_futex && asleep->argument[3] == 0);
+}
+
 void gs_probe_thread_stack(int task, pid_t tid, int64_t timeout_ns, struct gs_thread_stack *out)
 {
     out->how = GS_THREAD_UNREACHED;
     out->depth = 0;
     out->cut = true;
     out->call = -1;
-    if ((read_sleeping(task, tid, out) && !out->cut) || timeout_ns == 0)
+    bool asleep = read_sleeping(task, tid, out);
+    if ((asleep && (!out->cut || !may_be_asked(out))) || timeout_ns == 0)
         return;
     ask_by_signal(tid, timeout_ns, out);
 }
