@@ -11,7 +11,7 @@ same() {
     it "finds the frames that gdb finds, in $name"
     SAMPLES=$samples SKIP=$skip gdb -nx -batch -ex "set environment LD_PRELOAD $build/libgumshoe.so" \
         -ex "set environment GUMSHOE_RULES $often" -x "$source_dir/tests/oracle/frames_by_gdb.py" \
-        --args "$@" > "$name.out" 2> "$name.err" < /dev/null || { tail -n 20 "$name.out" "$name.err"; fail "$name's stacks"; }
+        --args "$@" > "$name.out" 2> "$name.err" < /dev/null || { grep -A2 differs "$name.out"; tail -n 5 "$name.out" "$name.err"; fail "$name's stacks"; }
     tail -n 1 "$name.out"
 }
 cat > busy.py <<'P'
