@@ -31,7 +31,7 @@ static bool locate(const char *path, char out[PATH_MAX])
     return false;
 }
 
-static struct gs_profile *read_profile(const char *given)
+struct gs_profile *gs_cli_read_profile(const char *given)
 {
     char path[PATH_MAX], why[160], *bytes = NULL;
     size_t length;
@@ -66,8 +66,7 @@ static int unknown_type(const struct gs_profile *profile, const char *name)
     return GS_EXIT_USAGE;
 }
 
-/* The sum of the absolute values of sample type TYPE. */
-static int64_t total_of(const struct gs_profile *profile, int type)
+int64_t gs_cli_view_total(const struct gs_profile *profile, int type)
 {
     uint64_t total = 0;
     for (size_t i = 0; i < profile->sample_count; i++) {
@@ -81,13 +80,13 @@ static int64_t total_of(const struct gs_profile *profile, int type)
 static int subtract_base(struct gs_view *view, int64_t *base_total)
 {
     const char *path = view->options->diff_base ? view->options->diff_base : view->options->base;
-    struct gs_profile *base = path ? read_profile(path) : NULL;
+    struct gs_profile *base = path ? gs_cli_read_profile(path) : NULL;
     if (!path)
         return GS_EXIT_OK;
     if (!base)
         return GS_EXIT_IO;
     int type = gs_profile_sample_type(base, view->profile->sample_type[view->type].type);
-    *base_total = type >= 0 ? total_of(base, type) : 0;
+    *base_total = type >= 0 ? gs_cli_view_total(base, type) : 0;
     int error = gs_profile_subtract(view->profile, base);
     gs_profile_free(base);
     if (error == -EINVAL)
@@ -120,14 +119,15 @@ static int prepare(struct gs_view *view)
         return status;
     if (gs_profile_apply_drop_frames(view->profile))
         return no_memory();
-    view->total = view->options->diff_base && base_total ? base_total : total_of(view->profile, view->type);
+    view->total =
+        view->options->diff_base && base_total ? base_total : gs_cli_view_total(view->profile, view->type);
     return filter(view);
 }
 
 bool gs_cli_view_open(const char *path, const struct gs_view_options *options, struct gs_view *out,
                       int *status)
 {
-    *out = (struct gs_view){.profile = read_profile(path), .options = options};
+    *out = (struct gs_view){.profile = gs_cli_read_profile(path), .options = options};
     *status = out->profile ? prepare(out) : GS_EXIT_IO;
     if (*status == GS_EXIT_OK)
         return true;

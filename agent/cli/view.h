@@ -14,11 +14,9 @@ struct gs_view_options {
 
 /* The rows of these options, in the command's table. O: the options' struct. */
 // clang-format off
-#define GS_VIEW_OPTIONS(o) \
+#define GS_VIEW_FILTERS(o) \
     {"sample", .argument = "TYPE", .text = &(o).sample, \
      .help = "inuse_space, alloc_objects, … (default: the profile's own)"}, \
-    {"base", .argument = "FILE", .text = &(o).base, .help = "the growth since this profile"}, \
-    {"diff-base", .argument = "FILE", .text = &(o).diff_base, .help = "the same, with shares of this profile's total"}, \
     {"focus", .argument = "REGEX", .text = &(o).filter.focus, \
      .help = "only stacks with a frame that matches (function, file, library)"}, \
     {"ignore", .argument = "REGEX", .text = &(o).filter.ignore, .help = "no stacks with such a frame"}, \
@@ -27,6 +25,10 @@ struct gs_view_options {
     {"tagfocus", .argument = "TAG", .text = &(o).filter.tag_focus, \
      .help = "only samples with such a label: REGEX, KEY=REGEX, or a range of numbers (64kB:)"}, \
     {"tagignore", .argument = "TAG", .text = &(o).filter.tag_ignore, .help = "no samples with such a label"}
+#define GS_VIEW_OPTIONS(o) \
+    GS_VIEW_FILTERS(o), \
+    {"base", .argument = "FILE", .text = &(o).base, .help = "the growth since this profile"}, \
+    {"diff-base", .argument = "FILE", .text = &(o).diff_base, .help = "the same, with shares of this profile's total"}
 #define GS_VIEW_LINES(o) {"lines", .set = &(o).lines, .help = "by source line instead of by function"}
 // clang-format on
 #define GS_VIEW_ARGUMENTS "[--sample TYPE] [--base FILE] [--focus REGEX] [--ignore REGEX] …"
@@ -38,11 +40,15 @@ struct gs_view {
     const struct gs_view_options *options;
 };
 
-/* Read the profile in PATH (a file, or an incident's folder) as OPTIONS want it. False: the error was printed, *STATUS is the
+/* Read the profile in PATH: a file, or an incident's folder. NULL: the error was printed. */
+struct gs_profile *gs_cli_read_profile(const char *path) GS_CHECK_RESULT;
+/* Read the profile in PATH as OPTIONS want it. False: the error was printed, *STATUS is the
  * exit status. */
 bool gs_cli_view_open(const char *path, const struct gs_view_options *options, struct gs_view *out,
                       int *status) GS_CHECK_RESULT;
 void gs_cli_view_close(struct gs_view *view);
+/* The sum of the absolute values of sample type TYPE. */
+int64_t gs_cli_view_total(const struct gs_profile *profile, int type);
 /* Read the only operand of ARGUMENTS, a profile. NULL: the error was printed. */
 const char *gs_cli_view_operand(const struct gs_arguments *arguments);
 

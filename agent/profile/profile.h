@@ -97,6 +97,8 @@ int gs_profile_sample_type(const struct gs_profile *profile, const char *name);
 /* Make PROFILE the growth from BASE to it: BASE's samples are added with their values negated, locations matched
  * by mapping (build id, else path) and address in file. Sample types must be the same: else -EINVAL. */
 int gs_profile_subtract(struct gs_profile *profile, const struct gs_profile *base) GS_CHECK_RESULT;
+/* Add OTHER's samples to PROFILE's; the same in all else. */
+int gs_profile_add(struct gs_profile *profile, const struct gs_profile *other) GS_CHECK_RESULT;
 
 /* Remove the frames that drop_frames names from PROFILE's samples, as pprof does when it reads a profile. 0 or -ENOMEM. */
 int gs_profile_apply_drop_frames(struct gs_profile *profile) GS_CHECK_RESULT;

@@ -94,6 +94,7 @@ static struct gs_graph_node node_of_line(struct gs_profile *profile, const struc
         gs_text_add(&text, ":%lld", (long long)line->line);
     node.name = gs_profile_string(profile, text.bytes ? text.bytes : "");
     node.line = line->line;
+    node.start_line = function->start_line;
     profile->failed |= text.failed;
     gs_text_fini(&text);
     return node;

@@ -53,7 +53,7 @@ enum gs_granularity { GS_BY_FUNCTION, GS_BY_LINE };
 struct gs_graph_node {
     const char *name;       // "f", or "f file.c:12"; a frame without a function: "[libfoo.so]" or "<unknown>"
     const char *function, *file; // of its first location; "" when unknown
-    int64_t line;           // 0: unknown, or nodes are functions
+    int64_t line, start_line; // of the frame, of its function; 0: unknown, or nodes are functions
     int64_t flat, cum;
 };
 struct gs_graph_edge {
@@ -81,6 +81,17 @@ struct gs_graph_limits {
 struct gs_graph *gs_reader_graph(struct gs_profile *profile, int sample_type, enum gs_granularity by,
                                  const struct gs_graph_limits *limits) GS_CHECK_RESULT;
 void gs_reader_graph_free(struct gs_graph *graph);
+
+/* A source file as lines, for `gumshoe list` (source_text.c). */
+struct gs_source_text {
+    char *text;             // its bytes; each line ends with a 0
+    const char **line;      // line[0] is line 1
+    size_t count;
+};
+/* Read the source file that a profile calls PATH: at this place, else below DIR, where leading folders of PATH may be missing.
+ * Only regular files, at most 16 MiB. 0 or -errno. */
+int gs_reader_source(const char *path, const char *dir, struct gs_source_text *out) GS_CHECK_RESULT;
+void gs_reader_source_fini(struct gs_source_text *source);
 
 /* ---- histories (history.c) ---------------------------------------------------------------------------------- */
 

@@ -94,6 +94,19 @@ same_as "peek --base go.base ." "-peek=. -base=go.base" go.heap
 same_as "tree --base $found/heap.base.pb.gz" "-tree -base=$found/heap.base.pb.gz" "$found/heap.pb.gz"
 same_as "top --diff-base $found/heap.base.pb.gz" "-top -diff_base=$found/heap.base.pb.gz" "$found/heap.pb.gz"
 same_as "top --diff-base go.base" "-top -diff_base=go.base" go.heap
+it "lists sources as pprof's -list does"
+same_as "list grow|recurse|Repeat" "-list=grow|recurse|Repeat" go.heap
+same_as "list --sample alloc_space main" "-list=main -sample_index=alloc_space" go.heap
+same_as "list sort|main" "-list=sort|main" go.cpu
+it "adds up profiles as pprof does"
+"$gumshoe" merge -o sum go.base go.heap || fail "merge"
+for type in alloc_objects inuse_space; do
+    "$gumshoe" top --sample $type sum > ours
+    go tool pprof -top -sample_index=$type go.base go.heap 2> /dev/null | sed -E 's/ \((partial-)?inline\)$//' > theirs
+    diff ours theirs || fail "the sum differs from pprof's"
+    compared=$((compared + 1))
+done
+go tool pprof -raw sum > /dev/null 2> err || fail "pprof cannot read the sum: $(cat err)"
 it "filters as pprof does"
 for filter in focus ignore hide show; do
     for command in top tree traces; do

@@ -1,5 +1,5 @@
-/* subtract.c - computes the growth from a base profile to a later one, like pprof's -base: appends the base's samples with
- * negated values, adds up samples with equal stack and labels, and removes samples whose values are all zero.
+/* combine.c - adds a profile to another one, or subtracts it, like pprof's -base: appends its samples, with negated values for the
+ * difference, adds up samples with equal stack and labels, and removes samples whose values are all zero.
  * If there is no memory (-ENOMEM), the profile may be partly changed. */
 #include "base/hash.h"
 #include "base/memory.h"
@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* ---- matching the base's locations to the profile's ----------------------------------------------------------------- */
+/* ---- matching the other profile's locations ----------------------------------------------------------------- */
 
 /* The build id of MAPPING (1-based); its path if it has no build id; "" for 0, no mapping. */
 static const char *mapping_identity(const struct gs_profile *profile, uint32_t mapping)
@@ -154,8 +154,10 @@ static uint32_t *match_locations(struct gs_profile *profile, const struct gs_pro
 
 /* ---- samples -------------------------------------------------------------------------------------------------------- */
 
-/* Append BASE's samples to PROFILE, with negated values. MATCH[location of BASE]: location of PROFILE. False: no memory. */
-static bool append_negated(struct gs_profile *profile, const struct gs_profile *base, const uint32_t *match)
+/* Append BASE's samples to PROFILE, with values times SIGN, 1 or -1. MATCH[location of BASE]: location of PROFILE. False: no
+ * memory. */
+static bool append_samples(struct gs_profile *profile, const struct gs_profile *base, const uint32_t *match,
+                           int sign)
 {
     for (size_t i = 0; i < base->sample_count && !profile->failed; i++) {
         const struct gs_sample *from = &base->sample[i];
@@ -166,7 +168,7 @@ static bool append_negated(struct gs_profile *profile, const struct gs_profile *
         for (uint32_t d = 0; d < from->depth; d++)
             location[d] = match[from->location[d]];
         for (unsigned v = 0; v < profile->sample_type_count; v++)
-            value[v] = (int64_t) - (uint64_t)from->value[v];
+            value[v] = sign < 0 ? (int64_t) - (uint64_t)from->value[v] : from->value[v];
         gs_profile_append_sample(
             profile, &(struct gs_sample){location, value, from->label, from->depth, from->label_count});
         gs_free(location);
@@ -263,16 +265,26 @@ static void merge_headers(struct gs_profile *profile, const struct gs_profile *b
     }
 }
 
-int gs_profile_subtract(struct gs_profile *profile, const struct gs_profile *base)
+static int combine(struct gs_profile *profile, const struct gs_profile *base, int sign)
 {
     if (!same_types(profile, base))
         return -EINVAL;
     uint32_t *match = match_locations(profile, base);
-    bool done = match && append_negated(profile, base, match) && merge_samples(profile);
+    bool done = match && append_samples(profile, base, match, sign) && merge_samples(profile);
     gs_free(match);
     if (!done)
         return -ENOMEM;
     remove_zero_samples(profile);
     merge_headers(profile, base);
     return 0;
+}
+
+int gs_profile_subtract(struct gs_profile *profile, const struct gs_profile *base)
+{
+    return combine(profile, base, -1);
+}
+
+int gs_profile_add(struct gs_profile *profile, const struct gs_profile *other)
+{
+    return combine(profile, other, 1);
 }
