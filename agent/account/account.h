@@ -19,6 +19,8 @@ struct gs_account {               // bytes; all zero before; gs_account_fini aft
     int64_t base_age_ns;
     struct gs_profile *mappings;  // anonymous memory that the host mapped outside malloc: "anonymous" by stack,
                                   // "growth" since the base
+    const char *heap_unseen;      // why the program's allocator is not seen, so that live blocks are not known; borrowed;
+                                  // NULL: it is seen. Set by the caller
     struct gs_text notes;         // what is missing from the account, one line each
 };
 /* Take the account of this process: 7 ms a GiB, 1 s at most. 0 or -errno. Context: watcher. */

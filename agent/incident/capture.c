@@ -35,6 +35,7 @@ struct gs_incident {
     struct gs_maps *owned_maps; // equals `maps` if we free them; NULL if the source owns them
     struct gs_gathered gathered[GS_INCIDENT_KINDS_MAX]; // in the order of gs_kinds
     struct gs_account account;
+    struct gs_text descriptors; // their part of the summary
     char build_id[2 * GS_BUILD_ID_MAX + 1], path[PATH_MAX];
 };
 
@@ -96,6 +97,16 @@ static void put_text(struct gs_incident *incident, const char *name, const struc
                                                                text->bytes ? text->bytes : "", text->length));
 }
 
+/* The age that a baseline must have: the condition's window, and not younger than the climb that led to the incident. */
+static int64_t baseline_window_ns(const struct gs_incident *incident)
+{
+    const struct gs_climb *climb = &incident->report.findings.climb;
+    int64_t window_ns = incident->trigger.window_ns,
+            since_ns = gs_clock_realtime_ns() - incident->trigger.triggered_ns,
+            climb_ns = climb->age_ns ? climb->age_ns + (since_ns > 0 ? since_ns : 0) : 0;
+    return window_ns > climb_ns ? window_ns : climb_ns;
+}
+
 static struct gs_gather gathering(const struct gs_incident *incident)
 {
     const struct gs_incident_context *context = incident->report.context;
@@ -104,7 +115,7 @@ static struct gs_gather gathering(const struct gs_incident *incident)
         .baselines = context->baselines,
         .now_ns = gs_clock_monotonic_ns(),
         .start_ns = context->start_ns,
-        .window_ns = incident->report.trigger->window_ns,
+        .window_ns = baseline_window_ns(incident),
         .cpu = incident->cpu,
         .reason = incident->report.trigger->reason,
     };
@@ -169,7 +180,7 @@ static void put_descriptors(struct gs_incident *incident)
     if (!incident->source->write_descriptors || !incident->trigger.metric ||
         strcmp(incident->trigger.metric, "fds") != 0)
         return;
-    incident->source->write_descriptors(&text);
+    incident->source->write_descriptors(&text, &incident->descriptors);
     put_text(incident, "fds.txt", &text);
     gs_text_fini(&text);
     gs_incident_end_step(&incident->report, "descriptors");
@@ -186,6 +197,7 @@ static void put_account(struct gs_incident *incident)
     int error = incident->source->take_account(&how, &incident->account);
     gs_incident_add_notes(&incident->report, &incident->account.notes);
     gs_incident_add_error(&incident->report, "memory.json", error);
+    incident->account.heap_unseen = incident->report.findings.heap_unseen;
     if (!error) {
         incident->report.findings.account = &incident->account;
         gs_incident_write_memory(&incident->account, &text);
@@ -278,6 +290,7 @@ static void incident_free(struct gs_incident *incident)
     for (size_t i = 0; i < GS_INCIDENT_KINDS_MAX; i++)
         gs_gather_fini(&incident->gathered[i]);
     gs_account_fini(&incident->account);
+    gs_text_fini(&incident->descriptors);
     gs_symbol_maps_free(incident->owned_maps);
     gs_store_folder_close(&incident->folder);
     json_decref(incident->report.steps.json);
@@ -331,10 +344,13 @@ static struct gs_incident *new_incident(struct gs_store *store, const struct gs_
         .steps = gs_json_array(),
         .notes = gs_json_array(),
         .errors = gs_json_array(),
+        .findings.descriptors = &incident->descriptors,
     };
     if (copy_trigger(incident, trigger) && incident->report.steps.json && incident->report.notes.json &&
         incident->report.errors.json) {
         choose_source(incident);
+        incident->report.findings.heap_unseen = gs_incident_heap_unseen(context);
+        incident->report.findings.climb = gs_incident_find_climb(&incident->trigger, context->history);
         return incident;
     }
     incident_free(incident);

@@ -1,9 +1,11 @@
-/* descriptors.c - writes fds.txt: what the file descriptors are, for an incident about their number.
+/* descriptors.c - writes fds.txt and its part of summary.txt: what the file descriptors are, for an incident about their
+ * number.
  *
  *   /proc/self/fd/N ──▶ link ──▶ kind and target ──▶ grouped by equal text, the largest group first
  *
  * Sockets are described by their two ends: the lower port is taken for the service's. Counts and names, never contents.
- * Who: the watcher. Bounds: GROUPS groups; descriptors of further groups are counted together; SHOWN groups are written. */
+ * Who: the watcher. Bounds: GROUPS groups; descriptors of further groups are counted together; SHOWN groups are written, and
+ * SUMMARISED of them to the summary. */
 #include "base/memory.h"
 #include "base/sort.h"
 #include "incident/inside.h"
@@ -22,7 +24,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { GROUPS = 4096, SHOWN = 200, TARGET = 200 };
+enum { GROUPS = 4096, SHOWN = 200, SUMMARISED = 5, TARGET = 200 };
 
 struct target_group {
     char what[TARGET]; // "file /var/log/x", "socket tcp to 10.0.0.1:5432"
@@ -170,9 +172,8 @@ static int by_count(const void *a, const void *b)
     return strcmp(x->what, y->what);
 }
 
-static void write_census(struct descriptor_census *census, struct gs_text *out)
+static void write_groups(const struct descriptor_census *census, struct gs_text *out)
 {
-    gs_sort(census->group, census->count, sizeof *census->group, by_count);
     gs_text_add(out, "descriptors: %zu\n\n", census->descriptors);
     for (size_t i = 0; i < census->count && i < SHOWN; i++) {
         gs_text_add(out, "%8zu  ", census->group[i].count);
@@ -185,7 +186,44 @@ static void write_census(struct descriptor_census *census, struct gs_text *out)
                     census->count > SHOWN ? census->count - SHOWN : 0, census->ungrouped ? " or more" : "");
 }
 
-void gs_incident_write_descriptors(struct gs_text *out)
+/* "512 sockets, 300 files, 12 others": by the first word of each group. */
+static void summarise_kinds(const struct descriptor_census *census, struct gs_text *out)
+{
+    static const struct {
+        const char *word, *one, *many;
+    } kinds[] = {{"socket", "socket", "sockets"}, {"file ", "file", "files"}, {"pipe", "pipe", "pipes"}};
+    enum { KINDS = sizeof kinds / sizeof *kinds };
+    size_t others = census->descriptors;
+    const char *separator = ": ";
+    for (size_t kind = 0; kind < KINDS; kind++) {
+        size_t count = 0;
+        for (size_t i = 0; i < census->count; i++)
+            if (strncmp(census->group[i].what, kinds[kind].word, strlen(kinds[kind].word)) == 0)
+                count += census->group[i].count;
+        if (count)
+            gs_text_add(out, "%s%zu %s", separator, count, count == 1 ? kinds[kind].one : kinds[kind].many);
+        separator = count ? ", " : separator;
+        others -= count;
+    }
+    if (others)
+        gs_text_add(out, "%s%zu %s", separator, others, others == 1 ? "other" : "others");
+}
+
+static void summarise(const struct descriptor_census *census, struct gs_text *out)
+{
+    gs_text_add(out, "\nOpen descriptors, %zu in all", census->descriptors);
+    summarise_kinds(census, out);
+    gs_text_add(out, "\n");
+    for (size_t i = 0; i < census->count && i < SUMMARISED; i++) {
+        gs_text_add(out, "  %8zu ", census->group[i].count);
+        gs_incident_add_share(out, (int64_t)census->group[i].count, (int64_t)census->descriptors);
+        gs_text_add(out, "  ");
+        gs_text_add_printable(out, census->group[i].what);
+        gs_text_add(out, "\n");
+    }
+}
+
+void gs_incident_write_descriptors(struct gs_text *out, struct gs_text *summary)
 {
     struct descriptor_census census = {.group = gs_alloc(GROUPS * sizeof *census.group),
                                        .directory = gs_metrics_open_descriptors(),
@@ -193,7 +231,9 @@ void gs_incident_write_descriptors(struct gs_text *out)
     out->failed |= !census.group;
     if (census.group && census.directory >= 0) {
         count_all(&census);
-        write_census(&census, out);
+        gs_sort(census.group, census.count, sizeof *census.group, by_count);
+        write_groups(&census, out);
+        summarise(&census, summary);
     } else if (census.directory < 0) {
         gs_text_add(out, "the descriptors could not be read: %s\n", strerrordesc_np(-census.directory));
     }

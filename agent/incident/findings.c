@@ -15,6 +15,7 @@ static const char *const about_resident[] = {"rss", "memory_pressure", "major_fa
 static const char *const about_heap[] = {"heap_in_use", "heap_alloc_rate", NULL};
 static const char *const about_cpu[] = {"cpu", NULL};
 static const char *const about_threads[] = {"threads", NULL};
+static const char *const about_descriptors[] = {"fds", NULL};
 
 static bool is_about(const struct gs_incident_trigger *trigger, const char *const *metrics)
 {
@@ -22,6 +23,15 @@ static bool is_about(const struct gs_incident_trigger *trigger, const char *cons
         if (strcmp(trigger->metric, *metrics) == 0)
             return true;
     return false;
+}
+
+const char *gs_incident_heap_unseen(const struct gs_incident_context *context)
+{
+    static const char metric[] = "heap_in_use: ";
+    for (size_t i = 0; i < context->unavailable_count; i++)
+        if (strncmp(context->unavailable[i], metric, sizeof metric - 1) == 0)
+            return context->unavailable[i] + sizeof metric - 1;
+    return NULL;
 }
 
 bool gs_incident_is_about_resident(const struct gs_incident_trigger *trigger)
@@ -42,6 +52,25 @@ static struct gs_profile *growth_of(struct gs_report *report, const struct gs_ga
         for (unsigned v = 0; v < growth->sample_type_count; v++)
             ((int64_t *)growth->sample[i].value)[v] = -growth->sample[i].value[v];
     return error ? NULL : growth;
+}
+
+/* Was the baseline taken after the climb began? Heap and account use the same one. */
+static void judge_baseline(struct gs_incident_findings *findings)
+{
+    if (!findings->growth && findings->account && findings->account->has_base)
+        findings->base_age_ns = findings->account->base_age_ns;
+    findings->base_is_late = findings->base_age_ns && findings->base_age_ns < findings->climb.age_ns;
+}
+
+/* Does the growth explain anything? A baseline that was taken during the climb shows only the rest of it: growth is then
+ * the cause if it makes up half of the climb. */
+static void judge_growth(struct gs_incident_findings *findings)
+{
+    if (!findings->growth)
+        return;
+    double bytes = gs_incident_heap_growth(findings->growth, findings->heap);
+    findings->grew = bytes > 0;
+    findings->growth_explains = bytes > 0 && !(findings->base_is_late && bytes < findings->climb.rise / 2);
 }
 
 /* Put what was gathered of KIND into the findings. */
@@ -69,7 +98,7 @@ static void take_gathered(struct gs_report *report, enum gs_kind kind, const str
 /* Find the culprit in the heap: the largest growth, else the largest use. */
 static void find_in_heap(struct gs_incident_findings *findings)
 {
-    if (findings->growth &&
+    if (findings->growth_explains &&
         gs_incident_culprit_find(findings->growth, gs_profile_sample_type(findings->growth, "inuse_space"),
                                  "growth", &findings->culprit))
         return;
@@ -88,10 +117,12 @@ static void find_culprit(struct gs_report *report)
         gs_incident_culprit_of_thread(findings->threads, died_tid, &findings->culprit))
         return;
     if (findings->account && is_about(trigger, about_resident) &&
-        gs_incident_culprit_of_mappings(findings->account, &findings->culprit))
+        gs_incident_culprit_of_mappings(findings->account, &findings->climb, &findings->culprit))
         return;
     if (findings->deadlock && findings->deadlock->count && !about_memory)
         gs_incident_culprit_of_deadlock(findings->threads, findings->deadlock, &findings->culprit);
+    else if (is_about(trigger, about_descriptors))
+        return; // who opened them is not recorded
     else if (findings->cpu && (is_about(trigger, about_cpu) || !findings->heap) &&
              gs_incident_culprit_find(findings->cpu, 1, "cpu", &findings->culprit))
         return;
@@ -116,6 +147,8 @@ void gs_incident_find(struct gs_report *report, const struct gs_gathered gathere
 {
     for (size_t i = 0; i < GS_INCIDENT_KINDS_MAX && gs_kinds[i].name; i++)
         take_gathered(report, gs_kinds[i].kind, &gathered[i]);
+    judge_baseline(&report->findings);
+    judge_growth(&report->findings);
     find_culprit(report);
     if (memory_ran_out(&report->findings)) {
         report->findings.culprit = (struct gs_culprit){0};

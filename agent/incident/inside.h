@@ -26,7 +26,7 @@ struct gs_culprit {            // all zero: none found
     const char *stack[GS_CULPRIT_STACK_MAX];
     uint32_t depth;
     char fingerprint[17];
-    bool mapped;               // about memory that was mapped outside malloc
+    const char *mapped;        // about mapped memory: of which, "what is mapped outside malloc"; NULL: it is not
 };
 /* Find the culprit by SAMPLE_TYPE of PROFILE: stacks are charged to their first frame that belongs to the program; OUT is
  * the heaviest function, with its heaviest stack. False: no value is positive. KIND is borrowed. If an allocation fails
@@ -39,15 +39,24 @@ void gs_incident_culprit_of_deadlock(struct gs_profile *threads, const struct gs
 /* Thread TID of THREADS, which caused the process's end. False: it is not in THREADS, or has no stack. */
 bool gs_incident_culprit_of_thread(struct gs_profile *threads, int tid, struct gs_culprit *out);
 
-/* Write memory.json; write the two lines of the summary. */
+struct gs_climb { int64_t age_ns; double rise; }; // how long before the trigger a metric began to climb, and by how much
+/* The climb of TRIGGER's metric, if it is about memory (climb.c). HISTORY may be NULL. All zero: not known. */
+struct gs_climb gs_incident_find_climb(const struct gs_incident_trigger *trigger, const struct gs_history *history);
+
+/* Write memory.json; write the lines of the summary. CLIMB: what led to the incident; all zero: not known. */
 void gs_incident_write_memory(const struct gs_account *account, struct gs_text *out);
-void gs_incident_summarise_memory(const struct gs_account *account, struct gs_text *out);
+void gs_incident_summarise_memory(const struct gs_account *account, const struct gs_climb *climb, struct gs_text *out);
 /* The function that mapped memory outside malloc, if that memory grew more than the live heap since the baseline; if neither
  * grew, if it is larger than the live heap. Else false. */
-bool gs_incident_culprit_of_mappings(const struct gs_account *account, struct gs_culprit *out);
+bool gs_incident_culprit_of_mappings(const struct gs_account *account, const struct gs_climb *climb, struct gs_culprit *out);
 
-/* Write fds.txt: how many descriptors of each kind, and their targets; no contents. */
-void gs_incident_write_descriptors(struct gs_text *out);
+/* Write fds.txt to OUT: how many descriptors of each kind, and their targets; no contents. SUMMARY: the most frequent ones,
+ * for summary.txt. */
+void gs_incident_write_descriptors(struct gs_text *out, struct gs_text *summary);
+
+/* Bytes by which those stacks grew that grew by more than their sampling error; 0: they make up less than 1 % of HEAP
+ * (growth.c). If there is no memory, GROWTH has failed. */
+double gs_incident_heap_growth(struct gs_profile *growth, const struct gs_profile *heap);
 
 struct gs_incident_findings {           // what the profiles of one incident show; borrowed
     struct gs_profile *heap;   // NULL: not captured
@@ -57,7 +66,13 @@ struct gs_incident_findings {           // what the profiles of one incident sho
     struct gs_profile *cpu;
     const struct gs_deadlock *deadlock; // NULL: threads were not captured
     int64_t base_age_ns;
+    bool grew;                 // growth shows more than sampling error and 1 % of the heap
+    bool growth_explains;      // it grew, by enough to be the cause of the incident
+    bool base_is_late;         // the baseline was taken after the climb began
+    struct gs_climb climb;     // that led to the incident; all zero: not known
     const struct gs_account *account; // NULL: not taken
+    const char *heap_unseen;   // why the program's allocator is not seen; NULL: it is seen, or not known
+    const struct gs_text *descriptors; // lines for the summary; empty: the rule is not about descriptors
     struct gs_culprit culprit;
 };
 struct gs_incident_process {   // the process of an incident, as its source describes it (source.h)
@@ -123,5 +138,7 @@ enum { GS_INCIDENT_KINDS_MAX = 8 };
 /* Fill the report's findings from GATHERED (in the order of gs_kinds). The baseline's profile is changed in place: it
  * becomes the growth. Failures are added to the report's errors. */
 void gs_incident_find(struct gs_report *report, const struct gs_gathered gathered[GS_INCIDENT_KINDS_MAX]);
+/* Why the agent does not see the program's allocator, by the metrics that are not available; NULL: it sees it. */
+const char *gs_incident_heap_unseen(const struct gs_incident_context *context);
 /* Is the trigger's metric about resident memory? */
 bool gs_incident_is_about_resident(const struct gs_incident_trigger *trigger);

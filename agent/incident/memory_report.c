@@ -7,7 +7,7 @@
 #include "profile/profile.h"
 #include <string.h>
 
-enum { STACKS_MAX = 200 };
+enum { STACKS_MAX = 200, LITTLE = 1 << 20 };
 
 /* ---- memory.json --------------------------------------------------------------------------------------------------- */
 
@@ -60,8 +60,9 @@ static json_t *baseline_json(const struct gs_account *account)
 void gs_incident_write_memory(const struct gs_account *account, struct gs_text *out)
 {
     json_t *json =
-        json_pack("{s:i, s:I, s:I, s:o, s:o, s:o}", "version", 1, "rss", (json_int_t)account->rss, "counted",
-                  (json_int_t)account->counted, "parts", parts_json(account->part), "anonymous_by_stack",
+        json_pack("{s:i, s:I, s:I, s:o, s:o, s:o, s:o}", "version", 1, "rss", (json_int_t)account->rss,
+                  "counted", (json_int_t)account->counted, "parts", parts_json(account->part), "heap_unseen",
+                  gs_json_printable(account->heap_unseen), "anonymous_by_stack",
                   mappings_json(account->mappings), "baseline", baseline_json(account));
     gs_json_print(json, JSON_INDENT(2), out);
     json_decref(json);
@@ -71,9 +72,11 @@ void gs_incident_write_memory(const struct gs_account *account, struct gs_text *
 
 static void add_sum(const struct gs_account *account, struct gs_text *out)
 {
-    static const char *const words[GS_PARTS] = {"live heap", "kept by the allocator", "thread stacks",
-                                                "files",     "shared memory",         "other anonymous",
-                                                "gumshoe"};
+    const char *const words[GS_PARTS] = {
+        "live heap",     account->heap_unseen ? "heap, live or kept" : "kept by the allocator",
+        "thread stacks", "files",
+        "shared memory", "other anonymous",
+        "gumshoe"};
     char size[GS_UNIT_TEXT];
     const char *sign = "=";
     gs_text_add(out, "\nMemory: RSS %s", gs_units_print_size((double)account->rss, size));
@@ -86,21 +89,22 @@ static void add_sum(const struct gs_account *account, struct gs_text *out)
     gs_text_add(out, "\n");
 }
 
-/* Growth of PART since the baseline, in bytes; without a baseline, its size. */
-static int64_t gain(const struct gs_account *account, enum gs_account_part part)
+/* Growth of PART since the baseline, in bytes; without SINCE_BASE its size. */
+static int64_t gain(const struct gs_account *account, enum gs_account_part part, bool since_base)
 {
-    return (int64_t)account->part[part] - (account->has_base ? (int64_t)account->base[part] : 0);
+    return (int64_t)account->part[part] - (since_base ? (int64_t)account->base[part] : 0);
 }
 
-/* The part that grew most; *MOST is its growth. The two parts of the heap count as one, GS_HEAP_LIVE. */
-static enum gs_account_part most_gained(const struct gs_account *account, int64_t *most)
+/* The part that grew most, or without SINCE_BASE the largest; *MOST is its growth or size. The two parts of the heap count
+ * as one, GS_HEAP_LIVE. */
+static enum gs_account_part most_of(const struct gs_account *account, bool since_base, int64_t *most)
 {
     enum gs_account_part found = GS_HEAP_LIVE;
-    *most = gain(account, GS_HEAP_LIVE) + gain(account, GS_HEAP_KEPT);
+    *most = gain(account, GS_HEAP_LIVE, since_base) + gain(account, GS_HEAP_KEPT, since_base);
     for (enum gs_account_part part = GS_STACKS; part < GS_PARTS; part++)
-        if (gain(account, part) > *most) {
+        if (gain(account, part, since_base) > *most) {
             found = part;
-            *most = gain(account, part);
+            *most = gain(account, part, since_base);
         }
     return found;
 }
@@ -114,10 +118,12 @@ static bool find_mapper(const struct gs_account *account, const char *type, cons
                                     out);
 }
 
-static void explain_heap(const struct gs_account *account, int64_t most, struct gs_text *out)
+static void explain_heap(const struct gs_account *account, bool since_base, int64_t most, struct gs_text *out)
 {
     char size[GS_UNIT_TEXT];
-    int64_t live = gain(account, GS_HEAP_LIVE);
+    int64_t live = gain(account, GS_HEAP_LIVE, since_base);
+    if (account->heap_unseen)
+        return;
     live = live < 0 ? 0 : live > most ? most : live;
     gs_text_add(out, ", of it live %s: %s", gs_units_print_size((double)live, size),
                 live >= most / 2
@@ -125,72 +131,107 @@ static void explain_heap(const struct gs_account *account, int64_t most, struct 
                     : "fragmentation or memory kept by the allocator, not a leak of live blocks");
 }
 
-static void explain_anonymous(const struct gs_account *account, struct gs_text *out)
+static void explain_anonymous(const struct gs_account *account, bool since_base, struct gs_text *out)
 {
     struct gs_culprit mapper;
     char size[GS_UNIT_TEXT];
-    if (!find_mapper(account, account->has_base ? "growth" : "anonymous", "", &mapper)) {
+    if (!find_mapper(account, since_base ? "growth" : "anonymous", "", &mapper)) {
         gs_text_add(out,
                     ": written data of programs and libraries, and mappings whose creation was not seen");
         return;
     }
-    gs_text_add(out, ", of it %s mapped outside malloc by ", gs_units_print_size((double)mapper.value, size));
+    gs_text_add(out, ", of it %s mapped %sby ", gs_units_print_size((double)mapper.value, size),
+                account->heap_unseen ? "" : "outside malloc ");
     gs_text_add_printable(out, mapper.function);
 }
 
-/* "heap grew 1.2 GiB in 10 m, of it live 80 MiB: …" */
-static void add_gain(const struct gs_account *account, struct gs_text *out)
+/* ", of it live 80 MiB: …": what is known of the MOST bytes in PART. */
+static void explain(const struct gs_account *account, enum gs_account_part part, bool since_base,
+                    int64_t most, struct gs_text *out)
 {
-    enum { LITTLE = 1 << 20 };
-    static const struct {
-        const char *part, *why;
-    } words[GS_PARTS] = {
-        [GS_HEAP_LIVE] = {"heap", ""},
-        [GS_STACKS] = {"thread stacks", ": more threads, or deeper calls"},
-        [GS_FILES] = {"files",
-                      ": mapped files, whose unwritten pages the kernel takes back when it needs them"},
-        [GS_SHARED] = {"shared memory", ": possibly shared with other processes"},
-        [GS_ANONYMOUS] = {"anonymous memory outside the heap", ""},
-        [GS_AGENT] = {"gumshoe", ": its tables, and the profiles of this incident"},
+    static const char *const why[GS_PARTS] = {
+        [GS_STACKS] = ": more threads, or deeper calls",
+        [GS_FILES] = ": mapped files, whose unwritten pages the kernel takes back when it needs them",
+        [GS_SHARED] = ": possibly shared with other processes",
+        [GS_AGENT] = ": its tables, and the profiles of this incident",
+    };
+    if (part == GS_HEAP_LIVE)
+        explain_heap(account, since_base, most, out);
+    else if (part == GS_ANONYMOUS)
+        explain_anonymous(account, since_base, out);
+    else
+        gs_text_add(out, "%s", why[part]);
+    gs_text_add(out, "\n");
+    if (!account->heap_unseen || (part != GS_HEAP_LIVE && part != GS_ANONYMOUS))
+        return;
+    gs_text_add(out, "  gumshoe does not see this program's allocator: live blocks are not known (");
+    gs_text_add_printable(out, account->heap_unseen);
+    gs_text_add(out, ")\n");
+}
+
+/* Does the baseline show less than half of CLIMB, because it was taken later? Then MOST, the largest growth since, is not
+ * what led to the incident. */
+static bool misses_climb(const struct gs_account *account, const struct gs_climb *climb, int64_t most)
+{
+    return account->base_age_ns < climb->age_ns && (double)most < climb->rise / 2;
+}
+
+/* "heap grew 1.2 GiB in 10 m, of it live 80 MiB: …"; if nothing grew, which part is the largest. */
+static void add_gain(const struct gs_account *account, const struct gs_climb *climb, struct gs_text *out)
+{
+    static const char *const name[GS_PARTS] = {
+        [GS_HEAP_LIVE] = "heap",
+        [GS_STACKS] = "thread stacks",
+        [GS_FILES] = "files",
+        [GS_SHARED] = "shared memory",
+        [GS_ANONYMOUS] = "anonymous memory outside the heap",
+        [GS_AGENT] = "gumshoe",
     };
     char size[GS_UNIT_TEXT], age[GS_UNIT_TEXT];
     int64_t most;
-    enum gs_account_part part = most_gained(account, &most);
+    bool since_base = account->has_base;
+    enum gs_account_part part = most_of(account, since_base, &most);
     gs_units_print_duration(account->base_age_ns, age);
-    if (account->has_base && most < LITTLE) {
+    bool missed =
+        since_base && misses_climb(account, climb, most); // summary.c says that the baseline is too young
+    if (since_base && !missed && most < LITTLE)
         gs_text_add(out, "  no part of it grew by 1 MiB in the last %s\n", age);
-        return;
-    }
-    gs_text_add(out, account->has_base ? "  %s grew %s in %s" : "  %s: %s, the largest part",
-                words[part].part, gs_units_print_size((double)most, size), age);
-    if (part == GS_HEAP_LIVE)
-        explain_heap(account, most, out);
-    else if (part == GS_ANONYMOUS)
-        explain_anonymous(account, out);
-    else
-        gs_text_add(out, "%s", words[part].why);
-    gs_text_add(out, "\n");
+    if (missed || (since_base && most < LITTLE))
+        part = most_of(account, since_base = false, &most);
+    gs_text_add(out, since_base ? "  %s grew %s in %s" : "  %s: %s, the largest part", name[part],
+                gs_units_print_size((double)most, size), age);
+    explain(account, part, since_base, most, out);
 }
 
-void gs_incident_summarise_memory(const struct gs_account *account, struct gs_text *out)
+void gs_incident_summarise_memory(const struct gs_account *account, const struct gs_climb *climb,
+                                  struct gs_text *out)
 {
     add_sum(account, out);
-    add_gain(account, out);
+    add_gain(account, climb, out);
 }
 
 /* ---- the culprit ---------------------------------------------------------------------------------------------------- */
 
-bool gs_incident_culprit_of_mappings(const struct gs_account *account, struct gs_culprit *out)
+/* Bytes of the heap that mappings must exceed to be the cause; if live blocks are not known, any of the heap may be live. */
+static int64_t heap_bytes(const struct gs_account *account, bool since_base)
+{
+    return gain(account, GS_HEAP_LIVE, since_base) +
+           (account->heap_unseen ? gain(account, GS_HEAP_KEPT, since_base) : 0);
+}
+
+bool gs_incident_culprit_of_mappings(const struct gs_account *account, const struct gs_climb *climb,
+                                     struct gs_culprit *out)
 {
     int64_t min_bytes = (int64_t)account->rss / 100,
-            live = account->has_base ? gain(account, GS_HEAP_LIVE) : 0;
+            grown = account->has_base ? heap_bytes(account, true) : 0;
     bool found = account->has_base && find_mapper(account, "growth", "growth", out) &&
-                 out->value > min_bytes && out->value > live;
-    if (!found && live < min_bytes) // nothing grew, or there is no baseline
-        found = find_mapper(account, "anonymous", "in_use", out) &&
-                out->value > (int64_t)account->part[GS_HEAP_LIVE];
+                 out->value > min_bytes && out->value > grown && !misses_climb(account, climb, out->value);
+    if (!found &&
+        (grown < min_bytes || misses_climb(account, climb, grown))) // nothing grew, or there is no baseline
+        found = find_mapper(account, "anonymous", "in_use", out) && out->value > min_bytes &&
+                out->value > heap_bytes(account, false);
     if (!found)
         *out = (struct gs_culprit){0};
-    out->mapped = found;
+    out->mapped = !found ? NULL : account->heap_unseen ? "what is mapped" : "what is mapped outside malloc";
     return found;
 }

@@ -35,7 +35,9 @@ static void add_culprit(const struct gs_report *report, struct gs_text *out)
     const struct gs_culprit *culprit = &report->findings.culprit;
     char amount[GS_UNIT_TEXT], share[GS_UNIT_TEXT], age[GS_UNIT_TEXT];
     if (!culprit->function) {
-        gs_text_add(out, "Culprit: none found\n");
+        gs_text_add(out, "Culprit: none found%s\n",
+                    report->findings.descriptors->length ? " (who opened the descriptors is not recorded)"
+                                                         : "");
         return;
     }
     gs_text_add(out, "Culprit: ");
@@ -54,14 +56,14 @@ static void add_culprit(const struct gs_report *report, struct gs_text *out)
     else if (strcmp(culprit->kind, "threads") == 0)
         gs_text_add(out, ": %lld threads, %s of all\n", (long long)culprit->value, share);
     else if (strcmp(culprit->kind, "growth") == 0)
-        gs_text_add(out, ": %s more than %s ago, %s of all growth%s\n", amount,
+        gs_text_add(out, ": %s more than %s ago, %s of all growth%s%s\n", amount,
                     gs_units_print_duration(culprit->mapped ? report->findings.account->base_age_ns
                                                             : report->findings.base_age_ns,
                                             age),
-                    share, culprit->mapped ? " of what is mapped outside malloc" : "");
+                    share, culprit->mapped ? " of " : "", culprit->mapped ? culprit->mapped : "");
     else
         gs_text_add(out, ": holds %s, %s of %s\n", amount, share,
-                    culprit->mapped ? "what is mapped outside malloc" : "the heap in use");
+                    culprit->mapped ? culprit->mapped : "the heap in use");
 }
 
 static void add_list(struct gs_text *out, const char *label, const json_t *list)
@@ -81,26 +83,56 @@ static const char *print_bytes(int64_t bytes, char *out)
     return gs_units_print_size((double)bytes, out);
 }
 
+/* Say it if growth is held against a baseline that was taken after the climb began. */
+static void add_late_baseline(const struct gs_incident_findings *findings, struct gs_text *out)
+{
+    char age[GS_UNIT_TEXT], climb_age[GS_UNIT_TEXT];
+    if (findings->base_is_late)
+        gs_text_add(
+            out,
+            "The oldest baseline, %s ago, is younger than the climb, which began %s ago: growth before "
+            "it is not shown\n",
+            gs_units_print_duration(findings->base_age_ns, age),
+            gs_units_print_duration(findings->climb.age_ns, climb_age));
+}
+
+/* What grew, by whole stacks; what holds the heap where that does not explain the incident. Nothing about a heap that is not
+ * seen: the account or a note says so. */
+static void add_heap(const struct gs_incident_findings *findings, struct gs_text *out)
+{
+    char title[128] = "What holds the heap, by whole stacks", age[GS_UNIT_TEXT];
+    gs_units_print_duration(findings->base_age_ns, age);
+    if (findings->heap->sample_count == 0)
+        return;
+    if (findings->grew) {
+        char grew[96];
+        snprintf(grew, sizeof grew, "What grew since the baseline %s ago, by whole stacks", age);
+        gs_incident_add_heap_stacks(out, findings->growth, grew);
+    } else if (findings->growth)
+        snprintf(title, sizeof title,
+                 "Nothing grew since the baseline %s ago; what holds the heap, by whole stacks", age);
+    else
+        snprintf(title, sizeof title, "What holds the heap, by whole stacks (no baseline yet)");
+    if (!findings->growth_explains)
+        gs_incident_add_heap_stacks(out, findings->heap, title);
+    gs_incident_add_functions(out, findings->heap, "inuse_space", "Heap in use by function", print_bytes);
+}
+
 void gs_incident_write_summary(const struct gs_report *report, struct gs_text *out)
 {
     const struct gs_incident_findings *findings = &report->findings;
-    char title[96], age[GS_UNIT_TEXT];
     add_headline(report, out);
     add_culprit(report, out);
+    add_late_baseline(findings, out);
     if (findings->account)
-        gs_incident_summarise_memory(findings->account, out);
+        gs_incident_summarise_memory(findings->account, &findings->climb, out);
+    if (findings->descriptors->length)
+        gs_text_add(out, "%s", findings->descriptors->bytes);
+    out->failed |= findings->descriptors->failed;
     if (findings->deadlock && findings->deadlock->count)
         gs_incident_add_deadlock(out, findings->deadlock);
-    if (findings->growth) {
-        snprintf(title, sizeof title, "What grew since the baseline %s ago, by whole stacks",
-                 gs_units_print_duration(findings->base_age_ns, age));
-        gs_incident_add_heap_stacks(out, findings->growth, title);
-    } else if (findings->heap) {
-        gs_incident_add_heap_stacks(out, findings->heap,
-                                    "What holds the heap, by whole stacks (no baseline yet)");
-    }
     if (findings->heap)
-        gs_incident_add_functions(out, findings->heap, "inuse_space", "Heap in use by function", print_bytes);
+        add_heap(findings, out);
     if (findings->cpu)
         gs_incident_add_functions(out, findings->cpu, "cpu", "CPU time by function", gs_units_print_duration);
     if (findings->threads)

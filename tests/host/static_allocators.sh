@@ -38,7 +38,13 @@ keeps() {
             rm -rf d
             GUMSHOE_DIR=$tmp/d timeout 60 ./app > out 2>&1 && fail "ended with 0"
             equal "$? $(cat out)" "7 0 0 1" "$linker: $order"
-            grep -q 'has its own allocator' "$(incident d)/summary.txt" || fail "$(cat "$(incident d)/summary.txt")"
+            found=$(incident d)/summary.txt
+            grep -q 'has its own allocator' "$found" || fail "$(cat "$found")"
+            grep -q "^  gumshoe does not see this program's allocator: live blocks are not known (no allocation was seen" "$found" || fail "$(cat "$found")"
+            never_says "$found" 'fragmentation or memory kept' "it does not know"
+            never_says "$found" 'live heap' "it does not know"
+            never_says "$found" 'Heap in use by function' "nothing is under it"
+            jq -e '(.heap_unseen | length > 0) and .parts.heap_live == 0' "$(incident d)/memory.json" > /dev/null || fail "$(cat "$(incident d)/memory.json")"
         done
     done
 }

@@ -15,6 +15,7 @@
 
 static struct gs_account account;
 static struct gs_text text;
+static struct gs_climb climb; // before the trigger
 
 /* FUNCTION, called by main, has mapped NOW MiB, THEN of them before the baseline. */
 static void mapped(const char *function, int now, int then)
@@ -69,7 +70,7 @@ static int forget(void **state)
 static void assert_words(const char *sum, const char *gain)
 {
     char wanted[400];
-    gs_incident_summarise_memory(&account, &text);
+    gs_incident_summarise_memory(&account, &climb, &text);
     snprintf(wanted, sizeof wanted, "\n%s\n%s\n", sum, gain);
     assert_string_equal(text.bytes, wanted);
 }
@@ -106,11 +107,12 @@ static void who_mapped_what_grew_is_named(void **state)
     held(PARTS(5, 0, 0, 0, 0, 54, 0));
     assert_words("Memory: RSS 115 MiB = live heap 10 MiB + other anonymous 105 MiB",
                  "  anonymous memory outside the heap grew 51 MiB in 10 m, of it 40 MiB mapped outside malloc by map_table");
-    assert_true(gs_incident_culprit_of_mappings(&account, &culprit));
+    assert_true(gs_incident_culprit_of_mappings(&account, &climb, &culprit));
     assert_string_equal(culprit.function, "map_table");
     assert_string_equal(culprit.kind, "growth");
     assert_int_equal(culprit.value, MIB(40));
-    assert_true(culprit.mapped && culprit.share == 0.8); // 40 of 50
+    assert_string_equal(culprit.mapped, "what is mapped outside malloc");
+    assert_true(culprit.share == 0.8); // 40 of 50
 }
 
 /* Without a baseline: what holds most. */
@@ -123,7 +125,7 @@ static void the_largest_part_is_told_where_nothing_is_known_of_before(void **sta
     holds(PARTS(50, 0, 0, 0, 0, 101, 0));
     assert_words("Memory: RSS 151 MiB = live heap 50 MiB + other anonymous 101 MiB",
                  "  anonymous memory outside the heap: 101 MiB, the largest part, of it 60 MiB mapped outside malloc by map_index");
-    assert_true(gs_incident_culprit_of_mappings(&account, &culprit));
+    assert_true(gs_incident_culprit_of_mappings(&account, &climb, &culprit));
     assert_string_equal(culprit.function, "map_index");
     assert_string_equal(culprit.kind, "in_use");
 }
@@ -137,14 +139,64 @@ static void the_heap_is_to_blame_when_it_grew_more_or_holds_more(void **state)
     holds(PARTS(41, 0, 0, 0, 0, 40, 0));
     held(PARTS(41, 0, 0, 0, 0, 40, 0));
     assert_words("Memory: RSS 81 MiB = live heap 41 MiB + other anonymous 40 MiB",
-                 "  no part of it grew by 1 MiB in the last 10 m");
-    assert_false(gs_incident_culprit_of_mappings(&account, &culprit));
+                 "  no part of it grew by 1 MiB in the last 10 m\n"
+                 "  heap: 41 MiB, the largest part, of it live 41 MiB: live blocks explain it");
+    assert_false(gs_incident_culprit_of_mappings(&account, &climb, &culprit));
     assert_null(culprit.function);
     account.part[GS_HEAP_LIVE] = (uint64_t)MIB(39);
-    assert_true(gs_incident_culprit_of_mappings(&account, &culprit));
+    assert_true(gs_incident_culprit_of_mappings(&account, &climb, &culprit));
     assert_string_equal(culprit.kind, "in_use");
     account.base[GS_HEAP_LIVE] = 0; // 39 MiB more live
-    assert_false(gs_incident_culprit_of_mappings(&account, &culprit));
+    assert_false(gs_incident_culprit_of_mappings(&account, &climb, &culprit));
+}
+
+/* The baseline is of the last 2 s of a climb of 235 MiB. It shows none of it, so what is held is told. */
+static void a_baseline_that_missed_the_climb_is_not_held_against_it(void **state)
+{
+    struct gs_culprit culprit;
+    (void)state;
+    climb = (struct gs_climb){60 * GS_NS_PER_S, (double)MIB(235)};
+    mapped("map_table", 40, 38);
+    holds(PARTS(300, 20, 0, 0, 0, 40, 0));
+    held(PARTS(300, 20, 0, 0, 0, 38, 0));
+    account.base_age_ns = 2 * GS_NS_PER_S;
+    assert_words("Memory: RSS 360 MiB = live heap 300 MiB + kept by the allocator 20 MiB + other anonymous 40 MiB",
+                 "  heap: 320 MiB, the largest part, of it live 300 MiB: live blocks explain it");
+    assert_false(gs_incident_culprit_of_mappings(&account, &climb, &culprit));
+    climb = (struct gs_climb){0};
+}
+
+/* What is not known is not said: no live heap of 0 B, no fragmentation, no leak. */
+static void an_allocator_that_is_not_seen_is_not_judged(void **state)
+{
+    struct gs_culprit culprit;
+    (void)state;
+    account.heap_unseen = "no allocation was seen";
+    mapped("map_table", 20, 0);
+    holds(PARTS(0, 200, 0, 0, 0, 20, 0));
+    held(PARTS(0, 50, 0, 0, 0, 0, 0));
+    assert_words("Memory: RSS 220 MiB = heap, live or kept 200 MiB + other anonymous 20 MiB",
+                 "  heap grew 150 MiB in 10 m\n"
+                 "  gumshoe does not see this program's allocator: live blocks are not known (no allocation was seen)");
+    assert_false(gs_incident_culprit_of_mappings(&account, &climb, &culprit)); // the heap grew by more
+    gs_text_fini(&text);
+    gs_incident_write_memory(&account, &text);
+    json_t *json = json_loads(text.bytes, 0, NULL);
+    assert_string_equal(json_string_value(json_object_get(json, "heap_unseen")), "no allocation was seen");
+    json_decref(json);
+}
+
+/* Its pools are mapped by itself: who maps them is told, but not that this is outside of its malloc. */
+static void what_an_unseen_allocator_maps_is_not_called_outside_of_it(void **state)
+{
+    (void)state;
+    account.heap_unseen = "no allocation was seen";
+    mapped("map_pool", 200, 0);
+    holds(PARTS(0, 1, 0, 0, 0, 200, 0));
+    held(PARTS(0, 1, 0, 0, 0, 0, 0));
+    assert_words("Memory: RSS 201 MiB = heap, live or kept 1 MiB + other anonymous 200 MiB",
+                 "  anonymous memory outside the heap grew 200 MiB in 10 m, of it 200 MiB mapped by map_pool\n"
+                 "  gumshoe does not see this program's allocator: live blocks are not known (no allocation was seen)");
 }
 
 static void every_other_part_has_its_words(void **state)
@@ -191,6 +243,9 @@ int main(void)
         STORY(who_mapped_what_grew_is_named),
         STORY(the_largest_part_is_told_where_nothing_is_known_of_before),
         STORY(the_heap_is_to_blame_when_it_grew_more_or_holds_more),
+        STORY(a_baseline_that_missed_the_climb_is_not_held_against_it),
+        STORY(an_allocator_that_is_not_seen_is_not_judged),
+        STORY(what_an_unseen_allocator_maps_is_not_called_outside_of_it),
         STORY(every_other_part_has_its_words),
         STORY(machines_read_the_same),
     };
