@@ -211,7 +211,7 @@ static void reading_fini(struct memory_reading *reading)
     gs_free(reading->mounts);
 }
 
-/* Bytes that MAPPED holds outside the heap. */
+/* Bytes of private memory that MAPPED holds outside the heap. */
 static uint64_t non_heap_bytes(const struct gs_claim *mapped)
 {
     return mapped->part == GS_ANONYMOUS ? mapped->pages * GS_PAGE : 0;
@@ -227,9 +227,9 @@ static void take_snapshot(struct gs_account_snapshot *out)
     if (complete)
         out->by = gs_alloc((mapped->count + 1) * sizeof *out->by);
     for (size_t i = 0; out->by && i < mapped->count; i++)
-        if (non_heap_bytes(&mapped->claim[i]))
-            out->by[out->count++] =
-                (struct gs_account_mapped_by){mapped->claim[i].stack, non_heap_bytes(&mapped->claim[i])};
+        if (non_heap_bytes(&mapped->claim[i]) || mapped->claim[i].shared)
+            out->by[out->count++] = (struct gs_account_mapped_by){
+                mapped->claim[i].stack, non_heap_bytes(&mapped->claim[i]), mapped->claim[i].shared * GS_PAGE};
     memcpy(out->part, reading.part, sizeof out->part);
     out->known = out->by != NULL;
     out->cut = reading.survey.source.cut;
@@ -269,13 +269,17 @@ static struct gs_profile *mappings_of(const struct gs_gather *how, const struct 
         return NULL;
     gs_profile_add_sample_type(profile, "anonymous", "bytes");
     gs_profile_add_sample_type(profile, "growth", "bytes");
+    gs_profile_add_sample_type(profile, "shared", "bytes");
+    gs_profile_add_sample_type(profile, "shared_growth", "bytes");
     for (size_t i = 0; i < now->count; i++) {
-        int64_t bytes = (int64_t)non_heap_bytes(&now->claim[i]), values[] = {bytes, then ? bytes : 0};
-        if (bytes)
+        int64_t bytes = (int64_t)non_heap_bytes(&now->claim[i]),
+                shared = (int64_t)(now->claim[i].shared * GS_PAGE),
+                values[] = {bytes, then ? bytes : 0, shared, then ? shared : 0};
+        if (bytes || shared)
             gs_gather_add_stack(profile, now->claim[i].stack, values);
     }
     for (size_t i = 0; then && i < then->count; i++) {
-        int64_t values[] = {0, -(int64_t)then->by[i].bytes};
+        int64_t values[] = {0, -(int64_t)then->by[i].bytes, 0, -(int64_t)then->by[i].shared_bytes};
         gs_gather_add_stack(profile, then->by[i].stack, values);
     }
     gs_profile_symbolize(profile, how->maps);

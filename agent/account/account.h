@@ -17,8 +17,8 @@ struct gs_account {               // bytes; all zero before; gs_account_fini aft
     bool has_base;                // base and base_age_ns are set: the parts at the baseline
     uint64_t base[GS_PARTS];
     int64_t base_age_ns;
-    struct gs_profile *mappings;  // anonymous memory that the host mapped outside malloc: "anonymous" by stack,
-                                  // "growth" since the base
+    struct gs_profile *mappings;  // memory that the host mapped outside malloc, by stack: "anonymous", and its "growth" since
+                                  // the base; "shared", and its "shared_growth"
     const char *heap_unseen;      // why the program's allocator is not seen, so that live blocks are not known; borrowed;
                                   // NULL: it is seen. Set by the caller
     struct gs_text notes;         // what is missing from the account, one line each

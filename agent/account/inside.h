@@ -37,7 +37,7 @@ struct gs_claim {
     uint64_t start, end;
     enum gs_account_part part;
     uint32_t stack;     // GS_CLAIM_MAPPED only: the stack that called mmap
-    uint64_t pages, doubtful;
+    uint64_t pages, doubtful, shared; // shared: pages of shared memory, GS_CLAIM_MAPPED only
 };
 struct gs_claims { struct gs_claim *claim; size_t count, capacity; };
 struct gs_survey {      // all zero before; gs_account_survey_fini after
@@ -74,8 +74,8 @@ void gs_account_survey_fini(struct gs_survey *survey);
 
 /* ---- account.c --------------------------------------------------------------------------------------------------- */
 
-/* The account at one moment: its parts, and the anonymous memory that each stack had mapped. */
-struct gs_account_mapped_by { uint32_t stack; uint64_t bytes; };
+/* The account at one moment: its parts, and the anonymous and shared memory that each stack had mapped. */
+struct gs_account_mapped_by { uint32_t stack; uint64_t bytes, shared_bytes; };
 struct gs_account_snapshot { // known is false: it could not be read, or (cut) not in time
     bool known, cut;
     uint64_t part[GS_PARTS];

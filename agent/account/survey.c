@@ -194,17 +194,21 @@ static struct gs_claim *first_claim_ending_after(const struct gs_claims *claims,
     return search.low < claims->count ? &claims->claim[search.low] : NULL;
 }
 
-/* The claim that holds ADDRESS of AREA; NULL: none. *END: the answer is valid up to here. Only the agent claims areas that
- * are not anonymous. */
+/* May WHO claim AREA? Only the agent claims files; shared memory has one more kind of claimant, who mapped it. */
+static bool may_claim(enum gs_claimant who, const struct gs_area *area)
+{
+    bool anonymous = area->kind == GS_AREA_ANONYMOUS || area->kind == GS_AREA_HEAP;
+    return anonymous || who == GS_CLAIM_AGENT || (who == GS_CLAIM_MAPPED && area->kind == GS_AREA_SHARED);
+}
+
+/* The claim that holds ADDRESS of AREA; NULL: none. *END: the answer is valid up to here. */
 static struct gs_claim *owner_of(const struct gs_survey *survey, const struct gs_area *area, uint64_t address,
                                  uint64_t *end)
 {
-    bool anonymous = area->kind == GS_AREA_ANONYMOUS || area->kind == GS_AREA_HEAP;
     *end = area->line.end;
-    for (int who = 0; who < GS_CLAIMANTS; who++) {
-        struct gs_claim *claim = anonymous || who == GS_CLAIM_AGENT
-                                     ? first_claim_ending_after(&survey->claims[who], address)
-                                     : NULL;
+    for (enum gs_claimant who = 0; who < GS_CLAIMANTS; who++) {
+        struct gs_claim *claim =
+            may_claim(who, area) ? first_claim_ending_after(&survey->claims[who], address) : NULL;
         if (!claim)
             continue;
         uint64_t border = claim->start > address ? claim->start : claim->end;
@@ -243,6 +247,10 @@ static void add_counts(struct gs_survey *survey, const struct gs_area *area, str
     static const enum gs_account_part part[] = {
         [GS_AREA_ANONYMOUS] = GS_ANONYMOUS, [GS_AREA_HEAP] = GS_HEAP_KEPT, [GS_AREA_STACK] = GS_STACKS};
     bool of_file = area->kind == GS_AREA_FILE || area->kind == GS_AREA_SHARED;
+    if (owner && area->kind == GS_AREA_SHARED && owner->part != GS_AGENT) {
+        owner->shared += counts->file; // it stays shared memory, but we know who mapped it
+        owner = NULL;
+    }
     if (owner) {
         owner->pages += counts->anonymous;
         owner->doubtful += counts->doubtful;

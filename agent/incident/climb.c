@@ -54,7 +54,7 @@ static void look_until(struct look_back *look, int64_t since_ns)
 static double bottom_of(const struct gs_history *history, size_t metric, double value, int64_t time_ns)
 {
     struct look_back near = {history, metric, gs_history_length(history), value}, far = near;
-    int64_t slack_ns = 2 * gs_history_interval_ns(history);
+    int64_t slack_ns = gs_history_interval_ns(history);
     double least = value / SHARE > LITTLE ? value / SHARE : LITTLE;
     while (near.row > 0) {
         int64_t row_ns = gs_history_time(history, near.row - 1);
@@ -104,4 +104,9 @@ struct gs_climb gs_incident_find_climb(const struct gs_incident_trigger *trigger
     return (struct gs_climb){.age_ns =
                                  trigger->triggered_ns > began_ns ? trigger->triggered_ns - began_ns : 0,
                              .rise = value - bottom};
+}
+
+bool gs_incident_is_of_climb(const struct gs_climb *climb, int64_t age_ns, double bytes)
+{
+    return age_ns >= climb->age_ns || bytes >= climb->rise / 2 * ((double)age_ns / (double)climb->age_ns);
 }

@@ -62,15 +62,15 @@ static void judge_baseline(struct gs_incident_findings *findings)
     findings->base_is_late = findings->base_age_ns && findings->base_age_ns < findings->climb.age_ns;
 }
 
-/* Does the growth explain anything? A baseline that was taken during the climb shows only the rest of it: growth is then
- * the cause if it makes up half of the climb. */
+/* Does the growth explain anything? A baseline that was taken during the climb, or after it, may not show it. */
 static void judge_growth(struct gs_incident_findings *findings)
 {
     if (!findings->growth)
         return;
     double bytes = gs_incident_heap_growth(findings->growth, findings->heap);
     findings->grew = bytes > 0;
-    findings->growth_explains = bytes > 0 && !(findings->base_is_late && bytes < findings->climb.rise / 2);
+    findings->growth_explains =
+        bytes > 0 && gs_incident_is_of_climb(&findings->climb, findings->base_age_ns, bytes);
 }
 
 /* Put what was gathered of KIND into the findings. */

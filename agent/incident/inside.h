@@ -43,6 +43,9 @@ struct gs_climb { int64_t age_ns; double rise; }; // how long before the trigger
 /* The climb of TRIGGER's metric, if it is about memory (climb.c). HISTORY may be NULL. All zero: not known. */
 struct gs_climb gs_incident_find_climb(const struct gs_incident_trigger *trigger, const struct gs_history *history);
 
+/* Is a growth by BYTES in the last AGE_NS part of CLIMB? Yes, if it covers the climb, or goes on at half of its pace or more. */
+bool gs_incident_is_of_climb(const struct gs_climb *climb, int64_t age_ns, double bytes);
+
 /* Write memory.json; write the lines of the summary. CLIMB: what led to the incident; all zero: not known. */
 void gs_incident_write_memory(const struct gs_account *account, struct gs_text *out);
 void gs_incident_summarise_memory(const struct gs_account *account, const struct gs_climb *climb, struct gs_text *out);

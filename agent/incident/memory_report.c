@@ -35,11 +35,11 @@ static json_t *stack_json(struct gs_profile *profile, const struct gs_stack_row 
                      frame_json(profile, row->location[own]), "stack", gs_json_take(&stack));
 }
 
-/* The stacks that mapped anonymous memory, the heaviest first. NULL: no memory. */
-static json_t *mappings_json(struct gs_profile *profile)
+/* The stacks that mapped memory of TYPE ("anonymous", "shared"), the heaviest first. NULL: no memory. */
+static json_t *mappings_json(struct gs_profile *profile, const char *type)
 {
     struct gs_stacks stacks;
-    if (gs_profile_stacks(profile, gs_profile_sample_type(profile, "anonymous"), &stacks))
+    if (gs_profile_stacks(profile, gs_profile_sample_type(profile, type), &stacks))
         return NULL;
     struct gs_json list = gs_json_array();
     for (size_t i = 0; i < stacks.count && i < STACKS_MAX; i++)
@@ -60,10 +60,11 @@ static json_t *baseline_json(const struct gs_account *account)
 void gs_incident_write_memory(const struct gs_account *account, struct gs_text *out)
 {
     json_t *json =
-        json_pack("{s:i, s:I, s:I, s:o, s:o, s:o, s:o}", "version", 1, "rss", (json_int_t)account->rss,
+        json_pack("{s:i, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "version", 1, "rss", (json_int_t)account->rss,
                   "counted", (json_int_t)account->counted, "parts", parts_json(account->part), "heap_unseen",
                   gs_json_printable(account->heap_unseen), "anonymous_by_stack",
-                  mappings_json(account->mappings), "baseline", baseline_json(account));
+                  mappings_json(account->mappings, "anonymous"), "shared_by_stack",
+                  mappings_json(account->mappings, "shared"), "baseline", baseline_json(account));
     gs_json_print(json, JSON_INDENT(2), out);
     json_decref(json);
 }
@@ -109,8 +110,7 @@ static enum gs_account_part most_of(const struct gs_account *account, bool since
     return found;
 }
 
-/* Find the function that mapped most anonymous memory, since the baseline (TYPE "growth") or in total ("anonymous"); false:
- * no mapping was seen. */
+/* Find the function that mapped most memory of TYPE, a sample type of account->mappings; false: no mapping was seen. */
 static bool find_mapper(const struct gs_account *account, const char *type, const char *kind,
                         struct gs_culprit *out)
 {
@@ -145,6 +145,17 @@ static void explain_anonymous(const struct gs_account *account, bool since_base,
     gs_text_add_printable(out, mapper.function);
 }
 
+static void explain_shared(const struct gs_account *account, bool since_base, struct gs_text *out)
+{
+    struct gs_culprit mapper;
+    char size[GS_UNIT_TEXT];
+    if (find_mapper(account, since_base ? "shared_growth" : "shared", "", &mapper)) {
+        gs_text_add(out, ", of it %s mapped by ", gs_units_print_size((double)mapper.value, size));
+        gs_text_add_printable(out, mapper.function);
+    }
+    gs_text_add(out, ": possibly shared with other processes");
+}
+
 /* ", of it live 80 MiB: …": what is known of the MOST bytes in PART. */
 static void explain(const struct gs_account *account, enum gs_account_part part, bool since_base,
                     int64_t most, struct gs_text *out)
@@ -152,13 +163,14 @@ static void explain(const struct gs_account *account, enum gs_account_part part,
     static const char *const why[GS_PARTS] = {
         [GS_STACKS] = ": more threads, or deeper calls",
         [GS_FILES] = ": mapped files, whose unwritten pages the kernel takes back when it needs them",
-        [GS_SHARED] = ": possibly shared with other processes",
         [GS_AGENT] = ": its tables, and the profiles of this incident",
     };
     if (part == GS_HEAP_LIVE)
         explain_heap(account, since_base, most, out);
     else if (part == GS_ANONYMOUS)
         explain_anonymous(account, since_base, out);
+    else if (part == GS_SHARED)
+        explain_shared(account, since_base, out);
     else
         gs_text_add(out, "%s", why[part]);
     gs_text_add(out, "\n");
@@ -169,11 +181,10 @@ static void explain(const struct gs_account *account, enum gs_account_part part,
     gs_text_add(out, ")\n");
 }
 
-/* Does the baseline show less than half of CLIMB, because it was taken later? Then MOST, the largest growth since, is not
- * what led to the incident. */
+/* Was the baseline taken so late that MOST, the largest growth since, is not what led to the incident? */
 static bool misses_climb(const struct gs_account *account, const struct gs_climb *climb, int64_t most)
 {
-    return account->base_age_ns < climb->age_ns && (double)most < climb->rise / 2;
+    return !gs_incident_is_of_climb(climb, account->base_age_ns, (double)most);
 }
 
 /* "heap grew 1.2 GiB in 10 m, of it live 80 MiB: …"; if nothing grew, which part is the largest. */
@@ -219,19 +230,34 @@ static int64_t heap_bytes(const struct gs_account *account, bool since_base)
            (account->heap_unseen ? gain(account, GS_HEAP_KEPT, since_base) : 0);
 }
 
+/* The function that mapped most, private or shared, since the baseline or in total. */
+static bool find_largest_mapper(const struct gs_account *account, bool since_base, struct gs_culprit *out)
+{
+    struct gs_culprit shared;
+    const char *kind = since_base ? "growth" : "in_use";
+    if (!find_mapper(account, since_base ? "growth" : "anonymous", kind, out))
+        *out = (struct gs_culprit){0};
+    out->mapped = account->heap_unseen ? "what is mapped" : "what is mapped outside malloc";
+    if (find_mapper(account, since_base ? "shared_growth" : "shared", kind, &shared) &&
+        shared.value > out->value) {
+        *out = shared;
+        out->mapped = "the shared memory";
+    }
+    return out->function;
+}
+
 bool gs_incident_culprit_of_mappings(const struct gs_account *account, const struct gs_climb *climb,
                                      struct gs_culprit *out)
 {
     int64_t min_bytes = (int64_t)account->rss / 100,
             grown = account->has_base ? heap_bytes(account, true) : 0;
-    bool found = account->has_base && find_mapper(account, "growth", "growth", out) &&
-                 out->value > min_bytes && out->value > grown && !misses_climb(account, climb, out->value);
+    bool found = account->has_base && find_largest_mapper(account, true, out) && out->value > min_bytes &&
+                 out->value > grown && !misses_climb(account, climb, out->value);
     if (!found &&
         (grown < min_bytes || misses_climb(account, climb, grown))) // nothing grew, or there is no baseline
-        found = find_mapper(account, "anonymous", "in_use", out) && out->value > min_bytes &&
+        found = find_largest_mapper(account, false, out) && out->value > min_bytes &&
                 out->value > heap_bytes(account, false);
     if (!found)
         *out = (struct gs_culprit){0};
-    out->mapped = !found ? NULL : account->heap_unseen ? "what is mapped" : "what is mapped outside malloc";
     return found;
 }

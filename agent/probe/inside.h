@@ -113,9 +113,13 @@ extern _Atomic bool gs_heap_is_anothers;
 /* ---- heap/: mappings, threads by the stack that created them -------------------------------------------------------- */
 
 /* _add: STACK mapped START to END, which replaces what was recorded there. _forget: START to END is about to be unmapped.
- * _stack: the stack that mapped the memory at AT; false: not known (mapped.c). */
+ * _stack: the stack that mapped the memory at AT; false: not known. A stack with GS_MAPPED_RESERVED mapped memory without
+ * access. _is_reserved: is any of START to END such memory? _open: STACK has made that part of it writable (mapped.c). */
+#define GS_MAPPED_RESERVED (1u << 31)
 void gs_heap_mapped_add(uintptr_t start, uintptr_t end, uint32_t stack);
 void gs_heap_mapped_forget(uintptr_t start, uintptr_t end);
+bool gs_heap_mapped_is_reserved(uintptr_t start, uintptr_t end);
+void gs_heap_mapped_open(uintptr_t start, uintptr_t end, uint32_t stack);
 bool gs_heap_mapped_stack(uintptr_t at, uint32_t *stack);
 void gs_heap_stack_count_thread(uint32_t stack); // STACK created a thread (stacks.c)
 

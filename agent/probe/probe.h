@@ -102,8 +102,9 @@ void gs_probe_note_free(void *ptr);
 /* Addresses of heap blocks: of every live sample, and one in each 2 MiB that ever held a sample. Start with *AT = 0; false:
  * no more. Context: watcher. */
 bool gs_probe_block_next(size_t *at, uintptr_t *address);
-/* Anonymous private memory of 64 KiB and more that the host mapped with mmap, and the stack that mapped it. Includes what an
- * allocator maps for itself, if it calls mmap through our hook. In no order. Context: watcher. */
+/* Anonymous private memory, and shared memory, of 64 KiB and more that the host mapped with mmap, and the stack that mapped it;
+ * of memory reserved without access, the stack that opened it with mprotect. Includes what an allocator maps for itself, if it
+ * calls mmap through our hook, and shared mappings of files. In no order. Context: watcher. */
 struct gs_mapped { uintptr_t start, end; uint32_t stack; };
 bool gs_probe_mapped_next(size_t *at, struct gs_mapped *out);
 /* The upper end of thread TID's stack, and the size that was asked for (0: none). False: not known. Context: watcher. */

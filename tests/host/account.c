@@ -89,13 +89,25 @@ static void use_threads(void)
         sem_wait(&used);
 }
 
-static void share(void)
+__attribute__((noinline)) void map_ring(void);
+void map_ring(void)
 {
     memset(anonymous(40 * MIB, MAP_SHARED), 1, 40 * MIB);
+}
+
+__attribute__((noinline)) void map_memfd(void);
+void map_memfd(void)
+{
     int fd = memfd_create("table", 0);
     if (ftruncate(fd, 10 * MIB) != 0)
         exit(1);
     memset(mmap(NULL, 10 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), 1, 10 * MIB);
+}
+
+static void share(void)
+{
+    map_ring();
+    map_memfd();
 }
 
 static void read_zeros(void)
@@ -106,13 +118,23 @@ static void read_zeros(void)
             exit(1);
 }
 
+__attribute__((noinline)) void fill_part(char *part);
+void fill_part(char *part)
+{
+    for (int i = 0; i < 20; i++, part += MIB) {
+        if (mprotect(part, MIB, PROT_READ | PROT_WRITE) != 0)
+            exit(1);
+        memset(part, 1, MIB);
+    }
+}
+
 __attribute__((noinline)) void reserve(void);
 void reserve(void)
 {
     char *at = mmap(NULL, 1ull << 40, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (at == MAP_FAILED || mprotect(at + (1ull << 39), 20 * MIB, PROT_READ | PROT_WRITE) != 0)
+    if (at == MAP_FAILED)
         exit(1);
-    memset(at + (1ull << 39), 1, 20 * MIB);
+    fill_part(at + (1ull << 39));
 }
 
 static void wait_for_a_line(void)

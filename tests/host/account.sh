@@ -63,7 +63,9 @@ ask
 # Mapped: 200 MiB less 20 and 30, and 20 in the reservation. Beside them: the program's own .bss, 2.6 MiB at most.
 holds heap_live=109-123 heap_live+heap_kept=214-226 stacks=8-10 shared=50-50 anonymous=170-174 files=0.5-8 agent=0.5-8
 equal "$(by_stack '^map_table$')" $((150 << 20)) "mapped by map_table"
-equal "$(by_stack '^reserve$')" $((20 << 20)) "of reserve"
+equal "$(by_stack '^fill_part$')" $((20 << 20)) "of the reservation, by who made it writable"
+equal "$(by_stack '^reserve$')" 0 "of who reserved it"
+equal "$(jq -c '[.shared_by_stack[] | [.function, .bytes]]' "$found/memory.json")" '[["map_ring",41943040],["map_memfd",10485760]]' "shared memory by stack"
 jq -e '.anonymous_by_stack[0].stack | .[0] == "map_table" and index("main") > 0' "$found/memory.json" > /dev/null || fail "$(jq -c '.anonymous_by_stack' "$found/memory.json")"
 it "is a step and a file of the incident"
 jq -e '[.steps[].name] | index("account") > index("heap")' "$found/incident.json" > /dev/null || fail "$(jq -c .steps "$found/incident.json")"
@@ -93,6 +95,24 @@ found=$(incident d)
 complete "$found"
 equal "$(jq -r '.culprit.function + " " + .culprit.kind' "$found/incident.json")" "map_table growth" "culprit"
 grep -qE '^  anonymous memory outside the heap grew [12][0-9.]+ MiB in .*, of it [12][0-9.]+ MiB mapped outside malloc by map_table$' "$found/summary.txt" || fail "$(cat "$found/summary.txt")"
+end
+
+it "blames who mapped shared memory, when that is what grew"
+rules asked "$asked" > /dev/null
+begin "$build/hosts/account" wait shared
+wait_until grep -q waits out
+wait_until has_watch d
+take_baseline "$(watched_in d)" "$rules_file"
+echo >&3
+wait_until grep -q ready out
+rm -rf d/2*
+change_rules "$(watched_in d)" "$rules_file" '.rules = [{ "name": "high", "metric": "rss", "above": "40MiB", "capture": ["heap", "threads"] }]'
+wait_until has_incident d
+found=$(incident d)
+complete "$found"
+equal "$(jq -r '.culprit.function + " " + .culprit.kind' "$found/incident.json")" "map_ring growth" "culprit"
+grep -qE '^Culprit: map_ring in account: 40 MiB more than .* ago, 80 % of all growth of the shared memory$' "$found/summary.txt" || fail "$(cat "$found/summary.txt")"
+grep -qE '^  shared memory grew 50 MiB in .*, of it 40 MiB mapped by map_ring: possibly shared with other processes$' "$found/summary.txt" || fail "$(cat "$found/summary.txt")"
 end
 
 it "says that what grew is no leak when the heap is full of holes"

@@ -1,4 +1,4 @@
-/* mmap, munmap and mremap in all their corners, told as results: the same lines with and without the agent. Also before
+/* mmap, munmap, mremap and mprotect in all their corners, told as results: the same lines with and without the agent. Also before
  * anything is initialised, from 8 threads at once, and in a child that is forked meanwhile. */
 #include <errno.h>
 #include <fcntl.h>
@@ -74,6 +74,32 @@ static void corners(void)
     told("the other name", mmap64(NULL, LARGE, rw, private, -1, 0));
 }
 
+static void protections(void)
+{
+    char *at = mmap(NULL, 4 * LARGE, PROT_NONE, private, -1, 0);
+    errno = 77;
+    told_int("open, askew", mprotect(at + 1, PAGE, rw));
+    told_int("open nothing", mprotect(at, 0, rw));
+    told_int("open all there is", mprotect(at, SIZE_MAX, rw));
+    told_int("open in bad ways", mprotect(at, PAGE, 1 << 30));
+    told_int("open a part", mprotect(at + LARGE, LARGE, rw));
+    at[LARGE] = 5;
+    told_int("open beyond the end", mprotect(at + 3 * LARGE, 1ul << 46, rw));
+    told_int("open all", mprotect(at, 4 * LARGE, rw));
+    printf("there: %d %d\n", at[LARGE], at[4 * LARGE - 1]);
+    told_int("close a part", mprotect(at + LARGE, LARGE, PROT_NONE));
+    told_int("open it again", mprotect(at + LARGE, LARGE, rw | PROT_EXEC));
+    printf("still there: %d\n", at[LARGE]);
+    told_int("unmap", munmap(at, 4 * LARGE));
+    told_int("open what is gone", mprotect(at, LARGE, rw));
+    char *shared = mmap(NULL, LARGE, rw, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    told("shared", shared);
+    told_int("close it", mprotect(shared, LARGE, PROT_NONE));
+    told_int("open it for reading", mprotect(shared, LARGE, PROT_READ));
+    told("resize it", mremap(shared, LARGE, 2 * LARGE, MREMAP_MAYMOVE));
+    told("shared in bad ways", mmap(NULL, LARGE, rw, MAP_SHARED_VALIDATE | MAP_ANONYMOUS | 1 << 30, -1, 0));
+}
+
 /* Eight threads map, write, resize and unmap, while the first forks: nothing is lost, and every child can do the same. */
 static void *busy(void *number)
 {
@@ -88,6 +114,11 @@ static void *busy(void *number)
         wrong += grown == MAP_FAILED || grown[0] != mark || grown[size / 2 - 1] != mark;
         munmap(at + size / 2 + PAGE, size / 2 - PAGE);
         munmap(grown, size);
+        char *reserved = mmap(NULL, 4 * size, PROT_NONE, private, -1, 0);
+        wrong += mprotect(reserved + size, size, rw) != 0;
+        reserved[size] = mark;
+        wrong += mprotect(reserved, 3 * size, rw) != 0 || reserved[size] != mark;
+        munmap(reserved, 4 * size);
     }
     return (void *)wrong;
 }
@@ -130,6 +161,7 @@ int main(void)
     printf("early: %d\n", early[LARGE - 1]);
     told_int("unmap what was early", munmap(early, LARGE));
     corners();
+    protections();
     signal(SIGUSR1, in_a_handler);
     for (int i = 0; i < 1000; i++)
         raise(SIGUSR1);

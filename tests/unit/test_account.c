@@ -162,6 +162,31 @@ static void shared_memory_is_told_by_its_name_or_device(void **state)
     assert_pages(0, 0, 0, 16, 1 + 2 + 4 + 8, 0, 0);
 }
 
+/* Who mapped shared memory is known, and it stays shared memory. A page of a private mapping of such a file that was written is
+ * the process's own. Whoever mapped a file on a disk is not asked. */
+static void who_maps_shared_memory_is_known(void **state)
+{
+    (void)state;
+    map("50000000-50100000 rw-s 00000000 00:01 5          /dev/zero (deleted)\n"
+        "52000000-52100000 rw-p 00000000 00:01 7          /memfd:table (deleted)\n"
+        "54000000-54100000 rw-s 00000000 08:01 9          /data/journal\n", NULL);
+    of_file(0x50000000, 5);
+    of_file(0x52000000, 3);
+    own(0x52003000, 2);
+    of_file(0x54000000, 16);
+    claim(GS_CLAIM_MAPPED, 0x50000000, 0x50100000);
+    claim(GS_CLAIM_MAPPED, 0x52000000, 0x52100000);
+    claim(GS_CLAIM_MAPPED, 0x54000000, 0x54100000);
+    gs_account_survey_settle_claims(&survey);
+    sum(0, 26, 2);
+    assert_pages(0, 0, 0, 16, 5 + 3, 2, 0);
+    const struct gs_claim *mapped = survey.claims[GS_CLAIM_MAPPED].claim;
+    assert_int_equal(mapped[0].shared, 5);
+    assert_int_equal(mapped[1].shared, 3);
+    assert_int_equal(mapped[2].shared, 0);
+    assert_int_equal(mapped[0].pages + mapped[1].pages + mapped[2].pages, 0);
+}
+
 /* The heap is where blocks were seen: one in the area at 0x10000000, none in the one at 0x11000000; the arena of glibc's at
  * 0x44000000 (17 times 64 MiB) is known by its shape, the area at 0x54000000 has not that shape: nothing closed behind it. */
 static void the_heap_is_where_blocks_were_seen_and_in_arenas(void **state)
@@ -414,6 +439,7 @@ int main(void)
         STORY(a_plain_program),
         STORY(live_blocks_are_bounded_by_the_heap),
         STORY(shared_memory_is_told_by_its_name_or_device),
+        STORY(who_maps_shared_memory_is_known),
         STORY(the_heap_is_where_blocks_were_seen_and_in_arenas),
         STORY(an_area_is_cut_by_who_claims_what),
         STORY(memory_that_an_allocator_mapped_is_the_heap_s),

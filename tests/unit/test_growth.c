@@ -172,8 +172,8 @@ static void a_baseline_of_the_middle_of_the_climb_is_said_to_be_one(void **state
     assert_string_equal(culprit(), "in_use");
 }
 
-/* Half of the climb is in the growth. */
-static void a_baseline_that_shows_most_of_the_climb_is_good_enough(void **state)
+/* It goes on as before: half of the time, half of the climb. */
+static void growth_at_the_pace_of_the_climb_is_of_it(void **state)
 {
     (void)state;
     report.findings.climb = (struct gs_climb){1200 * GS_NS_PER_S, (double)MIB(40)};
@@ -219,7 +219,7 @@ int main(void)
         STORY(a_large_block_is_no_matter_of_luck),
         STORY(less_than_a_hundredth_of_the_heap_is_nothing),
         STORY(a_baseline_of_the_middle_of_the_climb_is_said_to_be_one),
-        STORY(a_baseline_that_shows_most_of_the_climb_is_good_enough),
+        STORY(growth_at_the_pace_of_the_climb_is_of_it),
         STORY(a_heap_that_is_not_seen_is_not_described),
         STORY(the_heap_opens_no_descriptors),
     };

@@ -17,18 +17,23 @@ static struct gs_account account;
 static struct gs_text text;
 static struct gs_climb climb; // before the trigger
 
+enum how { PRIVATE, SHARED };
+
 /* FUNCTION, called by main, has mapped NOW MiB, THEN of them before the baseline. */
-static void mapped(const char *function, int now, int then)
+static void mapped_as(enum how how, const char *function, int now, int then)
 {
     const char *names[] = {function, "main"};
     uint32_t location[2];
-    int64_t value[] = {MIB(now), MIB(now - then)};
+    int64_t private[] = {MIB(now), MIB(now - then), 0, 0}, shared[] = {0, 0, MIB(now), MIB(now - then)};
     for (int i = 0; i < 2; i++) {
         struct gs_line line = {gs_profile_add_function(account.mappings, names[i], names[i], "", 0), 0};
         location[i] = gs_profile_add_location(account.mappings, &(struct gs_location){.line_count = 1, .line = &line});
     }
-    gs_profile_append_sample(account.mappings, &(struct gs_sample){.location = location, .value = value, .depth = 2});
+    gs_profile_append_sample(account.mappings, &(struct gs_sample){.location = location, .depth = 2,
+                                                                   .value = how == SHARED ? shared : private});
 }
+
+static void mapped(const char *function, int now, int then) { mapped_as(PRIVATE, function, now, then); }
 
 /* MiB of live heap, kept, stacks, files, shared, anonymous, agent: now. */
 static void holds(const int mib[GS_PARTS])
@@ -56,6 +61,8 @@ static int an_account(void **state)
     account.mappings = gs_profile_new();
     gs_profile_add_sample_type(account.mappings, "anonymous", "bytes");
     gs_profile_add_sample_type(account.mappings, "growth", "bytes");
+    gs_profile_add_sample_type(account.mappings, "shared", "bytes");
+    gs_profile_add_sample_type(account.mappings, "shared_growth", "bytes");
     return 0;
 }
 
@@ -113,6 +120,29 @@ static void who_mapped_what_grew_is_named(void **state)
     assert_int_equal(culprit.value, MIB(40));
     assert_string_equal(culprit.mapped, "what is mapped outside malloc");
     assert_true(culprit.share == 0.8); // 40 of 50
+}
+
+/* Shared memory has its mapper too. */
+static void who_mapped_shared_memory_is_named(void **state)
+{
+    struct gs_culprit culprit;
+    (void)state;
+    mapped("map_index", 60, 50);
+    mapped_as(SHARED, "map_ring", 40, 0);
+    holds(PARTS(10, 0, 0, 0, 41, 64, 0));
+    held(PARTS(5, 0, 0, 0, 1, 54, 0));
+    assert_words("Memory: RSS 115 MiB = live heap 10 MiB + shared memory 41 MiB + other anonymous 64 MiB",
+                 "  shared memory grew 40 MiB in 10 m, of it 40 MiB mapped by map_ring: possibly shared with other processes");
+    assert_true(gs_incident_culprit_of_mappings(&account, &climb, &culprit));
+    assert_string_equal(culprit.function, "map_ring");
+    assert_string_equal(culprit.mapped, "the shared memory");
+    gs_text_fini(&text);
+    gs_incident_write_memory(&account, &text);
+    json_t *json = json_loads(text.bytes, 0, NULL), *list = json_object_get(json, "shared_by_stack");
+    assert_int_equal(json_array_size(list), 1);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "function")), "map_ring");
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(list, 0), "bytes")), MIB(40));
+    json_decref(json);
 }
 
 /* Without a baseline: what holds most. */
@@ -241,6 +271,7 @@ int main(void)
         STORY(a_fragmented_heap_is_no_leak),
         STORY(a_leak_is_one),
         STORY(who_mapped_what_grew_is_named),
+        STORY(who_mapped_shared_memory_is_named),
         STORY(the_largest_part_is_told_where_nothing_is_known_of_before),
         STORY(the_heap_is_to_blame_when_it_grew_more_or_holds_more),
         STORY(a_baseline_that_missed_the_climb_is_not_held_against_it),

@@ -107,6 +107,45 @@ static void the_stack_of_an_address_is_known(void **state)
     assert_false(gs_heap_mapped_stack(99 * PAGE, &stack));
 }
 
+/* Reserved by 1, opened piece by piece by 2 and 3. What is opened twice, or was never reserved, stays as it is. */
+static void what_is_reserved_belongs_to_who_opens_it(void **state)
+{
+    (void)state;
+    add(100, 200, 1 | GS_MAPPED_RESERVED);
+    add(300, 400, 4);
+    assert_true(gs_heap_mapped_is_reserved(199 * PAGE, 300 * PAGE));
+    assert_false(gs_heap_mapped_is_reserved(200 * PAGE, 400 * PAGE));
+    gs_heap_mapped_open(150 * PAGE, 160 * PAGE, 2);
+    assert_string_equal(records(), "100-150 1, 150-160 2, 160-200 1, 300-400 4");
+    gs_heap_mapped_open(160 * PAGE, 170 * PAGE, 2);
+    assert_string_equal(records(), "100-150 1, 150-170 2, 170-200 1, 300-400 4");
+    gs_heap_mapped_open(90 * PAGE, 350 * PAGE, 3);
+    assert_string_equal(records(), "100-150 3, 150-170 2, 170-200 3, 300-400 4");
+    assert_false(gs_heap_mapped_is_reserved(0, 1000 * PAGE));
+}
+
+/* No room to tell the opened part from the rest: it stays with who reserved it, and nothing is lost. */
+static void in_a_full_table_it_stays_with_who_reserved_it(void **state)
+{
+    struct gs_mapped seen;
+    uint64_t before = gs_probe_drops().mappings;
+    size_t count = 0;
+    (void)state;
+    add(100, 200, 1 | GS_MAPPED_RESERVED);
+    for (uintptr_t i = 0; i < 1022; i++)
+        add(1000 + 2 * i, 1001 + 2 * i, 2);
+    gs_heap_mapped_open(150 * PAGE, 160 * PAGE, 3);
+    assert_true(gs_heap_mapped_is_reserved(150 * PAGE, 160 * PAGE));
+    for (size_t at = 0; gs_probe_mapped_next(&at, &seen);)
+        count += seen.stack == 3;
+    assert_int_equal(count, 0);
+    assert_int_equal(gs_probe_drops().mappings, before);
+    take(1000, 1001);
+    gs_heap_mapped_open(150 * PAGE, 160 * PAGE, 3);
+    assert_false(gs_heap_mapped_is_reserved(150 * PAGE, 160 * PAGE));
+    assert_int_equal(gs_probe_drops().mappings, before);
+}
+
 static void a_full_table_counts_what_it_drops(void **state)
 {
     (void)state;
@@ -192,6 +231,8 @@ int main(void)
         STORY(neighbours_of_one_stack_are_one),
         STORY(what_is_mapped_over_is_gone),
         STORY(the_stack_of_an_address_is_known),
+        STORY(what_is_reserved_belongs_to_who_opens_it),
+        STORY(in_a_full_table_it_stays_with_who_reserved_it),
         STORY(a_full_table_counts_what_it_drops),
         STORY(threads_meet_in_one_record),
         STORY(the_heap_is_known_after_it_was_freed),

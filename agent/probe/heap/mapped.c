@@ -1,7 +1,8 @@
-/* mapped.c - anonymous memory that the host mapped outside malloc, and the stack that mapped it.
+/* mapped.c - anonymous and shared memory that the host mapped outside malloc, and the stack that mapped it.
  *
- *   mmap   ──▶ record { start, end, stack }       joined to a neighbour of the same stack, if there is one
- *   munmap ──▶ the records that it touches are removed, cut, or split in two
+ *   mmap     ──▶ record { start, end, stack }       joined to a neighbour of the same stack, if there is one
+ *   munmap   ──▶ the records that it touches are removed, cut, or split in two
+ *   mprotect ──▶ a part of a reservation (mapped without access) becomes a record of the stack that opened it for writing
  *
  *   a record's start:  0 free ──CAS──▶ 1 being changed ──▶ its address, written last      (so a reader needs no lock)
  *
@@ -9,7 +10,8 @@
  *         old record. Two threads want the same record only if they unmap two parts of it, or join it, at the same moment:
  *         then one retries, at most RETRIES times.
  * Bounds: each call looks at all RECORDS, 1 ns each: a fraction of the system call's time. Mappings without a record, and
- *         changes given up after RETRIES, are counted as drops. */
+ *         changes given up after RETRIES, are counted as drops. In a full table, opened memory stays charged to the stack
+ *         that reserved it. */
 #include "probe/heap/inside.h"
 
 enum { RECORDS = 1024, RETRIES = 1000 };
@@ -20,6 +22,7 @@ static struct record {
     _Atomic uint32_t stack;
 } records[RECORDS];
 static _Atomic uint32_t used; // number of records ever used: all later ones are free
+static _Atomic bool any_reserved;
 
 static struct record *first_unused(void)
 {
@@ -136,6 +139,8 @@ void gs_heap_mapped_add(uintptr_t start, uintptr_t end, uint32_t stack)
     bool joined = false;
     if (start >= end)
         return;
+    if (stack & GS_MAPPED_RESERVED)
+        atomic_store_explicit(&any_reserved, true, memory_order_relaxed);
     gs_heap_regions_forget(start, end);
     for (struct record *r = records, *last = first_unused(); r < last; r++) {
         if (GS_LIKELY(is_apart(r, start, end)))
@@ -168,11 +173,52 @@ bool gs_heap_mapped_stack(uintptr_t at, uint32_t *stack)
     return false;
 }
 
+/* Is R a reservation that overlaps START to END? Then OUT is the overlap. */
+static bool is_reserved(const struct record *r, uintptr_t start, uintptr_t end, struct gs_mapped *out)
+{
+    if (!read_record(r, out) || !(out->stack & GS_MAPPED_RESERVED) || out->end <= start || out->start >= end)
+        return false;
+    out->start = out->start > start ? out->start : start;
+    out->end = out->end < end ? out->end : end;
+    return true;
+}
+
+bool gs_heap_mapped_is_reserved(uintptr_t start, uintptr_t end)
+{
+    struct gs_mapped overlap;
+    if (!atomic_load_explicit(&any_reserved, memory_order_relaxed))
+        return false;
+    for (const struct record *r = records; r < first_unused(); r++)
+        if (is_reserved(r, start, end, &overlap))
+            return true;
+    return false;
+}
+
+/* Are there free records for the opened part and for the rest behind it? */
+static bool has_room(void)
+{
+    enum { NEEDED = 2 };
+    size_t room = (size_t)(records + RECORDS - first_unused());
+    for (const struct record *r = records; room < NEEDED && r < first_unused(); r++)
+        room += atomic_load_explicit(&r->start, memory_order_relaxed) == 0;
+    return room >= NEEDED;
+}
+
+void gs_heap_mapped_open(uintptr_t start, uintptr_t end, uint32_t stack)
+{
+    struct gs_mapped overlap;
+    for (const struct record *r = records; r < first_unused(); r++)
+        if (is_reserved(r, start, end, &overlap) && has_room())
+            gs_heap_mapped_add(overlap.start, overlap.end, stack);
+}
+
 bool gs_probe_mapped_next(size_t *at, struct gs_mapped *out)
 {
     while (records + *at < first_unused())
-        if (read_record(&records[(*at)++], out))
+        if (read_record(&records[(*at)++], out)) {
+            out->stack &= ~GS_MAPPED_RESERVED;
             return true;
+        }
     return false;
 }
 

@@ -1,8 +1,9 @@
-/* mmap.c - mmap, munmap and mremap, taken over to record which stack maps large anonymous memory.
+/* mmap.c - mmap, munmap, mremap and mprotect, taken over to record which stack maps large anonymous or shared memory.
  *
- *   mmap    anonymous, private, 64 KiB or more ──▶ the real mmap ──▶ walk, intern ──▶ mapped.c
- *           all others ──▶ the real mmap          (two comparisons more)
+ *   mmap     anonymous, or shared and writable, 64 KiB or more ──▶ the real mmap ──▶ walk, intern ──▶ mapped.c
+ *            all others ──▶ the real mmap          (two comparisons more)
  *   munmap, mremap ──▶ mapped.c: remove the record ──▶ the real function
+ *   mprotect ──▶ the real mprotect; where it made memory writable that was mapped without access ──▶ walk ──▶ mapped.c
  *
  * What the C library maps for itself (its malloc, threads' stacks, files of the loader) does not come through here, nor what
  * we map for ourselves (sys/mapping.h).
@@ -26,6 +27,7 @@ enum { LARGE = 64 << 10, PAGE = 4096 };
 typedef void *map_function(void *, size_t, int, int, int, off_t);
 typedef int unmap_function(void *, size_t);
 typedef void *remap_function(void *, size_t, size_t, int, ...);
+typedef int protect_function(void *, size_t, int);
 
 static void *kernel_map(void *at, size_t length, int protection, int flags, int fd, off_t offset)
 {
@@ -46,15 +48,22 @@ static void *kernel_remap(void *at, size_t old_length, size_t length, int flags,
     return (void *)syscall(SYS_mremap, at, old_length, length, flags, target);
 }
 
+static int kernel_protect(void *at, size_t length, int protection)
+{
+    return (int)syscall(SYS_mprotect, at, length, protection);
+}
+
 static struct {
     map_function *map;
     unmap_function *unmap;
     remap_function *remap;
-} real = {kernel_map, kernel_unmap, kernel_remap};
+    protect_function *protect;
+} real = {kernel_map, kernel_unmap, kernel_remap, kernel_protect};
 
 GS_HOOK(mmap, __mmap);
 GS_HOOK(munmap, __munmap);
 GS_HOOK(mremap, __mremap);
+GS_HOOK(mprotect, __mprotect);
 
 static void resolve_one(void *slot, const struct gs_hook *hook)
 {
@@ -68,6 +77,7 @@ static __attribute__((constructor)) void resolve(void)
     resolve_one(&real.map, GS_HOOKED(mmap, __mmap));
     resolve_one(&real.unmap, GS_HOOKED(munmap, __munmap));
     resolve_one(&real.remap, GS_HOOKED(mremap, __mremap));
+    resolve_one(&real.protect, GS_HOOKED(mprotect, __mprotect));
 }
 
 /* ---- remembered ---------------------------------------------------------------------------------------------- */
@@ -83,8 +93,19 @@ CALLED void *remembered_map(void *at, size_t length, int protection, int flags, 
     void *mapped = real.map(at, length, protection, flags, fd, offset);
     uint32_t stack;
     if (mapped != MAP_FAILED && gs_heap_sampler_stack(caller, &stack))
-        gs_heap_mapped_add((uintptr_t)mapped, end_of(mapped, length), stack);
+        gs_heap_mapped_add((uintptr_t)mapped, end_of(mapped, length),
+                           protection == PROT_NONE ? stack | GS_MAPPED_RESERVED : stack);
     return mapped;
+}
+
+CALLED int remembered_protect(void *at, size_t length, int protection)
+{
+    struct gs_caller caller = GS_CALLER();
+    int result = real.protect(at, length, protection);
+    uint32_t stack;
+    if (result == 0 && gs_heap_sampler_stack(caller, &stack))
+        gs_heap_mapped_open((uintptr_t)at, end_of(at, length), stack);
+    return result;
 }
 
 /* A mapping that replaces what was at its addresses: remove the old record. */
@@ -98,10 +119,18 @@ static void *map_over(void *at, size_t length, int protection, int flags, int fd
 
 /* ---- the hooks ------------------------------------------------------------------------------------------------- */
 
+/* Memory of no file on disk, as far as the arguments tell: a shared file may be a memfd. */
+static bool is_memory(int protection, int flags)
+{
+    int type = flags & MAP_TYPE;
+    bool shared = type == MAP_SHARED || type == MAP_SHARED_VALIDATE;
+    return flags & MAP_ANONYMOUS ? shared || type == MAP_PRIVATE : shared && protection & PROT_WRITE;
+}
+
 HOOK void *mmap(void *at, size_t length, int protection, int flags, int fd, off_t offset)
 {
-    bool private_anonymous = (flags & (MAP_TYPE | MAP_ANONYMOUS)) == (MAP_PRIVATE | MAP_ANONYMOUS);
-    if (private_anonymous && length >= LARGE && !(flags & MAP_HUGETLB)) // huge pages do not count as resident
+    if (length >= LARGE && is_memory(protection, flags) &&
+        !(flags & MAP_HUGETLB)) // huge pages do not count as resident
         return remembered_map(at, length, protection, flags, fd, offset);
     if (flags & MAP_FIXED)
         return map_over(at, length, protection, flags, fd, offset);
@@ -140,4 +169,11 @@ HOOK void *mremap(void *at, size_t old_length, size_t length, int flags, ...)
     else if (known && !(flags & MREMAP_DONTUNMAP))
         gs_heap_mapped_add((uintptr_t)at, end_of(at, old_length), stack);
     return moved;
+}
+
+HOOK int mprotect(void *at, size_t length, int protection)
+{
+    if (GS_UNLIKELY(protection & PROT_WRITE && gs_heap_mapped_is_reserved((uintptr_t)at, end_of(at, length))))
+        return remembered_protect(at, length, protection);
+    return real.protect(at, length, protection);
 }
