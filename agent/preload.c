@@ -13,6 +13,7 @@
  * before main.
  * Who: the main thread, in a constructor and a destructor of the library; host threads in exec. */
 #include "probe/probe.h"
+#include "sys/identity.h"
 #include "sys/mapping.h"
 #include "watch/watch.h"
 #include <errno.h>
@@ -178,9 +179,11 @@ static void leave_environment(void)
     gs_probe_on_exec(follow_exec, exec_failed);
 }
 
-__attribute__((constructor)) static void on_load(void)
+__attribute__((constructor)) static void on_load(int argc, char **argv, char **envp)
 {
     int saved_errno = errno; // C guarantees 0 at program start
+    (void)argc;
+    gs_identity_remember(argv, envp);
     if (gs_watch_is_disabled())
         gs_probe_stop();
     else if (is_preloaded() && !is_pid_to_watch())

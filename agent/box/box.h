@@ -7,6 +7,7 @@
 #include "history/history.h"
 #include "rules/rules.h"
 #include "store/store.h"
+#include "sys/identity.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -53,6 +54,7 @@ struct gs_post_mortem {            // what is known of a process that died; borr
     int pid;
     const char *process;       // its gs_store_live_name; NULL: not known
     const char *exe, *host;
+    const struct gs_identity *identity;
     int64_t started_ns, last_seen_ns; // CLOCK_REALTIME
     const char *how;           // how it died: "killed by signal 9 (SIGKILL)"
     int signal;
@@ -85,6 +87,7 @@ struct gs_box_contents {
     struct gs_post_mortem post_mortem; // `how` and `signal` are set later; lives as long as these contents
     struct gs_store_live_id id;
     char process[GS_LIVE_NAME]; // the id as a name
+    struct gs_identity identity;
     const char *boot_id, *oom_file;
     int64_t oom_kills;         // at the last write; -1: not known
     struct gs_given_heap heap;

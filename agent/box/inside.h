@@ -23,7 +23,8 @@ enum {
 /* Numbers are LEB128; signed numbers are zigzag-encoded first. A text is its length and its bytes. */
 enum gs_box_record {
     GS_BOX_IDENTITY = 1, // numbers: pid, start ticks, started ns, limit, baseline's first age ns; texts: boot id, host, exe,
-                         // limit from, oom file; a number: namespace (missing in boxes of earlier versions)
+                         // limit from, oom file; a number: namespace; texts: program, container, pod, pod's namespace (those
+                         // after oom file are missing in boxes of earlier versions)
     GS_BOX_RULES,        // 0: first part, 1: continued; bytes of the rules file
     GS_BOX_MAPS,         // like GS_BOX_RULES; bytes of /proc/self/maps
     GS_BOX_BUILD_IDS,    // repeated: start address of an executable mapping, its build id as a text

@@ -14,6 +14,7 @@
 #include "profile/profile.h"
 #include "store/store.h"
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { LABEL_MAX = 1 << 10, DEPTH_MAX = 1024, HISTORY_MAX = 8 << 20, TEXT_MAX = 16 << 20 };
@@ -81,6 +82,16 @@ static void append_payload(struct gs_box_reader *reader, struct gs_box_reader_te
 
 /* ---- records -------------------------------------------------------------------------------------------------------- */
 
+static void read_names(struct gs_box_reader *reader, struct gs_identity *out)
+{
+    snprintf(out->program, sizeof out->program, "%s", read_text(reader, sizeof out->program));
+    snprintf(out->container, sizeof out->container, "%s", read_text(reader, sizeof out->container));
+    snprintf(out->pod, sizeof out->pod, "%s", read_text(reader, sizeof out->pod));
+    snprintf(out->pod_namespace, sizeof out->pod_namespace, "%s",
+             read_text(reader, sizeof out->pod_namespace));
+    reader->out->post_mortem.identity = out;
+}
+
 static void read_identity(struct gs_box_reader *reader)
 {
     struct gs_box_contents *out = reader->out;
@@ -95,6 +106,8 @@ static void read_identity(struct gs_box_reader *reader)
     out->post_mortem.limit_from = read_text(reader, PATH_MAX);
     out->oom_file = read_text(reader, PATH_MAX);
     out->id.namespace = reader->at < reader->end ? (uint32_t)read_number_up_to(reader, UINT32_MAX) : 0;
+    if (reader->at < reader->end)
+        read_names(reader, &out->identity);
     out->id.pid = out->post_mortem.pid;
     gs_store_live_id_print(&out->id, out->process);
     out->post_mortem.process = out->process;

@@ -19,12 +19,14 @@ void gs_box_put_identity(struct gs_box *box, const struct gs_incident_context *c
 {
     struct gs_box_out *out = &box->out;
     struct utsname host;
+    struct gs_identity identity;
     struct gs_store_live_id id;
     char exe[PATH_MAX], boot[GS_BOOT_ID];
     ssize_t length = readlink("/proc/self/exe", exe, sizeof exe - 1);
     exe[length > 0 ? length : 0] = 0;
     if (uname(&host) != 0)
         host.nodename[0] = 0;
+    gs_identity_of_self(exe, &identity);
     gs_store_boot_id(boot);
     (void)gs_store_live_id((int)getpid(), &id);
     gs_box_begin(out, GS_BOX_IDENTITY);
@@ -39,6 +41,10 @@ void gs_box_put_identity(struct gs_box *box, const struct gs_incident_context *c
     gs_box_text(out, context->limit_from);
     gs_box_text(out, box->oom_file);
     gs_box_number(out, id.namespace);
+    gs_box_text(out, identity.program);
+    gs_box_text(out, identity.container);
+    gs_box_text(out, identity.pod);
+    gs_box_text(out, identity.pod_namespace);
     gs_box_end(out);
 }
 

@@ -10,6 +10,7 @@
 #include "gather/gather.h"
 #include "reader/reader.h"
 #include "symbol/symbol.h"
+#include "sys/identity.h"
 #include <elf.h>
 #include <errno.h>
 #include <stdio.h>
@@ -136,6 +137,8 @@ static int recover(const struct gs_core *core, struct gs_text *notes, const char
         status = gs_cli_complain(GS_EXIT_IO, "%s: %s", core->path, strerrordesc_np(-error));
     } else {
         struct gs_anchored *heap = read_heap(core, notes);
+        struct gs_identity identity;
+        gs_reader_core_identity(core, exe_of(core), &identity);
         if (core->signal) {
             threads.died = core->tid[0];
             snprintf(how, sizeof how, "killed by signal %d (SIG%s), and left a core file", core->signal,
@@ -144,7 +147,8 @@ static int recover(const struct gs_core *core, struct gs_text *notes, const char
         struct gs_post_mortem post_mortem = {
             .pid = core->pid,
             .exe = exe_of(core),
-            .host = "",
+            .host = identity.host,
+            .identity = &identity,
             .last_seen_ns = core->written_ns,
             .how = how,
             .signal = core->signal,

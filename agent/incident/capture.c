@@ -242,6 +242,10 @@ static void put_context(struct gs_incident *incident)
         gs_incident_add_note(&incident->report, "metric not available: %s", context->unavailable[i]);
     for (size_t i = 0; i < incident->process.note_count; i++)
         gs_incident_add_note(&incident->report, "%s", incident->process.note[i]);
+    if (incident->process.host_is_readers)
+        gs_incident_add_note(&incident->report,
+                             "the process's host is not known: %s is the machine that read this",
+                             incident->process.host);
     if (context->rules_refused)
         gs_incident_add_note(
             &incident->report,

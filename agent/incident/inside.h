@@ -3,6 +3,7 @@
 #include "account/account.h"
 #include "base/json.h"
 #include "incident/incident.h"
+#include "sys/identity.h"
 
 /* ---- processes that died (post_mortem.c) ------------------------------------------------------------------------- */
 
@@ -81,7 +82,9 @@ struct gs_incident_findings {           // what the profiles of one incident sho
 struct gs_incident_process {   // the process of an incident, as its source describes it (source.h)
     int pid;
     unsigned kinds;            // the kinds of evidence that the source has: enum gs_kind, combined with |
-    char exe[PATH_MAX], host[HOST_NAME_MAX + 1]; // "": not known
+    char exe[PATH_MAX], host[HOST_NAME_MAX + 1]; // exe "": not known
+    bool host_is_readers;      // the process's host is not known: it is the machine that makes the incident
+    struct gs_identity identity;
     const char *rules;         // the text of the rules in force; NULL: none
     size_t rules_length;
     const char *const *note;   // note_count sentences of the source, for the incident's notes
@@ -119,6 +122,9 @@ void gs_incident_add_creators(struct gs_text *out, const struct gs_profile *crea
 
 /* NULL: no memory. */
 json_t *gs_incident_json(const struct gs_report *report, const json_t *files, bool complete) GS_CHECK_RESULT;
+
+/* "redis-server (redis-check-rdb)", or the file's name alone where it is the same. */
+void gs_incident_add_program(struct gs_text *out, const char *program, const char *exe);
 
 /* ---- steps, notes and errors (report.c) ------------------------------------------------------------------------ */
 

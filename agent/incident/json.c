@@ -77,6 +77,16 @@ static json_t *labels_json(const struct gs_rules *rules)
     return gs_json_take(&labels);
 }
 
+static void add_identity(struct gs_json *json, const struct gs_identity *identity)
+{
+    gs_json_set(json, "program", gs_json_printable(identity->program));
+    gs_json_set(json, "container",
+                *identity->container ? json_pack("{s:o}", "id", gs_json_printable(identity->container))
+                                     : json_null());
+    gs_json_set(json, "pod", gs_json_printable(identity->pod));
+    gs_json_set(json, "namespace", gs_json_printable(identity->pod_namespace));
+}
+
 static json_t *baseline_age(const struct gs_incident_findings *findings)
 {
     return findings->growth ? json_real((double)findings->base_age_ns / (double)GS_NS_PER_S) : json_null();
@@ -129,6 +139,7 @@ json_t *gs_incident_json(const struct gs_report *report, const json_t *files, bo
         {"errors", json_deep_copy(report->errors.json)},
     };
     struct gs_json json = object_of(pairs, sizeof pairs / sizeof *pairs);
+    add_identity(&json, &report->process->identity);
     if (report->process->death)
         gs_json_set(&json, "died", died_json(report->process->death));
     return gs_json_take(&json);

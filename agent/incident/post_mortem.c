@@ -73,7 +73,11 @@ int gs_incident_write_post_mortem(struct gs_store *store, const struct gs_post_m
 {
     struct gs_text reason = {0};
     struct gs_rules *rules = read_rules(post_mortem);
-    gs_text_add_printable(&reason, *post_mortem->exe ? gs_text_base_name(post_mortem->exe) : "the process");
+    if (*post_mortem->exe)
+        gs_incident_add_program(&reason, post_mortem->identity ? post_mortem->identity->program : "",
+                                post_mortem->exe);
+    else
+        gs_text_add(&reason, "the process");
     gs_text_add(&reason, ", pid %d, died: ", post_mortem->pid);
     gs_text_add_printable(&reason, post_mortem->how);
     struct gs_incident_trigger trigger = {

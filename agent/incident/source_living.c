@@ -14,4 +14,8 @@ void gs_incident_describe_living(int pid, struct gs_incident_process *out)
     out->exe[length > 0 ? length : 0] = 0;
     if (uname(&machine) == 0)
         snprintf(out->host, sizeof out->host, "%s", machine.nodename);
+    if (pid == (int)getpid())
+        gs_identity_of_self(out->exe, &out->identity);
+    else
+        gs_identity_of_process(pid, out->exe, &out->identity);
 }

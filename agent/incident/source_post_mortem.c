@@ -9,6 +9,7 @@
 #include "gather/gather.h"
 #include "incident/source.h"
 #include <stdio.h>
+#include <unistd.h>
 
 static void describe(const struct gs_incident_trigger *trigger, const struct gs_incident_context *context,
                      struct gs_incident_process *out)
@@ -19,6 +20,12 @@ static void describe(const struct gs_incident_trigger *trigger, const struct gs_
     out->kinds = (post_mortem->heap ? GS_HEAP : 0u) | (post_mortem->threads ? GS_THREADS : 0u);
     snprintf(out->exe, sizeof out->exe, "%s", post_mortem->exe);
     snprintf(out->host, sizeof out->host, "%s", post_mortem->host);
+    if (!*out->host) {
+        out->host_is_readers = true;
+        (void)gethostname(out->host, sizeof out->host - 1);
+    }
+    if (post_mortem->identity)
+        out->identity = *post_mortem->identity;
     out->rules = post_mortem->rules;
     out->rules_length = post_mortem->rules_length;
     out->note = post_mortem->note;

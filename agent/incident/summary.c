@@ -7,6 +7,39 @@
 #include <stdio.h>
 #include <string.h>
 
+void gs_incident_add_program(struct gs_text *out, const char *program, const char *exe)
+{
+    const char *file = gs_text_base_name(exe);
+    gs_text_add_printable(out, *program ? program : file);
+    if (!*program || !*file || strcmp(program, file) == 0)
+        return;
+    gs_text_add(out, " (");
+    gs_text_add_printable(out, file);
+    gs_text_add(out, ")");
+}
+
+/* "redis-server (redis-check-rdb), pid 12 on web-3, pod shop/cache-0, container 3f2a91bc04d7" */
+static void add_process(const struct gs_incident_process *process, struct gs_text *out)
+{
+    const struct gs_identity *identity = &process->identity;
+    gs_incident_add_program(out, identity->program, process->exe);
+    gs_text_add(out, ", pid %d on ", process->pid);
+    gs_text_add_printable(out, process->host);
+    gs_text_add(out, process->host_is_readers ? " (the machine that read this)" : "");
+    if (*identity->pod) {
+        gs_text_add(out, ", pod ");
+        gs_text_add_printable(out, identity->pod_namespace);
+        gs_text_add(out, *identity->pod_namespace ? "/" : "");
+        gs_text_add_printable(out, identity->pod);
+    }
+    if (*identity->container) {
+        char start[13];
+        snprintf(start, sizeof start, "%.12s", identity->container);
+        gs_text_add(out, ", container ");
+        gs_text_add_printable(out, start);
+    }
+}
+
 static void add_headline(const struct gs_report *report, struct gs_text *out)
 {
     const struct gs_incident_trigger *trigger = report->trigger;
@@ -19,9 +52,7 @@ static void add_headline(const struct gs_report *report, struct gs_text *out)
         gs_text_add(out, "\n");
     }
     gs_text_add(out, "%s  ", gs_clock_print(trigger->triggered_ns, GS_TIME_ISO, time));
-    gs_text_add_printable(out, gs_text_base_name(report->process->exe));
-    gs_text_add(out, ", pid %d on ", report->process->pid);
-    gs_text_add_printable(out, report->process->host);
+    add_process(report->process, out);
     if (context->started_ns)
         gs_text_add(out, ", up %s",
                     gs_units_print_duration(trigger->triggered_ns - context->started_ns, age));

@@ -86,6 +86,8 @@ static void read_auxv(struct gs_core *core, const char *note, uint64_t length)
         memcpy(&entry, note, sizeof entry);
         if (entry.a_type == AT_ENTRY)
             core->entry = entry.a_un.a_val;
+        else if (entry.a_type == AT_EXECFN)
+            core->exec_name = entry.a_un.a_val;
     }
 }
 

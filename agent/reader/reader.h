@@ -180,6 +180,7 @@ struct gs_core {
     int *tid; // in the core's order: the thread that received the signal is first
     size_t thread_count, threads_left_out;
     uint64_t entry;     // of the main program; 0: not known
+    uint64_t exec_name; // where the kernel put the program's path, behind the environment; 0: not known
     int64_t written_ns; // CLOCK_REALTIME
     char *notes;        // the bytes that the paths point into
     uint64_t notes_length;
@@ -193,6 +194,10 @@ bool gs_reader_is_core(int fd);
 int gs_reader_core_open(const char *path, const char *exe, struct gs_core *out, struct gs_text *notes, char *why,
                  size_t why_size) GS_CHECK_RESULT;
 void gs_reader_core_close(struct gs_core *core);
+struct gs_identity;
+/* The names of CORE's process: of its notes, its environment at the start, and what systemd-coredump wrote to the file. EXE: the
+ * path of its program. What is not known is "". */
+void gs_reader_core_identity(const struct gs_core *core, const char *exe, struct gs_identity *out);
 /* Read LENGTH bytes of the process's memory at AT from the core or, if they were not dumped, from the file that was mapped
  * there. False: not available. */
 bool gs_reader_core_read(const struct gs_core *core, uint64_t at, void *out, size_t length);

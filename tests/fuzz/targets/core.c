@@ -1,6 +1,7 @@
 /* A core file: its headers and notes, and memory read out of it all over. */
 #include "reader/reader.h"
 #include "base/memory.h"
+#include "sys/identity.h"
 #include "fuzz.h"
 #include <string.h>
 
@@ -32,7 +33,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
         read_around(&core, core.file[i].start, core.file[i].end);
     }
     if (!error) {
+        struct gs_identity identity;
         gs_must(strlen(core.program) <= 16 && core.thread_count > 0);
+        gs_reader_core_identity(&core, "/usr/bin/server", &identity);
+        gs_must(strspn(identity.pod, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") == strlen(identity.pod));
         gs_reader_core_close(&core);
     }
     gs_text_fini(&notes);
