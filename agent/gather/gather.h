@@ -37,7 +37,8 @@ struct gs_gather {                // input of a gatherer; times are CLOCK_MONOTO
     const struct gs_maps *maps;
     const struct gs_baselines *baselines; // NULL: none
     int64_t now_ns, start_ns;             // start of the watch
-    int64_t window_ns;                    // the condition's window: the baseline used is the youngest that is at least this old
+    int64_t window_ns;                    // the condition's window, or since the climb began: the baseline used is the youngest
+                                          // that is at least this old
     struct gs_cpu_session *cpu;           // gs_gather_cpu closes and frees it; NULL: none
     const char *reason;                   // reason of the capture, for the profile's comments
 };

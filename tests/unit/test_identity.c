@@ -38,6 +38,7 @@ static void the_files_name_is_the_programs_where_nothing_else_is_known(void **st
     assert_program("", NULL, "/usr/sbin/nginx", "nginx");
     assert_program("nginx", "nginx: master process /usr/sbin/nginx", "/usr/sbin/nginx",
                    "nginx"); // it wrote over argv[0]
+    assert_program("postgres", "postgres: checkpointer", "/usr/lib/postgresql/15/bin/postgres", "postgres");
     assert_program("", NULL, "", "");
     assert_program("redis-server", NULL, "", "redis-server");
 }
