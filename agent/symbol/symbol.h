@@ -76,6 +76,17 @@ struct gs_symbol gs_symbol_table_find(const struct gs_symbols *symbols, uint64_t
 size_t gs_symbol_table_note_count(const struct gs_symbols *symbols);
 const char *gs_symbol_table_note(const struct gs_symbols *symbols, size_t index);
 
+/* The variable that an address lies in (variables.c). */
+struct gs_symbol_variable {
+    uint64_t address;          // set by the caller
+    char *name;                // plain; the caller frees it with gs_free. NULL: no global or static variable is known here
+    uint64_t offset;           // of the address in the variable
+};
+enum { GS_VARIABLES_MAX = 32 };
+/* Name VARIABLE[0..COUNT), at most GS_VARIABLES_MAX, by the symbol tables of the files that MAPS names, like functions.
+ * Context: watcher, CLI. */
+void gs_symbol_name_variables(const struct gs_maps *maps, struct gs_symbol_variable *variable, size_t count);
+
 /* Demangle MANGLED (C++ or Rust). The caller frees the string with gs_free; NULL: it is not mangled, or no memory. No
  * malloc. */
 char *gs_symbol_demangle(const char *mangled) GS_CHECK_RESULT;
