@@ -103,12 +103,14 @@ struct gs_report {             // one incident while it is being made: for summa
     size_t step_failures;      // gs_memory_failures at that time
 };
 void gs_incident_write_summary(const struct gs_report *report, struct gs_text *out);
-/* Its sections (summary_stacks.c, summary_threads.c). If there is no memory, out->failed is set. */
+/* Its sections (summary_stacks.c, summary_cpu.c, summary_threads.c). If there is no memory, out->failed is set. */
 
 /* PART of WHOLE, as a percentage in 7 columns. */
 void gs_incident_add_share(struct gs_text *out, int64_t part, int64_t whole);
 /* "cache_put ← handle_request ← serve": from the program's own code outward; ends the line. */
 void gs_incident_add_stack(struct gs_text *out, const struct gs_profile *profile, const struct gs_stack_row *row);
+/* The same after the leaf, if the leaf is in the C library: "memcpy ← cache_put ← handle_request". */
+void gs_incident_add_stack_with_leaf(struct gs_text *out, const struct gs_profile *profile, const struct gs_stack_row *row);
 /* gs_profile_stacks. False: no memory. */
 bool gs_incident_stacks_of(const struct gs_profile *profile, int type, struct gs_stacks *stacks, struct gs_text *out);
 /* The heaviest stacks of the heap PROFILE with positive values, under TITLE. */
@@ -116,6 +118,8 @@ void gs_incident_add_heap_stacks(struct gs_text *out, const struct gs_profile *p
 /* The heaviest functions of PROFILE by its sample type TYPE_NAME, under "TITLE, TOTAL in all". */
 void gs_incident_add_functions(struct gs_text *out, const struct gs_profile *profile, const char *type_name,
                                const char *title, const char *print(int64_t value, char *out));
+/* The heaviest stacks of CPU time. */
+void gs_incident_add_cpu_stacks(struct gs_text *out, const struct gs_profile *cpu);
 void gs_incident_add_deadlock(struct gs_text *out, const struct gs_deadlock *deadlock);
 void gs_incident_add_threads(struct gs_text *out, const struct gs_profile *threads);
 void gs_incident_add_creators(struct gs_text *out, const struct gs_profile *creators);

@@ -164,8 +164,10 @@ void gs_incident_write_summary(const struct gs_report *report, struct gs_text *o
         gs_incident_add_deadlock(out, findings->deadlock);
     if (findings->heap)
         add_heap(findings, out);
-    if (findings->cpu)
+    if (findings->cpu) {
+        gs_incident_add_cpu_stacks(out, findings->cpu);
         gs_incident_add_functions(out, findings->cpu, "cpu", "CPU time by function", gs_units_print_duration);
+    }
     if (findings->threads)
         gs_incident_add_threads(out, findings->threads);
     if (findings->creators)
