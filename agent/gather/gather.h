@@ -52,6 +52,43 @@ struct gs_deadlocked {
 };
 struct gs_deadlock { size_t count; struct gs_deadlocked thread[GS_DEADLOCK_MAX]; }; // count 0: no deadlock
 
+/* What threads wait for: threads that wait for the same thing are one wait, whatever their stacks (waits.c). */
+enum gs_wait_kind {
+    GS_WAIT_NONE, GS_WAIT_MUTEX, GS_WAIT_RWLOCK, GS_WAIT_CONDITION, GS_WAIT_SEMAPHORE, GS_WAIT_BARRIER, GS_WAIT_ONCE,
+    GS_WAIT_STATIC,           // another thread initializes a static variable of C++
+    GS_WAIT_LIBC,             // a lock inside the C library: malloc's, stdio's, the loader's
+    GS_WAIT_JOIN,             // the end of a thread
+    GS_WAIT_FUTEX,            // a lock of the program's own, or one that could not be recognised
+    GS_WAIT_CALL              // a system call
+};
+enum gs_holder_kind {
+    GS_HOLDER_UNKNOWN,        // this kind of wait has no holder, or it is not recorded
+    GS_HOLDER_THREAD, GS_HOLDER_READERS,
+    GS_HOLDER_CHANGES,        // it had different holders, or none, while the threads were read
+    GS_HOLDER_GONE            // no thread of the process has the holder's id
+};
+struct gs_waited {
+    enum gs_wait_kind kind;
+    const char *name;         // "cache_lock", "cache+0x40", or the system call; "": not known. Borrowed from the profile
+    uint64_t address;         // of the lock; 0: none
+    size_t threads;           // that wait
+    enum gs_holder_kind held; // and, of GS_HOLDER_THREAD and GS_HOLDER_GONE:
+    int holder;
+    const char *holder_name;  // borrowed from the profile
+    size_t holder_sample;     // index in the profile; SIZE_MAX: its stack was not read
+    uint32_t readers;         // of GS_HOLDER_READERS
+};
+enum { GS_WAITS_MAX = 10 };
+struct gs_waits {
+    size_t count, left_out;   // the largest first; how many more there are
+    struct gs_waited wait[GS_WAITS_MAX];
+    bool nobody_runs;         // every thread of the process waits for another one, without a timeout, all at one moment
+};
+/* "mutex", "condition", …: for machines. */
+const char *gs_gather_wait_key(enum gs_wait_kind kind);
+/* Add what WAIT's threads wait for, and who holds it: "cache_lock (mutex 0x55…), held by flusher/812". */
+void gs_gather_describe_wait(struct gs_text *out, const struct gs_waited *wait);
+
 enum { GS_GIVEN_DEPTH = 256 };
 struct gs_gathered {              // zeroed by the caller before; gs_gather_fini after
     struct gs_profile *profile;
@@ -59,6 +96,7 @@ struct gs_gathered {              // zeroed by the caller before; gs_gather_fini
     int64_t base_age_ns;
     struct gs_text text;          // threads.txt
     struct gs_deadlock deadlock;  // threads only
+    struct gs_waits waits;        // threads only
     struct gs_text notes;         // what was dropped, one line each
 };
 /* Threads of another process, read by somebody else while they were stopped. */
@@ -70,8 +108,12 @@ struct gs_given_thread {
     bool cut;
     uintptr_t frames[GS_GIVEN_DEPTH]; // leaf first: return addresses; the leaf is pc + 1
 };
+struct gs_memory;
 struct gs_given_threads {
     int pid, died;             // died: the thread that caused the process's death; 0: none, or not known
+    const struct gs_memory *memory; // its memory, at the same moment as the threads; NULL: it runs
+    bool partial;              // some of its threads are missing
+    bool other_namespace;      // its own numbers of its threads are others
     const struct gs_given_thread *thread;
     size_t count;
 };

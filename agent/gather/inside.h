@@ -16,13 +16,32 @@ uint32_t gs_gather_label_values(uint32_t set, struct gs_label_value out[GS_LABEL
 /* The name of system call NUMBER; NULL: unknown number. */
 const char *gs_gather_syscall_name(int number);
 
+/* ---- locks (locks.c) ----------------------------------------------------------------------------------------------- */
+
+/* The memory around a futex word, which begins at bytes[GS_LOCK_BEFORE]: bytes[first..end) were read. */
+enum { GS_LOCK_BEFORE = 16, GS_LOCK_BYTES = 48 };
+struct gs_lock_memory { unsigned first, end; unsigned char bytes[GS_LOCK_BYTES]; };
+void gs_gather_lock_memory_read(const struct gs_memory *memory, uintptr_t futex, struct gs_lock_memory *out);
+
+struct gs_futex { uint64_t address; uint32_t operation, wanted; }; // a futex call; address 0: none
+struct gs_lock_state {
+    uint64_t address;
+    bool known;               // the lock's memory was read; then:
+    int holder;               // thread that holds it, for writing; 0: none, or it is changing hands
+    uint32_t readers;         // threads that hold a rwlock for reading
+};
+/* Read the lock of KIND, in which a thread waits by FUTEX, as glibc writes it. */
+void gs_gather_lock_read(enum gs_wait_kind kind, const struct gs_futex *futex, const struct gs_lock_memory *lock,
+                         struct gs_lock_state *out);
+
 /* What thread TID waits for, and which thread holds it. */
 struct gs_wait {
     int tid, holder;
     uintptr_t lock; // 0: waits for thread HOLDER to end
 };
-/* Set *OUT (all but tid) for the thread of process PID that STACK shows; false: it waits for no thread that we can name. */
-bool gs_gather_waits_for(pid_t pid, const struct gs_thread_stack *stack, struct gs_wait *out);
+/* Set *OUT (all but tid) for the thread that STACK shows, which waits at LOCK; false: it waits for no thread that we can
+ * name. */
+bool gs_gather_waits_for(const struct gs_lock_memory *lock, const struct gs_thread_stack *stack, struct gs_wait *out);
 /* Find a cycle in WAIT[0..COUNT), which is sorted by tid: each of OUT's waits for the next, the last for the first. Returns
  * its length, at most MAX; 0: no cycle. */
 size_t gs_gather_find_deadlock(const struct gs_wait *wait, size_t count, size_t out[], size_t max);

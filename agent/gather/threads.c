@@ -2,7 +2,8 @@
  *
  *   /proc/self/task ──▶ thread { tid, name, state, wait channel, how } ─┬▶ threads.pb.gz: a sample each, with labels
  *        gs_probe_thread_stack ──▶ frames, system call ──────────────────┼▶ threads.txt: threads_text.c
- *        locks.c ──▶ which thread waits for which ───────────────────────┴▶ a deadlock, checked twice
+ *        locks.c ──▶ which thread waits for which ───────────────────────┼▶ a deadlock, checked twice
+ *                                                                        └▶ what threads wait for, and who holds it: waits.c
  *
  * Who:    the watcher, or a host thread in gumshoe_write_profile. The agent's threads are left out (gs_probe_is_own_thread).
  * Bounds: one thread that does not answer costs at most ANSWER_NS, all of them PATIENCE_NS: after that, running threads are
@@ -11,7 +12,6 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/memory.h"
-#include "base/search.h"
 #include "base/sort.h"
 #include "gather/inside.h"
 #include "profile/profile.h"
@@ -136,8 +136,13 @@ static void add_thread_seen(struct gs_thread_dump *dump, struct gs_thread_seen *
     thread->how = stack->how;
     thread->cut = stack->cut;
     thread->call = stack->call;
-    thread->futex = stack->call == SYS_futex ? stack->argument[0] : 0;
-    if (!gs_gather_waits_for(dump->pid, stack, &thread->waits))
+    if (stack->call == SYS_futex) {
+        thread->futex =
+            (struct gs_futex){stack->argument[0], (uint32_t)stack->argument[1], (uint32_t)stack->argument[2]};
+        thread->has_timeout = stack->argument[3] != 0;
+        gs_gather_lock_memory_read(dump->memory, stack->argument[0], &thread->lock[0]);
+    }
+    if (!gs_gather_waits_for(&thread->lock[0], stack, &thread->waits))
         thread->waits = (struct gs_wait){0};
     thread->waits.tid = thread->tid;
     add_sample(dump, thread, stack);
@@ -226,26 +231,19 @@ static int by_tid(const void *a, const void *b)
     return (x->tid > y->tid) - (x->tid < y->tid);
 }
 
-/* Is TID one of the threads? They are sorted by tid. */
-static bool is_known(const struct gs_thread_dump *dump, int tid)
-{
-    struct gs_search search = {.high = dump->count};
-    while (gs_search_next(&search))
-        gs_search_step(&search, dump->thread[search.middle].tid < tid);
-    return search.low < dump->count && dump->thread[search.low].tid == tid;
-}
-
 /* Do all threads of the cycle still wait as before? The waits were read at different moments; if none has changed, they were
  * all true at the same moment. */
 static bool cycle_still_holds(struct gs_thread_dump *dump, const size_t *cycle, size_t length)
 {
     for (size_t i = 0; i < length; i++) {
         const struct gs_wait *seen = &dump->thread[cycle[i]].waits;
+        struct gs_lock_memory lock;
         struct gs_wait now;
         if (dump->given)
             continue; // given threads were stopped
         gs_probe_thread_stack(dump->task, seen->tid, 0, &dump->stack);
-        if (dump->stack.how != GS_THREAD_ASLEEP || !gs_gather_waits_for(dump->pid, &dump->stack, &now) ||
+        gs_gather_lock_memory_read(dump->memory, dump->stack.argument[0], &lock);
+        if (dump->stack.how != GS_THREAD_ASLEEP || !gs_gather_waits_for(&lock, &dump->stack, &now) ||
             now.lock != seen->lock || now.holder != seen->holder)
             return false;
     }
@@ -257,12 +255,8 @@ static size_t find_cycle(struct gs_thread_dump *dump, size_t cycle[GS_DEADLOCK_M
 {
     struct gs_wait *wait = gs_alloc((dump->count + 1) * sizeof *wait);
     size_t length = 0;
-    for (size_t i = 0; wait && i < dump->count; i++) {
-        struct gs_wait *wait_of_thread = &dump->thread[i].waits;
-        if (wait_of_thread->holder && !is_known(dump, wait_of_thread->holder))
-            wait_of_thread->holder = 0; // not a thread of this process: the futex is not a mutex
-        wait[i] = *wait_of_thread;
-    }
+    for (size_t i = 0; wait && i < dump->count; i++)
+        wait[i] = dump->thread[i].waits;
     if (wait)
         length = gs_gather_find_deadlock(wait, dump->count, cycle, GS_DEADLOCK_MAX);
     dump->profile->failed |= !wait;
@@ -338,17 +332,31 @@ static int gather(struct gs_thread_dump *dump, const struct gs_gather *how, stru
     profile->time_ns = gs_clock_realtime_ns();
     gs_profile_add_comment(profile, "%s", how->reason);
     int error = dump->given ? read_given(dump) : read_all(dump);
+    gs_gather_waits_look_again(dump);
     report_unreached(dump, &out->notes);
     gs_profile_symbolize(profile, how->maps);
     gs_sort(dump->thread, dump->count, sizeof *dump->thread, by_tid);
-    if (!profile->failed)
+    if (!profile->failed) {
+        gs_gather_waits_recognise(dump);
         find_deadlock(dump, &out->deadlock);
+        gs_gather_waits_collect(dump, how->maps, &out->waits);
+    }
     if (dump->task >= 0)
         close(dump->task);
     if (!profile->failed)
-        gs_gather_threads_text(dump, &out->deadlock, &out->text);
+        gs_gather_threads_text(dump, &out->deadlock, &out->waits, &out->text);
     gs_free(dump->thread);
     return error ? error : profile->failed || out->text.failed ? -ENOMEM : 0;
+}
+
+struct process_memory { // of a process that runs
+    struct gs_memory memory;
+    pid_t pid;
+};
+
+static bool read_process_memory(const struct gs_memory *memory, uint64_t at, void *out, size_t length)
+{
+    return gs_probe_peek(((const struct process_memory *)memory)->pid, at, out, length);
 }
 
 int gs_gather_given(const struct gs_gather *how, const struct gs_given_threads *given,
@@ -360,7 +368,9 @@ int gs_gather_given(const struct gs_gather *how, const struct gs_given_threads *
     if (dump && out->profile) {
         dump->given = given;
         dump->task = dump->channel_call = -1;
-        dump->pid = given ? given->pid : getpid();
+        struct process_memory memory = {{read_process_memory}, given ? given->pid : getpid()};
+        dump->pid = memory.pid;
+        dump->memory = given && given->memory ? given->memory : &memory.memory;
         error = gather(dump, how, out);
     }
     gs_free(dump);

@@ -1,5 +1,5 @@
 /* threads_text.c - writes threads.txt: threads with equal stacks form a group, the largest group first, like Go's goroutine
- * dump; a deadlock comes before everything else. Context: as threads.c. */
+ * dump; a deadlock, and what threads wait for, come first. Context: as threads.c. */
 #include "base/memory.h"
 #include "base/sort.h"
 #include "gather/threads.h"
@@ -69,12 +69,12 @@ static void add_members(struct gs_text *out, const struct gs_thread_dump *dump, 
     for (size_t i = 0; i < group.count && i < NAMED; i++) {
         gs_text_add(out, " ");
         add_thread(out, dump, thread[i].tid);
-        if (thread[i].futex)
-            gs_text_add(out, "@%#llx", (unsigned long long)thread[i].futex);
+        if (thread[i].futex.address)
+            gs_text_add(out, "@%#llx", (unsigned long long)thread[i].futex.address);
     }
     gs_text_add(out, group.count > NAMED ? " and %zu more\n" : "\n", group.count - NAMED);
     for (size_t i = 0; i < group.count && i < NAMED; i++) {
-        if (!thread[i].waits.holder)
+        if (!thread[i].waits.holder || thread[i].kind == GS_WAIT_FUTEX)
             continue;
         gs_text_add(out, "    # ");
         add_thread(out, dump, thread[i].tid);
@@ -128,13 +128,43 @@ static void add_deadlock(struct gs_text *out, const struct gs_thread_dump *dump,
     gs_text_add(out, "\n");
 }
 
+/* Add the frames of SAMPLE in one line, leaf first. */
+static void add_chain(struct gs_text *out, const struct gs_profile *profile, const struct gs_sample *sample)
+{
+    for (uint32_t i = 0; i < sample->depth; i++) {
+        char name[512];
+        gs_text_add(out, i ? " ← " : " in ");
+        gs_text_add_printable(out, gs_profile_frame_name(profile, sample->location[i], name, sizeof name));
+    }
+}
+
+static void add_waits(struct gs_text *out, const struct gs_thread_dump *dump, const struct gs_waits *waits)
+{
+    for (size_t i = 0; i < waits->count; i++) {
+        const struct gs_waited *wait = &waits->wait[i];
+        gs_text_add(out, "%zu %s ", wait->threads, wait->threads == 1 ? "thread waits" : "threads wait");
+        gs_text_add(out, wait->kind == GS_WAIT_CALL ? "in " : "for ");
+        gs_gather_describe_wait(out, wait);
+        if (wait->held == GS_HOLDER_THREAD && wait->holder_sample != SIZE_MAX)
+            add_chain(out, dump->profile, &dump->profile->sample[wait->holder_sample]);
+        gs_text_add(out, "\n");
+    }
+    if (waits->left_out)
+        gs_text_add(out, "and %zu more\n", waits->left_out);
+    if (waits->nobody_runs)
+        gs_text_add(
+            out, "No thread is left to wake them: every thread waits for another one, without a timeout.\n");
+    gs_text_add(out, waits->count ? "\n" : "");
+}
+
 void gs_gather_threads_text(struct gs_thread_dump *dump, const struct gs_deadlock *deadlock,
-                            struct gs_text *out)
+                            const struct gs_waits *waits, struct gs_text *out)
 {
     struct stack_group *groups = gs_alloc((dump->count + 1) * sizeof *groups);
     size_t count = 0;
     gs_text_add(out, "threads: %zu\n\n", dump->count);
     add_deadlock(out, dump, deadlock);
+    add_waits(out, dump, waits);
     if (!groups) {
         out->failed = true;
         return;

@@ -141,6 +141,24 @@ void gs_incident_culprit_of_deadlock(struct gs_profile *threads, const struct gs
              gs_profile_own_frame(threads, sample->location, sample->depth), out);
 }
 
+bool gs_incident_culprit_of_holder(struct gs_profile *threads, const struct gs_waits *waits,
+                                   struct gs_culprit *out)
+{
+    const struct gs_waited *lock = gs_incident_largest_lock(waits);
+    if (!lock || lock->held != GS_HOLDER_THREAD || lock->holder_sample == SIZE_MAX ||
+        2 * lock->threads < threads->sample_count)
+        return false;
+    const struct gs_sample *sample = &threads->sample[lock->holder_sample];
+    uint32_t frame = gs_profile_own_frame(threads, sample->location, sample->depth);
+    *out = (struct gs_culprit){.kind = "lock",
+                               .function = name_of(threads, sample->location[frame]),
+                               .value = (int64_t)lock->threads,
+                               .share = (double)lock->threads / (double)threads->sample_count,
+                               .lock = lock};
+    describe(threads, sample->location, sample->depth, frame, out);
+    return true;
+}
+
 static bool is_of_thread(const struct gs_sample *sample, int tid)
 {
     for (uint32_t i = 0; i < sample->label_count; i++)

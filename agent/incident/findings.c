@@ -81,6 +81,7 @@ static void take_gathered(struct gs_report *report, enum gs_kind kind, const str
     case GS_THREADS:
         findings->threads = gathered->profile;
         findings->deadlock = &gathered->deadlock;
+        findings->waits = gathered->profile ? &gathered->waits : NULL;
         break;
     case GS_CPU: findings->cpu = gathered->profile; break;
     case GS_THREADCREATE: findings->creators = gathered->profile; break;
@@ -126,9 +127,10 @@ static void find_culprit(struct gs_report *report)
     else if (findings->cpu && (is_about(trigger, about_cpu) || !findings->heap) &&
              gs_incident_culprit_find(findings->cpu, 1, "cpu", &findings->culprit))
         return;
-    else if (findings->threads && (is_about(trigger, about_threads) || !findings->heap))
-        (void)gs_incident_culprit_find(findings->threads, 0, "threads", &findings->culprit);
-    else if (findings->heap)
+    else if (findings->threads && (is_about(trigger, about_threads) || !findings->heap)) {
+        if (!gs_incident_culprit_of_holder(findings->threads, findings->waits, &findings->culprit))
+            (void)gs_incident_culprit_find(findings->threads, 0, "threads", &findings->culprit);
+    } else if (findings->heap)
         find_in_heap(findings);
 }
 

@@ -18,7 +18,7 @@ int gs_incident_write_post_mortem(struct gs_store *store, const struct gs_post_m
 
 enum { GS_CULPRIT_STACK_MAX = 64 };
 struct gs_culprit {            // all zero: none found
-    const char *kind;          // "growth", "in_use", "threads", "cpu", "deadlock"
+    const char *kind;          // "growth", "in_use", "threads", "cpu", "deadlock", "lock"
     const char *function;      // borrowed from the profile, like all below
     const char *file, *module; // "" when unknown
     int64_t line;
@@ -28,6 +28,7 @@ struct gs_culprit {            // all zero: none found
     uint32_t depth;
     char fingerprint[17];
     const char *mapped;        // about mapped memory: of which, "what is mapped outside malloc"; NULL: it is not
+    const struct gs_waited *lock; // of "lock": what VALUE threads wait for; the function is the holder's. Else NULL
 };
 /* Find the culprit by SAMPLE_TYPE of PROFILE: stacks are charged to their first frame that belongs to the program; OUT is
  * the heaviest function, with its heaviest stack. False: no value is positive. KIND is borrowed. If an allocation fails
@@ -36,6 +37,10 @@ bool gs_incident_culprit_find(struct gs_profile *profile, int sample_type, const
 
 /* The deadlock's first thread: the program's function that waits, and its stack. */
 void gs_incident_culprit_of_deadlock(struct gs_profile *threads, const struct gs_deadlock *deadlock, struct gs_culprit *out);
+
+/* The holder of the lock that at least half of THREADS wait for: the program's function in it, and its stack. False: there is
+ * no such lock, or its holder is not known. */
+bool gs_incident_culprit_of_holder(struct gs_profile *threads, const struct gs_waits *waits, struct gs_culprit *out);
 
 /* Thread TID of THREADS, which caused the process's end. False: it is not in THREADS, or has no stack. */
 bool gs_incident_culprit_of_thread(struct gs_profile *threads, int tid, struct gs_culprit *out);
@@ -69,6 +74,7 @@ struct gs_incident_findings {           // what the profiles of one incident sho
     struct gs_profile *creators; // thread creation
     struct gs_profile *cpu;
     const struct gs_deadlock *deadlock; // NULL: threads were not captured
+    const struct gs_waits *waits;       // NULL: threads were not captured
     int64_t base_age_ns;
     bool grew;                 // growth shows more than sampling error and 1 % of the heap
     bool growth_explains;      // it grew, by enough to be the cause of the incident
@@ -121,9 +127,16 @@ void gs_incident_add_functions(struct gs_text *out, const struct gs_profile *pro
 /* The heaviest stacks of CPU time. */
 void gs_incident_add_cpu_stacks(struct gs_text *out, const struct gs_profile *cpu);
 void gs_incident_add_deadlock(struct gs_text *out, const struct gs_deadlock *deadlock);
+void gs_incident_add_waits(struct gs_text *out, const struct gs_profile *threads, const struct gs_waits *waits);
+/* The lock that most threads wait for, of those whose holder is known or changes; NULL: none. */
+const struct gs_waited *gs_incident_largest_lock(const struct gs_waits *waits);
+/* The rest of the culprit's line, for a culprit that holds LOCK. */
+void gs_incident_add_held_lock(struct gs_text *out, const struct gs_profile *threads, const struct gs_waited *lock);
 void gs_incident_add_threads(struct gs_text *out, const struct gs_profile *threads);
 void gs_incident_add_creators(struct gs_text *out, const struct gs_profile *creators);
 
+/* One item of "waits" in incident.json (waits_json.c). NULL: no memory. */
+json_t *gs_incident_wait_json(struct gs_profile *threads, const struct gs_waited *wait) GS_CHECK_RESULT;
 /* NULL: no memory. */
 json_t *gs_incident_json(const struct gs_report *report, const json_t *files, bool complete) GS_CHECK_RESULT;
 

@@ -32,7 +32,7 @@ static json_t *culprit_json(const struct gs_culprit *culprit)
 {
     if (!culprit->function)
         return json_null();
-    bool counted = !strcmp(culprit->kind, "threads") || !strcmp(culprit->kind, "deadlock"),
+    bool counted = !strcmp(culprit->kind, "threads") || !strcmp(culprit->kind, "deadlock") || culprit->lock,
          timed = !strcmp(culprit->kind, "cpu");
     const char *unit = counted ? "count" : timed ? "nanoseconds" : "bytes";
     return json_pack("{s:s, s:I, s:f, s:o, s:o, s:o, s:o, s:o}", "kind", culprit->kind, unit,
@@ -60,6 +60,18 @@ static json_t *deadlock_json(const struct gs_deadlock *deadlock)
     for (size_t i = 0; i < deadlock->count; i++)
         gs_json_add(&list, deadlocked_json(&deadlock->thread[i]));
     return gs_json_take(&list);
+}
+
+static void set_waits(struct gs_json *json, const struct gs_incident_findings *findings)
+{
+    const struct gs_waits *waits = findings->waits;
+    struct gs_json list = gs_json_array();
+    for (size_t i = 0; waits && i < waits->count; i++)
+        gs_json_add(&list, gs_incident_wait_json(findings->threads, &waits->wait[i]));
+    gs_json_set(json, "waits", waits ? gs_json_take(&list) : json_null());
+    gs_json_set(json, "nobody_runs", waits ? json_boolean(waits->nobody_runs) : json_null());
+    if (!waits)
+        json_decref(list.json);
 }
 
 static json_t *died_json(const struct gs_post_mortem *post_mortem)
@@ -140,6 +152,7 @@ json_t *gs_incident_json(const struct gs_report *report, const json_t *files, bo
     };
     struct gs_json json = object_of(pairs, sizeof pairs / sizeof *pairs);
     add_identity(&json, &report->process->identity);
+    set_waits(&json, &report->findings);
     if (report->process->death)
         gs_json_set(&json, "died", died_json(report->process->death));
     return gs_json_take(&json);

@@ -79,7 +79,9 @@ static void add_culprit(const struct gs_report *report, struct gs_text *out)
         gs_text_add(out, ", %s:%lld", gs_text_base_name(culprit->file), (long long)culprit->line);
     gs_units_print_percent((double)(int64_t)(culprit->share * 1000 + 0.5) / 1000, share);
     gs_units_print_size((double)culprit->value, amount);
-    if (strcmp(culprit->kind, "deadlock") == 0)
+    if (culprit->lock)
+        gs_incident_add_held_lock(out, report->findings.threads, culprit->lock);
+    else if (strcmp(culprit->kind, "deadlock") == 0)
         gs_text_add(out, ": in a deadlock of %lld threads\n", (long long)culprit->value);
     else if (strcmp(culprit->kind, "cpu") == 0)
         gs_text_add(out, ": %s of CPU time, %s of all\n", gs_units_print_duration(culprit->value, amount),
@@ -162,6 +164,8 @@ void gs_incident_write_summary(const struct gs_report *report, struct gs_text *o
     out->failed |= findings->descriptors->failed;
     if (findings->deadlock && findings->deadlock->count)
         gs_incident_add_deadlock(out, findings->deadlock);
+    if (findings->waits)
+        gs_incident_add_waits(out, findings->threads, findings->waits);
     if (findings->heap)
         add_heap(findings, out);
     if (findings->cpu) {

@@ -44,5 +44,5 @@ grep -q 'close_shop waits for the end of' "$dir/threads.txt" || fail "$(cat "$di
 it "cries wolf for nobody: a mutex that is held for long is no deadlock"
 lock_up fine
 equal "$(jq -r .deadlock "$dir/incident.json")" null "deadlock"
-equal "$(jq -r .culprit.kind "$dir/incident.json")" threads "the culprit's kind"
+equal "$(jq -r .culprit.kind "$dir/incident.json")" lock "the culprit's kind"
 equal "$(grep -c '# .* waits for mutex .*, held by deadlock/' "$dir/threads.txt")" 5 "threads that wait for main"
