@@ -157,6 +157,15 @@ static void walk_stack(unw_addr_space_t space, struct gs_given_thread *thread)
     _UPT_destroy(info);
 }
 
+/* Read again, now that THREAD stands still, which system call it is in, and what it waits for. */
+static void read_wait(int pid, struct gs_given_thread *thread)
+{
+    char line[256];
+    read_line(pid, thread->tid, "syscall", line, sizeof line);
+    read_call(line, thread);
+    gs_gather_given_lock(pid, thread);
+}
+
 static int read_stacks(struct stopped_process *process)
 {
     unw_addr_space_t space = unw_create_addr_space(&_UPT_accessors, 0);
@@ -167,8 +176,10 @@ static int read_stacks(struct stopped_process *process)
     for (size_t at = 0; (new_count = seize_new_threads(process)) > 0;)
         for (; at < process->count; at++)
             (void)wait_for_stop(process->thread[at].tid); // the walk of one that does not stop fails
-    for (size_t i = 0; i < process->count && new_count == 0; i++)
+    for (size_t i = 0; i < process->count && new_count == 0; i++) {
         walk_stack(space, &process->thread[i]);
+        read_wait(process->pid, &process->thread[i]);
+    }
     unw_destroy_addr_space(space);
     return new_count;
 }
@@ -179,13 +190,26 @@ static void detach_all(const struct stopped_process *process)
         ptrace(PTRACE_DETACH, process->thread[i].tid, NULL, NULL);
 }
 
+/* Does process PID number its threads in another way than this one does? Then its locks do, too. */
+static bool is_in_other_namespace(int pid)
+{
+    char path[40], own[64] = "", other[64] = "";
+    snprintf(path, sizeof path, "/proc/%d/ns/pid", pid);
+    return readlink("/proc/self/ns/pid", own, sizeof own - 1) < 0 ||
+           readlink(path, other, sizeof other - 1) < 0 || strcmp(own, other) != 0;
+}
+
 /* ---- the incident
  * -------------------------------------------------------------------------------------------------------------- */
 
 static int write_incident(const struct stopped_process *process, struct gs_store *store, int64_t triggered_ns,
                           char path[])
 {
-    struct gs_given_threads given = {.pid = process->pid, .thread = process->thread, .count = process->count};
+    struct gs_given_threads given = {.pid = process->pid,
+                                     .partial = process->count == THREADS_MAX,
+                                     .other_namespace = is_in_other_namespace(process->pid),
+                                     .thread = process->thread,
+                                     .count = process->count};
     struct gs_errors errors = {0};
     struct gs_rules *rules = gs_rules_read(gs_default_rules_text, gs_default_rules_length, "", &errors);
     gs_errors_fini(&errors);

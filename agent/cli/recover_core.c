@@ -125,12 +125,23 @@ static size_t split_notes(struct gs_text *notes, const char *line[NOTES_MAX])
     return count;
 }
 
+static struct gs_given_threads given_threads(const struct gs_core *core, const struct gs_memory *memory,
+                                             const struct gs_given_thread *thread)
+{
+    return (struct gs_given_threads){.pid = core->pid,
+                                     .memory = memory,
+                                     .partial = core->threads_left_out != 0,
+                                     .thread = thread,
+                                     .count = core->thread_count};
+}
+
 static int recover(const struct gs_core *core, struct gs_text *notes, const char *dir, char path[PATH_MAX])
 {
     const char *note[NOTES_MAX], *signal = core->signal ? sigabbrev_np(core->signal) : NULL;
     char how[96] = "it left a core file";
     struct gs_given_thread *thread = gs_alloc(core->thread_count * sizeof *thread);
-    struct gs_given_threads threads = {.pid = core->pid, .thread = thread, .count = core->thread_count};
+    const struct core_memory memory = {{read_memory}, core};
+    struct gs_given_threads threads = given_threads(core, &memory.memory, thread);
     struct gs_maps *maps = read_maps(core);
     int error = thread && maps ? gs_reader_core_threads(core, thread, notes) : -ENOMEM, status;
     if (error) {
@@ -140,7 +151,7 @@ static int recover(const struct gs_core *core, struct gs_text *notes, const char
         struct gs_identity identity;
         gs_reader_core_identity(core, exe_of(core), &identity);
         if (core->signal) {
-            threads.died = core->tid[0];
+            threads.died = core->thread[0].tid;
             snprintf(how, sizeof how, "killed by signal %d (SIG%s), and left a core file", core->signal,
                      signal ? signal : "?");
         }

@@ -89,6 +89,10 @@ const char *gs_gather_wait_key(enum gs_wait_kind kind);
 /* Add what WAIT's threads wait for, and who holds it: "cache_lock (mutex 0x55…), held by flusher/812". */
 void gs_gather_describe_wait(struct gs_text *out, const struct gs_waited *wait);
 
+/* The memory around a futex word, which begins at bytes[GS_LOCK_BEFORE]: bytes[first..end) were read. */
+enum { GS_LOCK_BEFORE = 16, GS_LOCK_BYTES = 48 };
+struct gs_lock_memory { unsigned first, end; unsigned char bytes[GS_LOCK_BYTES]; };
+
 enum { GS_GIVEN_DEPTH = 256 };
 struct gs_gathered {              // zeroed by the caller before; gs_gather_fini after
     struct gs_profile *profile;
@@ -104,6 +108,7 @@ struct gs_given_thread {
     int tid, call;             // call: system call number; -1: none
     char name[32], state, channel[48];
     uintptr_t argument[6];     // of the system call
+    struct gs_lock_memory lock; // what a futex call waits on (gs_gather_given_lock); all zero: not read
     uint32_t depth;
     bool cut;
     uintptr_t frames[GS_GIVEN_DEPTH]; // leaf first: return addresses; the leaf is pc + 1
@@ -111,12 +116,14 @@ struct gs_given_thread {
 struct gs_memory;
 struct gs_given_threads {
     int pid, died;             // died: the thread that caused the process's death; 0: none, or not known
-    const struct gs_memory *memory; // its memory, at the same moment as the threads; NULL: it runs
+    const struct gs_memory *memory; // its memory, if it has died; NULL: it runs
     bool partial;              // some of its threads are missing
-    bool other_namespace;      // its own numbers of its threads are others
+    bool other_namespace;      // it has other numbers for its threads than we
     const struct gs_given_thread *thread;
     size_t count;
 };
+/* Read the lock that THREAD of process PID waits for; while the threads are stopped, so that it belongs to their stacks. */
+void gs_gather_given_lock(int pid, struct gs_given_thread *thread);
 /* As gs_gather(GS_THREADS), but of GIVEN, not of this process. */
 int gs_gather_given(const struct gs_gather *how, const struct gs_given_threads *given, struct gs_gathered *out);
 

@@ -18,9 +18,7 @@ const char *gs_gather_syscall_name(int number);
 
 /* ---- locks (locks.c) ----------------------------------------------------------------------------------------------- */
 
-/* The memory around a futex word, which begins at bytes[GS_LOCK_BEFORE]: bytes[first..end) were read. */
-enum { GS_LOCK_BEFORE = 16, GS_LOCK_BYTES = 48 };
-struct gs_lock_memory { unsigned first, end; unsigned char bytes[GS_LOCK_BYTES]; };
+/* Read what is around the word FUTEX. */
 void gs_gather_lock_memory_read(const struct gs_memory *memory, uintptr_t futex, struct gs_lock_memory *out);
 
 struct gs_futex { uint64_t address; uint32_t operation, wanted; }; // a futex call; address 0: none

@@ -140,7 +140,8 @@ static void add_thread_seen(struct gs_thread_dump *dump, struct gs_thread_seen *
         thread->futex =
             (struct gs_futex){stack->argument[0], (uint32_t)stack->argument[1], (uint32_t)stack->argument[2]};
         thread->has_timeout = stack->argument[3] != 0;
-        gs_gather_lock_memory_read(dump->memory, stack->argument[0], &thread->lock[0]);
+        if (!thread->lock[0].end) // it was not read with the stack
+            gs_gather_lock_memory_read(dump->memory, stack->argument[0], &thread->lock[0]);
     }
     if (!gs_gather_waits_for(&thread->lock[0], stack, &thread->waits))
         thread->waits = (struct gs_wait){0};
@@ -308,7 +309,7 @@ static int read_given(struct gs_thread_dump *dump)
         if (gs_grow(&dump->thread, &dump->capacity, dump->count + 1, sizeof *dump->thread))
             return -ENOMEM;
         struct gs_thread_seen *thread = &dump->thread[dump->count];
-        *thread = (struct gs_thread_seen){.tid = given->tid, .state = given->state};
+        *thread = (struct gs_thread_seen){.tid = given->tid, .state = given->state, .lock[0] = given->lock};
         snprintf(thread->name, sizeof thread->name, "%s", given->name);
         snprintf(thread->channel, sizeof thread->channel, "%s", given->channel);
         dump->stack.how = given->depth ? GS_THREAD_ASLEEP : GS_THREAD_UNREACHED;
@@ -357,6 +358,13 @@ struct process_memory { // of a process that runs
 static bool read_process_memory(const struct gs_memory *memory, uint64_t at, void *out, size_t length)
 {
     return gs_probe_peek(((const struct process_memory *)memory)->pid, at, out, length);
+}
+
+void gs_gather_given_lock(int pid, struct gs_given_thread *thread)
+{
+    const struct process_memory memory = {{read_process_memory}, pid};
+    if (thread->call == SYS_futex)
+        gs_gather_lock_memory_read(&memory.memory, thread->argument[0], &thread->lock);
 }
 
 int gs_gather_given(const struct gs_gather *how, const struct gs_given_threads *given,

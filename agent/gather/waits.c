@@ -157,9 +157,13 @@ void gs_gather_waits_recognise(struct gs_thread_dump *dump)
 
 void gs_gather_waits_look_again(struct gs_thread_dump *dump)
 {
-    for (size_t i = 0; i < dump->count; i++)
-        if (dump->thread[i].futex.address)
-            gs_gather_lock_memory_read(dump->memory, dump->thread[i].futex.address, &dump->thread[i].lock[1]);
+    for (size_t i = 0; i < dump->count; i++) {
+        struct gs_thread_seen *thread = &dump->thread[i];
+        if (dump->given)
+            thread->lock[1] = thread->lock[0]; // all threads stood still
+        else if (thread->futex.address)
+            gs_gather_lock_memory_read(dump->memory, thread->futex.address, &thread->lock[1]);
+    }
 }
 
 /* ---- who holds it ----------------------------------------------------------------------------------------------------- */
@@ -349,7 +353,7 @@ static bool nobody_runs(struct gs_thread_dump *dump)
         if (!needs_another_thread(&dump->thread[i]))
             return false;
     if (dump->given)
-        return dump->given->memory && !dump->given->partial && dump->count;
+        return dump->count && !dump->given->partial; // they stood still
     long long *runs = gs_alloc((dump->count + 1) * sizeof *runs);
     for (size_t i = 0; runs && i < dump->count; i++)
         runs[i] = runs_of(dump, dump->thread[i].tid);
@@ -391,7 +395,7 @@ static void describe_holder(struct gs_text *out, const struct gs_waited *wait)
     case GS_HOLDER_THREAD:
         gs_text_add(out, wait->kind == GS_WAIT_JOIN ? " " : ", held by ");
         gs_text_add_printable(out, wait->holder_name);
-        gs_text_add(out, "/%d", wait->holder);
+        gs_text_add(out, *wait->holder_name ? "/%d" : "thread %d", wait->holder); // core files have no names
         break;
     case GS_HOLDER_READERS:
         gs_text_add(out, ", held by %u %s", wait->readers, wait->readers == 1 ? "reader" : "readers");

@@ -12,6 +12,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/procfs.h>
@@ -42,15 +43,39 @@ static void *read_table(int fd, uint64_t offset, uint64_t count, size_t size)
 
 /* ---- notes ----------------------------------------------------------------------------------------------------------- */
 
-static bool add_thread(struct gs_core *core, size_t *capacity, int tid)
+/* Read the system call that the thread was in from its registers: the kernel leaves its number in orig_rax, and in rax that
+ * it was interrupted. */
+static void read_call(const struct elf_prstatus *status, struct gs_core_thread *out)
+{
+    out->call = -1;
+#ifdef __x86_64__
+    enum { RESTARTSYS = -512, RESTARTNOINTR = -513, RESTARTNOHAND = -514, RESTART_RESTARTBLOCK = -516 };
+    struct user_regs_struct regs;
+    memcpy(&regs, &status->pr_reg, sizeof regs);
+    int64_t number = (int64_t)regs.orig_rax, result = (int64_t)regs.rax;
+    if (number < 0 || number > INT_MAX ||
+        (result != RESTARTSYS && result != RESTARTNOINTR && result != RESTARTNOHAND &&
+         result != RESTART_RESTARTBLOCK && result != -EINTR))
+        return;
+    out->call = (int)number;
+    const uint64_t argument[] = {regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9};
+    memcpy(out->argument, argument, sizeof argument);
+#else
+    (void)status; // elsewhere the result overwrites the first argument
+#endif
+}
+
+static bool add_thread(struct gs_core *core, size_t *capacity, const struct elf_prstatus *status)
 {
     if (core->thread_count == THREADS_MAX) {
         core->threads_left_out++;
         return true;
     }
-    if (gs_grow(&core->tid, capacity, core->thread_count + 1, sizeof *core->tid))
+    if (gs_grow(&core->thread, capacity, core->thread_count + 1, sizeof *core->thread))
         return false;
-    core->tid[core->thread_count++] = tid;
+    struct gs_core_thread *thread = &core->thread[core->thread_count++];
+    *thread = (struct gs_core_thread){.tid = status->pr_pid};
+    read_call(status, thread);
     return true;
 }
 
@@ -100,7 +125,7 @@ static bool read_note(struct gs_core *core, size_t *capacity, unsigned type, con
         memcpy(&status, note, sizeof status);
         if (!core->thread_count)
             core->signal = status.pr_cursig;
-        return add_thread(core, capacity, status.pr_pid);
+        return add_thread(core, capacity, &status);
     }
     if (type == NT_PRPSINFO && length >= sizeof process) {
         memcpy(&process, note, sizeof process);
@@ -301,7 +326,7 @@ void gs_reader_core_close(struct gs_core *core)
     close(core->fd);
     gs_free(core->segment);
     gs_free(core->file);
-    gs_free(core->tid);
+    gs_free(core->thread);
     gs_free(core->notes);
 }
 

@@ -192,8 +192,11 @@ static void copy_threads(const struct gs_core *core, const struct walk_results *
     size_t without = 0;
     for (size_t i = 0; i < core->thread_count; i++) {
         thread[i] = (struct gs_given_thread){
-            .tid = core->tid[i], .call = -1, .state = '?', .cut = results->thread[i].cut};
-        if (core->tid[i] == core->pid)
+            .tid = core->thread[i].tid, .call = core->thread[i].call, .cut = results->thread[i].cut};
+        thread[i].state = thread[i].call < 0 ? '?' : 'S';
+        for (int k = 0; k < 6; k++)
+            thread[i].argument[k] = (uintptr_t)core->thread[i].argument[k];
+        if (core->thread[i].tid == core->pid)
             memcpy(thread[i].name, core->program, sizeof core->program);
         thread[i].depth = results->thread[i].depth <= GS_GIVEN_DEPTH ? results->thread[i].depth
                                                                      : 0; // do not trust the child

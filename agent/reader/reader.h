@@ -169,6 +169,11 @@ struct gs_core_file {            // a mapping
     int fd;                      // of the file on this machine; -1: missing, or it has changed
 };
 
+struct gs_core_thread {
+    int tid, call;                   // call: number of the system call that it was in; -1: none, or not known
+    uint64_t argument[6];            // of the system call
+};
+
 struct gs_core {
     const char *path;
     int fd, pid, signal;             // signal 0: none is recorded
@@ -177,7 +182,7 @@ struct gs_core {
     size_t segment_count;
     struct gs_core_file *file; // in address order
     size_t file_count;
-    int *tid; // in the core's order: the thread that received the signal is first
+    struct gs_core_thread *thread; // in the core's order: the thread that received the signal is first
     size_t thread_count, threads_left_out;
     uint64_t entry;     // of the main program; 0: not known
     uint64_t exec_name; // where the kernel put the program's path, behind the environment; 0: not known

@@ -65,6 +65,8 @@ static int open_file(const char *path, const struct gs_mapping *mapping, struct 
 {
     struct stat status;
     unsigned char id[GS_BUILD_ID_MAX];
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
+        return -1; // the path may come from an untrusted core file: opening some devices has effects
     *image = (struct gs_image){.fd = gs_file_openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0)};
     if (image->fd < 0)
         return -1;

@@ -85,3 +85,36 @@ summary 'No thread is left to wake them: every thread waits for another one, wit
 equal "$(jq -r .nobody_runs "$dir/incident.json")" true "nobody runs"
 wait_like timed
 equal "$(jq -r .nobody_runs "$dir/incident.json")" false "nobody runs, but one waits with a timeout"
+
+# without_agent MODE: the host alone, until all its threads wait; $pid.
+without_agent() {
+    rm -rf incidents out; mkfifo input
+    "$build/hosts/waits" "$1" < input > out & pid=$!; started="$started $pid"
+    exec 3> input; rm input
+    wait_until grep -q ready out
+    wait_until all_sleep "$pid"
+}
+# show DIR: it is $dir, and the host ends.
+show() {
+    dir=$1
+    shown="$(cat "$dir/threads.txt" "$dir/summary.txt"; jq .waits "$dir/incident.json")"
+    { kill -KILL "$pid"; wait "$pid"; } 2> /dev/null || true
+    exec 3>&-
+}
+it "reads the locks of a process without an agent, while it is stopped"
+without_agent mutex
+show "$("$gumshoe" capture --dir incidents "$pid")"
+summary '^ +12 85\.7 %  wait for cache_lock \(mutex 0x[0-9a-f]+\), held by flusher/[0-9]+ in .*read ← .* ← flush_segment ← flusher$'
+[ "$(uname -m)" = x86_64 ] || exit 0 # elsewhere a core file does not say what a thread waits for
+it "reads the locks in a core file"
+for mode in mutex rwlock nobody gone; do
+    without_agent $mode
+    gcore -o core "$pid" > /dev/null 2>&1 || fail "gcore"
+    show "$("$gumshoe" recover --dir incidents "core.$pid" | tail -n 1)"
+    case $mode in
+        mutex)  summary '^ +12 85\.7 %  wait for cache_lock \(mutex 0x[0-9a-f]+\), held by thread [0-9]+ in .*read ← .* ← flush_segment ← flusher$' ;;
+        rwlock) equal "$(largest '[.what, .name, .threads, .held_by.function] | join(" ")')" "rwlock table_lock 12 sleep_until_input_ends" "the wait" ;;
+        nobody) equal "$(jq -r .nobody_runs "$dir/incident.json")" true "nobody runs" ;;
+        gone)   equal "$(largest '[.name, .held_by.exists] | join(" ")')" "cache_lock false" "the wait" ;;
+    esac
+done

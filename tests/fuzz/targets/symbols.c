@@ -14,7 +14,8 @@ static uint64_t offset_of_code(const struct gs_image *image)
     Elf64_Ehdr header;
     size_t count;
     uint64_t offset = 0;
-    Elf64_Phdr *segment = gs_symbol_elf_header(image, &header) ? gs_symbol_elf_segments(image, &header, &count) : NULL;
+    Elf64_Phdr *segment =
+        gs_symbol_elf_header(image, &header) ? gs_symbol_elf_segments(image, &header, &count) : NULL;
     for (size_t i = 0; segment && i < count; i++)
         if (segment[i].p_type == PT_LOAD && segment[i].p_flags & PF_X)
             offset = segment[i].p_offset;
@@ -36,8 +37,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     close(image.fd);
     char text[512]; // the code, behind what lies before it in the file, and before more of the same
     int before = snprintf(text, sizeof text, "3ff000-400000 r--p 00000000 fe:00 7 /x\n");
-    maps.text_length = (size_t)before + (size_t)snprintf(text + before, sizeof text - (size_t)before,
-        "400000-40400000 r-xp %08llx fe:00 7 /x\n40400000-40401000 rw-p 00001000 fe:00 7 /x\n", (unsigned long long)mapping.offset);
+    maps.text_length =
+        (size_t)before +
+        (size_t)snprintf(
+            text + before, sizeof text - (size_t)before,
+            "400000-40400000 r-xp %08llx fe:00 7 /x\n40400000-40401000 rw-p 00001000 fe:00 7 /x\n",
+            (unsigned long long)mapping.offset);
     maps.text = text;
     mapping.line = (size_t)before;
     for (size_t i = 0; i < ADDRESSES; i++)
@@ -52,5 +57,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     for (size_t i = 0; i < gs_symbol_table_note_count(symbols); i++)
         gs_must(gs_symbol_table_note(symbols, i)[0] != 0);
     gs_symbol_table_free(symbols);
+    struct gs_symbol_variable variable[GS_VARIABLES_MAX];
+    for (size_t i = 0; i < GS_VARIABLES_MAX; i++) // in the mapping of code, and in that of data
+        variable[i].address = i % 2 ? BASE + i * 64 : BASE + (1 << 30) + i * 64;
+    gs_symbol_name_variables(&maps, variable, GS_VARIABLES_MAX);
+    for (size_t i = 0; i < GS_VARIABLES_MAX; i++) {
+        gs_must(!variable[i].name || strlen(variable[i].name) < 1 << 20);
+        gs_free(variable[i].name);
+    }
     return 0;
 }
