@@ -42,17 +42,7 @@ struct gs_gather {                // input of a gatherer; times are CLOCK_MONOTO
     struct gs_cpu_session *cpu;           // gs_gather_cpu closes and frees it; NULL: none
     const char *reason;                   // reason of the capture, for the profile's comments
 };
-/* A deadlock: each thread waits for something that the next one holds; the last waits for the first. */
-enum { GS_DEADLOCK_MAX = 16 };
-struct gs_deadlocked {
-    int tid, holder;              // the thread that waits, and the thread that it waits for
-    uint64_t lock;                // the lock's address; 0: waits for thread HOLDER to end (pthread_join)
-    const char *name, *function;  // thread name; the program's own function that waits. Borrowed from the profile
-    size_t sample;                // index of its sample in the threads profile
-};
-struct gs_deadlock { size_t count; struct gs_deadlocked thread[GS_DEADLOCK_MAX]; }; // count 0: no deadlock
-
-/* What threads wait for: threads that wait for the same thing are one wait, whatever their stacks (waits.c). */
+/* What a thread waits for (waits.c). */
 enum gs_wait_kind {
     GS_WAIT_NONE, GS_WAIT_MUTEX, GS_WAIT_RWLOCK, GS_WAIT_CONDITION, GS_WAIT_SEMAPHORE, GS_WAIT_BARRIER, GS_WAIT_ONCE,
     GS_WAIT_STATIC,           // another thread initializes a static variable of C++
@@ -61,6 +51,18 @@ enum gs_wait_kind {
     GS_WAIT_FUTEX,            // a lock of the program's own, or one that could not be recognised
     GS_WAIT_CALL              // a system call
 };
+/* A deadlock: each thread waits for something that the next one holds; the last waits for the first. */
+enum { GS_DEADLOCK_MAX = 16 };
+struct gs_deadlocked {
+    int tid, holder;              // the thread that waits, and the thread that it waits for
+    uint64_t lock;                // the lock's address; 0: waits for thread HOLDER to end (pthread_join)
+    const char *what;             // "mutex", "rwlock"
+    const char *name, *function;  // thread name; the program's own function that waits. Borrowed from the profile
+    size_t sample;                // index of its sample in the threads profile
+};
+struct gs_deadlock { size_t count; struct gs_deadlocked thread[GS_DEADLOCK_MAX]; }; // count 0: no deadlock
+
+/* What threads wait for: threads that wait for the same thing are one wait, whatever their stacks (waits.c). */
 enum gs_holder_kind {
     GS_HOLDER_UNKNOWN,        // this kind of wait has no holder, or it is not recorded
     GS_HOLDER_THREAD, GS_HOLDER_READERS,

@@ -232,22 +232,31 @@ static int by_tid(const void *a, const void *b)
     return (x->tid > y->tid) - (x->tid < y->tid);
 }
 
+/* Does THREAD wait as before? */
+static bool still_waits(struct gs_thread_dump *dump, const struct gs_thread_seen *thread)
+{
+    struct gs_lock_memory memory;
+    struct gs_lock_state lock;
+    struct gs_wait now;
+    gs_probe_thread_stack(dump->task, thread->tid, 0, &dump->stack);
+    if (dump->stack.how != GS_THREAD_ASLEEP || dump->stack.argument[0] != thread->futex.address)
+        return false;
+    gs_gather_lock_memory_read(dump->memory, thread->futex.address, &memory);
+    if (thread->kind == GS_WAIT_RWLOCK) {
+        gs_gather_lock_read(thread->kind, &thread->futex, &memory, &lock);
+        return lock.known && lock.holder == thread->waits.holder;
+    }
+    return gs_gather_waits_for(&memory, &dump->stack, &now) && now.lock == thread->waits.lock &&
+           now.holder == thread->waits.holder;
+}
+
 /* Do all threads of the cycle still wait as before? The waits were read at different moments; if none has changed, they were
  * all true at the same moment. */
 static bool cycle_still_holds(struct gs_thread_dump *dump, const size_t *cycle, size_t length)
 {
-    for (size_t i = 0; i < length; i++) {
-        const struct gs_wait *seen = &dump->thread[cycle[i]].waits;
-        struct gs_lock_memory lock;
-        struct gs_wait now;
-        if (dump->given)
-            continue; // given threads were stopped
-        gs_probe_thread_stack(dump->task, seen->tid, 0, &dump->stack);
-        gs_gather_lock_memory_read(dump->memory, dump->stack.argument[0], &lock);
-        if (dump->stack.how != GS_THREAD_ASLEEP || !gs_gather_waits_for(&lock, &dump->stack, &now) ||
-            now.lock != seen->lock || now.holder != seen->holder)
+    for (size_t i = 0; i < length && !dump->given; i++) // given threads stood still
+        if (!still_waits(dump, &dump->thread[cycle[i]]))
             return false;
-    }
     return true;
 }
 
@@ -278,6 +287,7 @@ static void find_deadlock(struct gs_thread_dump *dump, struct gs_deadlock *out)
             .tid = thread->tid,
             .holder = thread->waits.holder,
             .lock = thread->waits.lock,
+            .what = gs_gather_lock_word(thread->kind),
             .name = gs_profile_string(dump->profile, thread->name),
             .function = gs_profile_string(dump->profile, function),
             .sample = thread->sample,

@@ -43,6 +43,8 @@ void gs_gather_waits_look_again(struct gs_thread_dump *dump);
 void gs_gather_waits_recognise(struct gs_thread_dump *dump);
 /* The waits, largest first, with names and holders. The threads are sorted by tid. */
 void gs_gather_waits_collect(struct gs_thread_dump *dump, const struct gs_maps *maps, struct gs_waits *out);
+/* "rwlock", else "mutex". */
+const char *gs_gather_lock_word(enum gs_wait_kind kind);
 /* The index of thread TID in the threads, sorted by tid; SIZE_MAX: none. */
 size_t gs_gather_thread_index(const struct gs_thread_dump *dump, int tid);
 

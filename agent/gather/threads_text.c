@@ -43,10 +43,12 @@ static void add_thread(struct gs_text *out, const struct gs_thread_dump *dump, i
     gs_text_add(out, "/%d", tid);
 }
 
-static void add_wait(struct gs_text *out, const struct gs_thread_dump *dump, uint64_t lock, int holder)
+/* WHAT: "mutex", "rwlock". */
+static void add_wait(struct gs_text *out, const struct gs_thread_dump *dump, const char *what, uint64_t lock,
+                     int holder)
 {
     if (lock)
-        gs_text_add(out, "waits for mutex %#llx, held by ", (unsigned long long)lock);
+        gs_text_add(out, "waits for %s %#llx, held by ", what, (unsigned long long)lock);
     else
         gs_text_add(out, "waits for the end of ");
     add_thread(out, dump, holder);
@@ -79,7 +81,8 @@ static void add_members(struct gs_text *out, const struct gs_thread_dump *dump, 
         gs_text_add(out, "    # ");
         add_thread(out, dump, thread[i].tid);
         gs_text_add(out, " ");
-        add_wait(out, dump, thread[i].waits.lock, thread[i].waits.holder);
+        add_wait(out, dump, gs_gather_lock_word(thread[i].kind), thread[i].waits.lock,
+                 thread[i].waits.holder);
         gs_text_add(out, "\n");
     }
 }
@@ -122,7 +125,7 @@ static void add_deadlock(struct gs_text *out, const struct gs_thread_dump *dump,
         gs_text_add(out, " in ");
         gs_text_add_printable(out, thread->function);
         gs_text_add(out, " ");
-        add_wait(out, dump, thread->lock, thread->holder);
+        add_wait(out, dump, thread->what, thread->lock, thread->holder);
         gs_text_add(out, "\n");
     }
     gs_text_add(out, "\n");
@@ -150,7 +153,7 @@ static void add_waits(struct gs_text *out, const struct gs_thread_dump *dump, co
         gs_text_add(out, "\n");
     }
     if (waits->left_out)
-        gs_text_add(out, "and %zu more\n", waits->left_out);
+        gs_text_add(out, "and %zu more waits\n", waits->left_out);
     if (waits->nobody_runs)
         gs_text_add(
             out, "No thread is left to wake them: every thread waits for another one, without a timeout.\n");

@@ -47,6 +47,11 @@ const char *gs_gather_wait_key(enum gs_wait_kind kind)
     return kinds[kind].key;
 }
 
+const char *gs_gather_lock_word(enum gs_wait_kind kind)
+{
+    return kind == GS_WAIT_RWLOCK ? "rwlock" : "mutex";
+}
+
 /* ---- the kind of a wait ------------------------------------------------------------------------------------------- */
 
 static bool begins_with(const char *text, const char *prefix)
@@ -130,12 +135,18 @@ static enum gs_wait_kind kind_of(const struct gs_thread_dump *dump, const struct
     return kind ? kind : GS_WAIT_FUTEX;
 }
 
+/* Is TID, as a lock names it, one of the threads? */
+static bool is_thread(const struct gs_thread_dump *dump, int tid)
+{
+    return gs_gather_thread_index(dump, tid) != SIZE_MAX && !(dump->given && dump->given->other_namespace);
+}
+
 static void recognise(const struct gs_thread_dump *dump, struct gs_thread_seen *thread)
 {
     struct gs_lock_state before;
     const struct gs_sample *sample = &dump->profile->sample[thread->sample];
-    if (gs_gather_thread_index(dump, thread->waits.holder) == SIZE_MAX)
-        thread->waits.holder = 0; // not a thread of this process: the futex is none that names a thread
+    if (!is_thread(dump, thread->waits.holder))
+        thread->waits.holder = 0; // the futex is none that names a thread
     thread->kind = kind_of(dump, thread);
     gs_gather_lock_read(thread->kind, &thread->futex, &thread->lock[0], &before);
     gs_gather_lock_read(thread->kind, &thread->futex, &thread->lock[1], &thread->held);
@@ -145,14 +156,27 @@ static void recognise(const struct gs_thread_dump *dump, struct gs_thread_seen *
     if (!before.readers)
         thread->held.readers = 0;
     bool may_be_lock = thread->kind == GS_WAIT_FUTEX && !is_own_futex(dump->profile, sample);
-    if (thread->kind != GS_WAIT_MUTEX && thread->kind != GS_WAIT_JOIN && !may_be_lock)
+    if (thread->kind == GS_WAIT_RWLOCK) {
+        thread->waits.holder = is_thread(dump, thread->held.holder) ? thread->held.holder : 0;
+        thread->waits.lock = thread->held.address;
+    } else if (thread->kind != GS_WAIT_MUTEX && thread->kind != GS_WAIT_JOIN && !may_be_lock)
         thread->waits.holder = 0; // its futex looked like a mutex
+}
+
+/* Remove the label "waits_for", the last one of SAMPLE. */
+static void drop_holder_label(struct gs_sample *sample)
+{
+    if (sample->label_count && strcmp(sample->label[sample->label_count - 1].key, "waits_for") == 0)
+        sample->label_count--;
 }
 
 void gs_gather_waits_recognise(struct gs_thread_dump *dump)
 {
-    for (size_t i = 0; i < dump->count; i++)
+    for (size_t i = 0; i < dump->count; i++) {
         recognise(dump, &dump->thread[i]);
+        if (!dump->thread[i].waits.holder)
+            drop_holder_label(&dump->profile->sample[dump->thread[i].sample]);
+    }
 }
 
 void gs_gather_waits_look_again(struct gs_thread_dump *dump)

@@ -47,8 +47,9 @@ static json_t *deadlocked_json(const struct gs_deadlocked *thread)
     char lock[24] = "";
     if (thread->lock)
         snprintf(lock, sizeof lock, "%#llx", (unsigned long long)thread->lock);
-    return json_pack("{s:i, s:o, s:o, s:o, s:i}", "tid", thread->tid, "name", gs_json_printable(thread->name),
-                     "function", gs_json_printable(thread->function), "mutex", gs_json_text(lock), "held_by",
+    return json_pack("{s:i, s:o, s:o, s:o, s:s, s:i}", "tid", thread->tid, "name",
+                     gs_json_printable(thread->name), "function", gs_json_printable(thread->function),
+                     "mutex", gs_json_text(lock), "what", thread->lock ? thread->what : "join", "held_by",
                      thread->holder);
 }
 

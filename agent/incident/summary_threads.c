@@ -16,10 +16,11 @@ void gs_incident_add_deadlock(struct gs_text *out, const struct gs_deadlock *dea
         gs_text_add_printable(out, thread->name);
         gs_text_add(out, "/%d in ", thread->tid);
         gs_text_add_printable(out, thread->function);
-        gs_text_add(out,
-                    thread->lock ? " waits for mutex %#llx, which thread %d holds\n"
-                                 : " waits for the end of thread%.0llu %d\n",
-                    (unsigned long long)thread->lock, thread->holder);
+        if (thread->lock)
+            gs_text_add(out, " waits for %s %#llx, which thread %d holds\n", thread->what,
+                        (unsigned long long)thread->lock, thread->holder);
+        else
+            gs_text_add(out, " waits for the end of thread %d\n", thread->holder);
     }
 }
 

@@ -1,6 +1,6 @@
-/* deadlock.c - a server that locks itself up: two threads that take two mutexes the other way round. With "join", a third
- * thread's end is waited for by the one whose mutex it wants. With "fine", nobody waits for each other, though many wait.
- * Then it sleeps, as such servers do, until its input ends. */
+/* deadlock.c - a server that locks itself up: two threads that take two mutexes the other way round. With "rwlock", one of the
+ * locks is a rwlock. With "join", a third thread's end is waited for by the one whose mutex it wants. With "fine", nobody
+ * waits for each other, though many wait. Then it sleeps, as such servers do, until its input ends. */
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdbool.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define NOINLINE __attribute__((noinline))
-#define END __asm__ volatile("" ::: "memory")
+#define END      __asm__ volatile("" ::: "memory")
 
 static pthread_mutex_t accounts = PTHREAD_MUTEX_INITIALIZER, journal = PTHREAD_MUTEX_INITIALIZER;
 static pthread_barrier_t both;
@@ -29,6 +29,25 @@ static NOINLINE void write_audit(void)
     pthread_mutex_lock(&journal);
     pthread_barrier_wait(&both);
     pthread_mutex_lock(&accounts);
+    END;
+}
+
+static pthread_rwlock_t catalogue = PTHREAD_RWLOCK_INITIALIZER;
+
+static NOINLINE void change_catalogue(void)
+{
+    pthread_rwlock_wrlock(&catalogue);
+    pthread_barrier_wait(&both);
+    pthread_mutex_lock(&accounts);
+    END;
+}
+
+static NOINLINE void charge_account(void)
+{
+    pthread_mutex_lock(&accounts);
+    sem_post(&taken);
+    pthread_barrier_wait(&both);
+    pthread_rwlock_rdlock(&catalogue);
     END;
 }
 
@@ -65,6 +84,9 @@ int main(int argc, char **argv)
     if (strcmp(mode, "mutexes") == 0) {
         pthread_create(&thread, NULL, run, (void *)transfer_money);
         pthread_create(&thread, NULL, run, (void *)write_audit);
+    } else if (strcmp(mode, "rwlock") == 0) {
+        pthread_create(&thread, NULL, run, (void *)change_catalogue);
+        pthread_create(&thread, NULL, run, (void *)charge_account);
     } else if (strcmp(mode, "join") == 0) {
         pthread_create(&thread, NULL, run, (void *)close_shop);
     } else {

@@ -41,6 +41,11 @@ it "sees a circle that goes through pthread_join"
 lock_up join
 equal "$(jq -r '[.deadlock[].function] | sort | join(" ")' "$dir/incident.json")" "close_shop wait_in_line" "the functions"
 grep -q 'close_shop waits for the end of' "$dir/threads.txt" || fail "$(cat "$dir/threads.txt")"
+it "sees a circle through a rwlock that is held for writing"
+lock_up rwlock
+equal "$(jq -r '[.deadlock[] | "\(.function) \(.what)"] | sort | join(", ")' "$dir/incident.json")" "change_catalogue mutex, charge_account rwlock" "the functions"
+grep -q 'in charge_account waits for rwlock 0x' "$dir/threads.txt" || fail "$(cat "$dir/threads.txt")"
+grep -q 'in charge_account waits for rwlock 0x.*, which thread [0-9]* holds' "$dir/summary.txt" || fail "$(cat "$dir/summary.txt")"
 it "cries wolf for nobody: a mutex that is held for long is no deadlock"
 lock_up fine
 equal "$(jq -r .deadlock "$dir/incident.json")" null "deadlock"

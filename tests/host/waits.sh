@@ -78,6 +78,8 @@ it "reads nothing into a lock of the program's own, though it looks like a mutex
 wait_like own
 equal "$(largest '[.what, .name, .threads, .held_by] | join(" ")')" "futex own_lock 12 " "the wait"
 if grep -qE 'held by|DEADLOCK' "$dir/threads.txt"; then fail "$shown"; fi
+go tool pprof -tags "$dir/threads.pb.gz" > tags 2> err || { cat err; fail "pprof"; }
+grep -q ' waits_for: Total 1\.0$' tags || fail "not only main waits for a thread: $(cat tags)"
 
 it "says that nobody is left to wake them, only when that is sure"
 wait_like nobody
