@@ -135,10 +135,22 @@ static struct gs_given_threads given_threads(const struct gs_core *core, const s
                                      .count = core->thread_count};
 }
 
+/* How the process ended, into HOW; THREADS gets the thread that the signal ended. */
+static void describe_end(const struct gs_core *core, struct gs_given_threads *threads, char how[96])
+{
+    const char *signal = core->signal ? sigabbrev_np(core->signal) : NULL;
+    strcpy(how, "it left a core file");
+    if (!core->signal)
+        return;
+    threads->died = core->thread[0].tid;
+    snprintf(how, 96, "killed by signal %d (SIG%s), and left a core file", core->signal,
+             signal ? signal : "?");
+}
+
 static int recover(const struct gs_core *core, struct gs_text *notes, const char *dir, char path[PATH_MAX])
 {
-    const char *note[NOTES_MAX], *signal = core->signal ? sigabbrev_np(core->signal) : NULL;
-    char how[96] = "it left a core file";
+    const char *note[NOTES_MAX];
+    char how[96];
     struct gs_given_thread *thread = gs_alloc(core->thread_count * sizeof *thread);
     const struct core_memory memory = {{read_memory}, core};
     struct gs_given_threads threads = given_threads(core, &memory.memory, thread);
@@ -150,11 +162,7 @@ static int recover(const struct gs_core *core, struct gs_text *notes, const char
         struct gs_anchored *heap = read_heap(core, notes);
         struct gs_identity identity;
         gs_reader_core_identity(core, exe_of(core), &identity);
-        if (core->signal) {
-            threads.died = core->thread[0].tid;
-            snprintf(how, sizeof how, "killed by signal %d (SIG%s), and left a core file", core->signal,
-                     signal ? signal : "?");
-        }
+        describe_end(core, &threads, how);
         struct gs_post_mortem post_mortem = {
             .pid = core->pid,
             .exe = exe_of(core),
