@@ -2,7 +2,8 @@
  *
  *   location.address ──gs_symbol_maps_find──▶ mapping       main program first, then those with a location
  *                    ──gs_symbols────▶ function      from symbol tables only: no DWARF is loaded into the host;
- *                                                    without a symbol "memcached+0x1a2b"
+ *                                                    without a symbol "memcached+0x1a2b";
+ *                                                    in generated code without a name "[jit java]"
  */
 #include "base/memory.h"
 #include "profile/inside.h"
@@ -29,29 +30,36 @@ static uint32_t use_mapping(struct gs_profile *profile, const struct gs_maps *ma
 }
 
 /* The function that SYMBOL names; where it has no name, one called "FILE+0xADDRESS", by which `addr2line -e FILE` finds it
- * once there are symbols. */
-static uint32_t add_function(struct gs_profile *profile, const struct gs_symbol *symbol, const char *path)
+ * once there are symbols; in generated code "[jit PROGRAM]". */
+static uint32_t add_function(struct gs_profile *profile, const struct gs_maps *maps,
+                             const struct gs_symbol *symbol, const char *path)
 {
     char name[NAME_MAX + 32];
     if (symbol->name)
         return gs_profile_add_function(profile, symbol->name, symbol->system_name, "", 0);
-    snprintf(name, sizeof name, "%.*s+%#llx", NAME_MAX, gs_text_base_name(path),
-             (unsigned long long)symbol->file_address);
+    if (symbol->generated && maps->main != SIZE_MAX)
+        snprintf(name, sizeof name, "[jit %.*s]", NAME_MAX,
+                 gs_text_base_name(maps->mapping[maps->main].path));
+    else if (symbol->generated)
+        snprintf(name, sizeof name, "[jit]");
+    else
+        snprintf(name, sizeof name, "%.*s+%#llx", NAME_MAX, gs_text_base_name(path),
+                 (unsigned long long)symbol->file_address);
     return gs_profile_add_function(profile, name, name, "", 0);
 }
 
 /* has_functions is set only if a real name was found: otherwise a reader that has the symbols fills them in. */
 static void name_location(struct gs_profile *profile, struct gs_location *location,
-                          const struct gs_symbols *symbols)
+                          const struct gs_maps *maps, const struct gs_symbols *symbols)
 {
     struct gs_symbol symbol = gs_symbol_table_find(symbols, location->address);
-    if (!location->mapping || (!symbol.name && !symbol.in_file))
+    if (!location->mapping || (!symbol.name && !symbol.in_file && !symbol.generated))
         return;
     struct gs_profile_mapping *mapping = &profile->mapping[location->mapping - 1];
     struct gs_line *line = gs_profile_room(profile, sizeof *line);
     if (!line)
         return;
-    line->function = add_function(profile, &symbol, mapping->path);
+    line->function = add_function(profile, maps, &symbol, mapping->path);
     if (line->function == UINT32_MAX)
         return;
     location->line = line;
@@ -74,7 +82,7 @@ static void resolve(struct gs_profile *profile, const struct gs_maps *maps, uint
     struct gs_symbols *symbols = gs_symbol_table_new(maps, addresses, profile->location_count);
     for (size_t i = 0; symbols && i < profile->location_count; i++)
         if (profile->location[i].line_count == 0)
-            name_location(profile, &profile->location[i], symbols);
+            name_location(profile, &profile->location[i], maps, symbols);
     for (size_t i = 0; symbols && i < gs_symbol_table_note_count(symbols); i++)
         gs_profile_add_comment(profile, "no names from %s", gs_symbol_table_note(symbols, i));
     profile->failed |= !symbols;

@@ -33,3 +33,57 @@ bool gs_symbol_elf_bias(const Elf64_Phdr *segment, size_t count, const struct gs
                  const struct gs_mapping *mapping, uint64_t *bias) GS_CHECK_RESULT;
 /* Do A and B show parts of the same file? (maps_line.c) */
 bool gs_symbol_maps_same_file(const struct gs_maps_line *a, const struct gs_maps_line *b);
+
+/* ---- ELF files (elf_file.c) ------------------------------------------------------------------------------------------- */
+
+struct gs_elf_file {           // image.fd -1: not open
+    struct gs_image image;
+    Elf64_Ehdr header;
+    Elf64_Phdr *segment;
+    size_t segment_count;
+};
+/* Open PATH. NULL: success; else the reason of the failure. Close OUT in both cases. */
+const char *gs_symbol_elf_open(const char *path, struct gs_elf_file *out);
+/* The same, if it has MAPPING's build id. */
+const char *gs_symbol_elf_open_mapped(const char *path, const struct gs_mapping *mapping, struct gs_elf_file *out);
+/* The vDSO has no file: its image is in the memory of process PID. */
+const char *gs_symbol_elf_open_vdso(const struct gs_mapping *mapping, int pid, struct gs_elf_file *out);
+void gs_symbol_elf_close(struct gs_elf_file *file);
+/* FILE's section headers, header.e_shnum of them, which the caller frees; NULL: it has none, or they cannot be read. */
+Elf64_Shdr *gs_symbol_elf_sections(const struct gs_elf_file *file);
+/* The first section called NAME (at most 31 bytes); false: there is none. */
+bool gs_symbol_elf_find_section(const struct gs_elf_file *file, const char *name, Elf64_Shdr *out);
+
+/* ---- names from one symbol table (elf_names.c) ------------------------------------------------------------------------ */
+
+struct gs_symbol_candidate {   // a symbol that may be the function of an address
+    uint64_t start, size;      // addresses of the file
+    uint32_t name;             // offset in the string table
+    uint16_t section;
+    int rank;                  // quality of the name; 0: no candidate
+};
+struct gs_symbol_wanted {      // an address that is to be named
+    uint64_t address;
+    uint64_t vaddr;            // the address in its file
+    struct gs_symbol_candidate covers; // the closest start among symbols whose size includes this address
+    struct gs_symbol_candidate below;  // the closest start below, of any size
+    struct gs_symbol symbol;   // its names are freed by the gs_symbols
+};
+/* Find names for WANTED[0..COUNT), sorted, in FILE's section of TYPE (SHT_SYMTAB, SHT_DYNSYM). False: it has none, or it
+ * cannot be read. */
+bool gs_symbol_elf_names(const struct gs_elf_file *file, uint32_t type, struct gs_symbol_wanted *wanted, size_t count);
+
+/* ---- where stripped symbol tables are (debug_files.c) ----------------------------------------------------------------- */
+
+/* Open the debug file of MAPPING that its build id names; false: there is none. */
+bool gs_symbol_debug_file_by_build_id(const struct gs_mapping *mapping, struct gs_elf_file *out);
+/* Open the debug file that the section .gnu_debuglink of FILE, which MAPPING shows, names; false: there is none. */
+bool gs_symbol_debug_file_by_link(const struct gs_mapping *mapping, const struct gs_elf_file *file, struct gs_elf_file *out);
+
+/* ---- generated code (perf_map.c) -------------------------------------------------------------------------------------- */
+
+/* Name those of WANTED[0..COUNT), sorted by address, that are in generated code (symbol.generated), from the perf map of the
+ * living process PID. Returns the reason why the map at PATH (set here) was not used; NULL: it was used, or there is none. */
+const char *gs_symbol_perf_map_names(int pid, struct gs_symbol_wanted *wanted, size_t count, char path[64]);
+/* The same from FD. */
+void gs_symbol_perf_map_read(int fd, struct gs_symbol_wanted *wanted, size_t count);

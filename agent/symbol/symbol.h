@@ -61,11 +61,13 @@ struct gs_symbol {             // all zero: not known
     uint64_t start;            // the function's first address in the process
     bool in_file;              // also if there is no name:
     uint64_t file_address;     // the address in its file, as for addr2line
+    bool generated;            // in executable memory that shows no file: code that the program generates (a JIT compiler)
 };
 
 struct gs_symbols;             // the names of a set of addresses
 
-/* Look up ADDRESS[0..COUNT) (any order) in the symbol tables (.symtab, else .dynsym) of the files that MAPS names. An
+/* Look up ADDRESS[0..COUNT) (any order) in the symbol tables of the files that MAPS names: .symtab, else that of a debug file
+ * (/usr/lib/debug/.build-id, .gnu_debuglink), else .dynsym. Generated code of a living process is looked up in its perf map. An
  * address belongs to a function if it is within the function's size; a symbol without a size extends to the next symbol or
  * the end of its section. A file whose build id differs from the mapped one is not used. Files are read once, one at a time.
  * NULL: no memory. Context: watcher, CLI. */

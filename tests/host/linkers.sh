@@ -83,7 +83,7 @@ nameless: .quad .Lcode
 S
 cat > check.py <<'P'
 # check.py PROFILE OUT SYMBOLS KIND=FILE… NAME…: every frame of PROFILE in one of the files, of which OUT, what the program said, has
-# the address of one function each. SYMBOLS: "all", or "dynamic" for files that were stripped. Each NAME is there, by the symbol table.
+# the address of one function each. SYMBOLS: "all"; "dynamic" for files that were stripped; "linked" if their debug files are there. Each NAME is there, by the symbol table.
 import re, subprocess, sys
 profile, out, symbols, *rest = sys.argv[1:]
 run = lambda *a: subprocess.run(a, check=True, capture_output=True, text=True).stdout
@@ -100,7 +100,7 @@ class File:
             if m: self.table.append((int(m[1], 16), int(m[2], 16), m[3]))
         self.bias = address - next(start for start, size, n in self.table if n == name)
         self.segments = [tuple(int(x, 16) for x in m) for m in re.findall(r"LOAD +0x(\w+) 0x(\w+) 0x\w+ 0x(\w+)", run("readelf", "-lW", path))]
-        self.seen = run("nm", "--defined-only", *(["-D"] if symbols == "dynamic" else []), path)
+        self.seen = run("nm", "--defined-only", *(["-D"] if symbols == "dynamic" else []), reference if symbols == "linked" else path)
     def named(self, at): return {n for start, size, n in self.table if start <= at < start + size and re.search(r"\b%s\b" % re.escape(n), self.seen)}
 files = {path: File(path, path + ".full", *said[kind]) for kind, path in (word.split("=") for word in rest if "=" in word)}
 raw = run("go", "tool", "pprof", "-raw", profile)
@@ -156,9 +156,12 @@ layout bfd-fixed gcc -fuse-ld=bfd -no-pie
 layout bfd-together gcc -fuse-ld=bfd -Wl,-z,noseparate-code
 layout bfd-huge gcc -fuse-ld=bfd -Wl,-z,max-page-size=0x200000,-z,common-page-size=0x200000
 layout bfd-elsewhere gcc -fuse-ld=bfd -Wl,-Ttext-segment=0x10000000
+layout bfd-separate gcc -fuse-ld=bfd -Wl,-z,separate-code
 layout gold gcc -fuse-ld=gold
 layout gold-fixed gcc -fuse-ld=gold -no-pie
 layout gold-rosegment gcc -fuse-ld=gold -Wl,--rosegment
+layout gold-huge gcc -fuse-ld=gold -Wl,-z,max-page-size=0x200000
+layout gold-elsewhere gcc -fuse-ld=gold -Wl,-Ttext=0x10001000
 it "and LLVM's, and mold"
 layout lld gcc -fuse-ld=lld
 layout lld-fixed gcc -fuse-ld=lld -no-pie
@@ -171,14 +174,25 @@ layout mold gcc -fuse-ld=mold
 layout mold-fixed gcc -fuse-ld=mold -no-pie
 layout mold-norosegment gcc -fuse-ld=mold -Wl,--no-rosegment
 layout mold-separate gcc -fuse-ld=mold -Wl,-z,separate-code
+layout mold-huge gcc -fuse-ld=mold -Wl,-z,max-page-size=0x200000
 layout mold-loadable gcc -fuse-ld=mold -Wl,-z,separate-loadable-segments
 it "by clang, too"
 layout clang clang
 layout clang-lld clang -fuse-ld=lld
 layout clang-lld-fixed clang -fuse-ld=lld -no-pie
 it "whose code was cut into pieces by mprotect"
-for name in bfd gold lld lld-fixed lld-norosegment mold clang-lld; do
+for name in bfd bfd-huge bfd-elsewhere gold gold-rosegment lld lld-fixed lld-norosegment lld-huge mold clang-lld; do
     holds "$name" all "$all" split
+done
+it "that was stripped, but has its symbols in a debug file, beside it or in a folder .debug"
+for name in bfd bfd-fixed gold lld lld-anonymous mold; do
+    for file in "$name" "lib$name.so"; do
+        objcopy --only-keep-debug "$file" "$file.debug"
+        objcopy --strip-all --add-gnu-debuglink="$file.debug" "$file"
+    done
+    mkdir -p .debug; mv "lib$name.so.debug" .debug/
+    holds "$name" linked "$all"
+    rm "$name.debug" ".debug/lib$name.so.debug"
 done
 it "gives FILE+0xADDRESS, as addr2line takes it, for what a stripped file does not name"
 for name in bfd bfd-fixed gold lld lld-fixed mold; do

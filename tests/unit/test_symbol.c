@@ -203,6 +203,45 @@ static void an_address_that_no_symbol_reaches_has_no_name(void **state)
     unlink(path);
 }
 
+/* An entry of the PLT, and the rarely executed part of a function, which the compiler puts elsewhere: once with the symbol that GCC
+ * gives it, once without, as in a stripped library. The symbols before them do not reach so far. */
+static void the_plt_and_stripped_cold_parts_have_no_name(void **state)
+{
+    static const char code[] = "    .section .text.unlikely, \"ax\", @progbits\n"
+                               "    .type take.cold, @function\n"
+                               "take.cold: .skip 8, 0x90\n    .size take.cold, 8\n"
+                               ".Lgive_cold: .skip 8, 0x90\n"
+                               "    .text\n"
+                               "    .globl take\n    .type take, @function\n"
+                               "take: leaq puts@PLT(%rip), %rax\n    ret\n    .size take, . - take\n"
+                               "    .data\n    .globl cold\n    .type cold, @object\n"
+                               "cold: .quad take.cold, .Lgive_cold\n    .size cold, 16\n"
+                               "    .section .note.GNU-stack, \"\", @progbits\n";
+    char path[] = "/tmp/gumshoe-test-lib-XXXXXX", command[300];
+    (void)state;
+    close(mkstemp(path));
+    snprintf(command, sizeof command, "gcc -x assembler -shared -nostdlib -o %s -", path);
+    FILE *gcc = popen(command, "w");
+    assert_int_equal(fputs(code, gcc) < 0, 0);
+    assert_int_equal(pclose(gcc), 0);
+    void *library = dlopen(path, RTLD_NOW);
+    assert_non_null(library);
+    const char *(*take)(void) = (const char *(*)(void))dlsym(library, "take"), *const *cold = dlsym(library, "cold");
+    Dl_info where;
+    assert_int_not_equal(dladdr(*(void *const *)&take, &where), 0);
+    assert_string_equal(name_of(cold[0] + 7).name, "take");
+    assert_string_equal(name_of(cold[0]).system_name, "take.cold");
+    const char *const nameless[] = {cold[1], cold[1] + 7, take(), take() + 4};
+    for (size_t i = 0; i < sizeof nameless / sizeof *nameless; i++) {
+        struct gs_symbol symbol = name_of(nameless[i]);
+        assert_null(symbol.name);
+        assert_true(symbol.in_file);
+        assert_int_equal(symbol.file_address, nameless[i] - (const char *)where.dli_fbase);
+    }
+    dlclose(library);
+    unlink(path);
+}
+
 /* ---- where a file lies -------------------------------------------------------------------------------------------------- */
 
 enum { SEGMENTS_OF_LLD = 4 };
@@ -387,6 +426,7 @@ int main(void)
         cmocka_unit_test(a_file_that_was_rebuilt_is_not_believed),
         cmocka_unit_test(a_removed_file_without_a_build_id_is_not_believed),
         cmocka_unit_test(an_address_that_no_symbol_reaches_has_no_name),
+        cmocka_unit_test(the_plt_and_stripped_cold_parts_have_no_name),
         cmocka_unit_test(segments_that_share_a_page_are_told_apart),
         cmocka_unit_test(a_line_alone_is_the_codes),
         cmocka_unit_test(a_file_that_is_loaded_twice_lies_at_two_places),
