@@ -115,7 +115,8 @@ static bool is_of_allocator(const struct gs_survey *survey, const struct gs_clai
     bool cut;
     char path[256];
     const uintptr_t *frames = gs_probe_stack_frames(claim->stack, &depth, &cut);
-    const struct gs_area *area = depth ? gs_account_survey_area(survey, frames[0] - 1) : NULL;
+    const struct gs_area *area =
+        depth ? gs_account_survey_area(survey, (frames[0] & GS_ADDRESS_MASK) - 1) : NULL;
     if (!area || area->line.path_length >= sizeof path)
         return false;
     memcpy(path, area->line.path, area->line.path_length);
@@ -282,7 +283,7 @@ static struct gs_profile *mappings_of(const struct gs_gather *how, const struct 
         int64_t values[] = {0, -(int64_t)then->by[i].bytes, 0, -(int64_t)then->by[i].shared_bytes};
         gs_gather_add_stack(profile, then->by[i].stack, values);
     }
-    gs_profile_symbolize(profile, how->maps);
+    gs_gather_symbolize(profile, how->maps);
     return profile;
 }
 

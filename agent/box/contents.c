@@ -122,6 +122,12 @@ static bool take_maps(struct gs_box_reader *reader)
         memcpy(mapping->build_id, reader->build_id[at].id, reader->build_id[at].length);
         mapping->build_id_length = reader->build_id[at].length;
     }
+    if (maps) { // owned by the map now
+        maps->library = reader->library;
+        maps->library_count = reader->library_count;
+        reader->library = NULL;
+        reader->library_count = 0;
+    }
     return maps != NULL;
 }
 

@@ -34,6 +34,8 @@ enum gs_box_record {
     GS_BOX_SAMPLING,     // struct gs_heap_sampling, and how many stacks did not fit
     GS_BOX_HISTORY,      // the next part of the packed history
     GS_BOX_WRITTEN,      // ns: time of the write; ns since the watch began; oom_kill count (signed)
+    GS_BOX_LIBRARIES,    // 0: first part, 1: continued; repeated, in the order of their numbers: start, end, offset, bias,
+                         // 1 if it was unloaded, build id as a text, path as a text. End 0: the number is not in use
 };
 
 /* ---- writing records (records.c) ------------------------------------------------------------------------------------ */

@@ -41,6 +41,8 @@ struct gs_box_reader {         // starts as all zero; freed by gs_box_reader_fin
     bool history_cut;          // the rest exceeded the limit
     struct gs_box_reader_build_id *build_id;
     size_t build_id_count, build_id_capacity;
+    struct gs_mapping *library; // for gs_maps.library
+    size_t library_count, library_capacity;
 };
 
 /* ---- records (read_records.c) --------------------------------------------------------------------------------------- */

@@ -121,6 +121,13 @@ static void read_long_text(struct gs_box_reader *reader, struct gs_box_reader_te
         append_payload(reader, to, TEXT_MAX);
 }
 
+static void free_libraries(struct gs_box_reader *reader)
+{
+    for (size_t i = 0; i < reader->library_count; i++)
+        gs_free(reader->library[i].path);
+    reader->library_count = 0;
+}
+
 static void read_build_ids(struct gs_box_reader *reader)
 {
     reader->build_id_count = 0; // they belong to the map that was read just before
@@ -136,6 +143,43 @@ static void read_build_ids(struct gs_box_reader *reader)
             return;
         }
         reader->build_id[reader->build_id_count++] = id;
+    }
+}
+
+/* Read one library into OUT; its path is freed with the reader. */
+static void read_library(struct gs_box_reader *reader, struct gs_mapping *out)
+{
+    *out = (struct gs_mapping){.has_bias = true};
+    out->start = read_number_up_to(reader, GS_ADDRESS_MASK);
+    out->end = read_number_up_to(reader, GS_ADDRESS_MASK);
+    out->offset = read_number(reader);
+    out->bias = read_number(reader);
+    out->unloaded = read_number_up_to(reader, 1);
+    out->build_id_length = (unsigned)read_number_up_to(reader, GS_BUILD_ID_MAX);
+    const void *id = read_bytes(reader, out->build_id_length);
+    const char *path = read_text(reader, PATH_MAX);
+    reader->bad |= out->start > out->end;
+    if (reader->bad)
+        return;
+    memcpy(out->build_id, id, out->build_id_length);
+    gs_symbol_library_place(out, (uint32_t)reader->library_count + 1);
+    out->path = out->end - out->start ? gs_strdup(path) : NULL;
+    reader->no_memory |= out->end != out->start && !out->path;
+}
+
+static void read_libraries(struct gs_box_reader *reader)
+{
+    if (read_number_up_to(reader, 1) == 0)
+        free_libraries(reader);
+    while (reader->at < reader->end && !reader->bad && !reader->no_memory) {
+        reader->bad |= reader->library_count + 1 >= GS_NO_LIBRARY;
+        if (gs_grow(&reader->library, &reader->library_capacity, reader->library_count + 1,
+                    sizeof *reader->library)) {
+            reader->no_memory = true;
+            return;
+        }
+        read_library(reader, &reader->library[reader->library_count]);
+        reader->library_count++;
     }
 }
 
@@ -263,6 +307,7 @@ void gs_box_read_record(struct gs_box_reader *reader, unsigned type)
         if (!reader->history_cut)
             append_payload(reader, &reader->history, HISTORY_MAX);
         break;
+    case GS_BOX_LIBRARIES: read_libraries(reader); break;
     case GS_BOX_WRITTEN: read_written(reader); break;
     default: break;
     }
@@ -279,4 +324,6 @@ void gs_box_reader_fini(struct gs_box_reader *reader)
     gs_free(reader->maps.at);
     gs_free(reader->history.at);
     gs_free(reader->build_id);
+    free_libraries(reader);
+    gs_free(reader->library);
 }

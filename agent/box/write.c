@@ -1,5 +1,6 @@
 /* write.c - the black box, a file from which an incident is made if this process is killed: when it is written, and to which
- * file. Its contents are in write_heap.c, write_maps.c and write_process.c.
+ * file. Its contents are in write_heap.c, write_libraries.c, write_maps.c and
+ * write_process.c.
  *
  *   begin       identity, rules, map, every stack, baselines, history ──▶ <name>.new ──rename──▶ <name>.box
  *   each tick   changed stacks, the tick's values                     ──▶ appended
@@ -54,6 +55,7 @@ static int append(struct gs_box *box, const struct gs_incident_context *context,
     size_t failures = gs_memory_failures();
     gs_box_out_start(&box->out, box->file.fd, box->size, box->chain);
     gs_box_put_changed_stacks(box);
+    gs_box_put_new_libraries(box); // after the stacks: every library that they name is in the table by now
     gs_box_put_new_maps(box);
     gs_box_put_new_baseline(box, context);
     gs_box_put_new_sampling(box);
@@ -71,6 +73,7 @@ static int write_all(struct gs_box *box, const struct gs_incident_context *conte
     gs_symbol_maps_free(box->maps);
     box->maps = NULL; // gs_box_put_maps reads them after the stacks, so that they cover all frames
     gs_box_put_heap(box, context);
+    gs_box_put_libraries(box);
     gs_box_put_maps(box);
     gs_box_put_sampling(box);
     gs_box_put_history(box, context);

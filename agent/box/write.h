@@ -2,6 +2,7 @@
  *
  *   write.c ──▶ write_heap.c     stacks, baselines, sampling ──▶ (a frame outside the map) ────┐
  *           ├─▶ write_maps.c     memory map, build ids  ◀──────────────────────────────────────┘
+ *           ├─▶ write_libraries.c  the libraries that frames were in
  *           ├─▶ write_process.c  identity, history, the moment of the write
  *           └─▶ leave.c          removes the box at an end without destructors
  *
@@ -25,6 +26,7 @@ struct gs_box {
     struct gs_maps *maps;      // as in the file; NULL: write them again
     int64_t maps_look_ns, maps_pause_ns; // when the map may be read next; the pause before that
     struct gs_heap_sampling sampling; // as in the file
+    uint32_t library_changes;  // gs_gather_library_changes of the libraries in the file
     uint64_t left_out;         // stacks that did not fit
     char oom_file[256];
     int64_t oom_kills, oom_look_ns;
@@ -50,6 +52,12 @@ void gs_box_put_maps(struct gs_box *box);
 void gs_box_put_new_maps(struct gs_box *box);
 /* Drop box->maps if a frame of STACK lies outside them: a library was loaded. */
 void gs_box_drop_stale_maps(struct gs_box *box, const struct gs_given_stack *stack);
+
+/* ---- the libraries that frames were in (write_libraries.c) ----------------------------------------------------------- */
+
+void gs_box_put_libraries(struct gs_box *box);
+/* All of them again, if one was added, was unloaded, or was loaded again since the last write. */
+void gs_box_put_new_libraries(struct gs_box *box);
 
 /* ---- the process (write_process.c) ---------------------------------------------------------------------------------- */
 

@@ -18,7 +18,8 @@ static int64_t min_ns(int64_t a, int64_t b)
 void gs_box_drop_stale_maps(struct gs_box *box, const struct gs_given_stack *stack)
 {
     for (uint32_t i = 0; box->maps && i < stack->depth; i++)
-        if (!gs_symbol_maps_find(box->maps, stack->frame[i] - 1)) {
+        if (stack->frame[i] <= GS_ADDRESS_MASK && // else write_libraries.c writes where it is
+            !gs_symbol_maps_find(box->maps, stack->frame[i] - 1)) {
             gs_symbol_maps_free(box->maps);
             box->maps = NULL;
         }

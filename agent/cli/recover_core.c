@@ -112,6 +112,16 @@ static struct gs_anchored *read_heap(const struct gs_core *core, struct gs_text 
     return anchored;
 }
 
+/* The libraries that the frames were in go from HEAP, which may be NULL, to MAPS. */
+static void move_libraries(struct gs_anchored *heap, struct gs_maps *maps)
+{
+    if (!heap)
+        return;
+    maps->library = heap->library; // freed with the maps
+    maps->library_count = heap->library_count;
+    heap->library = NULL;
+}
+
 /* ---- the incident -------------------------------------------------------------------------------------------------------- */
 
 /* Split NOTES into lines, in place. Returns their number. */
@@ -160,6 +170,7 @@ static int recover(const struct gs_core *core, struct gs_text *notes, const char
         status = gs_cli_complain(GS_EXIT_IO, "%s: %s", core->path, strerrordesc_np(-error));
     } else {
         struct gs_anchored *heap = read_heap(core, notes);
+        move_libraries(heap, maps);
         struct gs_identity identity;
         gs_reader_core_identity(core, exe_of(core), &identity);
         describe_end(core, &threads, how);

@@ -2,6 +2,7 @@
  *
  *   anchor ──▶ stacks: entries, frames, counters      } checked: version, sizes, numbers; a stack whose memory is
  *          ├─▶ labels: texts and sets                 } not in the core file is left out
+ *          ├─▶ libraries that the frames were in      }
  *          └─▶ baselines: counters of an earlier time }
  *
  * Who: the command. Bounds: GS_STACKS_MAX stacks of GS_DEPTH_MAX frames. */
@@ -143,6 +144,31 @@ static bool read_stacks(struct anchor_reading *reading)
     return stack != NULL;
 }
 
+/* Read the libraries that the frames were in. Those that cannot be read stay without a path. False: no memory. */
+static bool read_libraries(struct anchor_reading *reading)
+{
+    struct gs_anchored *out = reading->out;
+    struct gs_anchor_libraries libraries;
+    uint32_t count;
+    if (!read_at(reading, reading->anchor.libraries, 0, &libraries, sizeof libraries) ||
+        !read_at(reading, libraries.count, 0, &count, sizeof count) || count > GS_LIBRARIES_MAX)
+        return true;
+    out->library = gs_alloc((count + 1) * sizeof *out->library);
+    if (!out->library)
+        return false;
+    out->library_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct gs_library entry;
+        if (!read_at(reading, libraries.library, i * sizeof entry, &entry, sizeof entry) ||
+            entry.state == GS_LIBRARY_EMPTY || entry.start >= entry.end || entry.end > GS_ADDRESS_MASK)
+            continue;
+        entry.path[sizeof entry.path - 1] = 0;
+        if (!gs_gather_library_mapping(&entry, i + 1, &out->library[i]))
+            return false;
+    }
+    return true;
+}
+
 static void describe(struct anchor_reading *reading)
 {
     const struct gs_anchor *anchor = &reading->anchor;
@@ -173,7 +199,7 @@ struct gs_anchored *gs_gather_anchored_read(const struct gs_memory *memory, uint
         if (reading.anchor.baselines)
             (void)gs_gather_baselines_read(memory, (uint64_t)(uintptr_t)reading.anchor.baselines,
                                            reading.anchor.tick_ns, &reading.base);
-        if (!read_stacks(&reading))
+        if (!read_stacks(&reading) || !read_libraries(&reading))
             error = "no memory";
         describe(&reading);
     }
@@ -193,5 +219,6 @@ void gs_gather_anchored_free(struct gs_anchored *anchored)
     for (size_t i = 0; i < anchored->block_count; i++)
         gs_free(anchored->block[i]);
     gs_free(anchored->block);
+    gs_gather_libraries_free(anchored->library, anchored->library_count);
     gs_free(anchored);
 }

@@ -484,7 +484,7 @@ int gs_gather_cpu(const struct gs_gather *how, struct gs_gathered *out)
         add_stacks(profile, session);
         report_missing(profile, session, add_blockers(profile, session, &out->notes), &out->notes);
         add_comments(profile, &out->notes);
-        gs_profile_symbolize(profile, how->maps);
+        gs_gather_symbolize(profile, how->maps);
         failed = failed || profile->failed;
     }
     free_session(session);

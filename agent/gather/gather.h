@@ -144,6 +144,14 @@ void gs_gather_heap_stack_values(uint32_t stack, int64_t *values); // GS_HEAP_VA
 int64_t gs_gather_baseline_time_ns(const struct gs_baselines *baselines, unsigned at);
 void gs_gather_baseline_values(const struct gs_baselines *baselines, unsigned at, uint32_t stack, int64_t *values);
 
+/* The libraries that the frames of this process's heap and CPU samples were in, for gs_maps.library: number n is [n - 1]; one
+ * without a path is not known yet. Freed by gs_gather_libraries_free; NULL: no memory. */
+struct gs_mapping *gs_gather_libraries(size_t *count) GS_CHECK_RESULT;
+void gs_gather_libraries_free(struct gs_mapping *library, size_t count);
+uint32_t gs_gather_library_changes(void); // changes whenever a library is added, goes, or is loaded again
+/* gs_profile_symbolize for a profile of such samples. MAPS: this process's. */
+void gs_gather_symbolize(struct gs_profile *profile, const struct gs_maps *maps);
+
 /* A heap that was read from the black box or the core file of a process that died. Values are estimates from the samples:
  * whole objects, and bytes. */
 enum gs_heap_value { GS_ALLOC_OBJECTS, GS_ALLOC_SPACE, GS_INUSE_OBJECTS, GS_INUSE_SPACE, GS_HEAP_VALUES }; // in the order of the heap profile's sample types
@@ -179,6 +187,8 @@ struct gs_memory { bool (*read)(const struct gs_memory *memory, uint64_t at, voi
 struct gs_anchored {
     struct gs_given_heap heap;
     int64_t last_tick_ns;      // CLOCK_REALTIME of the watcher's last tick; 0: no watcher ran
+    struct gs_mapping *library; // for gs_maps.library; freed by gs_gather_anchored_free unless the caller takes it (sets NULL)
+    size_t library_count;
     void **block;               // internal: block_count blocks that the stacks point into
     size_t block_count;
 };

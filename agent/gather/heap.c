@@ -93,8 +93,8 @@ static void report_widening(struct gs_profile *profile, const struct gs_heap_sam
     gs_text_add(notes, "sampled every %s instead of %s: %s\n", now, asked, why);
 }
 
-/* All stacks are in OUT's profiles: add the notes and the names. */
-static int finish(const struct gs_gather *how, const struct gs_heap_sampling *sampling,
+/* All stacks are in OUT's profiles: add the notes, and the names by MAPS. */
+static int finish(const struct gs_maps *maps, const struct gs_heap_sampling *sampling,
                   struct gs_gathered *out)
 {
     report_drops(out->profile, sampling, &out->notes);
@@ -102,9 +102,9 @@ static int finish(const struct gs_gather *how, const struct gs_heap_sampling *sa
     if (!sampling->hooks_seen)
         gs_text_add(&out->notes, "the heap profile is empty: this program has its own allocator, which "
                                  "the library does not see\n");
-    gs_profile_symbolize(out->profile, how->maps);
+    gs_profile_symbolize(out->profile, maps);
     if (out->base)
-        gs_profile_symbolize(out->base, how->maps);
+        gs_profile_symbolize(out->base, maps);
     return out->profile->failed || (out->base && out->base->failed) ? -ENOMEM : 0;
 }
 
@@ -163,7 +163,11 @@ int gs_gather_heap(const struct gs_gather *how, struct gs_gathered *out)
             return -ENOMEM;
         out->base_age_ns = how->now_ns - baseline->time_ns;
     }
-    return finish(how, &sampling, out);
+    struct gs_maps maps = *how->maps;
+    maps.library = gs_gather_libraries(&maps.library_count);
+    int error = maps.library ? finish(&maps, &sampling, out) : -ENOMEM;
+    gs_gather_libraries_free(maps.library, maps.library_count);
+    return error;
 }
 
 /* ---- the heap of another process ----------------------------------------------------------------------------------------- */
@@ -201,5 +205,5 @@ int gs_gather_given_heap(const struct gs_gather *how, const struct gs_given_heap
         if (out->base)
             add_given(out->base, &given->stack[i], given->stack[i].then);
     }
-    return finish(how, &given->sampling, out);
+    return finish(how->maps, &given->sampling, out);
 }

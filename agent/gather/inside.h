@@ -49,6 +49,9 @@ bool gs_gather_task_blocks(int task, pid_t tid, int signal);
 /* The word for STATE, the letter of a thread's state in /proc: "sleeping" for 'S'. */
 const char *gs_gather_thread_state(char state);
 
+/* OUT becomes library NUMBER; its path is freed by the caller. False: no memory. */
+bool gs_gather_library_mapping(const struct gs_library *from, uint32_t number, struct gs_mapping *out);
+
 /* COUNTS as profile values: whole objects, and bytes. */
 void gs_gather_heap_values(struct gs_heap_counts counts, int64_t values[GS_HEAP_VALUES]);
 

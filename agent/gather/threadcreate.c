@@ -69,7 +69,7 @@ int gs_gather_threadcreate(const struct gs_gather *how, struct gs_gathered *out)
         gs_profile_add_comment(
             profile, "%zu live threads were not seen to be created: the first, and the C library's own",
             census.unattributed);
-        gs_profile_symbolize(profile, how->maps);
+        gs_gather_symbolize(profile, how->maps);
     }
     gs_free(census.live);
     return error ? error : profile->failed ? -ENOMEM : 0;

@@ -345,7 +345,10 @@ static int gather(struct gs_thread_dump *dump, const struct gs_gather *how, stru
     int error = dump->given ? read_given(dump) : read_all(dump);
     gs_gather_waits_look_again(dump);
     report_unreached(dump, &out->notes);
-    gs_profile_symbolize(profile, how->maps);
+    struct gs_maps now = *how->maps;
+    now.library = NULL; // these frames are as of now
+    now.library_count = 0;
+    gs_profile_symbolize(profile, &now);
     gs_sort(dump->thread, dump->count, sizeof *dump->thread, by_tid);
     if (!profile->failed) {
         gs_gather_waits_recognise(dump);

@@ -1,6 +1,6 @@
 /* anchor.c - the anchor: where the tables are, for readers of core files.
  *
- *   core ──▶ writable memory of a library or program ──▶ "gumshoe anchor" ──▶ stacks, labels, baselines
+ *   core ──▶ writable memory of a library or program ──▶ "gumshoe anchor" ──▶ stacks, labels, libraries, baselines
  *
  * Exported, so that debuggers find it by name; a reader without symbols finds it by its first bytes. The tables do not move.
  * Who: the watcher writes, once a tick; nothing in this process reads it. A core file may hold a half-written update: that
@@ -14,6 +14,7 @@ struct gs_anchor gumshoe_anchor = {
     .size = sizeof gumshoe_anchor,
     .stacks = &gs_anchor_stacks,
     .labels = &gs_anchor_labels,
+    .libraries = &gs_anchor_libraries,
 };
 
 void gs_probe_anchor_tick(const void *baselines, int64_t start_ns, int64_t tick_ns, int64_t tick_realtime_ns)

@@ -156,6 +156,14 @@ void gs_unwind_search(const struct gs_registers *registers, struct gs_reach *rea
 void gs_unwind_walk_close_cache(void);
 void gs_unwind_walk_open_cache(void);
 
+/* Frames that know their library (libraries.c). _tag: put the numbers of libraries into FRAMES, which a walk has just stored.
+ * _note: add the libraries of FRAMES, a new stack's, to the table; false: it is full. Both may change errno.
+ * _before_close, _after_close: a library is being closed; in the middle the calls may be nested. */
+void gs_unwind_libraries_tag(uintptr_t *frames, uint32_t depth);
+bool gs_unwind_libraries_note(const uintptr_t *frames, uint32_t depth);
+void gs_unwind_libraries_before_close(void);
+void gs_unwind_libraries_after_close(void);
+
 /* Set REACH to the calling thread's stack from SP upward (reach.c): the walk checks each page before it reads it. _remember,
  * after the walk, stores what was learned about the thread's own stack. */
 void gs_unwind_reach_own_stack(struct gs_reach *reach, uintptr_t sp);
@@ -203,6 +211,7 @@ void gs_threads_signal_after_fork(void);
 void gs_threads_stack_after_fork(void); // in the child
 void gs_threads_small_stack_after_fork(void);
 void gs_unwind_walk_after_fork(void);
+void gs_unwind_libraries_after_fork(void);
 
 /* ---- drops (drops.c), and the anchor (anchor.c) -------------------------------------------------------------------------- */
 
@@ -213,3 +222,4 @@ extern struct gs_drop_counters gs_drops;
 
 extern const struct gs_anchor_stacks gs_anchor_stacks; // heap/stacks.c
 extern const struct gs_anchor_labels gs_anchor_labels; // threads/labels.c
+extern const struct gs_anchor_libraries gs_anchor_libraries; // unwind/libraries.c

@@ -78,6 +78,31 @@ uint32_t gs_probe_stack_count(void);
  * *CUT: the walk ended before the outermost frame. */
 const uintptr_t *gs_probe_stack_frames(uint32_t stack, uint32_t *depth, bool *cut);
 struct gs_heap_counts gs_probe_stack_counts(uint32_t stack);
+
+/* ---- libraries: what a frame was in when it was recorded (unwind/libraries.c) ------------------------------------------- */
+
+/* The frames of heap and CPU samples have the number of a library above their address: another library may have been loaded
+ * there later. 0: the first library in the table that covers the address, if any does. Stacks of threads have addresses
+ * only. */
+enum { GS_FRAME_LIBRARY_SHIFT = 48 };
+enum { GS_FRAME_UNKNOWN_LIBRARY = 0x7ffe, GS_FRAME_NO_LIBRARY }; // the table was full; code that the program generated
+enum { GS_LIBRARIES_MAX = 1024, GS_LIBRARY_PATH = 256, GS_LIBRARY_ID = 20 };
+enum gs_library_state { GS_LIBRARY_EMPTY, GS_LIBRARY_LOADED, GS_LIBRARY_GONE };
+struct gs_library {              // the code of a program or library; as it lies in the table
+    uintptr_t start, end;        // in memory
+    uintptr_t offset;            // of start, in the file
+    uintptr_t bias;              // address - bias = address in the file
+    uintptr_t id_at;             // where the build id is in memory
+    _Atomic uint32_t state;      // enum gs_library_state
+    uint32_t build_id_length;    // 0: none
+    unsigned char build_id[GS_LIBRARY_ID];
+    bool was_gone;
+    char path[GS_LIBRARY_PATH];  // absolute; "": the program itself, or not known
+};
+uint32_t gs_probe_library_count(void);
+/* Library NUMBER, from 1; borrowed for good. NULL: no entry yet. */
+const struct gs_library *gs_probe_library(uint32_t number);
+uint32_t gs_probe_library_changes(void); // changes whenever a library is added, goes, or is loaded again
 /* Which of the 64 stacks from GROUP * 64 on were counted since the last call: bit n is stack GROUP * 64 + n. Clears the
  * bits, so it has one caller only: the box. */
 uint64_t gs_probe_stacks_changed(uint32_t group);
@@ -209,7 +234,7 @@ uint64_t gs_probe_labels_refused(void);
 /* ---- the anchor: where the tables are, for readers of core files --------------------------------------------------------- */
 
 #define GS_ANCHOR_MAGIC "gumshoe anchor"
-enum { GS_ANCHOR_VERSION = 2 };  // of the layout of everything that the anchor points to: change it with that
+enum { GS_ANCHOR_VERSION = 3 };  // of the layout of everything that the anchor points to: change it with that
 struct gs_stack_entry {          // a stack, as it lies in the table
     uint64_t hash;
     uint32_t first_frame, labels;
@@ -221,11 +246,13 @@ struct gs_anchor_stacks { const struct gs_stack_entry *entry; const _Atomic uint
 /* Item NUMBER of `text` or `set` is at byte 4 * NUMBER: its length (4 bytes), then its bytes. A set is pairs of numbers of
  * texts, key and value, 4 bytes each. */
 struct gs_anchor_labels { const char *text, *set; };
+struct gs_anchor_libraries { const struct gs_library *library; const _Atomic uint32_t *count; };
 struct gs_anchor {
     char magic[16];              // GS_ANCHOR_MAGIC
     uint32_t version, size;      // size: of this struct
     const struct gs_anchor_stacks *stacks;
     const struct gs_anchor_labels *labels;
+    const struct gs_anchor_libraries *libraries;
     /* Written by the watcher at each tick; all zero if no watcher runs. */
     struct gs_sampling sampling;
     struct gs_probe_drops drops;

@@ -3,7 +3,8 @@
  *   location.address ──gs_symbol_maps_find──▶ mapping       main program first, then those with a location
  *                    ──gs_symbols────▶ function      from symbol tables only: no DWARF is loaded into the host;
  *                                                    without a symbol "memcached+0x1a2b";
- *                                                    in generated code without a name "[jit java]"
+ *                                                    in generated code without a name "[jit java]";
+ *                                                    in a library that was unloaded "libA.so+0x1a2b (unloaded)"
  */
 #include "base/memory.h"
 #include "profile/inside.h"
@@ -11,12 +12,13 @@
 #include <limits.h>
 #include <stdio.h>
 
-/* The number of MAPS' mapping AT in the profile; added at its first use. NUMBERS: index + 1 for each of MAPS' mappings, or
- * 0. */
-static uint32_t use_mapping(struct gs_profile *profile, const struct gs_maps *maps, size_t at,
-                            uint32_t *numbers)
+/* The number of FROM, a mapping or library of MAPS, in the profile; added at its first use. NUMBERS: index + 1 for each of
+ * MAPS' mappings, then for each of its libraries, or 0. */
+static uint32_t use_mapping(struct gs_profile *profile, const struct gs_maps *maps,
+                            const struct gs_mapping *from, uint32_t *numbers)
 {
-    const struct gs_mapping *from = &maps->mapping[at];
+    bool is_library = from >= maps->library && from < maps->library + maps->library_count;
+    size_t at = is_library ? maps->count + (size_t)(from - maps->library) : (size_t)(from - maps->mapping);
     char hex[2 * GS_BUILD_ID_MAX + 1];
     if (numbers[at] == 0) {
         struct gs_profile_mapping mapping = {.start = from->start,
@@ -30,11 +32,11 @@ static uint32_t use_mapping(struct gs_profile *profile, const struct gs_maps *ma
 }
 
 /* The function that SYMBOL names; where it has no name, one called "FILE+0xADDRESS", by which `addr2line -e FILE` finds it
- * once there are symbols; in generated code "[jit PROGRAM]". */
+ * once there are symbols (with " (unloaded)" if the library is gone); in generated code "[jit PROGRAM]". */
 static uint32_t add_function(struct gs_profile *profile, const struct gs_maps *maps,
                              const struct gs_symbol *symbol, const char *path)
 {
-    char name[NAME_MAX + 32];
+    char name[NAME_MAX + 48];
     if (symbol->name)
         return gs_profile_add_function(profile, symbol->name, symbol->system_name, "", 0);
     if (symbol->generated && maps->main != SIZE_MAX)
@@ -43,8 +45,8 @@ static uint32_t add_function(struct gs_profile *profile, const struct gs_maps *m
     else if (symbol->generated)
         snprintf(name, sizeof name, "[jit]");
     else
-        snprintf(name, sizeof name, "%.*s+%#llx", NAME_MAX, gs_text_base_name(path),
-                 (unsigned long long)symbol->file_address);
+        snprintf(name, sizeof name, "%.*s+%#llx%s", NAME_MAX, gs_text_base_name(path),
+                 (unsigned long long)symbol->file_address, symbol->unloaded ? " (unloaded)" : "");
     return gs_profile_add_function(profile, name, name, "", 0);
 }
 
@@ -71,13 +73,14 @@ static void resolve(struct gs_profile *profile, const struct gs_maps *maps, uint
                     uint64_t *addresses)
 {
     if (maps->main != SIZE_MAX)
-        use_mapping(profile, maps, maps->main, numbers);
+        use_mapping(profile, maps, &maps->mapping[maps->main], numbers);
     for (size_t i = 0; i < profile->location_count; i++) {
         struct gs_location *location = &profile->location[i];
+        location->address = gs_symbol_maps_resolve(maps, location->address);
         const struct gs_mapping *mapping = gs_symbol_maps_find(maps, location->address);
         addresses[i] = location->address;
         if (mapping)
-            location->mapping = use_mapping(profile, maps, (size_t)(mapping - maps->mapping), numbers);
+            location->mapping = use_mapping(profile, maps, mapping, numbers);
     }
     struct gs_symbols *symbols = gs_symbol_table_new(maps, addresses, profile->location_count);
     for (size_t i = 0; symbols && i < profile->location_count; i++)
@@ -91,7 +94,7 @@ static void resolve(struct gs_profile *profile, const struct gs_maps *maps, uint
 
 void gs_profile_symbolize(struct gs_profile *profile, const struct gs_maps *maps)
 {
-    uint32_t *numbers = gs_alloc((maps->count + 1) * sizeof *numbers);
+    uint32_t *numbers = gs_alloc((maps->count + maps->library_count + 1) * sizeof *numbers);
     uint64_t *addresses = gs_alloc((profile->location_count + 1) * sizeof *addresses);
     if (numbers && addresses)
         resolve(profile, maps, numbers, addresses);

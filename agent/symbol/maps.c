@@ -164,6 +164,9 @@ void gs_symbol_maps_free(struct gs_maps *maps)
         return;
     for (size_t i = 0; i < maps->count; i++)
         gs_free(maps->mapping[i].path);
+    for (size_t i = 0; i < maps->library_count; i++)
+        gs_free(maps->library[i].path);
+    gs_free(maps->library);
     gs_free(maps->mapping);
     gs_free(maps->text);
     gs_free(maps);
@@ -171,6 +174,11 @@ void gs_symbol_maps_free(struct gs_maps *maps)
 
 const struct gs_mapping *gs_symbol_maps_find(const struct gs_maps *maps, uint64_t address)
 {
+    uint64_t number = address >> GS_LIBRARY_SHIFT;
+    if (number && number <= maps->library_count) {
+        const struct gs_mapping *library = &maps->library[number - 1];
+        return library->path && address - library->start < library->end - library->start ? library : NULL;
+    }
     struct gs_search search = {.high = maps->count};
     while (gs_search_next(&search))
         gs_search_step(&search, maps->mapping[search.middle].end <= address);

@@ -17,6 +17,7 @@ struct gs_mapping {            // one executable mapping of a file
     unsigned char build_id[GS_BUILD_ID_MAX]; // of what is mapped, not of the file on disk now
     unsigned build_id_length;  // 0: none
     bool deleted;              // the file was removed or replaced since
+    bool unloaded;             // of gs_maps.library: it is no longer in memory
     size_t line;               // where its line begins in gs_maps.text
 };
 
@@ -27,7 +28,18 @@ struct gs_maps {               // executable mappings in address order
     int pid;                   // the process; 0: it has died
     char *text;                // /proc/PID/maps as it was
     size_t text_length;
+    struct gs_mapping *library; // number n is [n - 1]: the libraries that recorded frames were in; NULL: frames are as of now
+    size_t library_count;
 };
+
+/* The frames of heap and CPU samples have the number of a library above their address (probe.h); a library in gs_maps.library
+ * lies at such addresses. 0: the first library that covers the address, if any does. */
+enum { GS_LIBRARY_SHIFT = 48, GS_NO_LIBRARY = 0x7fff }; // no library: code that the program generated
+#define GS_ADDRESS_MASK (((uint64_t)1 << GS_LIBRARY_SHIFT) - 1)
+/* Move LIBRARY, which has the addresses that it had in memory, to those of number NUMBER. */
+void gs_symbol_library_place(struct gs_mapping *library, uint32_t number);
+/* The address by which FRAME, a recorded one, is looked up: without the number if the mapping there still shows its library. */
+uint64_t gs_symbol_maps_resolve(const struct gs_maps *maps, uint64_t frame);
 
 /* The mappings of process PID (0: this one). Build ids are read from the process's memory. NULL with errno.
  * Context: watcher, CLI. */
@@ -36,7 +48,8 @@ struct gs_maps *gs_symbol_maps_read(int pid) GS_CHECK_RESULT;
  * ids and biases. NULL: no memory. */
 struct gs_maps *gs_symbol_maps_parse(const char *text, size_t length, const char *exe) GS_CHECK_RESULT;
 void gs_symbol_maps_free(struct gs_maps *maps);
-const struct gs_mapping *gs_symbol_maps_find(const struct gs_maps *maps, uint64_t address); // NULL: none
+/* The mapping, or the library, at ADDRESS; NULL: none. */
+const struct gs_mapping *gs_symbol_maps_find(const struct gs_maps *maps, uint64_t address);
 /* BUILD_ID as lower-case hex into OUT (2 * GS_BUILD_ID_MAX + 1 bytes); returns OUT. */
 const char *gs_symbol_build_id_hex(const struct gs_mapping *mapping, char *out);
 
@@ -61,6 +74,7 @@ struct gs_symbol {             // all zero: not known
     uint64_t start;            // the function's first address in the process
     bool in_file;              // also if there is no name:
     uint64_t file_address;     // the address in its file, as for addr2line
+    bool unloaded;             // the file was unloaded since
     bool generated;            // in executable memory that shows no file: code that the program generates (a JIT compiler)
 };
 

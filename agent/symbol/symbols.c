@@ -33,8 +33,9 @@ static void add_note(struct gs_symbols *symbols, const char *path, const char *w
 
 /* ---- all addresses of one mapping ---------------------------------------------------------------------------------------- */
 
-static void set_symbol(struct gs_symbol_wanted *found, uint64_t bias)
+static void set_symbol(struct gs_symbol_wanted *found, const struct gs_mapping *mapping, uint64_t bias)
 {
+    found->symbol.unloaded = mapping->unloaded;
     found->symbol.in_file = true;
     found->symbol.file_address = found->vaddr;
     if (!found->symbol.system_name)
@@ -71,23 +72,32 @@ static bool is_generated(const struct gs_mapping *mapping)
     return false;
 }
 
+/* Open the file that MAPPING shows. NULL: success; else the reason why its names are not used. Close OUT in both cases. */
+static const char *open_mapped(const struct gs_maps *maps, const struct gs_mapping *mapping,
+                               struct gs_elf_file *out)
+{
+    *out = (struct gs_elf_file){.image.fd = -1};
+    if (strcmp(mapping->path, "[vdso]") == 0)
+        return gs_symbol_elf_open_vdso(mapping, maps->pid, out);
+    if (mapping->path[0] != '/')
+        return "its path is not known";
+    if (mapping->unloaded && !mapping->build_id_length)
+        return "unloaded, and without a build id: its names are not used";
+    const char *why = gs_symbol_elf_open_mapped(mapping->path, mapping, out);
+    return why && mapping->deleted ? "removed or replaced since it was mapped: its names are not used" : why;
+}
+
 static void name_mapping(struct gs_symbols *symbols, const struct gs_maps *maps,
                          const struct gs_mapping *mapping, struct gs_symbol_wanted *found, size_t count)
 {
     struct gs_elf_file file;
     uint64_t bias = mapping->bias;
-    if (is_generated(mapping)) {
-        for (size_t i = 0; i < count; i++)
-            found[i].symbol.generated = true;
+    bool generated = is_generated(mapping), vdso = strcmp(mapping->path, "[vdso]") == 0;
+    for (size_t i = 0; i < count; i++)
+        found[i].symbol.generated = generated;
+    if (generated || (mapping->path[0] != '/' && !(vdso && maps->pid) && !mapping->unloaded))
         return;
-    }
-    bool vdso = strcmp(mapping->path, "[vdso]") == 0;
-    if (mapping->path[0] != '/' && !(vdso && maps->pid))
-        return;
-    const char *why = vdso ? gs_symbol_elf_open_vdso(mapping, maps->pid, &file)
-                           : gs_symbol_elf_open_mapped(mapping->path, mapping, &file);
-    if (why && mapping->deleted)
-        why = "removed or replaced since it was mapped: its names are not used";
+    const char *why = open_mapped(maps, mapping, &file);
     bool has_bias = mapping->has_bias ||
                     (!why && gs_symbol_elf_bias(file.segment, file.segment_count, maps, mapping, &bias));
     if (!why && !has_bias)
@@ -98,7 +108,7 @@ static void name_mapping(struct gs_symbols *symbols, const struct gs_maps *maps,
     if (why && !named)
         add_note(symbols, mapping->path, why);
     for (size_t i = 0; has_bias && i < count; i++)
-        set_symbol(&found[i], bias);
+        set_symbol(&found[i], mapping, bias);
     gs_symbol_elf_close(&file);
 }
 

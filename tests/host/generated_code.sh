@@ -6,7 +6,7 @@ their_path=$PATH
 cd "$tmp"
 mkdir -m 700 incidents
 export GUMSHOE_DIR=$tmp/incidents
-export GUMSHOE_RULES; GUMSHOE_RULES=$(rules never '{ "version": 1, "incidents": { "keep": 0, "max_per_hour": 0 },
+export GUMSHOE_RULES; GUMSHOE_RULES=$(rules never '{ "version": 1, "budget": "100%", "incidents": { "keep": 0, "max_per_hour": 0 },
     "rules": [ { "name": "never", "every": "24h" } ] }')
 
 # run MAP: starts the program, with or without a map, and waits until it has allocated; its pid is in $pid.

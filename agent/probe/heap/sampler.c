@@ -128,6 +128,7 @@ static uint32_t stack_of(struct gs_caller caller, struct gs_scratch *scratch)
     gs_threads_small_stack_notice(caller.sp, &reach);
     if (cut)
         atomic_fetch_add_explicit(&gs_drops.stacks_cut, 1, memory_order_relaxed);
+    gs_unwind_libraries_tag(scratch->frames, frames);
     return gs_heap_stack_intern(scratch->frames, frames, cut, gs_thread.labels);
 }
 

@@ -8,7 +8,8 @@
  * Entries and frames are handed out in order, so that a program with few stacks touches few pages; only the slots
  * are scattered.
  * Who:    host threads add and count; the watcher reads at any time, also while they count.
- * Bounds: .bss. When entries or frames run out, samples are charged to stack 0, "(table full)", and counted as drops.
+ * Bounds: .bss. When entries or frames run out, or the table of libraries is full, samples are charged to stack 0, "(table
+ *         full)", and counted as drops.
  *         Two threads that add the same new stack at the same moment may use two entries; one of them stays unused. */
 #include "probe/heap/inside.h"
 #include <string.h>
@@ -76,7 +77,7 @@ uint32_t gs_heap_stack_intern(const uintptr_t *from, uint32_t depth, bool cut, u
         _Atomic uint32_t *at = &slot[((hash >> (64 - SLOT_BITS)) + i) & (SLOTS - 1)];
         uint32_t number = atomic_load_explicit(at, memory_order_acquire);
         if (number == 0) {
-            if (new_number == GS_STACK_TABLE_FULL)
+            if (new_number == GS_STACK_TABLE_FULL && gs_unwind_libraries_note(from, depth))
                 new_number = add(hash, from, depth, cut, labels);
             if (new_number == GS_STACK_TABLE_FULL)
                 break;

@@ -1,7 +1,8 @@
-/* dlclose.c - dlclose, taken over so that no cached row outlives its library.
+/* dlclose.c - dlclose, taken over so that no cached row outlives its library, and recorded frames do not lose theirs.
  *
- *   dlclose ──▶ close the cache ──▶ the real dlclose: destructors run, the library is unmapped ──▶ open the cache: all
- *                                                                                                  rows are invalid
+ *   dlclose ──▶ close the cache ──▶ the real dlclose: destructors run, the library is unmapped ──▶ which libraries are gone?
+ *                                                                                             ──▶ open the cache: all
+ *                                                                                                 rows are invalid
  *
  * Another library may be mapped at the same addresses at once. While the cache is closed, walks compute their rows and store
  * none: else a destructor's malloc would add rows that are about to become wrong.
@@ -42,7 +43,9 @@ HOOK int dlclose(void *library)
 {
     close_function *real = real_close();
     gs_unwind_walk_close_cache();
+    gs_unwind_libraries_before_close();
     int error = real(library);
+    gs_unwind_libraries_after_close();
     gs_unwind_walk_open_cache();
     return error;
 }

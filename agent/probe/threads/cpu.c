@@ -285,6 +285,8 @@ static void on_timer(const siginfo_t *info, const ucontext_t *context)
     sample->depth = gs_unwind_walk(&registers, &reach, sample->frames, GS_CPU_DEPTH_MAX, &sample->cut);
     gs_unwind_reach_remember(&reach);
     gs_threads_small_stack_notice(sp, &reach);
+    gs_unwind_libraries_tag(sample->frames, sample->depth);
+    (void)gs_unwind_libraries_note(sample->frames, sample->depth);
     atomic_store_explicit(&slot->state, ticket << 2 | READY, memory_order_release);
 }
 

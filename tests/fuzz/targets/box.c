@@ -27,8 +27,12 @@ static void gather(struct gs_box_contents *contents)
 {
     struct gs_gathered gathered = {0};
     struct gs_maps *none = gs_symbol_maps_parse("", 0, "");
-    struct gs_gather how = {.maps = none, .reason = "fuzz"};
-    gs_must(none && gs_gather_given_heap(&how, &contents->heap, &gathered) == 0);
+    gs_must(none != NULL);
+    struct gs_maps maps = *none;
+    maps.library = contents->maps->library;
+    maps.library_count = contents->maps->library_count;
+    struct gs_gather how = {.maps = &maps, .reason = "fuzz"};
+    gs_must(gs_gather_given_heap(&how, &contents->heap, &gathered) == 0);
     gs_gather_fini(&gathered);
     gs_symbol_maps_free(none);
 }
