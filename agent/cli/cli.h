@@ -67,6 +67,7 @@ int gs_cli_run_diff(struct gs_arguments *arguments);
 int gs_cli_run_merge(struct gs_arguments *arguments);
 int gs_cli_run_export(struct gs_arguments *arguments);
 int gs_cli_run_traces(struct gs_arguments *arguments);
+int gs_cli_run_symbolize(struct gs_arguments *arguments);
 int gs_cli_run_status(struct gs_arguments *arguments);
 int gs_cli_run_capture(struct gs_arguments *arguments);
 int gs_cli_run_recover(struct gs_arguments *arguments);

@@ -29,6 +29,8 @@ const struct gs_command gs_commands[] = {
     {"merge", "-o FILE PROFILE …", "add up profiles", gs_cli_run_merge},
     {"export", "--collapsed|--speedscope " GS_VIEW_ARGUMENTS " PROFILE|INCIDENT",
      "print a profile in the format of another tool", gs_cli_run_export},
+    {"symbolize", "[-o OUT] [--debug-dir DIR …] [--seconds N] PROFILE|INCIDENT",
+     "fill files, lines and inlined frames into profiles, from debug information on this machine", gs_cli_run_symbolize},
     {"status", "[--json] PID",
      "print what a running agent sees: every metric, and why each rule has or has not fired", gs_cli_run_status},
     {"capture", "[--kinds KIND,…] [--seconds N] [--dir DIR] PID",

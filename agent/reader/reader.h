@@ -215,3 +215,33 @@ const struct gs_core_file *gs_reader_core_file_at(const struct gs_core *core, ui
  * stack. 0 or -errno. */
 int gs_reader_core_threads(const struct gs_core *core, struct gs_given_thread *thread,
                     struct gs_text *notes) GS_CHECK_RESULT;
+
+/* ---- lines (lines*.c, debug_*.c) ---------------------------------------------------------------------------------
+ * Functions, files, lines and inlined frames for the addresses of a profile, from symbol tables and debug information that is
+ * on this machine: in the mapped files, in separate debug files (.gnu_debuglink, build id, debuginfod's local cache), in
+ * MiniDebugInfo, in .dwo and .dwp files, in what dwz moved out. A file of another build id is refused. No network. */
+
+struct gs_symbolize_options {    // all zero: the defaults
+    const char *const *debug_dir; // further directories: as /usr/lib/debug, or a copy of another machine's files
+    size_t debug_dir_count;
+    unsigned seconds;            // gs_reader_symbolize_apart gives up after this time; 0: 120
+};
+/* A new profile equal to PROFILE, with functions, files, lines, start lines and inlined frames filled in where they are not
+ * known. NOTES gets a line for each file without lines, with the reason. Files may be hostile, and elfutils reads them: the
+ * caller isolates this (gs_reader_symbolize_apart does). NULL: no memory. */
+struct gs_profile *gs_reader_symbolize(const struct gs_profile *profile, const struct gs_symbolize_options *options,
+                                       struct gs_text *notes) GS_CHECK_RESULT;
+/* The same in a child process of low priority with limits on memory, time and output. If it dies or takes too long, NOTES says so,
+ * and what it was reading is left out. NULL: nothing could be filled in; NOTES has the reason. The caller has no threads. */
+struct gs_profile *gs_reader_symbolize_apart(const struct gs_profile *profile, const struct gs_symbolize_options *options,
+                                             struct gs_text *notes) GS_CHECK_RESULT;
+/* Were lines of PROFILE found already? */
+bool gs_reader_has_lines(const struct gs_profile *profile);
+/* Fill lines into the profile NAME of directory DIRFD, with gs_reader_symbolize_apart. It is replaced atomically, and the original is
+ * kept as NAME with ".orig" inserted ("heap.orig.pb.gz"); if there is such an original already, that one is read. OUT, if not
+ * NULL: the result is written there (a path), and NAME stays. Returns 0; -ENODATA: nothing could be filled in, nothing was
+ * written; -EBADMSG: NAME is not a profile (NOTES says why); else -errno. */
+int gs_reader_symbolize_file(int dirfd, const char *name, const char *out, const struct gs_symbolize_options *options,
+                             struct gs_text *notes) GS_CHECK_RESULT;
+/* Is NAME an original that gs_reader_symbolize_file has kept? */
+bool gs_reader_is_original(const char *name);

@@ -1,0 +1,181 @@
+/* lines_dwarf.c - finds the compilation units of addresses in a file's DWARF, and reads one unit after the other.
+ *
+ *   addresses ──.debug_aranges──▶ unit      without an entry there (clang writes none): each unit is asked for its ranges
+ *   units in order ──▶ line table and tree of each ──▶ lines of its addresses (lines_scopes.c)
+ *
+ * libdw keeps every table that it has read until the end: after LINE_ROWS_MAX rows the DWARF is closed and opened again, and
+ * the pages of the file are given back, so that memory does not grow with the program. Who: the CLI. */
+#include "base/memory.h"
+#include "base/search.h"
+#include "base/sort.h"
+#include "reader/lines.h"
+#include <dwarf.h>
+#include <sys/mman.h>
+
+enum { LINE_ROWS_MAX = 1 << 20, UNITS_BETWEEN_RELEASES = 64 };
+
+struct dwarf_reader {
+    struct gs_resolver *resolver;
+    struct gs_module *module;
+    struct gs_elf_file *file;
+    Dwarf *dwarf, *supplement;
+    size_t rows, units; // read since the DWARF was opened
+};
+
+/* ---- opening -------------------------------------------------------------------------------------------------------- */
+
+/* Give the pages back that were read of FILE; they are read again when they are needed. */
+static void release_pages(const struct gs_elf_file *file)
+{
+    size_t size = 0;
+    char *bytes = file->elf ? elf_rawfile(file->elf, &size) : NULL;
+    if (bytes && ((uintptr_t)bytes & 4095) == 0)
+        madvise(bytes, size, MADV_DONTNEED);
+}
+
+static void close_dwarf(struct dwarf_reader *reader)
+{
+    if (reader->dwarf)
+        dwarf_end(reader->dwarf);
+    if (reader->supplement)
+        dwarf_end(reader->supplement);
+    reader->dwarf = reader->supplement = NULL;
+    reader->rows = reader->units = 0;
+    release_pages(reader->file);
+    release_pages(&reader->module->supplement);
+}
+
+/* A reason if it failed; NULL: it is open. */
+static const char *open_dwarf(struct dwarf_reader *reader)
+{
+    reader->dwarf = dwarf_begin_elf(reader->file->elf, DWARF_C_READ, NULL);
+    if (!reader->dwarf)
+        return "its debug information is damaged";
+    if (!gs_reader_open_supplement(reader->module, reader->file, reader->dwarf)) {
+        close_dwarf(reader);
+        return "the supplementary file that dwz made of its debug information is missing";
+    }
+    if (reader->module->supplement.elf)
+        reader->supplement = dwarf_begin_elf(reader->module->supplement.elf, DWARF_C_READ, NULL);
+    if (reader->supplement)
+        dwarf_setalt(reader->dwarf, reader->supplement);
+    return NULL;
+}
+
+/* ---- units of addresses ------------------------------------------------------------------------------------------- */
+
+static int by_address(const void *a, const void *b)
+{
+    const struct gs_wanted *left = a, *right = b;
+    if (left->address != right->address)
+        return left->address < right->address ? -1 : 1;
+    return left->location < right->location ? -1 : left->location > right->location;
+}
+
+static int by_unit(const void *a, const void *b)
+{
+    const struct gs_wanted *left = a, *right = b;
+    if (left->unit != right->unit)
+        return left->unit < right->unit ? -1 : 1;
+    return by_address(a, b);
+}
+
+/* Take the units that .debug_aranges names. Returns the number of addresses without one. */
+static size_t units_by_aranges(Dwarf *dwarf, struct gs_wanted *wanted, size_t count)
+{
+    Dwarf_Aranges *aranges = NULL;
+    Dwarf_Off unit;
+    size_t missing = 0;
+    bool read = dwarf_getaranges(dwarf, &aranges, NULL) == 0;
+    for (size_t i = 0; i < count; i++) {
+        Dwarf_Arange *range = read ? dwarf_getarange_addr(aranges, wanted[i].address) : NULL;
+        if (range && dwarf_getarangeinfo(range, NULL, NULL, &unit) == 0)
+            wanted[i].unit = unit;
+        else
+            missing++;
+    }
+    return missing;
+}
+
+/* Give UNIT the addresses in [BEGIN, END) that have none. */
+static void take_range(struct gs_wanted *wanted, size_t count, uint64_t begin, uint64_t end, uint64_t unit)
+{
+    struct gs_search search = {.high = count};
+    while (gs_search_next(&search))
+        gs_search_step(&search, wanted[search.middle].address < begin);
+    for (size_t i = search.low; i < count && wanted[i].address < end; i++)
+        if (wanted[i].unit == UINT64_MAX)
+            wanted[i].unit = unit;
+}
+
+/* Ask every unit for its ranges. WANTED is in order of address. */
+static void units_by_ranges(struct dwarf_reader *reader, struct gs_wanted *wanted, size_t count)
+{
+    Dwarf_CU *unit = NULL;
+    Dwarf_Die die;
+    Dwarf_Addr base, begin, end;
+    uint8_t type;
+    while (dwarf_get_units(reader->dwarf, unit, &unit, NULL, &type, &die, NULL) == 0) {
+        if (type != DW_UT_compile && type != DW_UT_skeleton)
+            continue;
+        for (ptrdiff_t at = 0; (at = dwarf_ranges(&die, at, &base, &begin, &end)) > 0;)
+            take_range(wanted, count, begin, end, dwarf_dieoffset(&die));
+        if (++reader->units % UNITS_BETWEEN_RELEASES == 0)
+            release_pages(reader->file);
+    }
+}
+
+/* ---- units ---------------------------------------------------------------------------------------------------------- */
+
+static void read_unit(struct dwarf_reader *reader, struct gs_wanted *wanted, size_t count)
+{
+    struct gs_compile_unit unit = {0};
+    Dwarf_Attribute dir;
+    if (!dwarf_offdie(reader->dwarf, wanted->unit, &unit.die))
+        return;
+    unit.dir = dwarf_formstring(dwarf_attr(&unit.die, DW_AT_comp_dir, &dir));
+    if (dwarf_getsrclines(&unit.die, &unit.lines, &unit.line_count) != 0)
+        unit.line_count = 0;
+    if (dwarf_getsrcfiles(&unit.die, &unit.files, NULL) != 0)
+        unit.files = NULL;
+    gs_reader_unit_lines(reader->resolver, &unit, wanted, count);
+    reader->rows += unit.line_count;
+    reader->units++;
+}
+
+static const char *read_units(struct dwarf_reader *reader, struct gs_wanted *wanted, size_t count)
+{
+    const char *why = NULL;
+    for (size_t at = 0, end; !why && at < count && wanted[at].unit != UINT64_MAX; at = end) {
+        for (end = at + 1; end < count && wanted[end].unit == wanted[at].unit;)
+            end++;
+        read_unit(reader, &wanted[at], end - at);
+        if (reader->rows >= LINE_ROWS_MAX) {
+            close_dwarf(reader);
+            why = open_dwarf(reader);
+        } else if (reader->units % UNITS_BETWEEN_RELEASES == 0)
+            release_pages(reader->file);
+    }
+    return why;
+}
+
+const char *gs_reader_dwarf_lines(struct gs_resolver *resolver, struct gs_module *module,
+                                  struct gs_wanted *wanted, size_t count)
+{
+    struct dwarf_reader reader = {
+        .resolver = resolver, .module = module, .file = gs_reader_module_dwarf(module)};
+    if (!reader.file)
+        return "no debug information was found";
+    const char *why = open_dwarf(&reader);
+    if (why)
+        return why;
+    for (size_t i = 0; i < count; i++)
+        wanted[i].unit = UINT64_MAX;
+    gs_sort(wanted, count, sizeof *wanted, by_address);
+    if (units_by_aranges(reader.dwarf, wanted, count))
+        units_by_ranges(&reader, wanted, count);
+    gs_sort(wanted, count, sizeof *wanted, by_unit);
+    why = read_units(&reader, wanted, count);
+    close_dwarf(&reader);
+    return why;
+}
