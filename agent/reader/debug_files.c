@@ -62,6 +62,7 @@ struct gs_elf_file *gs_reader_module_dwarf(struct gs_module *module)
 
 void gs_reader_close_module(struct gs_module *module)
 {
+    gs_reader_close_elf(&module->package);
     gs_reader_close_elf(&module->mini);
     gs_reader_close_elf(&module->supplement);
     gs_reader_close_elf(&module->debug);

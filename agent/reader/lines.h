@@ -45,6 +45,9 @@ struct gs_module {                // a file of the profile, and the files with i
     struct gs_elf_file debug;     // its separate debug file
     struct gs_elf_file supplement; // what dwz moved out of it
     struct gs_elf_file mini;      // its MiniDebugInfo
+    struct gs_elf_file package;   // its .dwp file
+    bool package_sought;
+    bool split_missing;           // a .dwo file was not found
     bool wrong_build;             // a file at PATH has another build id
 };
 
@@ -95,7 +98,6 @@ struct gs_compile_unit {                  // what the lines of one compilation u
     Dwarf_Files *files;           // what their DW_AT_call_file refers to; NULL: unknown
     Dwarf_Lines *lines;
     size_t line_count;
-    Dwarf *split;                 // the unit's other part, in a .dwo or .dwp file; NULL: none
 };
 /* Add the lines of WANTED[0..COUNT), which are addresses of UNIT, in order of address. */
 void gs_reader_unit_lines(struct gs_resolver *resolver, const struct gs_compile_unit *unit, struct gs_wanted *wanted, size_t count);

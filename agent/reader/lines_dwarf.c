@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "base/search.h"
 #include "base/sort.h"
-#include "reader/lines.h"
+#include "reader/split.h"
 #include <dwarf.h>
 #include <sys/mman.h>
 
@@ -43,6 +43,7 @@ static void close_dwarf(struct dwarf_reader *reader)
     reader->rows = reader->units = 0;
     release_pages(reader->file);
     release_pages(&reader->module->supplement);
+    release_pages(&reader->module->package);
 }
 
 /* A reason if it failed; NULL: it is open. */
@@ -127,9 +128,23 @@ static void units_by_ranges(struct dwarf_reader *reader, struct gs_wanted *wante
 
 /* ---- units ---------------------------------------------------------------------------------------------------------- */
 
+/* Let UNIT's functions be those of SPLIT, its other part. */
+static void use_split(struct gs_compile_unit *unit, struct gs_split_image *split)
+{
+    Dwarf_CU *first = NULL, *of_lines;
+    Dwarf_Off next;
+    Dwarf_Files *files = NULL;
+    size_t count;
+    if (dwarf_get_units(split->dwarf, NULL, &first, NULL, NULL, &unit->die, NULL) != 0)
+        return;
+    if (dwarf_next_lines(split->dwarf, 0, &next, &of_lines, &files, &count, NULL, NULL) == 0 && files)
+        unit->files = files;
+}
+
 static void read_unit(struct dwarf_reader *reader, struct gs_wanted *wanted, size_t count)
 {
     struct gs_compile_unit unit = {0};
+    struct gs_split_image split;
     Dwarf_Attribute dir;
     if (!dwarf_offdie(reader->dwarf, wanted->unit, &unit.die))
         return;
@@ -138,7 +153,10 @@ static void read_unit(struct dwarf_reader *reader, struct gs_wanted *wanted, siz
         unit.line_count = 0;
     if (dwarf_getsrcfiles(&unit.die, &unit.files, NULL) != 0)
         unit.files = NULL;
+    if (gs_reader_open_split(reader->module, reader->file, &unit.die, &split))
+        use_split(&unit, &split);
     gs_reader_unit_lines(reader->resolver, &unit, wanted, count);
+    gs_reader_split_image_close(&split);
     reader->rows += unit.line_count;
     reader->units++;
 }
@@ -177,5 +195,7 @@ const char *gs_reader_dwarf_lines(struct gs_resolver *resolver, struct gs_module
     gs_sort(wanted, count, sizeof *wanted, by_unit);
     why = read_units(&reader, wanted, count);
     close_dwarf(&reader);
+    if (!why && module->split_missing)
+        why = "some of its .dwo files are missing: there are no inlined functions from them";
     return why;
 }

@@ -59,6 +59,13 @@ fill() {
     "$gumshoe" symbolize -o filled.pb.gz "$@" asked.pb.gz 2> notes || fail "symbolize $program: $(cat notes)"
     tool profile_file frames filled.pb.gz > frames
 }
+# finds_nothing PROGRAM: there are neither names nor lines for it.
+finds_nothing() {
+    tool profile_file make asked.pb.gz "$(realpath "$1")" < asked
+    rm -f filled.pb.gz
+    equal "$("$gumshoe" symbolize -o filled.pb.gz asked.pb.gz 2> notes; echo $?)" 1 "status for $1"
+    [ ! -e filled.pb.gz ] || fail "wrote a file without anything new"
+}
 # equal_to DEBUG [READER [SECOND]]: so says READER (eu-addr2line) and, if it does not, SECOND.
 equal_to() {
     local reader=${2:-eu-addr2line} pretty=-p
@@ -96,3 +103,115 @@ it "says what eu-addr2line or binutils' addr2line says of any 10,000 addresses o
 addresses "$build/libgumshoe.so" 10000 > asked
 fill "$build/libgumshoe.so"
 equal_to "$build/libgumshoe.so" eu-addr2line addr2line
+
+# ---- split DWARF ------------------------------------------------------------------------------------------------------
+
+# like_reference PROGRAM OPTIONS...: the same frames as "reference", the same program with its debug information inside.
+like_reference() {
+    rows reference 2000 > asked
+    fill reference; mv frames wanted
+    fill "$@"
+    cmp frames wanted || fail "$1: other frames than with the debug information inside"
+}
+for version in 4 5; do
+    for compiler in g++ clang++; do
+        it "reads .dwo files: $compiler, DWARF $version"
+        $compiler -g -gdwarf-$version -O2 -c calls.cc -o calls.o && $compiler -x c -g -gdwarf-$version -O2 -c other.c -o other.o
+        $compiler calls.o other.o -o reference
+        $compiler -g -gdwarf-$version -gsplit-dwarf -O2 -c calls.cc -o calls.o && $compiler -x c -g -gdwarf-$version -gsplit-dwarf -O2 -c other.c -o other.o
+        $compiler calls.o other.o -o program
+        [ -s calls.dwo ] && [ -s other.dwo ] || fail "$compiler did not split: it does not test it"
+        like_reference program
+
+        it "reads a .dwp file: $compiler, DWARF $version"
+        if [ "$compiler$version" = g++4 ]; then dwp -e program -o program.dwp; else llvm-dwp -e program -o program.dwp; fi
+        rm calls.dwo other.dwo
+        like_reference program
+        mkdir -p packages && mv program.dwp packages/
+        like_reference program --debug-dir packages
+
+        it "has lines, and says what is missing, without them"
+        rm -r packages; fill program
+        grep -q 'dwo files are missing' notes || fail "nothing said of the missing files: $(cat notes)"
+        [ "$(grep -cE ':[1-9][0-9]*	[0-9]+$' frames)" -gt 500 ] || fail "few lines"
+    done
+done
+
+# ---- places of debug files ----------------------------------------------------------------------------------------
+
+it "finds a debug file by .gnu_debuglink: beside the program, in .debug/, under --debug-dir"
+g++ -g -O2 -c calls.cc -o calls.o && gcc -g -O2 -c other.c -o other.o
+g++ calls.o other.o -Wl,--build-id -o reference
+objcopy --only-keep-debug reference program.debug
+objcopy --strip-debug --add-gnu-debuglink=program.debug reference program
+like_reference program
+mkdir .debug && mv program.debug .debug/
+like_reference program
+mkdir -p "dir$PWD" && mv .debug/program.debug "dir$PWD/"
+like_reference program --debug-dir dir
+
+it "finds one by build id: under --debug-dir, in the cache of debuginfod"
+id=$(readelf -n reference | sed -n 's/.*Build ID: //p')
+mkdir -p "ids/.build-id/${id:0:2}" && mv "dir$PWD/program.debug" "ids/.build-id/${id:0:2}/${id:2}.debug"
+strip -g -o program reference
+like_reference program --debug-dir ids
+mkdir -p "cache/$id" && mv "ids/.build-id/${id:0:2}/${id:2}.debug" "cache/$id/debuginfo"
+export DEBUGINFOD_CACHE_PATH=$PWD/cache
+like_reference program
+unset DEBUGINFOD_CACHE_PATH
+mkdir -p home/.cache/debuginfod_client && mv "cache/$id" home/.cache/debuginfod_client/
+HOME=$PWD/home like_reference program
+XDG_CACHE_HOME=$PWD/home/.cache like_reference program
+
+it "finds names as well when the program has no symbol table at all"
+strip -s -o program reference
+DEBUGINFOD_CACHE_PATH=$PWD/home/.cache/debuginfod_client like_reference program
+
+it "finds the program and its debug file when the program is not on this machine"
+rows reference 2000 > asked && fill reference && mv frames wanted
+tool profile_file make asked.pb.gz reference /nowhere/bin/program < asked
+DEBUGINFOD_CACHE_PATH=$PWD/home/.cache/debuginfod_client "$gumshoe" symbolize -o filled.pb.gz asked.pb.gz
+tool profile_file frames filled.pb.gz | cmp - wanted || fail "other frames by the debug file alone"
+mkdir -p copy/nowhere/bin && cp reference copy/nowhere/bin/program
+"$gumshoe" symbolize -o filled.pb.gz --debug-dir copy asked.pb.gz
+tool profile_file frames filled.pb.gz | cmp - wanted || fail "other frames by a copy of the machine's files"
+
+it "takes a debug file without build id by the CRC in .gnu_debuglink, and no other"
+g++ calls.o other.o -Wl,--build-id=none -o reference
+objcopy --only-keep-debug reference program.debug
+objcopy --strip-debug --add-gnu-debuglink=program.debug reference program
+like_reference program
+printf x >> program.debug
+fill program
+! grep -q 'calls.cc' frames || fail "took a file with another CRC"
+
+it "finds names in MiniDebugInfo"
+g++ calls.o other.o -Wl,--build-id -o reference
+nm reference --format=posix --defined-only | awk '$2 ~ /[TtWDd]/ { print $1 }' > keep_symbols
+objcopy -S --remove-section .gdb_index --remove-section .comment --keep-symbols=keep_symbols reference mini
+xz -k mini
+strip -s -o program reference
+objcopy --add-section .gnu_debugdata=mini.xz program
+! nm program 2> /dev/null | grep -q . || fail "the program has a symbol table: it does not test it"
+rows reference 2000 > asked
+fill program
+cut -f1-3 frames > names
+strip -g -o named reference && fill named && cut -f1-3 frames | cmp - names || fail "other names than in the symbol table"
+grep -q '_ZNK4deep5Thing3sumEv' names || fail "no names"
+
+it "does without MiniDebugInfo that is damaged or unpacks to more than 64 MiB"
+strip -s -o program reference
+head -c 300 mini.xz > cut.xz && objcopy --add-section .gnu_debugdata=cut.xz program damaged
+finds_nothing damaged
+head -c 200000000 /dev/zero | xz > large.xz && objcopy --add-section .gnu_debugdata=large.xz program large
+finds_nothing large
+
+it "reads what dwz moved to a supplementary file, in one file and in several"
+cp reference one && dwz one && like_reference one
+cp reference first && cp "$build/libgumshoe.so" second && cp reference third
+dwz -m common.debug -M "$PWD/common.debug" first second third 2> /dev/null
+readelf -SW first | grep -q gnu_debugaltlink || fail "dwz moved nothing: it does not test it"
+like_reference first
+rm common.debug
+fill first
+grep -q 'supplementary file' notes || fail "nothing said of the missing file: $(cat notes)"

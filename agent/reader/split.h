@@ -1,0 +1,41 @@
+/* split.h - what the files share that read split DWARF: .dwo files (gcc -gsplit-dwarf) and .dwp files (dwp, llvm-dwp).
+ * Context of all functions: CLI. */
+#pragma once
+#include "reader/lines.h"
+
+enum gs_split_section {
+    GS_SPLIT_INFO,
+    GS_SPLIT_ABBREV,
+    GS_SPLIT_LINE,
+    GS_SPLIT_STR,
+    GS_SPLIT_STR_OFFSETS,
+    GS_SPLIT_RNGLISTS,
+    GS_SPLIT_RANGES,
+    GS_SPLIT_ADDR,
+    GS_SPLIT_PARTS
+};
+
+struct gs_split_part {            // of a section; borrowed
+    const char *bytes;            // NULL: none
+    size_t size;
+    int fd;                       // the file that it lies in, at OFFSET; -1: it was unpacked
+    uint64_t offset;
+};
+
+struct gs_split_source {          // the parts of one unit
+    struct gs_split_part part[GS_SPLIT_PARTS];
+    uint64_t id, low_pc;          // as in the program's unit
+    unsigned char ident[EI_NIDENT]; // of the program
+    uint16_t machine;
+};
+
+struct gs_split_image { Dwarf *dwarf; Elf *elf; char *bytes; size_t size; }; // all zero: none
+
+/* Make the image of SOURCE (split_image.c), with one unit. False: it is damaged, or has another id. */
+bool gs_reader_split_image(const struct gs_split_source *source, struct gs_split_image *out) GS_CHECK_RESULT;
+void gs_reader_split_image_close(struct gs_split_image *image);
+
+/* Find the other part of the unit SKELETON of MODULE, whose DWARF is in PROGRAM, in a .dwp or .dwo file (split_files.c). False: it
+ * is missing, or is not split. */
+bool gs_reader_open_split(struct gs_module *module, const struct gs_elf_file *program, Dwarf_Die *skeleton,
+                          struct gs_split_image *out) GS_CHECK_RESULT;
