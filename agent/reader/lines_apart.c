@@ -5,7 +5,8 @@
  *     ├──◀── the child's end ◀──────────────────────────────────────────────────┘
  *     └── read as untrusted; after a crash the file that was being read is left out, and a new child reads the rest
  *
- * Who: the CLI. Bounds: DATA_MAX bytes of memory over the parent's, GS_LEFT_OUT_MAX crashes, one time limit for all. */
+ * Who: the CLI. Bounds: DATA_MAX bytes of memory over the parent's, GS_LEFT_OUT_MAX crashes, one time limit for all
+ * (each child has half of what is left of it). */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "reader/lines.h"
@@ -135,6 +136,13 @@ static bool leave_out(struct reading *reading, const char *how)
     return again;
 }
 
+/* When to give up on a child: another one may follow, which reads the other files. */
+static int64_t half_of_the_rest(const struct reading *reading)
+{
+    int64_t now_ns = gs_clock_monotonic_ns();
+    return now_ns + (reading->deadline_ns - now_ns) / 2;
+}
+
 /* One child. Returns true if another one is to be started. */
 static bool run_child(struct reading *reading, int output)
 {
@@ -150,7 +158,7 @@ static bool run_child(struct reading *reading, int output)
         read_and_write(reading, output);
     }
     close(end[1]);
-    bool ended = child > 0 && wait_for_end(end[0], reading->deadline_ns);
+    bool ended = child > 0 && wait_for_end(end[0], half_of_the_rest(reading));
     close(end[0]);
     if (child < 0)
         return false;
@@ -164,7 +172,7 @@ static bool run_child(struct reading *reading, int output)
         snprintf(how, sizeof how, "ended with signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
     else if (ended)
         snprintf(how, sizeof how, "needed too much memory");
-    return leave_out(reading, how) && ended;
+    return leave_out(reading, how);
 }
 
 struct gs_profile *gs_reader_symbolize_apart(const struct gs_profile *profile,

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """profile_file.py make OUT PROGRAM [PATH]  < addresses   a profile of those addresses (of the file, in hex, one a line) with no names,
                                               as of a process that had PROGRAM mapped from PATH
+profile_file.py make OUT PROGRAM PATH ADDRESSES ...       the same of several programs, each with its own file of addresses
 profile_file.py frames PROFILE                what a profile says of each address: the address in the file, then a line for each frame,
                                               innermost first: NAME, SYSTEM NAME, FILE:LINE, START LINE, with tabs between
 profile_file.py mappings PROFILE              path, and the four has_ flags
@@ -74,25 +75,28 @@ def build_id(program):
     return match[1] if match else ""
 
 
-def make(out, program, path):
+def make(out, mapped):
+    """MAPPED: (program, path, addresses) of each file of the process."""
     strings = {"": 0}
 
     def text(value):
         return strings.setdefault(value, len(strings))
 
-    parts, fixed = segments(program)
-    base = 0 if fixed else BASE
     profile = field(1, field(1, text("samples")) + field(2, text("count")))
-    for index, (offset, address, size) in enumerate(parts, 1):
-        start = base + (address & -4096)
-        end = base + (address + size + 4095 & -4096)
-        profile += field(3, field(1, index) + field(2, start) + field(3, end) + field(4, offset & -4096) + field(5, text(path))
-                         + field(6, text(build_id(program))))
-    for index, line in enumerate(sys.stdin, 1):
-        address = int(line, 16)
-        mapping = next(n for n, (_, start, size) in enumerate(parts, 1) if start <= address < start + size)
-        profile += field(4, field(1, index) + field(2, mapping) + field(3, base + address))
-        profile += field(2, field(1, number(index)) + field(2, number(1)))
+    mappings = locations = 0
+    for number_of_file, (program, path, addresses) in enumerate(mapped):
+        parts, fixed = segments(program)
+        base = 0 if fixed else BASE + (number_of_file << 32)
+        for offset, address, size in parts:
+            mappings += 1
+            profile += field(3, field(1, mappings) + field(2, base + (address & -4096)) + field(3, base + (address + size + 4095 & -4096))
+                             + field(4, offset & -4096) + field(5, text(path)) + field(6, text(build_id(program))))
+        for line in addresses:
+            locations += 1
+            address = int(line, 16)
+            mapping = next(n for n, (_, start, size) in enumerate(parts, mappings - len(parts) + 1) if start <= address < start + size)
+            profile += field(4, field(1, locations) + field(2, mapping) + field(3, base + address))
+            profile += field(2, field(1, number(locations)) + field(2, number(1)))
     for value in strings:
         profile += field(6, value.encode())
     with gzip.open(out, "wb", 1) as file:
@@ -137,8 +141,11 @@ def show_mappings(path):
 
 
 def main():
-    if sys.argv[1] == "make":
-        make(sys.argv[2], sys.argv[3], sys.argv[4] if len(sys.argv) > 4 else sys.argv[3])
+    arguments = sys.argv[3:]
+    if sys.argv[1] == "make" and len(arguments) > 2:
+        make(sys.argv[2], [(*arguments[at:at + 2], list(open(arguments[at + 2], encoding="ascii"))) for at in range(0, len(arguments), 3)])
+    elif sys.argv[1] == "make":
+        make(sys.argv[2], [(arguments[0], arguments[-1], sys.stdin)])
     elif sys.argv[1] == "frames":
         frames(sys.argv[2])
     else:
