@@ -106,7 +106,8 @@ int gs_cli_run_symbolize(struct gs_arguments *arguments)
         return gs_cli_usage(arguments->command,
                             arguments->operand_count ? "one profile at a time" : "which profile?");
     const char *path = arguments->operand[0];
-    struct gs_symbolize_options how = {dir, dirs.count, (unsigned)seconds};
+    struct gs_symbolize_options how = {
+        .debug_dir = dir, .debug_dir_count = dirs.count, .seconds = (unsigned)seconds};
     if (stat(path, &status) != 0 || !S_ISDIR(status.st_mode))
         return symbolize_file(path, out, &how);
     if (out)

@@ -1,6 +1,6 @@
 /* view.c - reads a profile as the options of a reading command want it.
  *
- *   file ──▶ minus the base ──▶ drop_frames ──▶ the total, for shares ──▶ filters         pprof's order
+ *   file ──▶ minus the base ──▶ lines, if it has none ──▶ drop_frames ──▶ the total, for shares ──▶ filters   pprof's order
  */
 #include "cli/view.h"
 #include "base/memory.h"
@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { PROFILE_BYTES_MAX = 512 << 20 };
+enum { PROFILE_BYTES_MAX = 512 << 20, SYMBOLIZE_SECONDS = 20 };
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
@@ -94,6 +94,23 @@ static int subtract_base(struct gs_view *view, int64_t *base_total)
     return error ? no_memory() : GS_EXIT_OK;
 }
 
+/* Fill in lines and inlined functions as `gumshoe symbolize` does, but give up soon. */
+static void fill_lines(struct gs_view *view)
+{
+    const struct gs_symbolize_options options = {.seconds = SYMBOLIZE_SECONDS, .only_failures = true};
+    struct gs_text notes = {0};
+    if (view->options->no_symbolize || !gs_reader_lacks_lines(view->profile))
+        return;
+    struct gs_profile *filled = gs_reader_symbolize_apart(view->profile, &options, &notes);
+    if (notes.length)
+        fputs(notes.bytes, stderr);
+    gs_text_fini(&notes);
+    if (!filled)
+        return;
+    gs_profile_free(view->profile);
+    view->profile = filled;
+}
+
 /* ---- filters ----------------------------------------------------------------------------------------------------- */
 
 static int filter(struct gs_view *view)
@@ -117,6 +134,7 @@ static int prepare(struct gs_view *view)
     int status = subtract_base(view, &base_total);
     if (status != GS_EXIT_OK)
         return status;
+    fill_lines(view);
     if (gs_profile_apply_drop_frames(view->profile))
         return no_memory();
     view->total =

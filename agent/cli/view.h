@@ -10,6 +10,7 @@ struct gs_view_options {
     struct gs_filter filter;
     long long max_rows;
     bool cum, lines, json;
+    bool no_symbolize; // leave the profile without lines, if it has none
 };
 
 /* The rows of these options, in the command's table. O: the options' struct. */
@@ -24,7 +25,9 @@ struct gs_view_options {
     {"show", .argument = "REGEX", .text = &(o).filter.show, .help = "keep only such frames"}, \
     {"tagfocus", .argument = "TAG", .text = &(o).filter.tag_focus, \
      .help = "only samples with such a label: REGEX, KEY=REGEX, or a range of numbers (64kB:)"}, \
-    {"tagignore", .argument = "TAG", .text = &(o).filter.tag_ignore, .help = "no samples with such a label"}
+    {"tagignore", .argument = "TAG", .text = &(o).filter.tag_ignore, .help = "no samples with such a label"}, \
+    {"no-symbolize", .set = &(o).no_symbolize, \
+     .help = "do not look for lines and inlined functions in debug information on this machine"}
 #define GS_VIEW_OPTIONS(o) \
     GS_VIEW_FILTERS(o), \
     {"base", .argument = "FILE", .text = &(o).base, .help = "the growth since this profile"}, \

@@ -83,7 +83,9 @@ static const struct gs_function *known_function(const struct gs_profile *profile
 
 static bool needs_lines(const struct gs_profile *profile, const struct gs_location *location)
 {
-    if (!location->mapping || profile->mapping[location->mapping - 1].path[0] != '/')
+    const struct gs_profile_mapping *mapping =
+        location->mapping ? &profile->mapping[location->mapping - 1] : NULL;
+    if (!mapping || mapping->path[0] != '/' || mapping->has_line_numbers)
         return false;
     return location->line_count == 0 || (location->line_count == 1 && location->line[0].line == 0 &&
                                          !*profile->function[location->line[0].function].file);
@@ -216,6 +218,8 @@ static void find_names(struct gs_resolver *resolver, struct gs_module *module, s
 
 static void add_note(struct gs_resolver *resolver, const char *path, const char *why)
 {
+    if (resolver->options->only_failures)
+        return;
     gs_text_add_printable(resolver->notes, path);
     gs_text_add(resolver->notes, ": %s\n", why);
 }
@@ -367,10 +371,10 @@ struct gs_profile *gs_reader_symbolize(const struct gs_profile *profile,
     return gs_reader_symbolize_files(profile, options, &progress, notes);
 }
 
-bool gs_reader_has_lines(const struct gs_profile *profile)
+bool gs_reader_lacks_lines(const struct gs_profile *profile)
 {
-    for (size_t i = 0; i < profile->mapping_count; i++)
-        if (profile->mapping[i].has_line_numbers)
+    for (size_t i = 0; i < profile->location_count; i++)
+        if (needs_lines(profile, &profile->location[i]))
             return true;
     return false;
 }

@@ -81,7 +81,8 @@ static _Noreturn void read_and_write(const struct reading *reading, int fd)
         gs_reader_symbolize_files(reading->profile, reading->options, reading->progress, &notes);
     uint64_t length = notes.length;
     if (!result || gs_file_write_all(fd, &length, sizeof length) ||
-        gs_file_write_all(fd, notes.bytes, length) || gs_profile_write(result, fd))
+        gs_file_write_all(fd, notes.bytes, length) ||
+        (reading->progress->filled && gs_profile_write(result, fd)))
         _exit(1);
     _exit(0);
 }
@@ -102,23 +103,24 @@ static bool wait_for_end(int fd, int64_t deadline_ns)
     }
 }
 
-static int take_result(struct reading *reading, int fd)
+/* Read what the child wrote: the notes and, if it filled anything in, the profile. Returns false if it is damaged. */
+static bool take_result(struct reading *reading, int fd)
 {
     char *bytes = NULL, why[160];
     size_t length = 0;
-    uint64_t notes;
+    uint64_t notes = UINT64_MAX;
     if (lseek(fd, 0, SEEK_SET) != 0 || gs_file_read_all(fd, OUTPUT_MAX, &bytes, &length))
-        return -EIO;
-    if (length >= sizeof notes) {
+        return false;
+    if (length >= sizeof notes)
         memcpy(&notes, bytes, sizeof notes);
-        if (notes <= NOTES_MAX && notes <= length - sizeof notes) {
-            gs_text_add_bytes(reading->notes, bytes + sizeof notes, notes);
-            reading->result = gs_reader_profile(bytes + sizeof notes + notes, length - sizeof notes - notes,
-                                                why, sizeof why);
-        }
-    }
+    bool whole = notes <= NOTES_MAX && notes <= length - sizeof notes;
+    size_t before = sizeof notes + (whole ? notes : 0);
+    if (whole)
+        gs_text_add_bytes(reading->notes, bytes + sizeof notes, notes);
+    if (whole && length > before)
+        reading->result = gs_reader_profile(bytes + before, length - before, why, sizeof why);
     gs_free(bytes);
-    return reading->result ? 0 : -EIO;
+    return whole && (length == before || reading->result);
 }
 
 /* Say why the child ended without a result, and leave out the file that it read. Returns true if another try may succeed. */
@@ -166,7 +168,7 @@ static bool run_child(struct reading *reading, int output)
         kill(child, SIGKILL);
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
-    if (ended && WIFEXITED(status) && WEXITSTATUS(status) == 0 && take_result(reading, output) == 0)
+    if (ended && WIFEXITED(status) && WEXITSTATUS(status) == 0 && take_result(reading, output))
         return false;
     if (ended && WIFSIGNALED(status))
         snprintf(how, sizeof how, "ended with signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
@@ -194,10 +196,6 @@ struct gs_profile *gs_reader_symbolize_apart(const struct gs_profile *profile,
         again = output >= 0 && run_child(&reading, output);
         if (output >= 0)
             close(output);
-    }
-    if (progress->filled == 0) {
-        gs_profile_free(reading.result);
-        reading.result = NULL;
     }
     munmap(progress, sizeof *progress);
     return reading.result;

@@ -168,7 +168,7 @@ static struct place place_of_call(const struct gs_compile_unit *unit, Dwarf_Die 
 /* FILE as an absolute path, as far as UNIT says what it is relative to; in OUT or FILE itself. */
 static const char *absolute(const struct gs_compile_unit *unit, const char *file, char out[PATH_MAX])
 {
-    if (*file == 0 || *file == '/' || !unit->dir || *unit->dir != '/' ||
+    if (*file == 0 || *file == '/' || !unit->dir ||
         snprintf(out, PATH_MAX, "%s/%s", unit->dir, file) >= PATH_MAX)
         return file;
     return out;

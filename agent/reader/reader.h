@@ -225,6 +225,7 @@ struct gs_symbolize_options {    // all zero: the defaults
     const char *const *debug_dir; // further directories: as /usr/lib/debug, or a copy of another machine's files
     size_t debug_dir_count;
     unsigned seconds;            // gs_reader_symbolize_apart gives up after this time; 0: 120
+    bool only_failures;          // no notes on files without debug information
 };
 /* A new profile equal to PROFILE, with functions, files, lines, start lines and inlined frames filled in where they are not
  * known. NOTES gets a line for each file without lines, with the reason. Files may be hostile, and elfutils reads them: the
@@ -235,8 +236,8 @@ struct gs_profile *gs_reader_symbolize(const struct gs_profile *profile, const s
  * and what it was reading is left out. NULL: nothing could be filled in; NOTES has the reason. The caller has no threads. */
 struct gs_profile *gs_reader_symbolize_apart(const struct gs_profile *profile, const struct gs_symbolize_options *options,
                                              struct gs_text *notes) GS_CHECK_RESULT;
-/* Were lines of PROFILE found already? */
-bool gs_reader_has_lines(const struct gs_profile *profile);
+/* Has PROFILE addresses in files, for which lines were not sought yet? */
+bool gs_reader_lacks_lines(const struct gs_profile *profile);
 /* Fill lines into the profile NAME of directory DIRFD, with gs_reader_symbolize_apart. It is replaced atomically, and the original is
  * kept as NAME with ".orig" inserted ("heap.orig.pb.gz"); if there is such an original already, that one is read. OUT, if not
  * NULL: the result is written there (a path), and NAME stays. Returns 0; -ENODATA: nothing could be filled in, nothing was

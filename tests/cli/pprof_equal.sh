@@ -3,11 +3,12 @@
 # with and without -base and filters, cut and uncut, by function and by line, by flat and by cum.
 . "$(dirname "$0")/lib.sh"
 
-# same_as OURS THEIRS FILE...: `gumshoe OURS FILE...` prints what `go tool pprof THEIRS FILE...` prints. Both are lists of words.
+# same_as OURS THEIRS FILE...: `gumshoe OURS FILE...` prints what `go tool pprof THEIRS FILE...` prints. Both are lists of words. pprof does
+# not look for lines where a profile has names already.
 compared=0
 same_as() {
     local ours=$1 theirs=$2; shift 2
-    "$gumshoe" $ours "$@" > ours 2> ours.err || fail "gumshoe $ours $*: $(cat ours.err)"
+    "$gumshoe" $ours --no-symbolize "$@" > ours 2> ours.err || fail "gumshoe $ours $*: $(cat ours.err)"
     go tool pprof $theirs "$@" > theirs 2> theirs.err
     case $theirs in # pprof marks inlined calls, which a table by function does not need
     -top*) sed -E -i 's/ \((partial-)?inline\)$//' theirs ;;

@@ -68,6 +68,16 @@ equal "$(status_of "$gumshoe" symbolize missing.pb.gz)" 3 "status for a missing 
 equal "$(status_of "$gumshoe" symbolize -o x folder)" 2 "status for -o with a folder"
 equal "$(status_of "$gumshoe" symbolize)" 2 "status for no file"
 
+it "fills lines in for top, peek and traces as well, in memory, unless they are told not to"
+"$gumshoe" top --json cpu.pb.gz > top.json
+equal "$(jq -r '.rows[] | select(.function == "square").file' top.json)" "$PWD/program.c" "the file of an inlined function"
+"$gumshoe" top --json --no-symbolize cpu.pb.gz > bare.json
+equal "$(jq '[.rows[] | select(.file != "")] | length' bare.json)" 0 "files with --no-symbolize"
+"$gumshoe" top --json out.pb.gz | cmp - top.json || fail "top prints something else of the symbolized profile"
+"$gumshoe" traces --lines cpu.pb.gz | grep -c 'square.*program.c:2' > count || fail "traces --lines has no lines"
+"$gumshoe" peek square cpu.pb.gz | grep -c of_c > count || fail "peek does not know the caller of an inlined function"
+cmp cpu.pb.gz before || fail "the profile was changed"
+
 # ---- hostile debug information -----------------------------------------------------------------------------------------
 
 # A program whose debug information is small, and takes a day to read: a million blocks, each with the same million of ranges.
