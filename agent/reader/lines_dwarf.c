@@ -12,14 +12,15 @@
 #include <dwarf.h>
 #include <sys/mman.h>
 
-enum { LINE_ROWS_MAX = 1 << 20, UNITS_BETWEEN_RELEASES = 64 };
+enum { LINE_ROWS_MAX = 1 << 20, UNITS_BETWEEN_RELEASES = 32 };
 
 struct dwarf_reader {
     struct gs_resolver *resolver;
     struct gs_module *module;
     struct gs_elf_file *file;
     Dwarf *dwarf, *supplement;
-    size_t rows, units; // read since the DWARF was opened
+    Dwarf_CU *unit;     // the last one that was visited; NULL: none
+    size_t rows, units; // read, and visited, since the DWARF was opened
 };
 
 /* ---- opening -------------------------------------------------------------------------------------------------------- */
@@ -40,6 +41,7 @@ static void close_dwarf(struct dwarf_reader *reader)
     if (reader->supplement)
         dwarf_end(reader->supplement);
     reader->dwarf = reader->supplement = NULL;
+    reader->unit = NULL;
     reader->rows = reader->units = 0;
     release_pages(reader->file);
     release_pages(&reader->module->supplement);
@@ -61,6 +63,15 @@ static const char *open_dwarf(struct dwarf_reader *reader)
     if (reader->supplement)
         dwarf_setalt(reader->dwarf, reader->supplement);
     return NULL;
+}
+
+/* Go to the next unit. libdw reads the head of each, which brings a page in, or two megabytes of them: they are given back from
+ * time to time. */
+static bool next_unit(struct dwarf_reader *reader, uint8_t *type, Dwarf_Die *die)
+{
+    if (++reader->units % UNITS_BETWEEN_RELEASES == 0)
+        release_pages(reader->file);
+    return dwarf_get_units(reader->dwarf, reader->unit, &reader->unit, NULL, type, die, NULL) == 0;
 }
 
 /* ---- units of addresses ------------------------------------------------------------------------------------------- */
@@ -112,18 +123,14 @@ static void take_range(struct gs_wanted *wanted, size_t count, uint64_t begin, u
 /* Ask every unit for its ranges. WANTED is in order of address. */
 static void units_by_ranges(struct dwarf_reader *reader, struct gs_wanted *wanted, size_t count)
 {
-    Dwarf_CU *unit = NULL;
     Dwarf_Die die;
     Dwarf_Addr base, begin, end;
     uint8_t type;
-    while (dwarf_get_units(reader->dwarf, unit, &unit, NULL, &type, &die, NULL) == 0) {
-        if (type != DW_UT_compile && type != DW_UT_skeleton)
-            continue;
-        for (ptrdiff_t at = 0; (at = dwarf_ranges(&die, at, &base, &begin, &end)) > 0;)
+    while (next_unit(reader, &type, &die))
+        for (ptrdiff_t at = 0; (type == DW_UT_compile || type == DW_UT_skeleton) &&
+                               (at = dwarf_ranges(&die, at, &base, &begin, &end)) > 0;)
             take_range(wanted, count, begin, end, dwarf_dieoffset(&die));
-        if (++reader->units % UNITS_BETWEEN_RELEASES == 0)
-            release_pages(reader->file);
-    }
+    reader->unit = NULL;
 }
 
 /* ---- units ---------------------------------------------------------------------------------------------------------- */
@@ -141,12 +148,22 @@ static void use_split(struct gs_compile_unit *unit, struct gs_split_image *split
         unit->files = files;
 }
 
+/* Go on to the unit with its first entry at OFFSET. */
+static bool go_to(struct dwarf_reader *reader, uint64_t offset, Dwarf_Die *die)
+{
+    uint8_t type;
+    while (next_unit(reader, &type, die))
+        if (dwarf_dieoffset(die) >= offset)
+            return dwarf_dieoffset(die) == offset;
+    return false;
+}
+
 static void read_unit(struct dwarf_reader *reader, struct gs_wanted *wanted, size_t count)
 {
     struct gs_compile_unit unit = {0};
     struct gs_split_image split;
     Dwarf_Attribute dir;
-    if (!dwarf_offdie(reader->dwarf, wanted->unit, &unit.die))
+    if (!go_to(reader, wanted->unit, &unit.die))
         return;
     unit.dir = dwarf_formstring(dwarf_attr(&unit.die, DW_AT_comp_dir, &dir));
     if (dwarf_getsrclines(&unit.die, &unit.lines, &unit.line_count) != 0)
@@ -158,7 +175,6 @@ static void read_unit(struct dwarf_reader *reader, struct gs_wanted *wanted, siz
     gs_reader_unit_lines(reader->resolver, &unit, wanted, count);
     gs_reader_split_image_close(&split);
     reader->rows += unit.line_count;
-    reader->units++;
 }
 
 static const char *read_units(struct dwarf_reader *reader, struct gs_wanted *wanted, size_t count)
@@ -171,8 +187,7 @@ static const char *read_units(struct dwarf_reader *reader, struct gs_wanted *wan
         if (reader->rows >= LINE_ROWS_MAX) {
             close_dwarf(reader);
             why = open_dwarf(reader);
-        } else if (reader->units % UNITS_BETWEEN_RELEASES == 0)
-            release_pages(reader->file);
+        }
     }
     return why;
 }

@@ -152,11 +152,6 @@ static bool open_object(const struct gs_module *module, const struct gs_elf_file
 
 /* ---- .dwp files ------------------------------------------------------------------------------------------------------ */
 
-struct package_index { // .debug_cu_index
-    uint32_t version, columns, units, slots;
-    const char *signature, *row, *column, *offset, *size; // its tables
-};
-
 static uint32_t word(const char *table, size_t index)
 {
     uint32_t value;
@@ -164,18 +159,19 @@ static uint32_t word(const char *table, size_t index)
     return value;
 }
 
-static bool open_index(const struct gs_elf_file *package, struct package_index *out)
+bool gs_reader_split_index(const void *bytes, size_t size, struct gs_split_index *out)
 {
-    const Elf_Data *all = gs_reader_elf_section(package->elf, ".debug_cu_index");
-    if (!all || !all->d_buf || all->d_size < 16)
+    const char *at = bytes;
+    if (size < 16)
         return false;
-    const char *at = all->d_buf;
-    *out = (struct package_index){word(at, 0) & 0xffff, word(at, 1), word(at, 2), word(at, 3),
-                                  .signature = at + 16};
+    *out = (struct gs_split_index){.version = word(at, 0) & 0xffff,
+                                   .columns = word(at, 1),
+                                   .units = word(at, 2),
+                                   .slots = word(at, 3),
+                                   .signature = at + 16};
     uint64_t table = (uint64_t)out->units * out->columns * 4;
-    if (out->columns > 16 || (out->version != 2 && out->version != 5) || out->units > all->d_size / 4 ||
-        out->slots > all->d_size / 8 ||
-        16 + (uint64_t)out->slots * 12 + out->columns * 4ULL + 2 * table > all->d_size)
+    if (out->columns > 16 || (out->version != 2 && out->version != 5) ||
+        16 + (uint64_t)out->slots * 12 + out->columns * 4ULL + 2 * table > size)
         return false;
     out->row = out->signature + (size_t)out->slots * 8;
     out->column = out->row + (size_t)out->slots * 4;
@@ -184,8 +180,7 @@ static bool open_index(const struct gs_elf_file *package, struct package_index *
     return true;
 }
 
-/* The row of unit ID, from 0; UINT32_MAX: none. */
-static uint32_t find_row(const struct package_index *index, uint64_t id)
+uint32_t gs_reader_split_row(const struct gs_split_index *index, uint64_t id)
 {
     for (size_t slot = 0; slot < index->slots; slot++) {
         uint64_t signature;
@@ -218,11 +213,11 @@ static bool read_package(const struct gs_elf_file *package, const struct gs_elf_
         [GS_SPLIT_LINE] = ".debug_line.dwo",         [GS_SPLIT_STR_OFFSETS] = ".debug_str_offsets.dwo",
         [GS_SPLIT_RNGLISTS] = ".debug_rnglists.dwo",
     };
-    struct package_index index;
+    struct gs_split_index index;
     struct gs_split_source source = {0};
-    if (!open_index(package, &index))
-        return false;
-    uint32_t row = find_row(&index, unit->id);
+    const Elf_Data *all = gs_reader_elf_section(package->elf, ".debug_cu_index");
+    bool has_index = all && all->d_buf && gs_reader_split_index(all->d_buf, all->d_size, &index);
+    uint32_t row = has_index ? gs_reader_split_row(&index, unit->id) : UINT32_MAX;
     if (row == UINT32_MAX)
         return false;
     take_program(program, unit, &source);
