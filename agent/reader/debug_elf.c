@@ -25,9 +25,9 @@ static int open_regular(const char *path)
     return fd;
 }
 
-bool gs_reader_open_elf(const char *path, struct gs_elf_file *file)
+bool gs_reader_open_elf(const char *path, struct gs_debug_elf *file)
 {
-    *file = (struct gs_elf_file){.fd = open_regular(path)};
+    *file = (struct gs_debug_elf){.fd = open_regular(path)};
     if (file->fd < 0)
         return false;
     elf_version(EV_CURRENT);
@@ -40,14 +40,14 @@ bool gs_reader_open_elf(const char *path, struct gs_elf_file *file)
     return false;
 }
 
-void gs_reader_close_elf(struct gs_elf_file *file)
+void gs_reader_close_elf(struct gs_debug_elf *file)
 {
     if (file->elf)
         elf_end(file->elf);
     if (file->fd > 0)
         close(file->fd);
     gs_free(file->bytes);
-    *file = (struct gs_elf_file){0};
+    *file = (struct gs_debug_elf){0};
 }
 
 void gs_reader_elf_build_id(Elf *elf, char *hex)

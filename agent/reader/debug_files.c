@@ -53,7 +53,7 @@ void gs_reader_open_module(struct gs_module *module)
         gs_reader_close_elf(&module->debug);
 }
 
-struct gs_elf_file *gs_reader_module_dwarf(struct gs_module *module)
+struct gs_debug_elf *gs_reader_module_dwarf(struct gs_module *module)
 {
     if (module->debug.elf && has_dwarf(module->debug.elf))
         return &module->debug;

@@ -39,7 +39,7 @@ void gs_reader_open_mini(struct gs_module *module)
     size_t length;
     if (!packed || !packed->d_buf)
         return;
-    struct gs_elf_file *mini = &module->mini;
+    struct gs_debug_elf *mini = &module->mini;
     mini->bytes = gs_reader_unpack_xz(packed->d_buf, packed->d_size, &length);
     if (mini->bytes)
         mini->elf = elf_memory(mini->bytes, length);

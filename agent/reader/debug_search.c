@@ -21,7 +21,7 @@
 /* ---- by build id ---------------------------------------------------------------------------------------------------- */
 
 /* Open PATH if its build id is BUILD_ID. */
-static bool open_build(const char *path, const char *build_id, struct gs_elf_file *file)
+static bool open_build(const char *path, const char *build_id, struct gs_debug_elf *file)
 {
     char id[GS_ELF_ID_HEX];
     if (!gs_reader_open_elf(path, file))
@@ -56,7 +56,7 @@ static bool cache_dir(char *out, size_t size)
 }
 
 bool gs_reader_find_by_id(const struct gs_module *module, const char *build_id, bool debug,
-                          struct gs_elf_file *file)
+                          struct gs_debug_elf *file)
 {
     char path[PATH_MAX], cache[PATH_MAX];
     const char *dir;
@@ -151,7 +151,7 @@ bool gs_reader_find_debug(struct gs_module *module)
 /* ---- what dwz moved out ------------------------------------------------------------------------------------------- */
 
 /* Open the supplementary file NAME (as in .gnu_debugaltlink of FROM) with BUILD_ID. */
-static bool find_supplement(struct gs_module *module, const struct gs_elf_file *from, const char *name,
+static bool find_supplement(struct gs_module *module, const struct gs_debug_elf *from, const char *name,
                             const char *build_id)
 {
     char path[PATH_MAX], real[PATH_MAX];
@@ -169,7 +169,7 @@ static bool find_supplement(struct gs_module *module, const struct gs_elf_file *
     return gs_reader_find_by_id(module, build_id, true, &module->supplement);
 }
 
-bool gs_reader_open_supplement(struct gs_module *module, const struct gs_elf_file *from, Dwarf *dwarf)
+bool gs_reader_open_supplement(struct gs_module *module, const struct gs_debug_elf *from, Dwarf *dwarf)
 {
     const char *name = NULL;
     const void *bytes = NULL;

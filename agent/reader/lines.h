@@ -31,7 +31,7 @@ struct gs_wanted {                // an address whose lines are sought
     uint32_t line_count;          // 0: nothing was found
 };
 
-struct gs_elf_file {              // all zero: not open
+struct gs_debug_elf {              // all zero: not open
     Elf *elf;
     int fd;
     char path[PATH_MAX];
@@ -41,11 +41,11 @@ struct gs_elf_file {              // all zero: not open
 struct gs_module {                // a file of the profile, and the files with its debug information; open one at a time
     const char *path, *build_id;  // as the profile has them; build_id in hex, "" if it has none
     const struct gs_symbolize_options *options;
-    struct gs_elf_file program;   // not open: missing, or another build
-    struct gs_elf_file debug;     // its separate debug file
-    struct gs_elf_file supplement; // what dwz moved out of it
-    struct gs_elf_file mini;      // its MiniDebugInfo
-    struct gs_elf_file package;   // its .dwp file
+    struct gs_debug_elf program;   // not open: missing, or another build
+    struct gs_debug_elf debug;     // its separate debug file
+    struct gs_debug_elf supplement; // what dwz moved out of it
+    struct gs_debug_elf mini;      // its MiniDebugInfo
+    struct gs_debug_elf package;   // its .dwp file
     bool package_sought;
     bool split_missing;           // a .dwo file was not found
     bool wrong_build;             // a file at PATH has another build id
@@ -55,8 +55,8 @@ struct gs_module {                // a file of the profile, and the files with i
 
 enum { GS_ELF_ID_HEX = 2 * 64 + 1 };
 /* Open PATH if it is an ELF file. False: it is not, or it is not a regular file. */
-bool gs_reader_open_elf(const char *path, struct gs_elf_file *file) GS_CHECK_RESULT;
-void gs_reader_close_elf(struct gs_elf_file *file);
+bool gs_reader_open_elf(const char *path, struct gs_debug_elf *file) GS_CHECK_RESULT;
+void gs_reader_close_elf(struct gs_debug_elf *file);
 /* The build id of ELF as hex into HEX (GS_ELF_ID_HEX bytes); "" if it has none. */
 void gs_reader_elf_build_id(Elf *elf, char *hex);
 /* Does ELF have a section NAME with contents? */
@@ -67,14 +67,14 @@ Elf_Data *gs_reader_elf_section(Elf *elf, const char *name);
 void gs_reader_open_module(struct gs_module *module);
 void gs_reader_close_module(struct gs_module *module);
 /* The file with MODULE's DWARF; NULL: there is none. */
-struct gs_elf_file *gs_reader_module_dwarf(struct gs_module *module);
+struct gs_debug_elf *gs_reader_module_dwarf(struct gs_module *module);
 /* Open the file that dwz moved common parts of DWARF into, if DWARF (of FROM) names one. False: it is missing. */
-bool gs_reader_open_supplement(struct gs_module *module, const struct gs_elf_file *from, Dwarf *dwarf) GS_CHECK_RESULT;
+bool gs_reader_open_supplement(struct gs_module *module, const struct gs_debug_elf *from, Dwarf *dwarf) GS_CHECK_RESULT;
 /* Look for a file by BUILD_ID where debug files are. DEBUG: the debug file; else the program itself. */
 /* Look for the debug file of MODULE: by build id, by the program's .gnu_debuglink, and in the directories of --debug-dir. */
 bool gs_reader_find_debug(struct gs_module *module) GS_CHECK_RESULT;
 bool gs_reader_find_by_id(const struct gs_module *module, const char *build_id, bool debug,
-                          struct gs_elf_file *file) GS_CHECK_RESULT;
+                          struct gs_debug_elf *file) GS_CHECK_RESULT;
 /* Unpack MODULE's .gnu_debugdata into MODULE->mini, if the program has one. */
 void gs_reader_open_mini(struct gs_module *module);
 /* Unpack PACKED, an xz file of untrusted origin, to at most 64 MiB. The caller frees it with gs_free. NULL: it is damaged or too

@@ -17,7 +17,7 @@ enum { LINE_ROWS_MAX = 1 << 20, UNITS_BETWEEN_RELEASES = 32 };
 struct dwarf_reader {
     struct gs_resolver *resolver;
     struct gs_module *module;
-    struct gs_elf_file *file;
+    struct gs_debug_elf *file;
     Dwarf *dwarf, *supplement;
     Dwarf_CU *unit;     // the last one that was visited; NULL: none
     size_t rows, units; // read, and visited, since the DWARF was opened
@@ -26,7 +26,7 @@ struct dwarf_reader {
 /* ---- opening -------------------------------------------------------------------------------------------------------- */
 
 /* Give the pages back that were read of FILE; they are read again when they are needed. */
-static void release_pages(const struct gs_elf_file *file)
+static void release_pages(const struct gs_debug_elf *file)
 {
     size_t size = 0;
     char *bytes = file->elf ? elf_rawfile(file->elf, &size) : NULL;

@@ -48,5 +48,5 @@ uint32_t gs_reader_split_row(const struct gs_split_index *index, uint64_t id);
 
 /* Find the other part of the unit SKELETON of MODULE, whose DWARF is in PROGRAM, in a .dwp or .dwo file (split_files.c). False: it
  * is missing, or is not split. */
-bool gs_reader_open_split(struct gs_module *module, const struct gs_elf_file *program, Dwarf_Die *skeleton,
+bool gs_reader_open_split(struct gs_module *module, const struct gs_debug_elf *program, Dwarf_Die *skeleton,
                           struct gs_split_image *out) GS_CHECK_RESULT;

@@ -21,7 +21,7 @@ struct skeleton { // the unit in the program
 /* ---- sections -------------------------------------------------------------------------------------------------------- */
 
 /* Bytes [OFFSET, OFFSET + SIZE) of section NAME of FILE; SIZE_MAX: to its end, at most MAX. */
-static struct gs_split_part take(const struct gs_elf_file *file, const char *name, uint64_t offset,
+static struct gs_split_part take(const struct gs_debug_elf *file, const char *name, uint64_t offset,
                                  size_t size, size_t max)
 {
     struct gs_split_part part = {.fd = -1};
@@ -42,7 +42,7 @@ static struct gs_split_part take(const struct gs_elf_file *file, const char *nam
 }
 
 /* Take what lies in the program: addresses and, up to DWARF 4, ranges. */
-static void take_program(const struct gs_elf_file *program, const struct skeleton *unit,
+static void take_program(const struct gs_debug_elf *program, const struct skeleton *unit,
                          struct gs_split_source *source)
 {
     source->part[GS_SPLIT_ADDR] = take(program, ".debug_addr", unit->addr_base, SIZE_MAX, ADDR_BYTES_MAX);
@@ -86,7 +86,7 @@ static bool find_unit(struct gs_split_part *info, uint64_t id)
 }
 
 /* Make the image of the unit in .dwo file FILE. */
-static bool read_object(const struct gs_elf_file *file, const struct gs_elf_file *program,
+static bool read_object(const struct gs_debug_elf *file, const struct gs_debug_elf *program,
                         const struct skeleton *unit, struct gs_split_image *out)
 {
     static const char *const names[GS_SPLIT_PARTS] = {
@@ -111,17 +111,17 @@ static bool read_object(const struct gs_elf_file *file, const struct gs_elf_file
     return gs_reader_split_image(&source, out);
 }
 
-static bool try_object(const char *path, const struct gs_elf_file *program, const struct skeleton *unit,
+static bool try_object(const char *path, const struct gs_debug_elf *program, const struct skeleton *unit,
                        struct gs_split_image *out)
 {
-    struct gs_elf_file file;
+    struct gs_debug_elf file;
     bool read = gs_reader_open_elf(path, &file) && read_object(&file, program, unit, out);
     gs_reader_close_elf(&file); // what the image shows of it stays mapped
     return read;
 }
 
 /* Try NAME in DIR (LENGTH bytes of it). */
-static bool try_in(const char *dir, int length, const char *name, const struct gs_elf_file *program,
+static bool try_in(const char *dir, int length, const char *name, const struct gs_debug_elf *program,
                    const struct skeleton *unit, struct gs_split_image *out)
 {
     char path[PATH_MAX];
@@ -129,7 +129,7 @@ static bool try_in(const char *dir, int length, const char *name, const struct g
            try_object(path, program, unit, out);
 }
 
-static bool open_object(const struct gs_module *module, const struct gs_elf_file *program,
+static bool open_object(const struct gs_module *module, const struct gs_debug_elf *program,
                         const struct skeleton *unit, struct gs_split_image *out)
 {
     const char *base = gs_text_base_name(unit->name), *path = program->path;
@@ -205,7 +205,7 @@ static enum gs_split_section section_of(uint32_t version, uint32_t column)
     }
 }
 
-static bool read_package(const struct gs_elf_file *package, const struct gs_elf_file *program,
+static bool read_package(const struct gs_debug_elf *package, const struct gs_debug_elf *program,
                          const struct skeleton *unit, struct gs_split_image *out)
 {
     static const char *const names[] = {
@@ -278,7 +278,7 @@ static bool read_skeleton(Dwarf_Die *die, struct skeleton *out)
     return out->name != NULL;
 }
 
-bool gs_reader_open_split(struct gs_module *module, const struct gs_elf_file *program, Dwarf_Die *skeleton,
+bool gs_reader_open_split(struct gs_module *module, const struct gs_debug_elf *program, Dwarf_Die *skeleton,
                           struct gs_split_image *out)
 {
     struct skeleton unit;
