@@ -112,6 +112,19 @@ char *gs_symbol_plain_name(const char *system_name) GS_CHECK_RESULT;
 
 /* Is PATH a library of the C or C++ runtime, an allocator, the loader, the vDSO, or gumshoe? A culprit is never in one. */
 bool gs_symbol_path_is_runtime(const char *path);
-/* Is FUNCTION (demangled) an allocation wrapper, in whichever file? (operator new, malloc, calloc, …,
- * std::allocator, __gnu_cxx::new_allocator, std:: containers' inner members). */
+/* Is PATH a shared library directly in one of the loader's standard directories (/usr/lib/x86_64-linux-gnu/libssl.so.3)? Such a
+ * library belongs to the distribution, not to the program. Plug-ins lie in other directories. */
+bool gs_symbol_path_is_distribution(const char *path);
+/* Is PATH the library of a language's interpreter or virtual machine (libruby-3.1.so.3.1)? */
+bool gs_symbol_path_is_interpreter(const char *path);
+/* Is FUNCTION (demangled) of the C, C++ or Rust runtime, in whichever file? (operator new, malloc, std:: templates, _start, …) */
 bool gs_symbol_function_is_runtime(const char *function);
+/* Does FUNCTION (demangled) allocate for its callers: a known wrapper of malloc, a pool, a container (plumbing.c)? */
+bool gs_symbol_function_is_plumbing(const char *function);
+/* Does PATTERN match all of FUNCTION's qualified name, with or without its parameters? '*' stands for any text, '?' for a byte. */
+bool gs_symbol_matches(const char *pattern, const char *function);
+/* Where in FUNCTION (demangled) its qualified name begins: behind the return type that template functions have. */
+const char *gs_symbol_qualified_name(const char *function);
+struct gs_text;
+/* Add FUNCTION for people: without return type, long template arguments elided, control characters escaped. */
+void gs_symbol_add_short_name(struct gs_text *out, const char *function);

@@ -1,5 +1,6 @@
 /* A mangled name out of somebody's symbol table. */
 #include "base/memory.h"
+#include "base/text.h"
 #include "fuzz.h"
 #include "symbol/symbol.h"
 #include <string.h>
@@ -11,6 +12,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     gs_must(!name || strlen(name) <= 64 << 10);
     (void)gs_symbol_function_is_runtime(name ? name : mangled);
     (void)gs_symbol_path_is_runtime(mangled);
+    (void)(gs_symbol_path_is_distribution(mangled) || gs_symbol_path_is_interpreter(mangled));
+    (void)gs_symbol_function_is_plumbing(name ? name : mangled);
+    gs_must(strlen(gs_symbol_qualified_name(mangled)) <= length);
+    struct gs_text text = {0};
+    gs_symbol_add_short_name(&text, mangled);
+    gs_text_fini(&text);
     gs_free(name);
     free(mangled);
     return 0;
