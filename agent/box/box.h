@@ -61,6 +61,8 @@ struct gs_post_mortem {            // what is known of a process that died; borr
     uint64_t limit_bytes;
     const char *limit_from;
     const struct gs_maps *maps;       // never NULL; not known: gs_symbol_maps_parse of ""
+    const char *const *plumbing; // patterns of the reader's: functions that are no culprits
+    size_t plumbing_count;
     const struct gs_given_heap *heap;
     const struct gs_given_threads *threads;
     const struct gs_history *history;

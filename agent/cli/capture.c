@@ -54,6 +54,7 @@ struct capture_settings {
     json_t *kinds; // NULL: the agent's default
     double seconds;
     const char *dir;
+    struct gs_option_list plumbing;
 };
 
 static int capture(int pid, const struct capture_settings *settings)
@@ -77,7 +78,7 @@ static int capture(int pid, const struct capture_settings *settings)
                              strcmp(json_string_value(json_array_get(settings->kinds, 0)), "threads") == 0))
         return gs_cli_complain(GS_EXIT_NEGATIVE,
                                "process %d has no agent: only --kinds threads can be captured", pid);
-    status = gs_cli_capture_foreign(pid, settings->dir, path);
+    status = gs_cli_capture_foreign(pid, settings->dir, &settings->plumbing, path);
     if (status == GS_EXIT_OK)
         puts(path);
     return status;
@@ -85,8 +86,10 @@ static int capture(int pid, const struct capture_settings *settings)
 
 int gs_cli_run_capture(struct gs_arguments *arguments)
 {
-    struct capture_settings settings = {.dir = gs_cli_default_dir()};
-    const char *kinds = NULL;
+    const char *kinds = NULL, *patterns[GS_CLI_PLUMBING_MAX];
+    struct capture_settings settings = {
+        .dir = gs_cli_default_dir(),
+        .plumbing = {.item = patterns, .max = GS_CLI_PLUMBING_MAX, .what = "patterns of --plumbing"}};
     int status;
     const struct gs_option options[] = {
         {"kinds", .argument = "LIST", .text = &kinds, .check = check_kinds,
@@ -96,6 +99,7 @@ int gs_cli_run_capture(struct gs_arguments *arguments)
         {"dir", .argument = "DIR", .text = &settings.dir,
          .help = "the incident directory if the process has no agent (default: $GUMSHOE_DIR, else\n"
                  "./incidents); such a process is stopped while its threads' stacks are read"},
+        GS_OPTION_PLUMBING(&settings.plumbing, ",\nif the process has no agent"),
         {0},
     };
     if (!gs_cli_read_options(arguments, options, &status))

@@ -19,6 +19,7 @@ enum gs_exit {                  // exit statuses
 };
 
 struct gs_arguments;
+struct gs_option_list;      // options.h
 struct gs_command {
     const char *name;
     const char *arguments;  // "[-n N] [--base FILE] PROFILE"
@@ -87,18 +88,19 @@ struct gs_program {
 };
 void gs_cli_inspect_program(const char *name, struct gs_program *out);
 
-/* Capture an incident of process PID, which has no agent (foreign.c). The process is stopped while its stacks are read.
- * Stores the incident's folder in PATH. Returns an exit status. */
-int gs_cli_capture_foreign(int pid, const char *dir, char path[]);
+/* Capture an incident of process PID, which has no agent (foreign.c). The process is stopped while its stacks are read. PLUMBING,
+ * here and below: patterns of functions that are no culprits. Stores the incident's folder in PATH. Returns an exit status. */
+int gs_cli_capture_foreign(int pid, const char *dir, const struct gs_option_list *plumbing, char path[]);
 
 /* Does FD refer to a black box? */
 bool gs_cli_is_box_file(int fd);
 /* Make an incident of the black box in file BOX, in store DIR (recover_box.c). With DIR NULL the store is the one that the box
  * lies in, else gs_cli_default_dir(). Stores the incident's folder in PATH. Returns an exit status. */
-int gs_cli_recover_box(const char *box, const char *dir, char path[]);
+int gs_cli_recover_box(const char *box, const char *dir, const struct gs_option_list *plumbing, char path[]);
 /* Make an incident of the core file CORE_PATH, in store DIR (recover_core.c). EXE: the main program's file, if it was moved;
  * else NULL. Stores the incident's folder in PATH. Returns an exit status. */
-int gs_cli_recover_core(const char *core_path, const char *exe, const char *dir, char path[]);
+int gs_cli_recover_core(const char *core_path, const char *exe, const char *dir, const struct gs_option_list *plumbing,
+                        char path[]);
 /* Call this each time that an incident of a dead process could not be made because another process holds the lock of STORE
  * (-EWOULDBLOCK). Returns true after a short pause: try again. Returns false once the wait has lasted too long. Prints what it
  * waits for (recover_wait.c). DIR: the store's directory. */
@@ -108,7 +110,8 @@ bool gs_cli_recover_wait(struct gs_cli_recover_wait *wait);
 /* Write the incident of POST_MORTEM, which was read from FILE, into store DIR (recover_write.c). Stores the incident's folder in
  * PATH. Returns an exit status. */
 struct gs_post_mortem;
-int gs_cli_write_post_mortem(const char *file, const struct gs_post_mortem *post_mortem, const char *dir, char path[]);
+int gs_cli_write_post_mortem(const char *file, const struct gs_post_mortem *post_mortem, const char *dir,
+                             const struct gs_option_list *plumbing, char path[]);
 
 /* The directory where commands look for incidents if none is named: $GUMSHOE_DIR, else "incidents" (load.c). */
 const char *gs_cli_default_dir(void);

@@ -33,9 +33,9 @@ const struct gs_command gs_commands[] = {
      "fill files, lines and inlined frames into profiles, from debug information on this machine", gs_cli_run_symbolize},
     {"status", "[--json] PID",
      "print what a running agent sees: every metric, and why each rule has or has not fired", gs_cli_run_status},
-    {"capture", "[--kinds KIND,…] [--seconds N] [--dir DIR] PID",
+    {"capture", "[--kinds KIND,…] [--seconds N] [--dir DIR] [--plumbing PATTERN …] PID",
      "capture an incident of a running process now; prints its folder", gs_cli_run_capture},
-    {"recover", "[--exe FILE] [--dir DIR] BOX|CORE",
+    {"recover", "[--exe FILE] [--dir DIR] [--plumbing PATTERN …] BOX|CORE",
      "make an incident of the black box or core file of a dead process; prints its folder", gs_cli_run_recover},
     {NULL, NULL, NULL, NULL},
 };

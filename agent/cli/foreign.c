@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "box/box.h"
-#include "cli/cli.h"
+#include "cli/options.h"
 #include "gather/gather.h"
 #include "incident/incident.h"
 #include "rules/rules.h"
@@ -203,7 +203,7 @@ static bool is_in_other_namespace(int pid)
  * -------------------------------------------------------------------------------------------------------------- */
 
 static int write_incident(const struct stopped_process *process, struct gs_store *store, int64_t triggered_ns,
-                          char path[])
+                          const struct gs_option_list *plumbing, char path[])
 {
     struct gs_given_threads given = {.pid = process->pid,
                                      .partial = process->count == THREADS_MAX,
@@ -224,6 +224,8 @@ static int write_incident(const struct stopped_process *process, struct gs_store
         .line = NAN,
         .capture = GS_THREADS,
         .triggered_ns = triggered_ns,
+        .plumbing = plumbing->item,
+        .plumbing_count = plumbing->count,
         .given = &given,
     };
     struct gs_incident_context context = {.rules = rules,
@@ -237,7 +239,7 @@ static int write_incident(const struct stopped_process *process, struct gs_store
     return error;
 }
 
-int gs_cli_capture_foreign(int pid, const char *dir, char path[])
+int gs_cli_capture_foreign(int pid, const char *dir, const struct gs_option_list *plumbing, char path[])
 {
     char why[256];
     struct stopped_process process = {.pid = pid};
@@ -250,7 +252,7 @@ int gs_cli_capture_foreign(int pid, const char *dir, char path[])
     detach_all(
         &process); // before symbols are resolved and files written: the process continues as soon as possible
     if (!error)
-        error = write_incident(&process, store, triggered_ns, path);
+        error = write_incident(&process, store, triggered_ns, plumbing, path);
     if (error == -EPERM || error == -EACCES)
         status = gs_cli_complain(
             GS_EXIT_IO, "process %d: it may not be traced (another user's, or kernel.yama.ptrace_scope)",

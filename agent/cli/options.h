@@ -37,6 +37,12 @@ struct gs_option {
     int (*check)(const struct gs_arguments *arguments, const struct gs_option *option, const char *argument);
 };
 
+enum { GS_CLI_PLUMBING_MAX = 256 };
+/* The row of --plumbing, which stores patterns in LIST; its help ends with WHEN. */
+#define GS_OPTION_PLUMBING(stored_in, when) \
+    {"plumbing", .argument = "PATTERN", .list = (stored_in), \
+     .help = "a function that works for its callers, such as \"pool_*\": the culprit is its caller" when}
+
 /* Read the options of ARGUMENTS by the table OPTIONS, and set its operands. Returns false if the command is to end with
  * *STATUS: GS_EXIT_OK after --help was printed, another status after an error was printed. */
 bool gs_cli_read_options(struct gs_arguments *arguments, const struct gs_option *options, int *status) GS_CHECK_RESULT;

@@ -44,7 +44,7 @@ static bool is_process_alive(const char *path)
     return alive;
 }
 
-int gs_cli_recover_box(const char *box, const char *dir, char path[])
+int gs_cli_recover_box(const char *box, const char *dir, const struct gs_option_list *plumbing, char path[])
 {
     char why[200], *bytes, store_dir[PATH_MAX];
     size_t length;
@@ -59,7 +59,7 @@ int gs_cli_recover_box(const char *box, const char *dir, char path[])
     const struct gs_post_mortem *post_mortem = alive ? NULL : gs_box_post_mortem(contents);
     if (!dir)
         dir = find_store(box, store_dir) ? store_dir : gs_cli_default_dir();
-    int status = post_mortem ? gs_cli_write_post_mortem(box, post_mortem, dir, path)
+    int status = post_mortem ? gs_cli_write_post_mortem(box, post_mortem, dir, plumbing, path)
                              : gs_cli_complain(GS_EXIT_NEGATIVE,
                                                "%s: its process still runs: use gumshoe capture", box);
     gs_box_contents_free(contents);

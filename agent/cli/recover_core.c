@@ -157,7 +157,8 @@ static void describe_end(const struct gs_core *core, struct gs_given_threads *th
              signal ? signal : "?");
 }
 
-static int recover(const struct gs_core *core, struct gs_text *notes, const char *dir, char path[PATH_MAX])
+static int recover(const struct gs_core *core, struct gs_text *notes, const char *dir,
+                   const struct gs_option_list *plumbing, char path[PATH_MAX])
 {
     const char *note[NOTES_MAX];
     char how[96];
@@ -188,7 +189,7 @@ static int recover(const struct gs_core *core, struct gs_text *notes, const char
             .note = note,
             .note_count = split_notes(notes, note),
         };
-        status = gs_cli_write_post_mortem(core->path, &post_mortem, dir, path);
+        status = gs_cli_write_post_mortem(core->path, &post_mortem, dir, plumbing, path);
         gs_gather_anchored_free(heap);
     }
     gs_symbol_maps_free(maps);
@@ -196,14 +197,15 @@ static int recover(const struct gs_core *core, struct gs_text *notes, const char
     return status;
 }
 
-int gs_cli_recover_core(const char *core_path, const char *exe, const char *dir, char path[])
+int gs_cli_recover_core(const char *core_path, const char *exe, const char *dir,
+                        const struct gs_option_list *plumbing, char path[])
 {
     char why[160];
     struct gs_core core;
     struct gs_text notes = {0};
     if (gs_reader_core_open(core_path, exe, &core, &notes, why, sizeof why))
         return gs_cli_complain(GS_EXIT_IO, "%s: %s", core_path, why);
-    int status = recover(&core, &notes, dir, path);
+    int status = recover(&core, &notes, dir, plumbing, path);
     gs_reader_core_close(&core);
     gs_text_fini(&notes);
     return status;

@@ -200,6 +200,8 @@ static void put_account(struct gs_incident *incident)
     incident->account.heap_unseen = incident->report.findings.heap_unseen;
     if (!error) {
         incident->report.findings.account = &incident->account;
+        if (incident->account.mappings)
+            incident->account.mappings->plumbing = &incident->report.findings.plumbing;
         gs_incident_write_memory(&incident->account, &text);
         put_text(incident, "memory.json", &text);
     }
@@ -323,6 +325,19 @@ static bool copy_trigger(struct gs_incident *incident, const struct gs_incident_
     return at != NULL;
 }
 
+/* The functions that the rules and the caller of this capture call plumbing. */
+static void take_plumbing(struct gs_incident *incident)
+{
+    const struct gs_rules *rules = incident->report.context->rules;
+    struct gs_plumbing *plumbing = &incident->report.findings.plumbing;
+    if (rules) {
+        plumbing->user[GS_PLUMBING_RULES].pattern = rules->plumbing;
+        plumbing->user[GS_PLUMBING_RULES].count = rules->plumbing_count;
+    }
+    plumbing->user[GS_PLUMBING_OPTIONS].pattern = incident->trigger.plumbing;
+    plumbing->user[GS_PLUMBING_OPTIONS].count = incident->trigger.plumbing_count;
+}
+
 /* Choose the source; kinds that it does not have are not captured. */
 static void choose_source(struct gs_incident *incident)
 {
@@ -355,6 +370,7 @@ static struct gs_incident *new_incident(struct gs_store *store, const struct gs_
         choose_source(incident);
         incident->report.findings.heap_unseen = gs_incident_heap_unseen(context);
         incident->report.findings.climb = gs_incident_find_climb(&incident->trigger, context->history);
+        take_plumbing(incident);
         return incident;
     }
     incident_free(incident);

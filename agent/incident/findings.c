@@ -134,6 +134,21 @@ static void find_culprit(struct gs_report *report)
         find_in_heap(findings);
 }
 
+/* Make all profiles use the plumbing that the user names and the heap shows. */
+static void set_plumbing(struct gs_report *report)
+{
+    struct gs_incident_findings *findings = &report->findings;
+    struct gs_profile *profiles[] = {
+        findings->heap,     findings->growth, findings->threads,
+        findings->creators, findings->cpu,    findings->account ? findings->account->mappings : NULL};
+    if (findings->heap)
+        gs_incident_add_error(report, "the culprit",
+                              gs_profile_learn_plumbing(findings->heap, &findings->plumbing));
+    for (size_t i = 0; i < sizeof profiles / sizeof *profiles; i++)
+        if (profiles[i])
+            profiles[i]->plumbing = &findings->plumbing;
+}
+
 /* Did an allocation fail while the profiles were searched? */
 static bool memory_ran_out(const struct gs_incident_findings *findings)
 {
@@ -151,6 +166,7 @@ void gs_incident_find(struct gs_report *report, const struct gs_gathered gathere
         take_gathered(report, gs_kinds[i].kind, &gathered[i]);
     judge_baseline(&report->findings);
     judge_growth(&report->findings);
+    set_plumbing(report);
     find_culprit(report);
     if (memory_ran_out(&report->findings)) {
         report->findings.culprit = (struct gs_culprit){0};

@@ -3,6 +3,7 @@
 #include "account/account.h"
 #include "base/json.h"
 #include "incident/incident.h"
+#include "profile/profile.h"
 #include "sys/identity.h"
 
 /* ---- processes that died (post_mortem.c) ------------------------------------------------------------------------- */
@@ -16,7 +17,12 @@ int gs_incident_write_post_mortem(struct gs_store *store, const struct gs_post_m
 
 /* ---- what an incident contains -------------------------------------------------------------------------------------- */
 
-enum { GS_CULPRIT_STACK_MAX = 64 };
+enum { GS_CULPRIT_STACK_MAX = 64, GS_CULPRIT_VIA_MAX = 32 };
+enum gs_doubt {                // why the culprit may be the wrong one; combined with |
+    GS_DOUBT_SAMPLES = 1,      // too few samples
+    GS_DOUBT_RUNNER_UP = 2,    // another function has about as much
+    GS_DOUBT_NOT_OWN = 4,      // no function of the program is on its stack
+};
 struct gs_culprit {            // all zero: none found
     const char *kind;          // "growth", "in_use", "threads", "cpu", "deadlock", "lock"
     const char *function;      // borrowed from the profile, like all below
@@ -24,15 +30,24 @@ struct gs_culprit {            // all zero: none found
     int64_t line;
     int64_t value;             // bytes, nanoseconds or count
     double share;              // 0 to 1: of all growth, memory in use, threads or CPU time
+    const char *caller;        // calls the function for most of the value, and others call it as well or it has no name; NULL
+    double caller_share;       // of the function's value
+    const char *via[GS_CULPRIT_VIA_MAX]; // passed over on the stack, leaf first: plumbing, functions of libraries
+    uint32_t via_count;
+    const char *through;       // the last of them: the file, if it is another module's; else a function that is plumbing. NULL: none
+    unsigned doubts;           // enum gs_doubt
+    double samples;            // the value rests on so many samples; 0: it was counted, not sampled
+    const char *runner_up;     // with GS_DOUBT_RUNNER_UP
+    double runner_up_share;
     const char *stack[GS_CULPRIT_STACK_MAX];
     uint32_t depth;
     char fingerprint[17];
     const char *mapped;        // about mapped memory: of which, "what is mapped outside malloc"; NULL: it is not
     const struct gs_waited *lock; // of "lock": what VALUE threads wait for; the function is the holder's. Else NULL
 };
-/* Find the culprit by SAMPLE_TYPE of PROFILE: stacks are charged to their first frame that belongs to the program; OUT is
- * the heaviest function, with its heaviest stack. False: no value is positive. KIND is borrowed. If an allocation fails
- * (also below), profile->failed is set and the result may be wrong. */
+/* Find the culprit by SAMPLE_TYPE of PROFILE: stacks are charged to their own frame (gs_profile_own_frame), what a function
+ * gained on one path and lost on another cancels, and OUT is the function with the largest sum, with its heaviest stack. False:
+ * no sum is positive. KIND is borrowed. If an allocation fails (also below), profile->failed is set and the result may be wrong. */
 bool gs_incident_culprit_find(struct gs_profile *profile, int sample_type, const char *kind, struct gs_culprit *out);
 
 /* The deadlock's first thread: the program's function that waits, and its stack. */
@@ -83,6 +98,7 @@ struct gs_incident_findings {           // what the profiles of one incident sho
     const struct gs_account *account; // NULL: not taken
     const char *heap_unseen;   // why the program's allocator is not seen; NULL: it is seen, or not known
     const struct gs_text *descriptors; // lines for the summary; empty: the rule is not about descriptors
+    struct gs_plumbing plumbing; // the user's from the start, then what the heap shows as well
     struct gs_culprit culprit;
 };
 struct gs_incident_process {   // the process of an incident, as its source describes it (source.h)
@@ -113,7 +129,8 @@ void gs_incident_write_summary(const struct gs_report *report, struct gs_text *o
 
 /* PART of WHOLE, as a percentage in 7 columns. */
 void gs_incident_add_share(struct gs_text *out, int64_t part, int64_t whole);
-/* "cache_put ← handle_request ← serve": from the program's own code outward; ends the line. */
+/* "SSL_new ← session_open ← accept_one ← … ← worker": without plumbing and runtime; too long a stack is cut in its middle, never
+ * before or at the program's own frame. Ends the line. */
 void gs_incident_add_stack(struct gs_text *out, const struct gs_profile *profile, const struct gs_stack_row *row);
 /* The same after the leaf, if the leaf is in the C library: "memcpy ← cache_put ← handle_request". */
 void gs_incident_add_stack_with_leaf(struct gs_text *out, const struct gs_profile *profile, const struct gs_stack_row *row);

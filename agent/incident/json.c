@@ -20,26 +20,39 @@ static json_t *number_unless_zero(int64_t value)
     return value ? json_integer((json_int_t)value) : json_null();
 }
 
-static json_t *stack_json(const struct gs_culprit *culprit)
+static json_t *names_json(const char *const *name, uint32_t count)
 {
-    struct gs_json stack = gs_json_array();
-    for (uint32_t i = 0; i < culprit->depth; i++)
-        gs_json_add(&stack, gs_json_printable(culprit->stack[i]));
-    return gs_json_take(&stack);
+    struct gs_json names = gs_json_array();
+    for (uint32_t i = 0; i < count; i++)
+        gs_json_add(&names, gs_json_printable(name[i]));
+    return gs_json_take(&names);
+}
+
+/* {"function", "share"}; null without NAME. */
+static json_t *share_json(const char *name, double share)
+{
+    return name ? json_pack("{s:o, s:f}", "function", gs_json_printable(name), "share", share) : json_null();
+}
+
+static const char *unit_of(const struct gs_culprit *culprit)
+{
+    bool counted = !strcmp(culprit->kind, "threads") || !strcmp(culprit->kind, "deadlock") || culprit->lock,
+         timed = !strcmp(culprit->kind, "cpu");
+    return counted ? "count" : timed ? "nanoseconds" : "bytes";
 }
 
 static json_t *culprit_json(const struct gs_culprit *culprit)
 {
     if (!culprit->function)
         return json_null();
-    bool counted = !strcmp(culprit->kind, "threads") || !strcmp(culprit->kind, "deadlock") || culprit->lock,
-         timed = !strcmp(culprit->kind, "cpu");
-    const char *unit = counted ? "count" : timed ? "nanoseconds" : "bytes";
-    return json_pack("{s:s, s:I, s:f, s:o, s:o, s:o, s:o, s:o}", "kind", culprit->kind, unit,
-                     (json_int_t)culprit->value, "share", culprit->share, "stack", stack_json(culprit),
-                     "function", gs_json_printable(culprit->function), "module",
-                     gs_json_printable(culprit->module), "file", gs_json_printable(culprit->file),
-                     "line_number", number_unless_zero(culprit->line));
+    return json_pack(
+        "{s:s, s:I, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o}", "kind", culprit->kind,
+        unit_of(culprit), (json_int_t)culprit->value, "share", culprit->share, "stack",
+        names_json(culprit->stack, culprit->depth), "function", gs_json_printable(culprit->function),
+        "module", gs_json_printable(culprit->module), "file", gs_json_printable(culprit->file), "line_number",
+        number_unless_zero(culprit->line), "caller", share_json(culprit->caller, culprit->caller_share),
+        "via", names_json(culprit->via, culprit->via_count), "confidence", culprit->doubts ? "low" : "high",
+        "runner_up", share_json(culprit->runner_up, culprit->runner_up_share));
 }
 
 static json_t *deadlocked_json(const struct gs_deadlocked *thread)

@@ -31,8 +31,10 @@ static json_t *stack_json(struct gs_profile *profile, const struct gs_stack_row 
     for (uint32_t i = 0; i < row->depth; i++)
         gs_json_add(&stack, frame_json(profile, row->location[i]));
     uint32_t own = gs_profile_own_frame(profile, row->location, row->depth);
+    char room[300];
     return json_pack("{s:I, s:o, s:o}", "bytes", (json_int_t)row->value, "function",
-                     frame_json(profile, row->location[own]), "stack", gs_json_take(&stack));
+                     gs_json_printable(gs_profile_own_name(profile, row->location[own], room, sizeof room)),
+                     "stack", gs_json_take(&stack));
 }
 
 /* The stacks that mapped memory of TYPE ("anonymous", "shared"), the heaviest first. NULL: no memory. */

@@ -88,6 +88,8 @@ int gs_incident_write_post_mortem(struct gs_store *store, const struct gs_post_m
         .line = NAN,
         .capture = GS_HEAP | GS_THREADS, // the source removes what does not exist
         .triggered_ns = post_mortem->last_seen_ns ? post_mortem->last_seen_ns : gs_clock_realtime_ns(),
+        .plumbing = post_mortem->plumbing,
+        .plumbing_count = post_mortem->plumbing_count,
         .post_mortem = post_mortem,
     };
     struct gs_incident_context context = {

@@ -4,6 +4,7 @@
 #include "box/box.h"
 #include "gather/gather.h"
 #include "incident/inside.h"
+#include "symbol/symbol.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -61,6 +62,41 @@ static void add_headline(const struct gs_report *report, struct gs_text *out)
     gs_text_add(out, "\n\n");
 }
 
+/* "Culprit: rank_hits → score in search, score.c:88, through libz.so.1" */
+static void add_culprit_name(const struct gs_culprit *culprit, struct gs_text *out)
+{
+    gs_text_add(out, "Culprit: ");
+    if (culprit->caller) {
+        gs_symbol_add_short_name(out, culprit->caller);
+        gs_text_add(out, " → ");
+    }
+    gs_symbol_add_short_name(out, culprit->function);
+    gs_text_add(out, *culprit->module ? " in " : "");
+    gs_text_add_printable(out, culprit->module);
+    if (*culprit->file)
+        gs_text_add(out, ", %s:%lld", gs_text_base_name(culprit->file), (long long)culprit->line);
+    if (culprit->through) {
+        gs_text_add(out, ", through ");
+        gs_symbol_add_short_name(out, culprit->through);
+    }
+}
+
+/* Why another function may be to blame. */
+static void add_doubts(const struct gs_culprit *culprit, struct gs_text *out)
+{
+    char share[GS_UNIT_TEXT];
+    if (culprit->doubts & GS_DOUBT_SAMPLES)
+        gs_text_add(out, "  not certain: only about %.0f samples show it\n", culprit->samples + 0.5);
+    if (culprit->doubts & GS_DOUBT_RUNNER_UP) {
+        gs_text_add(out, "  not certain: ");
+        gs_symbol_add_short_name(out, culprit->runner_up);
+        gs_units_print_percent((double)(int64_t)(culprit->runner_up_share * 1000 + 0.5) / 1000, share);
+        gs_text_add(out, " has about as much, %s\n", share);
+    }
+    if (culprit->doubts & GS_DOUBT_NOT_OWN)
+        gs_text_add(out, "  not certain: no function of the program itself is on the stack\n");
+}
+
 static void add_culprit(const struct gs_report *report, struct gs_text *out)
 {
     const struct gs_culprit *culprit = &report->findings.culprit;
@@ -71,12 +107,7 @@ static void add_culprit(const struct gs_report *report, struct gs_text *out)
                                                          : "");
         return;
     }
-    gs_text_add(out, "Culprit: ");
-    gs_text_add_printable(out, culprit->function);
-    gs_text_add(out, *culprit->module ? " in " : "");
-    gs_text_add_printable(out, culprit->module);
-    if (*culprit->file)
-        gs_text_add(out, ", %s:%lld", gs_text_base_name(culprit->file), (long long)culprit->line);
+    add_culprit_name(culprit, out);
     gs_units_print_percent((double)(int64_t)(culprit->share * 1000 + 0.5) / 1000, share);
     gs_units_print_size((double)culprit->value, amount);
     if (culprit->lock)
@@ -97,6 +128,7 @@ static void add_culprit(const struct gs_report *report, struct gs_text *out)
     else
         gs_text_add(out, ": holds %s, %s of %s\n", amount, share,
                     culprit->mapped ? culprit->mapped : "the heap in use");
+    add_doubts(culprit, out);
 }
 
 static void add_list(struct gs_text *out, const char *label, const json_t *list)

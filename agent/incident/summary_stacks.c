@@ -1,10 +1,13 @@
 /* summary_stacks.c - the parts of summary.txt that show a profile: its heaviest stacks, its heaviest functions.
  * Context: watcher. */
+#include "base/memory.h"
 #include "incident/inside.h"
 #include "profile/profile.h"
 #include "symbol/symbol.h"
 
-enum { STACKS = 3, FRAMES = 6, FUNCTIONS = 5 };
+enum { STACKS = 3, FUNCTIONS = 5 };
+/* A stack that is too long is cut in its middle: HEAD frames, those around the own frame, the outermost one. */
+enum { FRAMES_MAX = 7, HEAD = 2, AROUND_OWN = 3 };
 
 void gs_incident_add_share(struct gs_text *out, int64_t part, int64_t whole)
 {
@@ -14,47 +17,61 @@ void gs_incident_add_share(struct gs_text *out, int64_t part, int64_t whole)
                       : "");
 }
 
-/* Is the frame of no use to the reader, such as the C library's start-up or an allocation wrapper? */
-static bool is_noise(const struct gs_profile *profile, uint32_t location, const char *name)
-{
-    uint32_t mapping = profile->location[location].mapping;
-    return gs_symbol_function_is_runtime(name) ||
-           (mapping && gs_symbol_path_is_runtime(profile->mapping[mapping - 1].path));
-}
-
-static void add_frame(struct gs_text *out, const struct gs_profile *profile, uint32_t location,
-                      const char *name)
+static void add_frame(struct gs_text *out, const struct gs_profile *profile, uint32_t location)
 {
     const struct gs_location *at = &profile->location[location];
-    gs_text_add_printable(out, name);
-    if (at->line_count && *profile->function[at->line[0].function].file) {
+    char room[300];
+    uint32_t line;
+    (void)gs_profile_code_of(profile, location, &line);
+    gs_symbol_add_short_name(out, gs_profile_own_name(profile, location, room, sizeof room));
+    if (line < at->line_count && *profile->function[at->line[line].function].file) {
         gs_text_add(out, " (");
-        gs_text_add_printable(out, gs_text_base_name(profile->function[at->line[0].function].file));
-        gs_text_add(out, ":%lld)", (long long)at->line[0].line);
+        gs_text_add_printable(out, gs_text_base_name(profile->function[at->line[line].function].file));
+        gs_text_add(out, ":%lld)", (long long)at->line[line].line);
     }
+}
+
+/* The frames of ROW that tell the reader something, without plumbing and runtime but always with the own frame, into SHOWN, a
+ * list of row->depth indexes. Returns how many; *OWN is the place of the own frame among them. */
+static uint32_t choose_frames(const struct gs_profile *profile, const struct gs_stack_row *row,
+                              uint32_t *shown, uint32_t *own)
+{
+    uint32_t count = 0, own_frame = gs_profile_own_frame(profile, row->location, row->depth);
+    for (uint32_t i = 0; i < row->depth; i++) {
+        if (i == own_frame)
+            *own = count;
+        else if (gs_profile_code_in_stack(profile, row->location, row->depth, i) > GS_CODE_LIBRARY)
+            continue;
+        shown[count++] = i;
+    }
+    return count;
+}
+
+/* Is frame AT of COUNT, of which OWN is the program's own, shown when there are too many? */
+static bool survives_cut(uint32_t at, uint32_t count, uint32_t own)
+{
+    return at < HEAD || (at >= own && at < own + AROUND_OWN) || (own < HEAD && at < FRAMES_MAX - 1) ||
+           at + 1 == count;
 }
 
 void gs_incident_add_stack(struct gs_text *out, const struct gs_profile *profile,
                            const struct gs_stack_row *row)
 {
-    char room[300];
-    uint32_t shown = 0, first = 0;
-    while (first + 1 < row->depth &&
-           is_noise(profile, row->location[first],
-                    gs_profile_frame_name(profile, row->location[first], room, sizeof room)))
-        first++;
-    for (uint32_t i = first; i < row->depth; i++) {
-        const char *name = gs_profile_frame_name(profile, row->location[i], room, sizeof room);
-        if (i > first && is_noise(profile, row->location[i], name))
+    uint32_t *shown = gs_alloc((row->depth + 1) * sizeof *shown), own = 0;
+    uint32_t count = shown ? choose_frames(profile, row, shown, &own) : 0;
+    bool cut = false;
+    out->failed |= !shown;
+    for (uint32_t i = 0; i < count; i++) {
+        if (count > FRAMES_MAX && !survives_cut(i, count, own)) {
+            cut = true;
             continue;
-        if (shown == FRAMES) {
-            gs_text_add(out, " ← …");
-            break;
         }
-        gs_text_add(out, shown++ ? " ← " : "");
-        add_frame(out, profile, row->location[i], name);
+        gs_text_add(out, cut ? " ← … ← " : i ? " ← " : "");
+        add_frame(out, profile, row->location[shown[i]]);
+        cut = false;
     }
     gs_text_add(out, "\n");
+    gs_free(shown);
 }
 
 bool gs_incident_stacks_of(const struct gs_profile *profile, int type, struct gs_stacks *stacks,
@@ -108,7 +125,7 @@ void gs_incident_add_functions(struct gs_text *out, const struct gs_profile *pro
         gs_text_add(out, "  %10s", print(top.row[i].cum, cum));
         gs_incident_add_share(out, top.row[i].cum, top.total);
         gs_text_add(out, "  ");
-        gs_text_add_printable(out, top.row[i].function);
+        gs_symbol_add_short_name(out, top.row[i].function);
         gs_text_add(out, "\n");
     }
     gs_profile_top_fini(&top);

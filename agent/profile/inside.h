@@ -39,3 +39,6 @@ void gs_profile_prune_free(struct gs_prune *prune);
 /* The hash of a sample's locations; do two samples have the same locations? */
 uint64_t gs_profile_sample_hash(const struct gs_sample *sample);
 bool gs_profile_sample_same_stack(const struct gs_sample *a, const struct gs_sample *b);
+
+/* The file that LOCATION was mapped from; "" if not known. */
+const char *gs_profile_path_of(const struct gs_profile *profile, uint32_t location);

@@ -53,6 +53,7 @@ struct gs_profile {               // owns everything in it, strings included
     struct gs_sample *sample;
     size_t sample_count;
     bool failed;                  // memory ran out while building: incomplete
+    const struct gs_plumbing *plumbing; // for gs_profile_own_frame; borrowed. NULL: only what symbol/ knows
     struct gs_profile_pool *pool; // internal: strings, arenas, intern tables
 };
 
@@ -116,8 +117,39 @@ struct gs_stacks { struct gs_stack_row *row; size_t count; int64_t total; };
 /* Whole stacks, heaviest first; stacks of the same functions are added up. 0 or -ENOMEM; free with gs_profile_stacks_fini. */
 int gs_profile_stacks(const struct gs_profile *profile, int sample_type, struct gs_stacks *out) GS_CHECK_RESULT;
 void gs_profile_stacks_fini(struct gs_stacks *stacks);
-/* The index of the first frame in LOCATION[0..DEPTH) that is in the program or a library other than the runtime's; else of
- * the first that is no allocation wrapper; else 0, the leaf. */
-uint32_t gs_profile_own_frame(struct gs_profile *profile, const uint32_t *location, uint32_t depth);
 /* The name of LOCATION's innermost function (borrowed); if it is not known, "[name.so]" or the hex address, written to OUT. */
 const char *gs_profile_frame_name(const struct gs_profile *profile, uint32_t location, char *out, size_t size);
+
+/* ---- whose code (own.c, wrappers.c) ------------------------------------------------------------------------------- */
+
+enum gs_code {                // whose code a frame is, the best candidate for a culprit first
+    GS_CODE_OWN,              // the program's, a plug-in's, an extension module's
+    GS_CODE_LIBRARY,          // of a library directly in the loader's standard directories
+    GS_CODE_PLUMBING,         // allocates for its callers
+    GS_CODE_RUNTIME,          // of the C or C++ library, or an allocator's
+    GS_CODE_START,            // a function of the runtime that is known by name: malloc, std::…, _start
+    GS_CODES
+};
+enum { GS_PLUMBING_LEARNED_MAX = 16 };
+enum { GS_PLUMBING_RULES, GS_PLUMBING_OPTIONS, GS_PLUMBING_LISTS };
+struct gs_plumbing {          // functions of one program that are plumbing, beside those that symbol/ knows; borrows all
+    struct { const char *const *pattern; size_t count; } user[GS_PLUMBING_LISTS]; // as for gs_symbol_matches
+    struct { const char *path, *function; } learned[GS_PLUMBING_LEARNED_MAX]; // by gs_profile_learn_plumbing
+    size_t learned_count;
+};
+/* Find the wrappers of malloc among the functions of HEAP, a heap profile, by how they are used (wrappers.c), and add them to
+ * PLUMBING, which HEAP uses while it is searched. Their names belong to HEAP. 0 or -ENOMEM. */
+int gs_profile_learn_plumbing(struct gs_profile *heap, struct gs_plumbing *plumbing) GS_CHECK_RESULT;
+
+/* Whose code the frame at LOCATION is. *LINE: which of its functions decides, where functions are inlined in it: the innermost
+ * of the best kind. */
+enum gs_code gs_profile_code_of(const struct gs_profile *profile, uint32_t location, uint32_t *line);
+/* The same for frame AT of a stack, where the callers tell more: a helper without a name is plumbing if plumbing called it. */
+enum gs_code gs_profile_code_in_stack(const struct gs_profile *profile, const uint32_t *location, uint32_t depth, uint32_t at);
+/* The index in LOCATION[0..DEPTH) of the frame to which all that the stack holds is charged: the first of the program's own code.
+ * A stack without own code: the first frame of a library, else of plumbing, else of the runtime. */
+uint32_t gs_profile_own_frame(const struct gs_profile *profile, const uint32_t *location, uint32_t depth);
+/* The index of the next frame outward from OWN that is own code of another function; DEPTH: there is none. */
+uint32_t gs_profile_caller_frame(const struct gs_profile *profile, const uint32_t *location, uint32_t depth, uint32_t own);
+/* The name of such a frame's function: like gs_profile_frame_name, but not of a function of the runtime that is inlined in it. */
+const char *gs_profile_own_name(const struct gs_profile *profile, uint32_t location, char *out, size_t size);

@@ -16,6 +16,8 @@ enum {
     LABEL_TEXT_MAX = 256,
     ONLY_MAX = 64,
     NAME_MAX_BYTES = 255,
+    PLUMBING_MAX = 256,
+    PATTERN_MAX_BYTES = 255,
     DIR_MAX = 2048
 };
 
@@ -212,6 +214,32 @@ static GS_FIELD_READER(read_only)
     rules->only_count = only ? count : 0;
 }
 
+static GS_FIELD_READER(read_plumbing)
+{
+    const struct gs_field row = {.key = field->key, .least = 1, .most = PATTERN_MAX_BYTES};
+    struct gs_rules *rules = into;
+    size_t count = json_array_size(value);
+    if (!json_is_array(value)) {
+        gs_rules_refuse_type(reader, value, path, "an array of function names");
+        return;
+    }
+    if (count == 0 || count > PLUMBING_MAX) {
+        gs_rules_refuse(reader, path, GS_THE_VALUE, NULL, "%s",
+                        count ? "more than 256 patterns" : "no pattern is given");
+        return;
+    }
+    const char **plumbing = gs_rules_allocate(reader, count * sizeof *plumbing);
+    for (size_t i = 0; i < count && plumbing; i++) {
+        struct gs_json_path element = {.up = path, .index = i};
+        gs_field_text(reader, json_array_get(value, i), &element, &row, &plumbing[i]);
+        if (plumbing[i] && plumbing[i][strspn(plumbing[i], "*?")] == 0)
+            gs_rules_refuse(reader, &element, GS_THE_VALUE, "write a part of the functions' names",
+                            "\"%.40s\" matches every function", plumbing[i]);
+    }
+    rules->plumbing = plumbing;
+    rules->plumbing_count = plumbing ? count : 0;
+}
+
 /* Read all members but the rules, which are read later: their windows need the interval. */
 static void read_top(struct gs_rules_reader *reader, const json_t *document, const struct gs_json_path *path,
                      struct gs_rules *rules)
@@ -229,6 +257,7 @@ static void read_top(struct gs_rules_reader *reader, const json_t *document, con
         {"cpu",         read_cpu,           0, 0, 0, false, NULL},
         {"children",    read_children,      offsetof(struct gs_rules, children), 0, 0, false, NULL},
         {"only",        read_only,          0, 0, 0, false, NULL},
+        {"plumbing",    read_plumbing,      0, 0, 0, false, NULL},
         {"budget",      gs_field_share,     offsetof(struct gs_rules, budget), 0.0001, 1, false, NULL},
         {"on_incident", gs_field_elsewhere, 0, 0, 0, false, NULL},
     };

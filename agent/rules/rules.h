@@ -51,6 +51,8 @@ struct gs_rules {               // what a checked file says; never changes once 
     enum gs_children { GS_CHILDREN_FORKS, GS_CHILDREN_ALL, GS_CHILDREN_OFF } children;
     const char *const *only;    // names of the programs to watch; none: all
     size_t only_count;
+    const char *const *plumbing; // patterns of functions that are never culprits (gs_symbol_matches)
+    size_t plumbing_count;
     const char *const *on_incident; // the program to run after each incident, its arguments, then NULL; NULL: none
     const struct gs_label *label;
     size_t label_count;

@@ -20,5 +20,5 @@ caught "a missing metric" 'del(.definitions.metric.anyOf[3])' 'metrics: only in 
 caught "a key without a description" 'del(.properties.interval.description, .definitions.duration.description)' 'the schema does not describe "interval"'
 it "is told when it refuses too much, or takes too much"
 caught "a bound that is too narrow" '.definitions.count_line.maximum = 1000000' 'the schema refuses'
-caught "a unit that nobody reads" '.definitions.duration.pattern |= sub("\\(ms"; "(parsec|ms")' 'the schema takes bad_unit'
+caught "a unit that nobody reads" '.definitions.duration.pattern |= sub("\\(ms"; "(parsec|kb|hz|MiBs|mins|ms")' 'the schema takes bad_unit'
 caught "a duty that is forgotten" 'del(.definitions.rule.dependencies.again)' 'the schema takes for_the_clock_alone'

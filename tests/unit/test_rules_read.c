@@ -168,6 +168,8 @@ static const struct bad documents[] = {
     {"{ \"version\": 1, \"incidents\": { \"keep\": -1 }, \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:40: error: -1 is out of range: \"keep\" may be 0 to 1000000"},
     {"{ \"version\": 1, \"incidents\": { \"max_bytes\": \"1KiB\" }, \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:45: error: 1 KiB is out of range: \"max_bytes\" may be 0 or 1 MiB to 4194304 TiB"},
     {"{ \"version\": 1, \"budget\": \"200%\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:27: error: 200 % is out of range: \"budget\" may be 0.01 % to 100 %"},
+    {"{ \"version\": 1, \"plumbing\": \"pool_*\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:29: error: expected an array of function names, found a string"},
+    {"{ \"version\": 1, \"plumbing\": [\"pool_*\", \"*\", \"\", 3], \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:40: error: \"*\" matches every function; write a part of the functions' names\nf:1:45: error: \"plumbing\" is empty\nf:1:49: error: expected a string, found a number"},
     // something is missing, or does not go together
     {RULES("{ \"name\": \"a\", \"metric\": \"rss\", \"growth\": { \"over\": \"1h\" } }"), "f:3:47: error: \"growth\" needs \"rate\"; add \"rate\": \"1MiB/min\""},
     {RULES("{ \"name\": \"a\", \"metric\": \"rss\", \"above\": \"1GiB\", \"unless\": { \"above\": 3 } }"), "f:3:64: error: \"unless\" needs a metric; add \"metric\": \"cpu\""},
