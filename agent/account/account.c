@@ -260,6 +260,20 @@ static void *attach_snapshot(const void *last)
 
 const struct gs_attachment gs_account_attachment = {attach_snapshot, free_snapshot};
 
+/* ---- for the black box ----------------------------------------------------------------------------------------------- */
+
+bool gs_account_take_parts(struct gs_account_parts *out)
+{
+    struct memory_reading reading = {0};
+    bool complete = take_reading(&reading, BASELINE_NS) == 0 && !reading.error && !reading.survey.source.cut;
+    if (complete) {
+        out->time_ns = gs_clock_realtime_ns();
+        memcpy(out->part, reading.part, sizeof out->part);
+    }
+    reading_fini(&reading);
+    return complete;
+}
+
 /* ---- for incidents --------------------------------------------------------------------------------------------------- */
 
 static struct gs_profile *mappings_of(const struct gs_gather *how, const struct gs_claims *now,

@@ -1,5 +1,5 @@
 /* account/account.h - the door of account/: the resident memory of this process, split into parts by use.
- * Opened by: incident, watch, tests.  Opens: base, sys, probe, symbol, profile, gather. */
+ * Opened by: box, incident, watch, tests.  Opens: base, sys, probe, symbol, profile, gather. */
 #pragma once
 #include "base/attributes.h"
 #include "base/text.h"
@@ -22,10 +22,21 @@ struct gs_account {               // bytes; all zero before; gs_account_fini aft
     const char *heap_unseen;      // why the program's allocator is not seen, so that live blocks are not known; borrowed;
                                   // NULL: it is seen. Set by the caller
     struct gs_text notes;         // what is missing from the account, one line each
+    bool of_dead;                 // of a process that died: the account has no stacks
+    int64_t age_ns;               // and was taken so long before its end
 };
 /* Take the account of this process: 7 ms a GiB, 1 s at most. 0 or -errno. Context: watcher. */
 int gs_account_take(const struct gs_gather *how, struct gs_account *out) GS_CHECK_RESULT;
 void gs_account_fini(struct gs_account *account);
+
+/* The parts alone, without stacks: for the black box. */
+struct gs_account_parts {
+    int64_t time_ns;              // CLOCK_REALTIME; 0: never taken
+    uint64_t part[GS_PARTS];      // bytes
+};
+/* Take the parts of this process: 7 ms a GiB, 1/4 s at most. False: they cannot be read, or not in that time. Context:
+ * watcher. */
+bool gs_account_take_parts(struct gs_account_parts *out) GS_CHECK_RESULT;
 
 /* What account/ stores with each baseline: for gs_gather_baselines_new. */
 extern const struct gs_attachment gs_account_attachment;

@@ -1,7 +1,8 @@
 /* box/box.h - the door of box/: the black box, a file from which an incident is made if the process dies.
  * Opened by: incident, watch, reader, cli, tests.  Opens: base, sys, metrics, history, rules, symbol, profile, gather,
- * store. */
+ * account, store. */
 #pragma once
+#include "account/account.h"
 #include "base/attributes.h"
 #include "gather/gather.h"
 #include "history/history.h"
@@ -39,6 +40,11 @@ enum gs_box_when { GS_BOX_TICK, GS_BOX_EARLY }; // early: between two ticks, bec
 void gs_box_write(struct gs_box *box, const struct gs_incident_context *context, uint64_t heap_in_use, enum gs_box_when when);
 /* The heap in use, in bytes, above which a write is due before the next tick: 1/16 more than at the last write. */
 uint64_t gs_box_heap_line(const struct gs_box *box);
+/* A thread of the process has crashed: write CRASH, which is copied. False: not written; call again. Context: any one thread
+ * with the watcher's table of descriptors, also while the watcher writes. */
+bool gs_box_write_crash(struct gs_box *box, const struct gs_given_crash *crash) GS_CHECK_RESULT;
+/* The parts of the resident memory, as just taken: the next write has them. */
+void gs_box_note_account(struct gs_box *box, const struct gs_account_parts *parts);
 void gs_box_request_rewrite(struct gs_box *box); // the rules have changed: the next write writes a whole new file
 /* The watch ends normally: remove the file and free BOX. */
 void gs_box_close(struct gs_box *box);
@@ -65,6 +71,9 @@ struct gs_post_mortem {            // what is known of a process that died; borr
     size_t plumbing_count;
     const struct gs_given_heap *heap;
     const struct gs_given_threads *threads;
+    const struct gs_given_crash *crash; // NULL: none is known
+    bool threads_are_all;      // false: `threads` is the crashed one alone
+    const struct gs_account_parts *account; // NULL: none
     const struct gs_history *history;
     const char *rules;         // the text of the rules in force, of any version
     size_t rules_length;
@@ -94,6 +103,9 @@ struct gs_box_contents {
     int64_t oom_kills;         // at the last write; -1: not known
     struct gs_given_heap heap;
     struct gs_given_stack *stack;
+    struct gs_given_crash *crash; // NULL: none was noted
+    struct gs_given_threads threads; // its thread
+    struct gs_account_parts account;
     struct gs_maps *maps;
     struct gs_history *history;
     char *rules;

@@ -145,6 +145,28 @@ static void take_history(struct gs_box_reader *reader)
         add_note(reader->out, "the history in the box cannot be read: %s", why);
 }
 
+/* Did the process write its box long after the crash? Then it has survived it. */
+static bool has_survived(const struct gs_box_contents *out)
+{
+    return out->post_mortem.last_seen_ns - out->crash->time_ns > GS_BOX_CRASH_SURVIVED_NS;
+}
+
+static void take_death(struct gs_box_contents *out)
+{
+    if (out->account.time_ns && out->account.time_ns <= out->post_mortem.last_seen_ns)
+        out->post_mortem.account = &out->account;
+    if (!out->crash || has_survived(out))
+        return;
+    out->threads = (struct gs_given_threads){.pid = out->post_mortem.pid,
+                                             .died = out->crash->thread.tid,
+                                             .thread = &out->crash->thread,
+                                             .count = 1,
+                                             .memory = &gs_gather_no_memory,
+                                             .partial = true};
+    out->post_mortem.threads = &out->threads;
+    out->post_mortem.crash = out->crash;
+}
+
 bool gs_box_contents_build(struct gs_box_reader *reader)
 {
     struct gs_post_mortem *post_mortem = &reader->out->post_mortem;
@@ -159,6 +181,7 @@ bool gs_box_contents_build(struct gs_box_reader *reader)
         add_note(reader->out, "the black box was full: %llu stack%s missing from it",
                  (unsigned long long)reader->left_out, reader->left_out == 1 ? " is" : "s are");
     take_history(reader);
+    take_death(reader->out);
     return take_maps(reader) && take_heap(reader);
 }
 
@@ -197,6 +220,7 @@ void gs_box_contents_free(struct gs_box_contents *contents)
     gs_symbol_maps_free(contents->maps);
     gs_history_free(contents->history);
     gs_free(contents->rules);
+    gs_free(contents->crash);
     gs_profile_free(contents->texts);
     gs_free(contents);
 }

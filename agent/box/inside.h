@@ -36,7 +36,15 @@ enum gs_box_record {
     GS_BOX_WRITTEN,      // ns: time of the write; ns since the watch began; oom_kill count (signed)
     GS_BOX_LIBRARIES,    // 0: first part, 1: continued; repeated, in the order of their numbers: start, end, offset, bias,
                          // 1 if it was unloaded, build id as a text, path as a text. End 0: the number is not in use
+    GS_BOX_CRASH,        // numbers: time ns, signal, code (signed), sender, flags (enum gs_box_crash_flag), address, tid, frames
+                         // of the whole stack, those before the gap, recorded ones; these (signed differences); texts: name
+                         // of the thread, message
+    GS_BOX_ACCOUNT,      // numbers: time ns, count, bytes of each part of the resident memory (enum gs_account_part)
 };
+
+enum gs_box_crash_flag { GS_BOX_CRASH_HAS_ADDRESS = 1, GS_BOX_CRASH_OVERFLOW = 2, GS_BOX_CRASH_CUT = 4 };
+/* A process that still writes its box so long after a crash has survived it. */
+#define GS_BOX_CRASH_SURVIVED_NS (10 * 1000000000LL)
 
 /* ---- writing records (records.c) ------------------------------------------------------------------------------------ */
 

@@ -281,6 +281,63 @@ static void read_sampling(struct gs_box_reader *reader)
     reader->left_out = read_number(reader);
 }
 
+static void read_crash_frames(struct gs_box_reader *reader, struct gs_given_crash *crash)
+{
+    uint64_t before = 0;
+    crash->depth = read_number(reader);
+    crash->inner = (uint32_t)read_number_up_to(reader, GS_GIVEN_DEPTH);
+    crash->thread.depth = (uint32_t)read_number_up_to(reader, GS_GIVEN_DEPTH);
+    reader->bad |= crash->inner > crash->thread.depth || crash->thread.depth > crash->depth;
+    for (uint32_t i = 0; i < crash->thread.depth && !reader->bad; i++)
+        crash->thread.frames[i] = (uintptr_t)(before += (uint64_t)read_signed(reader));
+}
+
+/* Texts go to terminals and files as the profile's texts do: through gs_text_add_printable. */
+static void copy_text(struct gs_box_reader *reader, char *out, size_t size)
+{
+    snprintf(out, size, "%s", read_text(reader, size - 1));
+}
+
+static void read_crash(struct gs_box_reader *reader)
+{
+    struct gs_box_contents *out = reader->out;
+    if (!out->crash)
+        out->crash = gs_alloc(sizeof *out->crash);
+    if (!out->crash) {
+        reader->no_memory = true;
+        return;
+    }
+    struct gs_given_crash *crash = out->crash;
+    *crash = (struct gs_given_crash){.time_ns = (int64_t)read_number_up_to(reader, INT64_MAX)};
+    crash->signal = (int)read_number_up_to(reader, 64);
+    crash->code = (int)read_signed(reader);
+    crash->sender = (int)read_number_up_to(reader, INT32_MAX);
+    uint64_t flags = read_number(reader);
+    crash->has_address = flags & GS_BOX_CRASH_HAS_ADDRESS;
+    crash->overflow = flags & GS_BOX_CRASH_OVERFLOW;
+    crash->address = read_number(reader);
+    crash->thread =
+        (struct gs_given_thread){.tid = (int)read_number_up_to(reader, INT32_MAX), .call = -1, .state = '?'};
+    crash->thread.cut = flags & GS_BOX_CRASH_CUT;
+    read_crash_frames(reader, crash);
+    copy_text(reader, crash->thread.name, sizeof crash->thread.name);
+    copy_text(reader, crash->message, sizeof crash->message);
+    reader->bad |= crash->signal == 0;
+}
+
+/* Parts of later versions are skipped. */
+static void read_account(struct gs_box_reader *reader)
+{
+    struct gs_account_parts *account = &reader->out->account;
+    *account = (struct gs_account_parts){.time_ns = (int64_t)read_number_up_to(reader, INT64_MAX)};
+    uint64_t count = read_number_up_to(reader, 64);
+    for (uint64_t i = 0; i < count && !reader->bad; i++) {
+        uint64_t bytes = read_number_up_to(reader, INT64_MAX / 64); // their sum fits
+        if (i < GS_PARTS)
+            account->part[i] = bytes;
+    }
+}
+
 static void read_written(struct gs_box_reader *reader)
 {
     struct gs_box_contents *out = reader->out;
@@ -309,6 +366,8 @@ void gs_box_read_record(struct gs_box_reader *reader, unsigned type)
         break;
     case GS_BOX_LIBRARIES: read_libraries(reader); break;
     case GS_BOX_WRITTEN: read_written(reader); break;
+    case GS_BOX_CRASH: read_crash(reader); break;
+    case GS_BOX_ACCOUNT: read_account(reader); break;
     default: break;
     }
 }

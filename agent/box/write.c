@@ -5,12 +5,13 @@
  *   begin       identity, rules, map, every stack, baselines, history ──▶ <name>.new ──rename──▶ <name>.box
  *   each tick   changed stacks, the tick's values                     ──▶ appended
  *   the heap grew by 1/16                                             ──▶ appended at once (gs_box_heap_line)
+ *   a thread has crashed                                              ──▶ appended at once (write_crash.c)
  *   the file is twice its first size, or a write failed               ──▶ rewrite: begin a new file
  *
  * A kill at any time leaves a readable box: a write is valid only with its last record (inside.h), and a new file
  * replaces the old one by rename when it is complete. So the box contains the last complete write.
  *
- * Who:    the watcher only; host threads never touch the file. The descriptor is checked before each write: the host may have
+ * Who:    the watcher, and the agent's thread for crashes; host threads never touch the file. The descriptor is checked before each write: the host may have
  *         closed it and got its number for another file.
  * Bounds: GS_BOX_BYTES_MAX; a new file uses at most half of that for stacks, and counts those that do not fit. During a
  *         rewrite two files exist. Memory: the buffer, one bit for each stack, the mappings; none of it grows with time. */
@@ -36,17 +37,18 @@ enum {
     GROWTH_BYTES_MIN = 4 << 20,  // so that a small host does not wake us too often
 };
 #define RETRY_NS         GS_NS_PER_S        // after a failed write
+#define LOCK_PATIENCE_NS (GS_NS_PER_S / 2)  // for the watcher to end its write
 #define REWRITE_PAUSE_NS (60 * GS_NS_PER_S) // after a failed rewrite while the old file can be used
 
 /* ---- one write ------------------------------------------------------------------------------------------------------ */
 
 /* End a write. If an allocation failed during it, something may be missing: then it fails with -ENOMEM and is
  * not valid. */
-static int finish(struct gs_box *box, const struct gs_incident_context *context, size_t failures)
+static int finish(struct gs_box *box, size_t failures)
 {
     if (!box->out.error && gs_memory_failures() != failures)
         box->out.error = -ENOMEM;
-    gs_box_put_written(box, context);
+    gs_box_put_written(box);
     return gs_box_flush(&box->out);
 }
 
@@ -61,7 +63,9 @@ static int append(struct gs_box *box, const struct gs_incident_context *context,
     gs_box_put_new_sampling(box);
     if (when == GS_BOX_TICK)
         gs_box_put_new_history(box, context);
-    return finish(box, context, failures);
+    if (!box->account_is_written)
+        gs_box_put_account(box);
+    return finish(box, failures);
 }
 
 static int write_all(struct gs_box *box, const struct gs_incident_context *context, int fd)
@@ -77,7 +81,9 @@ static int write_all(struct gs_box *box, const struct gs_incident_context *conte
     gs_box_put_maps(box);
     gs_box_put_sampling(box);
     gs_box_put_history(box, context);
-    return finish(box, context, failures);
+    gs_box_put_account(box);
+    gs_box_put_crash(box);
+    return finish(box, failures);
 }
 
 /* ---- the file ------------------------------------------------------------------------------------------------------- */
@@ -199,16 +205,53 @@ static void append_changes(struct gs_box *box, const struct gs_incident_context 
         record_success(box);
 }
 
+static void write_locked(struct gs_box *box, const struct gs_incident_context *context, enum gs_box_when when)
+{
+    bool required = must_rewrite(box), allowed = gs_clock_monotonic_ns() >= box->retry_ns;
+    box->start_ns = context->start_ns;
+    bool written = allowed && (required || has_doubled(box)) && try_rewrite(box, context, required);
+    if (!written && !required && !box->must_rewrite)
+        append_changes(box, context, when);
+}
+
 void gs_box_write(struct gs_box *box, const struct gs_incident_context *context, uint64_t heap_in_use,
                   enum gs_box_when when)
 {
     if (!box || gs_box_has_left())
         return;
     set_heap_line(box, heap_in_use, when);
-    bool required = must_rewrite(box), allowed = gs_clock_monotonic_ns() >= box->retry_ns;
-    bool written = allowed && (required || has_doubled(box)) && try_rewrite(box, context, required);
-    if (!written && !required && !box->must_rewrite)
-        append_changes(box, context, when);
+    gs_lock_take(&box->lock);
+    write_locked(box, context, when);
+    gs_lock_give(&box->lock);
+}
+
+/* Append the crash. False: there is no file to append to yet, or it failed. */
+static bool append_crash(struct gs_box *box)
+{
+    if (must_rewrite(box) || gs_box_has_left())
+        return false;
+    size_t failures = gs_memory_failures();
+    gs_box_out_start(&box->out, box->file.fd, box->size, box->chain);
+    gs_box_put_changed_stacks(box);
+    gs_box_put_crash(box);
+    int error = finish(box, failures);
+    box->must_rewrite = error;
+    if (!error)
+        record_success(box);
+    return !error;
+}
+
+bool gs_box_write_crash(struct gs_box *box, const struct gs_given_crash *crash)
+{
+    if (!box || !gs_lock_try(&box->lock, LOCK_PATIENCE_NS))
+        return false;
+    if (!box->crash)
+        box->crash = gs_alloc(sizeof *box->crash);
+    if (box->crash)
+        *box->crash = *crash;
+    bool written = box->crash && append_crash(box);
+    gs_lock_give(&box->lock);
+    return written;
 }
 
 uint64_t gs_box_heap_line(const struct gs_box *box)
@@ -232,6 +275,7 @@ struct gs_box *gs_box_open(struct gs_store *store)
         return NULL;
     box->store = store;
     box->file = (struct gs_owned_fd)GS_OWNED_FD_NONE;
+    box->lock.rank = GS_RANK_BOX;
     box->must_rewrite = true;
     gs_box_leave_reset();
     box->oom_kills = -1;
@@ -267,5 +311,6 @@ void gs_box_close(struct gs_box *box)
         return;
     gs_box_remove_file(box);
     gs_symbol_maps_free(box->maps);
+    gs_free(box->crash);
     gs_free(box);
 }

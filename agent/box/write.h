@@ -4,12 +4,15 @@
  *           ├─▶ write_maps.c     memory map, build ids  ◀──────────────────────────────────────┘
  *           ├─▶ write_libraries.c  the libraries that frames were in
  *           ├─▶ write_process.c  identity, history, the moment of the write
+ *           ├─▶ write_crash.c    a crash, the memory account
  *           └─▶ leave.c          removes the box at an end without destructors
  *
  * Each put function adds records to box->out, which also stores the first failure (records.c). put_new functions write only
- * what has changed since the last write. Context of all: watcher. */
+ * what has changed since the last write. Context of all: watcher; the writing of a crash: the agent's thread for that. */
 #pragma once
+#include "account/account.h"
 #include "box/inside.h"
+#include "sys/lock.h"
 #include "sys/owned_fd.h"
 
 struct gs_box {
@@ -31,6 +34,11 @@ struct gs_box {
     char oom_file[256];
     int64_t oom_kills, oom_look_ns;
     uint64_t known[GS_BOX_STACKS_MAX / GS_HEAP_GROUP]; // bit set: the stack's frames are in the file
+    int64_t start_ns;          // CLOCK_MONOTONIC of the watch's start, as of the last write
+    struct gs_given_crash *crash; // NULL: nothing has crashed
+    struct gs_account_parts account; // the last one that was taken
+    bool account_is_written;
+    struct gs_lock lock;       // over everything here: a crash is written by a thread of its own
     struct gs_box_out out;
 };
 
@@ -66,7 +74,7 @@ void gs_box_put_history(struct gs_box *box, const struct gs_incident_context *co
 /* The ticks since the last write. */
 void gs_box_put_new_history(struct gs_box *box, const struct gs_incident_context *context);
 /* The last record of each write; without it the write is not valid. */
-void gs_box_put_written(struct gs_box *box, const struct gs_incident_context *context);
+void gs_box_put_written(struct gs_box *box);
 
 /* ---- an end without destructors (leave.c); gs_box_leave is in box.h ------------------------------------------------- */
 
@@ -78,3 +86,8 @@ void gs_box_leave_cancel(void);
 /* Was gs_box_leave called since the last reset? Then no box may be written. Context: any thread. */
 bool gs_box_has_left(void);
 void gs_box_leave_reset(void);
+
+/* ---- a crash, and the memory account (write_crash.c) ----------------------------------------------------------------- */
+
+void gs_box_put_crash(struct gs_box *box); // if there was one within GS_BOX_CRASH_SURVIVED_NS
+void gs_box_put_account(struct gs_box *box);

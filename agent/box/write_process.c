@@ -78,7 +78,7 @@ void gs_box_put_history(struct gs_box *box, const struct gs_incident_context *co
     gs_free(packed);
 }
 
-void gs_box_put_written(struct gs_box *box, const struct gs_incident_context *context)
+void gs_box_put_written(struct gs_box *box)
 {
     struct gs_box_out *out = &box->out;
     int64_t now_ns = gs_clock_monotonic_ns();
@@ -88,7 +88,7 @@ void gs_box_put_written(struct gs_box *box, const struct gs_incident_context *co
     }
     gs_box_begin(out, GS_BOX_WRITTEN);
     gs_box_number(out, (uint64_t)gs_clock_realtime_ns());
-    gs_box_number(out, (uint64_t)(now_ns - context->start_ns));
+    gs_box_number(out, (uint64_t)(now_ns - box->start_ns));
     gs_box_signed(out, box->oom_kills);
     gs_box_end(out);
 }

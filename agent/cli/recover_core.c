@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FIRST_PAGE = 4096, NOTES_MAX = 64 };
+enum { FIRST_PAGE = 4096, NOTES_MAX = 64, OWN_MAX = 64 };
 
 /* ---- mappings ----------------------------------------------------------------------------------------------------------- */
 
@@ -97,16 +97,14 @@ static uint64_t find_anchor(const struct core_memory *memory)
     return found;
 }
 
-static struct gs_anchored *read_heap(const struct gs_core *core, struct gs_text *notes)
+static struct gs_anchored *read_heap(const struct core_memory *memory, uint64_t anchor, struct gs_text *notes)
 {
-    struct core_memory memory = {{read_memory}, core};
     char why[160];
-    uint64_t anchor = find_anchor(&memory);
     if (!anchor) {
         gs_text_add(notes, "no heap profile: the process had no agent, or its memory was not dumped\n");
         return NULL;
     }
-    struct gs_anchored *anchored = gs_gather_anchored_read(&memory.memory, anchor, why, sizeof why);
+    struct gs_anchored *anchored = gs_gather_anchored_read(&memory->memory, anchor, why, sizeof why);
     if (!anchored)
         gs_text_add(notes, "no heap profile: %s\n", why);
     return anchored;
@@ -122,6 +120,32 @@ static void move_libraries(struct gs_anchored *heap, struct gs_maps *maps)
     heap->library = NULL;
 }
 
+/* ---- the threads --------------------------------------------------------------------------------------------------------- */
+
+static bool is_among(int tid, const int *tids, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (tids[i] == tid)
+            return true;
+    return false;
+}
+
+/* Leave the agent's threads out, but for one that crashed: OF_AGENT says that it did. */
+static void leave_out_own(const struct core_memory *memory, uint64_t anchor, struct gs_given_threads *threads,
+                          struct gs_given_thread *thread, bool *of_agent)
+{
+    int own[OWN_MAX];
+    size_t count = anchor ? gs_gather_anchored_own_threads(&memory->memory, anchor, own, OWN_MAX) : 0,
+           kept = 0;
+    for (size_t i = 0; i < threads->count; i++) {
+        bool is_own = is_among(thread[i].tid, own, count), died = thread[i].tid == threads->died;
+        *of_agent |= is_own && died;
+        if (!is_own || died)
+            thread[kept++] = thread[i];
+    }
+    threads->count = kept;
+}
+
 /* ---- the incident -------------------------------------------------------------------------------------------------------- */
 
 /* Split NOTES into lines, in place. Returns their number. */
@@ -135,65 +159,85 @@ static size_t split_notes(struct gs_text *notes, const char *line[NOTES_MAX])
     return count;
 }
 
+static void describe_end(const struct gs_core *core, char *out, size_t size)
+{
+    const char *name = sigabbrev_np(core->signal);
+    if (core->signal)
+        snprintf(out, size, "killed by signal %d (SIG%s), and left a core file", core->signal,
+                 name ? name : "?");
+    else
+        snprintf(out, size, "it left a core file");
+}
+
+struct core_threads {
+    struct gs_given_thread *thread; // as many as the core has
+    struct gs_core_stack first;
+    struct gs_given_crash *crash;
+};
+
 static struct gs_given_threads given_threads(const struct gs_core *core, const struct gs_memory *memory,
                                              const struct gs_given_thread *thread)
 {
     return (struct gs_given_threads){.pid = core->pid,
                                      .memory = memory,
                                      .partial = core->threads_left_out != 0,
+                                     .died = core->signal ? core->thread[0].tid : 0,
                                      .thread = thread,
                                      .count = core->thread_count};
 }
 
-/* How the process ended, into HOW; THREADS gets the thread that the signal ended. */
-static void describe_end(const struct gs_core *core, struct gs_given_threads *threads, char how[96])
+/* Make the incident of CORE, whose threads were READ. An exit status. */
+static int write_incident(const struct gs_core *core, const struct core_threads *read, struct gs_maps *maps,
+                          struct gs_text *notes, const char *dir, const struct gs_option_list *plumbing,
+                          char path[PATH_MAX])
 {
-    const char *signal = core->signal ? sigabbrev_np(core->signal) : NULL;
-    strcpy(how, "it left a core file");
-    if (!core->signal)
-        return;
-    threads->died = core->thread[0].tid;
-    snprintf(how, 96, "killed by signal %d (SIG%s), and left a core file", core->signal,
-             signal ? signal : "?");
+    const char *note[NOTES_MAX];
+    char how[96];
+    struct core_memory memory = {{read_memory}, core};
+    struct gs_given_threads threads = given_threads(core, &memory.memory, read->thread);
+    bool crashed = gs_reader_core_crash(core, &read->first, &read->thread[0], read->crash);
+    uint64_t anchor = find_anchor(&memory);
+    leave_out_own(&memory, anchor, &threads, read->thread, &read->crash->of_agent);
+    struct gs_anchored *heap = read_heap(&memory, anchor, notes);
+    move_libraries(heap, maps);
+    struct gs_identity identity;
+    gs_reader_core_identity(core, exe_of(core), &identity);
+    describe_end(core, how, sizeof how);
+    struct gs_post_mortem post_mortem = {
+        .pid = core->pid,
+        .exe = exe_of(core),
+        .host = identity.host,
+        .identity = &identity,
+        .last_seen_ns = core->written_ns,
+        .how = how,
+        .signal = core->signal,
+        .maps = maps,
+        .heap = heap ? &heap->heap : NULL,
+        .threads = &threads,
+        .threads_are_all = true,
+        .crash = crashed ? read->crash : NULL,
+        .note = note,
+        .note_count = split_notes(notes, note),
+    };
+    int status = gs_cli_write_post_mortem(core->path, &post_mortem, dir, plumbing, path);
+    gs_gather_anchored_free(heap);
+    return status;
 }
 
 static int recover(const struct gs_core *core, struct gs_text *notes, const char *dir,
                    const struct gs_option_list *plumbing, char path[PATH_MAX])
 {
-    const char *note[NOTES_MAX];
-    char how[96];
-    struct gs_given_thread *thread = gs_alloc(core->thread_count * sizeof *thread);
-    const struct core_memory memory = {{read_memory}, core};
-    struct gs_given_threads threads = given_threads(core, &memory.memory, thread);
+    struct core_threads read = {.thread = gs_alloc(core->thread_count * sizeof *read.thread),
+                                .crash = gs_alloc(sizeof *read.crash)};
     struct gs_maps *maps = read_maps(core);
-    int error = thread && maps ? gs_reader_core_threads(core, thread, notes) : -ENOMEM, status;
-    if (error) {
-        status = gs_cli_complain(GS_EXIT_IO, "%s: %s", core->path, strerrordesc_np(-error));
-    } else {
-        struct gs_anchored *heap = read_heap(core, notes);
-        move_libraries(heap, maps);
-        struct gs_identity identity;
-        gs_reader_core_identity(core, exe_of(core), &identity);
-        describe_end(core, &threads, how);
-        struct gs_post_mortem post_mortem = {
-            .pid = core->pid,
-            .exe = exe_of(core),
-            .host = identity.host,
-            .identity = &identity,
-            .last_seen_ns = core->written_ns,
-            .how = how,
-            .signal = core->signal,
-            .maps = maps,
-            .heap = heap ? &heap->heap : NULL,
-            .threads = &threads,
-            .note = note,
-            .note_count = split_notes(notes, note),
-        };
-        status = gs_cli_write_post_mortem(core->path, &post_mortem, dir, plumbing, path);
-        gs_gather_anchored_free(heap);
-    }
+    int error = read.thread && read.crash && maps
+                    ? gs_reader_core_threads(core, read.thread, &read.first, notes)
+                    : -ENOMEM;
+    int status = error ? gs_cli_complain(GS_EXIT_IO, "%s: %s", core->path, strerrordesc_np(-error))
+                       : write_incident(core, &read, maps, notes, dir, plumbing, path);
     gs_symbol_maps_free(maps);
-    gs_free(thread);
+    gs_free(read.thread);
+    gs_free(read.crash);
     return status;
 }
 

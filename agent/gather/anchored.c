@@ -60,13 +60,37 @@ uint64_t gs_gather_anchor_find(const struct gs_memory *memory, uint64_t at, uint
 
 /* ---- read anchor, labels, stacks ----------------------------------------------------------------------------------------- */
 
-static const char *read_anchor(struct anchor_reading *reading, uint64_t at)
+static const char *read_anchor(const struct gs_memory *memory, uint64_t at, struct gs_anchor *out)
 {
-    if (!reading->memory->read(reading->memory, at, &reading->anchor, sizeof reading->anchor) ||
-        memcmp(reading->anchor.magic, GS_ANCHOR_MAGIC, sizeof GS_ANCHOR_MAGIC) != 0)
+    if (!memory->read(memory, at, out, sizeof *out) ||
+        memcmp(out->magic, GS_ANCHOR_MAGIC, sizeof GS_ANCHOR_MAGIC) != 0)
         return "no anchor found";
-    if (reading->anchor.version != GS_ANCHOR_VERSION || reading->anchor.size != sizeof reading->anchor)
+    if (out->version != GS_ANCHOR_VERSION || out->size != sizeof *out)
         return "the process ran another version of the agent: use the command of that version";
+    return NULL;
+}
+
+size_t gs_gather_anchored_own_threads(const struct gs_memory *memory, uint64_t anchor, int *tid, size_t max)
+{
+    struct gs_anchor there;
+    struct gs_anchor_threads threads;
+    int own[GS_OWN_THREADS_MAX];
+    size_t count = 0;
+    if (read_anchor(memory, anchor, &there) ||
+        !memory->read(memory, (uint64_t)(uintptr_t)there.threads, &threads, sizeof threads) ||
+        !memory->read(memory, (uint64_t)(uintptr_t)threads.own, own, sizeof own))
+        return 0;
+    for (size_t i = 0; i < GS_OWN_THREADS_MAX && count < max; i++)
+        if (own[i] > 0)
+            tid[count++] = own[i];
+    return count;
+}
+
+static const char *read_tables(struct anchor_reading *reading, uint64_t at)
+{
+    const char *wrong = read_anchor(reading->memory, at, &reading->anchor);
+    if (wrong)
+        return wrong;
     if (!read_at(reading, reading->anchor.stacks, 0, &reading->stacks, sizeof reading->stacks) ||
         !read_at(reading, reading->anchor.labels, 0, &reading->labels, sizeof reading->labels) ||
         !read_at(reading, reading->stacks.count, 0, &reading->count, sizeof reading->count) ||
@@ -194,7 +218,7 @@ struct gs_anchored *gs_gather_anchored_read(const struct gs_memory *memory, uint
                                             size_t why_size)
 {
     struct anchor_reading reading = {.memory = memory, .out = gs_alloc(sizeof *reading.out)};
-    const char *error = reading.out ? read_anchor(&reading, anchor) : "no memory";
+    const char *error = reading.out ? read_tables(&reading, anchor) : "no memory";
     if (!error) {
         if (reading.anchor.baselines)
             (void)gs_gather_baselines_read(memory, (uint64_t)(uintptr_t)reading.anchor.baselines,

@@ -126,6 +126,23 @@ struct gs_given_threads {
 };
 /* Read the lock that THREAD of process PID waits for; while the threads are stopped, so that it belongs to their stacks. */
 void gs_gather_given_lock(int pid, struct gs_given_thread *thread);
+/* The fatal signal of a process, and the stack of the thread that got it. */
+enum { GS_CRASH_TEXT = 512 };
+struct gs_given_crash {
+    int signal, code;          // code: si_code of the signal; above 0 the kernel sent it, because of a fault
+    int sender;                // the process that sent the signal; 0: none, or not known
+    bool has_address;
+    bool overflow;             // the thread's stack has overflowed
+    uint64_t address;          // of the fault
+    int64_t time_ns;           // CLOCK_REALTIME; 0: not known
+    uint64_t depth;            // frames of the whole stack; if there are more than thread.depth, those after INNER are left out
+    uint32_t inner;            // frames of `thread` before that gap
+    bool of_agent;             // the thread was one of ours
+    char message[GS_CRASH_TEXT]; // what the C library said before it called abort; "": nothing
+    struct gs_given_thread thread;
+};
+struct gs_crash;
+void gs_gather_given_crash(const struct gs_crash *crash, struct gs_given_crash *out); // as a handler of the probe noted it
 /* As gs_gather(GS_THREADS), but of GIVEN, not of this process. */
 int gs_gather_given(const struct gs_gather *how, const struct gs_given_threads *given, struct gs_gathered *out);
 
@@ -182,6 +199,7 @@ int gs_gather_given_heap(const struct gs_gather *how, const struct gs_given_heap
 /* Access to the memory of a dead process: read LENGTH bytes at AT; false if they are not available. Each reader embeds
  * this. */
 struct gs_memory { bool (*read)(const struct gs_memory *memory, uint64_t at, void *out, size_t length); };
+extern const struct gs_memory gs_gather_no_memory; // none of it is available (crash.c)
 /* Read the heap from the probe's tables in MEMORY; ANCHOR: address of its gumshoe_anchor. The memory may hold anything:
  * every value is checked. NULL, with a sentence in WHY, on failure. Context: CLI. */
 struct gs_anchored {
@@ -194,6 +212,8 @@ struct gs_anchored {
 };
 struct gs_anchored *gs_gather_anchored_read(const struct gs_memory *memory, uint64_t anchor, char *why, size_t why_size) GS_CHECK_RESULT;
 void gs_gather_anchored_free(struct gs_anchored *anchored);
+/* The tids of the agent's threads in MEMORY, at most MAX; returns their number. */
+size_t gs_gather_anchored_own_threads(const struct gs_memory *memory, uint64_t anchor, int *tid, size_t max);
 /* The address of the anchor in LENGTH bytes of memory at AT; 0: not found. */
 uint64_t gs_gather_anchor_find(const struct gs_memory *memory, uint64_t at, uint64_t length);
 

@@ -194,7 +194,9 @@ static void put_account(struct gs_incident *incident)
         return;
     struct gs_gather how = gathering(incident);
     struct gs_text text = {0};
-    int error = incident->source->take_account(&how, &incident->account);
+    int error = incident->source->take_account(&incident->trigger, &how, &incident->account);
+    if (error == -ENODATA)
+        return;
     gs_incident_add_notes(&incident->report, &incident->account.notes);
     gs_incident_add_error(&incident->report, "memory.json", error);
     incident->account.heap_unseen = incident->report.findings.heap_unseen;

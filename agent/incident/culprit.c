@@ -324,24 +324,9 @@ bool gs_incident_culprit_of_holder(struct gs_profile *threads, const struct gs_w
     return true;
 }
 
-static bool is_of_thread(const struct gs_sample *sample, int tid)
+void gs_incident_culprit_at(struct gs_profile *profile, const struct gs_sample *sample, uint32_t frame,
+                            const char *kind, struct gs_culprit *out)
 {
-    for (uint32_t i = 0; i < sample->label_count; i++)
-        if (strcmp(sample->label[i].key, "tid") == 0)
-            return !sample->label[i].text && sample->label[i].number == tid;
-    return false;
-}
-
-bool gs_incident_culprit_of_thread(struct gs_profile *threads, int tid, struct gs_culprit *out)
-{
-    for (size_t i = 0; i < threads->sample_count; i++) {
-        const struct gs_sample *sample = &threads->sample[i];
-        if (!is_of_thread(sample, tid) || sample->depth == 0)
-            continue;
-        uint32_t frame = gs_profile_own_frame(threads, sample->location, sample->depth);
-        *out = (struct gs_culprit){.kind = "threads", .value = 1, .share = 1 / (double)threads->sample_count};
-        describe(threads, sample->location, sample->depth, frame, out);
-        return true;
-    }
-    return false;
+    *out = (struct gs_culprit){.kind = kind};
+    describe(profile, sample->location, sample->depth, frame, out);
 }

@@ -112,10 +112,9 @@ static void find_culprit(struct gs_report *report)
 {
     const struct gs_incident_trigger *trigger = report->trigger;
     struct gs_incident_findings *findings = &report->findings;
-    int died_tid = report->process->died_tid;
+    const struct gs_post_mortem *death = report->process->death;
     bool about_memory = is_about(trigger, about_resident) || is_about(trigger, about_heap);
-    if (findings->threads && died_tid &&
-        gs_incident_culprit_of_thread(findings->threads, died_tid, &findings->culprit))
+    if (gs_incident_culprit_of_crash(death, findings->threads, &findings->culprit))
         return;
     if (findings->account && is_about(trigger, about_resident) &&
         gs_incident_culprit_of_mappings(findings->account, &findings->climb, &findings->culprit))

@@ -15,6 +15,21 @@ int gs_incident_lock_recovery(struct gs_store *store) GS_CHECK_RESULT;
 /* Like gs_incident_from_post_mortem, for a caller that holds the lock. */
 int gs_incident_write_post_mortem(struct gs_store *store, const struct gs_post_mortem *post_mortem, char path[PATH_MAX]) GS_CHECK_RESULT;
 
+/* ---- processes that crashed (crash.c) ------------------------------------------------------------------------------ */
+
+struct gs_culprit;
+struct gs_profile;
+struct gs_text;
+/* The function that DEATH's crashed thread was in, or that recurses; kind "crash". False: it did not crash, or its thread is
+ * not in THREADS. */
+bool gs_incident_culprit_of_crash(const struct gs_post_mortem *death, struct gs_profile *threads, struct gs_culprit *out);
+/* How DEATH, which has a crash, came about: "crashed in `parse_header` (SIGSEGV at 0x10)". */
+void gs_incident_describe_crash(const struct gs_post_mortem *death, struct gs_text *out);
+/* For the summary: ": crashed here (SIGSEGV at 0x10, address not mapped)"; the stack of the crashed thread. */
+void gs_incident_add_crash(struct gs_text *out, const struct gs_given_crash *crash);
+void gs_incident_add_crashed_stack(struct gs_text *out, const struct gs_post_mortem *death, const struct gs_profile *threads);
+void gs_incident_set_crash(struct gs_json *died, const struct gs_given_crash *crash); // for incident.json
+
 /* ---- what an incident contains -------------------------------------------------------------------------------------- */
 
 enum { GS_CULPRIT_STACK_MAX = 64, GS_CULPRIT_VIA_MAX = 32 };
@@ -24,7 +39,7 @@ enum gs_doubt {                // why the culprit may be the wrong one; combined
     GS_DOUBT_NOT_OWN = 4,      // no function of the program is on its stack
 };
 struct gs_culprit {            // all zero: none found
-    const char *kind;          // "growth", "in_use", "threads", "cpu", "deadlock", "lock"
+    const char *kind;          // "growth", "in_use", "threads", "cpu", "deadlock", "lock", "crash"
     const char *function;      // borrowed from the profile, like all below
     const char *file, *module; // "" when unknown
     int64_t line;
@@ -57,8 +72,9 @@ void gs_incident_culprit_of_deadlock(struct gs_profile *threads, const struct gs
  * no such lock, or its holder is not known. */
 bool gs_incident_culprit_of_holder(struct gs_profile *threads, const struct gs_waits *waits, struct gs_culprit *out);
 
-/* Thread TID of THREADS, which caused the process's end. False: it is not in THREADS, or has no stack. */
-bool gs_incident_culprit_of_thread(struct gs_profile *threads, int tid, struct gs_culprit *out);
+/* Frame FRAME of SAMPLE, with its stack. */
+void gs_incident_culprit_at(struct gs_profile *profile, const struct gs_sample *sample, uint32_t frame, const char *kind,
+                            struct gs_culprit *out);
 
 struct gs_climb { int64_t age_ns; double rise; }; // how long before the trigger a metric began to climb, and by how much
 /* The climb of TRIGGER's metric, if it is about memory (climb.c). HISTORY may be NULL. All zero: not known. */
@@ -111,7 +127,6 @@ struct gs_incident_process {   // the process of an incident, as its source desc
     size_t rules_length;
     const char *const *note;   // note_count sentences of the source, for the incident's notes
     size_t note_count;
-    int died_tid;              // the thread that caused its end; 0: none, or not known
     const struct gs_post_mortem *death; // how it died; NULL: it runs
 };
 struct gs_report {             // one incident while it is being made: for summary.txt and incident.json

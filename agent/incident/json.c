@@ -45,7 +45,7 @@ static json_t *culprit_json(const struct gs_culprit *culprit)
 {
     if (!culprit->function)
         return json_null();
-    return json_pack(
+    json_t *json = json_pack(
         "{s:s, s:I, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o}", "kind", culprit->kind,
         unit_of(culprit), (json_int_t)culprit->value, "share", culprit->share, "stack",
         names_json(culprit->stack, culprit->depth), "function", gs_json_printable(culprit->function),
@@ -53,6 +53,11 @@ static json_t *culprit_json(const struct gs_culprit *culprit)
         number_unless_zero(culprit->line), "caller", share_json(culprit->caller, culprit->caller_share),
         "via", names_json(culprit->via, culprit->via_count), "confidence", culprit->doubts ? "low" : "high",
         "runner_up", share_json(culprit->runner_up, culprit->runner_up_share));
+    if (json && !strcmp(culprit->kind, "crash")) { // there is nothing to have a share of
+        json_object_del(json, unit_of(culprit));
+        json_object_del(json, "share");
+    }
+    return json;
 }
 
 static json_t *deadlocked_json(const struct gs_deadlocked *thread)
@@ -90,9 +95,14 @@ static void set_waits(struct gs_json *json, const struct gs_incident_findings *f
 
 static json_t *died_json(const struct gs_post_mortem *post_mortem)
 {
-    return json_pack("{s:o, s:o, s:o, s:o}", "how", gs_json_printable(post_mortem->how), "signal",
-                     number_unless_zero(post_mortem->signal), "last_seen",
-                     gs_json_time(post_mortem->last_seen_ns), "process", gs_json_text(post_mortem->process));
+    struct gs_json died = gs_json_object();
+    gs_json_set(&died, "how", gs_json_printable(post_mortem->how));
+    gs_json_set(&died, "signal", number_unless_zero(post_mortem->signal));
+    gs_json_set(&died, "last_seen", gs_json_time(post_mortem->last_seen_ns));
+    gs_json_set(&died, "process", gs_json_text(post_mortem->process));
+    if (post_mortem->crash)
+        gs_incident_set_crash(&died, post_mortem->crash);
+    return gs_json_take(&died);
 }
 
 static json_t *labels_json(const struct gs_rules *rules)

@@ -67,6 +67,9 @@ void gs_incident_write_memory(const struct gs_account *account, struct gs_text *
                   gs_json_printable(account->heap_unseen), "anonymous_by_stack",
                   mappings_json(account->mappings, "anonymous"), "shared_by_stack",
                   mappings_json(account->mappings, "shared"), "baseline", baseline_json(account));
+    if (json && account->of_dead &&
+        json_object_set_new(json, "age_s", json_real((double)account->age_ns / 1e9)) != 0)
+        out->failed = true;
     gs_json_print(json, JSON_INDENT(2), out);
     json_decref(json);
 }
@@ -82,7 +85,10 @@ static void add_sum(const struct gs_account *account, struct gs_text *out)
         "gumshoe"};
     char size[GS_UNIT_TEXT];
     const char *sign = "=";
-    gs_text_add(out, "\nMemory: RSS %s", gs_units_print_size((double)account->rss, size));
+    gs_text_add(out, "\nMemory");
+    if (account->of_dead)
+        gs_text_add(out, " (as of %s before the end)", gs_units_print_duration(account->age_ns, size));
+    gs_text_add(out, ": RSS %s", gs_units_print_size((double)account->rss, size));
     for (int i = 0; i < GS_PARTS; i++) {
         if (account->part[i] == 0)
             continue;
@@ -220,7 +226,8 @@ void gs_incident_summarise_memory(const struct gs_account *account, const struct
                                   struct gs_text *out)
 {
     add_sum(account, out);
-    add_gain(account, climb, out);
+    if (!account->of_dead)
+        add_gain(account, climb, out);
 }
 
 /* ---- the culprit ---------------------------------------------------------------------------------------------------- */

@@ -68,8 +68,9 @@ static int capture(struct gs_store *store, const struct gs_incident_trigger *tri
     return error ? error : gs_incident_end(incident, path);
 }
 
-int gs_incident_write_post_mortem(struct gs_store *store, const struct gs_post_mortem *post_mortem,
-                                  char path[PATH_MAX])
+/* Make the incident of POST_MORTEM, whose `how` is final. */
+static int write_incident(struct gs_store *store, const struct gs_post_mortem *post_mortem,
+                          char path[PATH_MAX])
 {
     struct gs_text reason = {0};
     struct gs_rules *rules = read_rules(post_mortem);
@@ -102,6 +103,21 @@ int gs_incident_write_post_mortem(struct gs_store *store, const struct gs_post_m
     int error = reason.failed ? -ENOMEM : capture(store, &trigger, &context, path);
     gs_rules_free(rules);
     gs_text_fini(&reason);
+    return error;
+}
+
+int gs_incident_write_post_mortem(struct gs_store *store, const struct gs_post_mortem *post_mortem,
+                                  char path[PATH_MAX])
+{
+    struct gs_post_mortem death = *post_mortem;
+    struct gs_text how = {0};
+    if (death.crash) {
+        gs_incident_describe_crash(&death, &how);
+        death.how = how.failed ? death.how : how.bytes;
+        death.signal = death.crash->signal;
+    }
+    int error = write_incident(store, &death, path);
+    gs_text_fini(&how);
     return error;
 }
 

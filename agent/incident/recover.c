@@ -198,6 +198,10 @@ static int write_incident(const struct box *box, struct gs_box_contents *content
                gs_store_path(box->store), box->name, (unsigned long long)max_per_hour);
         return 0;
     }
+    if (number && post_mortem.crash && post_mortem.crash->signal != number) { // killed while it crashed
+        post_mortem.crash = NULL;
+        post_mortem.threads = NULL;
+    }
     gs_box_describe_death(contents, number, how);
     post_mortem.how = how;
     post_mortem.signal = number;

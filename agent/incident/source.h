@@ -21,8 +21,8 @@ struct gs_incident_source {
     /* Gather KIND, one of the kinds that `describe` set, like gs_gather. 0 or -errno. */
     int (*gather)(const struct gs_incident_trigger *trigger, enum gs_kind kind, const struct gs_gather *how,
                   struct gs_gathered *out);
-    /* Take the account of the resident memory, like gs_account_take. 0 or -errno. NULL: no account. */
-    int (*take_account)(const struct gs_gather *how, struct gs_account *out);
+    /* Take the account of the resident memory, like gs_account_take. 0 or -errno; -ENODATA: none exists. NULL: no account. */
+    int (*take_account)(const struct gs_incident_trigger *trigger, const struct gs_gather *how, struct gs_account *out);
     /* Write fds.txt, and its part of the summary. A failure is in OUT. NULL: descriptors cannot be listed. */
     void (*write_descriptors)(struct gs_text *out, struct gs_text *summary);
 };

@@ -10,7 +10,6 @@ static void describe(const struct gs_incident_trigger *trigger, const struct gs_
     (void)context; // it has our rules: the other process has none
     gs_incident_describe_living(trigger->given->pid, out);
     out->kinds = GS_THREADS;
-    out->died_tid = trigger->given->died;
 }
 
 static const struct gs_maps *read_maps(const struct gs_incident_trigger *trigger, struct gs_maps **owned)

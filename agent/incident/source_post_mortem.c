@@ -1,13 +1,16 @@
 /* source_post_mortem.c - evidence of a process that died, from its black box or core file (struct gs_post_mortem).
  *
  *   heap      of a box; of a core file, if the process had our probe
- *   threads   of a core file
+ *   threads   of a core file; of a box, the thread that crashed
+ *   account   of a box: the last one that was taken
  *   rules     of a box: the rules that were in force; their text may be of another version and is stored unchanged
  *
  * Context: watcher, for boxes that it finds; CLI, for boxes and core files. */
 #include "box/box.h"
 #include "gather/gather.h"
 #include "incident/source.h"
+#include "profile/profile.h"
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -30,7 +33,6 @@ static void describe(const struct gs_incident_trigger *trigger, const struct gs_
     out->rules_length = post_mortem->rules_length;
     out->note = post_mortem->note;
     out->note_count = post_mortem->note_count;
-    out->died_tid = post_mortem->threads ? post_mortem->threads->died : 0;
     out->death = post_mortem;
 }
 
@@ -48,8 +50,32 @@ static int gather(const struct gs_incident_trigger *trigger, enum gs_kind kind, 
                            : gs_gather_given(how, trigger->post_mortem->threads, out);
 }
 
+/* The last account that the box has. It has no stacks. */
+static int take_account(const struct gs_incident_trigger *trigger, const struct gs_gather *how,
+                        struct gs_account *out)
+{
+    const struct gs_account_parts *parts = trigger->post_mortem->account;
+    (void)how;
+    if (!parts)
+        return -ENODATA;
+    for (int i = 0; i < GS_PARTS; i++)
+        out->rss += out->part[i] = parts->part[i];
+    out->counted = out->rss;
+    out->of_dead = true;
+    out->age_ns = trigger->post_mortem->last_seen_ns - parts->time_ns;
+    out->mappings = gs_profile_new();
+    if (!out->mappings)
+        return -ENOMEM;
+    gs_profile_add_sample_type(out->mappings, "anonymous", "bytes");
+    gs_profile_add_sample_type(out->mappings, "growth", "bytes");
+    gs_profile_add_sample_type(out->mappings, "shared", "bytes");
+    gs_profile_add_sample_type(out->mappings, "shared_growth", "bytes");
+    return out->mappings->failed ? -ENOMEM : 0;
+}
+
 const struct gs_incident_source gs_incident_source_post_mortem = {
     .describe = describe,
     .read_maps = read_maps,
     .gather = gather,
+    .take_account = take_account,
 };

@@ -30,10 +30,17 @@ static int gather(const struct gs_incident_trigger *trigger, enum gs_kind kind, 
     return gs_gather(kind, how, out);
 }
 
+static int take_account(const struct gs_incident_trigger *trigger, const struct gs_gather *how,
+                        struct gs_account *out)
+{
+    (void)trigger;
+    return gs_account_take(how, out);
+}
+
 const struct gs_incident_source gs_incident_source_self = {
     .describe = describe,
     .read_maps = read_maps,
     .gather = gather,
-    .take_account = gs_account_take,
+    .take_account = take_account,
     .write_descriptors = gs_incident_write_descriptors,
 };

@@ -110,7 +110,9 @@ static void add_culprit(const struct gs_report *report, struct gs_text *out)
     add_culprit_name(culprit, out);
     gs_units_print_percent((double)(int64_t)(culprit->share * 1000 + 0.5) / 1000, share);
     gs_units_print_size((double)culprit->value, amount);
-    if (culprit->lock)
+    if (strcmp(culprit->kind, "crash") == 0)
+        gs_incident_add_crash(out, report->process->death->crash);
+    else if (culprit->lock)
         gs_incident_add_held_lock(out, report->findings.threads, culprit->lock);
     else if (strcmp(culprit->kind, "deadlock") == 0)
         gs_text_add(out, ": in a deadlock of %lld threads\n", (long long)culprit->value);
@@ -189,6 +191,9 @@ void gs_incident_write_summary(const struct gs_report *report, struct gs_text *o
     add_headline(report, out);
     add_culprit(report, out);
     add_late_baseline(findings, out);
+    const struct gs_post_mortem *death = report->process->death;
+    if (death && death->crash && findings->threads)
+        gs_incident_add_crashed_stack(out, death, findings->threads);
     if (findings->account)
         gs_incident_summarise_memory(findings->account, &findings->climb, out);
     if (findings->descriptors->length)
@@ -204,7 +209,7 @@ void gs_incident_write_summary(const struct gs_report *report, struct gs_text *o
         gs_incident_add_cpu_stacks(out, findings->cpu);
         gs_incident_add_functions(out, findings->cpu, "cpu", "CPU time by function", gs_units_print_duration);
     }
-    if (findings->threads)
+    if (findings->threads && !(death && !death->threads_are_all))
         gs_incident_add_threads(out, findings->threads);
     if (findings->creators)
         gs_incident_add_creators(out, findings->creators);

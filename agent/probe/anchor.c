@@ -15,6 +15,7 @@ struct gs_anchor gumshoe_anchor = {
     .stacks = &gs_anchor_stacks,
     .labels = &gs_anchor_labels,
     .libraries = &gs_anchor_libraries,
+    .threads = &gs_anchor_threads,
 };
 
 void gs_probe_anchor_tick(const void *baselines, int64_t start_ns, int64_t tick_ns, int64_t tick_realtime_ns)

@@ -168,6 +168,11 @@ void gs_unwind_libraries_after_close(void);
  * after the walk, stores what was learned about the thread's own stack. */
 void gs_unwind_reach_own_stack(struct gs_reach *reach, uintptr_t sp);
 void gs_unwind_reach_remember(struct gs_reach *reach);
+/* The same for a thread that crashed: nothing is known to be readable, not even the page of SP, and nothing is taken for
+ * sane. False: no memory near SP is readable. */
+bool gs_unwind_reach_crashed_stack(struct gs_reach *reach, uintptr_t sp);
+/* The first readable page of the COUNT pages from the page of AT on; 0: none. errno is kept. */
+uintptr_t gs_unwind_reach_first_readable(uintptr_t at, unsigned count);
 /* Is SP on the calling thread's own stack, as far as we know? */
 bool gs_unwind_reach_is_on_own_stack(uintptr_t sp);
 
@@ -195,6 +200,18 @@ void gs_threads_small_stack_enter(void);
 /* The same if SP, the calling thread's, is on a small stack; REACH: as a walk from SP has left it. */
 void gs_threads_small_stack_notice(uintptr_t sp, const struct gs_reach *reach);
 
+/* The handler of fatal signals (crash.c), for hooks that hide it from the program. */
+bool gs_threads_crash_is_handler(const struct sigaction *action);
+/* The program's own action of SIGNAL, which our handler replaced. */
+void gs_threads_crash_host_action(int signal, struct sigaction *out);
+/* Where the C library stores the address of its message before it calls abort: a pointer to an unsigned size and then the
+ * text; NULL: not known. Set once, when the library is loaded (hooks/abort_message.c). */
+extern const void *const *gs_threads_abort_message;
+/* The calling thread TID begins: it gets an alternate signal stack if crashes are handled (alternate_stack.c). */
+void gs_threads_alternate_stack_begin(pid_t tid);
+/* Is BASE the lower end of a signal stack of ours? */
+bool gs_threads_alternate_stack_is_ours(const void *base);
+
 /* The calling thread TID begins: sample its CPU time from now on, if CPU time is being sampled (cpu.c). */
 void gs_threads_cpu_begin(pid_t tid);
 /* The calling thread has blocked the signals in SET: if ours is one of them, stop sampling it and discard our pending
@@ -210,6 +227,7 @@ void gs_unwind_scratch_after_fork(void);
 void gs_threads_signal_after_fork(void);
 void gs_threads_stack_after_fork(void); // in the child
 void gs_threads_small_stack_after_fork(void);
+void gs_threads_alternate_stack_after_fork(void);
 void gs_unwind_walk_after_fork(void);
 void gs_unwind_libraries_after_fork(void);
 
@@ -223,3 +241,4 @@ extern struct gs_drop_counters gs_drops;
 extern const struct gs_anchor_stacks gs_anchor_stacks; // heap/stacks.c
 extern const struct gs_anchor_labels gs_anchor_labels; // threads/labels.c
 extern const struct gs_anchor_libraries gs_anchor_libraries; // unwind/libraries.c
+extern const struct gs_anchor_threads gs_anchor_threads; // threads/thread_table.c

@@ -217,6 +217,39 @@ void gs_probe_on_change(void (*before)(enum gs_change), void (*after)(enum gs_ch
 /* Call LISTENER once, with one of the next samples at DUE_NS (CLOCK_MONOTONIC) or later. On a host thread, inside malloc. */
 void gs_probe_on_next_sample(void (*listener)(void), int64_t due_ns);
 
+/* ---- crashes ----------------------------------------------------------------------------------------- */
+
+enum { GS_CRASH_INNER = 96, GS_CRASH_OUTER = 32, GS_CRASH_MESSAGE = 512 };
+struct gs_crash {              // a fatal signal, noted by the thread that got it
+    int signal, code;          // code: si_code
+    pid_t tid, sender;         // sender: the process that sent the signal; 0: the kernel, because of a fault
+    int64_t time_ns;           // CLOCK_REALTIME
+    bool has_address;          // the signal reports the address of a fault
+    bool overflow;             // the fault is just below the thread's stack
+    bool cut;                  // the walk ended before the outermost frame
+    uintptr_t address;
+    uint64_t depth;            // frames of the whole stack; those between the recorded inner and outer ones are left out
+    uint32_t inner, outer;     // recorded: the first frames, and the last ones
+    uintptr_t frames[GS_CRASH_INNER + GS_CRASH_OUTER]; // leaf first; as gs_probe_stack_frames has them
+    char thread[16];           // the thread's name
+    char message[GS_CRASH_MESSAGE]; // what the C library said before it called abort; "": nothing
+};
+/* Handle each fatal signal that still has its default action (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT): note the crash, wait
+ * for gs_probe_crash_recorded, at most GS_CRASH_PATIENCE_NS, and die as without us. Signals that the program handles or
+ * ignores stay its own. May be called again, also in the child of a fork. Returns how many of the signals we handle.
+ * Context: watcher. */
+#define GS_CRASH_PATIENCE_NS 3000000000LL
+unsigned gs_probe_crash_start(void);
+/* Restore the default actions where ours are still set. */
+void gs_probe_crash_stop(void);
+/* Sleep until a thread has crashed, or gs_probe_crash_wake. NULL: no crash. Context: one thread of the agent. */
+const struct gs_crash *gs_probe_crash_wait(void);
+void gs_probe_crash_wake(void);
+void gs_probe_crash_recorded(void); // the thread that crashed may die
+/* Give the calling thread an alternate signal stack, if crashes are handled and it has none. Threads that begin later get
+ * theirs by themselves. Context: host thread. */
+void gs_probe_crash_stack(void);
+
 /* ---- labels ------------------------------------------------------------------------------------------ */
 
 enum { GS_LABELS_MAX = 8, GS_LABEL_TEXT = 128 }; // labels of one thread; bytes of a key or value, with the final 0
@@ -234,7 +267,7 @@ uint64_t gs_probe_labels_refused(void);
 /* ---- the anchor: where the tables are, for readers of core files --------------------------------------------------------- */
 
 #define GS_ANCHOR_MAGIC "gumshoe anchor"
-enum { GS_ANCHOR_VERSION = 3 };  // of the layout of everything that the anchor points to: change it with that
+enum { GS_ANCHOR_VERSION = 4 };  // of the layout of everything that the anchor points to: change it with that
 struct gs_stack_entry {          // a stack, as it lies in the table
     uint64_t hash;
     uint32_t first_frame, labels;
@@ -247,12 +280,15 @@ struct gs_anchor_stacks { const struct gs_stack_entry *entry; const _Atomic uint
  * texts, key and value, 4 bytes each. */
 struct gs_anchor_labels { const char *text, *set; };
 struct gs_anchor_libraries { const struct gs_library *library; const _Atomic uint32_t *count; };
+enum { GS_OWN_THREADS_MAX = 8 };
+struct gs_anchor_threads { const _Atomic pid_t *own; }; // the agent's threads: GS_OWN_THREADS_MAX tids; 0: none
 struct gs_anchor {
     char magic[16];              // GS_ANCHOR_MAGIC
     uint32_t version, size;      // size: of this struct
     const struct gs_anchor_stacks *stacks;
     const struct gs_anchor_labels *labels;
     const struct gs_anchor_libraries *libraries;
+    const struct gs_anchor_threads *threads;
     /* Written by the watcher at each tick; all zero if no watcher runs. */
     struct gs_sampling sampling;
     struct gs_probe_drops drops;

@@ -1,7 +1,7 @@
 /* core_file.c - reads the headers and notes of a core file. Every length is checked before it is used.
  *
  *   PT_LOAD  memory: address ──▶ bytes in the file (of a mapped file's text usually only the first page is dumped)
- *   PT_NOTE  PRSTATUS a thread and the signal, PRPSINFO the process, FILE the mapped files, AUXV the entry address
+ *   PT_NOTE  PRSTATUS a thread and the signal, SIGINFO its cause, PRPSINFO the process, FILE the mapped files, AUXV the entry address
  *
  * Bounds: SEGMENTS_MAX segments, NOTES_MAX bytes of notes, THREADS_MAX threads. */
 #include "base/clock.h"
@@ -116,6 +116,20 @@ static void read_auxv(struct gs_core *core, const char *note, uint64_t length)
     }
 }
 
+/* The first thread's registers. */
+static void read_registers(struct gs_core *core, const struct elf_prstatus *status)
+{
+#if defined(__x86_64__)
+    enum { RIP = 16, RSP = 19 };
+    core->pc = status->pr_reg[RIP];
+    core->sp = status->pr_reg[RSP];
+#elif defined(__aarch64__)
+    enum { SP = 31, PC = 32 };
+    core->pc = status->pr_reg[PC];
+    core->sp = status->pr_reg[SP];
+#endif
+}
+
 static bool read_note(struct gs_core *core, size_t *capacity, unsigned type, const char *note,
                       uint64_t length)
 {
@@ -123,14 +137,19 @@ static bool read_note(struct gs_core *core, size_t *capacity, unsigned type, con
     struct elf_prpsinfo process;
     if (type == NT_PRSTATUS && length >= sizeof status) {
         memcpy(&status, note, sizeof status);
-        if (!core->thread_count)
+        if (!core->thread_count) {
             core->signal = status.pr_cursig;
+            read_registers(core, &status);
+        }
         return add_thread(core, capacity, &status);
     }
     if (type == NT_PRPSINFO && length >= sizeof process) {
         memcpy(&process, note, sizeof process);
         core->pid = process.pr_pid;
         snprintf(core->program, sizeof core->program, "%.*s", (int)sizeof process.pr_fname, process.pr_fname);
+    } else if (type == NT_SIGINFO && !core->has_siginfo && length >= sizeof core->siginfo) {
+        memcpy(&core->siginfo, note, sizeof core->siginfo);
+        core->has_siginfo = core->siginfo.si_signo == core->signal;
     } else if (type == NT_FILE)
         return read_file_note(core, note, length);
     else if (type == NT_AUXV)

@@ -18,7 +18,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { TIMEOUT_S = 60, SEGMENTS_MAX = 64 };
+enum { TIMEOUT_S = 60, SEGMENTS_MAX = 64, DEPTH_MAX = 1 << 20 };
+enum {
+    OUTER = 32,
+    INNER = GS_GIVEN_DEPTH - OUTER
+}; // what is kept of the first thread's stack, if it is deeper
 
 /* A function of libunwind for callers with their own unwind tables; no header declares it. */
 extern int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t space, unw_word_t pc, unw_dyn_info_t *table,
@@ -30,6 +34,8 @@ struct walk { // the argument that libunwind passes to our accessors
 };
 
 struct walk_results { // in memory shared with the child
+    uint64_t depth;   // frames of the first thread; above GS_GIVEN_DEPTH those from OUTER on are a ring
+    bool complete;
     struct gs_given_thread thread[0];
 };
 
@@ -132,21 +138,49 @@ static unw_accessors_t accessors = {
 
 /* ---- the child -------------------------------------------------------------------------------------------------------- */
 
-static void walk_one(unw_addr_space_t space, struct walk *walk, struct gs_given_thread *thread)
+/* Keep the frame AT, number DEPTH: in a full stack, in the ring of its outer frames. */
+static void keep_frame(struct gs_given_thread *thread, uint64_t depth, uintptr_t at)
+{
+    if (depth < GS_GIVEN_DEPTH)
+        thread->frames[thread->depth++] = at;
+    else
+        thread->frames[INNER + (depth - INNER) % OUTER] = at;
+}
+
+/* Walk THREAD's stack; at most MAX frames. Returns their number. */
+static uint64_t walk_one(unw_addr_space_t space, struct walk *walk, struct gs_given_thread *thread,
+                         uint64_t max)
 {
     unw_cursor_t cursor;
     unw_word_t pc;
     bool exact = true;
     int more = 1;
+    uint64_t depth = 0;
     if (unw_init_remote(&cursor, space, walk) != 0)
-        return;
-    for (; more > 0 && thread->depth < GS_GIVEN_DEPTH; more = unw_step(&cursor)) {
+        return 0;
+    for (; more > 0 && depth < max; more = unw_step(&cursor)) {
         if (unw_get_reg(&cursor, UNW_REG_IP, &pc) != 0 || pc == 0)
             break;
-        thread->frames[thread->depth++] = (uintptr_t)pc + exact;
+        keep_frame(thread, depth++, (uintptr_t)pc + exact);
         exact = unw_is_signal_frame(&cursor) > 0;
     }
     thread->cut = more != 0;
+    return depth;
+}
+
+/* The first thread may have overflowed its stack: count its frames, to the outermost. */
+static void walk_first(unw_addr_space_t space, struct walk *walk, struct walk_results *out)
+{
+    uintptr_t ring[OUTER];
+    struct gs_given_thread *thread = &out->thread[0];
+    uint64_t depth = walk_one(space, walk, thread, DEPTH_MAX);
+    if (depth > GS_GIVEN_DEPTH) {
+        memcpy(ring, thread->frames + INNER, sizeof ring);
+        for (unsigned i = 0; i < OUTER; i++)
+            thread->frames[INNER + i] = ring[(depth - INNER + i) % OUTER];
+    }
+    out->depth = depth;
+    out->complete = true;
 }
 
 static void walk_all(const struct gs_core *core, struct walk_results *out)
@@ -162,7 +196,10 @@ static void walk_all(const struct gs_core *core, struct walk_results *out)
     int count = _UCD_get_num_threads(walk.info);
     for (int i = 0; i < count && (size_t)i < core->thread_count; i++) {
         _UCD_select_thread(walk.info, i);
-        walk_one(space, &walk, &out->thread[i]);
+        if (i == 0)
+            walk_first(space, &walk, out);
+        else
+            (void)walk_one(space, &walk, &out->thread[i], GS_GIVEN_DEPTH);
     }
     _exit(0);
 }
@@ -211,16 +248,31 @@ static void copy_threads(const struct gs_core *core, const struct walk_results *
                     without, core->thread_count);
 }
 
-int gs_reader_core_threads(const struct gs_core *core, struct gs_given_thread *thread, struct gs_text *notes)
+/* What the results say of the first thread's stack, which the child may have left in disorder. */
+static void describe_first(const struct walk_results *results, struct gs_given_thread *thread,
+                           struct gs_core_stack *out)
 {
-    size_t size = core->thread_count * sizeof *thread;
+    if (!results->complete && thread->depth > INNER) {
+        thread->depth = INNER;
+        thread->cut = true;
+    }
+    out->depth = results->complete && results->depth <= DEPTH_MAX ? results->depth : thread->depth;
+    out->inner = out->depth > thread->depth && thread->depth > INNER ? INNER : thread->depth;
+}
+
+int gs_reader_core_threads(const struct gs_core *core, struct gs_given_thread *thread,
+                           struct gs_core_stack *first, struct gs_text *notes)
+{
+    size_t size = sizeof(struct walk_results) + core->thread_count * sizeof *thread;
     struct walk_results *results =
         mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (results == MAP_FAILED)
         return -errno;
     int error = walk_in_child(core, results);
-    if (!error)
+    if (!error) {
         copy_threads(core, results, thread, notes);
+        describe_first(results, &thread[0], first);
+    }
     munmap(results, size);
     return error;
 }

@@ -9,6 +9,7 @@
 #include "history/history.h"
 #include "profile/profile.h"
 #include "rules/rules.h"
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -154,7 +155,7 @@ struct gs_suggest_constraints {
 int gs_reader_suggest(const struct gs_history *history, const struct gs_suggest_constraints *constraints, struct gs_text *out,
                struct gs_text *notes) GS_CHECK_RESULT;
 
-/* ---- core files (core_file.c, core_threads.c) ---------------------------------------------------------------
+/* ---- core files (core_file.c, core_threads.c, core_crash.c) ---------------------------------------------------------------
  * A core file is read as untrusted bytes.
  *
  *   gs_reader_core_open ──▶ segments (memory), notes (threads, signal, mapped files) ──▶ gs_reader_core_read, gs_reader_core_threads */
@@ -182,6 +183,9 @@ struct gs_core {
     size_t segment_count;
     struct gs_core_file *file; // in address order
     size_t file_count;
+    bool has_siginfo;
+    siginfo_t siginfo;  // of the signal
+    uint64_t pc, sp;    // of the first thread; 0: not known
     struct gs_core_thread *thread; // in the core's order: the thread that received the signal is first
     size_t thread_count, threads_left_out;
     uint64_t entry;     // of the main program; 0: not known
@@ -212,8 +216,9 @@ uint64_t gs_reader_core_image(const struct gs_core *core, uint64_t at);
 const struct gs_core_file *gs_reader_core_file_at(const struct gs_core *core, uint64_t at);
 
 /* Walk the stacks of all threads with libunwind, into THREAD[0..core->thread_count). NOTES says how many threads have no
- * stack. 0 or -errno. */
-int gs_reader_core_threads(const struct gs_core *core, struct gs_given_thread *thread,
+ * stack. A first thread with more frames than fit: its first and its last ones, see FIRST. 0 or -errno. */
+struct gs_core_stack { uint64_t depth; uint32_t inner; }; // frames in all; those before the gap
+int gs_reader_core_threads(const struct gs_core *core, struct gs_given_thread *thread, struct gs_core_stack *first,
                     struct gs_text *notes) GS_CHECK_RESULT;
 
 /* ---- lines (lines*.c, debug_*.c) ---------------------------------------------------------------------------------
@@ -246,3 +251,7 @@ int gs_reader_symbolize_file(int dirfd, const char *name, const char *out, const
                              struct gs_text *notes) GS_CHECK_RESULT;
 /* Is NAME an original that gs_reader_symbolize_file has kept? */
 bool gs_reader_is_original(const char *name);
+
+/* How the process crashed; THREAD and STACK: the first thread's. False: no signal of a crash is recorded (core_crash.c). */
+bool gs_reader_core_crash(const struct gs_core *core, const struct gs_core_stack *stack,
+                          const struct gs_given_thread *thread, struct gs_given_crash *out);

@@ -165,26 +165,44 @@ static GS_FIELD_READER(read_labels)
     }
 }
 
+/* The index in NAMES of VALUE, which is one of them; else the file is refused, with ALL as the hint, and -1. */
+static int read_choice(struct gs_rules_reader *reader, const json_t *value, const struct gs_json_path *path,
+                       const char *const *names, size_t count, const char *all)
+{
+    const char *name = json_string_value(value);
+    char hint[64];
+    if (!name) {
+        gs_rules_refuse_type(reader, value, path, all);
+        return -1;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(names[i], name))
+            return (int)i;
+    const char *nearest = gs_errors_nearest(name, names, count, sizeof *names);
+    if (nearest)
+        snprintf(hint, sizeof hint, "did you mean \"%s\"?", nearest);
+    else
+        snprintf(hint, sizeof hint, "it may be %s", all);
+    gs_rules_refuse(reader, path, GS_THE_VALUE, hint, "unknown choice \"%.40s\"", name);
+    return -1;
+}
+
 static GS_FIELD_READER(read_children)
 {
     static const char *const names[] = {"forks", "all", "off"}; // in the order of enum gs_children
-    const char *name = json_string_value(value);
-    enum gs_children *children = into;
     (void)field;
-    if (!name) {
-        gs_rules_refuse_type(reader, value, path, "\"forks\", \"all\" or \"off\"");
-        return;
-    }
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (!strcmp(names[i], name)) {
-            *children = (enum gs_children)i;
-            return;
-        }
-    char hint[64];
-    const char *nearest = gs_errors_nearest(name, names, sizeof names / sizeof *names, sizeof *names);
-    snprintf(hint, sizeof hint, nearest ? "did you mean \"%s\"?" : "it may be \"forks\", \"all\" or \"off\"",
-             nearest);
-    gs_rules_refuse(reader, path, GS_THE_VALUE, hint, "unknown choice \"%.40s\"", name);
+    int choice = read_choice(reader, value, path, names, 3, "\"forks\", \"all\" or \"off\"");
+    if (choice >= 0)
+        *(enum gs_children *)into = (enum gs_children)choice;
+}
+
+static GS_FIELD_READER(read_crash)
+{
+    static const char *const names[] = {"off", "on"};
+    (void)field;
+    int choice = read_choice(reader, value, path, names, 2, "\"on\" or \"off\"");
+    if (choice >= 0)
+        *(bool *)into = choice == 1;
 }
 
 static GS_FIELD_READER(read_only)
@@ -256,6 +274,7 @@ static void read_top(struct gs_rules_reader *reader, const json_t *document, con
         {"rules",       gs_field_elsewhere, 0, 0, 0, false, NULL},
         {"cpu",         read_cpu,           0, 0, 0, false, NULL},
         {"children",    read_children,      offsetof(struct gs_rules, children), 0, 0, false, NULL},
+        {"crash",       read_crash,         offsetof(struct gs_rules, crash), 0, 0, false, NULL},
         {"only",        read_only,          0, 0, 0, false, NULL},
         {"plumbing",    read_plumbing,      0, 0, 0, false, NULL},
         {"budget",      gs_field_share,     offsetof(struct gs_rules, budget), 0.0001, 1, false, NULL},

@@ -19,6 +19,7 @@ enum gs_lock_rank {
     GS_RANK_JOBS,      // host/on_incident.c
     GS_RANK_CALLBACK,  // host/callback.c
     GS_RANK_REQUESTS,  // watch/requests.c
+    GS_RANK_BOX,       // box/: the watcher writes, or a crash is written
 };
 struct gs_lock {
     _Atomic uint32_t state; // 0 free, 1 taken, 2 taken and waited for

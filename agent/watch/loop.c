@@ -15,8 +15,10 @@
 #include "host/step_aside.h"
 #include "probe/probe.h"
 #include "sys/log.h"
+#include "watch/account.h"
 #include "watch/active_captures.h"
 #include "watch/control.h"
+#include "watch/crash.h"
 #include "watch/governor.h"
 #include "watch/inside.h"
 #include "watch/reload.h"
@@ -29,7 +31,7 @@
 
 static struct {
     struct gs_governor governor;
-    uint64_t baselines_cpu_ns; // CPU time that baselines have taken
+    uint64_t baselines_cpu_ns; // CPU time that baselines and accounts have taken
     uint64_t file_limit;       // limit of file descriptors, at the last refresh_slow_facts
     int64_t slow_facts_due_ns;
     int64_t recovery_due_ns;   // when to look for boxes of dead processes; INT64_MAX: none are left
@@ -151,6 +153,7 @@ static void tick(bool early)
         if (may_begin(&gs_watcher.settings.verdicts[i]))
             capture_verdict(&gs_watcher.settings.verdicts[i]);
     take_baseline(gs_clock_monotonic_ns());
+    loop.baselines_cpu_ns += gs_watch_account_tick(gs_watcher.box, now_ns);
     gs_probe_anchor_tick(gs_watcher.settings.baselines, gs_watcher.settings.start_ns, now_ns,
                          gs_clock_realtime_ns());
     keep_within_budget();
@@ -185,6 +188,7 @@ static void wake_others(void)
 {
     gs_watch_control_wake();
     gs_on_incident_wake();
+    gs_watch_crash_wake();
     gs_store_log_if_unwritable(gs_watcher.settings.store);
 }
 
@@ -205,6 +209,16 @@ static int64_t pause_ns(int64_t next_ns)
     return gs_watch_captures_count() && left_ns > GS_CPU_POLL_NS ? GS_CPU_POLL_NS : left_ns;
 }
 
+/* Note fatal signals in the box, if the rules say so. The thread for that is missing after a stop for a while. */
+static void apply_crash(bool on)
+{
+    gs_watch_crash_handle(on);
+    if (on)
+        gs_watch_crash_start();
+    else
+        gs_watch_crash_stop();
+}
+
 /* Apply those rules that are not kept in the settings. */
 static void apply_rules(void)
 {
@@ -215,6 +229,7 @@ static void apply_rules(void)
     atomic_store(&gs_watcher.cpu_duration_ns, rules->cpu.duration_ns);
     atomic_store(&gs_watcher.children, rules->children);
     gs_on_incident_expect(rules);
+    apply_crash(rules->crash);
 }
 
 /* Take over cooldowns that earlier processes of this program left in the ledger. */

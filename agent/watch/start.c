@@ -216,6 +216,8 @@ int gs_watch_start(const struct gumshoe_options *given)
     else
         error = start(&options);
     gs_lock_give(&gate);
+    if (!error)
+        gs_probe_crash_stack();
     return error;
 }
 

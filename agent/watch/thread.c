@@ -19,6 +19,7 @@
 #include "sys/process.h"
 #include "watch/active_captures.h"
 #include "watch/control.h"
+#include "watch/crash.h"
 #include "watch/inside.h"
 #include "watch/reload.h"
 #include "watch/requests.h"
@@ -51,6 +52,8 @@ static void release_resources(bool for_good)
         gs_watch_requests_refuse(-ESRCH);
     gs_watch_control_stop();
     gs_on_incident_stop();
+    gs_watch_crash_handle(false);
+    gs_watch_crash_stop();
     gs_gather_cpu_configure(&(struct gs_cpu_settings){.hertz = gs_watcher.settings.rules->cpu.hertz});
     if (for_good)
         gs_watch_drop();
@@ -90,6 +93,7 @@ static int make_settings(const struct gumshoe_options *options)
     if (error)
         return error;
     gs_watcher.box = gs_box_open(gs_watcher.settings.store);
+    gs_watch_crash_handle(gs_watcher.settings.rules->crash); // before gumshoe_start returns
     gs_log(GS_LOG_INFO, "watching: %zu rules from %s, incidents in %s", gs_watcher.settings.rules->rule_count,
            gs_watcher.settings.rules->file, gs_store_path(gs_watcher.settings.store));
     return 0;

@@ -114,7 +114,7 @@ def can(key, value):
 
 
 # Of the language, and perhaps not of this version: the schema has them already.
-LATER = {"children": lambda: draw.choice(["forks", "all", "off"]), "only": lambda: ["redis-server", "nginx"],
+LATER = {"children": lambda: draw.choice(["forks", "all", "off"]), "crash": lambda: draw.choice(["on", "off"]), "only": lambda: ["redis-server", "nginx"],
          "plumbing": lambda: draw.sample(["my_alloc", "pool_*", "a?", "*x*", "x" * 255, "Pool<*>::get"], 2),
          "on_incident": lambda: ["/usr/local/bin/page-someone"] + draw.sample(
              ["{dir}", "{\"text\": \"{reason}\"}", "{}", "{ dir }", "{Dir}", "{{value}}", "", "{dir", "x" * 1024, "{line}{pid}ä"], 3)}

@@ -63,7 +63,8 @@ for end in abort segv; do
     as_it_was "$dir"
     equal "$(field "$dir" .died.signal)" "$([ $end = abort ] && echo 6 || echo 11)" "signal"
     equal "$(field "$dir" .culprit.function)" take_order "culprit"
-    equal "$(field "$dir" .culprit.kind)" threads "kind"
+    equal "$(field "$dir" .culprit.kind)" crash "kind"
+    ! grep -q 'gumshoe\| gs_' "$dir/threads.txt" || fail "threads of ours: $(cat "$dir/threads.txt")"
 done
 
 it "has the threads of a process that had no agent, and says what there is not"

@@ -12,7 +12,8 @@ exported() { nm -D --defined-only "$1" | awk '$2 != "A" && $3 !~ /@GUMSHOE_/ { p
   echo gumshoe_anchor # for readers of core files
   printf '%s\n' malloc free calloc realloc reallocarray posix_memalign aligned_alloc memalign valloc pvalloc cfree malloc_usable_size pthread_create dlclose mmap mmap64 munmap mremap mprotect _exit _Exit; } | sort > wanted
 printf '%s\n' setuid seteuid setreuid setresuid setgid setegid setregid setresgid setgroups initgroups capset prctl unshare setns chroot \
-    execve execvpe fexecve execveat execv execvp execl execlp execle pthread_sigmask sigprocmask > identity
+    execve execvpe fexecve execveat execv execvp execl execlp execle pthread_sigmask sigprocmask \
+    sigaction __sigaction signal ssignal bsd_signal sysv_signal __sysv_signal sigset sigaltstack > identity
 [ "$(uname -m)" != x86_64 ] || printf '%s\n' swapcontext setcontext >> identity
 nm -D --defined-only "$(g++ -print-file-name=libstdc++.so.6)" | sed -n 's/.* [TW] \(_Z\(n[wa]m\|d[la]P\)[^@]*\).*/\1/p' | sort > operators
 equal "$(wc -l < operators)" 20 "forms of new and delete in libstdc++"

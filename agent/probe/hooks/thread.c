@@ -1,7 +1,7 @@
 /* thread.c - pthread_create, taken over to record which stack created each thread.
  *
  *   host: pthread_create ──▶ walk, intern ──▶ the real function, with begin() in place of the host's routine
- *   new thread: begin() ──▶ thread_table.c, cpu.c ──▶ jumps to the host's routine: no frame of ours stays on its stack
+ *   new thread: begin() ──▶ thread_table.c, alternate_stack.c, cpu.c ──▶ jumps to the host's routine: no frame of ours stays on its stack
  *
  * Threads that the C library makes for itself (thrd_create, timers, aio) do not come through here.
  * Who: host threads. Bounds: STARTS threads between creation and first instruction; further ones are created without a
@@ -52,6 +52,7 @@ static void *begin(void *given)
     size_t stack_size = start->stack_size;
     gs_threads_table_add(tid, start->stack, stack_size);
     release_start(start);
+    gs_threads_alternate_stack_begin(tid);
     if (!gs_is_small_stack(stack_size))
         gs_threads_cpu_begin(tid);
     return routine(argument);

@@ -38,3 +38,10 @@ void gs_threads_restart_call(int signal, ucontext_t *context);
 
 struct gs_registers gs_threads_registers_of(const ucontext_t *context); // registers of the interrupted code
 gs_signal_handler gs_threads_stack_on_signal;                    // answers a request; declared here for its test
+
+/* ---- crashes (crash.c, crash_walk.c) ------------------------------------------------------------------------------------- */
+
+/* Record the stack of the crashed thread in NOTE, and whether it has overflowed. NOTE's signal, code and address are set.
+ * Context: signal handler; one thread at a time. */
+void gs_threads_crash_walk(const ucontext_t *context, struct gs_crash *note);
+bool gs_threads_crash_is_on(void); // does the calling process, or its parent, handle crashes?

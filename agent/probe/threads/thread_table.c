@@ -136,14 +136,14 @@ uint32_t gs_probe_labels_of(pid_t tid)
 
 /* ---- the agent's threads ------------------------------------------------------------------------------------------------- */
 
-enum { OWN_MAX = 8 };
-static _Atomic pid_t own_tid[OWN_MAX];
+static _Atomic pid_t own_tid[GS_OWN_THREADS_MAX];
+const struct gs_anchor_threads gs_anchor_threads = {own_tid};
 
 static void add_own(pid_t tid)
 {
     pid_t pid = getpid();
     gs_threads_table_add(tid, NO_CREATOR, 0);
-    for (int i = 0; i < OWN_MAX; i++) {
+    for (int i = 0; i < GS_OWN_THREADS_MAX; i++) {
         pid_t current = atomic_load_explicit(&own_tid[i], memory_order_relaxed);
         if ((current == 0 || current == tid || gs_threads_ended(pid, current)) &&
             atomic_compare_exchange_strong_explicit(&own_tid[i], &current, tid, memory_order_relaxed,
@@ -155,7 +155,7 @@ static void add_own(pid_t tid)
 /* The kernel may give TID to a host thread next. */
 static void remove_own(pid_t tid)
 {
-    for (int i = 0; i < OWN_MAX; i++) {
+    for (int i = 0; i < GS_OWN_THREADS_MAX; i++) {
         pid_t expected = tid;
         atomic_compare_exchange_strong_explicit(&own_tid[i], &expected, 0, memory_order_relaxed,
                                                 memory_order_relaxed);
@@ -174,20 +174,20 @@ void gs_probe_own_thread(bool begins)
 unsigned gs_probe_own_threads(void)
 {
     unsigned count = 0;
-    for (int i = 0; i < OWN_MAX; i++)
+    for (int i = 0; i < GS_OWN_THREADS_MAX; i++)
         count += atomic_load_explicit(&own_tid[i], memory_order_relaxed) != 0;
     return count;
 }
 
 void gs_threads_table_after_fork(void)
 {
-    for (int i = 0; i < OWN_MAX; i++)
+    for (int i = 0; i < GS_OWN_THREADS_MAX; i++)
         atomic_store_explicit(&own_tid[i], 0, memory_order_relaxed);
 }
 
 bool gs_probe_is_own_thread(pid_t tid)
 {
-    for (int i = 0; i < OWN_MAX; i++)
+    for (int i = 0; i < GS_OWN_THREADS_MAX; i++)
         if (atomic_load_explicit(&own_tid[i], memory_order_relaxed) == tid)
             return true;
     return false;

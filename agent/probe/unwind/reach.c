@@ -78,6 +78,28 @@ void gs_unwind_reach_own_stack(struct gs_reach *reach, uintptr_t sp)
     set_stack(reach, sp, (sp & ~(uintptr_t)(PAGE - 1)) + PAGE); // the calling thread runs on this page
 }
 
+uintptr_t gs_unwind_reach_first_readable(uintptr_t at, unsigned count)
+{
+    uintptr_t page = at & ~(uintptr_t)(PAGE - 1);
+    for (; count > 0 && page < UINTPTR_MAX - 2 * PAGE; count--, page += PAGE)
+        if (readable(page))
+            return page;
+    return 0;
+}
+
+bool gs_unwind_reach_crashed_stack(struct gs_reach *reach, uintptr_t sp)
+{
+    enum { PAGES_BELOW_STACK = 272 }; // a frame of 1 MiB, below which the stack's guard page begins
+    uintptr_t first = gs_unwind_reach_first_readable(sp, PAGES_BELOW_STACK);
+    *reach = (struct gs_reach){.low = sp > first ? sp : first,
+                               .high = first,
+                               .grow = grow_by_page,
+                               .end = UINTPTR_MAX - PAGE,
+                               .pages_left = OWN_STACK_MAX / PAGE,
+                               .unsure = true};
+    return first != 0;
+}
+
 void gs_unwind_reach_cross(struct gs_reach *reach, uintptr_t sp)
 {
     set_stack(
