@@ -330,12 +330,8 @@ static bool copy_trigger(struct gs_incident *incident, const struct gs_incident_
 /* The functions that the rules and the caller of this capture call plumbing. */
 static void take_plumbing(struct gs_incident *incident)
 {
-    const struct gs_rules *rules = incident->report.context->rules;
     struct gs_plumbing *plumbing = &incident->report.findings.plumbing;
-    if (rules) {
-        plumbing->user[GS_PLUMBING_RULES].pattern = rules->plumbing;
-        plumbing->user[GS_PLUMBING_RULES].count = rules->plumbing_count;
-    }
+    *plumbing = gs_incident_plumbing_of(incident->report.context->rules);
     plumbing->user[GS_PLUMBING_OPTIONS].pattern = incident->trigger.plumbing;
     plumbing->user[GS_PLUMBING_OPTIONS].count = incident->trigger.plumbing_count;
 }

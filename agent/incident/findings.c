@@ -133,6 +133,16 @@ static void find_culprit(struct gs_report *report)
         find_in_heap(findings);
 }
 
+struct gs_plumbing gs_incident_plumbing_of(const struct gs_rules *rules)
+{
+    struct gs_plumbing plumbing = {0};
+    if (rules) {
+        plumbing.user[GS_PLUMBING_RULES].pattern = rules->plumbing;
+        plumbing.user[GS_PLUMBING_RULES].count = rules->plumbing_count;
+    }
+    return plumbing;
+}
+
 /* Make all profiles use the plumbing that the user names and the heap shows. */
 static void set_plumbing(struct gs_report *report)
 {

@@ -5,6 +5,8 @@
  * Opened by: watch, cli, tests.  Opens: base, sys, metrics, history, rules, symbol, profile, gather, account, store, box. */
 #pragma once
 #include "base/attributes.h"
+#include "base/json.h"
+#include "base/text.h"
 #include "box/box.h"
 #include "gather/gather.h"
 #include "rules/rules.h"
@@ -65,3 +67,26 @@ int gs_incident_recovering_pid(struct gs_store *store);
  * if their build ids are unchanged. -EWOULDBLOCK: another process makes incidents in STORE now, call again later. Context:
  * CLI. */
 int gs_incident_from_post_mortem(struct gs_store *store, const struct gs_post_mortem *post_mortem, char path[PATH_MAX]) GS_CHECK_RESULT;
+
+/* ---- naming an incident anew (read_back.c, rename.c) ---------------------------------------------------------------- */
+
+enum { GS_INCIDENT_KINDS_MAX = 8 };
+struct gs_incident_evidence {    // of a published incident, read from its folder; borrowed
+    const json_t *json;          // incident.json
+    const struct gs_rules *rules; // of rules.json; NULL: none, or not readable
+    const char *path;            // the folder
+    const struct gs_profile *profile[GS_INCIDENT_KINDS_MAX], *base[GS_INCIDENT_KINDS_MAX]; // in the order of gs_kinds; NULL: none
+};
+struct gs_incident_words {       // what the evidence says; gs_incident_words_fini
+    struct gs_text summary;      // summary.txt, without what is not in the evidence: memory account, notes, errors
+    json_t *json;                // incident.json, likewise
+};
+/* Find the culprit in EVIDENCE and describe it, in the names that its profiles have now. Inlined functions are frames of
+ * their own. 0 or -ENOMEM. Context: CLI. */
+int gs_incident_read_back(const struct gs_incident_evidence *evidence, struct gs_incident_words *out) GS_CHECK_RESULT;
+void gs_incident_words_fini(struct gs_incident_words *words);
+/* Replace in SUMMARY (a stored summary.txt) and JSON (a stored incident.json) what BEFORE says by what AFTER says at the same
+ * place. What is not in BEFORE stays, and so does the fingerprint. SUMMARY->failed is set if there is no memory.
+ * 0 or -ENOMEM. */
+void gs_incident_rename_summary(const struct gs_incident_words *before, const struct gs_incident_words *after, struct gs_text *summary);
+int gs_incident_rename_json(const struct gs_incident_words *before, const struct gs_incident_words *after, json_t *json) GS_CHECK_RESULT;

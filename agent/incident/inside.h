@@ -192,11 +192,12 @@ void gs_incident_end_step(struct gs_report *report, const char *name);
 
 /* ---- what the profiles show (findings.c) ---------------------------------------------------------------------------- */
 
-enum { GS_INCIDENT_KINDS_MAX = 8 };
 /* Fill the report's findings from GATHERED (in the order of gs_kinds). The baseline's profile is changed in place: it
  * becomes the growth. Failures are added to the report's errors. */
 void gs_incident_find(struct gs_report *report, const struct gs_gathered gathered[GS_INCIDENT_KINDS_MAX]);
 /* Why the agent does not see the program's allocator, by the metrics that are not available; NULL: it sees it. */
 const char *gs_incident_heap_unseen(const struct gs_incident_context *context);
+/* The functions that RULES (may be NULL) call plumbing; borrows from them. */
+struct gs_plumbing gs_incident_plumbing_of(const struct gs_rules *rules);
 /* Is the trigger's metric about resident memory? */
 bool gs_incident_is_about_resident(const struct gs_incident_trigger *trigger);

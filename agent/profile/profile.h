@@ -86,6 +86,10 @@ uint32_t gs_profile_add_location(struct gs_profile *profile, const struct gs_loc
 /* Add a sample of existing locations; everything is copied. */
 void gs_profile_append_sample(struct gs_profile *profile, const struct gs_sample *sample);
 
+/* A copy of PROFILE (without its comments) in which every inlined frame is a location of its own, so that the queries below
+ * see it. NULL: no memory. */
+struct gs_profile *gs_profile_split_inlined(const struct gs_profile *profile) GS_CHECK_RESULT;
+
 /* ---- pprof (profile.proto, gzip'd) ------------------------------------------------------------------------ */
 
 /* Write PROFILE to FD, message by message, so that memory does not grow with it. 0 or -errno. */

@@ -154,27 +154,6 @@ int gs_store_folder_write_json(struct gs_folder *folder, const json_t *json)
     return gs_store_replace_incident_json(&folder->directory, json);
 }
 
-int gs_store_replace_incident_json(const struct gs_owned_fd *folder, const json_t *json)
-{
-    static const char new_name[] = "incident.json.new";
-    if (!gs_owned_fd_is_open(folder, NULL))
-        return -EBADF;
-    struct gs_text text = {0};
-    gs_json_print(json, JSON_INDENT(2), &text);
-    unlinkat(folder->fd, new_name, 0); // left by a failed attempt
-    int fd = text.failed ? -ENOMEM
-                         : gs_file_openat(folder->fd, new_name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-    int error = fd < 0 ? fd : gs_file_write_all(fd, text.bytes, text.length);
-    if (!error && (fsync(fd) != 0 || renameat(folder->fd, new_name, folder->fd, "incident.json") != 0))
-        error = -errno;
-    if (fd >= 0)
-        close(fd);
-    if (error)
-        unlinkat(folder->fd, new_name, 0);
-    gs_text_fini(&text);
-    return error;
-}
-
 /* ---- publish and close ---------------------------------------------------------------------------------------------- */
 
 /* Open the directory that contains FOLDER. -EBADF: the host closed the folder's descriptor. */

@@ -17,11 +17,6 @@ bool gs_store_is_incident_file(const char *name);
 int gs_store_folder_remove(int dirfd, const char *name);
 /* Append TEXT to the array KEY of JSON, an incident.json; the array is created if missing. 0 or -ENOMEM. */
 int gs_store_append_to_incident(json_t *json, const char *key, const char *text) GS_CHECK_RESULT;
-/* Write JSON as incident.json of FOLDER, in place of the one that exists, as a whole or not at all. 0 or -errno. */
-int gs_store_replace_incident_json(const struct gs_owned_fd *folder, const json_t *json) GS_CHECK_RESULT;
-/* {"name","size","crc32"} of file NAME in FOLDERFD, as incident.json lists it. 0 or -errno. */
-int gs_store_file_entry(int folderfd, const char *name, json_t **out) GS_CHECK_RESULT;
-
 /* Does LIVE, the open .live directory, contain a control socket of the process KEY (gs_store_live_name)? Each start of an
  * agent removes the sockets of dead processes. */
 bool gs_store_live_has_socket(int live, const char *key);

@@ -97,16 +97,45 @@ bool gs_store_folder_name_read(const char *name, struct gs_folder_name *out)
     return false;
 }
 
+bool gs_store_original_name(const char *name, char out[GS_STORE_FILE_NAME])
+{
+    static const char tail[] = ".pb.gz";
+    size_t length = strlen(name), stem = length > sizeof tail - 1 ? length - (sizeof tail - 1) : 0;
+    if (!stem || strcmp(name + stem, tail) != 0 || stem + sizeof ".orig.pb.gz" > GS_STORE_FILE_NAME)
+        return false;
+    memcpy(out, name, stem);
+    strcpy(out + stem, ".orig.pb.gz");
+    return true;
+}
+
+/* Is NAME a file of kind KIND, or the original of such a profile? */
+static bool is_of_kind(const struct gs_kind_entry *kind, const char *name)
+{
+    const char *files[] = {kind->file, kind->base_file, kind->text_file};
+    char original[GS_STORE_FILE_NAME];
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (files[i] && (strcmp(name, files[i]) == 0 ||
+                         (gs_store_original_name(files[i], original) && strcmp(name, original) == 0)))
+            return true;
+    return false;
+}
+
 bool gs_store_is_incident_file(const char *name)
 {
-    static const char *const fixed[] = {"incident.json", "incident.json.new", "summary.txt", "metrics.json",
-                                        "rules.json",    "maps.txt",          "memory.json", "fds.txt"};
+    static const char *const fixed[] = {"incident.json", "summary.txt", "metrics.json", "rules.json",
+                                        "maps.txt",      "memory.json", "fds.txt"};
+    char whole[GS_STORE_FILE_NAME];
+    size_t length = strlen(name);
+    if (length >= sizeof whole)
+        return false;
+    strcpy(whole, name);
+    if (length > 4 && strcmp(name + length - 4, ".new") == 0) // a replacement that was interrupted
+        whole[length - 4] = 0;
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
-        if (strcmp(name, fixed[i]) == 0)
+        if (strcmp(whole, fixed[i]) == 0)
             return true;
     for (const struct gs_kind_entry *kind = gs_kinds; kind->name; kind++)
-        if (strcmp(name, kind->file) == 0 || (kind->base_file && strcmp(name, kind->base_file) == 0) ||
-            (kind->text_file && strcmp(name, kind->text_file) == 0))
+        if (is_of_kind(kind, whole))
             return true;
     return false;
 }

@@ -116,6 +116,31 @@ json_t *gs_store_read_incident(int folderfd, char *why, size_t why_size) GS_CHEC
 enum gs_remark { GS_NOTE, GS_FAILURE };
 int gs_store_amend_incident(const char *path, enum gs_remark kind, const char *text) GS_CHECK_RESULT;
 
+/* ---- rewriting an incident that is published (amend.c) --------------------------------------------------------- */
+
+enum { GS_STORE_FILE_NAME = 64 };  // bytes of the name of a file in an incident's folder, with its NUL
+/* Open the complete incident in folder PATH and lock it (flock) against other rewriters. 0, or -errno with a sentence in WHY:
+ * -EPERM: another user's, or writable by others; -EINVAL: no incident, or not complete; -EBUSY: another process rewrites it.
+ * Context: CLI, like all of these. */
+int gs_store_rewrite_open(const char *path, struct gs_owned_fd *out, char *why, size_t why_size) GS_CHECK_RESULT;
+void gs_store_rewrite_close(struct gs_owned_fd *folder);
+/* Replace file NAME as a whole or not at all. begin: a descriptor to write to, or -errno; end: takes FD, and ERROR, that of
+ * the writing. */
+int gs_store_replace_begin(const struct gs_owned_fd *folder, const char *name) GS_CHECK_RESULT;
+int gs_store_replace_end(const struct gs_owned_fd *folder, const char *name, int fd, int error) GS_CHECK_RESULT;
+int gs_store_replace_file(const struct gs_owned_fd *folder, const char *name, const struct gs_text *text) GS_CHECK_RESULT;
+/* "heap.orig.pb.gz" for "heap.pb.gz": where the profile as captured is kept. False: NAME is no profile's. */
+bool gs_store_original_name(const char *name, char out[GS_STORE_FILE_NAME]);
+/* Copy profile NAME to its original's name, unless that exists. 0 or -errno. */
+int gs_store_keep_original(const struct gs_owned_fd *folder, const char *name) GS_CHECK_RESULT;
+/* Lock incident.json for a change: read it again, change it, replace it, unlock. A descriptor, or -errno: -EAGAIN: another
+ * process holds the lock for longer than it should. Context: also watcher. */
+int gs_store_lock_incident_json(const struct gs_owned_fd *folder) GS_CHECK_RESULT;
+int gs_store_replace_incident_json(const struct gs_owned_fd *folder, const json_t *json) GS_CHECK_RESULT;
+void gs_store_unlock_incident_json(int lock);
+/* {"name","size","crc32"} of file NAME in FOLDERFD, as incident.json lists it. 0 or -errno. */
+int gs_store_file_entry(int folderfd, const char *name, json_t **out) GS_CHECK_RESULT;
+
 /* ---- DIR/.live: how a running agent is found (live.c) ----------------------------------------------------------- */
 
 enum { GS_LIVE_NAME = 64 };

@@ -1,0 +1,134 @@
+/* rename.c - puts new names into a stored summary.txt and incident.json.
+ *
+ *   before   [headline] [Culprit: …] [What grew …] [Heap in use by function …]     blocks: an empty line between two
+ *   after    [headline] [Culprit: …] [What grew …] [Heap in use by function …]
+ *   stored   [headline] [Culprit: …] [Memory: …] [What grew …] [Heap in use …]     [Memory: …] could not be read back
+ *
+ * A block of `stored` that equals one of `before` becomes the one of `after` at the same place. If a block differs, its lines
+ * are tried one by one. All else stays. Context: CLI. */
+#include "base/memory.h"
+#include "incident/inside.h"
+#include <errno.h>
+#include <string.h>
+
+/* ---- the summary ----------------------------------------------------------------------------------------------------- */
+
+struct passage {
+    const char *at;
+    size_t length;
+};
+
+/* The part of TEXT that ends before the next SEPARATOR, or at the text's end; *TEXT moves behind it. False: the text is at
+ * its end. */
+static bool next_passage(const char **text, const char *separator, struct passage *out)
+{
+    if (!**text)
+        return false;
+    const char *end = strstr(*text, separator);
+    out->at = *text;
+    out->length = end ? (size_t)(end - *text) : strlen(*text);
+    *text += out->length + (end ? strlen(separator) : 0);
+    return true;
+}
+
+static size_t count_passages(const char *text, const char *separator)
+{
+    struct passage part;
+    size_t count = 0;
+    while (next_passage(&text, separator, &part))
+        count++;
+    return count;
+}
+
+static bool same(const struct passage *a, const struct passage *b)
+{
+    return a->length == b->length && memcmp(a->at, b->at, a->length) == 0;
+}
+
+/* Replace the part of TEXT that equals OLD, between two SEPARATORs, by NEW. False: there is none. */
+static bool replace_passage(struct gs_text *text, const char *separator, const struct passage *old,
+                            const struct passage *new)
+{
+    struct passage part;
+    const char *at = text->bytes ? text->bytes : "";
+    while (next_passage(&at, separator, &part)) {
+        if (!same(&part, old))
+            continue;
+        struct gs_text whole = {0};
+        gs_text_add_bytes(&whole, text->bytes, (size_t)(part.at - text->bytes));
+        gs_text_add_bytes(&whole, new->at, new->length);
+        gs_text_add_bytes(&whole, part.at + part.length, strlen(part.at + part.length));
+        gs_text_fini(text);
+        *text = whole;
+        return true;
+    }
+    return false;
+}
+
+/* Replace those lines of the block OLD that differ in the block NEW. */
+static void replace_lines(struct gs_text *text, const struct passage *old, const struct passage *new)
+{
+    char *old_block = gs_strndup(old->at, old->length), *new_block = gs_strndup(new->at, new->length);
+    const char *old_at = old_block, *new_at = new_block;
+    struct passage old_line, new_line;
+    if (old_block && new_block && count_passages(old_block, "\n") == count_passages(new_block, "\n"))
+        while (next_passage(&old_at, "\n", &old_line) && next_passage(&new_at, "\n", &new_line))
+            if (!same(&old_line, &new_line))
+                (void)replace_passage(text, "\n", &old_line, &new_line);
+    text->failed |= !old_block || !new_block;
+    gs_free(old_block);
+    gs_free(new_block);
+}
+
+void gs_incident_rename_summary(const struct gs_incident_words *before, const struct gs_incident_words *after,
+                                struct gs_text *summary)
+{
+    const char *old_at = before->summary.bytes, *new_at = after->summary.bytes;
+    struct passage old, new;
+    if (!old_at || !new_at || !summary->bytes || strlen(summary->bytes) != summary->length ||
+        count_passages(old_at, "\n\n") != count_passages(new_at, "\n\n"))
+        return;
+    while (next_passage(&old_at, "\n\n", &old) && next_passage(&new_at, "\n\n", &new))
+        if (!same(&old, &new) && !replace_passage(summary, "\n\n", &old, &new))
+            replace_lines(summary, &old, &new);
+}
+
+/* ---- incident.json --------------------------------------------------------------------------------------------------- */
+
+/* Is the culprit A the same as B, as far as both say? Their other keys may be of different versions. */
+static bool same_culprit(const json_t *a, const json_t *b)
+{
+    static const char *const keys[] = {"kind",  "function", "module",     "stack",
+                                       "bytes", "count",    "nanoseconds"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const json_t *x = json_object_get(a, keys[i]), *y = json_object_get(b, keys[i]);
+        if ((x || y) && !json_equal(x, y))
+            return false;
+    }
+    return json_is_object(a) && json_is_object(b);
+}
+
+/* Put the members of NEW into the object STORED; its others stay. 0 or -ENOMEM. */
+static int update(json_t *stored, const json_t *new)
+{
+    json_t *copy = json_deep_copy(new);
+    int error = copy && json_object_update(stored, copy) == 0 ? 0 : -ENOMEM;
+    json_decref(copy);
+    return error;
+}
+
+int gs_incident_rename_json(const struct gs_incident_words *before, const struct gs_incident_words *after,
+                            json_t *json)
+{
+    json_t *culprit = json_object_get(json, "culprit"), *list = json_object_get(json, "deadlock"),
+           *new_culprit = json_object_get(after->json, "culprit"),
+           *new_list = json_object_get(after->json, "deadlock");
+    int error = 0;
+    if (same_culprit(culprit, json_object_get(before->json, "culprit")) && json_is_object(new_culprit))
+        error = update(culprit, new_culprit);
+    if (error || !json_is_array(new_list) || !json_equal(list, json_object_get(before->json, "deadlock")))
+        return error;
+    for (size_t i = 0; !error && i < json_array_size(list) && i < json_array_size(new_list); i++)
+        error = update(json_array_get(list, i), json_array_get(new_list, i));
+    return error;
+}
