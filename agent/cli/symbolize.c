@@ -63,9 +63,18 @@ static bool is_profile(const char *name)
            !gs_reader_is_original(name);
 }
 
+static bool is_incident(const char *path)
+{
+    char file[PATH_MAX];
+    struct stat status;
+    return snprintf(file, sizeof file, "%s/incident.json", path) < PATH_MAX && lstat(file, &status) == 0;
+}
+
 /* Fill in every profile of the folder PATH. The status is GS_EXIT_OK if one of them was. */
 static int symbolize_folder(const char *path, const struct gs_symbolize_options *options)
 {
+    if (is_incident(path))
+        return gs_cli_symbolize_incident(path, options);
     int dirfd = gs_file_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0), status = GS_EXIT_NEGATIVE;
     if (dirfd < 0)
         return gs_cli_complain(GS_EXIT_IO, "%s: %s", path, strerrordesc_np(-dirfd));
