@@ -50,6 +50,8 @@ void gs_metrics_group_fini(struct gs_control_group *group);
 bool gs_metrics_group_up(struct gs_control_group *group); // false at the mount point
 /* ROOT, the group's directory and FILE as one path, freed with gs_free by the caller; NULL: out of memory. */
 char *gs_metrics_group_path(const struct gs_control_group *group, const char *root, const char *file) GS_CHECK_RESULT;
+/* The number in file PATH; 0: the file is missing, or contains "max" or anything else (limit.c). */
+uint64_t gs_metrics_read_limit(const char *path);
 char *gs_metrics_join_path(const char *root, const char *path) GS_CHECK_RESULT; // ROOT and PATH; freed likewise
 
 /* ---- the set (set.c) ----------------------------------------------------------------------------------- */

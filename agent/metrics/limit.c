@@ -29,8 +29,7 @@ static void consider(struct lowest_limit *lowest, uint64_t bytes, const char *ki
     snprintf(lowest->from, lowest->size, "%s%s", kind, where);
 }
 
-/* The number in file PATH; 0: the file is missing, or contains "max" or anything else. */
-static uint64_t read_limit(const char *path)
+uint64_t gs_metrics_read_limit(const char *path)
 {
     char *text;
     size_t length;
@@ -53,7 +52,7 @@ static void consider_groups(struct lowest_limit *lowest, const char *root, const
     do {
         char *path = gs_metrics_group_path(&group, root, file);
         if (path)
-            consider(lowest, read_limit(path), "cgroup ", path + strlen(root));
+            consider(lowest, gs_metrics_read_limit(path), "cgroup ", path + strlen(root));
         gs_free(path);
     } while (gs_metrics_group_up(&group));
     gs_metrics_group_fini(&group);

@@ -37,6 +37,11 @@ const struct gs_metric *gs_metrics_find(const char *name);
  * Returns 0 when nothing can be read. Context: watcher, CLI. */
 uint64_t gs_metrics_memory_limit(const char *root, char *from, size_t size);
 
+/* How many more bytes the process's groups and the machine have free for it now, file cache that the kernel takes back
+ * included; and how many more tasks its groups allow. UINT64_MAX: no limit is known. Context: watcher. */
+uint64_t gs_metrics_memory_room(const char *root);
+uint64_t gs_metrics_task_room(const char *root);
+
 /* Store in PATH the file that counts OOM kills (a line "oom_kill N") in this process's group or, if the group has
  * none, on this machine. False: there is no such file. ROOT as above. */
 bool gs_metrics_oom_file(const char *root, char *path, size_t size);

@@ -205,6 +205,15 @@ static GS_FIELD_READER(read_crash)
         *(bool *)into = choice == 1;
 }
 
+static GS_FIELD_READER(read_symbolize)
+{
+    static const char *const names[] = {"auto", "off"}; // in the order of enum gs_symbolize
+    (void)field;
+    int choice = read_choice(reader, value, path, names, 2, "\"auto\" or \"off\"");
+    if (choice >= 0)
+        *(enum gs_symbolize *)into = (enum gs_symbolize)choice;
+}
+
 static GS_FIELD_READER(read_only)
 {
     const struct gs_field row = {.key = field->key, .least = 1, .most = NAME_MAX_BYTES};
@@ -279,6 +288,7 @@ static void read_top(struct gs_rules_reader *reader, const json_t *document, con
         {"plumbing",    read_plumbing,      0, 0, 0, false, NULL},
         {"budget",      gs_field_share,     offsetof(struct gs_rules, budget), 0.0001, 1, false, NULL},
         {"on_incident", gs_field_elsewhere, 0, 0, 0, false, NULL},
+        {"symbolize",   read_symbolize,     offsetof(struct gs_rules, symbolize), 0, 0, false, NULL},
     };
     // clang-format on
     if (gs_rules_read_fields(reader, document, path, GS_FIELDS(fields), rules) &&

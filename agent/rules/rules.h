@@ -50,6 +50,7 @@ struct gs_rules {               // what a checked file says; never changes once 
     double budget;              // CPU time that the agent may use, as a share of one CPU
     enum gs_children { GS_CHILDREN_FORKS, GS_CHILDREN_ALL, GS_CHILDREN_OFF } children;
     bool crash;                 // handle fatal signals, and note them in the black box
+    enum gs_symbolize { GS_SYMBOLIZE_AUTO, GS_SYMBOLIZE_OFF } symbolize; // is `gumshoe symbolize` run after an incident?
     const char *const *only;    // names of the programs to watch; none: all
     size_t only_count;
     const char *const *plumbing; // patterns of functions that are never culprits (gs_symbol_matches)

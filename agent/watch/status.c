@@ -3,6 +3,7 @@
 #include "watch/status.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "host/symbolizer.h"
 #include "probe/probe.h"
 #include <math.h>
 #include <stdio.h>
@@ -90,7 +91,9 @@ static json_t *limit_json(const struct gs_status *status)
 
 void gs_watch_status_write(const struct gs_status *status, struct gs_text *out)
 {
+    char symbolizer[GS_SYMBOLIZER_TEXT];
     struct gs_json json = gs_json_object();
+    gs_symbolizer_describe(status->rules, symbolizer);
     gs_json_set(&json, "version", json_integer(1));
     gs_json_set(&json, "pid", json_integer(getpid()));
     gs_json_set(&json, "started", gs_json_time(status->started_ns));
@@ -101,6 +104,7 @@ void gs_watch_status_write(const struct gs_status *status, struct gs_text *out)
     gs_json_set(&json, "limit", limit_json(status));
     gs_json_set(&json, "limit_from", gs_json_text(status->limit_from));
     gs_json_set(&json, "heap_sample_bytes", json_integer((json_int_t)gs_probe_sampling().bytes));
+    gs_json_set(&json, "symbolize", gs_json_text(symbolizer));
     gs_json_set(&json, "under_way", json_integer(status->active_captures));
     gs_json_set(&json, "metrics", metrics_json(status));
     gs_json_set(&json, "rules", rules_json(status));

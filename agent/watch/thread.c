@@ -14,6 +14,7 @@
 #include "host/children.h"
 #include "host/on_incident.h"
 #include "host/own_thread.h"
+#include "host/symbolizer.h"
 #include "sys/log.h"
 #include "sys/owned_fd.h"
 #include "sys/process.h"
@@ -94,6 +95,7 @@ static int make_settings(const struct gumshoe_options *options)
         return error;
     gs_watcher.box = gs_box_open(gs_watcher.settings.store);
     gs_watch_crash_handle(gs_watcher.settings.rules->crash); // before gumshoe_start returns
+    gs_symbolizer_prepare();
     gs_log(GS_LOG_INFO, "watching: %zu rules from %s, incidents in %s", gs_watcher.settings.rules->rule_count,
            gs_watcher.settings.rules->file, gs_store_path(gs_watcher.settings.store));
     return 0;

@@ -25,7 +25,7 @@ $(cat "$1/summary.txt" "$1/incident.json")"
 }
 
 it "says the same of a heap, of threads and their creators, of CPU time, and of all of them"
-rules=$(rules heap '{"version": 1, "interval": "50ms", "labels": {"service": "shop"}, "heap": {"sample": "16KiB", "baseline": "1h"},
+rules=$(rules heap '{"version": 1, "interval": "50ms", "symbolize": "off", "labels": {"service": "shop"}, "heap": {"sample": "16KiB", "baseline": "1h"},
     "incidents": {"keep": 0, "max_per_hour": 0}, "rules": [
     {"name": "leak", "metric": "heap_in_use", "above": "40MiB", "capture": ["heap", "threads"], "why": "a \"test\""},
     {"name": "fds", "metric": "fds", "above": 100000, "capture": ["threads"]}]}')
@@ -61,7 +61,7 @@ for kind in null overflow; do
     is_the_same "$(echo crashed/2*)" 3
 done
 it "says the same of a deadlock"
-rules=$(rules lock '{"version": 1, "interval": "50ms", "rules": [
+rules=$(rules lock '{"version": 1, "interval": "50ms", "symbolize": "off", "rules": [
     {"name": "many", "metric": "threads", "above": 1000, "capture": ["threads"]}]}')
 mv "$leak" leak
 rm -rf d

@@ -133,6 +133,41 @@ static void mountinfo_and_cgroup_may_be_cut_anywhere(void **state)
     machine_drop(&m);
 }
 
+/* Of 4096 bytes 3000 are used, 500 of them cache that goes when it has to; the machine has more. The group above has less left. */
+static void what_is_left_is_what_the_tightest_group_leaves(void **state)
+{
+    (void)state;
+    struct machine_dir m = machine_new();
+    machine_put_group(&m, "0::/a/b\n");
+    machine_put(&m, "/proc/meminfo", "MemTotal: 900 kB\nMemFree: 1 kB\nMemAvailable:   500 kB\n");
+    assert_int_equal(gs_metrics_memory_room(m.root), 500 << 10);
+    machine_put(&m, "/cg/a/b/memory.max", "4096\n");
+    machine_put(&m, "/cg/a/b/memory.current", "3000\n");
+    machine_put(&m, "/cg/a/b/memory.stat", "anon 2000\nunevictable_inactive_file 7\ninactive_file 500\n");
+    assert_int_equal(gs_metrics_memory_room(m.root), 4096 - 2500);
+    machine_put(&m, "/cg/a/memory.max", "5000\n");
+    machine_put(&m, "/cg/a/memory.current", "4900\n");
+    assert_int_equal(gs_metrics_memory_room(m.root), 100);
+    machine_put(&m, "/cg/a/memory.current", "5100\n");
+    assert_int_equal(gs_metrics_memory_room(m.root), 0);
+    machine_drop(&m);
+}
+
+static void tasks_are_counted_likewise(void **state)
+{
+    (void)state;
+    struct machine_dir m = machine_new();
+    machine_put_group(&m, "0::/a\n");
+    assert_true(gs_metrics_task_room(m.root) == UINT64_MAX);
+    machine_put(&m, "/cg/a/pids.current", "17\n");
+    machine_put(&m, "/cg/a/pids.max", "max\n");
+    assert_true(gs_metrics_task_room(m.root) == UINT64_MAX);
+    machine_put(&m, "/cg/a/pids.max", "20\n");
+    assert_int_equal(gs_metrics_task_room(m.root), 3);
+    assert_true(gs_metrics_memory_room(FIXTURE("no-such-machine")) == UINT64_MAX);
+    machine_drop(&m);
+}
+
 /* 3000 groups, one in the other: the deepest paths cannot be opened at all, the others stand above. */
 static void a_very_deep_tree_is_walked_to_its_root(void **state)
 {
@@ -159,6 +194,8 @@ int main(void)
         cmocka_unit_test(figures_that_are_no_limit_are_passed_over),
         cmocka_unit_test(a_meminfo_that_makes_no_sense_is_no_limit),
         cmocka_unit_test(mountinfo_and_cgroup_may_be_cut_anywhere),
+        cmocka_unit_test(what_is_left_is_what_the_tightest_group_leaves),
+        cmocka_unit_test(tasks_are_counted_likewise),
         cmocka_unit_test(a_very_deep_tree_is_walked_to_its_root),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,6 +45,8 @@ static const struct bad documents[] = {
     {"{ \"version\": 1, \"interval\": \"1ms\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:29: error: 1 ms is out of range: \"interval\" may be 10 ms to 1 h"},
     {"{ \"version\": 1, \"children\": \"fork\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:29: error: unknown choice \"fork\"; did you mean \"forks\"?"},
     {"{ \"version\": 1, \"children\": \"none\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:29: error: unknown choice \"none\"; it may be \"forks\", \"all\" or \"off\""},
+    {"{ \"version\": 1, \"symbolize\": \"on\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:30: error: unknown choice \"on\"; it may be \"auto\" or \"off\""},
+    {"{ \"version\": 1, \"symbolize\": true, \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:30: error: expected \"auto\" or \"off\", found true"},
     {"{ \"version\": 1, \"children\": false, \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:29: error: expected \"forks\", \"all\" or \"off\", found false"},
     {"{ \"version\": 1, \"only\": \"nginx\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:25: error: expected an array of program names, found a string"},
     {"{ \"version\": 1, \"only\": [], \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:25: error: no program is named; leave \"only\" out to watch every program"},
@@ -293,6 +295,7 @@ static void defaults_are_those_of_the_documentation(void **state)
     assert_int_equal(rules->metric_count, 1);
     assert_string_equal(rules->metric[0], "gauge:queue");
     assert_int_equal(rules->children, GS_CHILDREN_FORKS);
+    assert_int_equal(rules->symbolize, GS_SYMBOLIZE_AUTO);
     assert_int_equal(rules->only_count, 0);
     gs_rules_free(rules);
 }
@@ -315,6 +318,17 @@ static void children_and_programs_are_chosen(void **state)
     }
 }
 
+static void lines_are_added_or_not(void **state)
+{
+    (void)state;
+    struct gs_rules *rules = story_rules("\"symbolize\": \"off\",", "");
+    assert_int_equal(rules->symbolize, GS_SYMBOLIZE_OFF);
+    gs_rules_free(rules);
+    rules = story_rules("\"symbolize\": \"auto\",", "");
+    assert_int_equal(rules->symbolize, GS_SYMBOLIZE_AUTO);
+    gs_rules_free(rules);
+}
+
 static void the_built_in_rules_are_right(void **state)
 {
     (void)state;
@@ -335,6 +349,7 @@ int main(void)
         cmocka_unit_test(an_editor_may_name_its_schema),
         cmocka_unit_test(defaults_are_those_of_the_documentation),
         cmocka_unit_test(children_and_programs_are_chosen),
+        cmocka_unit_test(lines_are_added_or_not),
         cmocka_unit_test(the_built_in_rules_are_right),
     };
     gs_json_use_our_memory();

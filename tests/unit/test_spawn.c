@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -32,7 +33,8 @@ enum { LONG_MS = 300000 }; // for what ends by itself
 static struct gs_spawn_end run(const char *script, int limit_ms)
 {
     char *argv[] = {(char *)"sh", (char *)"-c", (char *)script, NULL}, *envp[] = {(char *)"A=b", NULL};
-    struct gs_spawn command = {"/bin/sh", argv, envp, limit_ms * GS_NS_PER_MS};
+    struct gs_spawn command = {
+        .program = "/bin/sh", .argv = argv, .envp = envp, .limit_ns = limit_ms * GS_NS_PER_MS};
     struct gs_spawn_end end;
     signals = 0;
     signal(SIGCHLD, count);
@@ -57,7 +59,8 @@ static void its_end_is_told(void **state)
 static void what_cannot_be_run_is_told(void **state)
 {
     char *argv[] = {(char *)"x", NULL}, *envp[] = {NULL};
-    struct gs_spawn command = {"/no/such/program", argv, envp, GS_NS_PER_S};
+    struct gs_spawn command = {
+        .program = "/no/such/program", .argv = argv, .envp = envp, .limit_ns = GS_NS_PER_S};
     struct gs_spawn_end end;
     (void)state;
     gs_spawn_run(&command, &end);
@@ -93,13 +96,16 @@ static void it_gets_nothing_of_ours(void **state)
     signal(SIGPIPE, SIG_IGN);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    snprintf(script, sizeof script,
-             "ls -l /proc/self/fd > %s &&" // 0 to 2, the last but one of them the list itself; and the folder that is read
-             " test $(grep -c /dev/null %s) = 2 && test $(grep -c -e '->' %s) = 4 &&"
-             " test \"$(env | grep -cvE '^(A=b|PWD=|_=|SHLVL=|OLDPWD=)')\" = 0 &&"
-             // by the shell itself: while it waits for a program of its own it blocks signals
-             " while read -r key value; do case $key in Sig[BI]*) test $value = 0000000000000000 || exit 5; esac; done < /proc/self/status &&"
-             " test $(ps -o sid= -p $$) = $$", list, list, list);
+    snprintf(
+        script, sizeof script,
+        "ls -l /proc/self/fd > %s &&" // 0 to 2, the last but one of them the list itself; and the folder that is read
+        " test $(grep -c /dev/null %s) = 2 && test $(grep -c -e '->' %s) = 4 &&"
+        " test \"$(env | grep -cvE '^(A=b|PWD=|_=|SHLVL=|OLDPWD=)')\" = 0 &&"
+        // by the shell itself: while it waits for a program of its own it blocks signals
+        " while read -r key value; do case $key in Sig[BI]*) test $value = 0000000000000000 || exit 5; esac; "
+        "done < /proc/self/status &&"
+        " test $(ps -o sid= -p $$) = $$",
+        list, list, list);
     struct gs_spawn_end end = run(script, LONG_MS);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     signal(SIGPIPE, SIG_DFL);
@@ -107,6 +113,51 @@ static void it_gets_nothing_of_ours(void **state)
     unlink(list);
     assert_int_equal(end.error, 0);
     assert_int_equal(end.status, 0);
+}
+
+static void read_oom_score(char *out, size_t size)
+{
+    FILE *file = fopen("/proc/self/oom_score_adj", "r");
+    assert_non_null(file);
+    assert_non_null(fgets(out, (int)size, file));
+    fclose(file);
+}
+
+/* What the host did not ask for weighs little, and this process keeps its own weight, folder and limits: the program is made by a
+ * process that shares its memory. */
+static void in_the_background_it_weighs_little(void **state)
+{
+    char script[] =
+        "test $(cut -d' ' -f19 /proc/self/stat) = 19 && test $(cat /proc/self/oom_score_adj) = 1000 &&"
+        " test $(pwd) = / && test $(ulimit -d) = 65536 && test $(ulimit -c) = 0 && grep -q 'NoNewPrivs:.1' "
+        "/proc/self/status &&"
+        " ionice | grep -q idle";
+    char *argv[] = {(char *)"sh", (char *)"-c", script, NULL}, *envp[] = {(char *)"PATH=/usr/bin:/bin", NULL};
+    struct gs_spawn command = {.program = "/bin/sh",
+                               .argv = argv,
+                               .envp = envp,
+                               .limit_ns = LONG_MS * GS_NS_PER_MS,
+                               .background = true,
+                               .data_bytes = 64 << 20};
+    struct gs_spawn_end end;
+    struct rlimit data, data_after;
+    char folder[4096], folder_after[4096], oom[16], oom_after[16];
+    (void)state;
+    int nice_before = getpriority(PRIO_PROCESS, 0);
+    getrlimit(RLIMIT_DATA, &data);
+    read_oom_score(oom, sizeof oom);
+    assert_non_null(getcwd(folder, sizeof folder));
+    gs_spawn_run(&command, &end);
+    assert_int_equal(end.error, 0);
+    assert_int_equal(end.status, 0);
+    assert_int_equal(end.pid, 0);
+    assert_int_equal(getpriority(PRIO_PROCESS, 0), nice_before);
+    getrlimit(RLIMIT_DATA, &data_after);
+    read_oom_score(oom_after, sizeof oom_after);
+    assert_non_null(getcwd(folder_after, sizeof folder_after));
+    assert_memory_equal(&data, &data_after, sizeof data);
+    assert_string_equal(oom, oom_after);
+    assert_string_equal(folder, folder_after);
 }
 
 /* Where /dev/null cannot be opened the program runs all the same, and finds its first three descriptors taken: no file of its own
@@ -124,9 +175,12 @@ static int run_without_dev_null(void)
         mount(address.sun_path, "/dev/null", NULL, MS_BIND, NULL) != 0)
         return 77;
     snprintf(script, sizeof script,
-             "ls -l /proc/$$/fd > %s/list; test $(grep -c -- '[012] -> /$' %s/list) = 3 || exit 8; echo ignored; exit 7", folder, folder);
+             "ls -l /proc/$$/fd > %s/list; test $(grep -c -- '[012] -> /$' %s/list) = 3 || exit 8; echo "
+             "ignored; exit 7",
+             folder, folder);
     char *argv[] = {(char *)"sh", (char *)"-c", script, NULL}, *envp[] = {(char *)"PATH=/usr/bin:/bin", NULL};
-    struct gs_spawn command = {"/bin/sh", argv, envp, 60 * GS_NS_PER_S};
+    struct gs_spawn command = {
+        .program = "/bin/sh", .argv = argv, .envp = envp, .limit_ns = 60 * GS_NS_PER_S};
     struct gs_spawn_end end;
     gs_spawn_run(&command, &end);
     snprintf(script, sizeof script, "rm -r %s", folder);
@@ -158,6 +212,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_run_is_told),
         cmocka_unit_test(it_is_made_to_end_in_time),
         cmocka_unit_test(it_gets_nothing_of_ours),
+        cmocka_unit_test(in_the_background_it_weighs_little),
         cmocka_unit_test(it_runs_where_dev_null_cannot_be_opened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
