@@ -32,6 +32,11 @@ for _ in $(seq 100); do
     build/gumshoe ls "$dir" >/dev/null 2>&1 && break
     sleep 0.1
 done
+# The agent lets `gumshoe symbolize` fill in the source lines, at low priority.
+for _ in $(seq 200); do
+    grep -q 'leaky_server.c:' "$dir"/2*/summary.txt 2>/dev/null && break
+    sleep 0.1
+done
 kill "$server" 2>/dev/null || true
 wait "$server" 2>/dev/null || true
 server=
@@ -45,7 +50,10 @@ build/gumshoe show --dir "$dir" | tee "$dir.summary"
 grep -q cache_insert "$dir.summary" || { echo "the summary does not name cache_insert" >&2; exit 1; }
 incident=$(ls -d "$dir"/2* | tail -n 1)
 echo
+echo "== gumshoe list cache_insert $incident"
+build/gumshoe list cache_insert "$incident" | head -n 8
+echo
 echo "== read on:"
-echo "   build/gumshoe top -n 5 $incident"
+echo "   build/gumshoe tree $incident"
 echo "   go tool pprof -top -base $incident/heap.base.pb.gz $incident/heap.pb.gz"
 rm -f "$dir.out" "$dir.log" "$dir.summary"
