@@ -71,7 +71,8 @@ static const char *place_of(const struct gs_view *view, const struct gs_line *li
     const struct gs_function *function = &view->profile->function[line->function];
     out[0] = 0;
     if (view->options->lines && *function->file)
-        snprintf(out, size, line->line ? "%s:%lld" : "%s", function->file, (long long)line->line);
+        snprintf(out, size, line->line ? "%s:%lld" : "%s",
+                 gs_reader_clean_path(view->profile, function->file), (long long)line->line);
     return out;
 }
 

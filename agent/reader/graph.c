@@ -89,6 +89,7 @@ static struct gs_graph_node node_of_line(struct gs_profile *profile, const struc
     if (by == GS_BY_FUNCTION || !*node.file)
         return node;
     struct gs_text text = {0};
+    node.file = gs_reader_clean_path(profile, node.file);
     gs_text_add(&text, "%s%s%s", function->name, *function->name ? " " : "", node.file);
     if (line->line)
         gs_text_add(&text, ":%lld", (long long)line->line);

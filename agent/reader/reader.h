@@ -49,6 +49,9 @@ struct gs_filter {
 int gs_reader_filter(struct gs_profile *profile, const struct gs_filter *filter, struct gs_text *warnings, char *why,
                      size_t why_size) GS_CHECK_RESULT;
 
+/* PATH, not empty, without "." and "..", as pprof shows it (clean_path.c). Lives as long as PROFILE. */
+const char *gs_reader_clean_path(struct gs_profile *profile, const char *path);
+
 /* The call graph of a profile, computed as pprof does (graph.c). */
 enum gs_granularity { GS_BY_FUNCTION, GS_BY_LINE };
 struct gs_graph_node {

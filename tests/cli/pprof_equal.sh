@@ -28,7 +28,7 @@ for i in range(40):
     time.sleep(0.06)
 sys.stdin.read()
 P
-printf '{ "version": 1, "interval": "100ms", "heap": { "sample": "4KiB", "baseline": "1s" }, "rules": [
+printf '{ "version": 1, "interval": "100ms", "symbolize": "off", "heap": { "sample": "4KiB", "baseline": "1s" }, "rules": [
   { "name": "n", "every": "2s", "cooldown": "0s", "capture": ["heap", "threads"] } ] }' > r.json
 mkfifo input
 "$gumshoe" run --rules r.json --dir d -- python3 grow.py < input & host=$!; started=$host

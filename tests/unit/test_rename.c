@@ -93,7 +93,7 @@ static void names_change_and_nothing_else(void **state)
     read_back(json, false, &before);
     read_back(json, true, &after);
     const char *holders = strstr(before.summary.bytes, "What holds"),
-               *culprit = strstr(before.summary.bytes, "Culprit: shop+0x1234 in shop: ");
+               *culprit = strstr(before.summary.bytes, "Culprit: main → shop+0x1234 in shop: ");
     assert_non_null(culprit);
     gs_text_add_bytes(&summary, before.summary.bytes, (size_t)(holders - before.summary.bytes) - 1);
     gs_text_add(&summary, "a line of another version\n\n%s\n%snote: one\n", memory, holders);
@@ -120,7 +120,7 @@ static void a_culprit_is_renamed_if_it_is_the_same(void **state)
     read_back(json, false, &before);
     read_back(json, true, &after);
     json_t *culprit = json_deep_copy(json_object_get(before.json, "culprit"));
-    assert_int_equal(json_object_set_new(culprit, "via", json_pack("[s]", "xmalloc")), 0);
+    assert_int_equal(json_object_set_new(culprit, "verdict", json_string("a leak")), 0);
     assert_int_equal(json_object_set_new(json, "culprit", culprit), 0);
     assert_int_equal(json_object_set_new(json, "fingerprint", json_string("0123456789abcdef")), 0);
 
@@ -128,7 +128,7 @@ static void a_culprit_is_renamed_if_it_is_the_same(void **state)
     assert_string_equal(json_string_value(json_object_get(culprit, "function")), "cache_insert");
     assert_int_equal(json_integer_value(json_object_get(culprit, "line_number")), 88);
     assert_int_equal(json_array_size(json_object_get(culprit, "stack")), 3);
-    assert_int_equal(json_array_size(json_object_get(culprit, "via")), 1);
+    assert_string_equal(json_string_value(json_object_get(culprit, "verdict")), "a leak");
     assert_string_equal(json_string_value(json_object_get(json, "fingerprint")), "0123456789abcdef");
 
     assert_int_equal(json_object_set_new(culprit, "function", json_string("another")), 0);
