@@ -36,15 +36,16 @@ GUMSHOE_DIR=$tmp/d GUMSHOE_RULES=$tmp/wait.json LD_PRELOAD=$build/libgumshoe.so 
 cp "$corpse" elsewhere; cp "$corpse" moved; ./moved wait < input > out3 & moved=$!
 started="$abort $segv $watched $bare $moved"
 declare -A running
-for linker in lld mold; do
-    gcc -O2 -fno-builtin -pthread -fuse-ld=$linker "$source_dir/tests/host/corpse.c" -o corpse.$linker
+declare -A link=([lld]=-fuse-ld=lld [mold]=-fuse-ld=mold [gold]=-fuse-ld=gold [static-pie]=-static-pie)
+for linker in "${!link[@]}"; do
+    gcc -O2 -fno-builtin -pthread "${link[$linker]}" "$source_dir/tests/host/corpse.c" -o corpse.$linker
     ./corpse.$linker wait < input > out.$linker & running[$linker]=$!
     started="$started $!"
 done
 exec 3> input
-for out in abort/out segv/out out out2 out3 out.lld out.mold; do wait_until grep -q calm $out; done
+for out in abort/out segv/out out out2 out3 out.*; do wait_until grep -q calm $out; done
 take_baseline $abort abort.json; take_baseline $segv segv.json; take_baseline $watched wait.json
-printf '\n\n\n\n\n\n\n' >&3 # one for each
+printf '\n\n\n\n\n\n\n\n\n' >&3 # one for each
 
 it "makes one of a debugger's core file, of a process that lives on; what grew is to blame"
 wait_until grep -q ready out
@@ -85,8 +86,8 @@ grep -q ' take_order' "$(tail -n 1 said)/threads.txt" || fail "--exe was of no u
 cp /bin/true moved; rm -rf recovered; dir=$(recovered moved.$moved)
 field "$dir" '.notes[]' | grep -q 'rebuilt since it was mapped' || fail "nothing is said of the rebuilt file"
 
-it "finds its way through a program whose segments share pages of its file, as lld and mold lay them"
-for linker in lld mold; do
+it "finds its way through a program whose segments share pages of its file, as lld, mold and gold lay them, and through a static one"
+for linker in "${!link[@]}"; do
     of=${running[$linker]}
     wait_until grep -q ready out.$linker
     gcore -o $linker $of > /dev/null 2>&1 || fail "gcore"
