@@ -227,4 +227,38 @@ R
 else
     echo "  (no rustc here: Rust's link is not tried; lld's is)"
 fi
+it "and the functions of a Go program, C's in it and Go's own"
+mkdir -p go && cat > go/main.go <<'G'
+package main
+
+/*
+#cgo CFLAGS: -O1
+#cgo LDFLAGS: -ldl
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+void *kept[64];
+__attribute__((noinline)) void session_leak(int i) { kept[i] = memset(malloc(1000000), 1, 1000000); __asm__ volatile(""); }
+__attribute__((noinline)) void handle_login(int i) { session_leak(i); __asm__ volatile(""); }
+void here(void) {}
+static void *address_of_here(void) { return here; }
+static int write_profile(int fd) { int (*write)(int, int) = dlsym(RTLD_DEFAULT, "gumshoe_write_profile"); return write(1, fd); }
+*/
+import "C"
+import ("fmt"; "os")
+
+func main() {
+	for i := 0; i < 40; i++ { C.handle_login(C.int(i)) }
+	maps, _ := os.ReadFile("/proc/self/maps")
+	fmt.Printf("program %p here\n%s\n", C.address_of_here(), maps)
+	file, _ := os.Create(os.Args[1])
+	if C.write_profile(C.int(file.Fd())) != 0 { os.Exit(3) }
+}
+G
+(cd go && GOCACHE=$tmp/cache HOME=$tmp GO111MODULE=off go build -o ../golang main.go) 2> build.err || { cat build.err; fail "go build"; }
+cp golang golang.full
+LD_PRELOAD=$build/libgumshoe.so ./golang golang.pb.gz > golang.out || fail "golang: ends with $?"
+python3 check.py golang.pb.gz golang.out all program="$tmp/golang" session_leak handle_login > said 2>&1 || fail "golang: $(tail -1 said)"
+checked=$((checked + 1))
 echo "$checked layouts"
