@@ -137,8 +137,10 @@ holds() {
     python3 check.py "$name.pb.gz" "$name.out" "$symbols" program="$tmp/$name" library="$tmp/lib$name.so" $names > said 2>&1 ||
         fail "$name: $(tail -1 said); $(readelf -lW "$name" | grep LOAD)"
     grep -q ', [1-9][0-9]* frames without$' said || fail "$name: the code without a symbol is not in the profile"
-    checked=$((checked + 1))
+    row "$name${*:+, cut}" "$symbols"
 }
+# row LAYOUT SYMBOLS: a row of the table: what check.py said of it.
+row() { printf '    %-22s %-8s %s\n' "$1" "$2" "$(cat said)"; checked=$((checked + 1)); }
 all="_start main serve refuse accept_one parse encode commit flush last in_library"
 checked=0
 # layout NAME COMPILER OPTIONS...: build it so, and check that names are right.
@@ -223,7 +225,7 @@ R
     strip --strip-debug -o rust.full rust # addr2line would tell the innermost inlined function instead
     LD_PRELOAD=$build/libgumshoe.so ./rust rust.pb.gz > rust.out || fail "rust: ends with $?"
     python3 check.py rust.pb.gz rust.out all program="$tmp/rust" session_leak handle_login main > said 2>&1 || fail "rust: $(tail -1 said)"
-    checked=$((checked + 1))
+    row rust all
 else
     echo "  (no rustc here: Rust's link is not tried; lld's is)"
 fi
@@ -260,5 +262,5 @@ G
 cp golang golang.full
 LD_PRELOAD=$build/libgumshoe.so ./golang golang.pb.gz > golang.out || fail "golang: ends with $?"
 python3 check.py golang.pb.gz golang.out all program="$tmp/golang" session_leak handle_login > said 2>&1 || fail "golang: $(tail -1 said)"
-checked=$((checked + 1))
+row golang all
 echo "$checked layouts"
