@@ -1,6 +1,6 @@
 /* lines_apart.c - reads debug information in a child process, because it may be hostile and libdw reads it.
  *
- *   parent ──fork──▶ child: low priority, limits ──▶ gs_reader_symbolize ──▶ result file (in memory): notes, profile
+ *   parent ──fork──▶ child: priority, limits ──▶ gs_reader_symbolize ──▶ result file (in memory): notes, profile
  *     │ waits for the end of the pipe, or for the time limit                    │
  *     ├──◀── the child's end ◀──────────────────────────────────────────────────┘
  *     └── read as untrusted; after a crash the file that was being read is left out, and a new child reads the rest
@@ -62,11 +62,14 @@ static void limit_memory(void)
     limit(RLIMIT_AS, size * page + MAPPED_MAX);
 }
 
-static void limit_child(unsigned seconds)
+static void limit_child(const struct gs_symbolize_options *options)
 {
+    unsigned seconds = options->seconds ? options->seconds : SECONDS;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    setpriority(PRIO_PROCESS, 0, 19);
-    syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0));
+    if (!options->somebody_waits) {
+        setpriority(PRIO_PROCESS, 0, 19);
+        syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0));
+    }
     limit_memory();
     limit(RLIMIT_CPU, seconds + 1);
     limit(RLIMIT_FSIZE, OUTPUT_MAX);
@@ -156,7 +159,7 @@ static bool run_child(struct reading *reading, int output)
     pid_t child = fork();
     if (child == 0) {
         close(end[0]);
-        limit_child(reading->options->seconds ? reading->options->seconds : SECONDS);
+        limit_child(reading->options);
         read_and_write(reading, output);
     }
     close(end[1]);

@@ -234,13 +234,14 @@ struct gs_symbolize_options {    // all zero: the defaults
     size_t debug_dir_count;
     unsigned seconds;            // gs_reader_symbolize_apart gives up after this time; 0: 120
     bool only_failures;          // no notes on files without debug information
+    bool somebody_waits;         // gs_reader_symbolize_apart keeps the caller's priority; else it is the lowest
 };
 /* A new profile equal to PROFILE, with functions, files, lines, start lines and inlined frames filled in where they are not
  * known. NOTES gets a line for each file without lines, with the reason. Files may be hostile, and elfutils reads them: the
  * caller isolates this (gs_reader_symbolize_apart does). NULL: no memory. */
 struct gs_profile *gs_reader_symbolize(const struct gs_profile *profile, const struct gs_symbolize_options *options,
                                        struct gs_text *notes) GS_CHECK_RESULT;
-/* The same in a child process of low priority with limits on memory, time and output. If it dies or takes too long, NOTES says so,
+/* The same in a child process with limits on memory, time and output. If it dies or takes too long, NOTES says so,
  * and what it was reading is left out. NULL: nothing could be filled in; NOTES has the reason. The caller has no threads. */
 struct gs_profile *gs_reader_symbolize_apart(const struct gs_profile *profile, const struct gs_symbolize_options *options,
                                              struct gs_text *notes) GS_CHECK_RESULT;
