@@ -57,7 +57,7 @@ status=0
 for ((round = 1; round <= rounds; round++)); do
     [[ $rounds == 1 ]] || echo "== round $round of $rounds"
     rm -f "$results"
-    (cd build && ctest --output-on-failure --no-tests=error --output-junit "$results" "${options[@]}") || status=$?
+    (cd build && ctest -j "$(nproc)" --output-on-failure --no-tests=error --output-junit "$results" "${options[@]}") || status=$?
     touch "$results" # absent when ctest found nothing to run
     outcomes "$results" >> "$all"
 done
