@@ -5,29 +5,13 @@
 #include "reader/lines.h"
 #include "sys/file.h"
 #include <elfutils/libdwelf.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-/* A descriptor of PATH, if it is a regular file; else -1. A profile may name anything: opening some devices has effects. */
-static int open_regular(const char *path)
-{
-    struct stat status;
-    if (stat(path, &status) != 0 || !S_ISREG(status.st_mode))
-        return -1;
-    int fd = gs_file_openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
-    if (fd >= 0 && (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))) {
-        close(fd);
-        fd = -1;
-    }
-    return fd;
-}
 
 bool gs_reader_open_elf(const char *path, struct gs_debug_elf *file)
 {
-    *file = (struct gs_debug_elf){.fd = open_regular(path)};
+    *file = (struct gs_debug_elf){.fd = gs_file_open_regular(path)};
     if (file->fd < 0)
         return false;
     elf_version(EV_CURRENT);

@@ -1,12 +1,11 @@
 /* elf_file.c - opens ELF files, and finds their sections.
  *
  * A path may come from a box that anybody may have written. So a file is opened only if it is regular: opening some devices
- * has effects. Who: symbols.c, debug_files.c. Context: watcher, CLI. */
+ * has effects. Who: symbols.c, variables.c, debug_files.c. Context: watcher, CLI. */
 #include "base/memory.h"
 #include "symbol/inside.h"
 #include "sys/file.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,15 +21,10 @@ void gs_symbol_elf_close(struct gs_elf_file *file)
 const char *gs_symbol_elf_open(const char *path, struct gs_elf_file *out)
 {
     struct stat status;
-    *out = (struct gs_elf_file){.image.fd = -1};
-    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
-        return "not a regular file";
-    out->image.fd = gs_file_openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+    *out = (struct gs_elf_file){.image.fd = gs_file_open_regular(path)};
     if (out->image.fd < 0)
-        return strerrordesc_np(-out->image.fd);
-    if (fstat(out->image.fd, &status) != 0 || !S_ISREG(status.st_mode))
-        return "not a regular file";
-    out->image.size = (uint64_t)status.st_size;
+        return out->image.fd == -EINVAL ? "not a regular file" : strerrordesc_np(-out->image.fd);
+    out->image.size = fstat(out->image.fd, &status) == 0 ? (uint64_t)status.st_size : 0;
     if (!gs_symbol_elf_header(&out->image, &out->header))
         return "not an ELF file of this machine";
     out->segment = gs_symbol_elf_segments(&out->image, &out->header, &out->segment_count);

@@ -5,18 +5,10 @@
  * An address outside every symbol gets no name, never the name of the closest symbol below it.
  * Symbols are never sorted: there may be a million of them for a hundred addresses.
  * Who: symbols.c. Bounds: one table and its strings at a time (image.c). */
-#include "base/memory.h"
 #include "base/search.h"
 #include "symbol/inside.h"
-#include <string.h>
 
-struct symbol_section { // the symbol and string sections of one file
-    const Elf64_Shdr *section;
-    size_t section_count;
-    const Elf64_Shdr *symbols, *strings;
-};
-
-static bool holds_code(const struct symbol_section *table, size_t section)
+static bool holds_code(const struct gs_elf_table *table, size_t section)
 {
     return section < table->section_count
                ? (table->section[section].sh_flags & SHF_EXECINSTR) != 0
@@ -24,7 +16,7 @@ static bool holds_code(const struct symbol_section *table, size_t section)
 }
 
 /* Quality of SYMBOL's name; 0: not usable. Functions rank above assembler labels; global above weak above local. */
-static int rank_of(const struct symbol_section *table, const Elf64_Sym *symbol)
+static int rank_of(const struct gs_elf_table *table, const Elf64_Sym *symbol)
 {
     int type = ELF64_ST_TYPE(symbol->st_info), bind = ELF64_ST_BIND(symbol->st_info);
     if (symbol->st_shndx == SHN_UNDEF || (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE) ||
@@ -61,7 +53,7 @@ static size_t first_at(const struct gs_symbol_wanted *found, size_t count, uint6
 }
 
 /* Make SYMBOL a candidate of the addresses in FOUND (sorted by vaddr) that it covers, and of the first one above its start. */
-static void add_candidate(struct gs_symbol_wanted *found, size_t count, const struct symbol_section *table,
+static void add_candidate(struct gs_symbol_wanted *found, size_t count, const struct gs_elf_table *table,
                           const Elf64_Sym *symbol)
 {
     struct gs_symbol_candidate new = {symbol->st_value, symbol->st_size, symbol->st_name, symbol->st_shndx,
@@ -75,7 +67,7 @@ static void add_candidate(struct gs_symbol_wanted *found, size_t count, const st
         keep_better(&found[i].covers, &new);
 }
 
-static bool is_in_section(const struct symbol_section *table, size_t section, uint64_t vaddr)
+static bool is_in_section(const struct gs_elf_table *table, size_t section, uint64_t vaddr)
 {
     return section < table->section_count &&
            vaddr - table->section[section].sh_addr < table->section[section].sh_size;
@@ -84,7 +76,7 @@ static bool is_in_section(const struct symbol_section *table, size_t section, ui
 /* For addresses that no sized symbol covers: use the closest symbol below if it has no size (assembler) and the address is
  * in its section. An address after the end of a sized symbol gets no name. */
 static void use_unsized_symbols(struct gs_symbol_wanted *found, size_t count,
-                                const struct symbol_section *table)
+                                const struct gs_elf_table *table)
 {
     for (size_t i = 0; i < count; i++) {
         struct gs_symbol_candidate *below = &found[i].below;
@@ -96,57 +88,18 @@ static void use_unsized_symbols(struct gs_symbol_wanted *found, size_t count,
     }
 }
 
-static char *name_at(const char *strings, size_t length, size_t at)
-{
-    if (at >= length || !strings[at])
-        return NULL;
-    const char *name = strings + at;
-    size_t full = strnlen(name, length - at);
-    const char *version = memchr(name, '@', full); // versioned names of .symtab: "f@VERSION"
-    return gs_strndup(name, version && version != name ? (size_t)(version - name) : full);
-}
-
-/* Find names for FOUND[0..COUNT) in TABLE of FILE. False: the table cannot be read. */
-static bool read_table(const struct gs_elf_file *file, const struct symbol_section *table,
-                       struct gs_symbol_wanted *found, size_t count)
-{
-    uint64_t symbol_count = table->symbols->sh_size / sizeof(Elf64_Sym), length = table->strings->sh_size;
-    Elf64_Sym *symbol =
-        gs_symbol_image_table(&file->image, table->symbols->sh_offset, symbol_count, sizeof *symbol);
-    char *strings = gs_symbol_image_table(&file->image, table->strings->sh_offset, length, 1);
-    bool read = symbol && strings;
-    for (size_t i = 0; read && i < symbol_count; i++)
-        add_candidate(found, count, table, &symbol[i]);
-    if (read)
-        use_unsized_symbols(found, count, table);
-    for (size_t i = 0; read && i < count; i++)
-        if (found[i].covers.rank)
-            found[i].symbol.system_name = name_at(strings, length, found[i].covers.name);
-    gs_free(strings);
-    gs_free(symbol);
-    return read;
-}
-
-/* The first section of TYPE with symbols, and its strings. */
-static bool find_table(struct symbol_section *table, uint32_t type)
-{
-    const Elf64_Shdr *section = table->section;
-    for (size_t i = 0; section && i < table->section_count; i++)
-        if (section[i].sh_type == type && section[i].sh_entsize == sizeof(Elf64_Sym) &&
-            section[i].sh_link < table->section_count) {
-            table->symbols = &section[i];
-            table->strings = &section[section[i].sh_link];
-            return true;
-        }
-    return false;
-}
-
 bool gs_symbol_elf_names(const struct gs_elf_file *file, uint32_t type, struct gs_symbol_wanted *found,
                          size_t count)
 {
-    Elf64_Shdr *section = gs_symbol_elf_sections(file);
-    struct symbol_section table = {.section = section, .section_count = file->header.e_shnum};
-    bool read = find_table(&table, type) && read_table(file, &table, found, count);
-    gs_free(section);
-    return read;
+    struct gs_elf_table table;
+    if (!gs_symbol_elf_table_read(file, type, &table))
+        return false;
+    for (size_t i = 0; i < table.symbol_count; i++)
+        add_candidate(found, count, &table, &table.symbol[i]);
+    use_unsized_symbols(found, count, &table);
+    for (size_t i = 0; i < count; i++)
+        if (found[i].covers.rank)
+            found[i].symbol.system_name = gs_symbol_elf_table_name(&table, found[i].covers.name);
+    gs_symbol_elf_table_free(&table);
+    return true;
 }

@@ -54,6 +54,24 @@ Elf64_Shdr *gs_symbol_elf_sections(const struct gs_elf_file *file);
 /* The first section called NAME (at most 31 bytes); false: there is none. */
 bool gs_symbol_elf_find_section(const struct gs_elf_file *file, const char *name, Elf64_Shdr *out);
 
+/* ---- one symbol table (elf_table.c) ----------------------------------------------------------------------------------- */
+
+struct gs_elf_table {
+    Elf64_Shdr *section;       // all of the file's
+    size_t section_count;
+    Elf64_Sym *symbol;
+    size_t symbol_count;
+    char *strings;             // not terminated
+    size_t strings_length;
+};
+/* Read FILE's first symbol table of TYPE (SHT_SYMTAB, SHT_DYNSYM). True: free OUT with gs_symbol_elf_table_free. False: there is
+ * none, or it cannot be read. */
+bool gs_symbol_elf_table_read(const struct gs_elf_file *file, uint32_t type, struct gs_elf_table *out) GS_CHECK_RESULT;
+void gs_symbol_elf_table_free(struct gs_elf_table *table);
+/* The name at AT of the strings, without a version ("f@VERSION"); the caller frees it with gs_free. NULL: no name there, or no
+ * memory. */
+char *gs_symbol_elf_table_name(const struct gs_elf_table *table, size_t at) GS_CHECK_RESULT;
+
 /* ---- names from one symbol table (elf_names.c) ------------------------------------------------------------------------ */
 
 struct gs_symbol_candidate {   // a symbol that may be the function of an address

@@ -8,12 +8,6 @@
  * Who: the watcher, the CLI. Bounds: GS_VARIABLES_MAX addresses a call; one file's tables at a time. */
 #include "base/memory.h"
 #include "symbol/inside.h"
-#include "sys/file.h"
-#include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 struct sought {
     const struct gs_mapping *mapping; // of the file; NULL: none, or looked up already
@@ -60,50 +54,26 @@ static const struct gs_mapping *find_code(const struct gs_maps *maps, const stru
     return best;
 }
 
-/* Open PATH if it is MAPPING's file: the same build id. -1: it is not. */
-static int open_file(const char *path, const struct gs_mapping *mapping, struct gs_image *image)
-{
-    struct stat status;
-    unsigned char id[GS_BUILD_ID_MAX];
-    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
-        return -1; // the path may come from an untrusted core file: opening some devices has effects
-    *image = (struct gs_image){.fd = gs_file_openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0)};
-    if (image->fd < 0)
-        return -1;
-    if (fstat(image->fd, &status) == 0 && S_ISREG(status.st_mode)) {
-        image->size = (uint64_t)status.st_size;
-        unsigned length = gs_symbol_elf_build_id(image, id);
-        if (length == mapping->build_id_length && memcmp(id, mapping->build_id, length) == 0 &&
-            !(length == 0 && mapping->deleted))
-            return image->fd;
-    }
-    close(image->fd);
-    return image->fd = -1;
-}
-
 /* Set the addresses in the file of all that MAPPING's file holds. False: its bias is not known. */
 static bool translate(const struct gs_maps *maps, const struct gs_mapping *mapping,
-                      const struct gs_image *image, const Elf64_Ehdr *header,
-                      const struct gs_symbol_variable *variable, struct sought *sought, size_t count)
+                      const struct gs_elf_file *file, const struct gs_symbol_variable *variable,
+                      struct sought *sought, size_t count)
 {
-    size_t segments;
     uint64_t bias = mapping->bias;
-    Elf64_Phdr *segment = gs_symbol_elf_segments(image, header, &segments);
-    bool known =
-        segment && (mapping->has_bias || gs_symbol_elf_bias(segment, segments, maps, mapping, &bias));
-    for (size_t i = 0; known && i < count; i++) {
+    if (!mapping->has_bias && !gs_symbol_elf_bias(file->segment, file->segment_count, maps, mapping, &bias))
+        return false;
+    for (size_t i = 0; i < count; i++) {
         bool loaded = false;
         if (sought[i].mapping != mapping)
             continue;
         sought[i].vaddr = variable[i].address - bias;
-        for (size_t s = 0; s < segments; s++)
-            loaded |=
-                segment[s].p_type == PT_LOAD && sought[i].vaddr - segment[s].p_vaddr < segment[s].p_memsz;
+        for (size_t s = 0; s < file->segment_count; s++)
+            loaded |= file->segment[s].p_type == PT_LOAD &&
+                      sought[i].vaddr - file->segment[s].p_vaddr < file->segment[s].p_memsz;
         if (!loaded)
             sought[i].mapping = NULL; // an anonymous mapping that lies above the file's
     }
-    gs_free(segment);
-    return known;
+    return true;
 }
 
 /* ---- symbols ---------------------------------------------------------------------------------------------------------- */
@@ -122,85 +92,60 @@ static void match(const Elf64_Sym *symbol, const struct gs_mapping *mapping, str
         }
 }
 
-/* Give a name to each variable of MAPPING's file that was found, from STRINGS. */
-static void take_names(const struct gs_mapping *mapping, const char *strings, size_t length,
+/* Give a name to each variable of MAPPING's file that was found in TABLE. */
+static void take_names(const struct gs_mapping *mapping, const struct gs_elf_table *table,
                        struct gs_symbol_variable *variable, struct sought *sought, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (sought[i].mapping != mapping || !sought[i].size)
             continue;
         sought[i].mapping = NULL;
-        if (sought[i].name >= length || !strings[sought[i].name])
+        char *symbol = gs_symbol_elf_table_name(table, sought[i].name);
+        if (!symbol)
             continue;
-        const char *name = strings + sought[i].name;
-        char *symbol = gs_strndup(name, strnlen(name, length - sought[i].name));
-        if (symbol)
-            symbol[strcspn(symbol, "@")] = 0; // versioned names of .symtab: "v@VERSION"
-        variable[i].name = symbol ? gs_symbol_plain_name(symbol) : NULL;
+        variable[i].name = gs_symbol_plain_name(symbol);
         variable[i].offset = sought[i].vaddr - sought[i].start;
         gs_free(symbol);
     }
 }
 
-/* Look at the first table of TYPE in IMAGE. */
-static void read_table(const struct gs_image *image, const Elf64_Ehdr *header, uint32_t type,
-                       const struct gs_mapping *mapping, struct gs_symbol_variable *variable,
-                       struct sought *sought, size_t count)
+/* Look at FILE's first table of TYPE. */
+static void read_table(const struct gs_elf_file *file, uint32_t type, const struct gs_mapping *mapping,
+                       struct gs_symbol_variable *variable, struct sought *sought, size_t count)
 {
-    Elf64_Shdr *section =
-        header->e_shentsize == sizeof *section
-            ? gs_symbol_image_table(image, header->e_shoff, header->e_shnum, sizeof *section)
-            : NULL;
-    for (size_t i = 0; section && i < header->e_shnum; i++) {
-        if (section[i].sh_type != type || section[i].sh_link >= header->e_shnum)
-            continue;
-        uint64_t symbols = section[i].sh_size / sizeof(Elf64_Sym);
-        uint64_t length = section[section[i].sh_link].sh_size;
-        Elf64_Sym *symbol = gs_symbol_image_table(image, section[i].sh_offset, symbols, sizeof *symbol);
-        char *strings = gs_symbol_image_table(image, section[section[i].sh_link].sh_offset, length, 1);
-        for (uint64_t at = 0; symbol && strings && at < symbols; at++)
-            match(&symbol[at], mapping, sought, count);
-        if (symbol && strings)
-            take_names(mapping, strings, length, variable, sought, count);
-        gs_free(strings);
-        gs_free(symbol);
-        break;
-    }
-    gs_free(section);
+    struct gs_elf_table table;
+    if (!gs_symbol_elf_table_read(file, type, &table))
+        return;
+    for (size_t i = 0; i < table.symbol_count; i++)
+        match(&table.symbol[i], mapping, sought, count);
+    take_names(mapping, &table, variable, sought, count);
+    gs_symbol_elf_table_free(&table);
 }
 
 /* The file that has the symbols that a distribution removed from MAPPING's file. */
 static void read_debug_file(const struct gs_mapping *mapping, struct gs_symbol_variable *variable,
                             struct sought *sought, size_t count)
 {
-    char hex[2 * GS_BUILD_ID_MAX + 1], path[128];
-    struct gs_image image;
-    Elf64_Ehdr header;
-    if (mapping->build_id_length < 2)
+    struct gs_elf_file file;
+    if (!gs_symbol_debug_file_by_build_id(mapping, &file))
         return;
-    gs_symbol_build_id_hex(mapping, hex);
-    snprintf(path, sizeof path, "/usr/lib/debug/.build-id/%.2s/%s.debug", hex, hex + 2);
-    if (open_file(path, mapping, &image) < 0)
-        return;
-    if (gs_symbol_elf_header(&image, &header))
-        read_table(&image, &header, SHT_SYMTAB, mapping, variable, sought, count);
-    close(image.fd);
+    read_table(&file, SHT_SYMTAB, mapping, variable, sought, count);
+    gs_symbol_elf_close(&file);
 }
 
 static void name_variables_of(const struct gs_maps *maps, const struct gs_mapping *mapping,
                               struct gs_symbol_variable *variable, struct sought *sought, size_t count)
 {
-    struct gs_image image;
-    Elf64_Ehdr header;
-    if (mapping->path[0] != '/' || open_file(mapping->path, mapping, &image) < 0)
+    struct gs_elf_file file;
+    if (mapping->path[0] != '/')
         return;
-    if (gs_symbol_elf_header(&image, &header) &&
-        translate(maps, mapping, &image, &header, variable, sought, count)) {
-        read_table(&image, &header, SHT_SYMTAB, mapping, variable, sought, count);
+    if (gs_symbol_elf_open_mapped(mapping->path, mapping, &file) == NULL &&
+        translate(maps, mapping, &file, variable, sought, count)) {
+        read_table(&file, SHT_SYMTAB, mapping, variable, sought, count);
         read_debug_file(mapping, variable, sought, count);
-        read_table(&image, &header, SHT_DYNSYM, mapping, variable, sought, count);
+        read_table(&file, SHT_DYNSYM, mapping, variable, sought, count);
     }
-    close(image.fd);
+    gs_symbol_elf_close(&file);
 }
 
 void gs_symbol_name_variables(const struct gs_maps *maps, struct gs_symbol_variable *variable, size_t count)

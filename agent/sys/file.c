@@ -15,6 +15,19 @@ int gs_file_openat(int dirfd, const char *path, int flags, mode_t mode)
     return fd < 0 ? -errno : fd;
 }
 
+int gs_file_open_regular(const char *path)
+{
+    struct stat status;
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
+        return -EINVAL;
+    int fd = gs_file_openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+    if (fd >= 0 && (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))) { // replaced meanwhile
+        close(fd);
+        return -EINVAL;
+    }
+    return fd;
+}
+
 int gs_file_read_all(int fd, size_t max, char **bytes, size_t *length)
 {
     char *text = NULL;

@@ -10,6 +10,10 @@
 /* openat(2), close-on-exec. The descriptor, or -errno. */
 int gs_file_openat(int dirfd, const char *path, int flags, mode_t mode) GS_CHECK_RESULT;
 
+/* Open PATH for reading, if it is a regular file: opening some devices has effects, and the path may be anybody's. The
+ * descriptor; -EINVAL: it is not a regular file; or another -errno. */
+int gs_file_open_regular(const char *path) GS_CHECK_RESULT;
+
 /* Read FD from its current offset to the end, at most MAX bytes (more: -EFBIG), with a NUL after *LENGTH bytes.
  * The caller frees *BYTES with gs_free. */
 int gs_file_read_all(int fd, size_t max, char **bytes, size_t *length) GS_CHECK_RESULT;
