@@ -7,6 +7,7 @@
  * A counter of an invented file may have any value of 64 bits. If the sum of the counters overflows, all are divided.
  * Who: read.c; the owner of the contents. */
 #include "base/memory.h"
+#include "base/numbers.h"
 #include "box/read.h"
 #include "gather/gather.h"
 #include "history/history.h"
@@ -39,11 +40,6 @@ static int choose_baseline(const struct gs_box_reader *reader)
            reader->out->post_mortem.last_seen_ns - reader->last_ns < reader->baseline_first_age_ns;
 }
 
-static uint64_t magnitude(int64_t value)
-{
-    return value < 0 ? -(uint64_t)value : (uint64_t)value;
-}
-
 /* How often all values of COUNT stacks must be halved so that no sum or difference of them overflows. */
 static unsigned count_halvings(const struct gs_given_stack *stack, size_t count)
 {
@@ -51,7 +47,7 @@ static unsigned count_halvings(const struct gs_given_stack *stack, size_t count)
     for (int v = 0; v < GS_HEAP_VALUES; v++) {
         unsigned __int128 sum = 0;
         for (size_t i = 0; i < count; i++)
-            sum += (unsigned __int128)magnitude(stack[i].now[v]) + magnitude(stack[i].then[v]);
+            sum += (unsigned __int128)gs_magnitude(stack[i].now[v]) + gs_magnitude(stack[i].then[v]);
         while (sum >> halvings > INT64_MAX)
             halvings++;
     }

@@ -135,8 +135,11 @@ static int print_as_json(const struct difference *difference)
 static bool read_total(const char *path, const struct gs_view_options *options, int64_t *total, int *status)
 {
     struct gs_view_options alone = *options;
+    const struct gs_filter *filter = &options->filter;
     struct gs_view view;
     alone.base = NULL;
+    if (!filter->focus && !filter->ignore && !filter->hide && !filter->show)
+        alone.no_symbolize = true; // no name decides about a sample: lines change no total
     if (!gs_cli_view_open(path, &alone, &view, status))
         return false;
     *total = gs_cli_view_total(view.profile, view.type);

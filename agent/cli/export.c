@@ -141,7 +141,6 @@ static int print_speedscope(const struct gs_view *view)
 int gs_cli_run_export(struct gs_arguments *arguments)
 {
     struct gs_view_options view_options = {0};
-    struct gs_view view;
     bool collapsed = false, speedscope = false;
     int status;
     const struct gs_option options[] = {
@@ -152,14 +151,7 @@ int gs_cli_run_export(struct gs_arguments *arguments)
     };
     if (!gs_cli_read_options(arguments, options, &status))
         return status;
-    const char *path = gs_cli_view_operand(arguments);
-    if (!path)
-        return GS_EXIT_USAGE;
-    if (collapsed == speedscope)
+    if (arguments->operand_count == 1 && collapsed == speedscope)
         return gs_cli_usage(arguments->command, "which format: --collapsed or --speedscope?");
-    if (!gs_cli_view_open(path, &view_options, &view, &status))
-        return status;
-    status = collapsed ? print_collapsed(&view) : print_speedscope(&view);
-    gs_cli_view_close(&view);
-    return status;
+    return gs_cli_view_run(arguments, &view_options, collapsed ? print_collapsed : print_speedscope);
 }

@@ -156,13 +156,11 @@ int gs_cli_run_list(struct gs_arguments *arguments)
     };
     if (!gs_cli_read_options(arguments, options, &status))
         return status;
-    if (arguments->operand_count != 2)
-        return gs_cli_usage(arguments->command, "which function, and which profile?");
-    const char *text = arguments->operand[0];
-    if (regcomp(&expression, text, REG_EXTENDED | REG_NOSUB) != 0)
-        return gs_cli_usage(arguments->command, "\"%s\" is not a regular expression", text);
-    if (gs_cli_view_open(arguments->operand[1], &view_options, &view, &status)) {
-        status = show(&view, dir, &expression, text);
+    const char *path = gs_cli_view_function_operand(arguments, &expression);
+    if (!path)
+        return GS_EXIT_USAGE;
+    if (gs_cli_view_open(path, &view_options, &view, &status)) {
+        status = show(&view, dir, &expression, arguments->operand[0]);
         gs_cli_view_close(&view);
     }
     regfree(&expression);

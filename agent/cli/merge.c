@@ -2,25 +2,12 @@
 #include "cli/options.h"
 #include "cli/view.h"
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-/* Write PROFILE to OUT as a whole, or not at all. Returns an exit status. */
+/* Write PROFILE to OUT. Returns an exit status. */
 static int write_profile(const struct gs_profile *profile, const char *out)
 {
-    char temporary[PATH_MAX];
-    if (snprintf(temporary, sizeof temporary, "%s.%d.new", out, getpid()) >= PATH_MAX)
-        return gs_cli_complain(GS_EXIT_IO, "%s: %s", out, strerrordesc_np(ENAMETOOLONG));
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666),
-        error = fd < 0 ? -errno : gs_profile_write(profile, fd);
-    if (fd >= 0 && close(fd) != 0 && !error)
-        error = -errno;
-    if (!error && rename(temporary, out) != 0)
-        error = -errno;
-    if (error && fd >= 0)
-        unlink(temporary);
+    int error = gs_reader_write_profile(profile, out);
     return error ? gs_cli_complain(GS_EXIT_IO, "%s: %s", out, strerrordesc_np(-error)) : GS_EXIT_OK;
 }
 

@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PROFILE_BYTES_MAX = 512 << 20, TEXT_BYTES_MAX = 16 << 20, FILES_MAX = 32 };
+enum { TEXT_BYTES_MAX = 16 << 20, FILES_MAX = 32 };
 
 struct profile_file {
     const char *name; // "heap.pb.gz"; borrowed
@@ -57,7 +57,7 @@ static struct gs_profile *read_profile(const struct work *work, const char *name
 {
     char why[160], *bytes = NULL;
     size_t length;
-    int error = read_file(work, name, PROFILE_BYTES_MAX, &bytes, &length);
+    int error = read_file(work, name, GS_PROFILE_BYTES_MAX, &bytes, &length);
     if (error == -ENOENT)
         return NULL;
     struct gs_profile *profile = error ? NULL : gs_reader_profile(bytes, length, why, sizeof why);
@@ -221,8 +221,8 @@ static bool is_same(const struct work *work, const char *name, int fd)
     char *old = NULL, *new = NULL;
     size_t old_length, new_length;
     bool same = lseek(fd, 0, SEEK_SET) == 0 &&
-                gs_file_read_all(fd, PROFILE_BYTES_MAX, &new, &new_length) == 0 &&
-                read_file(work, name, PROFILE_BYTES_MAX, &old, &old_length) == 0 &&
+                gs_file_read_all(fd, GS_PROFILE_BYTES_MAX, &new, &new_length) == 0 &&
+                read_file(work, name, GS_PROFILE_BYTES_MAX, &old, &old_length) == 0 &&
                 old_length == new_length && memcmp(old, new, old_length) == 0;
     gs_free(old);
     gs_free(new);

@@ -83,7 +83,6 @@ static int show(const struct gs_view *view)
 int gs_cli_run_top(struct gs_arguments *arguments)
 {
     struct gs_view_options view_options = {0};
-    struct gs_view view;
     int status;
     const struct gs_option options[] = {
         {NULL, 'n', .argument = "N", .number = &view_options.max_rows, .min = 1, .max = LLONG_MAX,
@@ -98,12 +97,5 @@ int gs_cli_run_top(struct gs_arguments *arguments)
     };
     if (!gs_cli_read_options(arguments, options, &status))
         return status;
-    const char *path = gs_cli_view_operand(arguments);
-    if (!path)
-        return GS_EXIT_USAGE;
-    if (!gs_cli_view_open(path, &view_options, &view, &status))
-        return status;
-    status = show(&view);
-    gs_cli_view_close(&view);
-    return status;
+    return gs_cli_view_run(arguments, &view_options, show);
 }

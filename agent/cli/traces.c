@@ -105,7 +105,7 @@ static bool is_zero(const struct gs_profile *profile, const struct gs_sample *sa
     return true;
 }
 
-static void show(const struct gs_view *view)
+static int show(const struct gs_view *view)
 {
     gs_cli_view_print_head(view, NULL);
     for (size_t i = 0; i < view->profile->sample_count; i++) {
@@ -118,22 +118,15 @@ static void show(const struct gs_view *view)
         print_stack(view, sample);
     }
     puts(separator);
+    return GS_EXIT_OK;
 }
 
 int gs_cli_run_traces(struct gs_arguments *arguments)
 {
     struct gs_view_options view_options = {0};
-    struct gs_view view;
     int status;
     const struct gs_option options[] = {GS_VIEW_OPTIONS(view_options), GS_VIEW_LINES(view_options), {0}};
     if (!gs_cli_read_options(arguments, options, &status))
         return status;
-    const char *path = gs_cli_view_operand(arguments);
-    if (!path)
-        return GS_EXIT_USAGE;
-    if (!gs_cli_view_open(path, &view_options, &view, &status))
-        return status;
-    show(&view);
-    gs_cli_view_close(&view);
-    return GS_EXIT_OK;
+    return gs_cli_view_run(arguments, &view_options, show);
 }

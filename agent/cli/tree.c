@@ -1,6 +1,7 @@
 /* tree.c - `gumshoe tree` and `gumshoe peek`: each function between its callers and its callees, in the layout of
  * `go tool pprof -tree` and `-peek`. */
 #include "base/memory.h"
+#include "base/numbers.h"
 #include "cli/view.h"
 #include <limits.h>
 #include <regex.h>
@@ -13,18 +14,13 @@ static const char separator[] = "-----------------------------------------------
 
 /* ---- the edges of a node ----------------------------------------------------------------------------------------- */
 
-static unsigned long long magnitude(int64_t value)
-{
-    return value < 0 ? -(unsigned long long)value : (unsigned long long)value;
-}
-
 /* Heaviest first, then by the callers' and the callees' names. */
 static int by_weight(const void *a, const void *b, void *context)
 {
     const struct gs_graph *graph = context;
     const struct gs_graph_edge *left = *(const struct gs_graph_edge *const *)a,
                                *right = *(const struct gs_graph_edge *const *)b;
-    unsigned long long x = magnitude(left->weight), y = magnitude(right->weight);
+    uint64_t x = gs_magnitude(left->weight), y = gs_magnitude(right->weight);
     if (x != y)
         return x > y ? -1 : 1;
     int order = strcmp(graph->node[left->caller].name, graph->node[right->caller].name);
@@ -202,13 +198,11 @@ int gs_cli_run_peek(struct gs_arguments *arguments)
     };
     if (!gs_cli_read_options(arguments, options, &status))
         return status;
-    if (arguments->operand_count != 2)
-        return gs_cli_usage(arguments->command, "which function, and which profile?");
-    const char *text = arguments->operand[0];
-    if (regcomp(&expression, text, REG_EXTENDED | REG_NOSUB) != 0)
-        return gs_cli_usage(arguments->command, "\"%s\" is not a regular expression", text);
+    const char *path = gs_cli_view_function_operand(arguments, &expression);
+    if (!path)
+        return GS_EXIT_USAGE;
     limits.by_cum = view_options.cum;
-    status = open_and_show(arguments->operand[1], &view_options, &limits, &expression, text);
+    status = open_and_show(path, &view_options, &limits, &expression, arguments->operand[0]);
     regfree(&expression);
     return status;
 }

@@ -4,6 +4,7 @@
  */
 #include "cli/view.h"
 #include "base/memory.h"
+#include "base/numbers.h"
 #include "sys/file.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { PROFILE_BYTES_MAX = 512 << 20, SYMBOLIZE_SECONDS = 20 };
+enum { SYMBOLIZE_SECONDS = 20 };
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
@@ -39,7 +40,7 @@ struct gs_profile *gs_cli_read_profile(const char *given)
         gs_cli_complain(GS_EXIT_IO, "%s: there is no profile in this folder", given);
         return NULL;
     }
-    int error = gs_file_read(AT_FDCWD, path, PROFILE_BYTES_MAX, &bytes, &length);
+    int error = gs_file_read(AT_FDCWD, path, GS_PROFILE_BYTES_MAX, &bytes, &length);
     if (error) {
         gs_cli_complain(GS_EXIT_IO, "%s: %s", path,
                         error == -EINVAL ? "it is not a file" : strerrordesc_np(-error));
@@ -68,12 +69,10 @@ static int unknown_type(const struct gs_profile *profile, const char *name)
 
 int64_t gs_cli_view_total(const struct gs_profile *profile, int type)
 {
-    uint64_t total = 0;
-    for (size_t i = 0; i < profile->sample_count; i++) {
-        int64_t value = profile->sample[i].value[type];
-        total += value < 0 ? -(uint64_t)value : (uint64_t)value;
-    }
-    return (int64_t)total;
+    int64_t total = 0;
+    for (size_t i = 0; i < profile->sample_count; i++)
+        total = gs_sum(total, (int64_t)gs_magnitude(profile->sample[i].value[type]));
+    return total;
 }
 
 /* Subtract the base that OPTIONS name. */
@@ -166,4 +165,30 @@ const char *gs_cli_view_operand(const struct gs_arguments *arguments)
         return arguments->operand[0];
     gs_cli_usage(arguments->command, arguments->operand_count ? "one profile at a time" : "which profile?");
     return NULL;
+}
+
+const char *gs_cli_view_function_operand(const struct gs_arguments *arguments, regex_t *function)
+{
+    const char *text = arguments->operand[0];
+    if (arguments->operand_count != 2) {
+        gs_cli_usage(arguments->command, "which function, and which profile?");
+        return NULL;
+    }
+    if (regcomp(function, text, REG_EXTENDED | REG_NOSUB) == 0)
+        return arguments->operand[1];
+    gs_cli_usage(arguments->command, "\"%s\" is not a regular expression", text);
+    return NULL;
+}
+
+int gs_cli_view_run(const struct gs_arguments *arguments, const struct gs_view_options *options,
+                    int show(const struct gs_view *view))
+{
+    struct gs_view view;
+    const char *path = gs_cli_view_operand(arguments);
+    int status = GS_EXIT_USAGE;
+    if (!path || !gs_cli_view_open(path, options, &view, &status))
+        return status;
+    status = show(&view);
+    gs_cli_view_close(&view);
+    return status;
 }

@@ -4,6 +4,7 @@
 #include "cli/options.h"
 #include "profile/profile.h"
 #include "reader/reader.h"
+#include <regex.h>
 
 struct gs_view_options {
     const char *sample, *base, *diff_base;
@@ -50,10 +51,16 @@ struct gs_profile *gs_cli_read_profile(const char *path) GS_CHECK_RESULT;
 bool gs_cli_view_open(const char *path, const struct gs_view_options *options, struct gs_view *out,
                       int *status) GS_CHECK_RESULT;
 void gs_cli_view_close(struct gs_view *view);
+/* Open the only operand of ARGUMENTS as OPTIONS want it, and SHOW it. Returns an exit status. */
+int gs_cli_view_run(const struct gs_arguments *arguments, const struct gs_view_options *options,
+                    int show(const struct gs_view *view));
 /* The sum of the absolute values of sample type TYPE. */
 int64_t gs_cli_view_total(const struct gs_profile *profile, int type);
 /* Read the only operand of ARGUMENTS, a profile. NULL: the error was printed. */
 const char *gs_cli_view_operand(const struct gs_arguments *arguments);
+/* Read the two operands of ARGUMENTS: a function, which is compiled (free it with regfree), and a profile, which is returned. NULL:
+ * the error was printed. */
+const char *gs_cli_view_function_operand(const struct gs_arguments *arguments, regex_t *function);
 
 /* ---- the head of the output (view_print.c) ----------------------------------------------------------------------- */
 

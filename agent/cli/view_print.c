@@ -1,20 +1,16 @@
 /* view_print.c - the head of what reading commands print, as pprof prints it. */
+#include "base/numbers.h"
 #include "cli/view.h"
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-static long long magnitude(int64_t value)
-{
-    return value < 0 ? -value : value;
-}
 
 struct gs_scale gs_cli_view_scale(const struct gs_view *view, const struct gs_graph *graph)
 {
     long long min = 0;
     for (size_t i = 0; i < graph->order_count; i++) {
         const struct gs_graph_node *node = &graph->node[graph->order[i]];
-        long long value = magnitude(node->flat ? node->flat : node->cum);
+        long long value = (long long)gs_magnitude(node->flat ? node->flat : node->cum);
         if (value && (min == 0 || value < min))
             min = value;
     }

@@ -1,17 +1,8 @@
 /* profile/inside.h - what the files of the profile model share. */
 #pragma once
 #include "base/index.h"
+#include "base/numbers.h"
 #include "profile/profile.h"
-
-/* A + B. Values of a hostile profile may overflow; the sum then wraps around, as in Go. */
-static inline int64_t gs_sum(int64_t a, int64_t b)
-{
-    return (int64_t)((uint64_t)a + (uint64_t)b);
-}
-static inline uint64_t gs_magnitude(int64_t value)
-{
-    return value < 0 ? -(uint64_t)value : (uint64_t)value;
-}
 
 struct gs_chunk;
 struct gs_profile_pool {

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/index.h"
 #include "base/memory.h"
+#include "base/numbers.h"
 #include "base/text.h"
 #include "profile/profile.h"
 #include "reader/reader.h"
@@ -32,16 +33,6 @@ struct gs_graph_state {
     size_t node_capacity, edge_capacity, hidden_capacity, last_capacity, edge_last_capacity;
     bool failed;
 };
-
-static uint64_t magnitude(int64_t value)
-{
-    return value < 0 ? -(uint64_t)value : (uint64_t)value;
-}
-
-static int64_t add(int64_t a, int64_t b) // may overflow in hostile profiles: it then wraps around, as in Go
-{
-    return (int64_t)((uint64_t)a + (uint64_t)b);
-}
 
 /* ---- nodes ------------------------------------------------------------------------------------------------------- */
 
@@ -177,7 +168,7 @@ static void count_edge(struct gs_graph *graph, uint32_t caller, uint32_t callee,
     if (number == UINT32_MAX || graph->state->edge_last[number] == sample + 1)
         return;
     graph->state->edge_last[number] = sample + 1;
-    graph->edge[number].weight = add(graph->edge[number].weight, value);
+    graph->edge[number].weight = gs_sum(graph->edge[number].weight, value);
     graph->edge[number].inlined &= inlined;
 }
 
@@ -199,7 +190,7 @@ static void count_sample(struct gs_graph *graph, size_t number, int64_t value)
                 continue;
             if (state->last_sample[node] != number + 1) {
                 state->last_sample[node] = number + 1;
-                graph->node[node].cum = add(graph->node[node].cum, value);
+                graph->node[node].cum = gs_sum(graph->node[node].cum, value);
             }
             if (caller != HIDDEN && caller != node && !state->no_edges)
                 count_edge(graph, caller, node, value, number, line + 1 < lines);
@@ -207,7 +198,7 @@ static void count_sample(struct gs_graph *graph, size_t number, int64_t value)
         }
     }
     if (caller != HIDDEN && !leaf_hidden)
-        graph->node[caller].flat = add(graph->node[caller].flat, value);
+        graph->node[caller].flat = gs_sum(graph->node[caller].flat, value);
 }
 
 /* Count all samples, over the nodes that are not hidden. */
@@ -239,9 +230,9 @@ static int by_flat(const void *a, const void *b, void *context)
     const struct gs_graph *graph = context;
     const struct gs_graph_node *left = &graph->node[*(const uint32_t *)a],
                                *right = &graph->node[*(const uint32_t *)b];
-    int order = compare(magnitude(left->flat), magnitude(right->flat));
+    int order = compare(gs_magnitude(left->flat), gs_magnitude(right->flat));
     order = order ? order : strcmp(left->name, right->name);
-    return order ? order : compare(magnitude(left->cum), magnitude(right->cum));
+    return order ? order : compare(gs_magnitude(left->cum), gs_magnitude(right->cum));
 }
 
 static int by_cum(const void *a, const void *b, void *context)
@@ -249,9 +240,9 @@ static int by_cum(const void *a, const void *b, void *context)
     const struct gs_graph *graph = context;
     const struct gs_graph_node *left = &graph->node[*(const uint32_t *)a],
                                *right = &graph->node[*(const uint32_t *)b];
-    int order = compare(magnitude(left->cum), magnitude(right->cum));
+    int order = compare(gs_magnitude(left->cum), gs_magnitude(right->cum));
     order = order ? order : strcmp(left->name, right->name);
-    return order ? order : compare(magnitude(left->flat), magnitude(right->flat));
+    return order ? order : compare(gs_magnitude(left->flat), gs_magnitude(right->flat));
 }
 
 /* Put the shown nodes in their order. Returns the sum of their flat values. */
@@ -264,7 +255,7 @@ static int64_t order_nodes(struct gs_graph *graph, bool cum)
         if (graph->state->hidden[i] || (node->flat == 0 && node->cum == 0))
             continue;
         graph->order[graph->order_count++] = i;
-        sum = add(sum, node->flat);
+        sum = gs_sum(sum, node->flat);
     }
     qsort_r(graph->order, graph->order_count, sizeof *graph->order, cum ? by_cum : by_flat, graph);
     return sum;
@@ -282,7 +273,7 @@ static void drop_light_nodes(struct gs_graph *graph, uint64_t cutoff)
 {
     size_t shown = graph->order_count;
     for (size_t i = 0; i < shown; i++)
-        if (magnitude(graph->node[graph->order[i]].cum) < cutoff) {
+        if (gs_magnitude(graph->node[graph->order[i]].cum) < cutoff) {
             graph->state->hidden[graph->order[i]] = true;
             graph->dropped++;
         }
@@ -294,7 +285,7 @@ static void drop_light_edges(struct gs_graph *graph, uint64_t cutoff)
 {
     size_t kept = 0;
     for (size_t i = 0; i < graph->edge_count; i++)
-        if (magnitude(graph->edge[i].weight) >= cutoff)
+        if (gs_magnitude(graph->edge[i].weight) >= cutoff)
             graph->edge[kept++] = graph->edge[i];
     graph->edge_count = kept;
 }
@@ -302,8 +293,8 @@ static void drop_light_edges(struct gs_graph *graph, uint64_t cutoff)
 static void limit(struct gs_graph *graph, const struct gs_graph_limits *limits)
 {
     int64_t total = order_nodes(graph, limits->by_cum);
-    uint64_t node_cutoff = magnitude((int64_t)((double)total * limits->node_fraction)),
-             edge_cutoff = magnitude((int64_t)((double)total * limits->edge_fraction));
+    uint64_t node_cutoff = gs_magnitude((int64_t)((double)total * limits->node_fraction)),
+             edge_cutoff = gs_magnitude((int64_t)((double)total * limits->edge_fraction));
     if (node_cutoff > 0)
         drop_light_nodes(graph, node_cutoff);
     order_nodes(graph, limits->by_cum);

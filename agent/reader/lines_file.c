@@ -16,8 +16,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PROFILE_BYTES_MAX = 512 << 20 };
-
 /* "heap.pb.gz" becomes "heap.orig.pb.gz", and "profile" becomes "profile.orig". */
 static int original_name(const char *name, char out[NAME_MAX + 1])
 {
@@ -45,9 +43,9 @@ static int read_profile(int dirfd, const char *name, const char *original, struc
 {
     char *bytes = NULL, why[160];
     size_t length = 0;
-    int error = gs_file_read(dirfd, original, PROFILE_BYTES_MAX, &bytes, &length);
+    int error = gs_file_read(dirfd, original, GS_PROFILE_BYTES_MAX, &bytes, &length);
     if (error == -ENOENT)
-        error = gs_file_read(dirfd, name, PROFILE_BYTES_MAX, &bytes, &length);
+        error = gs_file_read(dirfd, name, GS_PROFILE_BYTES_MAX, &bytes, &length);
     if (error)
         return error;
     *out = gs_reader_profile(bytes, length, why, sizeof why);
@@ -115,8 +113,7 @@ static int replace(int dirfd, const char *name, const char *original, const stru
     return error;
 }
 
-/* Write PROFILE to the path OUT, which is replaced once all is written. */
-static int write_out(const char *out, const struct gs_profile *profile)
+int gs_reader_write_profile(const struct gs_profile *profile, const char *out)
 {
     char temporary[PATH_MAX];
     struct stat status;
@@ -151,7 +148,7 @@ int gs_reader_symbolize_file(int dirfd, const char *name, const char *out,
     if (!lined)
         error = -ENODATA;
     else if (out)
-        error = write_out(out, lined);
+        error = gs_reader_write_profile(lined, out);
     else
         error = replace(dirfd, name, original, lined);
     gs_profile_free(lined);

@@ -19,6 +19,9 @@
 /* Read a profile (gzip'd or not) of untrusted origin: every index is checked, at most 512 MiB unpacked.
  * NULL, with a sentence in WHY. */
 struct gs_profile *gs_reader_profile(const void *bytes, size_t length, char *why, size_t why_size) GS_CHECK_RESULT;
+enum { GS_PROFILE_BYTES_MAX = 512 << 20 }; // a larger file is refused
+/* Write PROFILE to the path OUT (lines_file.c). A regular file is replaced as a whole, or stays as it was. 0 or -errno. */
+int gs_reader_write_profile(const struct gs_profile *profile, const char *out) GS_CHECK_RESULT;
 
 /* ---- quantities as pprof prints them (scale.c) ---------------------------------------------------------------- */
 
