@@ -277,19 +277,17 @@ static size_t find_cycle(struct gs_thread_dump *dump, size_t cycle[GS_DEADLOCK_M
 static void find_deadlock(struct gs_thread_dump *dump, struct gs_deadlock *out)
 {
     size_t cycle[GS_DEADLOCK_MAX], length = find_cycle(dump, cycle);
-    char room[300];
     for (size_t i = 0; i < length; i++) {
         const struct gs_thread_seen *thread = &dump->thread[cycle[i]];
         const struct gs_sample *sample = &dump->profile->sample[thread->sample];
         uint32_t own = gs_profile_own_frame(dump->profile, sample->location, sample->depth);
-        const char *function = gs_profile_frame_name(dump->profile, sample->location[own], room, sizeof room);
         out->thread[i] = (struct gs_deadlocked){
             .tid = thread->tid,
             .holder = thread->waits.holder,
             .lock = thread->waits.lock,
             .what = gs_gather_lock_word(thread->kind),
             .name = gs_profile_string(dump->profile, thread->name),
-            .function = gs_profile_string(dump->profile, function),
+            .function = gs_profile_frame_string(dump->profile, sample->location[own]),
             .sample = thread->sample,
         };
     }

@@ -95,7 +95,7 @@ static bool is_sent(const struct gs_post_mortem *death)
 
 /* ---- the function --------------------------------------------------------------------------------------------------- */
 
-static const struct gs_sample *sample_of(const struct gs_profile *threads, int tid)
+const struct gs_sample *gs_incident_thread_sample(const struct gs_profile *threads, int tid)
 {
     for (size_t i = 0; i < threads->sample_count; i++) {
         const struct gs_sample *sample = &threads->sample[i];
@@ -107,21 +107,15 @@ static const struct gs_sample *sample_of(const struct gs_profile *threads, int t
     return NULL;
 }
 
-static const char *name_of(struct gs_profile *profile, uint32_t location)
-{
-    char room[300];
-    return gs_profile_string(profile, gs_profile_frame_name(profile, location, room, sizeof room));
-}
-
 /* The first frame of the function that has most of the program's frames among the first COUNT. */
 static uint32_t recursing_frame(struct gs_profile *threads, const struct gs_sample *sample, uint32_t count)
 {
     uint32_t best = 0, most = 0;
     for (uint32_t i = 0; i < count;) {
         uint32_t own = i + gs_profile_own_frame(threads, sample->location + i, count - i), same = 0;
-        const char *name = name_of(threads, sample->location[own]);
+        const char *name = gs_profile_frame_string(threads, sample->location[own]);
         for (uint32_t other = 0; other < count; other++)
-            same += name_of(threads, sample->location[other]) == name;
+            same += gs_profile_frame_string(threads, sample->location[other]) == name;
         if (same > most) {
             most = same;
             best = own;
@@ -145,7 +139,8 @@ bool gs_incident_culprit_of_crash(const struct gs_post_mortem *death, struct gs_
                                   struct gs_culprit *out)
 {
     const struct gs_given_crash *crash = death ? death->crash : NULL;
-    const struct gs_sample *sample = crash && threads ? sample_of(threads, crash->thread.tid) : NULL;
+    const struct gs_sample *sample =
+        crash && threads ? gs_incident_thread_sample(threads, crash->thread.tid) : NULL;
     if (!sample || is_sent(death))
         return false;
     gs_incident_culprit_at(threads, sample, blamed_frame(threads, sample, crash), "crash", out);
@@ -219,7 +214,7 @@ void gs_incident_add_crashed_stack(struct gs_text *out, const struct gs_post_mor
 {
     enum { FIRST = 12, LAST = 3 };
     const struct gs_given_crash *crash = death->crash;
-    const struct gs_sample *sample = sample_of(threads, crash->thread.tid);
+    const struct gs_sample *sample = gs_incident_thread_sample(threads, crash->thread.tid);
     if (!sample)
         return;
     uint64_t depth = crash->depth > sample->depth ? crash->depth : sample->depth;

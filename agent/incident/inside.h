@@ -20,6 +20,8 @@ int gs_incident_write_post_mortem(struct gs_store *store, const struct gs_post_m
 struct gs_culprit;
 struct gs_profile;
 struct gs_text;
+/* The sample of thread TID in THREADS; NULL: it has none, or one without a stack. */
+const struct gs_sample *gs_incident_thread_sample(const struct gs_profile *threads, int tid);
 /* The function that DEATH's crashed thread was in, or that recurses; kind "crash". False: it did not crash, or its thread is
  * not in THREADS. */
 bool gs_incident_culprit_of_crash(const struct gs_post_mortem *death, struct gs_profile *threads, struct gs_culprit *out);

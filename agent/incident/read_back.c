@@ -126,28 +126,17 @@ static void read_context(const struct gs_incident_evidence *evidence, struct gs_
 
 /* ---- the findings, from the profiles --------------------------------------------------------------------------------- */
 
-/* The index of thread TID's sample in THREADS; SIZE_MAX: it has none, or one without a stack. */
-static size_t find_thread(const struct gs_profile *threads, int tid, const char **name)
+/* The thread's name, of SAMPLE's labels; "": none. */
+static const char *thread_name(const struct gs_sample *sample)
 {
-    for (size_t i = 0; i < threads->sample_count; i++) {
-        const struct gs_sample *sample = &threads->sample[i];
-        bool found = false;
-        *name = "";
-        for (uint32_t k = 0; k < sample->label_count; k++) {
-            if (strcmp(sample->label[k].key, "tid") == 0)
-                found = !sample->label[k].text && sample->label[k].number == tid;
-            else if (strcmp(sample->label[k].key, "name") == 0 && sample->label[k].text)
-                *name = sample->label[k].text;
-        }
-        if (found)
-            return sample->depth ? i : SIZE_MAX;
-    }
-    return SIZE_MAX;
+    for (uint32_t i = 0; i < sample->label_count; i++)
+        if (strcmp(sample->label[i].key, "name") == 0 && sample->label[i].text)
+            return sample->label[i].text;
+    return "";
 }
 
 static void read_deadlocked(struct gs_profile *threads, const json_t *json, struct gs_deadlock *out)
 {
-    char room[300];
     const char *mutex = text_of(json, "mutex"), *what = text_of(json, "what");
     struct gs_deadlocked *thread = &out->thread[out->count];
     *thread = (struct gs_deadlocked){
@@ -155,14 +144,14 @@ static void read_deadlocked(struct gs_profile *threads, const json_t *json, stru
         .what = what ? what : "mutex", // of incidents of earlier versions
         .holder = (int)json_integer_value(json_object_get(json, "held_by")),
     };
-    thread->sample = find_thread(threads, thread->tid, &thread->name);
-    if (thread->sample == SIZE_MAX)
+    const struct gs_sample *sample = gs_incident_thread_sample(threads, thread->tid);
+    if (!sample)
         return;
+    thread->sample = (size_t)(sample - threads->sample);
+    thread->name = thread_name(sample);
     thread->lock = mutex ? strtoull(mutex, NULL, 16) : 0;
-    const struct gs_sample *sample = &threads->sample[thread->sample];
     uint32_t own = gs_profile_own_frame(threads, sample->location, sample->depth);
-    thread->function =
-        gs_profile_string(threads, gs_profile_frame_name(threads, sample->location[own], room, sizeof room));
+    thread->function = gs_profile_frame_string(threads, sample->location[own]);
     out->count++;
 }
 

@@ -323,6 +323,12 @@ const char *gs_profile_frame_name(const struct gs_profile *profile, uint32_t loc
     return out;
 }
 
+const char *gs_profile_frame_string(struct gs_profile *profile, uint32_t location)
+{
+    char room[300];
+    return gs_profile_string(profile, gs_profile_frame_name(profile, location, room, sizeof room));
+}
+
 uint64_t gs_profile_sample_hash(const struct gs_sample *sample)
 {
     return gs_hash_bytes(sample->location, sample->depth * sizeof *sample->location);

@@ -123,6 +123,8 @@ int gs_profile_stacks(const struct gs_profile *profile, int sample_type, struct 
 void gs_profile_stacks_fini(struct gs_stacks *stacks);
 /* The name of LOCATION's innermost function (borrowed); if it is not known, "[name.so]" or the hex address, written to OUT. */
 const char *gs_profile_frame_name(const struct gs_profile *profile, uint32_t location, char *out, size_t size);
+/* The same as a string of PROFILE: equal names are the same pointer. */
+const char *gs_profile_frame_string(struct gs_profile *profile, uint32_t location);
 
 /* ---- whose code (own.c, wrappers.c) ------------------------------------------------------------------------------- */
 

@@ -5,8 +5,6 @@ cd "$tmp"
 rules=$(rules threads '{"version": 1, "interval": "50ms", "rules": [
     {"name": "many", "metric": "threads", "above": 1000, "capture": ["threads"]}]}')
 
-# all_sleep PID: each of its threads.
-all_sleep() { ! grep -L '^State:.S' /proc/"$1"/task/*/status | grep -q .; }
 # lock_up MODE: runs the host under watch until all its threads wait, and there is an incident; $dir is it.
 lock_up() {
     rm -rf incidents; mkfifo input

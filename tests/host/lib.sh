@@ -66,6 +66,9 @@ after_a_turn() {
     wait_until status_of_watch "$1" '.under_way == 0'
 }
 
+# all_sleep PID: each of its threads.
+all_sleep() { ! grep -L '^State:.S' /proc/"$1"/task/*/status | grep -q .; }
+
 # wait_for_ticks BOX N: until a running process has written N more ticks into its black box. The second began after the call.
 ticks_in() { "$gumshoe" replay --json "$1" 2> /dev/null | jq .history.rows; }
 holds_ticks() { local ticks; ticks=$(ticks_in "$1") && [ "$ticks" -ge "$2" ]; }

@@ -65,7 +65,6 @@ rules=$(rules lock '{"version": 1, "interval": "50ms", "symbolize": "off", "rule
     {"name": "many", "metric": "threads", "above": 1000, "capture": ["threads"]}]}')
 mv "$leak" leak
 rm -rf d
-all_sleep() { ! grep -L '^State:.S' /proc/"$1"/task/*/status | grep -q .; }
 "$gumshoe" run --rules "$rules" --dir d -- "$build/hosts/deadlock" mutexes < input > out & host=$!; started="$started $host"
 exec 3> input
 wait_until has_watch d

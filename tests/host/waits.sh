@@ -5,8 +5,6 @@ cd "$tmp"
 rules=$(rules never '{"version": 1, "interval": "50ms", "incidents": {"keep": 0, "max_per_hour": 0}, "rules": [
     {"name": "never", "metric": "threads", "above": 1000, "capture": ["threads"]}]}')
 
-# all_sleep PID: each of its threads.
-all_sleep() { ! grep -L '^State:.S' /proc/"$1"/task/*/status | grep -q .; }
 # wait_like MODE: $dir is an incident of the host while all its threads wait.
 wait_like() {
     rm -rf incidents out; mkfifo input
