@@ -5,7 +5,7 @@
 cd "$tmp"
 lib=/usr/lib/$(gcc -print-multiarch)
 rules_file=$(rules r '{ "version": 1, "interval": "100ms", "heap": { "sample": "2KiB" }, "budget": "100%", "rules": [
-    { "name": "look", "every": "1s", "capture": ["heap"] } ] }')
+    { "name": "never", "metric": "rss", "above": "1TiB" } ] }')
 
 # in_use FUNCTION: of the incident found.
 in_use() { go tool pprof -top -cum -nodefraction=0 -unit=B "$found/heap.pb.gz" 2>/dev/null | sed 's/(anonymous namespace):://' | awk -v name="$1" '$6 == name { printf "%.0f\n", $4 }'; }
@@ -25,11 +25,11 @@ for allocator in "" libjemalloc.so.2 libtcmalloc.so.4; do
     started="$started $!"
     exec 3> input
     wait_until grep -q ready watched
-    wait_until has_incident d
+    wait_until status_of_watch $! true
+    found=$("$gumshoe" capture --kinds heap $!) || fail "no capture"
     exec 3>&-
     wait $! || fail "the host failed"
     diff plain watched || fail "< plain, > watched"
-    found=$(incident d)
     it "sees what they hold, and nothing of what they gave back: $name"
     near hold_plain 10000000
     near hold_array 50000000

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 
 rules_file=$(rules truth '{ "version": 1, "interval": "100ms", "heap": { "sample": "16KiB" }, "budget": "100%", "rules": [
-    { "name": "every-second", "every": "1s", "capture": ["heap", "threads"], "cooldown": "0s" } ] }')
+    { "name": "never", "metric": "rss", "above": "1TiB" } ] }')
 
 # measure SIZE COUNT: run the host, take an incident after it has allocated, compare.
 measure() {
@@ -17,11 +17,10 @@ measure() {
     exec 3> "$tmp/end-$1"
     wait_until test -s "$tmp/out-$1"
     truth=$(cat "$tmp/out-$1")
-    rm -rf "$dir"/2*
-    wait_until has_incident "$dir"
+    wait_until has_watch "$dir"
+    found=$("$gumshoe" capture --kinds heap,threads "$(watched_in "$dir")") || fail "no capture"
     exec 3>&-
     wait $! || fail "the host failed"
-    found=$(incident "$dir")
     complete "$found"
     estimate=$(heap_bytes "$found")
     echo "    $2 blocks of $1 bytes: truth $truth, profile $estimate"
