@@ -19,7 +19,7 @@ struct gs_incident_context {     // the same for all incidents of a watch; borro
     const struct gs_history *history;
     const struct gs_baselines *baselines;
     const char *const *unavailable; // "memory_pressure: no PSI in this kernel": shown in every incident
-    size_t unavailable_count;
+    size_t unavailable_count, unavailable_of_rules; // those that rules name are first
     const char *rules_refused; // why a changed rules file was refused; NULL: it was not
     uint64_t limit_bytes;      // 0: unknown
     const char *limit_from;

@@ -42,6 +42,10 @@ struct gs_gather {                // input of a gatherer; times are CLOCK_MONOTO
     struct gs_cpu_session *cpu;           // gs_gather_cpu closes and frees it; NULL: none
     const char *reason;                   // reason of the capture, for the profile's comments
 };
+/* One call of an allocation function, by its stack in the probe's table (allocation.c). bytes 0: none. */
+struct gs_allocation { uint64_t bytes; uint32_t stack; };
+/* A profile with ALLOCATION as its only sample; the caller frees it with gs_profile_free. NULL: no memory. */
+struct gs_profile *gs_gather_allocation(const struct gs_gather *how, const struct gs_allocation *allocation) GS_CHECK_RESULT;
 /* What a thread waits for (waits.c). */
 enum gs_wait_kind {
     GS_WAIT_NONE, GS_WAIT_MUTEX, GS_WAIT_RWLOCK, GS_WAIT_CONDITION, GS_WAIT_SEMAPHORE, GS_WAIT_BARRIER, GS_WAIT_ONCE,

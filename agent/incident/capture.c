@@ -1,7 +1,7 @@
 /* capture.c - makes one incident, from the trigger to the folder.
  *
  *   begin   choose the source ▶ make folder ▶ maps ▶ incident.json (not complete) ▶ CPU samples begin
- *           ▶ threads ▶ heap ▶ descriptors ▶ memory account
+ *           ▶ threads ▶ heap ▶ descriptors ▶ the allocation that fired ▶ memory account
  *     …     gs_gather_cpu_poll, while the watch goes on
  *   end     CPU ▶ metrics, rules, maps ▶ findings ▶ summary ▶ incident.json ▶ publish ▶ rotate
  *
@@ -186,6 +186,22 @@ static void put_descriptors(struct gs_incident *incident)
     gs_incident_end_step(&incident->report, "descriptors");
 }
 
+/* The call that the rule fired for, if it fired for one. */
+static void put_allocation(struct gs_incident *incident)
+{
+    const struct gs_allocation *allocation = &incident->trigger.allocation;
+    if (!allocation->bytes || !incident->maps)
+        return;
+    struct gs_gather how = gathering(incident);
+    struct gs_profile *profile = gs_gather_allocation(&how, allocation);
+    incident->report.findings.allocation = profile;
+    if (profile)
+        put_profile(incident, "allocation.pb.gz", profile);
+    else
+        gs_incident_add_error(&incident->report, "allocation.pb.gz", -ENOMEM);
+    gs_incident_end_step(&incident->report, "allocation");
+}
+
 /* The account of the resident memory, if the heap was captured or the rule is about resident memory. */
 static void put_account(struct gs_incident *incident)
 {
@@ -242,7 +258,7 @@ static void put_context(struct gs_incident *incident)
         gs_incident_add_error(&incident->report, "maps.txt",
                               gs_store_folder_write(&incident->folder, "maps.txt", incident->maps->text,
                                                     incident->maps->text_length));
-    for (size_t i = 0; i < context->unavailable_count; i++)
+    for (size_t i = 0; i < context->unavailable_of_rules; i++) // incident.json has the others, too
         gs_incident_add_note(&incident->report, "metric not available: %s", context->unavailable[i]);
     for (size_t i = 0; i < incident->process.note_count; i++)
         gs_incident_add_note(&incident->report, "%s", incident->process.note[i]);
@@ -297,6 +313,7 @@ static void incident_free(struct gs_incident *incident)
     gs_gather_cpu_abandon(incident->cpu);
     for (size_t i = 0; i < GS_INCIDENT_KINDS_MAX; i++)
         gs_gather_fini(&incident->gathered[i]);
+    gs_profile_free(incident->report.findings.allocation);
     gs_account_fini(&incident->account);
     gs_text_fini(&incident->descriptors);
     gs_symbol_maps_free(incident->owned_maps);
@@ -389,6 +406,7 @@ int gs_incident_begin(struct gs_store *store, const struct gs_incident_trigger *
     start_cpu(incident);
     gather_all(incident, false);
     put_descriptors(incident);
+    put_allocation(incident);
     put_account(incident);
     return 0;
 }

@@ -15,6 +15,7 @@ static const char *const about_resident[] = {"rss", "memory_pressure", "major_fa
 static const char *const about_heap[] = {"heap_in_use", "heap_alloc_rate", NULL};
 static const char *const about_cpu[] = {"cpu", NULL};
 static const char *const about_threads[] = {"threads", NULL};
+static const char *const about_failures[] = {"alloc_failures", NULL};
 static const char *const about_descriptors[] = {"fds", NULL};
 
 static bool is_about(const struct gs_incident_trigger *trigger, const char *const *metrics)
@@ -116,6 +117,11 @@ static void find_culprit(struct gs_report *report)
     bool about_memory = is_about(trigger, about_resident) || is_about(trigger, about_heap);
     if (gs_incident_culprit_of_crash(death, findings->threads, &findings->culprit))
         return;
+    if (findings->allocation &&
+        gs_incident_culprit_find(findings->allocation, 1,
+                                 is_about(trigger, about_failures) ? "failed_allocation" : "allocation",
+                                 &findings->culprit))
+        return;
     if (findings->account && is_about(trigger, about_resident) &&
         gs_incident_culprit_of_mappings(findings->account, &findings->climb, &findings->culprit))
         return;
@@ -148,8 +154,9 @@ static void set_plumbing(struct gs_report *report)
 {
     struct gs_incident_findings *findings = &report->findings;
     struct gs_profile *profiles[] = {
-        findings->heap,     findings->growth, findings->threads,
-        findings->creators, findings->cpu,    findings->account ? findings->account->mappings : NULL};
+        findings->heap,      findings->growth, findings->threads,
+        findings->creators,  findings->cpu,    findings->account ? findings->account->mappings : NULL,
+        findings->allocation};
     if (findings->heap)
         gs_incident_add_error(report, "the culprit",
                               gs_profile_learn_plumbing(findings->heap, &findings->plumbing));
@@ -161,8 +168,9 @@ static void set_plumbing(struct gs_report *report)
 /* Did an allocation fail while the profiles were searched? */
 static bool memory_ran_out(const struct gs_incident_findings *findings)
 {
-    const struct gs_profile *profiles[] = {findings->heap, findings->growth, findings->threads, findings->cpu,
-                                           findings->account ? findings->account->mappings : NULL};
+    const struct gs_profile *profiles[] = {
+        findings->heap, findings->growth,     findings->threads,
+        findings->cpu,  findings->allocation, findings->account ? findings->account->mappings : NULL};
     for (size_t i = 0; i < sizeof profiles / sizeof *profiles; i++)
         if (profiles[i] && profiles[i]->failed)
             return true;

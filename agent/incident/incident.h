@@ -30,6 +30,7 @@ struct gs_incident_trigger {     // what is known when the rule fires; borrowed
     unsigned capture;          // enum gs_kind, combined with |
     int64_t cpu_ns;            // how long CPU time is sampled; 0: the rules' duration
     int64_t triggered_ns;      // CLOCK_REALTIME
+    struct gs_allocation allocation; // that the rule fired for; bytes 0: none
     const char *const *plumbing; // patterns of functions that are no culprits, beside those of the rules
     size_t plumbing_count;
     /* The process of the incident: at most one is not NULL; both NULL: this process. */

@@ -41,7 +41,8 @@ enum gs_doubt {                // why the culprit may be the wrong one; combined
     GS_DOUBT_NOT_OWN = 4,      // no function of the program is on its stack
 };
 struct gs_culprit {            // all zero: none found
-    const char *kind;          // "growth", "in_use", "threads", "cpu", "deadlock", "lock", "crash"
+    const char *kind;          // "growth", "in_use", "threads", "cpu", "deadlock", "lock", "crash", "allocation",
+                               // "failed_allocation"
     const char *function;      // borrowed from the profile, like all below
     const char *file, *module; // "" when unknown
     int64_t line;
@@ -106,6 +107,7 @@ struct gs_incident_findings {           // what the profiles of one incident sho
     struct gs_profile *threads;
     struct gs_profile *creators; // thread creation
     struct gs_profile *cpu;
+    struct gs_profile *allocation; // the call that the rule fired for; NULL: it was not for one
     const struct gs_deadlock *deadlock; // NULL: threads were not captured
     const struct gs_waits *waits;       // NULL: threads were not captured
     int64_t base_age_ns;

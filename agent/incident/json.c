@@ -141,11 +141,19 @@ static struct gs_json object_of(const struct json_pair *pair, size_t count)
     return json;
 }
 
+/* "METRIC: WHY" for each metric that has no value. */
+static json_t *unavailable_json(const struct gs_incident_context *context)
+{
+    struct gs_json list = gs_json_array();
+    for (size_t i = 0; i < context->unavailable_count; i++)
+        gs_json_add(&list, gs_json_printable(context->unavailable[i]));
+    return gs_json_take(&list);
+}
+
 json_t *gs_incident_json(const struct gs_report *report, const json_t *files, bool complete)
 {
     const struct gs_incident_trigger *trigger = report->trigger;
     const struct gs_incident_context *context = report->context;
-    const struct gs_culprit *culprit = &report->findings.culprit;
     const struct json_pair pairs[] = {
         {"version", json_integer(1)},
         {"complete", json_boolean(complete)},
@@ -165,9 +173,9 @@ json_t *gs_incident_json(const struct gs_report *report, const json_t *files, bo
         {"limit", number_unless_zero((int64_t)context->limit_bytes)},
         {"limit_from", gs_json_printable(context->limit_from)},
         {"labels", labels_json(context->rules)},
-        {"culprit", culprit_json(culprit)},
+        {"culprit", culprit_json(&report->findings.culprit)},
         {"deadlock", deadlock_json(report->findings.deadlock)},
-        {"fingerprint", gs_json_text(culprit->fingerprint)},
+        {"fingerprint", gs_json_text(report->findings.culprit.fingerprint)},
         {"baseline_age_s", baseline_age(&report->findings)},
         {"files", json_deep_copy(files)},
         {"steps", json_deep_copy(report->steps.json)},
@@ -177,6 +185,7 @@ json_t *gs_incident_json(const struct gs_report *report, const json_t *files, bo
     struct gs_json json = object_of(pairs, sizeof pairs / sizeof *pairs);
     add_identity(&json, &report->process->identity);
     set_waits(&json, &report->findings);
+    gs_json_set(&json, "unavailable", unavailable_json(context));
     if (report->process->death)
         gs_json_set(&json, "died", died_json(report->process->death));
     return gs_json_take(&json);

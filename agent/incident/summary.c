@@ -116,6 +116,10 @@ static void add_culprit(const struct gs_report *report, struct gs_text *out)
         gs_incident_add_held_lock(out, report->findings.threads, culprit->lock);
     else if (strcmp(culprit->kind, "deadlock") == 0)
         gs_text_add(out, ": in a deadlock of %lld threads\n", (long long)culprit->value);
+    else if (strcmp(culprit->kind, "allocation") == 0)
+        gs_text_add(out, ": allocated %s in one call\n", amount);
+    else if (strcmp(culprit->kind, "failed_allocation") == 0)
+        gs_text_add(out, ": asked for %s in one call, which failed\n", amount);
     else if (strcmp(culprit->kind, "cpu") == 0)
         gs_text_add(out, ": %s of CPU time, %s of all\n", gs_units_print_duration(culprit->value, amount),
                     share);

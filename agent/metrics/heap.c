@@ -69,6 +69,21 @@ static double heap_alloc_rate_read(struct gs_metric_set *set, struct gs_metric_s
     return gs_metrics_rate(&slot->rate, set->now_ns, gs_probe_heap_allocated());
 }
 
+/* 0: no allocation was sampled since the last tick. The loop forgets it at the end of the tick (watch/loop.c). */
+static double largest_alloc_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
+{
+    (void)set;
+    return gs_probe_hooks_seen() ? (double)gs_probe_largest_alloc().bytes : no_heap(slot);
+}
+
+static double alloc_failures_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
+{
+    struct gs_notable_alloc last;
+    if (!gs_probe_hooks_seen())
+        return no_heap(slot);
+    return gs_metrics_rate(&slot->rate, set->now_ns, gs_probe_alloc_failures(&last));
+}
+
 /* A gauge that the program has not set yet is missing, not unavailable, because it may be set at any time. */
 static double gauge_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
 {
@@ -77,6 +92,8 @@ static double gauge_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
     return gs_probe_gauge_read(slot->name + GS_GAUGE_PREFIX, &value) ? value : NAN;
 }
 
-const struct gs_metric_reader gs_metric_reader_heap_in_use = {heap_in_use_open, heap_in_use_read};
-const struct gs_metric_reader gs_metric_reader_heap_alloc_rate = {NULL, heap_alloc_rate_read};
-const struct gs_metric_reader gs_metric_reader_gauge = {NULL, gauge_read};
+const struct gs_metric_reader gs_metric_reader_heap_in_use = {heap_in_use_open, heap_in_use_read, 0};
+const struct gs_metric_reader gs_metric_reader_heap_alloc_rate = {NULL, heap_alloc_rate_read, 0};
+const struct gs_metric_reader gs_metric_reader_largest_alloc = {NULL, largest_alloc_read, 0};
+const struct gs_metric_reader gs_metric_reader_alloc_failures = {NULL, alloc_failures_read, 0};
+const struct gs_metric_reader gs_metric_reader_gauge = {NULL, gauge_read, 0};

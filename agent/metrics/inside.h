@@ -34,6 +34,8 @@ ssize_t gs_metrics_source_read(struct gs_source_file *file, int64_t now_ns, char
 bool gs_metrics_scan_u64(const char **at, uint64_t *value);
 bool gs_metrics_scan_decimal(const char **at, double *value); // 12.34
 bool gs_metrics_scan_end(const char *at);                     // nothing but a newline follows
+/* The number in the line "KEY NUMBER" or "KEY: NUMBER" of TEXT; false: there is no such line. */
+bool gs_metrics_scan_line(const char *text, const char *key, uint64_t *value);
 
 /* ---- control groups (group.c) -------------------------------------------------------------------------- */
 
@@ -70,6 +72,8 @@ struct gs_metric_slot { // one metric of the set
     const struct gs_metric *metric; // NULL: unknown name (the caller's mistake); never read
     char why[160];                  // why there is no value; "": there is one, or will be soon
     struct gs_metrics_rate rate;
+    int64_t due_ns;                 // of the next reading
+    double last;                    // value of the last reading
 };
 
 struct gs_process { // /proc/self/stat
@@ -85,10 +89,10 @@ struct gs_cpu_quota { // the CPU quota of one group; version 2 has both figures 
 struct gs_metric_set {
     char *root;
     int64_t now_ns; // time of the current tick
-    struct gs_source_file statm, stat, tasks, descriptors, pressure;
+    struct gs_source_file statm, stat, status, tasks, descriptors, pressure, io_pressure, group_used, group_stat;
     bool stat_read, stat_valid;  // in this tick: read, and parsed
     bool threads_counted;        // in this tick
-    long threads;                // the result of count_threads in this tick
+    long threads;                // the result of gs_metrics_process_count_threads in this tick
     ssize_t stat_error;          // why it could not be read: negative errno
     struct gs_process process;
     double descriptors_counted;
@@ -100,6 +104,10 @@ struct gs_metric_set {
     bool quotas_added;
     int affinity_cpus; // as last read, together with the quotas
     int64_t quota_due_ns;
+    bool group_unified;       // the files of group_memory are of version 2
+    uint64_t group_cache;     // inactive file cache of the group, as last read
+    int64_t group_cache_due_ns;
+    struct gs_thread_delays *delays; // NULL: run_delay is not read
     size_t count;
     struct gs_metric_slot slot[];
 };
@@ -111,9 +119,12 @@ struct gs_metric_reader {
     int (*open)(struct gs_metric_set *set);
     /* The value now. NAN: none, with a reason in slot->why (empty before the call) unless it only needs more ticks. */
     double (*read)(struct gs_metric_set *set, struct gs_metric_slot *slot);
+    int64_t refresh_ns; // read so often at most; in between, the last value stands. 0: at every tick
 };
 extern const struct gs_metric_reader gs_metric_reader_rss, gs_metric_reader_threads, gs_metric_reader_major_faults, gs_metric_reader_descriptors,
-    gs_metric_reader_cpu, gs_metric_reader_pressure, gs_metric_reader_heap_in_use, gs_metric_reader_heap_alloc_rate, gs_metric_reader_gauge;
+    gs_metric_reader_cpu, gs_metric_reader_pressure, gs_metric_reader_io_wait, gs_metric_reader_heap_in_use, gs_metric_reader_heap_alloc_rate,
+    gs_metric_reader_swap, gs_metric_reader_group_memory, gs_metric_reader_context_switches, gs_metric_reader_run_delay,
+    gs_metric_reader_largest_alloc, gs_metric_reader_alloc_failures, gs_metric_reader_gauge;
 
 /* ---- what readers share (reading.c, process.c) ---------------------------------------------------------- */
 
@@ -134,3 +145,5 @@ const struct gs_process *gs_metrics_process_now(struct gs_metric_set *set, struc
 enum { GS_CROWD = 200 };
 int gs_metrics_process_open_threads(struct gs_metric_set *set) GS_CHECK_RESULT;
 bool gs_metrics_process_is_crowded(struct gs_metric_set *set);
+/* The number of threads, counted at most once a tick; 0: the directory is not as expected; or -errno. */
+long gs_metrics_process_count_threads(struct gs_metric_set *set);

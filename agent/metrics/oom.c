@@ -15,19 +15,6 @@
 
 enum { FILE_MAX = 16 << 10 }; // vmstat is the longest
 
-/* The number after NAME at the start of a line; -1: none. */
-static int64_t number_after(const char *text, const char *name)
-{
-    size_t length = strlen(name);
-    uint64_t number;
-    for (const char *at = text; at; at = strchr(at, '\n'), at += at != NULL) {
-        const char *value = at + length;
-        if (strncmp(at, name, length) == 0 && gs_metrics_scan_u64(&value, &number) && number <= INT64_MAX)
-            return (int64_t)number;
-    }
-    return -1;
-}
-
 int64_t gs_metrics_oom_kills(const char *path)
 {
     char text[FILE_MAX];
@@ -38,7 +25,8 @@ int64_t gs_metrics_oom_kills(const char *path)
     if (length < 0)
         return -1;
     text[length] = 0;
-    return number_after(text, "oom_kill ");
+    uint64_t kills;
+    return gs_metrics_scan_line(text, "oom_kill", &kills) && kills <= INT64_MAX ? (int64_t)kills : -1;
 }
 
 static bool find_in_group(const char *root, const char *controller, const char *file, char *path, size_t size)

@@ -1,4 +1,5 @@
-/* pressure.c - the share of the last ten seconds in which some task was stalled for lack of memory (PSI).
+/* pressure.c - memory_pressure and io_wait: the share of the last ten seconds in which some task was stalled for lack of
+ * memory, or waited for a disk (PSI).
  *
  *   some avg10=1.53 avg60=0.87 avg300=0.21 total=1234567
  *
@@ -10,17 +11,19 @@
 #include <errno.h>
 #include <string.h>
 
-static const char machine_file[] = "/proc/pressure/memory";
+static const struct resource {
+    const char *group_file, *machine_file;
+} memory = {"memory.pressure", "/proc/pressure/memory"}, io = {"io.pressure", "/proc/pressure/io"};
 
-/* Store the path of the group's memory.pressure in *PATH; NULL: it has none. 0 or -errno. */
-static int find_group_file(const struct gs_metric_set *set, char **path)
+/* Store the path of the group's file in *PATH; NULL: it has none. 0 or -errno. */
+static int find_group_file(const struct gs_metric_set *set, const char *name, char **path)
 {
     struct gs_control_group group;
     *path = NULL;
     int error = gs_metrics_group_find(set->root, NULL, &group);
     if (error)
         return error == -ENOENT ? 0 : error;
-    *path = gs_metrics_group_path(&group, set->root, "memory.pressure");
+    *path = gs_metrics_group_path(&group, set->root, name);
     gs_metrics_group_fini(&group);
     return *path ? 0 : -ENOMEM;
 }
@@ -31,42 +34,63 @@ static bool is_readable(struct gs_source_file *file)
     return gs_metrics_source_read(file, INT64_MIN, text, sizeof text) > 0;
 }
 
-static int pressure_open(struct gs_metric_set *set)
+static int open_resource(struct gs_metric_set *set, struct gs_source_file *file,
+                         const struct resource *resource)
 {
     char *path;
-    if (set->pressure.path)
+    if (file->path)
         return 0;
-    int error = find_group_file(set, &path);
+    int error = find_group_file(set, resource->group_file, &path);
     if (error)
         return error;
     if (path) {
-        gs_metrics_source_init(&set->pressure, path);
-        if (is_readable(&set->pressure))
+        gs_metrics_source_init(file, path);
+        if (is_readable(file))
             return 0;
-        gs_metrics_source_fini(&set->pressure);
+        gs_metrics_source_fini(file);
     }
-    return gs_metrics_set_open_file(set, &set->pressure, machine_file);
+    return gs_metrics_set_open_file(set, file, resource->machine_file);
 }
 
-static double pressure_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
+static double read_resource(struct gs_metric_set *set, struct gs_metric_slot *slot,
+                            struct gs_source_file *file, const struct resource *resource)
 {
     static const char start[] = "some avg10=";
     char text[256];
-    ssize_t length = gs_metrics_source_read(&set->pressure, set->now_ns, text, sizeof text);
+    ssize_t length = gs_metrics_source_read(file, set->now_ns, text, sizeof text);
     if (length == -ENOENT || length == -EOPNOTSUPP)
         return gs_metrics_no_value(
-            slot,
-            "no pressure figures (PSI) in this kernel: no memory.pressure in the process's "
-            "cgroup, no %s",
-            machine_file);
+            slot, "no pressure figures (PSI) in this kernel: no %s in the process's cgroup, no %s",
+            resource->group_file, resource->machine_file);
     if (length < 0)
-        return gs_metrics_unreadable(slot, &set->pressure, length);
+        return gs_metrics_unreadable(slot, file, length);
     const char *at = text + sizeof start - 1;
     double percent;
     if (strncmp(text, start, sizeof start - 1) != 0 || !gs_metrics_scan_decimal(&at, &percent) ||
         *at != ' ' || percent > 100)
-        return gs_metrics_no_value(slot, "%s is not as expected", set->pressure.path);
+        return gs_metrics_no_value(slot, "%s is not as expected", file->path);
     return percent;
 }
 
-const struct gs_metric_reader gs_metric_reader_pressure = {pressure_open, pressure_read};
+static int memory_pressure_open(struct gs_metric_set *set)
+{
+    return open_resource(set, &set->pressure, &memory);
+}
+
+static double memory_pressure_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
+{
+    return read_resource(set, slot, &set->pressure, &memory);
+}
+
+static int io_wait_open(struct gs_metric_set *set)
+{
+    return open_resource(set, &set->io_pressure, &io);
+}
+
+static double io_wait_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
+{
+    return read_resource(set, slot, &set->io_pressure, &io);
+}
+
+const struct gs_metric_reader gs_metric_reader_pressure = {memory_pressure_open, memory_pressure_read, 0};
+const struct gs_metric_reader gs_metric_reader_io_wait = {io_wait_open, io_wait_read, 0};

@@ -46,7 +46,7 @@ static double rss_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
     return (double)resident * (double)sysconf(_SC_PAGESIZE);
 }
 
-const struct gs_metric_reader gs_metric_reader_rss = {rss_open, rss_read};
+const struct gs_metric_reader gs_metric_reader_rss = {rss_open, rss_read, 0};
 
 /* ---- /proc/self/stat ----------------------------------------------------------------------------------- */
 
@@ -99,10 +99,9 @@ int gs_metrics_process_open_threads(struct gs_metric_set *set)
     return gs_metrics_set_open_file(set, &set->tasks, "/proc/self/task");
 }
 
-/* The number of threads, counted at most once a tick; 0: the directory is not as expected; or -errno. A directory
- * has one link for each subdirectory, and two more. /proc/self/stat has the number too, but to read it the kernel
+/* A directory has one link for each subdirectory, and two more. /proc/self/stat has the number too, but to read it the kernel
  * sums the CPU times of all threads: 20 µs with a thousand of them. */
-static long count_threads(struct gs_metric_set *set)
+long gs_metrics_process_count_threads(struct gs_metric_set *set)
 {
     struct stat status;
     if (set->threads_counted)
@@ -118,12 +117,12 @@ static long count_threads(struct gs_metric_set *set)
 
 bool gs_metrics_process_is_crowded(struct gs_metric_set *set)
 {
-    return count_threads(set) > GS_CROWD;
+    return gs_metrics_process_count_threads(set) > GS_CROWD;
 }
 
 static double threads_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
 {
-    long count = count_threads(set);
+    long count = gs_metrics_process_count_threads(set);
     if (count < 0)
         return gs_metrics_unreadable(slot, &set->tasks, count);
     if (count == 0)
@@ -137,8 +136,8 @@ static double major_faults_read(struct gs_metric_set *set, struct gs_metric_slot
     return process ? gs_metrics_rate(&slot->rate, set->now_ns, process->major_faults) : NAN;
 }
 
-const struct gs_metric_reader gs_metric_reader_threads = {gs_metrics_process_open_threads, threads_read};
-const struct gs_metric_reader gs_metric_reader_major_faults = {gs_metrics_process_open, major_faults_read};
+const struct gs_metric_reader gs_metric_reader_threads = {gs_metrics_process_open_threads, threads_read, 0};
+const struct gs_metric_reader gs_metric_reader_major_faults = {gs_metrics_process_open, major_faults_read, 0};
 
 /* ---- fds ----------------------------------------------------------------------------------------------- */
 
@@ -243,4 +242,4 @@ uint64_t gs_metrics_file_limit(void)
     return limit.rlim_cur;
 }
 
-const struct gs_metric_reader gs_metric_reader_descriptors = {descriptors_open, descriptors_read};
+const struct gs_metric_reader gs_metric_reader_descriptors = {descriptors_open, descriptors_read, 0};

@@ -20,28 +20,15 @@ struct counted {            // the files of one resource in one hierarchy
         *cached; // the line of memory.stat that counts file cache which the kernel takes back; NULL: none
 };
 
-/* The number in the line "KEY NUMBER" (or "KEY: NUMBER") of TEXT; 0: there is none. */
-static uint64_t number_after(const char *text, const char *key)
-{
-    uint64_t number = 0;
-    size_t length = strlen(key);
-    for (const char *at = text; (at = strstr(at, key)); at += length) {
-        if (at != text && at[-1] != '\n')
-            continue;
-        at += length;
-        at += strspn(at, ": \t");
-        return gs_metrics_scan_u64(&at, &number) ? number : 0;
-    }
-    return 0;
-}
-
 static uint64_t number_in_file(const char *path, const char *key)
 {
     char *text;
     size_t length;
     if (!path || gs_file_read(AT_FDCWD, path, SMALL_FILE_MAX, &text, &length))
         return 0;
-    uint64_t number = number_after(text, key);
+    uint64_t number;
+    if (!gs_metrics_scan_line(text, key, &number))
+        number = 0;
     gs_free(text);
     return number;
 }

@@ -1,6 +1,7 @@
 /* scan.c - numbers as the kernel writes them in /proc and /sys.
  * Who: every reader of metrics/. Pure; never reads past the NUL. */
 #include "metrics/inside.h"
+#include <string.h>
 
 static bool digit(char c)
 {
@@ -40,4 +41,17 @@ bool gs_metrics_scan_decimal(const char **at, double *value)
 bool gs_metrics_scan_end(const char *at)
 {
     return *at == 0 || (*at == '\n' && at[1] == 0);
+}
+
+bool gs_metrics_scan_line(const char *text, const char *key, uint64_t *value)
+{
+    size_t length = strlen(key);
+    for (const char *at = text; at; at = strchr(at, '\n'), at += at != NULL) {
+        const char *number = at + length;
+        if (strncmp(at, key, length) != 0 || !strchr(": \t", *number) || !*number)
+            continue;
+        number += strspn(number, ": \t");
+        return gs_metrics_scan_u64(&number, value);
+    }
+    return false;
 }

@@ -28,7 +28,8 @@ static struct gs_metric_set *new_set(size_t count, const char *root)
         return NULL;
     set->root = gs_strdup(root_of(root));
     set->count = count;
-    set->now_ns = set->quota_due_ns = set->descriptors_due_ns = INT64_MIN; // before any tick
+    set->now_ns = set->quota_due_ns = set->descriptors_due_ns = set->group_cache_due_ns =
+        INT64_MIN; // before any tick
     if (set->root)
         return set;
     gs_free(set);
@@ -38,6 +39,8 @@ static struct gs_metric_set *new_set(size_t count, const char *root)
 static int init_slot(struct gs_metric_set *set, struct gs_metric_slot *slot, const char *name)
 {
     snprintf(slot->name, sizeof slot->name, "%s", name);
+    slot->due_ns = INT64_MIN;
+    slot->last = NAN;
     slot->metric = gs_metrics_find(name);
     if (!slot->metric) {
         snprintf(slot->why, sizeof slot->why, "there is no such metric");
@@ -47,19 +50,25 @@ static int init_slot(struct gs_metric_set *set, struct gs_metric_slot *slot, con
     return reader->open ? reader->open(set) : 0;
 }
 
+/* Must SLOT be read now? Clocks of a test, or of a machine that slept, may go back. */
+static bool is_due(const struct gs_metric_slot *slot, int64_t now_ns)
+{
+    return now_ns >= slot->due_ns || slot->due_ns - now_ns > slot->metric->reader->refresh_ns;
+}
+
 static void read_all(struct gs_metric_set *set, int64_t now_ns, double *values)
 {
     set->now_ns = now_ns;
     set->stat_read = set->threads_counted = false;
     for (size_t i = 0; i < set->count; i++) {
         struct gs_metric_slot *slot = &set->slot[i];
-        double value = NAN;
-        if (slot->metric) {
+        if (slot->metric && is_due(slot, now_ns)) {
             slot->why[0] = 0;
-            value = slot->metric->reader->read(set, slot);
+            slot->due_ns = now_ns + slot->metric->reader->refresh_ns;
+            slot->last = slot->metric->reader->read(set, slot);
         }
         if (values)
-            values[i] = value;
+            values[i] = slot->last;
     }
 }
 
@@ -83,15 +92,16 @@ void gs_metrics_set_free(struct gs_metric_set *set)
 {
     if (!set)
         return;
-    gs_metrics_source_fini(&set->statm);
-    gs_metrics_source_fini(&set->stat);
-    gs_metrics_source_fini(&set->tasks);
-    gs_metrics_source_fini(&set->descriptors);
-    gs_metrics_source_fini(&set->pressure);
+    struct gs_source_file *const file[] = {&set->statm,       &set->stat,        &set->status,
+                                           &set->tasks,       &set->descriptors, &set->pressure,
+                                           &set->io_pressure, &set->group_used,  &set->group_stat};
+    for (size_t i = 0; i < sizeof file / sizeof *file; i++)
+        gs_metrics_source_fini(file[i]);
     for (size_t i = 0; i < set->quota_count; i++) {
         gs_metrics_source_fini(&set->quota[i].limit);
         gs_metrics_source_fini(&set->quota[i].period);
     }
+    gs_free(set->delays);
     gs_free(set->root);
     gs_free(set);
 }

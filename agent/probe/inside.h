@@ -87,8 +87,8 @@ struct gs_caller {
                         .bp = *(uintptr_t *)__builtin_frame_address(0)})
 /* The slow path of every allocation hook. gs_heap_sampler_begin starts the thread's next countdown and returns the mean
  * distance that the last gap was drawn with, or 0 if this allocation is not to be sampled. Else the hook allocates and
- * passes the block to gs_heap_sampler_record. If the allocation fails, its sample is lost; that does not bias anything, as
- * gaps have no memory. */
+ * passes the block to gs_heap_sampler_record, or NULL if the allocation failed: then there is no sample, which does not bias
+ * anything, as gaps have no memory. */
 uint64_t gs_heap_sampler_begin(size_t size);
 void gs_heap_sampler_record(const void *ptr, size_t size, uint64_t drawn_with, struct gs_caller caller);
 /* The number of CALLER's stack, for events that are not allocations. False: sampling is off, or no scratch room. */

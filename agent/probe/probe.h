@@ -109,6 +109,15 @@ uint64_t gs_probe_stacks_changed(uint32_t group);
 /* The set of labels of the thread; 0: none. The same frames with other labels are another stack. */
 uint32_t gs_probe_stack_labels(uint32_t stack);
 
+/* Single allocations, as far as they were sampled (heap/notable.c). bytes 0: none. */
+struct gs_notable_alloc { uint64_t bytes; uint32_t stack; };
+/* The largest allocation since the last gs_probe_forget_largest_alloc, which forgets SEEN unless a larger one came since.
+ * Context: watcher. */
+struct gs_notable_alloc gs_probe_largest_alloc(void);
+void gs_probe_forget_largest_alloc(struct gs_notable_alloc seen);
+/* How many allocations have returned NULL since the start (an estimate), and the last one of them. Context: watcher. */
+uint64_t gs_probe_alloc_failures(struct gs_notable_alloc *last);
+
 /* What was dropped, for the log, the profile's comments and the summary. Counted since the start. */
 struct gs_probe_drops {
     uint64_t samples;       // no free slot in the live table near the address, or no scratch room

@@ -141,7 +141,7 @@ void gs_watch_captures_begin(struct gs_settings *settings, const struct gs_incid
 {
     struct capture_slot *slot = get_free_slot(settings);
     uint64_t began_ns = gs_clock_thread_cpu_ns();
-    gs_watch_settings_find_unavailable(settings);
+    gs_watch_record_find_unavailable(settings);
     gs_log(GS_LOG_INFO, "rule %s: %s", trigger->rule, trigger->reason);
     gs_watch_gathering_lock();
     int error = gs_incident_begin(settings->store, trigger, settings->context, &slot->incident);

@@ -23,6 +23,7 @@
 #include "watch/inside.h"
 #include "watch/reload.h"
 #include <errno.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -58,7 +59,7 @@ static void take_baseline(int64_t now_ns)
         loop.baselines_cpu_ns += gs_clock_thread_cpu_ns() - began_ns;
 }
 
-/* Read what changes seldom: the limit of file descriptors, and the credentials. The hooks miss a change of credentials if
+/* Read what changes seldom: the limit of file descriptors, the credentials, and which gauges there are. The hooks miss a change of credentials if
  * the program makes the system call directly, or is linked with libgumshoe.a, which does not hook these functions. */
 static void refresh_slow_facts(int64_t now_ns)
 {
@@ -67,6 +68,8 @@ static void refresh_slow_facts(int64_t now_ns)
     loop.slow_facts_due_ns = now_ns + SLOW_FACTS_PAUSE_NS;
     loop.file_limit = gs_metrics_file_limit();
     gs_credentials_changed((int)getpid());
+    if (!gs_watch_captures_count() && gs_watch_record_add_gauges(&gs_watcher.settings))
+        gs_box_request_rewrite(gs_watcher.box);
 }
 
 /* Tell the sampler how many times to double its distance, so that the cost stays within the budget. */
@@ -111,6 +114,17 @@ static bool may_begin(const struct gs_verdict *verdict)
     return false;
 }
 
+/* The single allocation that a rule on METRIC fires for; bytes 0: METRIC is not about one. */
+static struct gs_allocation allocation_of(const char *metric)
+{
+    struct gs_notable_alloc found = {0};
+    if (metric && strcmp(metric, "largest_alloc") == 0)
+        found = gs_probe_largest_alloc();
+    else if (metric && strcmp(metric, "alloc_failures") == 0)
+        (void)gs_probe_alloc_failures(&found);
+    return (struct gs_allocation){found.bytes, found.stack};
+}
+
 static void capture_verdict(const struct gs_verdict *verdict)
 {
     const struct gs_rule *rule = &gs_watcher.settings.rules->rule[verdict->rule];
@@ -126,6 +140,7 @@ static void capture_verdict(const struct gs_verdict *verdict)
         .window_ns = verdict->window_ns,
         .capture = rule->capture,
         .triggered_ns = gs_clock_realtime_ns(),
+        .allocation = allocation_of(rule->metric),
     };
     gs_watch_captures_begin(&gs_watcher.settings, &trigger, verdict->rule, NULL);
 }
@@ -142,10 +157,11 @@ static void write_box(enum gs_box_when when)
 static void tick(bool early)
 {
     int64_t now_ns = gs_clock_monotonic_ns();
+    struct gs_notable_alloc largest = gs_probe_largest_alloc();
+    refresh_slow_facts(now_ns);
     gs_metrics_set_read(gs_watcher.settings.metrics, now_ns, gs_watcher.settings.values);
     if (!early)
         gs_history_add(gs_watcher.settings.history, gs_clock_realtime_ns(), gs_watcher.settings.values);
-    refresh_slow_facts(now_ns);
     gs_rules_judge_set_limit(gs_watcher.settings.judge, GS_OF_FILE_LIMIT, loop.file_limit);
     struct gs_tick this_tick = {.time_ns = now_ns, .value = gs_watcher.settings.values, .early = early};
     size_t fired = gs_rules_judge_tick(gs_watcher.settings.judge, &this_tick, gs_watcher.settings.verdicts);
@@ -156,6 +172,8 @@ static void tick(bool early)
     loop.baselines_cpu_ns += gs_watch_account_tick(gs_watcher.box, now_ns);
     gs_probe_anchor_tick(gs_watcher.settings.baselines, gs_watcher.settings.start_ns, now_ns,
                          gs_clock_realtime_ns());
+    if (!early) // an early tick is not recorded: the next one shows its largest allocation again
+        gs_probe_forget_largest_alloc(largest);
     keep_within_budget();
     write_box(early ? GS_BOX_EARLY : GS_BOX_TICK);
 }

@@ -133,17 +133,10 @@ static bool make_tables(struct gs_settings *settings)
     const struct gs_rules *rules = settings->rules;
     uint64_t limit = gs_metrics_memory_limit("", settings->limit_from, sizeof settings->limit_from);
     settings->judge = gs_rules_judge_new(rules, limit);
-    settings->metrics = gs_metrics_set_new(rules->metric, rules->metric_count, "");
-    settings->history = gs_history_new(rules->metric, rules->metric_count, rules->interval_ns);
-    settings->values = gs_alloc((rules->metric_count + 1) * sizeof *settings->values);
     settings->verdicts = gs_alloc((rules->rule_count + 1) * sizeof *settings->verdicts);
-    settings->unavailable = gs_alloc((rules->metric_count + 1) * sizeof *settings->unavailable);
     settings->context = gs_alloc(sizeof *settings->context);
-    if (!settings->judge || !settings->metrics || !settings->history || !settings->values ||
-        !settings->verdicts || !settings->unavailable || !settings->context)
+    if (!gs_watch_record_make(settings) || !settings->judge || !settings->verdicts || !settings->context)
         return false;
-    for (size_t i = 0; i < rules->metric_count; i++)
-        settings->values[i] = NAN; // until the first tick
     *settings->context = (struct gs_incident_context){
         .rules = rules,
         .history = settings->history,
@@ -157,38 +150,10 @@ static bool make_tables(struct gs_settings *settings)
     return true;
 }
 
-static void free_unavailable(struct gs_settings *settings)
-{
-    for (size_t i = 0; i < settings->unavailable_count; i++)
-        gs_free(settings->unavailable[i]);
-    settings->unavailable_count = 0;
-}
-
-void gs_watch_settings_find_unavailable(struct gs_settings *settings)
-{
-    free_unavailable(settings);
-    for (size_t i = 0; i < gs_metrics_set_count(settings->metrics); i++) {
-        const char *why = gs_metrics_set_unavailable(settings->metrics, i);
-        struct gs_text line = {0};
-        if (!why)
-            continue;
-        gs_text_add(&line, "%s: %s", gs_metrics_set_name(settings->metrics, i), why);
-        if (line.bytes)
-            settings->unavailable[settings->unavailable_count++] = line.bytes; // now owned by settings
-    }
-    settings->context->unavailable_count = settings->unavailable_count;
-}
-
-static void log_unavailable(const struct gs_settings *settings)
-{
-    for (size_t i = 0; i < settings->unavailable_count; i++)
-        gs_log(GS_LOG_WARNING, "metric not available: %s", settings->unavailable[i]);
-}
-
 static void report_unavailable(struct gs_settings *settings)
 {
-    gs_watch_settings_find_unavailable(settings);
-    log_unavailable(settings);
+    gs_watch_record_find_unavailable(settings);
+    gs_watch_record_log_unavailable(settings);
 }
 
 /* Log warnings about rules that can never fire on this machine. Unavailable metrics are logged by report_unavailable. */
@@ -225,11 +190,7 @@ int gs_watch_settings_make(struct gs_settings *settings, const struct gumshoe_op
 static void drop_tables(struct gs_settings *settings)
 {
     gs_rules_judge_free(settings->judge);
-    gs_metrics_set_free(settings->metrics);
-    gs_history_free(settings->history);
-    free_unavailable(settings);
-    gs_free(settings->unavailable);
-    gs_free(settings->values);
+    gs_watch_record_drop(settings);
     gs_free(settings->verdicts);
     gs_free(settings->context);
     gs_rules_free(settings->rules);
@@ -250,10 +211,10 @@ void gs_watch_settings_drop(struct gs_settings *settings)
 int gs_watch_settings_inherit(struct gs_settings *settings)
 {
     char why[256];
-    size_t parents_count = settings->unavailable_count;
+    size_t parents_count = settings->unavailable_of_rules;
     gs_metrics_set_free(settings->metrics);
     settings->metrics = NULL;
-    settings->unavailable_count = 0;
+    settings->unavailable_count = settings->unavailable_of_rules = 0;
     int error = gs_store_open_again(settings->store, why, sizeof why);
     if (error)
         return gs_watch_refuse_start(NULL, error, gs_store_path(settings->store), why);
@@ -262,9 +223,9 @@ int gs_watch_settings_inherit(struct gs_settings *settings)
     settings->baselines = gs_gather_baselines_new(&gs_account_attachment);
     if (!settings->baselines || !make_tables(settings))
         return gs_watch_refuse_start(NULL, -ENOMEM, "", "no memory for the watcher's own tables");
-    gs_watch_settings_find_unavailable(settings);
-    if (settings->unavailable_count > parents_count) // otherwise the parent has logged them
-        log_unavailable(settings);
+    gs_watch_record_find_unavailable(settings);
+    if (settings->unavailable_of_rules > parents_count) // otherwise the parent has logged them
+        gs_watch_record_log_unavailable(settings);
     return 0;
 }
 
@@ -274,13 +235,9 @@ static void move_tables(const struct gs_settings *from, struct gs_settings *to)
 {
     to->rules = from->rules;
     to->judge = from->judge;
-    to->metrics = from->metrics;
-    to->history = from->history;
-    to->values = from->values;
     to->verdicts = from->verdicts;
-    to->unavailable = from->unavailable;
-    to->unavailable_count = from->unavailable_count;
     to->context = from->context;
+    gs_watch_record_move(from, to);
 }
 
 int gs_watch_settings_renew(struct gs_settings *settings, struct gs_rules *rules, struct gs_settings *old)

@@ -21,10 +21,12 @@ struct gs_settings {
     struct gs_history *history;
     struct gs_baselines *baselines;
     struct gs_store *store;
-    double *values;              // values of the last tick, one for each metric
+    const char **recorded;       // names of all metrics that are read: those of the rules first, in their order
+    size_t recorded_count;
+    double *values;              // values of the last tick, one for each of them
     struct gs_verdict *verdicts; // one slot for each rule
-    char **unavailable;          // "METRIC: WHY" for each metric of the rules that is not available
-    size_t unavailable_count;
+    char **unavailable;          // "METRIC: WHY" for each metric that is not available, those of the rules first
+    size_t unavailable_count, unavailable_of_rules;
     struct gs_incident_context *context;
     int64_t start_ns;            // CLOCK_MONOTONIC: start of the watcher
     char limit_from[160];        // where the memory limit comes from, as text
@@ -41,10 +43,21 @@ int gs_watch_settings_renew(struct gs_settings *settings, struct gs_rules *rules
 /* In the child of a fork, where SETTINGS are the parent's: keep the rules and the directory, make the rest new. 0, or
  * -errno, which is logged; the caller must call gs_watch_settings_drop then, too. Context: the child's watcher. */
 int gs_watch_settings_inherit(struct gs_settings *settings) GS_CHECK_RESULT;
-/* Fill `unavailable` with the metrics that cannot be read now, for the log and for incidents. Context: watcher. */
-void gs_watch_settings_find_unavailable(struct gs_settings *settings);
-
 /* The environment variable VARIABLE; OPTION if it is not set, or empty. */
 const char *gs_watch_setting(const char *variable, const char *option);
 /* Refuse to start: write CODE, FILE (may be "") and MESSAGE to the log and to ERROR (may be NULL). Returns CODE. */
 int gs_watch_refuse_start(struct gumshoe_error *error, int code, const char *file, const char *message);
+
+/* ---- what is recorded (record.c) -------------------------------------------------------------------------------- */
+
+/* Make, free, or move the parts of SETTINGS that read and record metrics. False: out of memory; free them then, too. */
+bool gs_watch_record_make(struct gs_settings *settings) GS_CHECK_RESULT;
+void gs_watch_record_drop(struct gs_settings *settings);
+void gs_watch_record_move(const struct gs_settings *from, struct gs_settings *to);
+/* Record the gauges, too, that the program has set since SETTINGS were made. No capture may be active. True: there
+ * were new ones. Context: watcher. */
+bool gs_watch_record_add_gauges(struct gs_settings *settings);
+/* Fill `unavailable` with the metrics that cannot be read now, for the log and for incidents. Context: watcher. */
+void gs_watch_record_find_unavailable(struct gs_settings *settings);
+/* Log those of the rules. `gumshoe status` and incidents name the others too. */
+void gs_watch_record_log_unavailable(const struct gs_settings *settings);

@@ -18,7 +18,7 @@ static json_t *value_text(double value, enum gs_unit unit)
 
 static json_t *metric_json(const struct gs_status *status, size_t metric)
 {
-    const char *name = status->rules->metric[metric];
+    const char *name = gs_metrics_set_name(status->metrics, metric);
     const struct gs_metric *known = gs_metrics_find(name);
     return json_pack("{s:s, s:o, s:o, s:o}", "metric", name, "value", gs_json_real(status->values[metric]),
                      "shown", value_text(status->values[metric], known ? known->unit : GS_COUNT),
@@ -28,7 +28,7 @@ static json_t *metric_json(const struct gs_status *status, size_t metric)
 static json_t *metrics_json(const struct gs_status *status)
 {
     struct gs_json list = gs_json_array();
-    for (size_t i = 0; i < status->rules->metric_count; i++)
+    for (size_t i = 0; i < gs_metrics_set_count(status->metrics); i++)
         gs_json_add(&list, metric_json(status, i));
     return gs_json_take(&list);
 }

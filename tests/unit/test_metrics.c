@@ -31,6 +31,13 @@ static void the_table_is_the_designs(void **state)
         {"fds", GS_COUNT, GS_OF_FILE_LIMIT},
         {"major_faults", GS_PER_SECOND, GS_OF_NOTHING},
         {"memory_pressure", GS_PERCENT, GS_OF_NOTHING},
+        {"group_memory", GS_BYTES, GS_OF_MEMORY_LIMIT},
+        {"swap", GS_BYTES, GS_OF_MEMORY_LIMIT},
+        {"largest_alloc", GS_BYTES, GS_OF_MEMORY_LIMIT},
+        {"alloc_failures", GS_PER_SECOND, GS_OF_NOTHING},
+        {"context_switches", GS_PER_SECOND, GS_OF_NOTHING},
+        {"run_delay", GS_PERCENT, GS_OF_NOTHING},
+        {"io_wait", GS_PERCENT, GS_OF_NOTHING},
     };
     assert_int_equal(gs_metrics_count(), COUNT_OF(design));
     assert_null(gs_metrics[gs_metrics_count()].name);

@@ -42,5 +42,10 @@ void gs_heap_stack_count_free(uint32_t stack, uint64_t objects, uint64_t bytes);
 uint64_t gs_heap_totals_add(uint64_t bytes);
 void gs_heap_totals_subtract(uint64_t bytes);
 
+/* A sampled allocation of SIZE bytes; one that failed, and stands for OBJECTS (in units of 1 / (1 << GS_OBJECT_SHIFT))
+ * (notable.c). */
+void gs_heap_notable_alloc(size_t size, uint32_t stack);
+void gs_heap_notable_failure(size_t size, uint32_t stack, uint64_t objects);
+
 /* Wake the watcher if HEAP_IN_USE has reached the alarm's line. */
 void gs_heap_alarm_check(uint64_t heap_in_use);

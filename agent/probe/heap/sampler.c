@@ -132,7 +132,8 @@ static uint32_t stack_of(struct gs_caller caller, struct gs_scratch *scratch)
     return gs_heap_stack_intern(scratch->frames, frames, cut, gs_thread.labels);
 }
 
-static void record(const void *ptr, struct gs_live live, struct gs_caller caller)
+/* Record an allocation of SIZE bytes at PTR, which LIVE was weighed for; PTR NULL: it failed. */
+static void record(const void *ptr, size_t size, struct gs_live live, struct gs_caller caller)
 {
     struct gs_scratch *scratch = gs_unwind_scratch_take();
     if (!scratch) {
@@ -141,6 +142,11 @@ static void record(const void *ptr, struct gs_live live, struct gs_caller caller
     }
     live.stack = stack_of(caller, scratch);
     gs_unwind_scratch_give(scratch);
+    if (!ptr) {
+        gs_heap_notable_failure(size, live.stack, live.objects);
+        return;
+    }
+    gs_heap_notable_alloc(size, live.stack);
     if (!gs_heap_live_insert(ptr, &live)) {
         atomic_fetch_add_explicit(&gs_drops.samples, 1, memory_order_relaxed);
         return;
@@ -214,7 +220,7 @@ static void call_listener(void)
 
 void gs_heap_sampler_record(const void *ptr, size_t size, uint64_t drawn_with, struct gs_caller caller)
 {
-    if (!ptr || !drawn_with)
+    if (!drawn_with || (!ptr && !size)) // realloc(ptr, 0) frees
         return;
     int saved_errno = errno;
     bool timed = gs_thread.random % TIMED == 0;
@@ -222,7 +228,7 @@ void gs_heap_sampler_record(const void *ptr, size_t size, uint64_t drawn_with, s
     gs_thread.busy = true;
     atomic_signal_fence(
         memory_order_seq_cst); // a signal handler on this thread sees the stores in this order
-    record(ptr, weigh(size, drawn_with), caller);
+    record(ptr, size, weigh(size, drawn_with), caller);
     atomic_signal_fence(memory_order_seq_cst);
     gs_thread.busy = false;
     if (timed)

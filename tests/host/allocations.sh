@@ -1,0 +1,55 @@
+#!/bin/bash
+# tests/host/allocations.sh BUILD: a rule on the largest allocation, or on allocations that fail, names the very call; and all metrics
+# are recorded, whatever the rules name.
+. "$(dirname "$0")/lib.sh"
+
+host=$build/hosts/linked_allocations
+start() { # MODE RULES
+    GUMSHOE_DIR=$tmp/$1 GUMSHOE_RULES=$2 "$gumshoe" run -- "$host" "$1" &
+    started="$started $!"
+}
+of() { jq -r "$2" "$(incident "$tmp/$1")/incident.json"; }
+
+it "names the function that allocated 300 MiB in one call"
+start big "$(rules big '{"version": 1, "interval": "100ms", "incidents": {"keep": 0},
+    "rules": [{"name": "huge", "metric": "largest_alloc", "above": "256MiB", "cooldown": "1h", "capture": ["heap", "threads"]}]}')"
+wait_until has_incident "$tmp/big"
+equal "$(of big .culprit.kind)" allocation "kind of culprit"
+equal "$(of big .culprit.function)" load_catalogue "culprit"
+equal "$(of big .culprit.bytes)" $((300 << 20)) "bytes of the call"
+equal "$(of big .value)" $((300 << 20)) "value of the metric"
+equal "$(of big .complete)" true "complete"
+grep -q '^Culprit: load_catalogue in linked_allocations.*: allocated 300 MiB in one call$' "$(incident "$tmp/big")/summary.txt" ||
+    fail "the summary does not say so: $(head -5 "$(incident "$tmp/big")/summary.txt")"
+"$gumshoe" top --no-symbolize "$(incident "$tmp/big")/allocation.pb.gz" | grep -q '300MB *100%.* load_catalogue' ||
+    fail "allocation.pb.gz does not have the call"
+
+it "records all metrics and gauges, whatever the rules name"
+pid=$(watched_in "$tmp/big")
+names='["alloc_failures","context_switches","cpu","fds","gauge:queue","group_memory","heap_alloc_rate","heap_in_use","io_wait",
+        "largest_alloc","major_faults","memory_pressure","rss","run_delay","swap","threads"]'
+wait_until status_of_watch "$pid" "[.metrics[].metric] | sort == $names"
+status_of_watch "$pid" '[.metrics[] | select(.metric == "gauge:queue")][0].value == 7' || fail "the gauge's value: $(cat "$tmp/status.json")"
+has_all() { # the newest incident's history has every metric that is available, rates excepted that need a second reading
+    local path; path=$("$gumshoe" capture --kinds threads "$pid") || return 1
+    jq -e --slurpfile status "$tmp/status.json" '(.series | keys) as $have
+        | [$status[0].metrics[] | select(.unavailable == null) | .metric] - $have == []' "$path/metrics.json"
+}
+wait_until has_all
+
+it "says in every incident which metrics are not available, and why"
+path=$("$gumshoe" capture --kinds threads "$pid")
+"$gumshoe" status --json "$pid" > "$tmp/status.json"
+equal "$(jq -c '[.unavailable[] | split(":")[0]] | sort' "$path/incident.json")" \
+      "$(jq -c '[.metrics[] | select(.unavailable != null) | .metric] | sort' "$tmp/status.json")" "metrics that are not available"
+
+it "names the function whose allocation failed"
+start fail "$(rules fail '{"version": 1, "interval": "100ms", "incidents": {"keep": 0},
+    "rules": [{"name": "no-memory", "metric": "alloc_failures", "above": 1, "cooldown": "1h", "capture": ["threads"]}]}')"
+wait_until has_incident "$tmp/fail"
+equal "$(of fail .culprit.kind)" failed_allocation "kind of culprit"
+equal "$(of fail .culprit.function)" reserve_everything "culprit"
+grep -q '^Culprit: reserve_everything in .*: asked for 64 TiB in one call, which failed$' "$(incident "$tmp/fail")/summary.txt" ||
+    fail "the summary does not say so: $(head -5 "$(incident "$tmp/fail")/summary.txt")"
+for mode in big fail; do kill -9 "$(watched_in "$tmp/$mode")"; done # the runner tells how it died
+for pid in $started; do wait "$pid" || true; done
