@@ -2,7 +2,7 @@
  *
  *   each rule ──▶ the range in which its conditions can hold  against  the values that the metric can have here
  *            ├──▶ its suppressions (unless_above, unless)     against  both
- *            ├──▶ a condition's own figures (jitter.c, growth.c, unusual.c)
+ *            ├──▶ a condition's own figures (jitter.c, growth.c, reaches.c, unusual.c)
  *            └──▶ times: windows, for, cooldown, incidents per hour
  *
  * Pure, like everything in this folder: the caller describes the machine.

@@ -8,6 +8,7 @@ const struct gs_condition_kind gs_condition_kinds[] = {
     {"below",   gs_rules_below_read,   gs_rules_below_judge,   gs_rules_below_explain,   .range = gs_rules_below_range, .downward = true},
     {"jitter",  gs_rules_jitter_read,  gs_rules_jitter_judge,  gs_rules_jitter_explain,  .range = gs_rules_jitter_range, .advise = gs_rules_jitter_advise, .points = GS_MEAN_POINTS_MAX},
     {"growth",  gs_rules_growth_read,  gs_rules_growth_judge,  gs_rules_growth_explain,  .advise = gs_rules_growth_advise, .points = GS_SLOPE_POINTS_MAX},
+    {"reaches", gs_rules_reaches_read, gs_rules_reaches_judge, gs_rules_reaches_explain, .advise = gs_rules_reaches_advise, .points = GS_SLOPE_POINTS_MAX},
     {"unusual", gs_rules_unusual_read, gs_rules_unusual_judge, gs_rules_unusual_explain, .range = gs_rules_unusual_range, .advise = gs_rules_unusual_advise},
     {"every",   gs_rules_every_read,   gs_rules_every_judge,   gs_rules_every_explain,   .without_metric = true},
     {.name = NULL},

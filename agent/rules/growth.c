@@ -1,11 +1,6 @@
-/* growth.c - "growth": a slope that is robust against outliers.
+/* growth.c - "growth": the slope of the window (slope.c) is at least the rate.
  *
- *   Theil-Sen: the median of the slopes of all pairs of ticks in the window      fires when it is ≥ rate
- *   a rate such as "1%/h" is a share of the window's median, so one rule fits small and large servers
- *
- * A single spike, or a quarter of wrong ticks, does not change the slope. A step does if it is as high as rate × over.
- * n points have n²/2 pairs, so at most GS_SLOPE_POINTS_MAX points are used. A window of time has no more points: each is the
- * mean of consecutive ticks. From a longer window of ticks, evenly spaced ones are chosen, with the first and the last. */
+ *   a rate such as "1%/h" is a share of the window's median, so one rule fits small and large servers */
 #include "metrics/metrics.h"
 #include "rules/inside.h"
 #include <math.h>
@@ -72,51 +67,13 @@ void gs_rules_growth_read(struct gs_rules_reader *reader, const json_t *value,
     condition->growth = written.slope;
 }
 
-/* The point number I of COUNT points that are evenly spaced in the window. */
-static const struct gs_point *chosen_point(const struct gs_window *window, size_t i, size_t count)
-{
-    return gs_rules_window_at(window, count > 1 ? i * (window->count - 1) / (count - 1) : 0);
-}
-
-static double middle_ns(const struct gs_point *point)
-{
-    return (double)(point->first_ns + (point->last_ns - point->first_ns) / 2);
-}
-
-/* The median slope per second, and the median value in *MEDIAN. NAN: all points have the same time. */
-static double compute_slope(const struct gs_window *window, double *scratch, double *median)
-{
-    double at_ns[GS_SLOPE_POINTS_MAX], value[GS_SLOPE_POINTS_MAX];
-    size_t count = window->count < GS_SLOPE_POINTS_MAX ? window->count : GS_SLOPE_POINTS_MAX, slopes = 0;
-    for (size_t i = 0; i < count; i++) {
-        at_ns[i] = middle_ns(chosen_point(window, i, count));
-        value[i] = gs_rules_point_value(chosen_point(window, i, count));
-    }
-    for (size_t i = 0; i + 1 < count; i++)
-        for (size_t j = i + 1; j < count; j++)
-            if (at_ns[j] > at_ns[i])
-                scratch[slopes++] = (value[j] - value[i]) / (at_ns[j] - at_ns[i]);
-    *median = gs_median(value, count);
-    return slopes ? gs_median(scratch, slopes) * 1e9 : NAN;
-}
-
-/* The slope, computed once for each new point: it hardly changes within a point's few ticks, and all pairs of 120 points
- * take about 40 µs, too much for every tick. */
-static double current_slope(struct gs_window *window, double *scratch)
-{
-    if (window->slope.at != window->pushed)
-        window->slope.per_second = compute_slope(window, scratch, &window->slope.median);
-    window->slope.at = window->pushed;
-    return window->slope.per_second;
-}
-
 struct gs_evaluation gs_rules_growth_judge(const struct gs_condition *condition,
                                            const struct gs_condition_inputs *inputs)
 {
     struct gs_evaluation evaluation = {.answer = GS_CANNOT_TELL, .line = NAN};
     if (!gs_rules_window_ready(inputs->window, inputs->now_ns))
         return evaluation;
-    evaluation.measured = current_slope(inputs->window, inputs->scratch);
+    evaluation.measured = gs_rules_slope(inputs->window, inputs->scratch);
     if (isnan(evaluation.measured))
         return evaluation;
     evaluation.usual = inputs->window->slope.median;
@@ -130,16 +87,6 @@ struct gs_evaluation gs_rules_growth_judge(const struct gs_condition *condition,
     return evaluation;
 }
 
-/* "1.2 MiB/min"; per hour when the slope per minute is below 1. */
-static const char *print_slope(double per_second, enum gs_unit unit, char out[2 * GS_UNIT_TEXT])
-{
-    char amount[GS_UNIT_TEXT];
-    bool slow = per_second * 60 < 1 && per_second * 60 > -1;
-    snprintf(out, 2 * GS_UNIT_TEXT, "%s/%s",
-             gs_units_print_value(per_second * (slow ? 3600 : 60), unit, amount), slow ? "h" : "min");
-    return out;
-}
-
 void gs_rules_growth_explain(const struct gs_condition *condition, const struct gs_condition_inputs *inputs,
                              const struct gs_evaluation *evaluation, char *out, size_t size)
 {
@@ -151,8 +98,8 @@ void gs_rules_growth_explain(const struct gs_condition *condition, const struct 
         return;
     }
     gs_units_print_value(inputs->value, inputs->unit, value);
-    print_slope(evaluation->measured, inputs->unit, found);
-    print_slope(evaluation->spread, inputs->unit, wanted);
+    gs_rules_print_slope(evaluation->measured, inputs->unit, found);
+    gs_rules_print_slope(evaluation->spread, inputs->unit, wanted);
     if (condition->growth.share)
         snprintf(of_usual, sizeof of_usual, " (%s/h of the median %s)",
                  gs_units_print_percent(condition->growth.per_second * 3600, share),

@@ -182,6 +182,7 @@ struct gs_condition {
         struct gs_threshold threshold;                                      // above, below
         struct { double rise; struct gs_threshold min, by; bool has_rise; } jitter;
         struct gs_slope growth;
+        struct { struct gs_threshold line; int64_t within_ns; } reaches;
         struct { double score; struct gs_threshold min; } unusual;
         struct { int64_t ns; } every;
     };
@@ -212,7 +213,7 @@ struct gs_window {             // all zero: the condition has no window
     bool began;                // a value was added
     int64_t covered_ns;        // sum over its points
     uint64_t pushed;           // number of points ever started
-    struct { uint64_t at; double per_second, median; } slope; // for growth: as computed when PUSHED was AT
+    struct { uint64_t at; double per_second, median; } slope; // as gs_rules_slope computed it when PUSHED was AT
 };
 /* POINTS: about how many points a window of time has at most; 0: GS_WINDOW_POINTS_MAX. 0 or -ENOMEM. */
 int gs_rules_window_init(struct gs_window *window, struct gs_span over, size_t points, int64_t interval_ns) GS_CHECK_RESULT;
@@ -318,6 +319,7 @@ GS_CONDITION(above);
 GS_CONDITION(below);
 GS_CONDITION(jitter);
 GS_CONDITION(growth);
+GS_CONDITION(reaches);
 GS_CONDITION(unusual);
 GS_CONDITION(every);
 struct gs_range gs_rules_above_range(const struct gs_condition *condition, uint64_t limit, const char **key);
@@ -329,7 +331,14 @@ struct gs_range gs_rules_unusual_range(const struct gs_condition *condition, uin
                             const struct gs_json_path *path)
 GS_ADVISE(jitter);
 GS_ADVISE(growth);
+GS_ADVISE(reaches);
 GS_ADVISE(unusual);
+
+/* The slope of WINDOW per second; its median value is then in window->slope.median (slope.c). SCRATCH has room for GS_SCRATCH
+ * values. NAN: all its points have the same time. */
+double gs_rules_slope(struct gs_window *window, double *scratch);
+/* "1.2 MiB/min"; per hour when the slope per minute is below 1. */
+const char *gs_rules_print_slope(double per_second, enum gs_unit unit, char out[2 * GS_UNIT_TEXT]);
 
 /* Parts of reasons (explain.c): "10 ticks", "30 m"; " for 10 s" for a rule with "for", else "". */
 const char *gs_rules_print_span(struct gs_span over, char out[GS_UNIT_TEXT]);

@@ -187,7 +187,8 @@ static void check_subject(struct gs_rules_reader *reader, const json_t *object,
         refuse_member(reader, object, path, "unless_above", add_metric, "needs a metric");
     if (has_metric && !judges_metric)
         refuse_member(reader, object, path, "metric",
-                      "add \"above\", \"below\", \"jitter\", \"growth\" or \"unusual\"", "has no condition");
+                      "add \"above\", \"below\", \"jitter\", \"growth\", \"reaches\" or \"unusual\"",
+                      "has no condition");
     if (!has_metric && !judges_metric && !has_member(object, "every"))
         gs_rules_refuse(reader, path, GS_THE_VALUE, "add \"metric\" and \"above\", or \"every\"",
                         "the rule has no condition");

@@ -189,7 +189,8 @@ LINES = {  # of a metric: a line at a share of its range, so that lines can be o
     "gauge": lambda at: number(-10**15, 10**15) if at is None else round(at * 10000 - 5000),
 }
 METRICS = {"rss": "bytes", "heap_in_use": "bytes", "heap_alloc_rate": "bytes/s", "threads": "number", "cpu": "percent",
-           "fds": "descriptors", "major_faults": "number", "memory_pressure": "percent", "gauge:queue.len": "gauge", "gauge:x": "gauge"}
+           "group_memory": "bytes", "swap": "bytes", "largest_alloc": "bytes", "alloc_failures": "number", "context_switches": "number",
+           "run_delay": "percent", "io_wait": "percent", "fds": "descriptors", "major_faults": "number", "memory_pressure": "percent", "gauge:queue.len": "gauge", "gauge:x": "gauge"}
 KINDS = ["heap", "threads", "threadcreate", "cpu"]
 
 
@@ -221,9 +222,10 @@ def conditions_on(metric):
         "jitter": lambda: dict(draw.choice([{"rise": percent(0.1, 9999)}, {"by": line(metric)}]),
                                **some(over=lambda: span(1), min=lambda: line(metric), why=why)),
         "growth": lambda: dict({"rate": share_rate() if maybe(0.3) else rate() if kind == "bytes" else count_rate()}, **some(over=lambda: span(3), why=why)),
+        "reaches": lambda: dict({"line": line(metric), "within": duration(1, 30 * DAY)}, **some(over=lambda: span(3), why=why)),
         "unusual": lambda: some(score=lambda: number(1, 1000), over=lambda: span(3), min=lambda: line(metric), why=why),
     }
-    return {key: made[key]() for key in draw.sample(sorted(made), draw.choice([1, 1, 1, 2, 5]))}
+    return {key: made[key]() for key in draw.sample(sorted(made), draw.choice([1, 1, 1, 2, 6]))}
 
 
 def unless():
@@ -293,6 +295,8 @@ EDGES = {  # what: the document of a value, the least value and the most
     "a rule's max_per_hour": (lambda v: with_rule(above=1, max_per_hour=v), 0, 1000),
     "jitter.over": (lambda v: with_rule(jitter={"by": 1, "over": v}), 1, 4096),
     "growth.over": (lambda v: with_rule(growth={"rate": "1/s", "over": v}), 3, 4096),
+    "reaches.over": (lambda v: with_rule(reaches={"line": 5, "within": "1s", "over": v}), 3, 4096),
+    "reaches.line of cpu": (lambda v: with_rule(metric="cpu", reaches={"line": v, "within": "30d"}), 0, 100),
     "unusual.over": (lambda v: with_rule(unusual={"over": v}), 3, 4096),
     "unusual.score": (lambda v: with_rule(unusual={"score": v}), 1, 1000),
     "above": (lambda v: with_rule(above=v), 0, 10**15),
@@ -322,7 +326,7 @@ def without(document, *path):
 
 def incomplete():
     """What lacks something, each thing by itself: what it is, and the document."""
-    on_metric = {"above": 5, "below": 5, "jitter": {"by": 5}, "growth": {"rate": "1/s"}, "unusual": {}, "unless_above": 5}
+    on_metric = {"above": 5, "below": 5, "jitter": {"by": 5}, "growth": {"rate": "1/s"}, "reaches": {"line": 5, "within": "1m"}, "unusual": {}, "unless_above": 5}
     for key, value in on_metric.items():
         yield key + " without a metric", without(with_rule(every="1h", **{key: value}), "rules", 0, "metric")
     yield "a metric without a condition", with_rule(every="1h")
@@ -334,6 +338,8 @@ def incomplete():
     yield "no name", without(with_rule(above=1), "rules", 0, "name")
     yield "jitter of nothing", with_rule(jitter={"over": 5})
     yield "growth without a rate", with_rule(growth={"over": 5})
+    yield "reaches without a line", with_rule(reaches={"within": "5m"})
+    yield "reaches without a time", with_rule(reaches={"line": 5})
     yield "unless without a metric", with_rule(above=1, unless={"above": 5})
     yield "unless without a line", with_rule(above=1, unless={"metric": "fds"})
 
@@ -429,6 +435,8 @@ def missing_key(made):
             found.append((("rules", i), "metric"))
         if "growth" in r:
             found.append((("rules", i, "growth"), "rate"))
+        if "reaches" in r:
+            found.append((("rules", i, "reaches"), draw.choice(["line", "within"])))
         if "unless" in r:
             found.append((("rules", i, "unless"), "metric"))
     path, key = draw.choice(found)
