@@ -75,7 +75,7 @@ static const struct bad documents[] = {
     {RULES("{ \"name\": \"a\", \"metric\": \"threads\", \"above\": \"80%\" }"), "f:3:50: error: threads has no limit that \"80%\" could be a share of; give a number"},
     {RULES("{ \"name\": \"a\", \"metric\": \"fds\", \"above\": \"101%\" }"), "f:3:46: error: 101 % is out of range: \"above\" may be 0.1 % to 100 %"},
     {RULES("{ \"name\": \"a\", \"metric\": \"rss\", \"above\": \"180%\" }"), "f:3:46: error: 180 % is out of range: \"above\" may be 0.1 % to 100 %"},
-    {RULES("{ \"name\": \"a\", \"metric\": \"rss\" }"), "f:3:20: error: \"metric\" has no condition; add \"above\", \"below\", \"jitter\", \"growth\" or \"unusual\""},
+    {RULES("{ \"name\": \"a\", \"metric\": \"rss\" }"), "f:3:20: error: \"metric\" has no condition; add \"above\", \"below\", \"jitter\", \"growth\", \"reaches\" or \"unusual\""},
     {RULES("{ \"name\": \"a\", \"above\": \"1GiB\" }"), "f:3:20: error: \"above\" needs a metric; add \"metric\": \"rss\""},
     {RULES("{ \"name\": \"a\" }"), "f:3:5: error: the rule has no condition; add \"metric\" and \"above\", or \"every\""},
     {RULES("{ \"name\": \"a\", \"every\": \"1h\", \"for\": \"5s\" }"), "f:3:35: error: \"for\" has no meaning for \"every\""},
