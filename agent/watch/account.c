@@ -17,6 +17,7 @@ static struct {
     const struct gs_box *box; // that has the last one
     int64_t taken_ns;         // CLOCK_MONOTONIC
     uint64_t cost_ns, heap_bytes;
+    struct gs_account_parts parts; // time_ns 0: none was taken
 } last;
 
 static int64_t pause_ns(int64_t least_ns, unsigned costs)
@@ -41,13 +42,21 @@ uint64_t gs_watch_account_tick(struct gs_box *box, int64_t now_ns)
         last.box = box;
         last.taken_ns = now_ns;
         last.cost_ns = last.heap_bytes = 0;
+        last.parts.time_ns = 0;
     }
     if (!is_due(heap_bytes, now_ns))
         return 0;
     uint64_t began_ns = gs_clock_thread_cpu_ns();
-    if (gs_account_take_parts(&parts))
+    if (gs_account_take_parts(&parts)) {
         gs_box_note_account(box, &parts);
+        last.parts = parts;
+    }
     last.taken_ns = now_ns;
     last.heap_bytes = heap_bytes;
     return last.cost_ns = gs_clock_thread_cpu_ns() - began_ns;
+}
+
+const struct gs_account_parts *gs_watch_account_last(void)
+{
+    return &last.parts;
 }

@@ -13,6 +13,7 @@
 #include "watch/active_captures.h"
 #include "watch/control.h"
 #include "watch/crash.h"
+#include "watch/profile_jobs.h"
 #include "watch/reload.h"
 #include "watch/requests.h"
 #include <stddef.h>
@@ -28,6 +29,7 @@ static const struct {
     { "cpu",            gs_gather_cpu_after_fork },
     { "requests",       gs_watch_requests_after_fork },
     { "control",        gs_watch_control_after_fork },
+    { "profile_jobs",   gs_watch_profile_jobs_after_fork },
     { "crash",          gs_watch_crash_after_fork },
     { "captures",       gs_watch_captures_after_fork },
     { "reload",         gs_watch_reload_after_fork },

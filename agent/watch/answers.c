@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/kinds.h"
 #include "watch/active_captures.h"
+#include "watch/control.h"
 #include "watch/inside.h"
 #include "watch/reload.h"
 #include "watch/requests.h"
@@ -63,6 +64,7 @@ void gs_watch_answer(void)
             answer_status(request);
         else
             answer_capture(request);
+    gs_watch_control_wake(); // else it looks for the answers only now and then
 }
 
 /* ---- host threads ----------------------------------------------------------------------------------------------------- */
@@ -104,6 +106,7 @@ int gs_watch_write_profile(enum gumshoe_kind kind, int fd)
         .kind = kind,
         .cpu_ns = atomic_load(&gs_watcher.cpu_duration_ns), // not read from the rules: a reload may free them
         .start_ns = gs_watcher.settings.start_ns,
+        .reason = "asked for by the program (gumshoe_write_profile)",
     };
     return gs_watch_gather_profile(&what, fd);
 }

@@ -4,11 +4,14 @@
  *
  *   {"version":1, "command":"status"}                                         {"version":1, "metrics":[…], "rules":[…]}
  *   {"version":1, "command":"capture", "kinds":["cpu"], "seconds":5}          {"version":1, "incident":"/var/…"}
+ *   {"version":1, "command":"profile", "kind":"heap"}                         {"version":1, "bytes":N}, and N bytes of pprof
  *                                                                             {"version":1, "error":"…"}
+ *
+ * A profile is made without the watcher (profile_jobs.c).
  *
  * Who:    one of the agent's threads, with all signals blocked; it sleeps in poll(2) while there is no client.
  * Bounds: at most CLIENTS connections; a request of at most REQUEST_MAX bytes within PATIENCE_NS; an answer that the client
- *         does not read within that time is dropped. The watcher never waits for a client. */
+ *         does not read within that time (a profile: PROFILE_PATIENCE_NS) is dropped. The watcher never waits for a client. */
 #include "watch/control.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -16,6 +19,8 @@
 #include "host/credentials.h"
 #include "host/own_thread.h"
 #include "sys/log.h"
+#include "watch/inside.h"
+#include "watch/profile_jobs.h"
 #include "watch/requests.h"
 #include <errno.h>
 #include <poll.h>
@@ -34,13 +39,15 @@ enum {
     STACK_BYTES = 256 << 10,
     SECONDS_MAX = 3600
 };
-#define PATIENCE_NS (2 * GS_NS_PER_S)
-#define POLL_MS     50 /* how often to check for answers while a client is connected */
+#define PATIENCE_NS         (2 * GS_NS_PER_S)
+#define PROFILE_PATIENCE_NS (30 * GS_NS_PER_S)
+#define POLL_MS             50 /* how often to check for answers while a client is connected */
 
 struct client {
     int fd; // -1: free
     int64_t until_ns;
     struct gs_request *posted; // posted, not answered yet; NULL: reading the request, or writing the answer
+    struct gs_profile_slot *profile; // that is being made for it; NULL: none
     char request[REQUEST_MAX];
     size_t length;
     struct gs_text answer;
@@ -54,6 +61,7 @@ static struct {
     int listener; // -1: none
     int woken;    // eventfd that wakes the thread
     _Atomic bool stopping;
+    _Atomic uint64_t cpu_ns; // of the thread, after its last turn
     struct client client[CLIENTS];
 } control = {.listener = -1};
 
@@ -61,6 +69,8 @@ static struct {
 
 static void drop(struct client *client)
 {
+    if (client->profile)
+        gs_watch_profile_jobs_cancel(client->profile);
     close(client->fd);
     gs_text_fini(&client->answer);
     client->fd = -1;
@@ -147,6 +157,37 @@ static bool read_capture(struct client *client, const json_t *request, struct gs
     return false;
 }
 
+/* "heap" of {"kind": "heap"}; 0: no kind of this agent. */
+static unsigned kind_of(const json_t *request)
+{
+    json_t *list = json_pack("[O]", json_object_get(request, "kind"));
+    unsigned kind = list ? kinds_of(list) : 0;
+    json_decref(list);
+    return kind;
+}
+
+/* Begin the profile that REQUEST asks for, or refuse. */
+static void begin_profile(struct client *client, const json_t *request)
+{
+    double seconds = json_number_value(json_object_get(request, "seconds"));
+    bool in_range = seconds >= 0 && seconds <= SECONDS_MAX;
+    struct gs_profile_request wanted = {
+        .kind = (enum gumshoe_kind)kind_of(request),
+        .cpu_ns =
+            in_range && seconds > 0 ? (int64_t)(seconds * 1e9) : atomic_load(&gs_watcher.cpu_duration_ns),
+        .start_ns = gs_watcher.settings.start_ns,
+        .reason = "asked for from outside (gumshoe serve)",
+        .text = json_is_true(json_object_get(request, "text")),
+    };
+    if (!wanted.kind)
+        refuse(client, "\"kind\" names what this agent cannot capture");
+    else if (!in_range)
+        refuse(client, "\"seconds\" may be 0 to %d", SECONDS_MAX);
+    else if (!(client->profile = gs_watch_profile_jobs_begin(&wanted)))
+        refuse(client,
+               errno == EBUSY ? "too many profiles are being made" : "the profile could not be begun");
+}
+
 static void take_request(struct client *client)
 {
     json_error_t error;
@@ -156,6 +197,8 @@ static void take_request(struct client *client)
     bool is_version_1 = json_integer_value(json_object_get(request, "version")) == 1 && command;
     if (!is_version_1)
         refuse(client, "not a request of version 1");
+    else if (strcmp(command, "profile") == 0)
+        begin_profile(client, request);
     else if (strcmp(command, "status") != 0 && strcmp(command, "capture") != 0)
         refuse(client, "unknown command");
     else if (strcmp(command, "status") == 0 || read_capture(client, request, &wanted)) {
@@ -199,6 +242,25 @@ static void take_answer(struct client *client)
     gs_watch_request_forget(posted);
 }
 
+/* Answer with the profile, after a line that says how long it is. */
+static void take_profile(struct client *client)
+{
+    struct gs_text profile = {0};
+    int error = gs_watch_profile_jobs_take(client->profile, &profile);
+    client->profile = NULL;
+    if (error)
+        refuse(client, "%s", strerrordesc_np(-error));
+    else
+        reply(client, json_pack("{s:i, s:I}", "version", 1, "bytes", (json_int_t)profile.length));
+    if (!error && client->answer.length) {
+        gs_text_add_bytes(&client->answer, profile.bytes, profile.length);
+        if (client->answer.failed) // the line alone would announce bytes that do not come
+            gs_text_fini(&client->answer);
+        client->until_ns = gs_clock_monotonic_ns() + PROFILE_PATIENCE_NS;
+    }
+    gs_text_fini(&profile);
+}
+
 static void write_answer(struct client *client)
 {
     ssize_t sent = send(client->fd, client->answer.bytes + client->written,
@@ -213,11 +275,18 @@ static void serve(struct client *client, short events)
 {
     if (client->posted && gs_watch_request_wait(client->posted, 0))
         take_answer(client);
-    if (!client->posted && client->answer.length)
+    if (client->profile && events & (POLLHUP | POLLERR)) {
+        drop(client);
+        return;
+    }
+    if (client->profile && gs_watch_profile_jobs_is_done(client->profile))
+        take_profile(client);
+    bool waits = client->posted || client->profile;
+    if (!waits && client->answer.length)
         write_answer(client);
-    else if (!client->posted && events & (POLLIN | POLLHUP | POLLERR))
+    else if (!waits && events & (POLLIN | POLLHUP | POLLERR))
         read_request(client);
-    if (client->fd >= 0 && !client->posted && gs_clock_monotonic_ns() > client->until_ns)
+    if (client->fd >= 0 && !client->posted && !client->profile && gs_clock_monotonic_ns() > client->until_ns)
         drop(client);
 }
 
@@ -232,8 +301,10 @@ static int list_descriptors(struct pollfd fds[CLIENTS + 2])
     fds[WOKEN] = (struct pollfd){.fd = control.woken, .events = POLLIN};
     for (int i = 0; i < CLIENTS; i++) {
         struct client *client = &control.client[i];
-        fds[i] = (struct pollfd){.fd = client->posted ? -1 : client->fd,
-                                 .events = client->answer.length ? POLLOUT : POLLIN};
+        short events = client->profile         ? 0
+                       : client->answer.length ? POLLOUT
+                                               : POLLIN; // 0: only whether it has gone
+        fds[i] = (struct pollfd){.fd = client->posted ? -1 : client->fd, .events = events};
         if (client->fd >= 0)
             timeout = POLL_MS;
     }
@@ -256,7 +327,13 @@ static void answer_all(void *unused)
                 serve(&control.client[i], fds[i].revents);
         if (fds[LISTENER].revents & POLLIN)
             take_client();
+        atomic_store(&control.cpu_ns, gs_clock_thread_cpu_ns());
     }
+}
+
+uint64_t gs_watch_control_cpu_ns(void)
+{
+    return atomic_load(&control.cpu_ns) + gs_watch_profile_jobs_cpu_ns();
 }
 
 void gs_watch_control_wake(void)
@@ -304,6 +381,8 @@ void gs_watch_control_stop(void)
     atomic_store(&control.stopping, true);
     gs_watch_control_wake();
     bool ended = gs_own_thread_join(&control.thread, GS_NS_PER_S);
+    if (ended)
+        gs_watch_profile_jobs_stop(GS_NS_PER_S);
     close_listener();
     for (struct client *client = control.client; ended && client < control.client + CLIENTS; client++)
         if (client->fd >= 0) {

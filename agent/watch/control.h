@@ -1,4 +1,4 @@
-/* control.h - the socket in DIR/.live that `gumshoe status` and `gumshoe capture` connect to (docs/formats.md). */
+/* control.h - the socket in DIR/.live that `gumshoe status`, `gumshoe capture` and `gumshoe serve` connect to (docs/formats.md). */
 #pragma once
 #include "store/store.h"
 
@@ -9,4 +9,5 @@ void gs_watch_control_start(struct gs_store *store);
 void gs_watch_control_wake(void);
 /* End the thread (waits 1 s at most), close the socket and remove it. Context: watcher. */
 void gs_watch_control_stop(void);
+uint64_t gs_watch_control_cpu_ns(void); // CPU time of the thread, and of those that make profiles for its clients. Context: any
 void gs_watch_control_after_fork(void);

@@ -62,17 +62,29 @@ static const char *explain_state(const struct gs_status *status, size_t rule,
     return out;
 }
 
+/* Does nothing but its metric's value, or the time for which it holds, keep the rule from firing? */
+static bool is_armed(const struct gs_status *status, size_t rule)
+{
+    size_t metric = status->rules->rule[rule].metric_index;
+    bool missing = metric != SIZE_MAX && !isfinite(status->values[metric]);
+    struct gs_obstruction why = gs_rules_judge_obstruction(
+        status->judge, rule, missing, gs_clock_monotonic_ns(), status->rules->interval_ns);
+    return why.obstacle == GS_NO_LINE || why.obstacle == GS_NO_HOLD || why.obstacle == GS_NOT_DUE ||
+           why.obstacle == GS_NO_OBSTACLE;
+}
+
 static json_t *rule_json(const struct gs_status *status, size_t number)
 {
     const struct gs_rule *rule = &status->rules->rule[number];
     struct gs_rule_state state;
     char explanation[320];
     gs_rules_judge_state(status->judge, number, gs_clock_monotonic_ns(), &state);
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:I, s:I, s:o}", "rule", rule->name, "metric",
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:I, s:I, s:o}", "rule", rule->name, "metric",
                      gs_json_text(rule->metric), "value", gs_json_real(state.value), "shown",
                      value_text(state.value, rule->unit), "line", gs_json_real(state.line), "line_shown",
-                     value_text(state.line, rule->unit), "holding", (int)state.holding, "fired",
-                     (json_int_t)state.fired, "suppressed", (json_int_t)state.suppressed, "state",
+                     value_text(state.line, rule->unit), "holding", (int)state.holding, "armed",
+                     (int)is_armed(status, number), "fired", (json_int_t)state.fired, "suppressed",
+                     (json_int_t)state.suppressed, "state",
                      gs_json_text(explain_state(status, number, &state, explanation, sizeof explanation)));
 }
 
@@ -108,6 +120,7 @@ void gs_watch_status_write(const struct gs_status *status, struct gs_text *out)
     gs_json_set(&json, "under_way", json_integer(status->active_captures));
     gs_json_set(&json, "metrics", metrics_json(status));
     gs_json_set(&json, "rules", rules_json(status));
+    gs_watch_status_add_figures(&json, status->rules);
     json_t *document = gs_json_take(&json);
     gs_json_print(document, JSON_COMPACT, out);
     json_decref(document);

@@ -1,5 +1,6 @@
 /* status.h - what a running agent sees, as JSON (docs/formats.md). */
 #pragma once
+#include "base/json.h"
 #include "base/text.h"
 #include "metrics/metrics.h"
 #include "rules/rules.h"
@@ -19,3 +20,6 @@ struct gs_status {              // all pointers are borrowed
 };
 /* Add STATUS as one line of JSON to OUT. Failure: out->failed. Context: watcher. */
 void gs_watch_status_write(const struct gs_status *status, struct gs_text *out);
+/* Add the figures that need no rule: of the process, of the agent, of the heap, of memory by use, of gauges; and labels
+ * (status_figures.c). Context: watcher. */
+void gs_watch_status_add_figures(struct gs_json *status, const struct gs_rules *rules);

@@ -3,11 +3,12 @@
  *   host thread ──▶ own thread, own table of descriptors: gather ──▶ bytes ──▶ host thread: write
  *
  * So the agent opens nothing in the host's table, and a slow reader of the descriptor delays only the caller.
- * Who: host threads, in a public call. One thread gathers at a time: the watcher waits, too. */
+ * Who: host threads, in a public call; profile_jobs.c. One thread gathers at a time: the watcher waits, too. */
 #include "watch/write_profile.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "gather/gather.h"
+#include "host/credentials.h"
 #include "host/own_thread.h"
 #include "profile/profile.h"
 #include "symbol/symbol.h"
@@ -19,25 +20,18 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STACK_BYTES = 1 << 20 };
 #define PROFILE_MAX (1 << 30)
 
-struct profile_job {
-    const struct gs_profile_request *request;
-    const struct gs_kind_entry *kind;
-    char *bytes; // the pprof file, once made
-    size_t length;
-    int error;
-};
-
-/* Sample CPU time for DURATION_NS; the calling thread sleeps meanwhile. NULL: not possible, which is logged. */
-static struct gs_cpu_session *sample_cpu(int64_t duration_ns)
+/* Sample CPU time as JOB says; the calling thread sleeps meanwhile. NULL: not possible, which is logged. */
+static struct gs_cpu_session *sample_cpu(struct gs_profile_job *job)
 {
     char why[160];
-    struct gs_cpu_session *session = gs_gather_cpu_open(duration_ns, why, sizeof why);
+    struct gs_cpu_session *session = gs_gather_cpu_open(job->request.cpu_ns, why, sizeof why);
     if (!session)
-        gs_log(GS_LOG_WARNING, "gumshoe_write_profile: %s", why);
-    while (session && !gs_gather_cpu_is_over(session, gs_clock_monotonic_ns())) {
+        gs_log(GS_LOG_WARNING, "a CPU profile was asked for: %s", why);
+    while (session && !atomic_load(&job->cancelled) &&
+           !gs_gather_cpu_is_over(session, gs_clock_monotonic_ns())) {
+        (void)gs_credentials_follow();
         nanosleep(&(struct timespec){.tv_nsec = GS_CPU_POLL_NS}, NULL);
         gs_gather_cpu_poll(gs_clock_monotonic_ns());
     }
@@ -45,7 +39,7 @@ static struct gs_cpu_session *sample_cpu(int64_t duration_ns)
 }
 
 /* Write PROFILE as pprof into JOB->bytes. 0 or -errno. */
-static int print(const struct gs_profile *profile, struct profile_job *job)
+static int print(const struct gs_profile *profile, struct gs_profile_job *job)
 {
     int fd = memfd_create("gumshoe", MFD_CLOEXEC), error = fd < 0 ? -errno : gs_profile_write(profile, fd);
     if (!error)
@@ -56,31 +50,42 @@ static int print(const struct gs_profile *profile, struct profile_job *job)
     return error;
 }
 
-static int gather(struct profile_job *job, struct gs_cpu_session *cpu)
+/* Store TEXT in JOB->bytes, which takes it over. 0 or -errno. */
+static int take_text(struct gs_text *text, struct gs_profile_job *job)
+{
+    if (text->failed || !text->bytes)
+        return text->failed ? -ENOMEM : -ENODATA;
+    job->bytes = text->bytes;
+    job->length = text->length;
+    *text = (struct gs_text){0};
+    return 0;
+}
+
+static int gather(struct gs_profile_job *job, struct gs_cpu_session *cpu)
 {
     struct gs_gathered gathered = {0};
-    int64_t start_ns = job->request->start_ns;
+    int64_t start_ns = job->request.start_ns;
     struct gs_gather how = {
         .maps = gs_symbol_maps_read(0),
         .now_ns = gs_clock_monotonic_ns(),
         .start_ns = start_ns ? start_ns : gs_clock_monotonic_ns(),
-        .reason = "asked for by the program (gumshoe_write_profile)",
+        .reason = job->request.reason,
         .cpu = cpu,
     };
     int error = how.maps ? gs_gather(job->kind->kind, &how, &gathered) : -errno;
     if (!how.maps)
         gs_gather_cpu_abandon(cpu);
     if (!error)
-        error = print(gathered.profile, job);
+        error = job->request.text ? take_text(&gathered.text, job) : print(gathered.profile, job);
     gs_gather_fini(&gathered);
     gs_symbol_maps_free((struct gs_maps *)how.maps);
     return error;
 }
 
-static void make_profile(void *pointer)
+void gs_watch_profile_make(void *pointer)
 {
-    struct profile_job *job = pointer;
-    struct gs_cpu_session *cpu = job->kind->kind == GS_CPU ? sample_cpu(job->request->cpu_ns) : NULL;
+    struct gs_profile_job *job = pointer;
+    struct gs_cpu_session *cpu = job->kind->kind == GS_CPU ? sample_cpu(job) : NULL;
     job->error = -EBUSY;
     if (job->kind->kind == GS_CPU && !cpu)
         return;
@@ -89,10 +94,10 @@ static void make_profile(void *pointer)
     gs_watch_gathering_unlock();
 }
 
-static int make_and_write(struct profile_job *job, int fd)
+static int make_and_write(struct gs_profile_job *job, int fd)
 {
-    const struct gs_own_thread_options start = {"gumshoe-profile", make_profile, job, STACK_BYTES,
-                                                GS_FDS_OWN_TEMPORARY};
+    const struct gs_own_thread_options start = {"gumshoe-profile", gs_watch_profile_make, job,
+                                                GS_PROFILE_STACK_BYTES, GS_FDS_OWN_TEMPORARY};
     struct gs_own_thread thread = {0};
     int error = gs_own_thread_start(&thread, &start);
     if (error)
@@ -109,7 +114,7 @@ int gs_watch_gather_profile(const struct gs_profile_request *request, int fd)
 {
     for (const struct gs_kind_entry *kind = gs_kinds; kind->name; kind++)
         if ((unsigned)kind->kind == (unsigned)request->kind) {
-            struct profile_job job = {.request = request, .kind = kind};
+            struct gs_profile_job job = {.request = *request, .kind = kind};
             gs_json_use_our_memory();
             return make_and_write(&job, fd);
         }
