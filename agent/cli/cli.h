@@ -75,6 +75,8 @@ int gs_cli_symbolize_incident(const char *path, const struct gs_symbolize_option
 int gs_cli_run_status(struct gs_arguments *arguments);
 int gs_cli_run_capture(struct gs_arguments *arguments);
 int gs_cli_run_recover(struct gs_arguments *arguments);
+int gs_cli_run_collect(struct gs_arguments *arguments);
+int gs_cli_run_serve(struct gs_arguments *arguments);
 
 /* Send REQUEST (with "version" added; the reference is taken) to the agent in process PID, and return its answer (ask.c).
  * On failure returns NULL. Then either *HAS_AGENT is false and nothing was printed, or the error was printed and *STATUS is the

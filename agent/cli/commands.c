@@ -37,6 +37,10 @@ const struct gs_command gs_commands[] = {
      "capture an incident of a running process now; prints its folder", gs_cli_run_capture},
     {"recover", "[--exe FILE] [--dir DIR] [--plumbing PATTERN …] BOX|CORE",
      "make an incident of the black box or core file of a dead process; prints its folder", gs_cli_run_recover},
+    {"collect", "[--follow] [--termination-log FILE] DIR …",
+     "make incidents of the black boxes of processes that died, also where nobody starts again", gs_cli_run_collect},
+    {"serve", "[--listen ADDRESS:PORT|unix:PATH] [--allow-remote] [--allow-cmdline] [DIR …]",
+     "serve /debug/pprof/ of running agents, the incidents, and /metrics over HTTP", gs_cli_run_serve},
     {NULL, NULL, NULL, NULL},
 };
 // clang-format on

@@ -57,6 +57,9 @@ int gs_incident_end(struct gs_incident *incident, char path[PATH_MAX]) GS_CHECK_
  * the box stays for the next start. At most MAX_PER_HOUR incidents (0: no limit) for deaths within one hour: further boxes
  * are removed and logged. */
 int gs_incident_recover_next(struct gs_store *store, uint64_t max_per_hour, char path[PATH_MAX]) GS_CHECK_RESULT;
+/* The same, for a process that only looks after STORE: leaves boxes that were written within QUIET_NS, so that the parent of
+ * the dead process, which knows the signal, or the next start there comes first. Context: CLI. */
+int gs_incident_recover_quiet(struct gs_store *store, int64_t quiet_ns, uint64_t max_per_hour, char path[PATH_MAX]) GS_CHECK_RESULT;
 /* A child of ours ended and may have left a box in STORE. STATUS: from waitpid; NAME: its gs_store_live_name, read while it
  * ran. Killed by a signal: an incident is made, 1, its folder in PATH. Exited: the box is removed, 0. -EWOULDBLOCK: another
  * process makes incidents now, call again later; or another -errno: the box stays. Context: CLI. */

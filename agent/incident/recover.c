@@ -8,7 +8,8 @@
  * lock on the file, which the kernel releases when the writer dies. One process at a time recovers
  * (gs_incident_lock_recovery). A box is removed after its incident is on disk; if the recovering process was killed between
  * the two, the next one finds the incident (is_made).
- * Who: the watcher, when it starts; gumshoe run, when its child ends. Bounds: BOXES_MAX boxes at a time; BAD_MAX bad ones. */
+ * Who: the watcher, when it starts; gumshoe run, when its child ends; gumshoe collect and serve. Bounds: BOXES_MAX boxes at a
+ * time; BAD_MAX bad ones. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "box/box.h"
@@ -82,6 +83,7 @@ struct box {
     struct gs_store *store;
     int live; // descriptor of .live
     const char *name;
+    int64_t quiet_ns; // leave it if it was written within this time
 };
 
 static struct gs_box_contents *read_box(int fd, char *why, size_t why_size)
@@ -249,12 +251,23 @@ static int recover_locked_box(const struct box *box, int fd, int number, uint64_
     return made;
 }
 
+/* Was the box written so long ago that nobody who knows more of the death will still take it? */
+static bool is_quiet(int fd, int64_t quiet_ns)
+{
+    struct stat status;
+    if (quiet_ns == 0 || fstat(fd, &status) != 0)
+        return true;
+    int64_t written_ns = status.st_mtim.tv_sec * GS_NS_PER_S + status.st_mtim.tv_nsec,
+            age_ns = gs_clock_realtime_ns() - written_ns;
+    return age_ns < 0 || age_ns >= quiet_ns; // in the future: the clock was set back
+}
+
 static int try_box(const struct box *box, int number, uint64_t max_per_hour, char path[PATH_MAX])
 {
     int fd = open_box(box->live, box->name);
     if (fd < 0)
         return 0;
-    bool dead = gs_box_lock(fd) && still_has_name(box->live, box->name, fd);
+    bool dead = is_quiet(fd, box->quiet_ns) && gs_box_lock(fd) && still_has_name(box->live, box->name, fd);
     int made = dead ? recover_locked_box(box, fd, number, max_per_hour, path) : 0;
     close(fd);
     return made;
@@ -262,35 +275,63 @@ static int try_box(const struct box *box, int number, uint64_t max_per_hour, cha
 
 /* ---- all boxes ------------------------------------------------------------------------------------------------------ */
 
-/* List the boxes in LIVE that may be of dead processes; their unfinished .new files are removed. */
-static size_t list_candidates(int live, char names[BOXES_MAX][GS_LIVE_NAME])
+/* List the boxes in LIVE that may be of dead processes, after the first SKIP of them; their unfinished .new files are
+ * removed. */
+static size_t list_candidates(int live, size_t skip, char names[BOXES_MAX][GS_LIVE_NAME])
 {
     struct gs_dir dir;
     size_t count = 0;
     gs_file_dir_start(&dir, live);
     for (const char *name; count < BOXES_MAX && (name = gs_file_dir_next(&dir));) {
-        if (is_candidate(name, ".box"))
-            strcpy(names[count++], name);
-        else if (is_candidate(name, ".new"))
+        if (is_candidate(name, ".box")) {
+            if (skip > 0)
+                skip--;
+            else
+                strcpy(names[count++], name);
+        } else if (is_candidate(name, ".new"))
             unlinkat(live, name, 0);
     }
     return count;
 }
 
-int gs_incident_recover_next(struct gs_store *store, uint64_t max_per_hour, char path[PATH_MAX])
+/* Try the boxes in LIVE until an incident is made. Boxes of other containers, whose processes run, are candidates too: so
+ * there may be more than BOXES_MAX. */
+static int recover_from(const struct box *any, uint64_t max_per_hour, char path[PATH_MAX])
 {
     char names[BOXES_MAX][GS_LIVE_NAME];
-    int lock = gs_incident_lock_recovery(store), made = 0;
+    size_t kept = 0, count = BOXES_MAX;
+    int made = 0;
+    while (made == 0 && count == BOXES_MAX) {
+        count = list_candidates(any->live, kept, names);
+        for (size_t i = 0; i < count && made == 0; i++) {
+            struct box box = *any;
+            box.name = names[i];
+            made = try_box(&box, 0, max_per_hour, path);
+            kept += faccessat(any->live, names[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+        }
+    }
+    return made;
+}
+
+int gs_incident_recover_quiet(struct gs_store *store, int64_t quiet_ns, uint64_t max_per_hour,
+                              char path[PATH_MAX])
+{
+    int lock = gs_incident_lock_recovery(store);
     if (lock < 0)
         return lock;
-    int live = gs_store_live_open(store);
-    size_t count = live < 0 ? 0 : list_candidates(live, names);
-    for (size_t i = 0; i < count && made == 0; i++)
-        made = try_box(&(struct box){store, live, names[i]}, 0, max_per_hour, path);
+    int live = gs_store_live_open(store),
+        made = live < 0 ? live
+                        : recover_from(&(struct box){.store = store, .live = live, .quiet_ns = quiet_ns},
+                                       max_per_hour, path);
     if (live >= 0)
         close(live);
     close(lock);
-    return live < 0 ? live : made;
+    return made;
+}
+
+int gs_incident_recover_next(struct gs_store *store, uint64_t max_per_hour, char path[PATH_MAX])
+{
+    return gs_incident_recover_quiet(store, 0, max_per_hour, path);
 }
 
 /* Make the incident of box FILE, whose process was killed by signal NUMBER. */
@@ -300,7 +341,7 @@ static int recover_child_box(struct gs_store *store, int live, const char *file,
     int lock = gs_incident_lock_recovery(store);
     if (lock < 0)
         return lock;
-    int made = try_box(&(struct box){store, live, file}, number, 0, path);
+    int made = try_box(&(struct box){store, live, file, 0}, number, 0, path);
     close(lock);
     return made;
 }
