@@ -100,6 +100,7 @@ struct gs_process_row {         // for the page of processes; NAN: not known
     char program[GS_PROGRAM_SHOWN], why[96]; // why: it does not answer; "": it does
     char started[GS_LIVE_NAME];
     double rss, heap_in_use, threads, fired;
+    char *labels;               // of its samples in /metrics
 };
 /* Look at all agents, unless that was done within the last second, and call USE with what they say: one caller at a time. */
 void gs_cli_processes_use(const struct gs_served *served, void (*use)(void *argument, const struct gs_process_row *row, size_t count),

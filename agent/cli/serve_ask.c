@@ -2,11 +2,13 @@
  *
  *   {"version":1,"command":"profile",…} ──▶ {"version":1,"bytes":N} and a newline ──▶ N bytes
  *
- * Bounds: LINE_MAX bytes before the newline, BYTES_MAX after it, and the caller's time. */
+ * Bounds: ANSWER_LINE_MAX bytes before the newline, BYTES_MAX after it, ALL_MAX of all that are being received, and the
+ *         caller's time. */
 #include "base/clock.h"
 #include "cli/serve.h"
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,11 +16,15 @@
 #include <unistd.h>
 
 enum { ANSWER_LINE_MAX = 4096 };
-#define BYTES_MAX (64 << 20)
+#define BYTES_MAX (16 << 20)
+#define ALL_MAX   (48 << 20)
+
+static _Atomic size_t received; // of the exchanges that are under way
 
 struct exchange {
     int fd, client;
     int64_t until_ns;
+    size_t received;
     char *why;
     size_t why_size;
 };
@@ -77,6 +83,14 @@ static int send_request(struct exchange *exchange, json_t *request)
     return error;
 }
 
+/* Count GOT more bytes, if there is room for them. */
+static bool has_room(struct exchange *exchange, const struct gs_text *out, size_t got)
+{
+    exchange->received += got;
+    size_t all = atomic_fetch_add(&received, got) + got;
+    return !out->failed && out->length <= BYTES_MAX + ANSWER_LINE_MAX && all <= ALL_MAX;
+}
+
 /* Receive until the agent closes the connection. */
 static int receive(struct exchange *exchange, struct gs_text *out)
 {
@@ -87,7 +101,7 @@ static int receive(struct exchange *exchange, struct gs_text *out)
             return 0;
         if (got > 0)
             gs_text_add_bytes(out, part, (size_t)got);
-        if (got > 0 && (out->failed || out->length > BYTES_MAX + ANSWER_LINE_MAX))
+        if (got > 0 && !has_room(exchange, out, (size_t)got))
             return fail(exchange, -EPROTO, "the agent's answer is too long");
         int error = got < 0 && errno == EAGAIN ? wait_for(exchange, POLLIN) : 0;
         if (got < 0 && errno != EAGAIN && errno != EINTR)
@@ -126,13 +140,17 @@ static int unpack(struct exchange *exchange, struct gs_text *answer)
 int gs_cli_agent_ask_bytes(const struct gs_served *served, const struct gs_agent *agent, json_t *request,
                            int client_fd, double seconds, struct gs_text *bytes, char *why, size_t why_size)
 {
-    struct exchange exchange = {-1, client_fd, gs_clock_monotonic_ns() + (int64_t)(seconds * 1e9), why,
-                                why_size};
+    struct exchange exchange = {.fd = -1,
+                                .client = client_fd,
+                                .until_ns = gs_clock_monotonic_ns() + (int64_t)(seconds * 1e9),
+                                .why = why,
+                                .why_size = why_size};
     int error = connect_to(&exchange, served, agent);
     if (!error)
         error = send_request(&exchange, request);
     if (!error)
         error = receive(&exchange, bytes);
+    atomic_fetch_sub(&received, exchange.received);
     if (!error)
         error = unpack(&exchange, bytes);
     if (error)

@@ -22,7 +22,7 @@ const char gs_cli_html_style[] =
     ".t{white-space:nowrap;font-variant-numeric:tabular-nums}\n"
     ".soft{color:var(--soft)}\n.bad{color:var(--bad)}\n.good{color:var(--good)}\n"
     "code,pre{font:13px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}\n"
-    "td code{overflow-wrap:anywhere}\n"
+    "td code{overflow-wrap:break-word}\n.w{min-width:12em}\n.soft{white-space:nowrap}\n"
     "pre{background:var(--card);border:1px solid var(--line);border-radius:6px;padding:1em;overflow-x:auto}\n"
     "details>summary{cursor:pointer;color:var(--soft)}\ndetails ul{margin:.3em 0 0;padding-left:1.2em}\n"
     "dl{display:grid;grid-template-columns:max-content 1fr;gap:.2em 1.2em}\ndt{color:var(--soft)}\ndd{margin:0;overflow-wrap:anywhere}\n"

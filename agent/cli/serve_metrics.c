@@ -21,8 +21,8 @@ static struct {
     pthread_mutex_t lock;
     int64_t taken_ns; // CLOCK_MONOTONIC; 0: never
     struct gs_families families;
-    struct gs_process_row *row;
-    size_t count;
+    struct gs_process_row *row, *before; // before: of the last snapshot, while a new one is taken
+    size_t count, before_count;
 } snapshot = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---- one agent ------------------------------------------------------------------------------------------------------- */
@@ -112,28 +112,47 @@ static void add_process(struct gs_families *families, const char *labels, const 
                       gs_cli_json_text(agent, "version", "?"), 1);
 }
 
+static void add_samples(const struct gs_agent *agent, const char *labels, const json_t *status)
+{
+    gs_cli_family_add(&snapshot.families, GS_FAMILY_UP, labels, NULL, NULL, status != NULL);
+    if (!status)
+        return;
+    add_process(&snapshot.families, labels, status);
+    gs_cli_family_add(&snapshot.families, GS_FAMILY_PROCESS_FDS, labels, NULL, NULL,
+                      open_descriptors(agent, status));
+    add_objects(&snapshot.families, labels, status);
+    add_rules(&snapshot.families, labels, status);
+}
+
+/* The row of the same process in the snapshot before; NULL: it was not there. */
+static const struct gs_process_row *find_before(const char *socket)
+{
+    for (size_t i = 0; i < snapshot.before_count; i++)
+        if (strcmp(snapshot.before[i].agent.socket, socket) == 0)
+            return &snapshot.before[i];
+    return NULL;
+}
+
+/* An agent that does not answer keeps the name and the labels that it had. */
 static void take_answer(void *unused, size_t index, const json_t *status, const char *why)
 {
     struct gs_process_row *row = &snapshot.row[index];
+    const struct gs_process_row *before = status ? NULL : find_before(row->agent.socket);
     struct gs_text labels = {0};
     (void)unused;
     if (status)
         fill_row(row, status);
     else
         snprintf(row->why, sizeof row->why, "%s", why);
-    gs_cli_family_labels(row->agent.key, status ? row->program : "", json_object_get(status, "labels"),
-                         &labels);
-    if (!labels.failed) {
-        gs_cli_family_add(&snapshot.families, GS_FAMILY_UP, labels.bytes, NULL, NULL, status != NULL);
-        if (status) {
-            add_process(&snapshot.families, labels.bytes, status);
-            gs_cli_family_add(&snapshot.families, GS_FAMILY_PROCESS_FDS, labels.bytes, NULL, NULL,
-                              open_descriptors(&row->agent, status));
-            add_objects(&snapshot.families, labels.bytes, status);
-            add_rules(&snapshot.families, labels.bytes, status);
-        }
-    }
-    gs_text_fini(&labels);
+    if (before) {
+        memcpy(row->program, before->program, sizeof row->program);
+        gs_text_add(&labels, "%s", before->labels);
+    } else
+        gs_cli_family_labels(row->agent.key, row->program, json_object_get(status, "labels"), &labels);
+    if (labels.failed)
+        return;
+    add_samples(&row->agent, labels.bytes, status);
+    row->labels = labels.bytes; // freed with the row
 }
 
 /* ---- the snapshot ----------------------------------------------------------------------------------------------------- */
@@ -150,12 +169,20 @@ static void count_incidents(void *served, size_t dir, const char *rule, size_t c
     gs_text_fini(&labels);
 }
 
+static void free_rows(struct gs_process_row *row, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        gs_free(row[i].labels);
+    gs_free(row);
+}
+
 /* Context: the lock is held. */
 static void take_snapshot(const struct gs_served *served)
 {
     struct gs_agent *agent;
     size_t count = gs_cli_agents_find(served, &agent);
-    gs_free(snapshot.row);
+    snapshot.before = snapshot.row;
+    snapshot.before_count = snapshot.count;
     gs_cli_families_fini(&snapshot.families);
     snapshot.row = gs_alloc((count + 1) * sizeof *snapshot.row);
     snapshot.count = snapshot.row ? count : 0;
@@ -165,6 +192,9 @@ static void take_snapshot(const struct gs_served *served)
     gs_cli_agents_ask(served, agent, snapshot.count, take_answer, NULL);
     gs_cli_incidents_count(served, count_incidents, (void *)served);
     gs_free(agent);
+    free_rows(snapshot.before, snapshot.before_count);
+    snapshot.before = NULL;
+    snapshot.before_count = 0;
     snapshot.taken_ns = gs_clock_monotonic_ns();
 }
 

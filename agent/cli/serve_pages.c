@@ -109,10 +109,11 @@ static void add_cause(struct gs_text *out, const struct cause *cause)
     gs_cli_html_text(out, cause->rule);
     gs_text_add(out, "<td>");
     gs_cli_html_text(out, cause->program);
-    gs_text_add(out, "<td><code>");
+    gs_text_add(out, "<td class=\"w\"><code>");
     gs_cli_html_text(out, *cause->culprit ? cause->culprit : "–");
-    gs_text_add(out, "</code>%s%s%s<td class=\"n\">%s<td>", *cause->share ? " <span class=\"soft\">" : "",
-                cause->share, *cause->share ? "</span>" : "", cause->value);
+    gs_text_add(out, "</code>%s%s%s<td class=\"n\">%s<td class=\"w\">",
+                *cause->share ? " <span class=\"soft\">" : "", cause->share, *cause->share ? "</span>" : "",
+                cause->value);
     gs_cli_html_text(out, cause->reason);
     gs_text_add(out, cause->complete ? "\n" : " <span class=\"bad\">(not complete)</span>\n");
 }
@@ -164,7 +165,7 @@ static void add_row(struct gs_text *out, const struct gs_process_row *row)
     if (strlen(row->started) >= 19)
         snprintf(started, sizeof started, "%.10s %.8s", row->started, row->started + 11);
     gs_text_add(out, "<tr><td>");
-    gs_cli_html_text(out, row->program);
+    gs_cli_html_text(out, *row->program ? row->program : "–");
     gs_text_add(out, "<td class=\"n\">");
     gs_cli_html_text(out, row->agent.key);
     add_size(out, row->rss);
@@ -176,11 +177,8 @@ static void add_row(struct gs_text *out, const struct gs_process_row *row)
     gs_text_add(out, "<td><a href=\"pid/");
     gs_cli_html_text(out, row->agent.key);
     gs_text_add(out, "/debug/pprof/\">profiles</a>");
-    if (*row->why) {
-        gs_text_add(out, " <span class=\"bad\">");
-        gs_cli_html_text(out, row->why);
-        gs_text_add(out, "</span>");
-    }
+    gs_text_add(out, "<td class=\"%s\">", *row->why ? "bad w" : "good");
+    gs_cli_html_text(out, *row->why ? row->why : "watched");
     gs_text_add(out, "\n");
 }
 
@@ -192,10 +190,11 @@ static void add_processes(void *argument, const struct gs_process_row *row, size
                          "starts one.</p>\n");
         return;
     }
-    gs_text_add(out,
-                "<div class=\"wide\"><table><thead><tr><th>Program<th class=\"n\">Pid<th class=\"n\">RSS<th "
-                "class=\"n\">Heap in "
-                "use<th class=\"n\">Threads<th>Started (UTC)<th class=\"n\">Incidents<th></thead><tbody>\n");
+    gs_text_add(
+        out,
+        "<div class=\"wide\"><table><thead><tr><th>Program<th class=\"n\">Pid<th class=\"n\">RSS<th "
+        "class=\"n\">Heap in "
+        "use<th class=\"n\">Threads<th>Started (UTC)<th class=\"n\">Incidents<th><th>State</thead><tbody>\n");
     for (size_t i = 0; i < count; i++)
         add_row(out, &row[i]);
     gs_text_add(out, "</tbody></table></div>\n");

@@ -13,7 +13,7 @@
 #include <errno.h>
 
 enum { SLOTS = 4 };
-#define BYTES_MAX (64 << 20)
+#define BYTES_MAX (16 << 20)
 
 struct gs_profile_slot {
     bool used;

@@ -383,7 +383,59 @@ def idle():
     show("idle gumshoe", statistics.median(each), "% of a core", spread=(min(each), max(each)))
 
 
-ALL = [pair, tight, live, handoff, sample, walk, memory, resident, threads, redis, memcached, instant, capture, dump, pause, cpu, tick, idle]
+def agents_cpu(pids):
+    """CPU time of all the agents' threads, in seconds."""
+    total = 0
+    for pid in pids:
+        for tid in os.listdir(f"/proc/{pid}/task"):
+            if open(f"/proc/{pid}/task/{tid}/comm").read().startswith("gumshoe"):
+                total += int(open(f"/proc/{pid}/task/{tid}/schedstat").read().split()[0])
+    return total / 1e9
+
+
+def fleet():
+    """gumshoe serve over 100 agents in one directory: a scrape of /metrics, its memory, and what scrapes cost an agent."""
+    import http.client
+    directory, seconds, scrapes = TMP + "/fleet", 30, 20
+    hosts = [subprocess.Popen([LOAD, "wait", "120", "2"], env=environment(LD_PRELOAD=OURS, GUMSHOE_DIR=directory), stdout=subprocess.DEVNULL)
+             for _ in range(100)]
+    served = subprocess.Popen([BUILD + "/gumshoe", "serve", "--listen", "127.0.0.1:0", directory], stderr=subprocess.PIPE, env=environment())
+    try:
+        port = int(re.search(rb":(\d+)/", served.stderr.readline()).group(1))
+
+        def scrape():
+            link = http.client.HTTPConnection("127.0.0.1", port)
+            began = time.perf_counter()
+            link.request("GET", "/metrics")
+            text = link.getresponse().read().decode()
+            took = (time.perf_counter() - began) * 1e3
+            return took, len(re.findall("^gumshoe_up{[^}]*} 1$", text, re.M))
+
+        until = time.time() + 60
+        while scrape()[1] < 100 and time.time() < until:
+            time.sleep(1.2)
+        pids = [host.pid for host in hosts]
+        before = agents_cpu(pids)
+        time.sleep(seconds)
+        idle_cpu = (agents_cpu(pids) - before) / seconds
+        before, seen, began = agents_cpu(pids), [], time.time()
+        for _ in range(scrapes):  # an answer is kept for a second
+            seen.append(scrape())
+            time.sleep(1.2)
+        each = (agents_cpu(pids) - before - idle_cpu * (time.time() - began)) / scrapes / len(pids)
+        times = [took for took, count in seen if count == 100]
+        show("metrics of 100 agents", statistics.median(times), "ms", "goal", 200, spread=(min(times), max(times)))
+        status = open(f"/proc/{served.pid}/status").read()
+        show("serve memory, peak", int(re.search(r"VmHWM:\s+(\d+)", status).group(1)) / 1024, "MiB", "goal", 50)
+        show("agent, each scrape", each * 1e6, "us CPU")
+        show("agent, scraped each 15 s", each / 15 * 100, "% of a core", "budget", 1)
+    finally:
+        for process in hosts + [served]:
+            process.kill()
+            process.wait()
+
+
+ALL = [pair, tight, live, handoff, sample, walk, memory, resident, threads, redis, memcached, instant, capture, dump, pause, cpu, tick, idle, fleet]
 
 
 def main():
