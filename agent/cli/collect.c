@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 enum { SUMMARY_MAX = 1 << 20, LOG_LINES = 10, LOG_BYTES = 4096 }; // Kubernetes shows 4096 bytes
-#define RECENT_NS (60 * GS_NS_PER_S)
+#define RECENT_NS (300 * GS_NS_PER_S)
 
 struct collection {
     struct gs_collector *collector;

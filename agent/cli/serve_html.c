@@ -9,7 +9,7 @@ const char gs_cli_html_style[] =
     "*{box-sizing:border-box}\n"
     "body{margin:0;background:var(--back);color:var(--text);font:15px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}\n"
     "header{display:flex;gap:1.2em;align-items:baseline;flex-wrap:wrap;padding:.9em 1.5em;border-bottom:1px solid var(--line);background:var(--card)}\n"
-    "header b a{color:var(--text)}\n"
+    ".brand{color:var(--text);font-weight:700}\n"
     "header nav{display:flex;gap:1em}\n"
     "main{max-width:76em;margin:0 auto;padding:.5em 1.5em 3em}\n"
     "h1{font-size:1.5em;margin:1em 0 .4em}\nh2{font-size:1.15em;margin:2em 0 .5em}\n"
@@ -69,7 +69,7 @@ void gs_cli_html_begin(struct gs_web_answer *answer, const char *title, const ch
     gs_cli_html_text(&answer->body, title);
     gs_text_add(&answer->body,
                 " – gumshoe</title>\n<link rel=\"stylesheet\" href=\"%sstyle.css\">\n</head>\n<body>\n"
-                "<header><b><a href=\"%s\">gumshoe</a></b><nav><a href=\"%s#incidents\">Incidents</a>"
+                "<header><a class=\"brand\" href=\"%s\">gumshoe</a><nav><a href=\"%s#incidents\">Incidents</a>"
                 "<a href=\"%s#processes\">Processes</a><a href=\"%smetrics\">Metrics</a>"
                 "<a href=\"%sincidents.json\">JSON</a></nav></header>\n<main>\n",
                 root, home, home, home, root, root);

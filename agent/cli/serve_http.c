@@ -169,6 +169,14 @@ struct web_server {
     const struct gs_served *served;
 };
 
+/* Called with the path as it was sent. Its result becomes on_request's *STATE: not NULL if the path has a NUL, after which the
+ * unescaped one would seem to end. */
+static void *find_nul(void *unused, const char *sent, struct MHD_Connection *connection)
+{
+    (void)unused, (void)connection;
+    return strstr(sent, "%00");
+}
+
 /* libmicrohttpd has read the headers of a request. */
 static enum MHD_Result on_request(void *argument, struct MHD_Connection *connection, const char *path,
                                   const char *method, const char *version, const char *body,
@@ -183,7 +191,7 @@ static enum MHD_Result on_request(void *argument, struct MHD_Connection *connect
                                      .head = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0,
                                      .fd = about ? about->connect_fd : -1};
     struct gs_web_answer answer = {0};
-    (void)version, (void)body, (void)body_length, (void)state;
+    (void)version, (void)body, (void)body_length;
     set_deadline(own_of(connection), INT64_MAX);
     if (!request.head && strcmp(method, MHD_HTTP_METHOD_GET) != 0)
         gs_cli_web_refuse(&answer, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are served");
@@ -191,6 +199,8 @@ static enum MHD_Result on_request(void *argument, struct MHD_Connection *connect
         gs_cli_web_refuse(&answer, MHD_HTTP_MISDIRECTED_REQUEST,
                           "the Host header does not name the address that is listened at: use %s",
                           server->listen->shown);
+    else if (*state)
+        gs_cli_web_refuse(&answer, MHD_HTTP_BAD_REQUEST, "the path contains a NUL");
     else
         gs_cli_web_route(&request, &answer);
     return send_answer(connection, &answer);
@@ -225,8 +235,8 @@ int gs_cli_web_serve(const struct gs_listen *listen, const struct gs_served *ser
         NULL, on_request, &server, MHD_OPTION_LISTEN_SOCKET, listen->fd, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENT_S,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_BYTES, MHD_OPTION_THREAD_STACK_SIZE,
-        (size_t)STACK_BYTES, MHD_OPTION_NOTIFY_CONNECTION, on_connection, NULL, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, NULL, MHD_OPTION_END);
+        (size_t)STACK_BYTES, MHD_OPTION_URI_LOG_CALLBACK, find_nul, NULL, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
     if (!daemon)
         return gs_cli_complain(GS_EXIT_IO, "the server could not be started");
     do {

@@ -144,7 +144,7 @@ static void take_answer(void *unused, size_t index, const json_t *status, const 
         fill_row(row, status);
     else
         snprintf(row->why, sizeof row->why, "%s", why);
-    if (before) {
+    if (before && before->labels) {
         memcpy(row->program, before->program, sizeof row->program);
         gs_text_add(&labels, "%s", before->labels);
     } else
