@@ -41,7 +41,7 @@ void gs_cli_listen_close(struct gs_listen *listen);
  * address (DNS rebinding), sends its own name. */
 bool gs_cli_listen_is_host(const struct gs_listen *listen, const char *host);
 
-/* ---- requests and answers (serve_http.c) -------------------------------------------------------------------------- */
+/* ---- requests and answers (serve_http.c, serve_request.c) ------------------------------------------------------------ */
 
 struct MHD_Connection;
 struct gs_web_request {

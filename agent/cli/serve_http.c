@@ -1,4 +1,4 @@
-/* serve_http.c - connections and answers of `gumshoe serve`, by libmicrohttpd. No other file calls it.
+/* serve_http.c - connections and answers of `gumshoe serve`, by libmicrohttpd. Only serve_request.c calls it, too.
  *
  *   accepted ──HEADER_NS──▶ request ──▶ gs_cli_web_route ──▶ answer ──by its size──▶ completed ──IDLE_NS──▶ …
  *        └─────────── later than that: shut down, however busily the client sends a byte at a time ───────────┘
@@ -11,7 +11,6 @@
 #include "cli/serve.h"
 #include <microhttpd.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -96,29 +95,6 @@ static void on_completed(void *unused, struct MHD_Connection *connection, void *
 }
 
 /* ---- one request ----------------------------------------------------------------------------------------------------- */
-
-const char *gs_cli_web_argument(const struct gs_web_request *request, const char *name)
-{
-    return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
-}
-
-const char *gs_cli_web_header(const struct gs_web_request *request, const char *name)
-{
-    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
-}
-
-void gs_cli_web_refuse(struct gs_web_answer *answer, unsigned status, const char *format, ...)
-{
-    char why[400];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(why, sizeof why, format, args);
-    va_end(args);
-    gs_text_fini(&answer->body);
-    *answer = (struct gs_web_answer){.status = status};
-    gs_text_add_printable(&answer->body, why);
-    gs_text_add(&answer->body, "\n");
-}
 
 static void add_headers(struct MHD_Response *response, const struct gs_web_answer *answer)
 {
