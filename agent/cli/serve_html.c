@@ -67,12 +67,13 @@ void gs_cli_html_begin(struct gs_web_answer *answer, const char *title, const ch
                 "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                 "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>");
     gs_cli_html_text(&answer->body, title);
-    gs_text_add(&answer->body,
-                " – gumshoe</title>\n<link rel=\"stylesheet\" href=\"%sstyle.css\">\n</head>\n<body>\n"
-                "<header><a class=\"brand\" href=\"%s\">gumshoe</a><nav><a href=\"%s#incidents\">Incidents</a>"
-                "<a href=\"%s#processes\">Processes</a><a href=\"%smetrics\">Metrics</a>"
-                "<a href=\"%sincidents.json\">JSON</a></nav></header>\n<main>\n",
-                root, home, home, home, root, root);
+    gs_text_add(
+        &answer->body,
+        " – gumshoe</title>\n<link rel=\"stylesheet\" href=\"%sstyle.css\">\n</head>\n<body>\n"
+        "<header><a class=\"brand\" href=\"%s\">gumshoe</a><nav><a href=\"%s#incidents\">Incidents</a>"
+        "<a href=\"%s#processes\">Processes</a><a href=\"%smetrics\">Metrics</a>"
+        "<a href=\"%sincidents.json\">JSON</a></nav></header>\n<main>\n",
+        root, home, home, home, root, root);
 }
 
 void gs_cli_html_end(struct gs_web_answer *answer)

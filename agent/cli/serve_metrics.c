@@ -9,7 +9,8 @@
 #include "cli/cli.h"
 #include "cli/serve.h"
 #include "cli/serve_families.h"
-#include "gumshoe/gumshoe.h"
+#include "sys/file.h"
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,6 +134,19 @@ static const struct gs_process_row *find_before(const char *socket)
     return NULL;
 }
 
+/* The name of a process whose agent has never answered us, if we see it run; else it stays "". Not from its command line: to
+ * read that may wait for the process. */
+static void find_program(struct gs_process_row *row)
+{
+    char path[32], *comm = NULL;
+    size_t length;
+    snprintf(path, sizeof path, "/proc/%d/comm", row->agent.id.pid);
+    if (!gs_store_live_is_running(&row->agent.id) || gs_file_read(AT_FDCWD, path, 4096, &comm, &length))
+        return;
+    snprintf(row->program, sizeof row->program, "%.*s", (int)strcspn(comm, "\n"), comm);
+    gs_free(comm);
+}
+
 /* An agent that does not answer keeps the name and the labels that it had. */
 static void take_answer(void *unused, size_t index, const json_t *status, const char *why)
 {
@@ -142,8 +156,10 @@ static void take_answer(void *unused, size_t index, const json_t *status, const 
     (void)unused;
     if (status)
         fill_row(row, status);
-    else
+    else {
         snprintf(row->why, sizeof row->why, "%s", why);
+        find_program(row);
+    }
     if (before && before->labels) {
         memcpy(row->program, before->program, sizeof row->program);
         gs_text_add(&labels, "%s", before->labels);

@@ -209,7 +209,7 @@ void gs_cli_serve_index(const struct gs_web_request *request, struct gs_web_answ
     add_causes(request->served, &answer->body);
     gs_text_add(&answer->body, "<h2 id=\"processes\">Processes</h2>\n");
     gs_cli_processes_use(request->served, add_processes, &answer->body);
-    gs_text_add(&answer->body, "<p class=\"soft\">");
+    gs_text_add(&answer->body, "<p class=\"soft\">In ");
     for (size_t i = 0; i < request->served->dir_count; i++) {
         gs_text_add(&answer->body, i ? ", <code>" : "<code>");
         gs_cli_html_text(&answer->body, request->served->dir[i]);

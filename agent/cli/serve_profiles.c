@@ -134,6 +134,8 @@ static void write_difference(const struct fetch *fetch, const struct gs_text *be
 {
     struct gs_profile *base = read_profile(fetch, before),
                       *profile = base ? read_profile(fetch, after) : NULL;
+    if (base)
+        base->comment_count = 0; // the later one has them, too
     int error = profile ? gs_profile_subtract(profile, base) : 0;
     if (profile && !error) {
         profile->duration_ns = seconds * GS_NS_PER_S;
