@@ -74,9 +74,22 @@ def answer(s):
 silent = [connect() for _ in range(12)]          # more than there is room for
 slow = silent[0]; slow.send(b'{"version"')
 time.sleep(3)                                    # their time is up
-for rubbish in b"\0" * 100 + b"\n", b"[]\n", b"{}\n", b'{"version": 1}\n', b'{"version": 1, "command": "rm"}\n', b'{"version": 9, "command": "status"}\n', b"[" * 4000 + b"\n", b'{"version":1,"command":"capture","seconds":1e99}\n', b'{"version":1,"command":"capture","kinds":[7]}\n':
+for rubbish in b"\0" * 100 + b"\n", b"[]\n", b"{}\n", b'{"version": 1}\n', b'{"version": 1, "command": "rm"}\n', b'{"version": 9, "command": "status"}\n', b"[" * 4000 + b"\n", b'{"version":1,"command":"capture","seconds":1e99}\n', b'{"version":1,"command":"capture","kinds":[7]}\n', \
+        b'{"version":1,"command":"profile"}\n', b'{"version":1,"command":"profile","kind":["heap"]}\n', b'{"version":1,"command":"profile","kind":"cpu","seconds":1e99}\n', \
+        b'{"version":1,"command":"profile","kind":"heap","text":true}\n':
     s = connect(); s.send(rubbish)
     assert "error" in answer(s), rubbish
+s = connect(); s.send(b'{"version":1,"command":"profile","kind":"threads"}\n')
+line, _, profile = b"".join(iter(lambda: s.recv(65536), b"")).partition(b"\n")
+assert json.loads(line)["bytes"] == len(profile) and profile.startswith(b"\x1f\x8b"), line
+long = []                                        # as many as are made at a time; then one is refused
+while len(long) < 5:
+    s = connect(); s.send(b'{"version":1,"command":"profile","kind":"cpu","seconds":3000}\n'); long.append(s)
+assert b"too many profiles" in long[4].recv(1000)
+for s in long: s.close()
+while True:                                      # their places are free again
+    s = connect(); s.send(b'{"version":1,"command":"profile","kind":"threads"}\n')
+    if b'"error"' not in s.recv(1000): break
 s = connect()
 try:
     s.send(b"x" * 100000)
