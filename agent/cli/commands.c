@@ -29,6 +29,8 @@ const struct gs_command gs_commands[] = {
     {"merge", "-o FILE PROFILE …", "add up profiles", gs_cli_run_merge},
     {"export", "--collapsed|--speedscope " GS_VIEW_ARGUMENTS " PROFILE|INCIDENT",
      "print a profile in the format of another tool", gs_cli_run_export},
+    {"flame", "-o FILE.html|FILE.svg [--base FILE] [--title TEXT] [--sample TYPE] [--focus REGEX] … PROFILE|INCIDENT",
+     "write a profile as an interactive flame graph", gs_cli_run_flame},
     {"symbolize", "[-o OUT] [--debug-dir DIR …] [--seconds N] PROFILE|INCIDENT",
      "fill files, lines and inlined frames into profiles, from debug information on this machine", gs_cli_run_symbolize},
     {"status", "[--json] PID",

@@ -4,6 +4,7 @@
 #pragma once
 #include "base/attributes.h"
 #include "base/errors.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "gather/gather.h"
 #include "history/history.h"
@@ -22,6 +23,8 @@ struct gs_profile *gs_reader_profile(const void *bytes, size_t length, char *why
 enum { GS_PROFILE_BYTES_MAX = 512 << 20 }; // a larger file is refused
 /* Write PROFILE to the path OUT (lines_file.c). A regular file is replaced as a whole, or stays as it was. 0 or -errno. */
 int gs_reader_write_profile(const struct gs_profile *profile, const char *out) GS_CHECK_RESULT;
+/* Write TEXT to the path OUT in the same way (write_text.c). */
+int gs_reader_write_text(const struct gs_text *text, const char *out) GS_CHECK_RESULT;
 
 /* ---- quantities as pprof prints them (scale.c) ---------------------------------------------------------------- */
 
@@ -99,6 +102,39 @@ struct gs_source_text {
  * Only regular files, at most 16 MiB. 0 or -errno. */
 int gs_reader_source(const char *path, const char *dir, struct gs_source_text *out) GS_CHECK_RESULT;
 void gs_reader_source_fini(struct gs_source_text *source);
+
+/* ---- pages and pictures (page*.c, flame_svg.c, page/) ------------------------------------------------------------- */
+
+/* The stacks of a profile as a prefix tree of functions, with the values of some of its sample types. */
+struct gs_page_tree;
+struct gs_page_view {       // one sample type, as the page's switch names it
+    const char *id, *label; // id: unique in the page, [a-z0-9_.-]
+    int type;               // index of the sample type
+};
+/* The tree of PROFILE. With BASE (NULL: none) each view is differential: before, in BASE, and now, in PROFILE; functions are matched
+ * by name. Negative values count as before. PROFILE and the strings of VIEW must live as long as the tree. COUNT: 1 to
+ * GS_SAMPLE_TYPES_MAX. NULL: no memory. */
+struct gs_page_tree *gs_reader_page_tree(const struct gs_profile *profile, const struct gs_profile *base,
+                                         const struct gs_page_view *view, size_t count) GS_CHECK_RESULT;
+void gs_reader_page_tree_free(struct gs_page_tree *tree);
+/* A label for sample type TYPE: "Held now" for "inuse_space"; TYPE itself, if it is not known. */
+const char *gs_reader_page_label(const char *type);
+/* Append an entry for each view to VIEWS, the array "profiles" of a page's data (docs/formats.md). */
+void gs_reader_page_views(const struct gs_page_tree *tree, struct gs_json *views);
+/* Append HTML to OUT: the heaviest functions and stacks of view VIEW (an index) as tables, for screen readers and without script. */
+void gs_reader_page_text(const struct gs_page_tree *tree, size_t view, struct gs_text *out);
+/* Append view 0 as a picture to OUT: an SVG document, which its own script makes interactive. */
+void gs_reader_flame_svg(const struct gs_page_tree *tree, const char *title, struct gs_text *out);
+
+/* An HTML document: begin, then the caller adds HTML that is readable without script, then end. It loads nothing: scripts and
+ * styles (agent/reader/page/) are in it, and its policy allows no others. Failure: OUT->failed. */
+enum gs_page_kind { GS_PAGE_FLAME, GS_PAGE_REPORT };
+void gs_reader_page_begin(struct gs_text *out, enum gs_page_kind kind, const char *title);
+/* JSON: what the scripts show. NULL: no memory. */
+void gs_reader_page_end(struct gs_text *out, enum gs_page_kind kind, const json_t *json);
+/* Append WORDS, text of any origin, to HTML or XML, for elements and quoted attributes. Characters that are not seen, or change how
+ * others are seen, are escaped visibly. */
+void gs_reader_page_escape(struct gs_text *out, const char *words);
 
 /* ---- histories (history.c) ---------------------------------------------------------------------------------- */
 

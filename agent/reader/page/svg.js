@@ -1,0 +1,149 @@
+'use strict';
+/* svg.js - makes the picture of flame_svg.c interactive: click zooms, a second click or Esc goes back, "/" searches.
+ * Texts are set by textContent alone. The picture is readable without it. */
+(function () {
+    const LEFT = 10, WIDTH = 1180, TOP = 74, LETTER = 6.65;
+    const SVG = 'http://www.w3.org/2000/svg';
+    const detail = document.getElementById('detail');
+    const note = detail.textContent;
+    const frames = Array.from(document.querySelectorAll('#frames > .f'), read);
+    let zooms = [];
+
+    function read(group) {
+        const rect = group.querySelector('rect'), title = group.querySelector('title');
+        const label = group.querySelector('text');
+        return {
+            group, rect, label, depth: Number(group.dataset.d), compact: group.dataset.n || 'all', own: Number(group.dataset.o || 0),
+            name: title ? title.textContent.split('\n')[0] : 'all', words: title ? title.textContent.split('\n').join(' \u2014 ') : note,
+            sign: label ? (/^[\u25b2\u25bc+\u00d7=] /.exec(label.textContent) || [''])[0] : '',
+            x: Number(rect.getAttribute('x')), width: Number(rect.getAttribute('width')),
+        };
+    }
+
+    /** The frame's name in ROOM characters; see fitName in graph.js. */
+    function fit(frame, room) {
+        const own = frame.compact.slice(frame.own);
+        if (frame.name.length <= room)
+            return frame.name;
+        if (frame.compact.length <= room)
+            return frame.compact;
+        if (own.length + 1 <= room)
+            return '\u2026' + frame.compact.slice(frame.compact.length - room + 1);
+        return room < 3 ? '' : own.slice(0, room - 1) + '\u2026';
+    }
+
+    function place(frame, x, width) {
+        const room = Math.floor((width - 6) / LETTER) - frame.sign.length;
+        frame.rect.setAttribute('x', x);
+        frame.rect.setAttribute('width', width);
+        if (!frame.label && room >= 3) {
+            frame.label = document.createElementNS(SVG, 'text');
+            frame.label.setAttribute('y', Number(frame.rect.getAttribute('y')) + 13);
+            frame.group.append(frame.label);
+        }
+        if (frame.label) {
+            frame.label.setAttribute('x', x + 3);
+            frame.label.textContent = room >= 3 ? frame.sign + fit(frame, room) : '';
+        }
+    }
+
+    /** Show FRAME at full width: its callers above it, what it calls below. */
+    function zoom(frame) {
+        const scale = WIDTH / frame.width, end = frame.x + frame.width;
+        for (const other of frames) {
+            const inside = other.depth >= frame.depth && other.x >= frame.x - 1e-3 && other.x + other.width <= end + 1e-3;
+            const above = other.depth < frame.depth && other.x <= frame.x + 1e-3 && other.x + other.width >= end - 1e-3;
+            other.group.style.display = inside || above ? '' : 'none';
+            if (inside)
+                place(other, LEFT + (other.x - frame.x) * scale, other.width * scale);
+            else if (above)
+                place(other, LEFT, WIDTH);
+        }
+        say(frame);
+    }
+
+    function back() {
+        zooms.pop();
+        zoom(zooms[zooms.length - 1] || frames[0]);
+    }
+
+    function choose(frame) {
+        const at = zooms[zooms.length - 1] || frames[0];
+        if (frame === at)
+            return back();
+        zooms.push(frame);
+        zoom(frame);
+    }
+
+    function say(frame) {
+        detail.textContent = frame ? frame.words : note;
+    }
+
+    /* ---- search ---------------------------------------------------------------------------------------------------- */
+
+    /** The share of the picture's width that is below frames of the set MATCHED. */
+    function share(matched) {
+        const spans = Array.from(matched, (frame) => [frame.x, frame.x + frame.width]).sort((a, b) => a[0] - b[0]);
+        let end = 0, sum = 0;
+        for (const [from, to] of spans) {
+            sum += Math.max(to - Math.max(from, end), 0);
+            end = Math.max(end, to);
+        }
+        return (100 * sum / WIDTH).toFixed(1) + '%';
+    }
+
+    function search(text) {
+        let expression = null;
+        try {
+            expression = text ? new RegExp(text, 'i') : null;
+        } catch (error) {
+            detail.textContent = 'This is not a regular expression: ' + text;
+            return;
+        }
+        const matched = frames.filter((frame) => expression && frame.depth && expression.test(frame.name));
+        frames.forEach((frame) => frame.group.classList.remove('match'));
+        matched.forEach((frame) => frame.group.classList.add('match'));
+        found.textContent = text ? text + ': ' + share(matched) + ' matched' : '';
+        reset.textContent = text ? 'Clear' : '';
+    }
+
+    function ask() {
+        const text = prompt('Search functions (regular expression):', '');
+        if (text !== null)
+            search(text);
+    }
+
+    /** A text at X that is clicked. */
+    function addButton(x, text, run) {
+        const button = document.createElementNS(SVG, 'text');
+        button.setAttribute('class', 'soft button');
+        button.setAttribute('x', x);
+        button.setAttribute('y', 24);
+        button.setAttribute('text-anchor', 'end');
+        button.textContent = text;
+        button.addEventListener('click', run);
+        document.documentElement.append(button);
+        return button;
+    }
+    addButton(1190, 'Search (/)', ask);
+    const reset = addButton(1110, '', () => search(''));
+    const found = addButton(1060, '', ask);
+
+    /* ---- pointer and keys ------------------------------------------------------------------------------------------ */
+
+    for (const frame of frames) {
+        frame.group.setAttribute('tabindex', '0');
+        frame.group.addEventListener('click', () => choose(frame));
+        frame.group.addEventListener('mouseenter', () => say(frame));
+        frame.group.addEventListener('focus', () => say(frame));
+        frame.group.addEventListener('keydown', (event) => event.key === 'Enter' && choose(frame));
+    }
+    document.addEventListener('keydown', (event) => {
+        if (event.key === 'Escape')
+            back();
+        else if (event.key === '/' && !event.ctrlKey) {
+            event.preventDefault();
+            ask();
+        }
+    });
+})();

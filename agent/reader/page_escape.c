@@ -1,0 +1,77 @@
+/* page_escape.c - text from outside in a page or a picture. Every name, path and comment passes here before it is in HTML, SVG or
+ * JSON. Context: any (pure). */
+#include "base/text.h"
+#include "reader/page.h"
+#include <string.h>
+
+/* Length of the UTF-8 character at AT (NUL-terminated), its number in *CODE; 0: the bytes are none. */
+static size_t decode(const unsigned char *at, uint32_t *code)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000}; // smaller numbers have a shorter form
+    size_t length = at[0] < 0x80             ? 1
+                    : (at[0] & 0xe0) == 0xc0 ? 2
+                    : (at[0] & 0xf0) == 0xe0 ? 3
+                    : (at[0] & 0xf8) == 0xf0 ? 4
+                                             : 0;
+    *code = length == 1 ? at[0] : at[0] & (0x7fu >> length);
+    for (size_t i = 1; i < length; i++) {
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+        *code = *code << 6 | (at[i] & 0x3f);
+    }
+    return length && *code >= least[length] && *code <= 0x10ffff ? length : 0;
+}
+
+/* Characters that are not seen, or that change how others are seen; or that XML does not allow. */
+static bool is_harmful(uint32_t code)
+{
+    return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0xad || code == 0x61c ||
+           (code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) ||
+           (code >= 0x2060 && code <= 0x206f) || (code >= 0xd800 && code < 0xe000) || code == 0xfeff ||
+           (code & 0xfffe) == 0xfffe || (code >= 0xfff9 && code <= 0xfffb) ||
+           (code >= 0xe0000 && code < 0xe1000);
+}
+
+void gs_reader_page_plain(struct gs_text *out, const char *words)
+{
+    uint32_t code;
+    for (const unsigned char *at = (const unsigned char *)words; *at;) {
+        size_t length = decode(at, &code);
+        if (length && !is_harmful(code))
+            gs_text_add_bytes(out, at, length);
+        else if (length && code >= 0xa0)
+            gs_text_add(out, "\\u{%x}", (unsigned)code);
+        else
+            gs_text_add(out, "\\x%02x", *at);
+        at += length && (code >= 0xa0 || !is_harmful(code)) ? length : 1;
+    }
+}
+
+void gs_reader_page_escape(struct gs_text *out, const char *words)
+{
+    struct gs_text plain = {0};
+    gs_reader_page_plain(&plain, words);
+    for (const char *at = plain.bytes ? plain.bytes : ""; *at;) {
+        size_t safe = strcspn(at, "&<>\"'");
+        gs_text_add_bytes(out, at, safe);
+        at += safe;
+        if (*at)
+            gs_text_add(out, "&#%d;", *at++);
+    }
+    out->failed |= plain.failed;
+    gs_text_fini(&plain);
+}
+
+void gs_reader_page_base64(struct gs_text *out, const void *bytes, size_t length)
+{
+    static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *at = bytes;
+    for (size_t i = 0; i < length; i += 3) {
+        size_t left = length - i;
+        uint32_t group =
+            (uint32_t)at[i] << 16 | (left > 1 ? (uint32_t)at[i + 1] << 8 : 0) | (left > 2 ? at[i + 2] : 0);
+        char four[4] = {digit[group >> 18], digit[group >> 12 & 63], left > 1 ? digit[group >> 6 & 63] : '=',
+                        left > 2 ? digit[group & 63] : '='};
+        gs_text_add_bytes(out, four, sizeof four);
+    }
+}

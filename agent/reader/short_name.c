@@ -1,0 +1,143 @@
+/* short_name.c - the name of a function without its arguments, for places where all of it has no room.
+ *
+ *   std::map<std::string, std::vector<int>>::insert(std::pair<…> const&)  ──▶  std::map<…>::insert(…)
+ *
+ * What is left out stands between brackets; the function's own name never is. Context: any (pure). */
+#include "base/text.h"
+#include "reader/page.h"
+#include <ctype.h>
+#include <string.h>
+
+static bool is_word(char c)
+{
+    return isalnum((unsigned char)c) || c == '_' || c == '$' || c == '~' || (c & 0x80);
+}
+
+/* Length of "operator<<" and the like at AT, whose brackets are no brackets; 0: it is none. */
+static size_t operator_length(const char *name, const char *at)
+{
+    static const char word[] = "operator";
+    size_t length = sizeof word - 1;
+    if (strncmp(at, word, length) != 0 || (at > name && is_word(at[-1])) || is_word(at[length]))
+        return 0;
+    if (strncmp(at + length, "()", 2) == 0 || strncmp(at + length, "[]", 2) == 0)
+        return length + 2;
+    size_t signs = strspn(at + length, "<>=-+*/%&|^!~,");
+    return signs ? length + signs : 0;
+}
+
+/* The bracket that closes the one at AT; NULL: none does. "->" and operators within close nothing. */
+static const char *closing(const char *name, const char *at)
+{
+    int depth = 0;
+    for (; *at; at++) {
+        size_t skip = operator_length(name, at);
+        if (skip) {
+            at += skip - 1;
+            continue;
+        }
+        if (strchr("<([{", *at))
+            depth++;
+        else if (strchr(">)]}", *at) && !(*at == '>' && at[-1] == '-') && --depth == 0)
+            return at;
+    }
+    return NULL;
+}
+
+/* Is what stands between the brackets at AT and END a part of the name, not arguments: "(anonymous namespace)", "<T as Trait>" at
+ * the beginning of a name of Rust's, "{lambda}"? */
+static bool is_part_of_name(const char *name, const char *at, const char *end)
+{
+    return *at == '{' || *at == '[' || (*at == '<' && at == name) ||
+           (*at == '(' && end[1] == ':' && end[2] == ':');
+}
+
+/* Add what stands from AT to END, brackets included; what is longer than a word is left out. Returns whether it was arguments of
+ * a call. */
+static bool add_brackets(const char *name, const char *at, const char *end, struct gs_text *out)
+{
+    enum { KEPT = 24 };
+    size_t inside = (size_t)(end - at) - 1;
+    bool kept = is_part_of_name(name, at, end) ? inside <= 2 * KEPT : inside == 0;
+    if (kept)
+        gs_text_add_bytes(out, at, inside + 2);
+    else
+        gs_text_add(out, "%c…%c", *at, *end);
+    return *at == '(' && !is_part_of_name(name, at, end);
+}
+
+/* Where the function's own name begins, if a part of a name ends before AT: after "::", ".", or a blank behind a return type. */
+static bool separates(const char *at)
+{
+    return at[0] == ' ' || at[0] == '.' || (at[0] == ':' && at[1] != ':');
+}
+
+size_t gs_reader_compact_name(const char *name, struct gs_text *out)
+{
+    size_t own = 0, start = out->length;
+    bool called = false; // behind the arguments of the call: "const", "[clone …]"
+    for (const char *at = name; *at;) {
+        size_t whole = operator_length(name, at);
+        const char *end = !whole && strchr("<([{", *at) ? closing(name, at) : NULL;
+        if (end) {
+            called |= add_brackets(name, at, end, out);
+            at = end + 1;
+            continue;
+        }
+        gs_text_add_bytes(out, at, whole ? whole : 1);
+        if (!whole && !called && separates(at) && is_word(at[1]))
+            own = out->length - start;
+        at += whole ? whole : 1;
+    }
+    return own;
+}
+
+unsigned gs_reader_script_length(const char *text, size_t length)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < length; i++)
+        count += ((unsigned char)text[i] & 0xc0) == 0x80 ? 0 : (unsigned char)text[i] >= 0xf0 ? 2 : 1;
+    return count;
+}
+
+/* Characters of UTF-8 TEXT. */
+static size_t count_characters(const char *text)
+{
+    size_t count = 0;
+    for (; *text; text++)
+        count += (*text & 0xc0) != 0x80;
+    return count;
+}
+
+/* The first COUNT characters of TEXT, to OUT. */
+static void add_characters(struct gs_text *out, const char *text, size_t count)
+{
+    const char *end = text;
+    for (size_t seen = 0; *end; end++)
+        if ((*end & 0xc0) != 0x80 && seen++ == count)
+            break;
+    gs_text_add_bytes(out, text, (size_t)(end - text));
+}
+
+void gs_reader_fit_name(const char *name, size_t room, struct gs_text *out)
+{
+    struct gs_text compact = {0};
+    size_t own = gs_reader_compact_name(name, &compact),
+           length = compact.bytes ? count_characters(compact.bytes) : 0;
+    const char *text = compact.bytes ? compact.bytes : "", *own_text = text + own;
+    if (count_characters(name) <= room)
+        gs_text_add(out, "%s", name);
+    else if (length <= room)
+        gs_text_add(out, "%s", text);
+    else if (count_characters(own_text) + 1 <= room) {
+        for (size_t skip = length - room + 1; skip && *text; skip--)
+            for (text++; (*text & 0xc0) == 0x80;)
+                text++;
+        gs_text_add(out, "…%s", text);
+    } else if (room >= 3) {
+        add_characters(out, own_text, room - 1);
+        gs_text_add(out, "…");
+    }
+    out->failed |= compact.failed;
+    gs_text_fini(&compact);
+}
