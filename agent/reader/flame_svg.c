@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum { WIDTH = 1200, MARGIN = 10, TOP = 74, BOTTOM = 34, ROW = 18 };
-static const double LEAST_WIDTH = 0.1,
+static const double LEAST_WIDTH = 0.5,
                     LETTER = 6.65; // in units of the picture; LETTER: of the font in svg.css
 
 struct picture {
@@ -259,7 +259,7 @@ static void add_legend(const struct picture *picture)
                     "<g class=\"f %s\"><rect x=\"%.1f\" y=\"50\" width=\"16\" height=\"14\"/></g>"
                     "<text class=\"soft\" x=\"%.1f\" y=\"61\">%s%s%s</text>\n",
                     name, x, x + 22, differs ? change_sign[i] : "", differs ? " " : "", words);
-        x += 22 + 8 * (double)(strlen(words) + 4);
+        x += 22 + 6.5 * (double)(strlen(words) + 5);
     }
 }
 
@@ -268,7 +268,7 @@ static void add_head(const struct picture *picture, const char *title, unsigned 
     struct gs_text *out = picture->out;
     gs_text_add(out,
                 "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" "
-                "viewBox=\"0 0 %d %u\" "
+                "viewBox=\"0 0 %d %u\" preserveAspectRatio=\"xMidYMin meet\" "
                 "role=\"img\" aria-labelledby=\"title\">\n<title id=\"title\">",
                 WIDTH, height);
     gs_reader_page_escape(out, title);

@@ -66,10 +66,15 @@ static bool add_brackets(const char *name, const char *at, const char *end, stru
     return *at == '(' && !is_part_of_name(name, at, end);
 }
 
-/* Where the function's own name begins, if a part of a name ends before AT: after "::", ".", or a blank behind a return type. */
-static bool separates(const char *at)
+/* Does a part of NAME end at AT, so that the function's own name may begin behind it: a colon, a dot, or the blank behind a return
+ * type (not that of "operator new")? */
+static bool separates(const char *name, const char *at)
 {
-    return at[0] == ' ' || at[0] == '.' || (at[0] == ':' && at[1] != ':');
+    static const char word[] = "operator";
+    size_t length = sizeof word - 1;
+    if (*at == ' ')
+        return (size_t)(at - name) < length || memcmp(at - length, word, length) != 0;
+    return *at == '.' || (*at == ':' && at[1] != ':');
 }
 
 size_t gs_reader_compact_name(const char *name, struct gs_text *out)
@@ -85,7 +90,7 @@ size_t gs_reader_compact_name(const char *name, struct gs_text *out)
             continue;
         }
         gs_text_add_bytes(out, at, whole ? whole : 1);
-        if (!whole && !called && separates(at) && is_word(at[1]))
+        if (!whole && !called && separates(name, at) && is_word(at[1]))
             own = out->length - start;
         at += whole ? whole : 1;
     }
@@ -119,22 +124,37 @@ static void add_characters(struct gs_text *out, const char *text, size_t count)
     gs_text_add_bytes(out, text, (size_t)(end - text));
 }
 
+/* The part of COMPACT, which has LENGTH characters, from a "::" on that has at most ROOM - 1; OWN: where the function's own name begins.
+ * NULL: there is none. */
+static const char *last_parts(const char *compact, size_t length, size_t own, size_t room)
+{
+    for (const char *at = compact; (at = strstr(at, "::")) != NULL && at + 2 <= compact + own; at++) {
+        size_t passed = 0;
+        for (const char *each = compact; each < at + 2; each++)
+            passed += (*each & 0xc0) != 0x80;
+        if (length - passed + 1 <= room)
+            return at + 2;
+    }
+    return NULL;
+}
+
 void gs_reader_fit_name(const char *name, size_t room, struct gs_text *out)
 {
     struct gs_text compact = {0};
     size_t own = gs_reader_compact_name(name, &compact),
            length = compact.bytes ? count_characters(compact.bytes) : 0;
-    const char *text = compact.bytes ? compact.bytes : "", *own_text = text + own;
+    const char *text = compact.bytes ? compact.bytes : "", *own_text = text + own,
+               *last = last_parts(text, length, own, room), *call = strstr(own_text, "(…)");
+    size_t bare = call ? (size_t)(call - own_text) : 0;
     if (count_characters(name) <= room)
         gs_text_add(out, "%s", name);
     else if (length <= room)
         gs_text_add(out, "%s", text);
-    else if (count_characters(own_text) + 1 <= room) {
-        for (size_t skip = length - room + 1; skip && *text; skip--)
-            for (text++; (*text & 0xc0) == 0x80;)
-                text++;
-        gs_text_add(out, "…%s", text);
-    } else if (room >= 3) {
+    else if (last)
+        gs_text_add(out, "…%s", last);
+    else if (bare && count_characters(own_text) - count_characters(own_text + bare) <= room)
+        gs_text_add_bytes(out, own_text, bare);
+    else if (room >= 3) {
         add_characters(out, own_text, room - 1);
         gs_text_add(out, "…");
     }

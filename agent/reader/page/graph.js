@@ -7,22 +7,26 @@
 
 const gumshoeGraph = (function () {
     const ROW = 20, PAD = 4, FONT = '12px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace';
-    const ROWS_MAX = 400, ABOVE_MAX = 12, TABLE_ROWS = 50, LEAST_WIDTH = 0.4;
+    const ROWS_MAX = 400, ABOVE_MAX = 12, TABLE_ROWS = 50, LEAST_WIDTH = 0.2;
     const { make, toggle, format, formatChange, percent, hash, addKey } = gumshoe;
     const RUNTIME = ['dim', 'hide', 'show'];
 
     /* ---- what a frame is called ---------------------------------------------------------------------------------- */
 
-    /** The name of FRAME in at most ROOM characters: arguments go first, then the namespaces, the function's own name last. */
+    /** The name of FRAME in at most ROOM characters: arguments go first, then the namespaces, the end of the function's own name last. */
     function fitName(frame, room) {
-        if (frame.name.length <= room)
-            return frame.name;
-        if (frame.compact.length <= room)
-            return frame.compact;
-        const own = frame.compact.slice(frame.own);
-        if (own.length + 1 <= room)
-            return '\u2026' + frame.compact.slice(frame.compact.length - room + 1);
-        return room < 3 ? '' : own.slice(0, room - 1) + '\u2026';
+        const { name, compact, own } = frame;
+        if (name.length <= room)
+            return name;
+        if (compact.length <= room)
+            return compact;
+        for (let at = compact.indexOf('::'); at >= 0 && at + 2 < own; at = compact.indexOf('::', at + 2))
+            if (compact.length - at - 1 <= room)
+                return '\u2026' + compact.slice(at + 2);
+        const last = compact.slice(own), bare = last.replace(/\(\u2026\).*/, '');
+        if (last.length + 1 <= room)
+            return '\u2026' + last;
+        return bare.length <= room ? bare : room < 3 ? '' : bare.slice(0, room - 1) + '\u2026';
     }
 
     /** How a node of a differential view has changed. */
@@ -144,7 +148,7 @@ const gumshoeGraph = (function () {
         build(element) {
             this.switch = make('div', { class: 'switch', role: 'group', 'aria-label': 'What is shown' },
                 ...this.profiles.map((profile, index) => toggle(profile.label, profile.kind, false, () => this.change({ view: index }))));
-            this.search = make('input', { type: 'search', placeholder: 'Search (regex)', 'aria-label': 'Search functions by regular expression',
+            this.search = make('input', { type: 'search', placeholder: 'Search (regex)', title: 'Functions and source files, by regular expression (/)', 'aria-label': 'Search functions and source files by regular expression',
                 spellcheck: false, autocomplete: 'off' });
             this.search.addEventListener('input', () => this.change({ search: this.search.value }));
             this.search.addEventListener('keydown', (event) => this.onSearchKey(event));
@@ -184,7 +188,7 @@ const gumshoeGraph = (function () {
             this.sorters = ['self', 'total'].map((key) => {
                 const button = make('button', { type: 'button', title: 'Sort by ' + key }, key === 'self' ? 'Self' : 'Total');
                 button.addEventListener('click', () => { this.sort = key; this.fillTable(); });
-                return make('th', { scope: 'col', colSpan: 2 }, button);
+                return make('th', { scope: 'col', colSpan: 2, title: 'In figures, and as a share of all (of all change, if there is a base)' }, button);
             });
             this.more = make('button', { type: 'button' });
             this.more.addEventListener('click', () => { this.tableRows *= 4; this.fillTable(); });
@@ -313,7 +317,7 @@ const gumshoeGraph = (function () {
             }
             if (crumbs.length > 6)
                 crumbs.splice(1, crumbs.length - 5, make('span', {}, '\u2026'));
-            this.trail.replaceChildren(...crumbs);
+            this.trail.replaceChildren(...(this.zoom.node ? crumbs : []));
             this.trail.hidden = !this.zoom.node && this.state.sandwich === null;
             if (this.state.sandwich !== null) {
                 const name = fitName(this.view.tree.frames[this.state.sandwich], 60);

@@ -31,20 +31,19 @@
             this.canvas.setAttribute('aria-label', this.describeAll());
         },
 
-        /** Which rows of each layer are shown, and where. Where a zoom is deep, most of its callers are left out. */
+        /** Which rows of each layer are shown, and where. Where a zoom is deep, most of its callers are left out. In a sandwich neither
+         *  layer's root is shown, and the function itself is in the lower layer only. */
         rowsOf() {
-            let top = 0;
+            const isSandwich = this.layers.length > 1;
+            this.rows = 0;
             this.layers.forEach((layer, number) => {
                 const depth = this.zoom.layer === number ? layer.shape.depth[this.zoom.node] : 0;
-                layer.first = depth > ABOVE_MAX ? depth - ABOVE_MAX : 0;
+                layer.first = Math.max(isSandwich ? 2 - number : 0, depth - ABOVE_MAX);
                 layer.window = this.windowOf(number);
-                layer.shown = Math.min(this.deepest(layer) - layer.first + 1, ROWS_MAX);
-                layer.top = top;
-                top += layer.shown;
+                layer.shown = Math.max(Math.min(this.deepest(layer) - layer.first + 1, ROWS_MAX), 0);
+                layer.top = this.rows;
+                this.rows += layer.shown;
             });
-            if (this.layers.length > 1) // both begin with the same function: the row is shared
-                this.layers[1].top = --top - this.layers[1].shown + 1;
-            this.rows = top + (this.layers.length > 1 ? 0 : 0);
         },
 
         /** The part of the layer's width that is shown: the zoomed node's. */
@@ -83,7 +82,7 @@
             const frame = shape.tree.frames[shape.frame[node]];
             const look = this.lookOf(shape, node, frame);
             pen.fillStyle = look.fill;
-            pen.fillRect(x, y, Math.max(width - 0.5, 0.4), ROW - 1);
+            pen.fillRect(x, y, width > 2 ? width - 0.5 : Math.max(width, 0.5), ROW - 1);
             const room = Math.floor((width - 2 * PAD) / this.letter);
             if (room < 2)
                 return;
@@ -161,7 +160,8 @@
             const now = shape.now[node], before = shape.before[node];
             const lines = [node ? frame.name : this.nameOfAll()];
             if (view.diff) {
-                lines.push(WORDS[changeOf(shape, node)] + ': ' + formatChange(now - before, view.unit) + ', from ' + format(before, view.unit) + ' to ' + format(now, view.unit));
+                lines.push(WORDS[changeOf(shape, node)] + ': ' + formatChange(now - before, view.unit) + ' (' + percent(now - before, view.changes)
+                    + ' of all change), from ' + format(before, view.unit) + ' to ' + format(now, view.unit));
             } else {
                 const self = this.state.invert || this.layers[layer].up ? '' : ', self ' + format(shape.selfNow[node], view.unit);
                 lines.push(format(now, view.unit) + ', ' + percent(now, view.total) + ' of all' + self);
@@ -172,7 +172,8 @@
         },
 
         showDetail(target) {
-            const at = target || this.focus || this.zoom;
+            const start = this.state.sandwich !== null && !this.zoom.node ? { layer: 1, node: this.layers[1].shape.order[0] || 0 } : this.zoom;
+            const at = target || this.focus || start;
             const [name, ...rest] = this.describe(at);
             this.detail.replaceChildren(make('b', {}, name), ...rest.map((line) => make('span', {}, line)));
         },
@@ -235,7 +236,8 @@
             const inside = shape.x[node] >= window.from && shape.x[node] + shape.width[node] <= window.from + window.width * 1.000001;
             if (!inside)
                 this.setZoom('');
-            const row = shape.depth[node];
+            const box = this.boxes.find((one) => one.layer === layer && one.node === node);
+            const row = box ? box.y / ROW : shape.depth[node];
             if (this.box.scrollHeight > this.box.clientHeight)
                 this.box.scrollTop = Math.max(row * ROW - this.box.clientHeight / 2, 0);
         },
@@ -246,7 +248,7 @@
         },
 
         moveFocus(key) {
-            const at = this.focus || this.zoom;
+            const at = this.focus || (this.layers.length > 1 ? { layer: 1, node: 0 } : this.zoom);
             const layer = this.layers[at.layer];
             const { shape } = layer;
             const deeper = layer.up ? 'ArrowUp' : 'ArrowDown', back = layer.up ? 'ArrowDown' : 'ArrowUp';
@@ -259,10 +261,15 @@
                 const siblings = this.childrenOf(layer, shape.parent[node]);
                 node = siblings[siblings.indexOf(node) + (key === 'ArrowRight' ? 1 : -1)] ?? node;
             }
-            if (this.layers.length > 1 && key === back && shape.depth[at.node] <= 1)
-                this.setFocus({ layer: 1 - at.layer, node: this.childrenOf(this.layers[1 - at.layer], 0)[0] ?? 0 });
+            if (this.layers.length > 1 && shape.depth[node] < layer.first) // out of this layer, into the other
+                this.setFocus({ layer: 1 - at.layer, node: this.firstShown(this.layers[1 - at.layer]) });
             else
                 this.setFocus({ layer: at.layer, node });
+        },
+
+        /** The first node of LAYER that is drawn: the way from one half of a sandwich into the other. */
+        firstShown(layer) {
+            return layer.shape.order.find((node) => layer.shape.depth[node] === layer.first) ?? 0;
         },
 
         startSandwich() {
@@ -320,15 +327,10 @@
 
         figures(pair) {
             const { view } = this;
-            return view.diff
-                ? [formatChange(pair[0] - pair[1], view.unit), this.shareOfChange(pair)]
-                : [format(pair[0], view.unit), pair[0] ? percent(pair[0], view.total) : ''];
-        },
-
-        shareOfChange([now, before]) {
-            if (now === before)
-                return '';
-            return !before ? 'new' : !now ? 'gone' : (now > before ? '+' : '') + percent(now - before, before);
+            if (!view.diff)
+                return [format(pair[0], view.unit), pair[0] ? percent(pair[0], view.total) : ''];
+            const change = pair[0] - pair[1];
+            return [formatChange(change, view.unit), change ? percent(change, view.changes) : ''];
         },
 
         tableRow({ number, frame, self, total }) {

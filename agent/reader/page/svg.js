@@ -20,16 +20,19 @@
         };
     }
 
-    /** The frame's name in ROOM characters; see fitName in graph.js. */
-    function fit(frame, room) {
-        const own = frame.compact.slice(frame.own);
-        if (frame.name.length <= room)
-            return frame.name;
-        if (frame.compact.length <= room)
-            return frame.compact;
-        if (own.length + 1 <= room)
-            return '\u2026' + frame.compact.slice(frame.compact.length - room + 1);
-        return room < 3 ? '' : own.slice(0, room - 1) + '\u2026';
+    /** The frame's name in ROOM characters, as fitName in graph.js. */
+    function fit({ name, compact, own }, room) {
+        if (name.length <= room)
+            return name;
+        if (compact.length <= room)
+            return compact;
+        for (let at = compact.indexOf('::'); at >= 0 && at + 2 < own; at = compact.indexOf('::', at + 2))
+            if (compact.length - at - 1 <= room)
+                return '\u2026' + compact.slice(at + 2);
+        const last = compact.slice(own), bare = last.replace(/\(\u2026\).*/, '');
+        if (last.length + 1 <= room)
+            return '\u2026' + last;
+        return bare.length <= room ? bare : room < 3 ? '' : bare.slice(0, room - 1) + '\u2026';
     }
 
     function place(frame, x, width) {

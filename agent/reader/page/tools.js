@@ -20,6 +20,15 @@ const gumshoe = (function () {
         return element;
     }
 
+    /** An element of SVG with attributes and children. */
+    function makeSvg(tag, attributes, ...children) {
+        const element = document.createElementNS('http://www.w3.org/2000/svg', tag);
+        for (const [name, value] of Object.entries(attributes || {}))
+            element.setAttribute(name, value);
+        element.append(...children);
+        return element;
+    }
+
     /** A button that is pressed or not. */
     function toggle(label, help, pressed, change) {
         const button = make('button', { type: 'button', title: help, 'aria-pressed': String(pressed) }, label);
@@ -36,7 +45,7 @@ const gumshoe = (function () {
     const factors = { microseconds: 1e3, milliseconds: 1e6, seconds: 1e9 };
 
     function trimmed(number) {
-        return String(Number(number.toFixed(2)));
+        return number.toFixed(2).replace('.00', '');
     }
 
     /** "1.5MB", "20ms", "12"; a unit that is not known stands behind the value. */
@@ -171,5 +180,5 @@ const gumshoe = (function () {
         return make('div', { class: 'page-buttons' }, theme, help);
     }
 
-    return { make, toggle, format, formatChange, percent, data, inflate, hash, addKey, showHelp, pageButtons };
+    return { make, makeSvg, toggle, format, formatChange, percent, data, inflate, hash, addKey, showHelp, pageButtons };
 })();

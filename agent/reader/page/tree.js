@@ -223,7 +223,9 @@ const gumshoeTree = (function () {
     /** Complete PROFILE, an entry of the page's "profiles", with the columns of its tree. */
     function attach(profile, tree) {
         const selfNow = tree.self[profile.column], selfBefore = tree.self[profile.column + 1];
+        const changes = selfNow.reduce((sum, now, node) => sum + Math.abs(now - selfBefore[node]), 0);
         return Object.assign(profile, {
+            changes, // the sum of all changes' sizes: what shares are of in a differential view
             tree, selfNow, selfBefore, totalNow: totals(tree.parent, selfNow), totalBefore: totals(tree.parent, selfBefore),
         });
     }
