@@ -186,7 +186,7 @@ class Page:
     # ---- what a person does
 
     def press(self, key, *modifiers):
-        code, number, text = KEYS.get(key, (key, ord(key[0].upper()), key))
+        code, number, text = KEYS.get(key, (key, ord(key[0].upper()) if key.isalnum() else 0, key)) # 36 is no "$" but Home
         flags = sum({"Alt": 1, "Control": 2, "Meta": 4, "Shift": 8}[name] for name in modifiers)
         common = {"key": key, "code": code, "windowsVirtualKeyCode": number, "modifiers": flags}
         self.call("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", text=text, **common)
@@ -221,10 +221,11 @@ class Page:
     def media(self, dark=False, kind=""):
         self.call("Emulation.setEmulatedMedia", media=kind, features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
 
-    def screenshot(self, path, whole=False):
-        """Of the window, or of the whole page."""
+    def screenshot(self, path, whole=False, has_script=True):
+        """Of the window, or of the whole page. Where script is off (HAS_SCRIPT), nothing is waited for."""
         pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
-        self.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        if has_script:
+            self.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         more = {}
         if whole:
             size = self.call("Page.getLayoutMetrics")["cssContentSize"]

@@ -78,8 +78,8 @@ class Profile:
 def read(profile, lines):
     for line in lines:
         stack, _, values = line.rstrip(b"\n").rpartition(b"\t")
-        stack = re.sub(rb"\\x([0-9a-f]{2})", lambda match: bytes([int(match[1], 16)]), stack)
-        profile.add(stack.split(b";"), [int(value) for value in values.split()])
+        frames = [re.sub(rb"\\x([0-9a-f]{2})", lambda match: bytes([int(match[1], 16)]), frame) for frame in stack.split(b";")]
+        profile.add(frames, [int(value) for value in values.split()])
 
 
 def many(profile, count):

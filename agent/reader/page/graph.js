@@ -379,6 +379,9 @@ const gumshoeGraph = (function () {
                     inside[node] = match || inside[shape.parent[node]];
                 }
             });
+            const placeOf = ({ layer, node }) => this.layers[layer].shape.x[node];
+            const depthOf = ({ layer, node }) => this.layers[layer].shape.depth[node];
+            this.matches.sort((a, b) => a.layer - b.layer || placeOf(a) - placeOf(b) || depthOf(a) - depthOf(b)); // as they are drawn
             const { shape } = this.layers[this.layers.length - 1];
             this.found.textContent = !search ? '' : !this.expression ? 'not a regular expression'
                 : !this.matches.length ? 'no match' : percent(width, shape.width[0]) + ' matched';

@@ -353,6 +353,8 @@
                 trees.set(profile.id, gumshoeTree.unpack(await gumshoe.inflate(profile.data)));
         const shown = profiles.map((profile) => gumshoeTree.attach(profile, trees.get(profile.data ? profile.id : profile.data_of)));
         element.classList.add('graph');
-        return new Graph(element, shown, options || {});
+        const graph = new Graph(element, shown, options || {});
+        performance.mark('gumshoe-drawn');
+        return graph;
     };
 })();

@@ -99,6 +99,7 @@ const gumshoe = (function () {
                 state.delete(key);
             else
                 state.set(key, value);
+            state.sort();
             const text = state.toString();
             history.replaceState(null, '', text ? '#' + text : location.pathname + location.search);
         },
