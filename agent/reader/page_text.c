@@ -79,9 +79,9 @@ static const char *print_value(const struct gs_page_tree *tree, size_t view, con
     return out;
 }
 
-static void add_cell(struct gs_text *out, const char *text)
+static void add_cell(struct gs_text *out, const char *class, const char *text)
 {
-    gs_text_add(out, "<td>");
+    gs_text_add(out, "<td%s>", class);
     gs_reader_page_escape(out, text);
     gs_text_add(out, "</td>");
 }
@@ -109,9 +109,9 @@ static void add_functions(const struct gs_page_tree *tree, size_t view, const in
         if (!row[i].total[0] && !row[i].total[1])
             continue;
         gs_text_add(out, "<tr>");
-        add_cell(out, print_value(tree, view, row[i].self, self_text));
-        add_cell(out, print_value(tree, view, row[i].total, total_text));
-        add_cell(out, tree->frame[row[i].frame].name);
+        add_cell(out, " class=\"number\"", print_value(tree, view, row[i].self, self_text));
+        add_cell(out, " class=\"number\"", print_value(tree, view, row[i].total, total_text));
+        add_cell(out, "", tree->frame[row[i].frame].name);
         add_place(out, &tree->frame[row[i].frame]);
         gs_text_add(out, "</tr>\n");
     }
@@ -148,7 +148,8 @@ static void add_stacks(const struct gs_page_tree *tree, size_t view, struct gs_t
                      "<th scope=\"col\">Stack, innermost function first</th></tr>\n");
     for (size_t i = 0; row && i < tree->node_count && i < STACKS && row[i].weight; i++) {
         gs_text_add(out, "<tr>");
-        add_cell(out, print_value(tree, view, gs_reader_page_self(tree, row[i].node, view), text));
+        add_cell(out, " class=\"number\"",
+                 print_value(tree, view, gs_reader_page_self(tree, row[i].node, view), text));
         gs_text_add(out, "<td>");
         add_stack(tree, row[i].node, out);
         gs_text_add(out, "</td></tr>\n");

@@ -223,6 +223,15 @@ def differential(browser):
     quiet(page)
 
 
+def negative(browser):
+    it("shows negative values of a profile as what has shrunk")
+    page = opened(browser, "negative.html")
+    equal(page.text(".detail b"), "Held now: +200kB")
+    equal(row(page, "grown")[2:4], ["+300kB", "75.0%"])
+    equal(row(page, "freed")[2:4], ["−100kB", "−25.0%"])
+    quiet(page)
+
+
 def filters(browser):
     it("takes the filters and the sample type of the other commands")
     page = opened(browser, "focus.html")
@@ -251,6 +260,11 @@ def harmless(browser):
     it("runs no script of another origin: its policy forbids it")
     page.evaluate("(() => { const s = document.createElement('script'); s.textContent = 'window.harmed = 9'; document.body.append(s); })()")
     equal(page.evaluate("window.harmed"), None)
+    it("loads nothing: its policy forbids that, too")
+    refused = page.evaluate("new Promise((done) => { document.addEventListener('securitypolicyviolation', (event) => done(event.effectiveDirective));"
+                            " const image = new Image(); image.onload = () => done('loaded');"
+                            " image.src = 'data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA='; })")
+    equal(refused, "img-src", "the directive that refuses an image")
     it("is not harmed by names, as a picture")
     picture = browser.page()
     picture.open("hostile.svg")
@@ -336,7 +350,7 @@ def looks(browser):
 
 def main():
     with Browser() as browser:
-        for check in (figures, zoom, search, shapes, keyboard, link, differential, filters, harmless, without_script, picture, many, looks):
+        for check in (figures, zoom, search, shapes, keyboard, link, differential, negative, filters, harmless, without_script, picture, many, looks):
             check(browser)
 
 

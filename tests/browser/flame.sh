@@ -23,6 +23,8 @@ flame -o now.html now
 flame -o now.svg now
 flame --base base -o diff.html now
 flame --base base -o diff.svg now
+printf '%s\t%s\n' 'main|server.c|20;grown|a.c|1' 307200 'main|server.c|20;freed|a.c|2' -102400 | stacks negative --type inuse_space bytes # as pprof -base writes it
+flame -o negative.html negative
 flame --sample alloc_space --focus cache_put -o focus.html now
 
 # Names that mean something in HTML, in SVG, on a terminal, or to whoever reads from right to left.
