@@ -39,30 +39,47 @@ static int by_weight(const void *a, const void *b)
     return (x->node > y->node) - (x->node < y->node);
 }
 
-static bool is_below_itself(const struct gs_page_tree *tree, uint32_t node)
+/* Count NODE in the row of its function. COUNTED: its total is counted already, by a call of the same function further out. */
+static void count_node(const struct gs_page_tree *tree, size_t view, const int64_t *total, uint32_t node,
+                       bool counted, struct function_row *row)
 {
-    for (uint32_t at = tree->node[node].parent; at; at = tree->node[at].parent)
-        if (tree->node[at].frame == tree->node[node].frame)
-            return true;
-    return false;
+    for (unsigned side = 0; side < 2; side++) {
+        row->self[side] = gs_sum(row->self[side], gs_reader_page_self(tree, node, view)[side]);
+        row->total[side] = gs_sum(row->total[side], counted ? 0 : total[2 * node + side]);
+    }
+}
+
+/* Walk the tree in preorder. CALLS, all 0: of each frame, how many of its calls are on the path to the node. */
+static void count_nodes(const struct gs_page_tree *tree, size_t view, const int64_t *total,
+                        struct function_row *row, uint32_t *calls)
+{
+    unsigned depth = 0;
+    for (uint32_t node = gs_reader_page_next(tree, 0, &depth, false), next; node; node = next) {
+        uint32_t frame = tree->node[node].frame, leave = node;
+        unsigned from = depth;
+        count_node(tree, view, total, node, calls[frame]++ > 0, &row[frame]);
+        next = gs_reader_page_next(tree, node, &depth, false);
+        for (; next && from >= depth; from--, leave = tree->node[leave].parent)
+            calls[tree->node[leave].frame]--;
+    }
 }
 
 /* The rows of all functions; a recursive one counts once in a stack. NULL: no memory. */
 static struct function_row *function_rows(const struct gs_page_tree *tree, size_t view, const int64_t *total)
 {
     struct function_row *row = gs_alloc((tree->frame_count + 1) * sizeof *row);
+    uint32_t *calls = gs_alloc((tree->frame_count + 1) * sizeof *calls);
+    if (!row || !calls) {
+        gs_free(row);
+        row = NULL;
+    }
     for (uint32_t i = 0; row && i < tree->frame_count; i++)
         row[i].frame = i;
-    for (uint32_t node = 1; row && node < tree->node_count; node++) {
-        struct function_row *of = &row[tree->node[node].frame];
-        bool counted = is_below_itself(tree, node);
-        for (unsigned side = 0; side < 2; side++) {
-            of->self[side] = gs_sum(of->self[side], gs_reader_page_self(tree, node, view)[side]);
-            of->total[side] = gs_sum(of->total[side], counted ? 0 : total[2 * node + side]);
-        }
-    }
-    if (row)
+    if (row) {
+        count_nodes(tree, view, total, row, calls);
         gs_sort(row, tree->frame_count, sizeof *row, by_total);
+    }
+    gs_free(calls);
     return row;
 }
 

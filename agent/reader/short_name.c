@@ -44,12 +44,12 @@ static const char *closing(const char *name, const char *at)
     return NULL;
 }
 
-/* Is what stands between the brackets at AT and END a part of the name, not arguments: "(anonymous namespace)", "<T as Trait>" at
- * the beginning of a name of Rust's, "{lambda}"? */
+/* Is what stands between the brackets at AT and END a part of the name, not arguments: "(anonymous namespace)", "(*Builder)" of Go,
+ * "<T as Trait>" at the beginning of a name of Rust's, "{lambda}"? */
 static bool is_part_of_name(const char *name, const char *at, const char *end)
 {
-    return *at == '{' || *at == '[' || (*at == '<' && at == name) ||
-           (*at == '(' && end[1] == ':' && end[2] == ':');
+    bool goes_on = end[1] == '.' || (end[1] == ':' && end[2] == ':');
+    return *at == '{' || *at == '[' || (*at == '<' && at == name) || (*at == '(' && goes_on);
 }
 
 /* Add what stands from AT to END, brackets included; what is longer than a word is left out. Returns whether it was arguments of
