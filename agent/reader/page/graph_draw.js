@@ -147,7 +147,8 @@
     const words = {
         describeAll() {
             const { view } = this;
-            const names = gumshoeTree.functions(view).filter((row) => row.frame.code === gumshoeTree.PROGRAM)
+            view.summary = view.summary || gumshoeTree.functions(view, false); // it is drawn often
+            const names = view.summary.filter((row) => row.frame.code === gumshoeTree.PROGRAM)
                 .sort((a, b) => Math.abs(b.self[0] - b.self[1]) - Math.abs(a.self[0] - a.self[1])).slice(0, 3).map((row) => row.frame.compact);
             return 'Icicle graph of ' + this.nameOfAll() + (names.length ? '. Largest by self: ' + names.join(', ') : '') + '. The table below has the same figures.';
         },
