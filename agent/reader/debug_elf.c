@@ -39,7 +39,7 @@ void gs_reader_elf_build_id(Elf *elf, char *hex)
     const void *bytes = NULL;
     ssize_t length = dwelf_elf_gnu_build_id(elf, &bytes);
     *hex = 0;
-    for (ssize_t i = 0; i < length && i < (GS_ELF_ID_HEX - 1) / 2; i++)
+    for (ssize_t i = 0; i < length && length <= (GS_ELF_ID_HEX - 1) / 2; i++)
         sprintf(hex + 2 * i, "%02x", ((const unsigned char *)bytes)[i]);
 }
 

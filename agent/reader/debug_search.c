@@ -169,15 +169,40 @@ static bool find_supplement(struct gs_module *module, const struct gs_debug_elf 
     return gs_reader_find_by_id(module, build_id, true, &module->supplement);
 }
 
-bool gs_reader_open_supplement(struct gs_module *module, const struct gs_debug_elf *from, Dwarf *dwarf)
+/* Is DWARF itself the main part of another supplementary file? dwz does not make such chains, and libdw would open the file
+ * that it names without a check. */
+static bool names_another(Dwarf *dwarf)
+{
+    const char *name;
+    const void *id;
+    return dwelf_dwarf_gnu_debugaltlink(dwarf, &name, &id) != 0;
+}
+
+/* libdw looks for the file by itself where none is set, opens whatever lies there (also a FIFO), and does not compare build
+ * ids. Therefore nothing is read of DWARF unless the file was found here, or DWARF names none. */
+bool gs_reader_open_supplement(struct gs_module *module, const struct gs_debug_elf *from, Dwarf *dwarf,
+                               Dwarf **supplement)
 {
     const char *name = NULL;
     const void *bytes = NULL;
     char id[GS_ELF_ID_HEX] = "";
     ssize_t length = dwelf_dwarf_gnu_debugaltlink(dwarf, &name, &bytes);
-    if (length <= 0)
+    *supplement = NULL;
+    if (length == 0)
         return true;
-    for (ssize_t i = 0; i < length && i < (GS_ELF_ID_HEX - 1) / 2; i++)
+    if (length < 0 || length > (GS_ELF_ID_HEX - 1) / 2)
+        return false;
+    for (ssize_t i = 0; i < length; i++)
         sprintf(id + 2 * i, "%02x", ((const unsigned char *)bytes)[i]);
-    return module->supplement.elf || find_supplement(module, from, name, id);
+    if (!module->supplement.elf && !find_supplement(module, from, name, id))
+        return false;
+    *supplement = dwarf_begin_elf(module->supplement.elf, DWARF_C_READ, NULL);
+    if (*supplement && !names_another(*supplement)) {
+        dwarf_setalt(dwarf, *supplement);
+        return true;
+    }
+    if (*supplement)
+        dwarf_end(*supplement);
+    *supplement = NULL;
+    return false;
 }

@@ -57,7 +57,7 @@ enum { GS_ELF_ID_HEX = 2 * 64 + 1 };
 /* Open PATH if it is an ELF file. False: it is not, or it is not a regular file. */
 bool gs_reader_open_elf(const char *path, struct gs_debug_elf *file) GS_CHECK_RESULT;
 void gs_reader_close_elf(struct gs_debug_elf *file);
-/* The build id of ELF as hex into HEX (GS_ELF_ID_HEX bytes); "" if it has none. */
+/* The build id of ELF as hex into HEX (GS_ELF_ID_HEX bytes); "" if it has none, or one of more than 64 bytes. */
 void gs_reader_elf_build_id(Elf *elf, char *hex);
 /* Does ELF have a section NAME with contents? */
 bool gs_reader_elf_has(Elf *elf, const char *name);
@@ -68,11 +68,14 @@ void gs_reader_open_module(struct gs_module *module);
 void gs_reader_close_module(struct gs_module *module);
 /* The file with MODULE's DWARF; NULL: there is none. */
 struct gs_debug_elf *gs_reader_module_dwarf(struct gs_module *module);
-/* Open the file that dwz moved common parts of DWARF into, if DWARF (of FROM) names one. False: it is missing. */
-bool gs_reader_open_supplement(struct gs_module *module, const struct gs_debug_elf *from, Dwarf *dwarf) GS_CHECK_RESULT;
-/* Look for a file by BUILD_ID where debug files are. DEBUG: the debug file; else the program itself. */
+/* If DWARF (of FROM) names a file that dwz moved common parts into, open it as *SUPPLEMENT and make DWARF use it; the caller
+ * ends it with dwarf_end after DWARF. Only a regular file with the build id that DWARF names is opened, wherever it lies.
+ * False, and *SUPPLEMENT NULL: there is no such file, or it is damaged; then DWARF must not be read. */
+bool gs_reader_open_supplement(struct gs_module *module, const struct gs_debug_elf *from, Dwarf *dwarf,
+                               Dwarf **supplement) GS_CHECK_RESULT;
 /* Look for the debug file of MODULE: by build id, by the program's .gnu_debuglink, and in the directories of --debug-dir. */
 bool gs_reader_find_debug(struct gs_module *module) GS_CHECK_RESULT;
+/* Look for a file by BUILD_ID where debug files are. DEBUG: the debug file; else the program itself. */
 bool gs_reader_find_by_id(const struct gs_module *module, const char *build_id, bool debug,
                           struct gs_debug_elf *file) GS_CHECK_RESULT;
 /* Unpack MODULE's .gnu_debugdata into MODULE->mini, if the program has one. */

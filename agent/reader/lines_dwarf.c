@@ -54,15 +54,10 @@ static const char *open_dwarf(struct dwarf_reader *reader)
     reader->dwarf = dwarf_begin_elf(reader->file->elf, DWARF_C_READ, NULL);
     if (!reader->dwarf)
         return "its debug information is damaged";
-    if (!gs_reader_open_supplement(reader->module, reader->file, reader->dwarf)) {
-        close_dwarf(reader);
-        return "the supplementary file that dwz made of its debug information is missing";
-    }
-    if (reader->module->supplement.elf)
-        reader->supplement = dwarf_begin_elf(reader->module->supplement.elf, DWARF_C_READ, NULL);
-    if (reader->supplement)
-        dwarf_setalt(reader->dwarf, reader->supplement);
-    return NULL;
+    if (gs_reader_open_supplement(reader->module, reader->file, reader->dwarf, &reader->supplement))
+        return NULL;
+    close_dwarf(reader);
+    return "the supplementary file that dwz made of its debug information is missing";
 }
 
 /* Go to the next unit. libdw reads the head of each, which brings a page in, or two megabytes of them: they are given back from
