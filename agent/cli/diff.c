@@ -138,7 +138,7 @@ static bool read_total(const char *path, const struct gs_view_options *options, 
     const struct gs_filter *filter = &options->filter;
     struct gs_view view;
     alone.base = NULL;
-    if (!filter->focus && !filter->ignore && !filter->hide && !filter->show)
+    if (!filter->focus && !filter->ignore && !filter->hide && !filter->show && !options->plumbing_list.count)
         alone.no_symbolize = true; // no name decides about a sample: lines change no total
     if (!gs_cli_view_open(path, &alone, &view, status))
         return false;
@@ -170,7 +170,7 @@ static int show(struct difference *difference, bool json)
 
 int gs_cli_run_diff(struct gs_arguments *arguments)
 {
-    struct gs_view_options view_options = {0};
+    struct gs_view_options view_options = GS_VIEW_INIT(view_options);
     struct difference difference = {.max_rows = ROWS};
     int status;
     const struct gs_option options[] = {

@@ -140,7 +140,7 @@ static int print_speedscope(const struct gs_view *view)
 
 int gs_cli_run_export(struct gs_arguments *arguments)
 {
-    struct gs_view_options view_options = {0};
+    struct gs_view_options view_options = GS_VIEW_INIT(view_options);
     bool collapsed = false, speedscope = false;
     int status;
     const struct gs_option options[] = {

@@ -144,7 +144,7 @@ static int show(const struct gs_view *view, const char *dir, const regex_t *expr
 
 int gs_cli_run_list(struct gs_arguments *arguments)
 {
-    struct gs_view_options view_options = {0};
+    struct gs_view_options view_options = GS_VIEW_INIT(view_options);
     struct gs_view view;
     const char *dir = ".";
     regex_t expression;

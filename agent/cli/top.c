@@ -82,7 +82,7 @@ static int show(const struct gs_view *view)
 
 int gs_cli_run_top(struct gs_arguments *arguments)
 {
-    struct gs_view_options view_options = {0};
+    struct gs_view_options view_options = GS_VIEW_INIT(view_options);
     int status;
     const struct gs_option options[] = {
         {NULL, 'n', .argument = "N", .number = &view_options.max_rows, .min = 1, .max = LLONG_MAX,

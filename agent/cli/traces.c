@@ -123,7 +123,7 @@ static int show(const struct gs_view *view)
 
 int gs_cli_run_traces(struct gs_arguments *arguments)
 {
-    struct gs_view_options view_options = {0};
+    struct gs_view_options view_options = GS_VIEW_INIT(view_options);
     int status;
     const struct gs_option options[] = {GS_VIEW_OPTIONS(view_options), GS_VIEW_LINES(view_options), {0}};
     if (!gs_cli_read_options(arguments, options, &status))

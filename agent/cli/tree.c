@@ -164,8 +164,9 @@ static int open_and_show(const char *path, const struct gs_view_options *options
 
 int gs_cli_run_tree(struct gs_arguments *arguments)
 {
-    struct gs_view_options view_options = {.max_rows = TREE_NODES};
+    struct gs_view_options view_options = GS_VIEW_INIT(view_options);
     int status;
+    view_options.max_rows = TREE_NODES;
     const struct gs_option options[] = {
         {NULL, 'n', .argument = "N", .number = &view_options.max_rows, .min = 1, .max = LLONG_MAX,
          .help = "at most N functions (default: 80)"},
@@ -186,7 +187,7 @@ int gs_cli_run_tree(struct gs_arguments *arguments)
 
 int gs_cli_run_peek(struct gs_arguments *arguments)
 {
-    struct gs_view_options view_options = {0};
+    struct gs_view_options view_options = GS_VIEW_INIT(view_options);
     struct gs_graph_limits limits = {0};
     regex_t expression;
     int status;

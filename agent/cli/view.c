@@ -116,8 +116,11 @@ static void fill_lines(struct gs_view *view)
 static int filter(struct gs_view *view)
 {
     struct gs_text warnings = {0};
+    struct gs_filter filter = view->options->filter;
     char why[400];
-    int error = gs_reader_filter(view->profile, &view->options->filter, &warnings, why, sizeof why);
+    filter.plumbing = view->options->plumbing_list.item;
+    filter.plumbing_count = view->options->plumbing_list.count;
+    int error = gs_reader_filter(view->profile, &filter, &warnings, why, sizeof why);
     if (warnings.length)
         fputs(warnings.bytes, stderr);
     gs_text_fini(&warnings);

@@ -12,7 +12,14 @@ struct gs_view_options {
     long long max_rows;
     bool cum, lines, json;
     bool no_symbolize; // leave the profile without lines, if it has none
+    const char *plumbing[GS_CLI_PLUMBING_MAX];
+    struct gs_option_list plumbing_list; // of `plumbing`; set by GS_VIEW_INIT
 };
+/* The options O before any is read. */
+#define GS_VIEW_INIT(o) \
+    { \
+        .plumbing_list = {.item = (o).plumbing, .max = GS_CLI_PLUMBING_MAX, .what = "patterns of --plumbing"} \
+    }
 
 /* The rows of these options, in the command's table. O: the options' struct. */
 // clang-format off
@@ -24,6 +31,9 @@ struct gs_view_options {
     {"ignore", .argument = "REGEX", .text = &(o).filter.ignore, .help = "no stacks with such a frame"}, \
     {"hide", .argument = "REGEX", .text = &(o).filter.hide, .help = "remove such frames"}, \
     {"show", .argument = "REGEX", .text = &(o).filter.show, .help = "keep only such frames"}, \
+    {"plumbing", .argument = "PATTERN", .list = &(o).plumbing_list, \
+     .help = "remove the frames of a function that works for its callers, such as \"pool_*\":\n" \
+             "what it holds is theirs; a stack of such functions alone stays"}, \
     {"tagfocus", .argument = "TAG", .text = &(o).filter.tag_focus, \
      .help = "only samples with such a label: REGEX, KEY=REGEX, or a range of numbers (64kB:)"}, \
     {"tagignore", .argument = "TAG", .text = &(o).filter.tag_ignore, .help = "no samples with such a label"}, \

@@ -87,6 +87,11 @@ void gs_cli_view_print_filters(const struct gs_view *view)
         gs_cli_print_line(filters[i].value);
         any = true;
     }
+    for (size_t i = 0; i < view->options->plumbing_list.count; i++) {
+        printf("%s   plumbing=", any ? "" : "Active filters:\n");
+        gs_cli_print_line(view->options->plumbing_list.item[i]);
+        any = true;
+    }
 }
 
 void gs_cli_view_print_totals(const struct gs_view *view, const struct gs_graph *graph,

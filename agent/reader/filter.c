@@ -1,4 +1,4 @@
-/* filter.c - which samples and frames of a profile are shown: pprof's focus, ignore, hide, show.
+/* filter.c - which samples and frames of a profile are shown: pprof's focus, ignore, hide, show, and our plumbing.
  *
  *   each location ──▶ focused? ignored? which of its lines stay?        (function name, file name, mapped file)
  *   each sample   ──▶ kept if a frame is focused and none is ignored; then without its hidden frames
@@ -11,10 +11,13 @@
 
 struct name_filter {
     struct gs_pattern focus, ignore, hide, show;
+    const char *const *plumbing;
+    size_t plumbing_count; // in `matched`: not 0 if a function is plumbing
 };
 
 struct marks { // of each location
     bool focused, ignored, hidden;
+    bool plumbing; // all of its functions are
 };
 
 static bool matches_line(const struct gs_profile *profile, const struct gs_line *line,
@@ -57,6 +60,33 @@ static bool keep_lines(const struct gs_profile *profile, struct gs_location *loc
     return kept > 0;
 }
 
+static bool is_plumbing(const struct gs_profile *profile, const struct gs_line *line,
+                        const struct name_filter *filter)
+{
+    for (size_t i = 0; i < filter->plumbing_count; i++)
+        if (gs_symbol_matches(filter->plumbing[i], profile->function[line->function].name))
+            return true;
+    return false;
+}
+
+/* Remove the lines of LOCATION whose functions are plumbing, unless all of them are. Returns whether all of them are. */
+static bool remove_plumbing(const struct gs_profile *profile, struct gs_location *location,
+                            const struct name_filter *filter, struct name_filter *matched)
+{
+    uint32_t kept = 0, plumbing = 0;
+    struct gs_line *line = (struct gs_line *)location->line; // memory of the profile: may be changed
+    for (uint32_t i = 0; i < location->line_count; i++)
+        plumbing += is_plumbing(profile, &line[i], filter);
+    matched->plumbing_count += plumbing;
+    if (plumbing == 0 || plumbing == location->line_count)
+        return plumbing > 0;
+    for (uint32_t i = 0; i < location->line_count; i++)
+        if (!is_plumbing(profile, &line[i], filter))
+            line[kept++] = line[i];
+    location->line_count = kept;
+    return false;
+}
+
 static struct marks mark_location(const struct gs_profile *profile, struct gs_location *location,
                                   const struct name_filter *filter, struct name_filter *matched)
 {
@@ -75,26 +105,43 @@ static struct marks mark_location(const struct gs_profile *profile, struct gs_lo
         matched->show.used |= shown;
         marks.hidden |= !shown;
     }
+    marks.plumbing = !marks.hidden && remove_plumbing(profile, location, filter, matched);
     return marks;
 }
 
-/* Remove the hidden frames of SAMPLE. Returns whether the sample stays. */
+/* Remove the hidden frames of SAMPLE, or with PLUMBING those that are plumbing. Returns how many are left. */
+static uint32_t remove_frames(struct gs_sample *sample, const struct marks *marks, bool plumbing)
+{
+    uint32_t kept = 0, *location = (uint32_t *)sample->location; // memory of the profile: may be changed
+    for (uint32_t i = 0; i < sample->depth; i++)
+        if (plumbing ? !marks[location[i]].plumbing : !marks[location[i]].hidden)
+            location[kept++] = location[i];
+    sample->depth = kept;
+    return kept;
+}
+
+static bool is_all_plumbing(const struct gs_sample *sample, const struct marks *marks)
+{
+    for (uint32_t i = 0; i < sample->depth; i++)
+        if (!marks[sample->location[i]].plumbing)
+            return false;
+    return true;
+}
+
+/* Remove the frames of SAMPLE that are not shown. Returns whether the sample stays. */
 static bool keep_sample(struct gs_sample *sample, const struct marks *marks)
 {
     bool focused = false;
-    uint32_t kept = 0, *location = (uint32_t *)sample->location; // memory of the profile: may be changed
     for (uint32_t i = 0; i < sample->depth; i++) {
-        if (marks[location[i]].ignored)
+        if (marks[sample->location[i]].ignored)
             return false;
-        focused |= marks[location[i]].focused;
+        focused |= marks[sample->location[i]].focused;
     }
-    if (!focused)
+    if (!focused || remove_frames(sample, marks, false) == 0)
         return false;
-    for (uint32_t i = 0; i < sample->depth; i++)
-        if (!marks[location[i]].hidden)
-            location[kept++] = location[i];
-    sample->depth = kept;
-    return kept > 0;
+    if (!is_all_plumbing(sample, marks))
+        (void)remove_frames(sample, marks, true);
+    return true;
 }
 
 static void warn(struct gs_text *warnings, const struct gs_pattern *used, const struct gs_pattern *matched,
@@ -123,19 +170,21 @@ static int filter_names(struct gs_profile *profile, const struct name_filter *fi
     warn(warnings, &filter->ignore, &matched.ignore, "ignore");
     warn(warnings, &filter->hide, &matched.hide, "hide");
     warn(warnings, &filter->show, &matched.show, "show");
+    if (filter->plumbing_count && !matched.plumbing_count)
+        gs_text_add(warnings, "--plumbing matches nothing\n");
     return 0;
 }
 
 int gs_reader_filter(struct gs_profile *profile, const struct gs_filter *filter, struct gs_text *warnings,
                      char *why, size_t why_size)
 {
-    struct name_filter names = {0};
+    struct name_filter names = {.plumbing = filter->plumbing, .plumbing_count = filter->plumbing_count};
     bool read = gs_reader_pattern_compile(&names.focus, filter->focus, "focus", why, why_size) &&
                 gs_reader_pattern_compile(&names.ignore, filter->ignore, "ignore", why, why_size) &&
                 gs_reader_pattern_compile(&names.hide, filter->hide, "hide", why, why_size) &&
                 gs_reader_pattern_compile(&names.show, filter->show, "show", why, why_size);
     int error = !read ? -EINVAL : 0;
-    if (!error && (filter->focus || filter->ignore || filter->hide || filter->show))
+    if (!error && (filter->focus || filter->ignore || filter->hide || filter->show || filter->plumbing_count))
         error = filter_names(profile, &names, warnings);
     if (!error)
         error = gs_reader_filter_labels(profile, filter, warnings, why, why_size);

@@ -49,6 +49,8 @@ struct gs_filter {
     const char *focus, *ignore;         // samples with a frame that matches; without any frame that matches
     const char *hide, *show;            // remove the frames that match; those that do not
     const char *tag_focus, *tag_ignore; // by labels: "EXPRESSION,…", "KEY=EXPRESSION", or a range "32kB:64kB"
+    const char *const *plumbing;        // patterns as for gs_symbol_matches: frames of such functions are removed, so that what
+    size_t plumbing_count;              // they hold is their caller's; a stack of such frames alone stays as it is
 };
 /* Apply FILTER to PROFILE in place. WARNINGS gets a line for each expression that matches nothing. 0 or -ENOMEM; -EINVAL: an
  * expression cannot be read, WHY says which. Context: CLI. */

@@ -152,4 +152,5 @@ def main():
         show_mappings(sys.argv[2])
 
 
-main()
+if __name__ == "__main__":
+    main()
