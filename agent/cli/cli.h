@@ -70,9 +70,10 @@ int gs_cli_run_export(struct gs_arguments *arguments);
 int gs_cli_run_flame(struct gs_arguments *arguments);
 int gs_cli_run_traces(struct gs_arguments *arguments);
 int gs_cli_run_symbolize(struct gs_arguments *arguments);
-/* Add lines to the profiles of the incident in folder PATH, and name its culprit anew (symbolize_incident.c). Returns an exit
- * status. */
-int gs_cli_symbolize_incident(const char *path, const struct gs_symbolize_options *options);
+/* Add lines to the profiles of the incident in folder PATH, and name its culprit anew (symbolize_incident.c). PLUMBING: patterns of
+ * functions that are no culprits. Returns an exit status. */
+int gs_cli_symbolize_incident(const char *path, const struct gs_symbolize_options *options,
+                              const struct gs_option_list *plumbing);
 int gs_cli_run_status(struct gs_arguments *arguments);
 int gs_cli_run_capture(struct gs_arguments *arguments);
 int gs_cli_run_recover(struct gs_arguments *arguments);

@@ -1,9 +1,11 @@
-/* show.c - `gumshoe show`: prints one incident's summary, which was written when it was captured. */
+/* show.c - `gumshoe show`: prints one incident's summary, which was written when it was captured. With --plumbing it is written
+ * anew, in memory: the incident stays as it is. */
 #include "base/memory.h"
 #include "cli/cli.h"
-#include "cli/options.h"
-#include "store/store.h"
+#include "cli/renaming.h"
+#include "sys/file.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -49,6 +51,41 @@ static void remove_trailing_slashes(char *path)
 {
     for (size_t length = strlen(path); length > 1 && path[length - 1] == '/';)
         path[--length] = 0;
+}
+
+/* Read the incident PATH and describe it without culprits that match PLUMBING. Returns an exit status. */
+static int read_anew(struct gs_renaming *renaming, const char *path, const struct gs_option_list *plumbing)
+{
+    int fd = gs_file_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0),
+        error = fd < 0 ? fd : gs_owned_fd_take(&renaming->folder, fd);
+    if (error)
+        return gs_cli_complain(GS_EXIT_IO, "%s: %s", path, strerrordesc_np(-error));
+    renaming->path = path;
+    int status = gs_cli_renaming_read(renaming);
+    if (status == GS_EXIT_OK)
+        status = gs_cli_renaming_add_plumbing(renaming, plumbing);
+    if (status == GS_EXIT_OK &&
+        (gs_cli_renaming_words(renaming) || gs_cli_renaming_json(renaming, renaming->json)))
+        status = gs_cli_complain(GS_EXIT_IO, "there is not enough memory");
+    return status;
+}
+
+static int show_anew(const char *path, const struct gs_option_list *plumbing, bool as_json)
+{
+    struct gs_renaming *renaming = gs_alloc(sizeof *renaming);
+    if (!renaming)
+        return gs_cli_complain(GS_EXIT_IO, "there is not enough memory");
+    int status = read_anew(renaming, path, plumbing);
+    if (status == GS_EXIT_OK && as_json) {
+        bool added = json_object_set_new(renaming->json, "dir", gs_json_text(path)) == 0;
+        status = gs_cli_print_json(added ? renaming->json : NULL);
+    } else if (status == GS_EXIT_OK) {
+        gs_cli_print_escaped(renaming->summary.bytes, renaming->summary.length);
+    }
+    gs_cli_renaming_fini(renaming);
+    gs_owned_fd_close(&renaming->folder);
+    gs_free(renaming);
+    return status;
 }
 
 static int print_summary(const char *path)
@@ -97,7 +134,8 @@ static int show(const char *path, bool as_json)
 
 int gs_cli_run_show(struct gs_arguments *arguments)
 {
-    const char *dir = gs_cli_default_dir();
+    const char *dir = gs_cli_default_dir(), *pattern[GS_CLI_PLUMBING_MAX];
+    struct gs_option_list plumbing = {pattern, 0, GS_CLI_PLUMBING_MAX, "patterns of --plumbing"};
     char path[PATH_MAX];
     bool json = false;
     int status;
@@ -105,6 +143,7 @@ int gs_cli_run_show(struct gs_arguments *arguments)
         {"json", .set = &json, .help = "incident.json instead of the summary"},
         {"dir", .argument = "DIR", .text = &dir,
          .help = "where to look (default: $GUMSHOE_DIR, else ./incidents)"},
+        GS_OPTION_PLUMBING(&plumbing, ";\nthe incident stays as it is"),
         {.argument = "INCIDENT", .help = "a folder, or the beginning of a folder's name in DIR"},
         {0},
     };
@@ -116,5 +155,5 @@ int gs_cli_run_show(struct gs_arguments *arguments)
     if (status != GS_EXIT_OK)
         return status;
     remove_trailing_slashes(path);
-    return show(path, json);
+    return plumbing.count ? show_anew(path, &plumbing, json) : show(path, json);
 }

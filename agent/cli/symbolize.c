@@ -71,10 +71,13 @@ static bool is_incident(const char *path)
 }
 
 /* Fill in every profile of the folder PATH. The status is GS_EXIT_OK if one of them was. */
-static int symbolize_folder(const char *path, const struct gs_symbolize_options *options)
+static int symbolize_folder(const char *path, const struct gs_symbolize_options *options,
+                            const struct gs_option_list *plumbing)
 {
     if (is_incident(path))
-        return gs_cli_symbolize_incident(path, options);
+        return gs_cli_symbolize_incident(path, options, plumbing);
+    if (plumbing->count)
+        return gs_cli_complain(GS_EXIT_USAGE, "%s: --plumbing is for incidents", path);
     int dirfd = gs_file_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0), status = GS_EXIT_NEGATIVE;
     if (dirfd < 0)
         return gs_cli_complain(GS_EXIT_IO, "%s: %s", path, strerrordesc_np(-dirfd));
@@ -93,8 +96,9 @@ static int symbolize_folder(const char *path, const struct gs_symbolize_options 
 
 int gs_cli_run_symbolize(struct gs_arguments *arguments)
 {
-    const char *dir[DEBUG_DIRS_MAX], *out = NULL;
-    struct gs_option_list dirs = {dir, 0, DEBUG_DIRS_MAX, "directories"};
+    const char *dir[DEBUG_DIRS_MAX], *pattern[GS_CLI_PLUMBING_MAX], *out = NULL;
+    struct gs_option_list dirs = {dir, 0, DEBUG_DIRS_MAX, "directories"},
+                          plumbing = {pattern, 0, GS_CLI_PLUMBING_MAX, "patterns of --plumbing"};
     struct stat status;
     long long seconds = 0;
     int result;
@@ -106,6 +110,7 @@ int gs_cli_run_symbolize(struct gs_arguments *arguments)
              "look for debug files here, too: as in /usr/lib/debug, or in a copy of another machine's files"},
         {"seconds", .argument = "N", .number = &seconds, .min = 1, .max = SECONDS_MAX,
          .help = "give up on a profile after N seconds (default: 120)"},
+        GS_OPTION_PLUMBING(&plumbing, ", in an\nincident"),
         {.argument = "PROFILE|INCIDENT", .help = "a profile, or an incident's folder: all of its profiles"},
         {0},
     };
@@ -118,9 +123,10 @@ int gs_cli_run_symbolize(struct gs_arguments *arguments)
     struct gs_symbolize_options how = {
         .debug_dir = dir, .debug_dir_count = dirs.count, .seconds = (unsigned)seconds};
     if (stat(path, &status) != 0 || !S_ISDIR(status.st_mode))
-        return symbolize_file(path, out, &how);
+        return plumbing.count ? gs_cli_usage(arguments->command, "--plumbing is for incidents")
+                              : symbolize_file(path, out, &how);
     if (out)
         return gs_cli_usage(arguments->command, "-o takes the result of one profile, and %s is a folder",
                             path);
-    return symbolize_folder(path, &how);
+    return symbolize_folder(path, &how, &plumbing);
 }

@@ -92,6 +92,9 @@ struct gs_waits {
 };
 /* "mutex", "condition", …: for machines. */
 const char *gs_gather_wait_key(enum gs_wait_kind kind);
+/* The head of threads.txt: DEADLOCK and WAITS, which are of the profile THREADS. */
+void gs_gather_threads_head(const struct gs_profile *threads, const struct gs_deadlock *deadlock, const struct gs_waits *waits,
+                            struct gs_text *out);
 /* Add what WAIT's threads wait for, and who holds it: "cache_lock (mutex 0x55…), held by flusher/812". */
 void gs_gather_describe_wait(struct gs_text *out, const struct gs_waited *wait);
 

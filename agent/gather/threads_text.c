@@ -43,15 +43,13 @@ static void add_thread(struct gs_text *out, const struct gs_thread_dump *dump, i
     gs_text_add(out, "/%d", tid);
 }
 
-/* WHAT: "mutex", "rwlock". */
-static void add_wait(struct gs_text *out, const struct gs_thread_dump *dump, const char *what, uint64_t lock,
-                     int holder)
+/* WHAT: "mutex", "rwlock". The holder follows. */
+static void add_wait(struct gs_text *out, const char *what, uint64_t lock)
 {
     if (lock)
         gs_text_add(out, "waits for %s %#llx, held by ", what, (unsigned long long)lock);
     else
         gs_text_add(out, "waits for the end of ");
-    add_thread(out, dump, holder);
 }
 
 /* Add what all threads of a group have in common, for the group's first line. */
@@ -81,8 +79,8 @@ static void add_members(struct gs_text *out, const struct gs_thread_dump *dump, 
         gs_text_add(out, "    # ");
         add_thread(out, dump, thread[i].tid);
         gs_text_add(out, " ");
-        add_wait(out, dump, gs_gather_lock_word(thread[i].kind), thread[i].waits.lock,
-                 thread[i].waits.holder);
+        add_wait(out, gs_gather_lock_word(thread[i].kind), thread[i].waits.lock);
+        add_thread(out, dump, thread[i].waits.holder);
         gs_text_add(out, "\n");
     }
 }
@@ -111,8 +109,16 @@ static void add_group(struct gs_text *out, const struct gs_thread_dump *dump, st
     gs_text_add(out, "\n");
 }
 
-static void add_deadlock(struct gs_text *out, const struct gs_thread_dump *dump,
-                         const struct gs_deadlock *deadlock)
+/* Add "name/tid" of the thread TID, which is one of DEADLOCK. */
+static void add_deadlocked(struct gs_text *out, const struct gs_deadlock *deadlock, int tid)
+{
+    for (size_t i = 0; i < deadlock->count; i++)
+        if (deadlock->thread[i].tid == tid)
+            gs_text_add_printable(out, deadlock->thread[i].name);
+    gs_text_add(out, "/%d", tid);
+}
+
+static void add_deadlock(struct gs_text *out, const struct gs_deadlock *deadlock)
 {
     if (deadlock->count == 0)
         return;
@@ -121,11 +127,12 @@ static void add_deadlock(struct gs_text *out, const struct gs_thread_dump *dump,
     for (size_t i = 0; i < deadlock->count; i++) {
         const struct gs_deadlocked *thread = &deadlock->thread[i];
         gs_text_add(out, "    ");
-        add_thread(out, dump, thread->tid);
+        add_deadlocked(out, deadlock, thread->tid);
         gs_text_add(out, " in ");
         gs_text_add_printable(out, thread->function);
         gs_text_add(out, " ");
-        add_wait(out, dump, thread->what, thread->lock, thread->holder);
+        add_wait(out, thread->what, thread->lock);
+        add_deadlocked(out, deadlock, thread->holder);
         gs_text_add(out, "\n");
     }
     gs_text_add(out, "\n");
@@ -141,7 +148,7 @@ static void add_chain(struct gs_text *out, const struct gs_profile *profile, con
     }
 }
 
-static void add_waits(struct gs_text *out, const struct gs_thread_dump *dump, const struct gs_waits *waits)
+static void add_waits(struct gs_text *out, const struct gs_profile *profile, const struct gs_waits *waits)
 {
     for (size_t i = 0; i < waits->count; i++) {
         const struct gs_waited *wait = &waits->wait[i];
@@ -149,7 +156,7 @@ static void add_waits(struct gs_text *out, const struct gs_thread_dump *dump, co
         gs_text_add(out, wait->kind == GS_WAIT_CALL ? "in " : "for ");
         gs_gather_describe_wait(out, wait);
         if (wait->held == GS_HOLDER_THREAD && wait->holder_sample != SIZE_MAX)
-            add_chain(out, dump->profile, &dump->profile->sample[wait->holder_sample]);
+            add_chain(out, profile, &profile->sample[wait->holder_sample]);
         gs_text_add(out, "\n");
     }
     if (waits->left_out)
@@ -160,14 +167,20 @@ static void add_waits(struct gs_text *out, const struct gs_thread_dump *dump, co
     gs_text_add(out, waits->count ? "\n" : "");
 }
 
+void gs_gather_threads_head(const struct gs_profile *threads, const struct gs_deadlock *deadlock,
+                            const struct gs_waits *waits, struct gs_text *out)
+{
+    add_deadlock(out, deadlock);
+    add_waits(out, threads, waits);
+}
+
 void gs_gather_threads_text(struct gs_thread_dump *dump, const struct gs_deadlock *deadlock,
                             const struct gs_waits *waits, struct gs_text *out)
 {
     struct stack_group *groups = gs_alloc((dump->count + 1) * sizeof *groups);
     size_t count = 0;
     gs_text_add(out, "threads: %zu\n\n", dump->count);
-    add_deadlock(out, dump, deadlock);
-    add_waits(out, dump, waits);
+    gs_gather_threads_head(dump->profile, deadlock, waits, out);
     if (!groups) {
         out->failed = true;
         return;

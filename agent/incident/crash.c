@@ -199,9 +199,7 @@ static void add_line(struct gs_text *out, const struct gs_profile *threads, cons
     gs_text_add(out, "  %3u  ", frame);
     gs_text_add_printable(out, gs_profile_frame_name(threads, sample->location[frame], room, sizeof room));
     if (at->line_count && *threads->function[at->line[0].function].file) {
-        gs_text_add(out, " (");
-        gs_text_add_printable(out, gs_text_base_name(threads->function[at->line[0].function].file));
-        gs_text_add(out, ":%lld)", (long long)at->line[0].line);
+        gs_incident_add_line_number(out, threads->function[at->line[0].function].file, at->line[0].line);
     } else if (*path) {
         gs_text_add(out, "  ");
         gs_text_add_printable(out, gs_text_base_name(path));

@@ -79,10 +79,13 @@ struct gs_incident_evidence {    // of a published incident, read from its folde
     const json_t *json;          // incident.json
     const struct gs_rules *rules; // of rules.json; NULL: none, or not readable
     const char *path;            // the folder
+    const char *const *plumbing; // patterns of functions that are no culprits, beside those of the rules
+    size_t plumbing_count;
     const struct gs_profile *profile[GS_INCIDENT_KINDS_MAX], *base[GS_INCIDENT_KINDS_MAX]; // in the order of gs_kinds; NULL: none
 };
 struct gs_incident_words {       // what the evidence says; gs_incident_words_fini
     struct gs_text summary;      // summary.txt, without what is not in the evidence: memory account, notes, errors
+    struct gs_text threads_head; // of threads.txt: deadlock and waits
     json_t *json;                // incident.json, likewise
 };
 /* Find the culprit in EVIDENCE and describe it, in the names that its profiles have now. Inlined functions are frames of
@@ -94,3 +97,15 @@ void gs_incident_words_fini(struct gs_incident_words *words);
  * 0 or -ENOMEM. */
 void gs_incident_rename_summary(const struct gs_incident_words *before, const struct gs_incident_words *after, struct gs_text *summary);
 int gs_incident_rename_json(const struct gs_incident_words *before, const struct gs_incident_words *after, json_t *json) GS_CHECK_RESULT;
+/* The same in TEXT, a threads.txt as it was captured: BEFORE is what it says of deadlock and waits, and frames get their names from
+ * THREADS, the profile with lines, by their addresses. An inlined function is a line of its own, without address. */
+void gs_incident_rename_threads(const struct gs_incident_words *before, const struct gs_incident_words *after,
+                                const struct gs_profile *threads, struct gs_text *text);
+/* Make the stacks of MEMORY (memory.json as it was captured) a profile: one sample for each, in order, of locations that have the
+ * mappings of MAPPING[0..COUNT) and their captured names. Stacks without addresses (of earlier versions) have no sample. NULL: no
+ * memory. _rename_memory: put the names of NAMED, the same profile with lines, into MEMORY; EVIDENCE says what is plumbing.
+ * 0 or -ENOMEM. */
+struct gs_profile *gs_incident_memory_profile(const json_t *memory, const struct gs_profile_mapping *mapping, size_t count) GS_CHECK_RESULT;
+/* Has MEMORY, a memory.json, more frames with a name than OTHER? */
+bool gs_incident_memory_has_more_names(const json_t *memory, const json_t *other);
+int gs_incident_rename_memory(const struct gs_incident_evidence *evidence, const struct gs_profile *named, json_t *memory) GS_CHECK_RESULT;

@@ -148,6 +148,8 @@ void gs_incident_write_summary(const struct gs_report *report, struct gs_text *o
 
 /* PART of WHOLE, as a percentage in 7 columns. */
 void gs_incident_add_share(struct gs_text *out, int64_t part, int64_t whole);
+/* " (cache.c:88)"; nothing if the file is not known. */
+void gs_incident_add_line_number(struct gs_text *out, const char *file, int64_t line);
 /* "SSL_new ← session_open ← accept_one ← … ← worker": without plumbing and runtime; too long a stack is cut in its middle, never
  * before or at the program's own frame. Ends the line. */
 void gs_incident_add_stack(struct gs_text *out, const struct gs_profile *profile, const struct gs_stack_row *row);
@@ -193,6 +195,13 @@ void gs_incident_add_error(struct gs_report *report, const char *what, int error
 void gs_incident_begin_step(struct gs_report *report);
 /* Record the end of the current step under NAME, and start the next. */
 void gs_incident_end_step(struct gs_report *report, const char *name);
+
+/* ---- naming anew (rename.c) ----------------------------------------------------------------------------------------- */
+
+/* The functions that the rules of EVIDENCE, and EVIDENCE, call plumbing; borrows from them. */
+struct gs_plumbing gs_incident_plumbing_of_evidence(const struct gs_incident_evidence *evidence);
+/* Replace the lines of TEXT that are in OLD and differ in NEW, which has as many lines. */
+void gs_incident_replace_lines(const struct gs_text *old, const struct gs_text *new, struct gs_text *text);
 
 /* ---- what the profiles show (findings.c) ---------------------------------------------------------------------------- */
 

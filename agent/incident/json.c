@@ -113,6 +113,19 @@ static json_t *labels_json(const struct gs_rules *rules)
     return gs_json_take(&labels);
 }
 
+/* What was passed over beside what the rules name. */
+static void add_plumbing(struct gs_json *json, const struct gs_plumbing *plumbing)
+{
+    const struct gs_patterns *options = &plumbing->user[GS_PLUMBING_OPTIONS];
+    gs_json_set(json, "plumbing", names_json(options->pattern, (uint32_t)options->count));
+}
+
+static void add_findings(struct gs_json *json, const struct gs_incident_findings *findings)
+{
+    set_waits(json, findings);
+    add_plumbing(json, &findings->plumbing);
+}
+
 static void add_identity(struct gs_json *json, const struct gs_identity *identity)
 {
     gs_json_set(json, "program", gs_json_printable(identity->program));
@@ -184,7 +197,7 @@ json_t *gs_incident_json(const struct gs_report *report, const json_t *files, bo
     };
     struct gs_json json = object_of(pairs, sizeof pairs / sizeof *pairs);
     add_identity(&json, &report->process->identity);
-    set_waits(&json, &report->findings);
+    add_findings(&json, &report->findings);
     gs_json_set(&json, "unavailable", unavailable_json(context));
     if (report->process->death)
         gs_json_set(&json, "died", died_json(report->process->death));

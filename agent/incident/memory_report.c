@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "incident/inside.h"
 #include "profile/profile.h"
+#include <stdio.h>
 #include <string.h>
 
 enum { STACKS_MAX = 200, LITTLE = 1 << 20 };
@@ -25,16 +26,25 @@ static json_t *frame_json(const struct gs_profile *profile, uint32_t location)
     return gs_json_printable(gs_profile_frame_name(profile, location, room, sizeof room));
 }
 
+static json_t *address_json(uint64_t address)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%#llx", (unsigned long long)address);
+    return json_string(text);
+}
+
 static json_t *stack_json(struct gs_profile *profile, const struct gs_stack_row *row)
 {
-    struct gs_json stack = gs_json_array();
-    for (uint32_t i = 0; i < row->depth; i++)
+    struct gs_json stack = gs_json_array(), addresses = gs_json_array();
+    for (uint32_t i = 0; i < row->depth; i++) {
         gs_json_add(&stack, frame_json(profile, row->location[i]));
+        gs_json_add(&addresses, address_json(profile->location[row->location[i]].address));
+    }
     uint32_t own = gs_profile_own_frame(profile, row->location, row->depth);
     char room[300];
-    return json_pack("{s:I, s:o, s:o}", "bytes", (json_int_t)row->value, "function",
+    return json_pack("{s:I, s:o, s:o, s:o}", "bytes", (json_int_t)row->value, "function",
                      gs_json_printable(gs_profile_own_name(profile, row->location[own], room, sizeof room)),
-                     "stack", gs_json_take(&stack));
+                     "stack", gs_json_take(&stack), "addresses", gs_json_take(&addresses));
 }
 
 /* The stacks that mapped memory of TYPE ("anonymous", "shared"), the heaviest first. NULL: no memory. */

@@ -4,7 +4,7 @@
  *   incident.json, profiles with lines ──▶ the same                                        in the new names: "after"
  *   stored summary.txt, incident.json: whatever equals a part of "before" becomes that part of "after"
  *
- * What cannot be read back (the memory account, how a process died, notes) is not in "before" and "after", and therefore
+ * What cannot be read back (the memory account, notes) is not in "before" and "after", and therefore
  * stays as it was stored. So does a part that an earlier version wrote in other words. Context: CLI. */
 #include "base/clock.h"
 #include "base/memory.h"
@@ -166,6 +166,53 @@ static void read_deadlock(struct gs_profile *threads, const json_t *list, struct
         out->count = 0;
 }
 
+static enum gs_wait_kind kind_of_key(const char *key)
+{
+    for (enum gs_wait_kind kind = GS_WAIT_MUTEX; key && kind <= GS_WAIT_CALL; kind++)
+        if (strcmp(gs_gather_wait_key(kind), key) == 0)
+            return kind;
+    return GS_WAIT_NONE;
+}
+
+/* Whether a lock changed hands while it was read is not in incident.json: such a wait, which has no holder, is read as one whose
+ * holder is not known. */
+static void read_wait(const struct gs_profile *threads, const json_t *json, struct gs_waited *out)
+{
+    const char *name = text_of(json, "name"), *address = text_of(json, "address");
+    const json_t *holder = json_object_get(json, "held_by"), *readers = json_object_get(json, "readers");
+    json_int_t count = json_integer_value(json_object_get(json, "threads"));
+    *out = (struct gs_waited){.kind = kind_of_key(text_of(json, "what")),
+                              .name = name ? name : "",
+                              .address = address ? strtoull(address, NULL, 16) : 0,
+                              .threads = count > 0 ? (size_t)count : 0,
+                              .holder_name = "",
+                              .holder_sample = SIZE_MAX};
+    if (json_is_integer(readers)) {
+        out->held = GS_HOLDER_READERS;
+        out->readers = (uint32_t)json_integer_value(readers);
+    }
+    if (!json_is_object(holder))
+        return;
+    out->held = json_is_true(json_object_get(holder, "exists")) ? GS_HOLDER_THREAD : GS_HOLDER_GONE;
+    out->holder = (int)json_integer_value(json_object_get(holder, "tid"));
+    out->holder_name = text_of(holder, "name") ? text_of(holder, "name") : "";
+    const struct gs_sample *sample = json_array_size(json_object_get(holder, "stack"))
+                                         ? gs_incident_thread_sample(threads, out->holder)
+                                         : NULL;
+    if (sample)
+        out->holder_sample = (size_t)(sample - threads->sample);
+}
+
+/* Read "waits" of incident.json. */
+static void read_waits(const struct gs_profile *threads, const json_t *json, struct gs_waits *out)
+{
+    size_t i;
+    const json_t *item, *list = json_object_get(json, "waits");
+    json_array_foreach(list, i, item) if (out->count < GS_WAITS_MAX)
+        read_wait(threads, item, &out->wait[out->count++]);
+    out->nobody_runs = json_is_true(json_object_get(json, "nobody_runs"));
+}
+
 /* Does PROFILE, which anybody may have written, have the sample types that the findings of KIND are made of? */
 static bool has_types(const struct gs_profile *profile, enum gs_kind kind)
 {
@@ -210,11 +257,20 @@ static bool read_profiles(const struct gs_incident_evidence *evidence, struct re
         if (!read_kind(evidence->profile[i], evidence->base[i], gs_kinds[i].kind, gathered))
             return false;
         gathered->base_age_ns = isnan(base_age_s) ? 0 : (int64_t)(base_age_s * (double)GS_NS_PER_S + 0.5);
-        if (gs_kinds[i].kind == GS_THREADS && gathered->profile)
-            read_deadlock(gathered->profile, json_object_get(evidence->json, "deadlock"),
-                          &gathered->deadlock);
+        if (gs_kinds[i].kind != GS_THREADS || !gathered->profile)
+            continue;
+        read_deadlock(gathered->profile, json_object_get(evidence->json, "deadlock"), &gathered->deadlock);
+        read_waits(gathered->profile, evidence->json, &gathered->waits);
     }
     return true;
+}
+
+struct gs_plumbing gs_incident_plumbing_of_evidence(const struct gs_incident_evidence *evidence)
+{
+    struct gs_plumbing plumbing = gs_incident_plumbing_of(evidence->rules);
+    plumbing.user[GS_PLUMBING_OPTIONS].pattern = evidence->plumbing;
+    plumbing.user[GS_PLUMBING_OPTIONS].count = evidence->plumbing_count;
+    return plumbing;
 }
 
 static void make_report(const struct gs_incident_evidence *evidence, struct read_back *out)
@@ -228,7 +284,7 @@ static void make_report(const struct gs_incident_evidence *evidence, struct read
         .context = &out->context,
         .process = &out->process,
         .folder = evidence->path,
-        .findings = {.descriptors = &out->descriptors, .plumbing = gs_incident_plumbing_of(evidence->rules)},
+        .findings = {.descriptors = &out->descriptors, .plumbing = gs_incident_plumbing_of_evidence(evidence)},
         .steps = gs_json_array(),
         .notes = gs_json_array(),
         .errors = gs_json_array(),
@@ -256,10 +312,14 @@ int gs_incident_read_back(const struct gs_incident_evidence *evidence, struct gs
         json_t *no_files = json_array();
         gs_incident_find(&back->report, back->gathered);
         gs_incident_write_summary(&back->report, &out->summary);
+        if (back->report.findings.threads)
+            gs_gather_threads_head(back->report.findings.threads, back->report.findings.deadlock,
+                                   back->report.findings.waits, &out->threads_head);
         out->json = gs_incident_json(&back->report, no_files, true);
         json_decref(no_files);
     }
-    bool failed = !out->json || out->summary.failed || json_array_size(back->report.errors.json) > 0;
+    bool failed = !out->json || out->summary.failed || out->threads_head.failed ||
+                  json_array_size(back->report.errors.json) > 0;
     read_back_free(back);
     if (!failed)
         return 0;
@@ -270,6 +330,7 @@ int gs_incident_read_back(const struct gs_incident_evidence *evidence, struct gs
 void gs_incident_words_fini(struct gs_incident_words *words)
 {
     gs_text_fini(&words->summary);
+    gs_text_fini(&words->threads_head);
     json_decref(words->json);
     words->json = NULL;
 }

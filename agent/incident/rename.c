@@ -80,6 +80,13 @@ static void replace_lines(struct gs_text *text, const struct passage *old, const
     gs_free(new_block);
 }
 
+void gs_incident_replace_lines(const struct gs_text *old, const struct gs_text *new, struct gs_text *text)
+{
+    if (old->bytes && new->bytes)
+        replace_lines(text, &(struct passage){old->bytes, old->length},
+                      &(struct passage){new->bytes, new->length});
+}
+
 void gs_incident_rename_summary(const struct gs_incident_words *before, const struct gs_incident_words *after,
                                 struct gs_text *summary)
 {
@@ -117,18 +124,28 @@ static int update(json_t *stored, const json_t *new)
     return error;
 }
 
-int gs_incident_rename_json(const struct gs_incident_words *before, const struct gs_incident_words *after,
-                            json_t *json)
+/* Replace the items of list KEY in JSON by those of AFTER, if the list is the one of BEFORE. 0 or -ENOMEM. */
+static int rename_list(const char *key, const struct gs_incident_words *before,
+                       const struct gs_incident_words *after, json_t *json)
 {
-    json_t *culprit = json_object_get(json, "culprit"), *list = json_object_get(json, "deadlock"),
-           *new_culprit = json_object_get(after->json, "culprit"),
-           *new_list = json_object_get(after->json, "deadlock");
+    json_t *list = json_object_get(json, key), *new_list = json_object_get(after->json, key);
     int error = 0;
-    if (same_culprit(culprit, json_object_get(before->json, "culprit")) && json_is_object(new_culprit))
-        error = update(culprit, new_culprit);
-    if (error || !json_is_array(new_list) || !json_equal(list, json_object_get(before->json, "deadlock")))
-        return error;
+    if (!json_is_array(new_list) || !json_equal(list, json_object_get(before->json, key)))
+        return 0;
     for (size_t i = 0; !error && i < json_array_size(list) && i < json_array_size(new_list); i++)
         error = update(json_array_get(list, i), json_array_get(new_list, i));
     return error;
+}
+
+int gs_incident_rename_json(const struct gs_incident_words *before, const struct gs_incident_words *after,
+                            json_t *json)
+{
+    json_t *culprit = json_object_get(json, "culprit"),
+           *new_culprit = json_object_get(after->json, "culprit");
+    int error = 0;
+    if (same_culprit(culprit, json_object_get(before->json, "culprit")) && json_is_object(new_culprit))
+        error = update(culprit, new_culprit);
+    if (!error)
+        error = rename_list("deadlock", before, after, json);
+    return error ? error : rename_list("waits", before, after, json);
 }

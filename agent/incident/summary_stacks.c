@@ -17,6 +17,15 @@ void gs_incident_add_share(struct gs_text *out, int64_t part, int64_t whole)
                       : "");
 }
 
+void gs_incident_add_line_number(struct gs_text *out, const char *file, int64_t line)
+{
+    if (!*file)
+        return;
+    gs_text_add(out, " (");
+    gs_text_add_printable(out, gs_text_base_name(file));
+    gs_text_add(out, ":%lld)", (long long)line);
+}
+
 static void add_frame(struct gs_text *out, const struct gs_profile *profile, uint32_t location)
 {
     const struct gs_location *at = &profile->location[location];
@@ -24,11 +33,9 @@ static void add_frame(struct gs_text *out, const struct gs_profile *profile, uin
     uint32_t line;
     (void)gs_profile_code_of(profile, location, &line);
     gs_symbol_add_short_name(out, gs_profile_own_name(profile, location, room, sizeof room));
-    if (line < at->line_count && *profile->function[at->line[line].function].file) {
-        gs_text_add(out, " (");
-        gs_text_add_printable(out, gs_text_base_name(profile->function[at->line[line].function].file));
-        gs_text_add(out, ":%lld)", (long long)at->line[line].line);
-    }
+    if (line < at->line_count)
+        gs_incident_add_line_number(out, profile->function[at->line[line].function].file,
+                                    at->line[line].line);
 }
 
 /* The frames of ROW that tell the reader something, without plumbing and runtime but always with the own frame, into SHOWN, a

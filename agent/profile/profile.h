@@ -138,8 +138,9 @@ enum gs_code {                // whose code a frame is, the best candidate for a
 };
 enum { GS_PLUMBING_LEARNED_MAX = 16 };
 enum { GS_PLUMBING_RULES, GS_PLUMBING_OPTIONS, GS_PLUMBING_LISTS };
+struct gs_patterns { const char *const *pattern; size_t count; }; // as for gs_symbol_matches
 struct gs_plumbing {          // functions of one program that are plumbing, beside those that symbol/ knows; borrows all
-    struct { const char *const *pattern; size_t count; } user[GS_PLUMBING_LISTS]; // as for gs_symbol_matches
+    struct gs_patterns user[GS_PLUMBING_LISTS];
     struct { const char *path, *function; } learned[GS_PLUMBING_LEARNED_MAX]; // by gs_profile_learn_plumbing
     size_t learned_count;
 };

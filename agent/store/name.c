@@ -99,13 +99,15 @@ bool gs_store_folder_name_read(const char *name, struct gs_folder_name *out)
 
 bool gs_store_original_name(const char *name, char out[GS_STORE_FILE_NAME])
 {
-    static const char tail[] = ".pb.gz";
-    size_t length = strlen(name), stem = length > sizeof tail - 1 ? length - (sizeof tail - 1) : 0;
-    if (!stem || strcmp(name + stem, tail) != 0 || stem + sizeof ".orig.pb.gz" > GS_STORE_FILE_NAME)
-        return false;
-    memcpy(out, name, stem);
-    strcpy(out + stem, ".orig.pb.gz");
-    return true;
+    static const char *const endings[] = {".pb.gz", ".txt", ".json"};
+    size_t length = strlen(name), stem = 0;
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        size_t ending = strlen(endings[i]);
+        if (length > ending && strcmp(name + length - ending, endings[i]) == 0)
+            stem = length - ending;
+    }
+    return stem && snprintf(out, GS_STORE_FILE_NAME, "%.*s.orig%s", (int)stem, name, name + stem) <
+                       GS_STORE_FILE_NAME;
 }
 
 /* Is NAME a file of kind KIND, or the original of such a profile? */
@@ -122,8 +124,8 @@ static bool is_of_kind(const struct gs_kind_entry *kind, const char *name)
 
 bool gs_store_is_incident_file(const char *name)
 {
-    static const char *const fixed[] = {"incident.json", "summary.txt", "metrics.json", "rules.json",
-                                        "maps.txt",      "memory.json", "fds.txt"};
+    static const char *const fixed[] = {"incident.json", "summary.txt", "metrics.json",     "rules.json",
+                                        "maps.txt",      "memory.json", "memory.orig.json", "fds.txt"};
     char whole[GS_STORE_FILE_NAME];
     size_t length = strlen(name);
     if (length >= sizeof whole)

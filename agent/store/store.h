@@ -129,9 +129,10 @@ void gs_store_rewrite_close(struct gs_owned_fd *folder);
 int gs_store_replace_begin(const struct gs_owned_fd *folder, const char *name) GS_CHECK_RESULT;
 int gs_store_replace_end(const struct gs_owned_fd *folder, const char *name, int fd, int error) GS_CHECK_RESULT;
 int gs_store_replace_file(const struct gs_owned_fd *folder, const char *name, const struct gs_text *text) GS_CHECK_RESULT;
-/* "heap.orig.pb.gz" for "heap.pb.gz": where the profile as captured is kept. False: NAME is no profile's. */
+/* "heap.orig.pb.gz" for "heap.pb.gz", "threads.orig.txt" for "threads.txt": where the file as captured is kept. False: it is not
+ * kept: NAME ends in none of .pb.gz, .txt, .json, or is too long. */
 bool gs_store_original_name(const char *name, char out[GS_STORE_FILE_NAME]);
-/* Copy profile NAME to its original's name, unless that exists. 0 or -errno. */
+/* Copy file NAME to its original's name, unless that exists. 0 or -errno. */
 int gs_store_keep_original(const struct gs_owned_fd *folder, const char *name) GS_CHECK_RESULT;
 /* Lock incident.json for a change: read it again, change it, replace it, unlock. A descriptor, or -errno: -EAGAIN: another
  * process holds the lock for longer than it should. Context: also watcher. */

@@ -1,5 +1,5 @@
 /* A published incident that anybody may have written: incident.json, summary.txt and a profile, with a NUL behind each of the first
- * two. It is described again; renaming it to the words that it has changes nothing in the summary, and renaming it to other words
+ * two. The first is also taken for a memory.json, and the second for a threads.txt. It is described again; renaming it to the words that it has changes nothing in the summary, and renaming it to other words
  * leaves the keys that this version does not know. */
 #include "base/memory.h"
 #include "fuzz.h"
@@ -19,6 +19,25 @@ static void rename_all(const struct gs_incident_words *before, const struct gs_i
     gs_text_fini(&summary);
     gs_must(gs_incident_rename_json(before, after, json) == 0);
     gs_must(json_is_true(json_object_get(json, "unknown to this version")));
+}
+
+/* STORED as threads.txt, JSON as memory.json. */
+static void rename_texts(const struct gs_incident_evidence *evidence, const struct gs_incident_words *words,
+                         const struct gs_profile *profile, const char *stored, const json_t *json)
+{
+    struct gs_text threads = {0};
+    gs_text_add_bytes(&threads, stored, strlen(stored));
+    gs_incident_rename_threads(words, words, profile, &threads);
+    gs_must(!threads.failed && threads.bytes);
+    gs_text_fini(&threads);
+    json_t *memory = json_deep_copy(json);
+    struct gs_profile *stacks = gs_incident_memory_profile(memory, profile->mapping, profile->mapping_count);
+    gs_must(memory && stacks);
+    gs_must(gs_incident_rename_memory(evidence, stacks, memory) == 0);
+    gs_must(json_is_true(json_object_get(memory, "unknown to this version")));
+    gs_must(!gs_incident_memory_has_more_names(json, memory));
+    gs_profile_free(stacks);
+    json_decref(memory);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
@@ -42,6 +61,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
         rename_all(&words, &words, stored, json);
         rename_all(&words, &bare, stored, json);
         rename_all(&bare, &words, stored, json);
+        if (profile)
+            rename_texts(&evidence, &words, profile, stored, json);
         gs_incident_words_fini(&words);
         gs_incident_words_fini(&bare);
     }
