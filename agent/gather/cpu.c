@@ -43,8 +43,10 @@ struct blocker { // a thread that blocks the signal, or has a small stack: it is
 struct gs_cpu_session {
     struct gs_cpu_session *next;
     int64_t opened_ns, from_ns, until_ns, began_realtime_ns;
-    int64_t process_ns; // the process's CPU time when the session was opened
-    uint64_t lost;      // gs_probe_cpu_lost when the session was opened
+    int64_t period_ns,
+        before_period_ns; // CPU time for each sample, as the rules had it when the session was opened
+    int64_t process_ns;   // the process's CPU time when the session was opened
+    uint64_t lost;        // gs_probe_cpu_lost when the session was opened
     struct stack *stack;
     uint64_t *frame; // frames of all stacks
     size_t stack_count, stack_capacity, frame_count, frame_capacity;
@@ -301,6 +303,8 @@ static bool open_session(struct gs_cpu_session *session, int64_t duration_ns)
     session->from_ns = now_ns - (first ? cpu.settings.before_ns : 0);
     session->until_ns = now_ns + duration_ns;
     session->began_realtime_ns = gs_clock_realtime_ns() - (now_ns - session->from_ns);
+    session->period_ns = full_period_ns();
+    session->before_period_ns = cpu.settings.before_ns ? before_period_ns() : 0;
     session->process_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     session->lost = gs_probe_cpu_lost();
     session->next = cpu.open;
@@ -452,21 +456,27 @@ static void add_comments(struct gs_profile *profile, const struct gs_text *text)
     }
 }
 
-static void describe(struct gs_profile *profile, const struct gs_cpu_session *session, const char *reason)
+/* NOW_PERIOD_NS: the CPU time for each sample when the session was closed. */
+static void describe(struct gs_profile *profile, const struct gs_cpu_session *session, int64_t now_period_ns,
+                     const char *reason)
 {
     gs_profile_add_sample_type(profile, "samples", "count");
     gs_profile_add_sample_type(profile, "cpu", "nanoseconds");
     profile->default_sample_type = 1;
     profile->period_type =
         (struct gs_value_type){gs_profile_string(profile, "cpu"), gs_profile_string(profile, "nanoseconds")};
-    profile->period = full_period_ns();
+    profile->period = session->period_ns;
     profile->time_ns = session->began_realtime_ns;
     profile->duration_ns = session->until_ns - session->from_ns;
     gs_profile_add_comment(profile, "%s", reason);
     if (session->from_ns < session->opened_ns)
         gs_profile_add_comment(
             profile, "the first %.1f s were sampled before the trigger, every %.1f ms of CPU time",
-            (double)(session->opened_ns - session->from_ns) / 1e9, (double)before_period_ns() / 1e6);
+            (double)(session->opened_ns - session->from_ns) / 1e9, (double)session->before_period_ns / 1e6);
+    if (now_period_ns != session->period_ns)
+        gs_profile_add_comment(
+            profile, "the rules changed meanwhile: later samples were taken every %.1f ms of CPU time",
+            (double)now_period_ns / 1e6);
 }
 
 int gs_gather_cpu(const struct gs_gather *how, struct gs_gathered *out)
@@ -475,12 +485,13 @@ int gs_gather_cpu(const struct gs_gather *how, struct gs_gathered *out)
     if (!session)
         return -EBUSY;
     gs_lock_take(&cpu.lock);
+    int64_t period_ns = full_period_ns();
     close_session(session);
     gs_lock_give(&cpu.lock);
     struct gs_profile *profile = out->profile = gs_profile_new();
     bool failed = session->failed || !profile;
     if (profile) {
-        describe(profile, session, how->reason);
+        describe(profile, session, period_ns, how->reason);
         add_stacks(profile, session);
         report_missing(profile, session, add_blockers(profile, session, &out->notes), &out->notes);
         add_comments(profile, &out->notes);

@@ -66,8 +66,8 @@ static void report_drops(struct gs_profile *profile, const struct gs_heap_sampli
         {sampling->stacks_full, "heap samples are charged to \"(table full)\": too many distinct stacks"},
         {sampling->labels_refused,
          "labels were refused: too long, more than 8 on one thread, or too many distinct ones"},
-        {sampling->stacks_cut,
-         "heap samples have a truncated stack: too deep, or it could not be unwound further"},
+        {sampling->stacks_cut, "recorded stacks (of allocations, mappings, created threads) are truncated: "
+                               "too deep, or not to be unwound further"},
     };
     for (size_t i = 0; i < sizeof drops / sizeof *drops; i++)
         if (drops[i].count) {

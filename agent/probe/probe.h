@@ -122,7 +122,7 @@ uint64_t gs_probe_alloc_failures(struct gs_notable_alloc *last);
 struct gs_probe_drops {
     uint64_t samples;       // no free slot in the live table near the address, or no scratch room
     uint64_t stacks_full;   // samples charged to "(table full)": the stack table was full
-    uint64_t stacks_cut;    // stacks whose walk ended early
+    uint64_t stacks_cut;    // stacks whose walk ended early: of heap samples, mmap and pthread_create
     uint64_t mappings;      // mappings outside malloc that found no room in their table
 };
 struct gs_probe_drops gs_probe_drops(void);

@@ -182,7 +182,7 @@ static bool same_labels(const struct gs_sample *a, const struct gs_sample *b)
         return false;
     for (uint32_t i = 0; i < a->label_count; i++) // interned: equal texts are equal pointers
         if (a->label[i].key != b->label[i].key || a->label[i].text != b->label[i].text ||
-            a->label[i].number != b->label[i].number)
+            a->label[i].number != b->label[i].number || a->label[i].unit != b->label[i].unit)
             return false;
     return true;
 }

@@ -33,14 +33,14 @@ static bool is_plumbing(const struct gs_plumbing *plumbing, const char *path, co
     return gs_symbol_function_is_plumbing(function) || (plumbing && is_learned(plumbing, path, function));
 }
 
-/* The main program is mapping 1: wherever it lies, it is not a library. */
+/* The main program is mapping 1: wherever it lies, it is not a library. FILE: the function's source; "" if it is not known. */
 static enum gs_code code_of_function(const struct gs_profile *profile, uint32_t location,
-                                     const char *function)
+                                     const char *function, const char *file)
 {
     const char *path = gs_profile_path_of(profile, location);
     if (gs_symbol_function_is_runtime(function))
         return GS_CODE_START;
-    if (gs_symbol_path_is_runtime(path))
+    if (gs_symbol_path_is_runtime(path) || gs_symbol_source_is_runtime(file))
         return GS_CODE_RUNTIME;
     if (is_plumbing(profile->plumbing, path, function))
         return GS_CODE_PLUMBING;
@@ -61,9 +61,11 @@ enum gs_code gs_profile_code_of(const struct gs_profile *profile, uint32_t locat
 {
     char room[300];
     enum gs_code best = GS_CODE_START;
+    const struct gs_location *at = &profile->location[location];
     *line = 0;
-    for (uint32_t i = 0; i == 0 || i < profile->location[location].line_count; i++) {
-        enum gs_code code = code_of_function(profile, location, line_name(profile, location, i, room));
+    for (uint32_t i = 0; i == 0 || i < at->line_count; i++) {
+        const char *file = i < at->line_count ? profile->function[at->line[i].function].file : "";
+        enum gs_code code = code_of_function(profile, location, line_name(profile, location, i, room), file);
         if (i == 0 || code < best) {
             best = code;
             *line = i;

@@ -97,6 +97,19 @@ static size_t standard_directory(const char *path)
     return length;
 }
 
+bool gs_symbol_source_is_runtime(const char *file)
+{
+    static const char include[] = "/usr/include/";
+    static const char *const headers[] = {"bits/",     "sys/",     "c++/",    "stdlib.h",
+                                          "stdio.h",   "string.h", "wchar.h", "ctype.h",
+                                          "pthread.h", "math.h",   NULL};
+    const char *name = strncmp(file, include, sizeof include - 1) == 0 ? file + sizeof include - 1 : "";
+    const char *slash = strchr(name, '/'), *architecture = strstr(name, "-linux-");
+    if (slash && architecture && architecture < slash)
+        name = slash + 1;
+    return begins_with_one_of(headers, name);
+}
+
 bool gs_symbol_path_is_distribution(const char *path)
 {
     size_t length = standard_directory(path);

@@ -119,6 +119,9 @@ bool gs_symbol_path_is_distribution(const char *path);
 bool gs_symbol_path_is_interpreter(const char *path);
 /* Is FUNCTION (demangled) of the C, C++ or Rust runtime, in whichever file? (operator new, malloc, std:: templates, _start, …) */
 bool gs_symbol_function_is_runtime(const char *function);
+/* Is the source FILE a header of the C or C++ library ("/usr/include/x86_64-linux-gnu/bits/stdio2.h")? Its functions are inlined into
+ * the program, but not its code. */
+bool gs_symbol_source_is_runtime(const char *file);
 /* Does FUNCTION (demangled) allocate for its callers: a known wrapper of malloc, a pool, a container (plumbing.c)? */
 bool gs_symbol_function_is_plumbing(const char *function);
 /* Does PATTERN match all of FUNCTION's qualified name, with or without its parameters? '*' stands for any text, '?' for a byte. */

@@ -30,7 +30,7 @@ status=0
 equal $status 0 "the host's exit status"
 go tool pprof -traces -sample_index=alloc_objects heap.pb.gz > traces 2>/dev/null
 go tool pprof -comments heap.pb.gz > comments 2> /dev/null
-never_says comments 'truncated stack' "a stack is truncated"
+never_says comments 'are truncated' "a stack is truncated"
 astray() { awk '/-----/ { if (through && !home) n++; through = home = 0 } / allocate$/ { through = 1 } / main$/ { home = 1 } END { print n + 0 }' traces; }
 equal "$(astray)" 0 "stacks of allocate that do not lead to main"
 equal "$(go tool pprof -top -sample_index=alloc_objects heap.pb.gz 2>/dev/null | awk '$6 == "allocate" { print $4 }')" 200 "blocks charged to allocate"
@@ -46,7 +46,7 @@ wait_until captured_twice
 exec 3>&-
 wait $host || fail "the host failed"
 go tool pprof -comments storm.pb.gz > comments 2> /dev/null
-never_says comments 'truncated stack' "a stack is truncated"
+never_says comments 'are truncated' "a stack is truncated"
 go tool pprof -traces -sample_index=alloc_objects storm.pb.gz > traces 2>/dev/null
 equal "$(astray)" 0 "stacks of allocate that do not lead to main"
 [ "$(go tool pprof -top -sample_index=alloc_objects storm.pb.gz 2>/dev/null | awk '$6 == "main" { print int($4) }')" -ge 1000 ] || fail "hardly any block of allocate was seen"

@@ -258,6 +258,34 @@ static void what_was_inlined_in_the_programs_function_is_passed_over(void **stat
     over(&s);
 }
 
+/* fgets of a program that is compiled with _FORTIFY_SOURCE is inlined: it has a name and a line, but is not the program's code. A
+ * header of another library is judged by the names of its functions, as before. */
+static void what_was_inlined_from_the_c_librarys_headers_is_not_the_culprit(void **state)
+{
+    struct story s = story();
+    const int64_t value[] = {9, 9000, 9, 9000};
+    uint32_t location[2];
+    (void)state;
+    struct gs_line inner = {gs_profile_add_function(s.profile, "fgets", "fgets",
+                                                    "/usr/include/x86_64-linux-gnu/bits/stdio2.h", 0),
+                            213},
+                   outer = {gs_profile_add_function(s.profile, "read_config", "", "/src/config.c", 0), 7};
+    location[0] = gs_profile_add_location(
+        s.profile, &(struct gs_location){.mapping = 1, .line_count = 1, .line = &inner});
+    location[1] = gs_profile_add_location(
+        s.profile, &(struct gs_location){.mapping = 1, .line_count = 1, .line = &outer});
+    gs_profile_append_sample(s.profile,
+                             &(struct gs_sample){.location = location, .value = value, .depth = 2});
+    CULPRIT(s, "read_config");
+    assert_true(gs_symbol_source_is_runtime("/usr/include/stdlib.h"));
+    assert_true(gs_symbol_source_is_runtime("/usr/include/c++/12/bits/stl_vector.h"));
+    assert_false(gs_symbol_source_is_runtime("/usr/include/mylib/bits/pool.h"));
+    assert_false(gs_symbol_source_is_runtime("/usr/include/uthash.h"));
+    assert_false(gs_symbol_source_is_runtime("/src/usr/include/stdlib.h"));
+    assert_false(gs_symbol_source_is_runtime(""));
+    over(&s);
+}
+
 static void stacks_of_plumbing_alone_have_a_name_too(void **state)
 {
     struct story s = story();
@@ -532,6 +560,7 @@ int main(void)
         cmocka_unit_test(an_interpreter_behind_a_main_is_the_program),
         cmocka_unit_test(templates_and_the_rust_library_are_passed_over),
         cmocka_unit_test(what_was_inlined_in_the_programs_function_is_passed_over),
+        cmocka_unit_test(what_was_inlined_from_the_c_librarys_headers_is_not_the_culprit),
         cmocka_unit_test(stacks_of_plumbing_alone_have_a_name_too),
         cmocka_unit_test(a_recursion_is_charged_once_and_is_not_its_own_caller),
         cmocka_unit_test(what_is_renewed_on_another_path_is_not_a_leak),

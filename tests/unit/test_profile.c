@@ -20,11 +20,13 @@ static void add(struct gs_profile *profile, int64_t value, const char *const *na
 {
     uint32_t location[16], depth = 0;
     for (; names[depth]; depth++) {
-        struct gs_line line = {gs_profile_add_function(profile, names[depth], names[depth], "file.c", 10), 12};
-        location[depth] = gs_profile_add_location(profile, &(struct gs_location){.address = 0x1000 + depth,
-                                                                              .line_count = 1, .line = &line});
+        struct gs_line line = {gs_profile_add_function(profile, names[depth], names[depth], "file.c", 10),
+                               12};
+        location[depth] = gs_profile_add_location(
+            profile, &(struct gs_location){.address = 0x1000 + depth, .line_count = 1, .line = &line});
     }
-    gs_profile_append_sample(profile, &(struct gs_sample){.location = location, .value = &value, .depth = depth});
+    gs_profile_append_sample(profile,
+                             &(struct gs_sample){.location = location, .value = &value, .depth = depth});
 }
 #define STACK(...) ((const char *const[]){__VA_ARGS__, NULL})
 
@@ -133,6 +135,25 @@ static void growth_is_what_is_more_and_what_is_less(void **state)
     gs_profile_free(base);
 }
 
+/* Go's heap profiles have "bytes" with a unit; another tool's "bytes" may be in kilobytes. */
+static void labels_in_other_units_are_other_labels(void **state)
+{
+    (void)state;
+    struct gs_profile *sum = new_profile(), *other = new_profile();
+    const int64_t value = 10;
+    const struct gs_label_value bytes = {.key = "size", .number = 64, .unit = "bytes"},
+                                kilobytes = {.key = "size", .number = 64, .unit = "kilobytes"};
+    gs_profile_add_named_sample(sum, "f", &value, &bytes, 1);
+    gs_profile_add_named_sample(other, "f", &value, &kilobytes, 1);
+    gs_profile_add_named_sample(other, "f", &value, &bytes, 1);
+    assert_int_equal(gs_profile_add(sum, other), 0);
+    assert_int_equal(sum->sample_count, 2);
+    assert_int_equal(sum->sample[0].value[0], 20);
+    assert_int_equal(sum->sample[1].value[0], 10);
+    gs_profile_free(sum);
+    gs_profile_free(other);
+}
+
 static void profiles_of_other_types_are_not_subtracted(void **state)
 {
     (void)state;
@@ -161,17 +182,23 @@ static struct gs_profile *rich_profile(void)
     struct gs_profile *profile = new_profile();
     gs_profile_add_sample_type(profile, "objects", "count");
     profile->default_sample_type = 1;
-    profile->period_type = (struct gs_value_type){gs_profile_string(profile, "space"), gs_profile_string(profile, "bytes")};
+    profile->period_type =
+        (struct gs_value_type){gs_profile_string(profile, "space"), gs_profile_string(profile, "bytes")};
     profile->period = 524288;
     profile->time_ns = 1795489509123456789;
     profile->duration_ns = 77;
     profile->drop_frames = gs_profile_string(profile, "malloc");
     gs_profile_add_comment(profile, "rss 412 MiB is above 400 MiB");
-    gs_profile_add_mapping(profile, &(struct gs_profile_mapping){.start = 0x400000, .end = 0x500000, .offset = 0x1000,
-        .path = "/usr/bin/server", .build_id = "abcdef", .has_functions = true});
+    gs_profile_add_mapping(profile, &(struct gs_profile_mapping){.start = 0x400000,
+                                                                 .end = 0x500000,
+                                                                 .offset = 0x1000,
+                                                                 .path = "/usr/bin/server",
+                                                                 .build_id = "abcdef",
+                                                                 .has_functions = true});
     struct gs_line lines[] = {{gs_profile_add_function(profile, "inlined", "_Z7inlinedv", "a.c", 3), 5},
                               {gs_profile_add_function(profile, "outer", "outer", "b.c", 7), 9}};
-    uint32_t location = gs_profile_add_location(profile, &(struct gs_location){.address = 0x401234, .mapping = 1, .line_count = 2, .line = lines});
+    uint32_t location = gs_profile_add_location(
+        profile, &(struct gs_location){.address = 0x401234, .mapping = 1, .line_count = 2, .line = lines});
     int64_t values[] = {-5, INT64_MAX};
     struct gs_label_value labels[] = {{"tid", NULL, 42, ""}, {"name", "worker \"1\"", 0, NULL}};
     gs_profile_append_sample(profile, &(struct gs_sample){&location, values, labels, 1, 2});
@@ -277,6 +304,7 @@ int main(void)
         cmocka_unit_test(dropped_frames_hand_their_weight_to_the_caller),
         cmocka_unit_test(stacks_of_the_same_functions_are_one),
         cmocka_unit_test(growth_is_what_is_more_and_what_is_less),
+        cmocka_unit_test(labels_in_other_units_are_other_labels),
         cmocka_unit_test(profiles_of_other_types_are_not_subtracted),
         cmocka_unit_test(what_is_written_is_read_back),
         cmocka_unit_test(the_same_profile_is_the_same_bytes),
