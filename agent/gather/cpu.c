@@ -53,9 +53,8 @@ struct gs_cpu_session {
     struct gs_index index;
     int64_t full_ns, full_count; // samples of stacks beyond STACKS_MAX
     int64_t sampled_ns;          // CPU time of the samples taken since the session was opened
-    size_t cut, no_timer;
+    size_t cut, no_timer, blocker_count, more_blockers;
     struct blocker blocker[BLOCKERS];
-    size_t blocker_count, more_blockers;
     bool disturbed, failed;
 };
 
@@ -456,15 +455,13 @@ static void add_comments(struct gs_profile *profile, const struct gs_text *text)
     }
 }
 
-/* NOW_PERIOD_NS: the CPU time for each sample when the session was closed. */
 static void describe(struct gs_profile *profile, const struct gs_cpu_session *session, int64_t now_period_ns,
                      const char *reason)
 {
     gs_profile_add_sample_type(profile, "samples", "count");
     gs_profile_add_sample_type(profile, "cpu", "nanoseconds");
     profile->default_sample_type = 1;
-    profile->period_type =
-        (struct gs_value_type){gs_profile_string(profile, "cpu"), gs_profile_string(profile, "nanoseconds")};
+    profile->period_type = profile->sample_type[1];
     profile->period = session->period_ns;
     profile->time_ns = session->began_realtime_ns;
     profile->duration_ns = session->until_ns - session->from_ns;

@@ -435,7 +435,99 @@ def fleet():
             process.wait()
 
 
-ALL = [pair, tight, live, handoff, sample, walk, memory, resident, threads, redis, memcached, instant, capture, dump, pause, cpu, tick, idle, fleet]
+def large_program(copies):
+    """A program with 1.7 MB of debug information for each of COPIES; returns its path and how many MB it has."""
+    here, path = os.path.dirname(os.path.abspath(__file__)), TMP + "/large"
+    subprocess.run(["g++", "-g", "-O2", "-c", here + "/large_unit.cc", "-o", TMP + "/unit.o"], check=True)
+    for i in range(copies):
+        subprocess.run(["objcopy", f"--redefine-sym=unit_keep=unit_keep_{i}", TMP + "/unit.o", f"{TMP}/unit{i}.o"], check=True)
+    with open(TMP + "/units.c", "w") as file:
+        file.writelines(f"extern void *unit_keep_{i}(unsigned long);\n" for i in range(copies))
+        file.write("void *(*const units[])(unsigned long) = {" + "".join(f"unit_keep_{i}, " for i in range(copies)) + "0};\n")
+    for source in (here + "/large", TMP + "/units"):
+        subprocess.run(["gcc", "-g", "-O2", "-c", source + ".c", "-o", f"{TMP}/{os.path.basename(source)}.o"], check=True)
+    subprocess.run(["g++", "-fuse-ld=mold", "-o", path, TMP + "/large.o", TMP + "/units.o",
+                    *(f"{TMP}/unit{i}.o" for i in range(copies))], check=True)
+    for i in range(copies):
+        os.remove(f"{TMP}/unit{i}.o")
+    sections = subprocess.run(["size", "-A", path], capture_output=True, text=True, check=True).stdout
+    return path, sum(int(size) for size in re.findall(r"^\.debug_\w+\s+(\d+)", sections, re.M)) / 1e6
+
+
+def memory_of_symbolizers(directory):
+    """Resident MB of the processes that symbolize an incident in DIRECTORY now: memory of their own, and pages of mapped files,
+    which the kernel can drop. Shared pages count in part (PSS)."""
+    own = of_files = 0
+    for process in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{process}/cmdline", "rb") as file:
+                words = file.read().decode(errors="replace")
+            if "symbolize" in words and directory in words:
+                with open(f"/proc/{process}/smaps_rollup") as file:
+                    sizes = {key: int(size) / 1e3 for key, size in re.findall(r"^(Pss\w*): +(\d+)", file.read(), re.M)}
+                own += sizes["Pss_Anon"] + sizes["Pss_Shmem"]
+                of_files += sizes["Pss_File"]
+        except (OSError, KeyError):
+            pass
+    return own, of_files
+
+
+def serve_while(path, mode, seconds):
+    """An incident of program PATH, then its latency: while the agent's child symbolizes it, or with "off" for SECONDS. Returns
+    p50, p99, p99.9, the seconds, and the most memory of the child in MB: its own, and of files."""
+    directory = tempfile.mkdtemp(prefix="symbolize-", dir=TMP)
+    # The incident is asked for once the host is up; heap and threads, as a rule would.
+    settings = rules("symbolize", interval="100ms", symbolize=mode, heap={"sample": "4KiB"},
+                     rules=[{"name": "never", "every": "24h", "capture": ["heap", "threads"]}])
+    host = subprocess.Popen([path], env=environment(LD_PRELOAD=OURS, GUMSHOE_RULES=settings, GUMSHOE_DIR=directory),
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    host.stdout.readline()
+    found = run([BUILD + "/gumshoe", "capture", str(host.pid)]).strip()
+    began, own, of_files = time.monotonic(), 0, 0
+    print(file=host.stdin, flush=True)
+    while True:
+        time.sleep(0.25)
+        now = time.monotonic() - began
+        seen = memory_of_symbolizers(directory)  # in both modes: looking takes CPU time, too
+        own, of_files = max(own, seen[0]), max(of_files, seen[1])
+        if mode == "off":
+            done = now >= seconds
+        else:
+            with open(found + "/incident.json") as file:
+                done = any(note.startswith("symbolize: source lines") for note in json.load(file)["notes"]) or now > 300
+        if done:
+            break
+    print(file=host.stdin, flush=True)
+    p50, p99, p999, _ = map(float, host.stdout.readline().split())
+    host.stdin.close()
+    host.wait()
+    shutil.rmtree(directory)
+    return p50, p99, p999, now, own, of_files
+
+
+def symbolize():
+    """The latency of a host of 1 GB debug information while the agent's child symbolizes its incident."""
+    path, size = large_program(int(os.environ.get("GUMSHOE_BENCH_UNITS", 600)))
+    rounds, seconds = int(os.environ.get("GUMSHOE_BENCH_ROUNDS", 10)), 5
+    seen = {v: [] for v in ("auto", "off", "again")}
+    for i in range(rounds):
+        order = ["auto", "off", "again"]
+        for v in order[i % 3:] + order[:i % 3]:
+            seen[v].append(serve_while(path, "auto" if v == "auto" else "off", seconds))
+            if v == "auto":
+                seconds = max(seen[v][-1][3], 1)
+    show("symbolize, debug information", size, "MB")
+    show("symbolize, takes", statistics.median(x[3] for x in seen["auto"]), "s", spread=middle_half([x[3] for x in seen["auto"]]))
+    show("symbolize, memory", max(x[4] for x in seen["auto"]), "MB")
+    show("symbolize, of files", max(x[5] for x in seen["auto"]), "MB")
+    for at, what in enumerate(("p50", "p99", "p99.9")):
+        ratios = {v: [x[at] / y[at] for x, y in zip(seen[v], seen["off"])] for v in ("auto", "again")}
+        show(f"symbolize, {what} without", statistics.median(x[at] for x in seen["off"]), "us")
+        show(f"symbolize, {what} meanwhile", statistics.median(ratios["auto"]), "x", "a/a", statistics.median(ratios["again"]),
+             middle_half(ratios["auto"]))
+
+
+ALL = [pair, tight, live, handoff, sample, walk, memory, resident, threads, redis, memcached, instant, capture, dump, pause, cpu, tick, idle, fleet, symbolize]
 
 
 def main():
