@@ -1,10 +1,13 @@
 /* ask.c - the client of an agent's control socket (watch/control.c): sends one line of JSON, receives one document. */
+#include "base/clock.h"
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "store/store.h"
 #include "sys/file.h"
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -29,11 +32,38 @@ static int send_request(int fd, json_t *request)
     return error;
 }
 
-static json_t *exchange(int fd, json_t *request, int *error)
+/* Wait until FD has something to read, and show WAIT's progress meanwhile. 0 or -errno. */
+static int wait_for_answer(int fd, int timeout_s, const struct gs_cli_wait *wait)
+{
+    enum { STEP_MS = 200 };
+    struct gs_cli_progress progress;
+    struct pollfd what = {.fd = fd, .events = POLLIN};
+    int64_t began_ns = gs_clock_monotonic_ns(), waited_s = 0;
+    int ready = 0;
+    gs_cli_progress_begin(&progress);
+    while (ready == 0 && waited_s < timeout_s) {
+        ready = poll(&what, 1, STEP_MS);
+        if (ready < 0 && errno == EINTR)
+            ready = 0;
+        waited_s = (gs_clock_monotonic_ns() - began_ns) / GS_NS_PER_S;
+        if (ready == 0 && wait->expected_s > 0)
+            gs_cli_progress_tell(&progress, "%s: %lld s of %g s", wait->what, (long long)waited_s,
+                                 wait->expected_s);
+        else if (ready == 0)
+            gs_cli_progress_tell(&progress, "%s: %lld s", wait->what, (long long)waited_s);
+    }
+    int error = ready < 0 ? -errno : ready == 0 ? -EAGAIN : 0;
+    gs_cli_progress_clear(&progress);
+    return error;
+}
+
+static json_t *exchange(int fd, json_t *request, int timeout_s, const struct gs_cli_wait *wait, int *error)
 {
     char *text = NULL;
     size_t length = 0;
     *error = send_request(fd, request);
+    if (!*error && wait)
+        *error = wait_for_answer(fd, timeout_s, wait);
     if (!*error)
         *error = gs_file_read_all(fd, ANSWER_MAX, &text, &length);
     json_error_t why;
@@ -46,6 +76,12 @@ static json_t *exchange(int fd, json_t *request, int *error)
 
 json_t *gs_cli_ask_agent(int pid, json_t *request, int timeout_s, bool *has_agent, int *status)
 {
+    return gs_cli_ask_agent_and_wait(pid, request, timeout_s, NULL, has_agent, status);
+}
+
+json_t *gs_cli_ask_agent_and_wait(int pid, json_t *request, int timeout_s, const struct gs_cli_wait *wait,
+                                  bool *has_agent, int *status)
+{
     int fd = gs_store_live_connect(pid), error = fd < 0 ? fd : 0;
     json_t *answer = NULL;
     if (json_object_set_new(request, "version", json_integer(1)) != 0)
@@ -54,7 +90,7 @@ json_t *gs_cli_ask_agent(int pid, json_t *request, int timeout_s, bool *has_agen
         struct timeval timeout = {.tv_sec = timeout_s};
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
         if (!error)
-            answer = exchange(fd, request, &error);
+            answer = exchange(fd, request, timeout_s, wait, &error);
         close(fd);
     }
     json_decref(request);

@@ -64,7 +64,8 @@ static int capture(int pid, const struct capture_settings *settings)
     char path[PATH_MAX];
     bool has_agent;
     int status;
-    json_t *answer = gs_cli_ask_agent(pid, request, SECONDS_MAX + MARGIN_SECONDS, &has_agent, &status);
+    const struct gs_cli_wait wait = {.what = "capturing", .expected_s = settings->seconds};
+    json_t *answer = gs_cli_ask_agent_and_wait(pid, request, SECONDS_MAX + MARGIN_SECONDS, &wait, &has_agent, &status);
     if (answer) {
         puts(gs_cli_json_text(answer, "incident", ""));
         json_decref(answer);

@@ -79,11 +79,16 @@ int gs_cli_run_capture(struct gs_arguments *arguments);
 int gs_cli_run_recover(struct gs_arguments *arguments);
 int gs_cli_run_collect(struct gs_arguments *arguments);
 int gs_cli_run_serve(struct gs_arguments *arguments);
+int gs_cli_run_ship(struct gs_arguments *arguments);
 
 /* Send REQUEST (with "version" added; the reference is taken) to the agent in process PID, and return its answer (ask.c).
  * On failure returns NULL. Then either *HAS_AGENT is false and nothing was printed, or the error was printed and *STATUS is the
  * exit status. */
 json_t *gs_cli_ask_agent(int pid, json_t *request, int timeout_s, bool *has_agent, int *status) GS_CHECK_RESULT;
+/* The same for a request that takes long: progress is shown on standard error (progress.h). WAIT NULL: none. */
+struct gs_cli_wait { const char *what; double expected_s; }; // "capturing"; 0: not known
+json_t *gs_cli_ask_agent_and_wait(int pid, json_t *request, int timeout_s, const struct gs_cli_wait *wait, bool *has_agent,
+                                  int *status) GS_CHECK_RESULT;
 /* Read the only operand of ARGUMENTS as a process id. Returns 0 after it printed an error: the operand is not a process id. */
 int gs_cli_read_pid(const struct gs_arguments *arguments);
 

@@ -43,6 +43,8 @@ const struct gs_command gs_commands[] = {
      "make incidents of the black boxes of processes that died, also where nobody starts again", gs_cli_run_collect},
     {"serve", "[--listen ADDRESS:PORT|unix:PATH] [--allow-remote] [--allow-cmdline] [DIR …]",
      "serve /debug/pprof/ of running agents, the incidents, and /metrics over HTTP", gs_cli_run_serve},
+    {"ship", "--to DEST [--follow] [--retries N] [--timeout N] [--headers FILE] [--ca FILE] [--journal FILE] [INCIDENT|DIR …]",
+     "send incidents to object storage, an HTTP server, Pyroscope or an OpenTelemetry collector", gs_cli_run_ship},
     {NULL, NULL, NULL, NULL},
 };
 // clang-format on

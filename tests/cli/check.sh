@@ -81,7 +81,7 @@ equal "$("$gumshoe" check "$source_dir/rules/rules.schema.json" | sed 's/.*rules
 echo '{ "version": 1 }' > bad.schema.json; cp "$source_dir/rules/rules.schema.json" schema.json
 for file in bad.schema.json schema.json; do equal "$(status_of "$gumshoe" check $file)" 1 $file; done
 it "helps: -h, --version, unknown commands"
-for command in run check ls show top; do
+for command in run check ls show top ship; do
     "$gumshoe" $command --help | grep -q "usage: gumshoe $command" || fail "$command --help"
     grep -q "^.B $command$" "$source_dir/docs/gumshoe.1" || fail "$command is not in the man page"
 done

@@ -1,0 +1,141 @@
+/* ship_run.c - finds the incidents that are to be sent, pass after pass.
+ *
+ *   operand ──▶ an incident, or the incidents of a directory, oldest first ──▶ gs_cli_ship_one
+ *
+ * Bounds: the names in one directory, and the journal, are in memory; incidents are read one at a time. */
+#include "base/memory.h"
+#include "base/sort.h"
+#include "cli/ship.h"
+#include "store/store.h"
+#include "sys/file.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PASS_EACH_S = 2 };
+
+struct names {
+    char **name;
+    size_t count, capacity;
+};
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void free_names(struct names *names)
+{
+    for (size_t i = 0; i < names->count; i++)
+        gs_free(names->name[i]);
+    gs_free(names->name);
+}
+
+/* The incidents in DIR, by name, which begins with the time. 0 or -errno. */
+static int list_names(const char *dir, struct names *out)
+{
+    struct gs_folder_name parts;
+    struct gs_dir entries;
+    int fd = gs_file_openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0), error = 0;
+    if (fd < 0)
+        return fd;
+    gs_file_dir_start(&entries, fd);
+    for (const char *name; !error && (name = gs_file_dir_next(&entries));) {
+        if (!gs_store_folder_name_read(name, &parts))
+            continue;
+        char *copy = gs_strdup(name);
+        if (!copy || gs_grow(&out->name, &out->capacity, out->count + 1, sizeof *out->name)) {
+            gs_free(copy);
+            error = -ENOMEM;
+        } else
+            out->name[out->count++] = copy;
+    }
+    if (out->count)
+        gs_sort(out->name, out->count, sizeof *out->name, by_name);
+    close(fd);
+    return error;
+}
+
+/* Send the incidents in DIR that have not gone. 0 or -errno. */
+static int ship_directory(struct gs_cli_ship *ship, const char *dir)
+{
+    struct names names = {0};
+    int error = list_names(dir, &names);
+    for (size_t i = 0; !error && i < names.count && !ship->stopped; i++) {
+        ship->waiting = names.count - i;
+        gs_cli_ship_one(ship, dir, names.name[i]);
+    }
+    free_names(&names);
+    return error;
+}
+
+/* Is PATH the folder of an incident? Then DIR and FOLDER are set. */
+static bool split_incident(const char *path, char dir[PATH_MAX], char folder[PATH_MAX])
+{
+    char file[PATH_MAX + 16];
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    snprintf(dir, PATH_MAX, "%.*s", (int)(length < PATH_MAX ? length : PATH_MAX - 1), path);
+    snprintf(file, sizeof file, "%s/incident.json", dir);
+    if (faccessat(AT_FDCWD, file, F_OK, 0) != 0)
+        return false;
+    snprintf(folder, PATH_MAX, "%s", gs_text_base_name(dir));
+    size_t parent = strlen(dir) - strlen(folder);
+    if (parent == 0)
+        snprintf(dir, PATH_MAX, ".");
+    else
+        dir[parent > 1 ? parent - 1 : 1] = 0;
+    return true;
+}
+
+/* One look at all operands. The exit status, of what could not be read at all. */
+static int pass(struct gs_cli_ship *ship)
+{
+    int status = GS_EXIT_OK;
+    for (size_t i = 0; i < ship->operand_count && !ship->stopped; i++) {
+        char dir[PATH_MAX], folder[PATH_MAX];
+        if (split_incident(ship->operand[i], dir, folder)) {
+            ship->waiting = ship->operand_count - i;
+            gs_cli_ship_one(ship, dir, folder);
+            continue;
+        }
+        int error = ship_directory(ship, ship->operand[i]);
+        if (error && !(ship->follow && error == -ENOENT)) // it may come
+            status = gs_cli_complain(GS_EXIT_IO, "%s: %s", ship->operand[i], strerrordesc_np(-error));
+    }
+    return status;
+}
+
+static void tell_bytes(struct gs_ship_progress *telling, uint64_t sent_bytes, uint64_t total_bytes)
+{
+    struct gs_cli_ship *ship =
+        (struct gs_cli_ship *)((char *)telling - offsetof(struct gs_cli_ship, telling));
+    gs_cli_progress_tell(&ship->progress, "%zu sent, %zu left; this one: %.1f of %.1f MiB", ship->sent,
+                         ship->waiting, (double)sent_bytes / (1 << 20), (double)total_bytes / (1 << 20));
+}
+
+int gs_cli_ship_run(struct gs_cli_ship *ship)
+{
+    int status;
+    gs_cli_progress_begin(&ship->progress);
+    ship->telling.tell = tell_bytes;
+    do {
+        status = pass(ship);
+        if (ship->follow && status == GS_EXIT_OK) {
+            const struct timespec pause = {.tv_sec = PASS_EACH_S};
+            nanosleep(&pause, NULL);
+        }
+    } while (ship->follow && status == GS_EXIT_OK);
+    gs_cli_progress_clear(&ship->progress);
+    if (status == GS_EXIT_OK && (ship->stopped || ship->unfit))
+        status = GS_EXIT_IO;
+    else if (status == GS_EXIT_OK && !ship->sent)
+        gs_cli_complain(GS_EXIT_OK, "%s: nothing to send", gs_ship_destination_name(ship->destination));
+    gs_ship_journal_fini(&ship->session);
+    return status;
+}
