@@ -173,10 +173,12 @@ int gs_ship_journal_read(const char *path, struct gs_ship_journal *out)
     return error;
 }
 
-/* Open the journal and lock it. A journal that was replaced while this waited for its lock is opened again. */
+/* Open the journal and lock it. A journal that was replaced while this waited for its lock is opened again. -ESTALE: it is replaced
+ * each time. */
 static int open_locked(const char *path)
 {
-    for (;;) {
+    enum { TRIES = 100 };
+    for (int tries = 0; tries < TRIES; tries++) {
         struct stat opened, named;
         int fd = open_journal(path, O_RDWR | O_APPEND | O_CREAT);
         if (fd < 0)
@@ -192,6 +194,7 @@ static int open_locked(const char *path)
             return fd;
         close(fd);
     }
+    return -ESTALE;
 }
 
 /* Print to OUT the newest lines of JOURNAL, with room for more in GS_SHIP_JOURNAL_MAX bytes, whose folders exist in DIR. */

@@ -105,6 +105,9 @@ serve srv "$port"
 wait_until sh -c '[ $(find srv/store -name incident.json | wc -l) = 40 ]'
 wait_until sh -c '[ $(wc -l < f/.shipped) = 40 ]'
 make_incident f 41; wait_until grep -q 030541 f/.shipped
+sed -i 's/cache_put/cache_put_all/' f/20261127T030541.000Z-leak-7/incident.json
+wait_until grep -rq cache_put_all srv/store
+wait_until sh -c '[ $(grep -c 030541 f/.shipped) = 2 ]'
 kill "$ship"; wait "$ship" 2> /dev/null || true; cat out err >> said; arrived srv f
 
 it "sends to a server that takes PUT, with a header of the environment"

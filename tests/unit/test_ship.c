@@ -116,31 +116,53 @@ static void survives_a_kill_at_any_byte(void **state)
     remove_directory(dir);
 }
 
-/* 25,000 incidents came and went; 100 are left on disk. The journal stays small, and knows those that are left. */
+/* Write the lines of incidents FIRST to END to PATH at once. */
+static void write_lines(const char *path, int first, int end)
+{
+    char line[GS_SHIP_LINE_MAX];
+    FILE *out = fopen(path, "a");
+    assert_non_null(out);
+    for (int i = first; i < end; i++) {
+        struct gs_ship_gone gone = {1, 100000 + i, ""};
+        snprintf(gone.folder, sizeof gone.folder, "20261127T030501.000Z-leak-%05d", i);
+        gs_ship_journal_print(&gone, line);
+        fputs(line, out);
+    }
+    assert_int_equal(fclose(out), 0);
+}
+
+/* Tens of thousands of incidents came and went; 100 are left on disk. As the file passes a multiple of 256 KiB beyond 1 MiB, only those
+ * stay in it. */
 static void stays_small(void **state)
 {
     (void)state;
-    enum { ALL = 25000, LEFT = 100 };
+    enum { LEFT = 100, LIMIT = 5 * (256 << 10) };
     char dir[64], path[128], folder[400];
+    const struct gs_ship_gone last[] = {{1, 1, "20261127T030501.000Z-last-1"},
+                                        {1, 2, "20261127T030501.000Z-last-2"}};
     struct stat status;
     new_directory(dir);
     snprintf(path, sizeof path, "%s/" GS_SHIP_JOURNAL, dir);
-    off_t largest = 0;
-    for (int i = 0; i < ALL; i++) {
-        struct gs_ship_gone gone = {1, i, ""};
-        snprintf(gone.folder, sizeof gone.folder, "20261127T030501.000Z-leak-%d", i + 1);
-        snprintf(folder, sizeof folder, "%s/%s", dir, gone.folder);
-        if (i < LEFT)
-            assert_int_equal(mkdir(folder, 0700), 0);
-        assert_int_equal(gs_ship_journal_add(path, dir, &gone), 0);
-        assert_int_equal(stat(path, &status), 0);
-        largest = status.st_size > largest ? status.st_size : largest;
-    }
-    assert_true(largest < (1 << 20) + (512 << 10));
+    write_lines(path, 0, 1);
+    assert_int_equal(stat(path, &status), 0);
+    int all = LIMIT / (int)status.st_size; // lines of one length: one more would pass the limit
+    write_lines(path, 1, all);
     for (int i = 0; i < LEFT; i++) {
-        snprintf(folder, sizeof folder, "20261127T030501.000Z-leak-%d", i + 1);
-        assert_int_equal(version_in(path, 1, folder), i);
+        snprintf(folder, sizeof folder, "%s/20261127T030501.000Z-leak-%05d", dir, i * 7);
+        assert_int_equal(mkdir(folder, 0700), 0);
     }
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(gs_ship_journal_add(path, dir, &last[i]), 0);
+    struct gs_ship_journal journal;
+    assert_int_equal(gs_ship_journal_read(path, &journal), 0);
+    assert_in_range(journal.count, LEFT + 1,
+                    LEFT + 2); // which of the two passed the limit depends on the length of a line
+    gs_ship_journal_fini(&journal);
+    for (int i = 0; i < LEFT; i++) {
+        snprintf(folder, sizeof folder, "20261127T030501.000Z-leak-%05d", i * 7);
+        assert_int_equal(version_in(path, 1, folder), 100000 + i * 7);
+    }
+    assert_int_equal(version_in(path, 1, last[1].folder), 2);
     remove_directory(dir);
 }
 
