@@ -107,7 +107,7 @@ bool gs_symbol_source_is_runtime(const char *file)
     const char *slash = strchr(name, '/'), *architecture = strstr(name, "-linux-");
     if (slash && architecture && architecture < slash)
         name = slash + 1;
-    return begins_with_one_of(headers, name);
+    return begins_with_one_of(headers, name) || strstr(file, "/include/c++/"); // also of a compiler in /opt
 }
 
 bool gs_symbol_path_is_distribution(const char *path)

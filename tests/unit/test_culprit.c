@@ -286,6 +286,48 @@ static void what_was_inlined_from_the_c_librarys_headers_is_not_the_culprit(void
     over(&s);
 }
 
+/* std::mutex is a handful of inline functions with names of C. So is fgets, with _FORTIFY_SOURCE. */
+static void what_was_inlined_from_the_librarys_headers_is_passed_over(void **state)
+{
+    static const char *const inlined[][2] = {
+        {"__gthread_mutex_lock", "/usr/include/x86_64-linux-gnu/c++/12/bits/gthr-default.h"},
+        {"fgets", "/usr/include/x86_64-linux-gnu/bits/stdio2.h"},
+        {"rebind", "/opt/gcc-14/include/c++/14.2.0/functional"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof inlined / sizeof *inlined; i++) {
+        struct story s = story();
+        struct gs_line lines[2];
+        const int64_t value[] = {9, 9000, 9, 9000};
+        lines[0] =
+            (struct gs_line){gs_profile_add_function(s.profile, inlined[i][0], "", inlined[i][1], 0), 749};
+        lines[1] =
+            (struct gs_line){gs_profile_add_function(s.profile, "Bank::transfer", "", "bank.cc", 0), 29};
+        uint32_t location = gs_profile_add_location(
+            s.profile, &(struct gs_location){.mapping = 1, .line_count = 2, .line = lines});
+        gs_profile_append_sample(s.profile,
+                                 &(struct gs_sample){.location = &location, .value = value, .depth = 1});
+        CULPRIT(s, "Bank::transfer");
+        assert_int_equal(s.culprit.line, 29);
+        over(&s);
+    }
+}
+
+/* A project may have folders of these names. */
+static void a_programs_own_headers_are_its_own(void **state)
+{
+    struct story s = story();
+    const int64_t value[] = {9, 9000, 9, 9000};
+    struct gs_line line = {
+        gs_profile_add_function(s.profile, "grow", "", "/src/server/include/bits/table.h", 0), 12};
+    (void)state;
+    uint32_t location = gs_profile_add_location(
+        s.profile, &(struct gs_location){.mapping = 1, .line_count = 1, .line = &line});
+    gs_profile_append_sample(s.profile,
+                             &(struct gs_sample){.location = &location, .value = value, .depth = 1});
+    CULPRIT(s, "grow");
+    over(&s);
+}
+
 static void stacks_of_plumbing_alone_have_a_name_too(void **state)
 {
     struct story s = story();
@@ -561,6 +603,8 @@ int main(void)
         cmocka_unit_test(templates_and_the_rust_library_are_passed_over),
         cmocka_unit_test(what_was_inlined_in_the_programs_function_is_passed_over),
         cmocka_unit_test(what_was_inlined_from_the_c_librarys_headers_is_not_the_culprit),
+        cmocka_unit_test(what_was_inlined_from_the_librarys_headers_is_passed_over),
+        cmocka_unit_test(a_programs_own_headers_are_its_own),
         cmocka_unit_test(stacks_of_plumbing_alone_have_a_name_too),
         cmocka_unit_test(a_recursion_is_charged_once_and_is_not_its_own_caller),
         cmocka_unit_test(what_is_renewed_on_another_path_is_not_a_leak),
