@@ -9,10 +9,10 @@ build="gcc g++ make cmake pkg-config binutils libjansson-dev zlib1g-dev libproto
  libunwind-dev libiberty-dev libdw-dev liblzma-dev libmicrohttpd-dev libcurl4-openssl-dev libarchive-dev"
 test="libcmocka-dev golang-go redis-server redis-tools memcached python3 jq procps util-linux libjson-c-dev
  libjemalloc2 libgoogle-perftools4 gdb python3-jsonschema
- nginx-light postgresql sqlite3 lld mold clang llvm elfutils dwz xz-utils strace
+ nginx-light postgresql sqlite3 lld mold clang llvm elfutils dwz xz-utils strace meson ninja-build autoconf automake
  curl openssl apache2-utils prometheus prometheus-alertmanager chromium"
 
-hosts="libclang-rt-14-dev autoconf automake musl-tools gcc-multilib busybox-static dash libjemalloc-dev
+hosts="libclang-rt-14-dev musl-tools gcc-multilib busybox-static dash libjemalloc-dev
  libgoogle-perftools-dev libmimalloc-dev git rsync tmux openssh-server openssh-client haproxy mariadb-server dnsmasq-base
  chrony varnish php8.2-fpm php8.2-cli libfcgi-bin ruby nodejs default-jdk-headless cargo stress-ng libpython3.11-testsuite
  valgrind"
