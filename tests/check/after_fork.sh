@@ -14,13 +14,13 @@ mapfile -t objects < <(find "$build"/CMakeFiles/{core,probe,hooks,hooks_shared,h
     source=$(echo "$object" | sed 's|.*\.dir/||; s|\.o$||'); [ ! -e "$source_dir/$source" ] || echo "$object"; done)
 [ ${#objects[@]} -gt 40 ] || fail "objects not found"
 
-it "knows of every one, and of none that is not there"
+it "lists every variable, and none that does not exist"
 diff <(remembering "${objects[@]}" | sort -u) <(sed '/^#/d; s/ .*//' "$allow" | sort) || fail "files above are missing in $allow (<), or too many (>)"
-it "finds the row of each that is said to have one"
+it "finds the row of each that needs one"
 sed -n 's/^[^#].* row \([a-z_]*\).*/\1/p' "$allow" | sort -u | while read -r module; do
     grep -qE "^ *\{ \"$module\", " "$source_dir/agent/watch/after_fork.c" || fail "agent/watch/after_fork.c has no row \"$module\""
 done
-it "sees a variable where there is one (this check can fail)"
+it "notices a new variable (this check can fail)"
 mkdir -p "$tmp/x.dir/agent"
 echo 'static int seen; int next(void) { return ++seen; }' | gcc -c -x c -O1 - -o "$tmp/x.dir/agent/seen.c.o"
 echo 'int next(int seen) { return ++seen; }' | gcc -c -x c -O1 - -o "$tmp/x.dir/agent/none.c.o"

@@ -13,7 +13,7 @@ it "finds nothing of the command in either library"
 equal "$(shared_with "$build/libgumshoe.so")" "" "the command's functions in libgumshoe.so"
 equal "$(shared_with "$build/libgumshoe.a")" "" "the command's functions in libgumshoe.a"
 
-it "catches an object of the command that was linked in (this check can fail)"
+it "catches an object of the command in a library (this check can fail)"
 cp "$build/libgumshoe.a" "$tmp/more.a"
 pprof=$(printf '%s\n' "${objects[@]}" | grep '/reader/pprof\.c\.o$')
 ar r "$tmp/more.a" "$pprof" 2> /dev/null

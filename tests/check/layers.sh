@@ -3,7 +3,7 @@
 . "$(dirname "$0")/../host/lib.sh"
 layers=$source_dir/tests/check/layers
 
-it "finds nothing in this tree"
+it "finds no violation in this tree"
 "$layers" "$source_dir" || fail "the includes above go the wrong way"
 
 # caught WHAT FILE INCLUDE: one more include in a file of a copied tree, and that file is named. Then it is taken out again.
@@ -15,21 +15,21 @@ caught() {
     cp "$tmp/before" "$tmp/agent/$2"
 }
 cp -r "$source_dir/agent" "$source_dir/CONTRIBUTING.md" "$tmp"
-it "catches evidence that flows backwards"
+it "catches an include against the direction of the evidence"
 caught "a folder below that opens one above" probe/unwind/walk.c '#include "metrics/metrics.h"'
 caught "the rules that read an incident" rules/judge.c '#include "incident/incident.h"'
 caught "the shelf that opens a folder" base/text.c '#include "profile/profile.h"'
 caught "the library that opens the command" watch/loop.c '#include "reader/reader.h"'
 caught "the way in that opens the command" gumshoe.c '#include "cli/cli.h"'
-it "catches whoever comes in by the window"
+it "catches an include of another header than the folder's own"
 caught "another folder's inside" incident/culprit.c '#include "profile/inside.h"'
 caught "a way around the door" incident/culprit.c '#  include "../profile/inside.h"'
 caught "a folder of the probe that looks inside another" probe/hooks/mmap.c '#include "probe/heap/inside.h"'
-it "catches whoever goes to jansson past base/json.h"
+it "catches a use of jansson outside base/json.h"
 caught "another way to jansson" watch/status.c '#include <jansson.h>'
-it "minds nothing else"
+it "accepts everything else"
 "$layers" "$tmp" || fail "the copied tree is as clean as this one"
-it "does not take an empty tree for a clean one"
+it "fails on an empty tree"
 mkdir -p "$tmp/nothing/agent" && cp "$source_dir/CONTRIBUTING.md" "$tmp/nothing"
 ! "$layers" "$tmp/nothing" || fail "nothing was checked, and it said yes"
 cp -r "$source_dir/agent" "$tmp/nothing" && echo > "$tmp/nothing/CONTRIBUTING.md"

@@ -9,7 +9,7 @@ if grep -q '^GUMSHOE_UNWINDER:STRING=libunwind' "$build/CMakeCache.txt"; then
     echo "libunwind's walk locks: this build does not keep the rule, and its documentation says so" >&2
     exit 77
 fi
-it "looks at every file of the folder, but for the walk that other builds have"
+it "checks every file of the folder, except the walk of other builds"
 equal "${#objects[@]}" "$(find "$source_dir/agent/probe" -name '*.c' ! -name walk_libunwind.c | wc -l)" "objects of agent/probe"
 it "finds names that are allowed, and no others"
 "$check" "$source_dir" "${objects[@]}" || fail "the names above are not in tests/check/probe.allow"
@@ -35,6 +35,6 @@ _Thread_local int gs_thread_local;'
 it "catches a weak reference, and a call of another folder of ours"
 caught backtrace 'int backtrace(void **, int) __attribute__((weak)); int gs_offend(void); int gs_offend(void) { return backtrace ? backtrace(0, 0) : 0; }'
 caught gs_alloc 'void *gs_alloc(unsigned long); void *gs_offend(void); void *gs_offend(void) { return gs_alloc(1); }'
-it "does not take no objects, or one that cannot be read, for clean ones"
+it "fails if there are no objects, or one cannot be read"
 ! "$check" "$source_dir" 2> said || fail "nothing was checked, and it said yes"
 ! "$check" "$source_dir" no-such.o 2> said || fail "an unreadable object passed"

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/../host/lib.sh"
 shape=$source_dir/tests/check/shape
 
-it "finds nothing in this tree"
+it "finds no violation in this tree"
 "$shape" "$source_dir" || fail "the places above"
 
 # caught WHAT SAID: with what standard input adds to store/list.c of a copied tree, SAID is all that is said.
@@ -22,7 +22,7 @@ rm "$tmp/agent/store/long.h"
 it "catches a name of another folder, and of none"
 caught "a name of none" "agent/store/list.c: gs_list_other does not say where it lives" < <(printf 'void gs_list_other(void)\n{\n}\n')
 caught "a name of another folder" "agent/store/list.c: gs_rules_list does not say where it lives" < <(printf 'int *gs_rules_list(struct gs_store *store)\n{\n}\n')
-it "minds neither 40 lines nor a declaration, and does not take no files for clean ones"
+it "accepts 40 lines and a declaration, and fails if there are no files"
 { cat "$source_dir/agent/store/list.c"; printf 'void gs_rules_list(void);\nstatic void list_long(void)\n{\n'; lines 37; echo '}'; } > "$tmp/agent/store/list.c"
 "$shape" "$tmp" || fail "it minds what is none"
 mkdir "$tmp/nothing"

@@ -3,16 +3,16 @@
 . "$(dirname "$0")/../host/lib.sh"
 tags=$source_dir/tests/check/tags
 
-it "finds each of them once"
+it "finds each tag once"
 "$tags" "$source_dir" || fail "the tags above stand in several files"
 
-it "catches one that means two things, also where it is a file's own (this check can fail)"
+it "catches one that is defined twice, also inside one file (this check can fail)"
 cp -r "$source_dir/agent" "$source_dir/include" "$tmp"
 echo 'struct gs_rule { int other; };' >> "$tmp/agent/store/store.h"
 ! "$tags" "$tmp" > "$tmp/said" || fail "nobody minds"
 equal "$(cat "$tmp/said")" "gs_rule: agent/rules/rules.h agent/store/store.h" "what is said"
 
-it "minds neither a comment nor a use, and does not take no files for clean ones"
+it "accepts a comment and a use, and fails if there are no files"
 cp "$source_dir/agent/store/store.h" "$tmp/agent/store/store.h"
 echo '// struct gs_rule { int other; };' >> "$tmp/agent/store/store.h"
 echo 'struct gs_rule; void gs_store_use(struct gs_rule *rule);' >> "$tmp/agent/store/store.h"

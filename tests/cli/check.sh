@@ -1,11 +1,11 @@
 #!/bin/bash
-# gumshoe check, as the owner of rules meets it.
+# gumshoe check: errors, warnings, exit status.
 . "$(dirname "$0")/lib.sh"
 good='{ "version": 1, "rules": [ { "name": "a", "metric": "rss", "above": "1GiB" } ] }'
 echo "$good" > good.json
 printf '{ "version": 1,\n  "rules": [ { "name": "a", "metric": "rss",\n\t"abov": "1GiB" } ] }\n' > bad.json
 
-it "says that a good file is good"
+it "accepts a valid file"
 equal "$("$gumshoe" check good.json)" "good.json: ok (1 rule)"
 it "shows each error with its place, its line and a caret"
 "$gumshoe" check bad.json > out && status=0 || status=$?
@@ -16,7 +16,7 @@ it "checks several files, and standard input"
 "$gumshoe" check good.json bad.json > out && fail "bad.json passed"
 grep -q 'good.json: ok' out || fail "the good one is not reported"
 echo "$good" | "$gumshoe" check - | grep -q 'ok (1 rule)' || fail "standard input"
-it "tells machines the same"
+it "prints the same as JSON"
 equal "$("$gumshoe" check --json good.json)" "[]"
 equal "$("$gumshoe" check --json bad.json | jq -r '.[] | select(.line == 3) | "\(.file) \(.line) \(.column) \(.severity) \(.message) \(.hint)"')" 'bad.json 3 2 error unknown key "abov" did you mean "above"?' "JSON"
 it "says 3 for what cannot be read, and does not hang"
@@ -31,7 +31,7 @@ it "shows the caret under the character that is meant, whatever stands before it
 printf '{ "version": 1, "why": "gr\303\266\303\237er", "rulez": 1, "rules": [] }' > utf8.json
 "$gumshoe" check utf8.json > out || true
 equal "$(sed -n '/rulez.*did/{n;n;p}' out)" "$(sed -n '/rulez.*did/{n;p}' out | LC_ALL=C.UTF-8 sed 's/"rulez.*/^/; s/[^^]/ /g')" "the caret's line"
-it "warns of rules that cannot fire, and passes the file all the same"
+it "warns of rules that cannot fire, and still accepts the file"
 cat > vain.json <<'END'
 { "version": 1,
   "rules": [
@@ -45,10 +45,10 @@ grep -qx 'vain.json:5:49: warning: "above" cannot be reached: cpu is at most 100
 grep -qx 'vain.json: ok (3 rules, 2 warnings)' out || fail "$(cat out)"
 equal "$("$gumshoe" check --json vain.json | jq -c '[.[] | [.file, .line, .column, .severity, .hint]]')" \
     '[["vain.json",3,50,"warning","a share such as \"80%\" follows the limit"],["vain.json",5,49,"warning",""]]' "JSON"
-it "says the same in the log of a program that they watch"
+it "prints the same in the log of a watched program"
 GUMSHOE_LOG=$tmp/vain.log "$gumshoe" run --rules vain.json --dir vain -- sleep 0.2
 equal "$(sed -n 's/^gumshoe\[[0-9]*\]: warning: .*vain.json/vain.json/p' vain.log | cut -d' ' -f1-4)" "$(grep '^vain.json:.*: warning: ' out | cut -d' ' -f1-4)" "the log"
-it "knows that a heap is counted in the program, and not here"
+it "does not warn that the heap is not available: it is counted in the program"
 echo '{ "version": 1, "rules": [ { "name": "a", "metric": "heap_in_use", "above": "80%" }, { "name": "b", "metric": "gauge:q", "above": 1 } ] }' > heap.json
 equal "$("$gumshoe" check heap.json)" "heap.json: ok (2 rules)"
 it "says how many errors it does not show"
@@ -62,7 +62,7 @@ it "does not colour what goes into a file, nor let a file's bytes reach the term
 printf '{ "version": 1, "rules": [ { "name": "\033[31m", "every": "1h" } ] }' > esc.json
 "$gumshoe" check esc.json > out || true
 ! grep -q "$(printf '\033')" out || fail "an escape sequence came through"
-it "finds the shipped rules good, without a warning, and those of the documentation"
+it "accepts the shipped rules and those of the documentation, without a warning"
 python3 - "$source_dir"/docs/*.md "$source_dir/README.md" <<'END'
 import re, sys
 number = 0
@@ -76,11 +76,11 @@ equal "$(ls documented-*.json | wc -l | awk '{ print ($1 >= 2) }')" 1 "documents
 # (A kernel without PSI is this machine's affair, not the documents'.)
 "$gumshoe" check --json "$source_dir"/rules/*.json "$source_dir"/examples/*.json documented-*.json > out || fail "$(cat out)"
 equal "$(jq -c 'map(select(.message | contains("is not available here") | not))' out)" "[]" "errors and warnings"
-it "passes over the schema that lies beside the rules, and nothing that only looks like one"
+it "skips the schema that lies beside the rules, and nothing that only looks like one"
 equal "$("$gumshoe" check "$source_dir/rules/rules.schema.json" | sed 's/.*rules.schema/rules.schema/')" "rules.schema.json: skipped: a JSON Schema, for editors"
 echo '{ "version": 1 }' > bad.schema.json; cp "$source_dir/rules/rules.schema.json" schema.json
 for file in bad.schema.json schema.json; do equal "$(status_of "$gumshoe" check $file)" 1 $file; done
-it "helps: -h, --version, unknown commands"
+it "prints help: -h, --version, unknown commands"
 for command in run check ls show top ship; do
     "$gumshoe" $command --help | grep -q "usage: gumshoe $command" || fail "$command --help"
     grep -q "^.B $command$" "$source_dir/docs/gumshoe.1" || fail "$command is not in the man page"

@@ -43,7 +43,7 @@ equal "$(jq -c '[.functions[] | select(.flat != 0) | .function, .flat, .file]' d
 equal "$(jq -c '[.stacks[].change]' diff.json)" '[250000]'
 "$gumshoe" diff before after > text
 head -n 1 text | grep -qx 'inuse_space: from 1.46kB to 245.61kB, +244.14kB' || fail "$(head -n 1 text)"
-it "says that nothing did"
+it "says that nothing grew"
 "$gumshoe" diff after after | tail -n 1 | grep -qx 'no difference' || fail "$("$gumshoe" diff after after)"
 it "refuses what cannot be compared"
 equal "$(status_of "$gumshoe" diff before)" 2
@@ -60,7 +60,7 @@ it "writes what speedscope reads"
 equal "$(jq -c '.profiles[0] | [.type, .unit, .endValue, (.weights | add), (.samples | length)]' scope.json)" '["sampled","bytes",251500,251500,2]'
 equal "$(jq -c '[.shared.frames as $f | .profiles[0].samples[0][] | $f[.].line]' scope.json)" '[10,20,30]' "from the root"
 equal "$(status_of "$gumshoe" export after)" 2 "no format"
-it "never leaves half a profile behind"
+it "never leaves half a profile"
 equal "$(status_of "$gumshoe" merge -o no/such/place before)" 3
 mkdir full
 if mount -t tmpfs -o size=4k none full 2> /dev/null; then

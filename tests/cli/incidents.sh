@@ -1,5 +1,5 @@
 #!/bin/bash
-# gumshoe ls and show, over incidents that are well, damaged, and hostile.
+# gumshoe ls and show, on incidents that are complete, damaged, and hostile.
 . "$(dirname "$0")/lib.sh"
 
 # make NAME RULE TIME FINGERPRINT CULPRIT: an incident folder as the library writes it.
@@ -17,7 +17,7 @@ it "lists incidents, newest first, repeats of one cause together"
 equal "$(wc -l < out)" 3 "lines"
 sed -n 2p out | grep -q 'jump .*100 MiB .*load' || fail "$(cat out)"
 sed -n 3p out | grep -q 'leak .*cache_put .*2× .*T040500' || fail "$(cat out)"
-it "lists all of them for machines"
+it "lists all of them as JSON"
 equal "$("$gumshoe" ls --json d | jq -r '.[].dir')" "$(printf 'd/20261124T030500.000Z-leak-1\nd/20261124T040500.000Z-leak-1\nd/20261124T050500.000Z-jump-1')"
 it "takes GUMSHOE_DIR, else ./incidents"
 equal "$(GUMSHOE_DIR=d "$gumshoe" ls | wc -l)" 3
@@ -37,7 +37,7 @@ equal "$(status_of "$gumshoe" ls missing)" 3
 equal "$(status_of "$gumshoe" show d/missing)" 3
 it "refuses paths out of the directory"
 equal "$(status_of "$gumshoe" show --dir d ../d/20261124T030500.000Z-leak-1x)" 3
-it "makes terminal escapes harmless, in names and in summaries"
+it "prints no terminal escapes, in names and in summaries"
 make 20261124T060500.000Z-evil-1 evil 2026-11-24T06:05:00.000Z cccc '\u001b[2Jcleared'
 printf 'hello \033]0;title\007 \033[31m <script>\n\ttab\n' > d/20261124T060500.000Z-evil-1/summary.txt
 for command in "ls d" "show --dir d"; do ! "$gumshoe" $command | grep -q "$(printf '\033')" || fail "an escape came through $command"; done
@@ -49,13 +49,13 @@ equal "$(status_of "$gumshoe" show --dir d)" 3 "a summary that is a link"
 ! "$gumshoe" show --dir d 2>&1 | grep -q root: || fail "it printed /etc/passwd"
 mkfifo fifo; rm d/20261124T080500.000Z-sum-1/summary.txt; mkfifo d/20261124T080500.000Z-sum-1/summary.txt
 equal "$(status_of within_patience "$gumshoe" show --dir d)" 3 "a summary that is a FIFO"
-it "passes over what is damaged, and says so"
+it "skips what is damaged, and says so"
 rm -r d/20261124T080500.000Z-sum-1; mkdir d/20261124T090500.000Z-torn-1; echo '{' > d/20261124T090500.000Z-torn-1/incident.json
 "$gumshoe" ls d 2>err >out; grep -q '2 incidents are damaged' err || fail "$(cat err)"
 it "says that an incident is not complete"
 make 20261124T100500.000Z-part-1 part 2026-11-24T10:05:00.000Z eeee f
 sed -i 's/"complete":true/"complete":false/' d/20261124T100500.000Z-part-1/incident.json
 "$gumshoe" show --dir d | grep -q 'not complete' || fail "it is shown as complete"
-it "does not read profiles that lie"
+it "refuses profiles with false sizes"
 head -c 100 /dev/urandom > lie.pb.gz; : > empty.pb.gz; printf '\037\213\010\0' > cut.pb.gz
 for file in lie.pb.gz empty.pb.gz cut.pb.gz missing; do equal "$(status_of "$gumshoe" top $file)" 3 "$file"; done

@@ -131,7 +131,7 @@ it "says the same to machines"
 total=$("$gumshoe" top --json "$found" | jq .total)
 equal "$total" "$(heap_bytes "$found")" "total"
 equal "$("$gumshoe" top --json -n 3 "$found" | jq '.rows | length')" 3 "rows"
-it "lets pprof read every file in its other ways, too"
+it "is read by pprof's other commands, too"
 for file in heap threads; do
     for way in -raw -traces -tree '-peek=.' ; do go tool pprof $way "$found/$file.pb.gz" >/dev/null 2>err || fail "pprof $way $file: $(cat err)"; done
 done

@@ -1,5 +1,5 @@
 #!/bin/bash
-# gumshoe replay: an owner of rules tests them on recorded data.
+# gumshoe replay: rules are tested on recorded data.
 . "$(dirname "$0")/lib.sh"
 
 # replay ARGUMENT…: as the owner calls it; the output in $tmp/out, standard error in $tmp/err, the exit status in $status.
@@ -44,7 +44,7 @@ says 'held back by "metric": threads is not in this history'
 says 'held back by "every": next in 24 h'
 ! grep -q note: out || fail "a note without need: $(cat out)"
 
-it "says the same to machines"
+it "prints the same as JSON"
 replay --rules rules.json --json jump.csv
 equal "$(ask '.rules | map(.rule) | join(" ")')" "jump high share long leak busy many daily"
 equal "$(ask '.rules[0].fired | tostring')" "[{\"time\":110,\"condition\":\"jitter\",\"value\":$((130 * MiB)),\"line\":$((128 * MiB)),\"reason\":\"rss 130 MiB is 27.0 % above the mean of the 10 ticks before (102.4 MiB); the rule allows 25 %\"}]"
@@ -81,7 +81,7 @@ grep -qE '^higher +- +never$' out || fail "$(cat out)"
 replay --rules rules.json --rules other.json --json jump.csv
 equal "$(ask '[.rules[] | select(.rule == "jump") | .file, .fired[0].time] | tostring')" '["rules.json",110,"other.json",100]'
 
-it "draws the metric, its line and its firings where they can be seen, and is asked not to elsewhere"
+it "draws the metric, its line and its firings on a terminal, and not with --no-plot"
 COLUMNS=80 replay --rules rules.json --plot jump.csv
 says '     130 MiB |           *
              |          *'
@@ -102,7 +102,7 @@ for columns in 1 60 9999; do
     [ "$(grep ' |' out | wc -L)" -le $((columns < 50 ? 50 : columns > 160 ? 160 : columns)) ] || fail "a plot of $(wc -L < out) columns in $columns"
 done
 
-it "is of use in continuous integration"
+it "checks expectations, for continuous integration"
 replay --rules rules.json --expect jump --expect high=0 --expect jump=1 jump.csv
 equal $status 0 "as expected"
 replay --rules rules.json --expect high jump.csv
@@ -119,7 +119,7 @@ replay --rules rules.json --expect jmup jump.csv
 equal $status 2 "a rule that is not there"; complains '--expect: there is no rule "jmup"'
 says "jump fires 1 time" # and the answer is given all the same
 
-it "counts what the cooldown and other restraints kept from firing"
+it "counts how often the cooldown and other limits kept a rule from firing"
 n=0
 { echo time,gauge:queue; for v in 9 1 9 1 1 1 1 1 9; do echo "$((n += 10)),$v"; done; } > queue.csv
 rules queue '{ "version": 1, "interval": "10s", "rules": [ { "name": "q", "metric": "gauge:queue", "above": 5, "cooldown": "1m" } ] }' > /dev/null
@@ -185,7 +185,7 @@ replay cut.box
 it "takes standard input"
 "$gumshoe" replay --rules rules.json - < jump.csv > out || fail "standard input"
 says "jump fires 1 time"
-it "tries the built-in rules where none are named"
+it "tests the built-in rules if none are named"
 replay jump.csv
 says "thread-storm does not fire"
 
@@ -209,7 +209,7 @@ complains 'wrong.csv:4:1: error: time 1 is not after the time of the previous ro
 mkdir -p empty-folder; mkfifo fifo; : > nothing
 for history in missing empty-folder fifo nothing /dev/zero; do equal "$(status_of within_patience "$gumshoe" replay $history)" 3 "$history"; done
 equal "$(status_of "$gumshoe" replay --rules missing.json jump.csv)" 3 "rules that are not there"
-it "lets no byte of a file reach the terminal"
+it "prints no control byte of a file"
 printf 'time,\033[31m\n1,2\n' > esc.csv
 replay esc.csv
 ! grep -q "$(printf '\033')" err || fail "an escape sequence came through"
@@ -220,10 +220,10 @@ it "does not follow a link out of an incident's folder"
 mkdir -p linked && ln -s ../jump.csv linked/metrics.json
 replay linked
 equal $status 3 "a link"
-it "is quick about a long history"
+it "replays a long history"
 awk 'BEGIN { print "time,rss,heap_in_use,threads,cpu"; for (i = 0; i < 20000; i++) print i "," 1e8 + i * 100 "," 9e7 + i % 1000 "," 20 + i % 3 "," i % 50 }' > long.csv
 replay --rules rules.json long.csv
 equal $status 0 "status"; says "long.csv: 20000 rows, every 1 s, from 0 to 19999"
-it "stands in the manual"
+it "is in the manual"
 "$gumshoe" replay --help | grep -q "usage: gumshoe replay" || fail "--help"
 grep -q '^.B replay' "$source_dir/docs/gumshoe.1" || fail "not in the man page"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# gumshoe suggest: an owner has a week of figures, and wants rules that would have let him sleep.
+# gumshoe suggest: rules from a week of recorded data.
 . "$(dirname "$0")/lib.sh"
 
 # suggest ARGUMENT…: the rules in $tmp/out, standard error in $tmp/err, the exit status in $status.
@@ -31,9 +31,9 @@ it "gives the reason for each figure"
 equal "$(jq '[.rules[] | select(.why | length < 20)] | length' out)" 0 "rules without a reason"
 jq -r '.rules[] | select(.name == "rss-high").why' out | grep -q 'the median is .* 99 % of the time .* by the hour of the day 30.* to .*' || fail "$(cat out)"
 equal "$(jq -r '[.rules[].metric] | unique | join(" ")' out)" "cpu fds gauge:queue heap_in_use rss threads"
-it "says the same when asked again"
+it "prints the same when it is run again"
 cp out first; suggest --limit 1GiB week.csv; cmp out first || fail "two answers"
-it "has no more than the incidents wished for on that very history"
+it "makes at most the wanted number of incidents on that history"
 equal "$(fired week.csv)" 0 "incidents of a quiet week"
 
 it "finds what comes later: a leak, a jump, a storm of threads"
@@ -44,14 +44,14 @@ figures 2 'if (m > 2000) more = 300' > jump.csv
 figures 2 'if (m > 2000) load = 20' > storm.csv
 "$gumshoe" replay --rules out --limit 1GiB --expect threads-high storm.csv > /dev/null || fail "the storm is not found"
 
-it "does not learn from a fault in the history to overlook it"
+it "is not misled by a fault in the history"
 suggest --limit 1GiB leak.csv
 "$gumshoe" check out > checked && ! grep -q warning checked || fail "$(cat checked)"
 equal "$(fired leak.csv)" 1 "incidents: the leak, once a week"
 "$gumshoe" replay --rules out --limit 1GiB --expect heap_in_use-leak=1 leak.csv > /dev/null || fail "which one? $(cat out)"
 suggest --limit 1GiB --per-week 3 leak.csv
 [ "$(fired leak.csv)" -ge 2 ] && [ "$(fired leak.csv)" -le 3 ] || fail "$(fired leak.csv) of 3"
-it "is silent if no incident is wished for"
+it "makes no incident if none is wanted"
 suggest --limit 1GiB --per-week 0 leak.csv
 equal $status 0 "status"
 equal "$(fired leak.csv)" 0 "incidents"
@@ -75,6 +75,6 @@ equal "$(status_of "$gumshoe" suggest --per-week many week.csv)" 2
 equal "$(status_of "$gumshoe" suggest --per-week -1 week.csv)" 2
 equal "$(status_of "$gumshoe" suggest --limit 0 week.csv)" 2
 equal "$(status_of "$gumshoe" suggest missing.csv)" 3
-it "helps"
+it "prints help"
 "$gumshoe" suggest --help | grep -q "usage: gumshoe suggest" || fail "--help"
 grep -q "^.B suggest$" "$source_dir/docs/gumshoe.1" || fail "the man page"

@@ -199,7 +199,7 @@ cut -f1-3 frames > names
 strip -g -o named reference && fill named && cut -f1-3 frames | cmp - names || fail "other names than in the symbol table"
 grep -q '_ZNK4deep5Thing3sumEv' names || fail "no names"
 
-it "does without MiniDebugInfo that is damaged or unpacks to more than 64 MiB"
+it "ignores MiniDebugInfo that is damaged or unpacks to more than 64 MiB"
 strip -s -o program reference
 head -c 300 mini.xz > cut.xz && objcopy --add-section .gnu_debugdata=cut.xz program damaged
 finds_nothing damaged

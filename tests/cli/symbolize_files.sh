@@ -1,6 +1,6 @@
 #!/bin/bash
 # What `gumshoe symbolize` does to files: a profile is replaced as a whole and its original kept; an incident's profiles all; another
-# build is refused. Debug information that kills its reader costs the lines of its file alone.
+# build is refused. Debug information that crashes its reader costs only the lines of its file.
 . "$(dirname "$0")/lib.sh"
 tool() { python3 "$source_dir/tests/cli/$1.py" "${@:2}"; }
 
@@ -29,7 +29,7 @@ equal "$(tool profile_file mappings heap.pb.gz)" "$PWD/program 1 1 1 1" "what th
 go tool pprof -symbolize=none -lines -top heap.pb.gz 2> /dev/null > pprof.out
 grep -q 'square .*program.c:2 (inline)' pprof.out || fail "pprof shows no inlined function with its line: $(cat pprof.out)"
 
-it "begins with the original when it is run again, and does not overwrite it"
+it "starts from the original when it is run again, and does not overwrite it"
 cp heap.pb.gz first && printf 'not a profile' > heap.pb.gz
 "$gumshoe" symbolize heap.pb.gz
 cmp heap.orig.pb.gz before || fail "the original was overwritten"
@@ -61,7 +61,7 @@ grep -q 'wrong build id' errors || fail "says: $(cat errors)"
 cmp cpu.pb.gz before && [ ! -e cpu.orig.pb.gz ] || fail "the profile was changed"
 mv kept program
 
-it "refuses what is no profile, and what is missing"
+it "refuses a file that is no profile, and one that is missing"
 echo nonsense > nonsense.pb.gz
 equal "$(status_of "$gumshoe" symbolize nonsense.pb.gz)" 3 "status for nonsense"
 equal "$(status_of "$gumshoe" symbolize missing.pb.gz)" 3 "status for a missing file"
@@ -122,7 +122,7 @@ two
 "$gumshoe" symbolize --seconds 2 -o out.pb.gz two.pb.gz 2> errors || true
 grep -q 'endless: reading its debug information took too long: there are no lines from it' errors || fail "says: $(cat errors)"
 
-it "loses the lines of the file that its reader dies of, and no others"
+it "loses only the lines of a file that crashes its reader"
 two
 "$gumshoe" symbolize --seconds 80000 -o out.pb.gz two.pb.gz 2> errors & command=$!; started=$command
 reader_of() { pgrep -P "$1" > reader && [ "$(ps -o ni= -p "$(cat reader)")" -eq 19 ]; }
@@ -144,7 +144,7 @@ kill -KILL $command
 gone() { ! kill -0 "$(cat reader)"; }
 wait_until gone
 
-it "does without debug information that unpacks to more memory than it may have"
+it "ignores debug information that unpacks to more than its memory limit"
 python3 - program large <<'P'
 import struct, sys, zlib
 data = bytearray(open(sys.argv[1], "rb").read())

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The memory account: what resident memory is for, held against what the kernel says from outside, and against what the host
+# The memory account: what resident memory is used for, compared with the kernel's figures from outside, and with what the host
 # is known to hold.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
@@ -56,7 +56,7 @@ P
 holds() { python3 holds.py "$found/memory.json" "$@" || fail "$(cat "$found/memory.json" | head -40)"; }
 by_stack() { jq -r "[.anonymous_by_stack[] | select(.function | test(\"$1\")) | .bytes] | add // 0" "$found/memory.json"; }
 
-it "tells apart what a host holds: mapped, live, kept, stacks, shared, and a table of nothing but zeros"
+it "separates the parts of a host's memory: mapped, live, kept, stacks, shared, and a table of zeros"
 begin "$build/hosts/account" map heap kept threads shared zeros reserve
 wait_until grep -q ready out
 ask
@@ -74,14 +74,14 @@ it "stands in the summary"
 grep -qE '^Memory: RSS .* = live heap .* \+ kept by the allocator [0-9.]+ MiB \+ thread stacks 8.* \+ files .* \+ shared memory 50 MiB \+ other anonymous 17.* \+ gumshoe ' "$found/summary.txt" || fail "$(cat "$found/summary.txt")"
 end
 
-it "adds up where a child shares every page"
+it "adds up when a child shares every page"
 begin "$build/hosts/account" heap child
 wait_until grep -q ready out
 ask
 holds heap_live=93-107 anonymous=0-4
 end
 
-it "blames who mapped memory outside malloc, when that is what grew, and says so"
+it "blames the function that mapped memory outside malloc, if that memory grew, and says so"
 begin "$build/hosts/account" heap wait map
 wait_until grep -q waits out
 wait_until has_watch d
@@ -97,7 +97,7 @@ equal "$(jq -r '.culprit.function + " " + .culprit.kind' "$found/incident.json")
 grep -qE '^  anonymous memory outside the heap grew [12][0-9.]+ MiB in .*, of it [12][0-9.]+ MiB mapped outside malloc by map_table$' "$found/summary.txt" || fail "$(cat "$found/summary.txt")"
 end
 
-it "blames who mapped shared memory, when that is what grew"
+it "blames the function that mapped shared memory, if that memory grew"
 rules asked "$asked" > /dev/null
 begin "$build/hosts/account" wait shared
 wait_until grep -q waits out
@@ -115,7 +115,7 @@ grep -qE '^Culprit: map_ring in account: 40 MiB more than .* ago, 80 % of all gr
 grep -qE '^  shared memory grew 50 MiB in .*, of it 40 MiB mapped by map_ring: possibly shared with other processes$' "$found/summary.txt" || fail "$(cat "$found/summary.txt")"
 end
 
-it "says that what grew is no leak when the heap is full of holes"
+it "says that growth is fragmentation, not a leak, when the heap is full of holes"
 rules asked "$asked" > /dev/null
 begin "$build/hosts/account" map wait holes
 wait_until grep -q waits out

@@ -28,7 +28,7 @@ both_say() { [ "$(jq -r ".$1[]" d/2*/incident.json | grep -c "$2")" = 2 ]; }
 none_runs() { ! pgrep -f "$tmp/after.sh"; }
 said() { jq -r ".$1[]" "$2/incident.json" | grep -q "$3" || fail "$1 of $2: $(jq -c .notes,.errors "$2/incident.json")"; }
 
-it "hands the incident over, complete on disk, for those of rules and of calls"
+it "runs after each incident, of rules and of calls, once it is complete on disk"
 after 'jq -r .complete "$1/incident.json" > '"$tmp"'/got.$$; printf "%s\n" "$@" >> '"$tmp/"'got.$$'
 parent_until both_say notes 'finished after'
 equal "$(cat got.* | grep -c true)" 2 "incidents that were complete"
@@ -39,7 +39,7 @@ for got in got.*; do
     said notes "$dir" 'on_incident: .*after.sh finished after'
 done
 equal "$(sed -n 5p "$(grep -l 'shop: high' got.*)" | jq -r .v)" "$(jq -r .value d/*-high-*/incident.json)" "value"
-it "leaves the host's SIGCHLD handler, its wait and its own children alone"
+it "does not affect the host's SIGCHLD handler, its wait, or its own children"
 sed -n '3,$p' out | diff - <(printf '%s\n' 'signals 0, children 0, early 0' 'own child found, signals 1' done) || fail "the host noticed"
 it "says how it failed, in incident.json and in the log; the incident stays complete"
 after 'exit 3'; parent_until both_say errors 'after.sh failed with exit status 3'
@@ -52,7 +52,7 @@ it "finds a name without a slash in PATH"
 mkdir bin; printf '#!/bin/sh\necho "$0" > %s/found\n' "$tmp" > bin/after-word; chmod +x bin/after-word
 sed -i 's|"[^"]*/after.sh"|"after-word"|' after.json; PATH=$tmp/bin:$PATH parent_until test -s found
 equal "$(cat found)" "$tmp/bin/after-word" "what was run"
-it "does not watch what it runs, nor hand it what was meant for the agent"
+it "does not watch the program that it runs, and does not give it the agent's environment"
 after 'env > '"$tmp"'/env; ls -l /proc/$$/fd > '"$tmp"'/fds.new; mv '"$tmp"'/fds.new '"$tmp"'/fds'
 LD_PRELOAD=$build/libgumshoe.so KEPT=yes "$gumshoe" run -- sleep 1000 & runner=$!; started="$started $runner"
 wait_until test -s fds
@@ -60,11 +60,11 @@ kill $runner; wait $runner || true
 ! grep -qE '^(LD_PRELOAD|GUMSHOE_)' env || fail "$(cat env)"
 grep -q KEPT=yes env || fail "the environment is not the host's"
 equal "$(grep -c /dev/null fds)" 3 "descriptors that are /dev/null: $(cat fds)"
-it "ends it when the watch ends in the middle: not the host, which ends at once"
+it "ends the program when the watch ends in the middle; the host ends at once"
 after 'sleep 1000'
 within_patience "$host" leave 1 > /dev/null || fail "the host: status $?"
 wait_until none_runs
-it "lets the program go on when the host is killed, and leaves nothing of the host behind"
+it "lets the program continue when the host is killed, and leaves nothing else of the host"
 after 'until [ -e '"$tmp"'/go ]; do sleep 0.1; done; echo over > '"$tmp"'/over'
 "$host" parent < input > /dev/null & parent=$!; started="$started $parent"
 exec 3> input
@@ -76,7 +76,7 @@ wait_until nothing_of_it
 touch go
 wait_until test -s over
 wait_until none_runs
-it "runs one at a time, and drops what there is no room for, and says so"
+it "runs one at a time; drops those that find no room, and says so"
 rm -f go log
 after 'echo in >> '"$tmp"'/turns; until [ -e '"$tmp"'/go ]; do sleep 0.1; done; echo out >> '"$tmp"'/turns'
 "$host" steps < input > out & stepper=$!; started="$started $stepper"

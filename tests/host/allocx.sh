@@ -1,6 +1,6 @@
 #!/bin/bash
-# Functions that only some allocators have: jemalloc's mallocx, dallocx and the like, and C23's free_sized. What is given back
-# through them is given back; and a program that tests for them finds them where the allocator has them, and nowhere else.
+# Functions that only some allocators have: jemalloc's mallocx, dallocx and the like, and C23's free_sized. Blocks that are freed
+# through them are counted as freed. A program that tests for these functions finds them only if the allocator has them.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 jemalloc=$(gcc -print-file-name=libjemalloc.so.2)
@@ -31,7 +31,7 @@ gone() { equal "$(bytes "$1" empty.pb.gz)" 0 "bytes in use of $1"; }
 # watched PROGRAM: what it prints, under watch.
 watched() { rm -f ./*.pb.gz; "$gumshoe" run --rules "$rules_file" --dir d -- "$@"; }
 
-it "shows none of the names to a program that tests for them, where no allocator has them"
+it "hides the names from a program that tests for them, if no allocator has them"
 for way in "${ways[@]}"; do
     ./"$way" ./plugin.so > plain
     grep -q 'program: 0000000' plain && grep -q 'default: 0000000' plain || fail "this machine has the names already: $(cat plain)"
@@ -41,7 +41,7 @@ done
 
 # seen_through WHAT PROGRAM: it runs with jemalloc, plain and watched.
 seen_through() {
-    it "counts what is given back through jemalloc's functions: $1"
+    it "counts blocks that are freed through jemalloc's functions: $1"
     shift
     LD_PRELOAD=$preload "$@" ./plugin.so > plain || fail "status $? by itself"
     grep -q 'program: 1111100' plain && grep -q 'default: 1111100' plain || fail "jemalloc's functions: $(cat plain)"
@@ -60,7 +60,7 @@ for way in "${ways[@]}"; do
     preload='' seen_through "linked, a $way program" ./"$way.linked"
 done
 
-it "does the same for C23's free_sized and free_aligned_sized, where the allocator below has them"
+it "does the same for C23's free_sized and free_aligned_sized, if the allocator has them"
 cat > sized.c <<'C'
 #include <stdlib.h>
 void free_sized(void *ptr, size_t size) { (void)size; free(ptr); }
@@ -79,7 +79,7 @@ for way in "${ways[@]}"; do
     gone to_free_aligned_sized
 done
 
-it "accuses nobody of blocks that a library gives back behind our back, and says why it has no figure"
+it "reports no leak when a library frees blocks by calls that we do not see, and says why there is no figure"
 cat > behind.c <<'C'
 #include <stdlib.h>
 extern void dallocx(void *, int);

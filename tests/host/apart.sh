@@ -1,5 +1,5 @@
 #!/bin/bash
-# What the host does with its descriptors and its functions, and what the agent does, do not meet.
+# The host's use of its descriptors and callbacks, and the agent's, do not disturb each other.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 # story NAME LINE…: what the host says of it.
@@ -13,12 +13,12 @@ story() {
 it "captures without a descriptor left, also after the rules were changed"
 story reload "no descriptor left: EMFILE" "capture 0" "capture 0" "capture 0" "capture 0" "capture 0"
 complete "$(incident incidents)"
-it "goes on while somebody does not read the profile that they asked for"
+it "continues while a client does not read the profile that it asked for"
 story reader "capture 0" "capture 0" "capture 0" "another profile 0" "profile 0"
 it "writes into no file of a host that closes all descriptors and opens files meanwhile, and closes none"
 story closefrom "captures that failed: 0" "descriptors that were not the host's: 0, bytes in its file: 0"
 complete "$(incident incidents)"
-it "does not call a function that was taken away, and waits for the one that runs"
+it "does not call a callback that was removed, and waits for one that is running"
 story callback "capture 0" "capture 0" "calls 1, after it was taken away 0"
-it "lets a function take itself away"
+it "lets a callback remove itself"
 story inside "capture 0" "capture 0" "calls 1"

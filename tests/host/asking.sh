@@ -1,5 +1,5 @@
 #!/bin/bash
-# Asking a running process from outside: status, captures; clients that are slow, talk rubbish or are somebody else; processes
+# Asking a running process from outside: status, captures; clients that are slow, send garbage or are another user; processes
 # without an agent.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
@@ -34,7 +34,7 @@ grep -q '^rss-high  *rss  *.*iB  *100 GiB  *0' table || fail "$(cat table)"
 it "is private"
 equal "$(stat -c %a incidents/.live)" 700 "mode of .live"
 equal "$(stat -c %a "$(live)")" 600 "mode of the socket"
-it "says once what the agent refused, and does not stop the process to look for itself"
+it "prints the agent's refusal once, and does not stop the process with ptrace instead"
 prlimit --pid "$pid" --fsize=1:
 status=0; "$gumshoe" capture --kinds threads --dir elsewhere "$pid" > said 2>&1 || status=$?
 prlimit --pid "$pid" --fsize=unlimited:
@@ -50,14 +50,14 @@ it "answers others while one waits"
 wait_until status_of_watch "$pid" '.under_way == 1'
 wait $waiting || fail "the slow one"
 [ -s "$(cat slow)/cpu.pb.gz" ] || fail "no profile: $(cat slow)"
-it "refuses nonsense, in words"
+it "refuses invalid requests with a message"
 status=0; "$gumshoe" capture --kinds heap,rubbish "$pid" 2> said || status=$?
 equal "$status" 2 "exit status"; grep -q '"rubbish" cannot be captured' said || fail "$(cat said)"
 status=0; "$gumshoe" status 999999999 2> said || status=$?
 equal "$status" 1 "exit status"; grep -q 'there is no process 999999999' said || fail "$(cat said)"
 status=0; "$gumshoe" status nonsense 2> /dev/null || status=$?
 equal "$status" 2 "exit status"
-it "is not held up by clients that talk rubbish, are slow, or say nothing at all"
+it "is not delayed by clients that send garbage, are slow, or send nothing"
 cat > clients.py <<'P'
 import glob, json, socket, sys, time
 path = glob.glob("incidents/.live/*.sock")[0]
@@ -101,7 +101,7 @@ assert answer(s)["version"] == 1
 P
 python3 clients.py || fail "clients"
 if [ "$(id -u)" = 0 ]; then
-    it "answers its own user and root, and nobody else"
+    it "answers only its own user and root"
     chmod 711 "$tmp" incidents incidents/.live; chmod 666 "$(live)"
     cat > stranger.py <<'P'
 import socket, sys
@@ -118,7 +118,7 @@ P
     equal $status 0 "an answer for a stranger"
 fi
 kill "$pid"; wait $host || true
-it "leaves no socket behind, and sweeps away those of processes that were killed"
+it "leaves no socket behind, and removes those of processes that were killed"
 GUMSHOE_RULES=$rules GUMSHOE_DIR=$PWD/incidents LD_PRELOAD=$build/libgumshoe.so /usr/bin/python3 busy.py & killed=$!; started="$started $killed"
 left() { [ "$(ls incidents/.live | grep -c "^$1-.*sock")" = "$2" ]; }
 wait_until left $killed 1
@@ -132,7 +132,7 @@ exec 3>&-
 wait $next
 equal "$(find incidents/.live -name '*.sock')" "" "what is left"
 
-it "starts beside an agent that is stopped, and whose callers have filled its queue; who asks that one is told so"
+it "starts beside an agent that is stopped and whose queue is full; whoever asks that agent gets a message"
 cat > paused.py <<'P'
 import os, socket, time
 os.chdir("incidents/.live") # a socket's path is short
@@ -170,7 +170,7 @@ status=0; timeout 60 "$gumshoe" status $beside 2> said || status=$?
 equal $status 3 "exit status"; grep -q "process $beside: Connection timed out" said || fail "$(cat said)"
 kill -9 $beside $paused $callers; rm incidents/.live/*.sock
 
-it "captures the threads of a process without an agent, which lives on"
+it "captures the threads of a process without an agent; the process continues"
 /usr/bin/python3 busy.py & plain=$!; started="$started $plain"
 # Its threads have begun, and sleep.
 begun() { path=$("$gumshoe" capture --dir foreign "$plain") && grep -q 'in clock_nanosleep\|in pselect6\|in select' "$path/threads.txt" && [ "$(sed -n 's/^threads: //p' "$path/threads.txt")" = 4 ]; }

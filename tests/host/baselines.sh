@@ -1,6 +1,6 @@
 #!/bin/bash
-# Growth is held against a baseline that is older than the climb which fired the rule. Where there is none, or where nothing grew,
-# the summary shows what is held. What the evidence does not tell is not said.
+# Growth is computed from a baseline that is older than the climb which fired the rule. Where there is none, or where nothing grew,
+# the summary shows what holds the heap. It says nothing that the evidence does not show.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 mkfifo input
@@ -31,7 +31,7 @@ fires() {
 culprit() { jq -r '.culprit.function + " " + .culprit.kind' "$found/incident.json"; }
 says() { grep -qE -- "$1" "$found/summary.txt" || fail "'$1' is not in: $(cat "$found/summary.txt")"; }
 
-it "holds growth against a baseline that is older than the climb"
+it "compares with a baseline that is older than the climb"
 begin older 1s wait heap
 wait_until has_baseline "$pid"
 echo >&3
@@ -44,7 +44,7 @@ says '^Culprit: main .* of all growth$'
 says '^What grew since the baseline .* ago, by whole stacks$'
 never_says "$found/summary.txt" 'younger than the climb' "the baseline is older"
 
-it "says that the only baseline is younger, and shows what is held"
+it "says that the only baseline is younger, and shows what holds the heap"
 begin younger 1h wait heap
 wait_for_ticks d/.live/*.box 3
 echo >&3
@@ -58,7 +58,7 @@ says '^Nothing grew since the baseline .* ago; what holds the heap, by whole sta
 says '^ +[0-9.]+ MiB .*  main'
 says '^  heap: [0-9.]+ MiB, the largest part, of it live'
 
-it "blames nobody for open descriptors, and says what they are"
+it "names no culprit for open descriptors, and says what they are"
 cat > opens.py <<'P'
 import os, socket, sys
 log = open("log.txt", "w")

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The black box: a process that is killed leaves what an incident is made of, at once under gumshoe run, at the next start in
-# the same directory otherwise, and by hand; one that ends as it should leaves nothing.
+# the same directory otherwise, and by hand. A process that ends normally leaves nothing.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 spike=$build/hosts/spike
@@ -81,7 +81,7 @@ sys.exit(not ticks[0] < ticks[-1] <= seen + 0.01)
 P
 equal "$(ls spiked/.live)" "" "what is left beside it"
 
-it "makes nothing of a process that ends as it should, by return, exit, or _exit under gumshoe run"
+it "makes no incident of a process that ends normally: by return, exit, or _exit under gumshoe run"
 for how in exit _exit; do
     ends ended $how "$gumshoe" run --rules "$rules" --dir ended --
     ends ended $how preloaded ended
@@ -125,7 +125,7 @@ equal "$(died store)" 1 "incidents after one more start"
 equal "$(ls store/.live)" "" "what is left"
 grep -q "incident: .*$host\$" log || fail "the log does not tell"
 
-it "makes one of a process that has turned over more than 2^45 bytes on one stack"
+it "makes one of a process that has allocated more than 2^45 bytes on one stack"
 cat > churn.py <<'P'
 import ctypes, time
 libc = ctypes.CDLL(None)
@@ -147,7 +147,7 @@ next_start churned 1
 churned=$(go tool pprof -top -sample_index=alloc_space -unit=B "$(incident churned)/heap.pb.gz" 2> /dev/null | sed -n 's/.*% of \([0-9]*\)B total.*/\1/p')
 [ "$churned" -gt $((1 << 45)) ] || fail "$churned bytes"
 
-it "leaves a running process's box alone, and tells it from a dead one's"
+it "does not touch a running process's box, and distinguishes it from a dead one's"
 stands shared first 10 1
 next_start shared
 equal "$(died shared)" 0 "incidents"
@@ -179,7 +179,7 @@ equal "$(died shared)" 3 "incidents"
 grep -q "no incident is made: the limit of 3 an hour is reached" log || fail "the log does not tell"
 equal "$(ls shared/.live)" "" "what is left"
 
-it "gives its history to replay, as a file that somebody kept or of a process that runs"
+it "can be replayed, as a copied file or that of a running process"
 echo '{"version": 1, "rules": [{"name": "big", "metric": "rss", "above": "1MiB"}, {"name": "half", "metric": "rss", "above": "50%"}]}' > tried.json
 "$gumshoe" replay --rules tried.json --json by-hand.box > replayed || fail "replay"
 equal "$(jq -r '[.rules[] | .rule + " " + (.fired | length | tostring)] | join(", ")' replayed)" "big 1, half 0" "what would have fired"
@@ -206,7 +206,7 @@ equal $status 3 "exit status for one that is not there"
 status=0; "$gumshoe" recover 2> err || status=$?
 equal $status 2 "exit status without one"
 
-it "knows a program that execs another in its own process for the same one"
+it "treats a program that execs another in its own process as the same one"
 rm -f out; preloaded exec "$spike" 1 1 exec "$spike" 2 1 exit < input > out & host=$!; started="$started $host"
 exec 3> input
 wait_until has_box exec
@@ -230,7 +230,7 @@ cgroup_of() {
 }
 if cgroup_of 209715200; then
     trap 'code=$?; set +e; kill -9 $(cat "$group/cgroup.procs") 2> /dev/null; sleep 0.2; rmdir "$group"; (exit $code); finish' EXIT
-    it "tells who killed it, where it was the OOM killer: seen to end, and found afterwards"
+    it "says that the OOM killer killed it: when its end was seen, and when it was found afterwards"
     enter='echo $$ > "$0/cgroup.procs"; exec "$@"'
     rm -f out; sh -c "$enter" "$group" "$gumshoe" run --rules "$rules" --dir oom -- "$spike" 20 140 more < input > out & runner=$!; started="$started $runner"
     exec 3> input

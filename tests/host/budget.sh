@@ -26,7 +26,7 @@ it "samples less when the budget is spent, and says so"
 run_with_budget 1 'budget: the heap is sampled every'
 grep -q 'instead of 1 KiB: .*budget' "$found/summary.txt" || fail "the summary is silent: $(cat "$found/summary.txt")"
 go tool pprof -comments "$found/heap.pb.gz" 2>/dev/null | grep -q 'instead of 1 KiB' || fail "the profile is silent"
-it "stays true"
+it "gives an unbiased total"
 bytes=$(heap_bytes "$found")
 # Within six standard errors of as few samples as there are at the widest distance: it was widened as far as this machine asks for.
 python3 - "$bytes" "$tmp/log-1" <<'P' || fail "$bytes bytes of 67108864: $(grep budget: "$tmp/log-1")"
@@ -37,7 +37,7 @@ truth = 64 << 20
 sys.exit(abs(int(sys.argv[1]) - truth) > 6 * (widest / truth) ** 0.5 * truth)
 P
 
-it "samples as it was asked to within a large budget"
+it "samples at the configured distance if the budget is large"
 run_with_budget 100
 never_says "$tmp/log-100" 'budget:' "it widened: $(cat "$tmp/log-100")"
 never_says "$found/summary.txt" 'within its budget' "the summary says that it widened for the budget"

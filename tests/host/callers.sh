@@ -20,5 +20,5 @@ it "shows both callers of the helper"
 for caller in rank_hits list_rows; do
     echo "$shown" | grep -qE " %  score ← $caller ← main$" || fail "no $caller: $(cat "$summary")"
 done
-it "begins with what the C library did, once, though its inside may have no names"
+it "begins each stack with the C library's function, once, although its inner functions may have no names"
 equal "$(echo "$shown" | grep -cE ' %  .* ← clear_row ← erase_rows ← main$')" 1 "stacks of memset in $(cat "$summary")"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Children that go on to work are watched as processes of their own; those that only exec are not, and what daemons do to
-# themselves first is survived. All of it ends, and says, what it does without us.
+# Children that keep running are watched as processes of their own; those that only exec are not. The watch survives what daemons do
+# to themselves. Output and exit status are the same as without us.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 mkdir jail
@@ -82,7 +82,7 @@ for tries in 1 2 3 4 5; do
 done
 if [ "$slowest_ms" -lt 50 ]; then
     equal "$(forked | wc -l)" 1 "watched children"
-    it "has learned by then to give no more than one in sixteen of them a thread"
+    it "has learned by then, and gives only one in sixteen of them a thread"
     equal "$(cut -d' ' -f1 apart/with-thread)" 0 "threads without us"
     [ "$with_thread" -ge 10 ] && [ "$with_thread" -le 30 ] || fail "$with_thread of the last 300"
 else
@@ -101,7 +101,7 @@ as_without "has_watchers 2" "$all" fork work
 equal "$(watched | wc -l)" 2 "watchers"
 run "$all" sh -c 'python3 -c "import time; time.sleep(0.3)"; true'
 equal "$(watched | wc -l)" 2 "watchers: the shell's and python's"
-it "watches only those programs that are named, by their file or as they were called"
+it "watches only the programs that are named, by file or by the name they were called by"
 only() { rules only "{ \"version\": 1, \"children\": \"$1\", \"only\": [\"$2\"], $ticking }"; }
 rm -rf d log enough; run "$(only forks children)" sh -c 'exec ./children fork work' > /dev/null & host=$!; started="$started $host"
 wait_until has_watchers 2
@@ -115,17 +115,17 @@ equal "$(watched | wc -l)" 1 "watchers, by the name that it was called by"
 run "$(only forks nobody)" ./children fork work > /dev/null || true
 equal "$(watched | wc -l)" 0 "watchers"
 
-it "survives a child, and a first process, that closes all descriptors, and writes into none that became its own"
+it "survives when a child or the first process closes all descriptors, and writes into none of its new ones"
 for way in closefrom close; do
     as_without child_has_left "$forks" fork $way work; child_left_incidents
     as_without has_left "$forks" $way work
 done
 if [ "$(id -u)" = 0 ]; then
-    it "goes on after chroot and without capabilities, and under a filter of the program's own thread"
+    it "continues after chroot, without capabilities, and under a filter for one thread of the program"
     as_without child_has_left "$forks" fork drop work; child_left_incidents
     as_without child_has_left "$forks" fork chroot work
     as_without has_left "$forks" seccomp work
-    it "says why it does not go on: another user, a filter of all threads"
+    it "says why it does not continue: another user, a filter for all threads"
     chmod 755 "$tmp"
     as_without 'says error:.not.watching:.*/d:.*it.belongs.to.another.user' "$forks" fork setuid work
     as_without 'says error:.*the.incident.could.not.be.written:.Permission.denied' "$forks" setuid work

@@ -22,22 +22,22 @@ it "has a box and a socket for each"
 wait_until live box
 wait_until live sock
 pids=$(grep '^[0-9]' pids); started="$started $pids"
-it "tells each one's status to who asks by the number that it has here"
+it "answers gumshoe status for each, by the pid that it has here"
 for pid in $pids; do
     "$gumshoe" status --json $pid > status || fail "status of $pid"
     equal "$(jq .pid status)" 1 "its own number"
 done
-it "lets each have its own cooldown"
+it "keeps a cooldown for each"
 wait_until has hot 6
 
-it "makes an incident of each that was killed, by the next that starts there"
+it "makes an incident of each that was killed, when the next one starts there"
 kill -9 $pids
 wait $all || true
 preloaded LD_PRELOAD="$build/libgumshoe.so" "$build/hosts/spike" 1 1 stay < /dev/null > out & next=$!; started="$started $next"
 wait_until has previous-run-died 6
 equal "$(find store/.live -name '1-*' | wc -l)" 0 "what is left of them"
 equal "$(jq -r .died.process store/2*-previous-run-died-*/incident.json | sort -u | grep -c '^1-[0-9]*-[0-9]*$')" 6 "processes"
-it "leaves the box of a living one in another container alone"
+it "does not touch the box of one that runs in another container"
 preloaded "$build/hosts/containers" 1 /usr/bin/env LD_PRELOAD="$build/libgumshoe.so" "$build/hosts/spike" 5 1 stay < /dev/null > pids & all=$!; started="$started $all"
 one() { ls store/.live/1-*.box; }
 wait_until one

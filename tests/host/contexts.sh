@@ -1,6 +1,6 @@
 #!/bin/bash
-# Threads that run on stacks of the program's own making: one without room for a signal is not sent any, and the profiles say
-# so; one with room is profiled as ever.
+# Threads that run on stacks that the program allocated: one without room for a signal gets none, and the profiles say so; one with
+# room is profiled as usual.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 gcc -O1 -w -D_GNU_SOURCE "$source_dir/tests/host/ways/contexts.c" -o contexts -pthread
@@ -15,10 +15,10 @@ not_asked() {
 it "sends no signal to a thread that has gone to a small stack by swapcontext"
 runs small
 not_asked
-it "sends none to one that was seen on a small stack, however it came there"
+it "sends none to one that was seen on a small stack, however it switched to it"
 runs own
 not_asked
-it "asks and samples one on a large stack"
+it "takes the stack of, and samples, one on a large stack"
 runs large
 go tool pprof -top cpu.pb.gz 2>/dev/null | grep -qw compute || fail "$(go tool pprof -top cpu.pb.gz)"
 go tool pprof -traces threads.pb.gz 2>/dev/null | grep -qw compute || fail "$(go tool pprof -traces threads.pb.gz)"

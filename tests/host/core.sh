@@ -1,5 +1,5 @@
 #!/bin/bash
-# What is left is a core file: gumshoe recover makes an incident of it, with every thread's stack, the heap as it was, and what grew.
+# Only a core file is left: gumshoe recover makes an incident of it, with every thread's stack, the heap as it was, and what grew.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 corpse=$build/hosts/corpse
@@ -47,7 +47,7 @@ for out in abort/out segv/out out out2 out3 out.*; do wait_until grep -q calm $o
 take_baseline $abort abort.json; take_baseline $segv segv.json; take_baseline $watched wait.json
 printf '\n\n\n\n\n\n\n\n\n' >&3 # one for each
 
-it "makes one of a debugger's core file, of a process that lives on; what grew is to blame"
+it "makes one of a debugger's core file, of a process that continues; the culprit is what grew"
 wait_until grep -q ready out
 gcore -o gcore "$watched" > /dev/null 2>&1 || fail "gcore"
 dir=$(recovered gcore.$watched)
@@ -68,7 +68,7 @@ for end in abort segv; do
     ! grep -q 'gumshoe\| gs_' "$dir/threads.txt" || fail "threads of ours: $(cat "$dir/threads.txt")"
 done
 
-it "has the threads of a process that had no agent, and says what there is not"
+it "has the threads of a process without an agent, and says what is missing"
 wait_until grep -q ready out2
 gcore -o bare "$bare" > /dev/null 2>&1 || fail "gcore"
 rm -rf recovered; dir=$(recovered bare.$bare)
@@ -76,7 +76,7 @@ grep -q ' take_order' "$dir/threads.txt" || fail "no take_order"
 [ ! -e "$dir/heap.pb.gz" ] || fail "a heap out of nothing"
 field "$dir" '.notes[]' | grep -q 'no heap profile: the process had no agent' || fail "nothing is said of the heap"
 
-it "takes the program from elsewhere, and no program that was rebuilt"
+it "takes the program from another path, but not one that was rebuilt"
 wait_until grep -q ready out3
 gcore -o moved "$moved" > /dev/null 2>&1 || fail "gcore"
 rm -rf recovered moved; dir=$(recovered moved.$moved)
@@ -86,7 +86,7 @@ grep -q ' take_order' "$(tail -n 1 said)/threads.txt" || fail "--exe was of no u
 cp /bin/true moved; rm -rf recovered; dir=$(recovered moved.$moved)
 field "$dir" '.notes[]' | grep -q 'rebuilt since it was mapped' || fail "nothing is said of the rebuilt file"
 
-it "finds its way through a program whose segments share pages of its file, as lld, mold and gold lay them, and through a static one"
+it "walks stacks of a program whose segments share pages of its file, as lld, mold and gold lay them out, and of a static one"
 for linker in "${!link[@]}"; do
     of=${running[$linker]}
     wait_until grep -q ready out.$linker
@@ -95,7 +95,7 @@ for linker in "${!link[@]}"; do
     for function in take_order main _start await_work; do grep -q " $function$" "$dir/threads.txt" || fail "$linker: no $function: $(cat "$dir/threads.txt")"; done
 done
 
-it "says so of what is no core file, is cut short, or is not there"
+it "says so if a file is no core file, is truncated, or is missing"
 status_of() { "$@" > out 2> err && echo 0 || echo $?; }
 equal "$(status_of "$gumshoe" recover --dir x /no/such/core)" 3
 for size in 0 16 64 4096 65536 1048576; do

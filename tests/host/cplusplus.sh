@@ -30,7 +30,7 @@ for allocator in "" libjemalloc.so.2 libtcmalloc.so.4; do
     exec 3>&-
     wait $! || fail "the host failed"
     diff plain watched || fail "< plain, > watched"
-    it "sees what they hold, and nothing of what they gave back: $name"
+    it "counts what they hold, and nothing that they freed: $name"
     near hold_plain 10000000
     near hold_array 50000000
     near hold_aligned 12800000
@@ -38,7 +38,7 @@ for allocator in "" libjemalloc.so.2 libtcmalloc.so.4; do
     go tool pprof -top -cum -nodefraction=0 -sample_index=alloc_space "$found/heap.pb.gz" 2>/dev/null | grep -q waste || fail "waste is not seen at all"
 done
 
-it "serves a plugin that brings its own C++ library, out of everyone's sight"
+it "works with a plugin that brings its own C++ library with hidden symbols"
 cat > plugin.cc <<'C'
 #include <cstddef>
 #include <cstdint>

@@ -1,6 +1,6 @@
 #!/bin/bash
 # CPU profiles: each function's share is what the threads' own CPU clocks say, in one thread, in several, in threads that live for
-# 20 ms; what cannot be seen is told of.
+# 20 ms. The profile says what could not be sampled.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Crashes, with "crash": "on": the verdict names the function, the signal and its cause; the program dies as it does without us.
-# With "crash": "off" it sees and shows no difference at all.
+# With "crash": "off" there is no difference at all.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 crash=$build/hosts/crash
@@ -62,7 +62,7 @@ T
 it "has the failed assertion"
 both_end assert 134
 case $(verdict assert) in "aborted in \`check_order\` (SIGABRT: crash: "*"Assertion \`count == 77' failed.)") ;; *) fail "$(verdict assert)" ;; esac
-it "has the whole stack, through a signal handler too; of an overflow its two ends, and how deep it is"
+it "has the whole stack, also through a signal handler; of an overflow both ends, and its depth"
 equal "$(field null '.culprit.stack[0:3] | join(" ")')" "parse_header handle_request main" "stack"
 field in-handler '.culprit.stack | join(" ")' | grep -q '^parse_header crash_in_handler .* raise .*main ' || fail "$(field in-handler .culprit.stack)"
 [ "$(field overflow .died.frames)" -gt 10000 ] || fail "$(field overflow .died.frames) frames"
@@ -87,7 +87,7 @@ for how in null abort assert divide nowhere wild overflow-in-thread; do
     equal "$(head -n 1 "$recovered/threads.txt")" "threads: $([ "$how" = overflow-in-thread ] && echo 2 || echo 1)" "the program's threads, without ours"
 done
 
-it "steps back for a handler of the program's own, which saw the default action"
+it "gives way to a handler of the program's own, which saw the default action"
 both_end handled 7
 equal "$(cat handled/out)" "ready
 handled by the program"
@@ -134,7 +134,7 @@ wait $running || true
 wait $asking 2> /dev/null || true
 equal "$(jq -r .died.how busy/d/2*-previous-run-died-*/incident.json)" 'crashed in `parse_header` (SIGSEGV at 0x10)'
 
-it "follows a reload, both ways, and a handler that is there by then stays"
+it "follows a reload, to on and to off; a handler that the program has set meanwhile stays"
 mkdir reload
 cp "$off" switch.json
 GUMSHOE_RULES=$tmp/switch.json GUMSHOE_DIR=$tmp/reload/d LD_PRELOAD=$build/libgumshoe.so "$crash" handled < input > reload/out & running=$!; started="$started $running"
@@ -151,7 +151,7 @@ exec 3>&-
 status=0; wait $running || status=$?
 equal $status 7 "status of the program's own handler"
 
-it "changes nothing where it is off, and nothing that the program can ask for where it is on"
+it "changes nothing when it is off; when it is on, nothing that the program can query"
 ends_plain plain-signals signals
 ends_plain plain-kernel kernel-signals
 rules=$off ends_watched off-signals signals

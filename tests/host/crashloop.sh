@@ -1,6 +1,6 @@
 #!/bin/bash
 # A program that dies soon after its rule has fired, and is started again at once, over and over: the disk gets one incident, not
-# one for each life. Workers of one program share the hour, and each has its own cooldown while it lives.
+# one for each start. Workers of one program share the hourly limit, and each has its own cooldown while it runs.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 rules() { printf '{"version": 1, "interval": "100ms", %s "rules": [%s]}\n' "$1" "$2" > rules.json; }
@@ -11,7 +11,7 @@ hot='{"name": "hot", "metric": "rss", "above": "100KiB"}'
 # lives_until COMMAND: for the program of a life.
 lives_until() { echo "until $1; do sleep 0.1; done 2> /dev/null; "; }
 
-it "makes one incident of twenty lives: the cooldown of ten minutes goes on"
+it "makes one incident of twenty runs: the cooldown of ten minutes continues"
 rules '' "$hot"
 life store "$(lives_until 'ls -d store/2*-hot-* && grep -q hot store/.live/*.ledger')kill -SEGV \$\$"
 equal "$(of store hot)" 1 "incidents of the first life"
@@ -23,19 +23,19 @@ grep -q '1 rule is in cooldown after incidents before this start' log || fail "t
 ledger=$(ls store/.live/*.ledger)
 equal "$(jq -c '[.version, (.incidents | map(.rule))]' "$ledger")" '[1,["hot"]]' "the ledger"
 equal "$(stat -c %a "$ledger")" 600 "its mode"
-it "tells why in its status"
+it "says why in gumshoe status"
 GUMSHOE_RULES=$tmp/rules.json GUMSHOE_DIR=$tmp/store LD_PRELOAD=$build/libgumshoe.so /bin/sh -c 'while :; do sleep 1; done' & host=$!; started=$host
 wait_until status_of_watch $host '.rules[0].state | startswith("cooldown, ")'
 kill -9 $host; wait $host 2> /dev/null || true
 
-it "counts an incident that the program dies of"
+it "counts an incident during which the program dies"
 rules '"cpu": {"duration": "1h"},' '{"name": "deadly", "metric": "rss", "above": "100KiB", "capture": ["cpu"]}'
 life deadly "$(lives_until 'ls -d deadly/.2*-deadly-* && grep -q deadly deadly/.live/*.ledger')kill -KILL \$\$"
 for _ in 1 2 3 4; do life deadly 'sleep 0.3; kill -KILL $$'; done
 life deadly "$(lives_until 'ls -d deadly/2*-deadly-*')"
 equal "$(of deadly deadly)" 1 "incidents, complete or not"
 
-it "keeps the limits of the hour across lives and among workers, each with its own cooldown"
+it "keeps the hourly limits across restarts and among workers, each with its own cooldown"
 # They begin with a rule that none of them fires, so that all are there when the first fires.
 rules '"incidents": {"max_per_hour": 3},' '{"name": "hot", "metric": "rss", "above": "1000TiB"}'
 for _ in 1 2 3 4 5; do life pool "$(lives_until 'test -e stop')" & done
@@ -48,13 +48,13 @@ three() { [ "$(of pool hot)" = 3 ]; }
 wait_until three
 touch stop; wait
 equal "$(of pool hot)" 3 "incidents of five workers"
-it "takes a fresh start where the ledger was spoilt, and says so"
+it "starts a new ledger if it is damaged, and says so"
 echo '{"version": 1, "inci' > "$(ls pool/.live/*.ledger)"
 life pool "$(lives_until '[ $(ls -d pool/2*-hot-* | wc -l) -ge 4 ]')"
 grep -q 'ledger cannot be read and is started again' log || fail "the log"
 equal "$(of pool hot)" 4 "incidents"
 
-it "keeps the time of rules that go by the clock"
+it "keeps the time of rules with every"
 rules '' '{"name": "hourly", "every": "2s", "cooldown": "0s", "capture": ["threads"]}'
 began_ms=$(date +%s%3N)
 # No life is long enough, but together they are. sh ends by _exit, which waits for no capture: a life that ends in the middle of

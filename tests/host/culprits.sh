@@ -36,7 +36,7 @@ culprit session_leak
 equal "$(of 'via|join(" ")')" grab "via"
 headline | grep -q ', through grab: ' || fail "$(headline)"
 equal "$(of confidence)" high "confidence"
-it "also in a stripped program, by address"
+it "is found in a stripped program, too, by address"
 strip -o blamed.stripped "$build/hosts/blamed"
 blame "$default_rules" ./blamed.stripped wrapper
 equal "$(of function | grep -c '^blamed\.stripped+0x')" 1 "culprit $(of function)"
@@ -51,11 +51,11 @@ it "is the caller of functions that the rules call plumbing"
 blame "$(rules plumbing "$quiet, \"plumbing\": [\"cache_*\"], $only_asked")" "$build/hosts/blamed" cache
 case $(of function) in get_* | put_*) ;; *) fail "culprit $(of function)" ;; esac
 equal "$(of 'via|join(" ")')" cache_insert "via"
-it "says that twelve have about as much: this one is not certain"
+it "is reported as not certain if twelve have about as much"
 equal "$(of confidence)" low "confidence"
 [[ $(of runner_up.function) =~ ^(get|put)_ ]] || fail "runner-up: $(of runner_up)"
 grep -qE '^  not certain: (get|put)_[a-z]+ has about as much, [0-9.]+ %$' "$found/summary.txt" || fail "$(cat "$found/summary.txt")"
-it "takes what the rules call plumbing when they are read anew"
+it "is judged by the plumbing of reloaded rules"
 reloaded=$(rules reloaded "$quiet, $only_asked")
 start "$reloaded" "$build/hosts/blamed" cache
 look; culprit cache_insert
@@ -63,7 +63,7 @@ change_rules "$host" "$reloaded" '.plumbing = ["cache_*"]'
 look; equal "$(of 'via|join(" ")')" cache_insert "via"
 stop
 
-it "takes what the option --plumbing names when a black box is read"
+it "is judged by the option --plumbing when a black box is read"
 start "$default_rules" "$build/hosts/blamed" cache
 has_box() { ls "$GUMSHOE_DIR"/.live/*.box; }
 wait_until has_box
@@ -74,7 +74,7 @@ found=$("$gumshoe" recover --plumbing nothing --plumbing "cache_*" --dir "$tmp/r
 equal "$(of 'via|join(" ")')" cache_insert "via"
 rm -f "$box"
 
-it "is not what is renewed on another path, but the leak beside it"
+it "is not data that is renewed on another path, but the leak beside it"
 growing=$(rules growing "$quiet, $only_asked"); jq '.heap.baseline = "1h"' "$growing" > with && mv with "$growing"
 start "$growing" "$build/hosts/blamed" catalogue
 wait_until has_watch "$GUMSHOE_DIR"
@@ -84,7 +84,7 @@ look; stop
 culprit handle_forgotten
 equal "$(of kind)" growth "kind"
 
-it "is the program's function that asks a library of the distribution"
+it "is the program's function that calls a library of the distribution"
 blame "$default_rules" "$build/hosts/blamed" library
 culprit session_open
 headline | grep -q ' in blamed, through libz\.so' || fail "$(headline)"
@@ -199,7 +199,7 @@ case "$(of caller.function) $(of function)" in
 esac
 redis=$(headline)
 
-it "is what nginx does with a request, not its pools"
+it "is nginx's function that handles the request, not its pools"
 port=$(a_free_port)
 cat > nginx.conf <<C
 worker_processes 1; master_process off; daemon off; error_log $tmp/error.log; pid $tmp/nginx.pid;
@@ -258,7 +258,7 @@ kill "$host"; wait "$host" || true
 equal "$(of module)" memcached "module"
 memcached=$(headline)
 
-it "is what runs in sqlite3, not the library that it calls"
+it "is the function of sqlite3 that runs, not the library that it calls"
 mkfifo sql
 LD_PRELOAD=$build/libgumshoe.so GUMSHOE_RULES=$default_rules sqlite3 :memory: < sql > sqlite.out & host=$!; started="$started $host"
 exec 3> sql

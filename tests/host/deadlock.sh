@@ -1,5 +1,5 @@
 #!/bin/bash
-# A server that locks itself up: the incident says who waits for whom, and where.
+# A server that deadlocks: the incident says which threads wait for each other, and in which functions.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 rules=$(rules threads '{"version": 1, "interval": "50ms", "rules": [
@@ -33,7 +33,7 @@ done
 equal "$(jq -r .culprit.kind "$dir/incident.json")" deadlock "the culprit's kind"
 equal "$(jq -r '[.deadlock[].function] | sort | join(" ")' "$dir/incident.json")" "transfer_money write_audit" "the functions"
 equal "$(jq -r '.deadlock | (.[0].held_by == .[1].tid) and (.[1].held_by == .[0].tid)' "$dir/incident.json")" true "who holds what"
-it "tells of those who only wait in line whose turn it is"
+it "says which thread holds the mutex that the other threads wait for"
 equal "$(grep -c '# .* waits for mutex .*, held by ' "$dir/threads.txt")" 7 "threads that wait for a mutex"
 it "sees a circle that goes through pthread_join"
 lock_up join
@@ -44,7 +44,7 @@ lock_up rwlock
 equal "$(jq -r '[.deadlock[] | "\(.function) \(.what)"] | sort | join(", ")' "$dir/incident.json")" "change_catalogue mutex, charge_account rwlock" "the functions"
 grep -q 'in charge_account waits for rwlock 0x' "$dir/threads.txt" || fail "$(cat "$dir/threads.txt")"
 grep -q 'in charge_account waits for rwlock 0x.*, which thread [0-9]* holds' "$dir/summary.txt" || fail "$(cat "$dir/summary.txt")"
-it "cries wolf for nobody: a mutex that is held for long is no deadlock"
+it "does not report a mutex that is held for long as a deadlock"
 lock_up fine
 equal "$(jq -r .deadlock "$dir/incident.json")" null "deadlock"
 equal "$(jq -r .culprit.kind "$dir/incident.json")" lock "the culprit's kind"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Allocations before the library is ready: from the first constructor of the process, out of dlsym, from static objects
-# of C++. What was had early may be freed, resized and measured at any later time.
+# of C++. Blocks of that time may be freed, resized and measured at any later time.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 
@@ -71,10 +71,10 @@ both() {
 rules_file=$(rules early '{ "version": 1, "interval": "50ms", "heap": { "sample": "1KiB" }, "rules": [
     { "name": "never", "metric": "rss", "above": "1TiB" } ] }')
 
-it "serves preinit functions, first constructors and dlsym, and takes the blocks back"
+it "works in preinit functions, first constructors and dlsym, and accepts their blocks in free"
 both ./early
 equal "$(head -n 1 plain)" "before all constructors, from the first constructor, from a constructor"
-it "serves a program whose own dlsym is the first to allocate"
+it "works in a program whose own dlsym is the first to allocate"
 cat > dlsym.c <<'C'
 #include <dlfcn.h>
 #include <stdio.h>
@@ -90,7 +90,7 @@ C
 gcc -D_GNU_SOURCE -O1 dlsym.c -o with_dlsym
 both ./with_dlsym
 
-it "serves a dlsym that allocates, as other C libraries' do, while we look for the allocator through it"
+it "works with a dlsym that allocates, as other C libraries' do, while we look for the allocator through it"
 cat > allocating.c <<'C'
 #include <dlfcn.h>
 #include <malloc.h>
@@ -135,7 +135,7 @@ gcc -D_GNU_SOURCE -O1 -rdynamic allocating.c -o allocating
 both ./allocating
 equal "$(tail -n 1 plain)" "malloc'ed early, calloc"
 
-it "serves static objects and every form of new and delete, in C++"
+it "works for static objects and every form of new and delete, in C++"
 cat > forms.cpp <<'C'
 #include <cstdint>
 #include <cstdio>

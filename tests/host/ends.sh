@@ -34,21 +34,21 @@ done
 it "keeps the CPU profile of a program that exits while it is taken"
 notes=$(jq -r 'select(.rule == "busy" and .complete) | .notes[]' incidents/2*/incident.json)
 echo "$notes" | grep -q 'ended early' || fail "notes: $notes"
-it "is harmless to a program that execs itself 300 times, whatever is pending"
+it "does not harm a program that execs itself 300 times, whatever signal is pending"
 equal "$(outcome watched again 300 < /dev/null | tail -n 1)" "status 7"
-it "is harmless to 200 children that exec"
+it "does not harm 200 children that exec"
 equal "$(outcome watched children 200 < /dev/null | head -n 1)" "0 bad"
 it "takes no signal that is meant for the program: 200 of them, by handler and by sigwait"
 in_the_middle signals 200
 equal "$(head -n 1 got)" "0 strangers, handled"
 in_the_middle wait 200
 equal "$(head -n 1 got)" "0 wrong"
-it "leaves its signals to a program that takes them for itself meanwhile, and says so"
+it "gives up its signals to a program that sets handlers for them meanwhile, and says so"
 in_the_middle take 20
 equal "$(head -n 1 got)" "20 of 20"
 jq -r '.notes[]?' incidents/2*/incident.json | grep -q 'the program took the signal for itself' || fail "no word of it: $(jq -c .notes incidents/2*/incident.json)"
 if [ "$(id -u)" = 0 ]; then
-    it "goes on without a watch when there are no threads to be had, and says so"
+    it "continues without a watch if no thread can be created, and says so"
     chmod 755 "$tmp"; chmod 666 "$tmp/log"; mkdir -m 777 nobodys
     status=0
     setpriv --reuid=65533 --clear-groups prlimit --nproc=1:1 env GUMSHOE_DIR="$PWD/nobodys/d" LD_PRELOAD="$build/libgumshoe.so" /bin/echo works > said || status=$?

@@ -1,5 +1,5 @@
 #!/bin/bash
-# gumshoe run ends as the program ends, and hands on what the program gets and gives.
+# gumshoe run ends as the program ends; input, output and signals pass through.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 
@@ -17,14 +17,14 @@ equal "$(status_of "$gumshoe" run -- no-such-command)" 127
 equal "$(status_of "$gumshoe" run -- /no/such/command)" 127
 equal "$(status_of "$gumshoe" run -- /etc/passwd)" 126
 "$gumshoe" run -- no-such-command 2>&1 | grep -q 'no-such-command: command not found' || fail "the message"
-it "wants a command"
+it "requires a command"
 equal "$(status_of "$gumshoe" run)" 2
 equal "$(status_of "$gumshoe" run --)" 2
 equal "$(status_of "$gumshoe" run --no-such-option -- true)" 2
 it "passes arguments, standard input and output through untouched"
 equal "$(printf 'a  b\n' | "$gumshoe" run -- sh -c 'cat; printf "%s|" "$@"' sh 'x  y' '*' '')" "$(printf 'a  b\nx  y|*||')"
 equal "$("$gumshoe" run -- true 2>&1 >/dev/null | wc -c)" 0 "bytes on stderr"
-it "hands a signal on to the program"
+it "forwards a signal to the program"
 "$gumshoe" run -- sh -c 'trap "exit 42" TERM; echo up; while :; do sleep 0.05; done' > up &
 pid=$!
 started=$pid

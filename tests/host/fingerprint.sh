@@ -1,5 +1,5 @@
 #!/bin/bash
-# Repeats of one cause are known as such: whatever the addresses of the run, of the build, and of the libraries.
+# Repeats of one cause have one fingerprint, whatever the addresses of the run, of the build, and of the libraries.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 cat > leak.c <<'C'
@@ -32,7 +32,7 @@ fingerprint() {
     mkdir -p "$1"; mv one/2* "$1"
 }
 
-it "is the same in each run, wherever the program lies, and in each build that has the functions"
+it "is the same in each run, wherever the program is mapped, and in each build that has the functions"
 first=$(fingerprint all leak)
 [[ $first =~ ^[0-9a-f]{16}$ ]] || fail "fingerprint: $first"
 mapped() { awk '/\/leak/ { print $1; exit }' "$1/maps.txt"; }
@@ -43,13 +43,13 @@ it "is shown as one cause by gumshoe ls"
 "$gumshoe" ls all > out
 equal "$(wc -l < out)" 2 "lines: $(cat out)"
 grep -q 'high .*cache_put .*3×' out || fail "$(cat out)"
-it "is another for another path"
+it "differs for another path"
 [ "$(fingerprint all leak.other)" != "$first" ] || fail "the same"
 equal "$("$gumshoe" ls all | wc -l)" 3 "lines"
 it "is the same in each run of a program without symbols"
 bare=$(fingerprint bare leak.stripped); equal "$(fingerprint bare leak.stripped)" "$bare" "stripped"
 equal "$("$gumshoe" ls bare | grep -c 2×)" 1 "lines"
-it "names a place of it that addr2line finds in the file that has them: in the index, the summary, top and pprof"
+it "is of addresses that addr2line finds in the file with symbols: in the index, the summary, top and pprof"
 function=$(jq -r .culprit.function "$(incident bare)/incident.json")
 [[ $function =~ ^leak\.stripped\+0x[0-9a-f]+$ ]] || fail "culprit: $function"
 equal "$(addr2line -f -e leak.full "${function#*+}" | head -n 1)" cache_put "addr2line of $function"
@@ -58,5 +58,5 @@ equal "$(cat stack)" "cache_put serve main _start " "the stack"
 grep -qF "Culprit: $function in leak.stripped: holds " "$(incident bare)/summary.txt" || fail "$(cat "$(incident bare)/summary.txt")"
 "$gumshoe" top "$(incident bare)" > out; equal "$(awk '$1 + 0 { print $NF; exit }' out)" "$function" "top: $(cat out)"
 go tool pprof -top "$(incident bare)/heap.pb.gz" 2> /dev/null > out; equal "$(awk '$1 + 0 { print $NF; exit }' out)" "$function" "pprof: $(cat out)"
-it "is another for another path through a program without symbols"
+it "differs for another path through a program without symbols"
 strip -o leak.stripped leak.other; [ "$(fingerprint bare leak.stripped)" != "$bare" ] || fail "two causes are one"

@@ -30,13 +30,13 @@ run map
 dir=$("$gumshoe" capture --kinds heap "$pid"); shown "JS:*render_page app.js:12" "a program with a perf map"
 grep -qF "JS:before" "$dir/summary.txt" && fail "the name of the code before it is used"
 
-it "does not believe a perf map that may be somebody else's, and says so"
+it "does not use a perf map that may be another user's, and says so"
 mv "/tmp/perf-$pid.map" mine; ln -s "$tmp/mine" "/tmp/perf-$pid.map"
 dir=$("$gumshoe" capture --kinds heap "$pid"); shown "[jit generates_code]" "a map that is a symbolic link"
 go tool pprof -comments "$dir/heap.pb.gz" 2> /dev/null | grep -qF "/tmp/perf-$pid.map: not a regular file" || fail "nothing is said of the link"
 rm -f "/tmp/perf-$pid.map"
 
-it "calls code without a name [jit PROGRAM], also in the incident of its death"
+it "names code without a map [jit PROGRAM], also in the incident of its death"
 dir=$("$gumshoe" capture --kinds heap "$pid"); shown "[jit generates_code]" "a program without a map"
 kill -9 "$pid"; wait "$pid" 2> /dev/null || true
 box=$(ls "$GUMSHOE_DIR"/.live/*.box)
@@ -44,7 +44,7 @@ dir=$("$gumshoe" recover "$box" --dir "$tmp/recovered" | tail -1); dir=$(inciden
 shown "[jit generates_code]" "a process that died"
 
 if PATH=$their_path command -v node > /dev/null; then
-    it "and node's functions: $(PATH=$their_path node --version)"
+    it "names node's functions: $(PATH=$their_path node --version)"
     cat > app.js <<'J'
 const kept = [];
 function render_page(i) { kept.push(Buffer.alloc(100000, i & 255)); return kept.length; }

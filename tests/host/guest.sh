@@ -1,5 +1,5 @@
 #!/bin/bash
-# The host is the same with us as without us: when it ends, who it is, what numbers its descriptors have, who reads its output.
+# The host is the same with us as without us: its end, its user, the numbers of its descriptors, the readers of its output.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 gcc -O1 -w -pthread "$source_dir/tests/host/ways/guest.c" -o guest
@@ -18,11 +18,11 @@ as_without() {
     echo "$plain" > plain
 }
 
-it "ends when the last thread of the host's ends, with the handlers of atexit, also when main has left before"
+it "ends when the host's last thread ends, with the handlers of atexit, also if main has ended before"
 as_without exit 0
 as_without exit 500
 grep -q atexit plain || fail "the story is not what it should be"
-it "ends with the status that the first thread left by the bare system call"
+it "ends with the status that the first thread passed to the bare system call"
 plain=$(timeout 60 ./guest raw 100; echo "status $?")
 equal "$(timeout 60 "$gumshoe" run --rules "$busy" --dir d -- ./guest raw 100 2>&1; echo "status $?")" "$plain" "raw exit"
 it "does not keep a SIGTERM from a process whose main thread has left"
@@ -36,7 +36,7 @@ done
 it "forks in a signal handler that interrupted malloc"
 as_without handler
 
-it "leaves the numbers of new descriptors as they are, and is in no list of them"
+it "does not change the numbers of new descriptors, and appears in no list of them"
 exec 3>&-; as_without numbers
 equal "$(cut -d' ' -f1 plain | head -n 1)" 3 "the first number"
 mkfifo held
@@ -47,7 +47,7 @@ numbers_of() { ls "/proc/$1/fd" | tr '\n' ' '; }
 wait_until sh -c "readlink /proc/$plain/exe | grep -q guest"
 equal "$(numbers_of "$host")" "$(numbers_of "$plain")" "descriptors of the host"
 "$gumshoe" status "$host" > /dev/null || fail "the agent is not found by its host's number"
-it "leaves a reader of the host's standard error its end"
+it "lets a reader of the host's standard error see its end"
 mkfifo errors
 (sleep 0.2; exec 2> errors; GUMSHOE_LOG=stderr LD_PRELOAD=$build/libgumshoe.so GUMSHOE_RULES=$busy GUMSHOE_DIR=$tmp/d exec python3 -c '
 import os, sys, time

@@ -1,6 +1,6 @@
 #!/bin/bash
-# An incident names its process as its owner knows it: the program by the name that it was called by, its pod, its host. Of the
-# environment nothing else is kept.
+# An incident names its process as its owner knows it: the program by the name that it was called by, its pod, its host. Nothing
+# else of the environment is kept.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 mkfifo input
@@ -21,7 +21,7 @@ found=$(incident d)
 equal "$(names "$found")" "[\"shop-cache\",\"shop\",\"cache-0\",\"$(uname -n)\"]"
 headline "$found" | grep -q "Z  shop-cache (account), pid $pid on $(uname -n), pod shop/cache-0[,;]" || fail "$(headline "$found")"
 
-it "does so when it was killed"
+it "names them when the process was killed"
 wait_for_ticks d/.live/*.box 1
 rm -rf "$found"
 kill -9 "$pid"
@@ -49,7 +49,7 @@ headline "$found" | grep -q "Z  shop-cache (account), pid $pid on web-3, pod sho
 kill -9 "$pid"; wait "$pid" || true
 exec 3>&-
 
-it "has a host where none is known, and says whose it is"
+it "names a host if none is known, and says which machine it is"
 env -u HOSTNAME ./shop-cache wait < input > out 2>&1 &
 pid=$!; started="$started $pid"
 exec 3> input

@@ -42,7 +42,7 @@ it "is found by pkg-config"
 libdir=$(dirname "$(find "$prefix" -name libgumshoe.so)")
 PKG_CONFIG_PATH=$libdir/pkgconfig sh -c 'gcc app.c -o app $(pkg-config --cflags --libs gumshoe) -Wl,-rpath,'"$libdir"
 equal "$(./app)" "$version" "pkg-config"
-it "has a command that finds its library, rules that are right, and a man page"
+it "has a command that finds its library, valid rules, and a man page"
 "$prefix/bin/gumshoe" run --dir "$tmp/d" -- true || fail "the installed command does not find its library"
 grep -q watching: "$tmp/log" || fail "not watched"
 "$prefix/bin/gumshoe" check "$prefix"/share/gumshoe/rules/*.json >/dev/null || fail "installed rules"

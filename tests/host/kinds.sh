@@ -1,6 +1,6 @@
 #!/bin/bash
-# `gumshoe run` in front of programs that the library cannot be preloaded into: they start, print and end as themselves, and one
-# line says that they are not watched, and why.
+# `gumshoe run` with programs that the library cannot be preloaded into: they start, print and end as usual, and one line says that
+# they are not watched, and why.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 cat > say.c <<'C'
@@ -40,7 +40,7 @@ built() {
     return 1
 }
 
-it "watches an ordinary program, without a word"
+it "watches an ordinary program, without a message"
 gcc say.c -o program
 "$gumshoe" run --rules "$rules_file" --dir d -- ./program > out 2> err || equal $? 9
 equal "$(cat out err)" "as itself
@@ -55,7 +55,7 @@ gcc -static exec.c -o program
 equal "$("$gumshoe" run --rules "$rules_file" --dir d -- ./program 2> err; echo $?)" "shell
 3"
 grep -q watching: log || fail "the shell that it became is not watched"
-it "looks through a script's first line"
+it "follows a script's first line"
 gcc -static say.c -o interpreter
 printf '#! %s -x\n' "$tmp/interpreter" > script && chmod +x script
 unwatched 'interpreter is linked statically' ./script
@@ -76,7 +76,7 @@ preload not set"
         grep -q watching: log || fail "not watched"
     fi
 done
-it "leaves a program alone that is given a sanitizer's library by LD_PRELOAD"
+it "does not watch a program that gets a sanitizer's library by LD_PRELOAD"
 gcc say.c -o program
 asan=$(gcc -print-file-name=libasan.so)
 if [ -e "$asan" ] && ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=$(realpath "$asan") ./program > said 2>&1 || [ $? = 9 ]; then
@@ -85,7 +85,7 @@ if [ -e "$asan" ] && ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=$(realpath "$asan") 
 9"
     grep -q 'has to come first: it runs unwatched' err || fail "$(cat err)"
 fi
-it "does not read what is no program: a FIFO, a directory, rubbish"
+it "does not read what is not a program: a FIFO, a directory, garbage"
 mkfifo fifo && chmod +x fifo; mkdir directory; head -c 100 /dev/urandom > rubbish && chmod +x rubbish; printf '\177ELF\002' > short && chmod +x short
 for file in ./fifo ./directory ./rubbish ./short; do
     wanted=0; env $file 2> /dev/null || wanted=$?

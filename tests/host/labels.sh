@@ -1,5 +1,5 @@
 #!/bin/bash
-# pprof tells the tenants apart by the labels that the host set on its threads: 300 MB, 100 MB, and 50 MB of nobody.
+# pprof separates tenants by the labels that the host set on its threads: 300 MB, 100 MB, and 50 MB without a label.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 GUMSHOE_DIR=d "$build/hosts/linked_labels" > heap.pb.gz
@@ -16,6 +16,6 @@ near tenant=acme 300
 near tenant=initech 100
 it "lists the labels"
 go tool pprof -tags heap.pb.gz 2>/dev/null | grep -q 'tenant:' || fail "no tags"
-it "charges to nobody what was allocated without a label"
+it "leaves allocations without a label unlabelled"
 bytes=$(go tool pprof -top -unit=B -tagignore=tenant heap.pb.gz 2>/dev/null | sed -n 's/.*accounting for \([0-9]*\)B.*/\1/p')
 python3 -c 'import sys; sys.exit(not 50e6 <= float(sys.argv[1]) <= 54e6)' "$bytes" || fail "$bytes bytes without a label"

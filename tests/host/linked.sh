@@ -12,7 +12,7 @@ grep -qx 'start ok' out && grep -qx 'works yes' out || fail "$(cat out)"
 equal "$(stat -c %a made/deep)" 700 "mode of the directory"
 it "says EALREADY the second time"
 "$host" dir=d work=twice | grep -qx 'again EALREADY' || fail "not EALREADY"
-it "returns and logs the first error of bad rules, with file, line and column; the host works on"
+it "returns and logs the first error of bad rules, with file, line and column; the host continues"
 printf '{ "version": 1, "rules": [\n  { "name": "x", "metric": "rsss", "above": "1GiB" } ] }\n' > bad.json
 rm -f log; "$host" rules=bad.json > out
 grep -qx 'start EINVAL' out && grep -qx 'works yes' out || fail "$(cat out)"
@@ -40,7 +40,7 @@ if [ "$(id -u)" -eq 0 ]; then
     GUMSHOE_LOG=off LD_LIBRARY_PATH=$tmp setpriv --reuid nobody --regid nogroup --clear-groups "$tmp/linked_start" "dir=$tmp/nobodys" > out
     grep -qx 'start EACCES' out && grep -qx 'works yes' out || fail "not writable: $(cat out)"
 fi
-it "captures an incident when asked, and refuses nonsense"
+it "captures an incident on demand, and refuses invalid arguments"
 "$host" dir=d work=capture > out
 grep -qx 'capture 0' out && grep -qx 'bad reason EINVAL' out && grep -qx 'bad kind EINVAL' out || fail "$(cat out)"
 complete "$(incident d)"
@@ -53,7 +53,7 @@ it "writes a profile into any descriptor"
 go tool pprof -top profile.pb.gz 2>/dev/null | grep -q 'main$' || fail "pprof does not read it"
 it "says ESRCH after it was stopped"
 grep -qx 'after stop ESRCH' out || fail "$(cat out)"
-it "steps aside under GUMSHOE_DISABLE=1"
+it "does nothing under GUMSHOE_DISABLE=1"
 GUMSHOE_DISABLE=1 "$host" dir=d | grep -qx 'start ECANCELED' || fail "not ECANCELED"
-it "steps back when it was preloaded as well"
+it "does not start twice when it was preloaded as well"
 LD_PRELOAD=$build/libgumshoe.so GUMSHOE_DIR=$tmp/d "$host" | grep -qx 'start EALREADY' || fail "two watchers"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # One program, built with every linker and layout that people use: each frame of its heap profile has the name that nm gives
-# the address, or FILE+0xADDRESS where nm knows none, and addr2line agrees. Where the program lies is told by the program itself.
+# the address, or FILE+0xADDRESS where nm knows none, and addr2line agrees. The program itself prints where it is mapped.
 their_path=$PATH
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
@@ -164,7 +164,7 @@ layout gold-fixed gcc -fuse-ld=gold -no-pie
 layout gold-rosegment gcc -fuse-ld=gold -Wl,--rosegment
 layout gold-huge gcc -fuse-ld=gold -Wl,-z,max-page-size=0x200000
 layout gold-elsewhere gcc -fuse-ld=gold -Wl,-Ttext=0x10001000
-it "and LLVM's, and mold"
+it "names those of LLVM's linker, and mold's"
 layout lld gcc -fuse-ld=lld
 layout lld-fixed gcc -fuse-ld=lld -no-pie
 layout lld-norosegment gcc -fuse-ld=lld -Wl,--no-rosegment
@@ -178,15 +178,15 @@ layout mold-norosegment gcc -fuse-ld=mold -Wl,--no-rosegment
 layout mold-separate gcc -fuse-ld=mold -Wl,-z,separate-code
 layout mold-huge gcc -fuse-ld=mold -Wl,-z,max-page-size=0x200000
 layout mold-loadable gcc -fuse-ld=mold -Wl,-z,separate-loadable-segments
-it "by clang, too"
+it "names those of programs built by clang"
 layout clang clang
 layout clang-lld clang -fuse-ld=lld
 layout clang-lld-fixed clang -fuse-ld=lld -no-pie
-it "whose code was cut into pieces by mprotect"
+it "names those of code that mprotect divided"
 for name in bfd bfd-huge bfd-elsewhere gold gold-rosegment lld lld-fixed lld-norosegment lld-huge mold clang-lld; do
     holds "$name" all "$all" split
 done
-it "that was stripped, but has its symbols in a debug file, beside it or in a folder .debug"
+it "names those of a stripped program with a debug file, beside it or in a folder .debug"
 for name in bfd bfd-fixed gold lld lld-anonymous mold; do
     for file in "$name" "lib$name.so"; do
         objcopy --only-keep-debug "$file" "$file.debug"
@@ -202,7 +202,7 @@ for name in bfd bfd-fixed gold lld lld-fixed mold; do
 done
 
 if rustc=$(PATH=$their_path command -v rustc) && PATH=$their_path "$rustc" --version > rust.version 2>&1; then
-    it "and Rust's functions, linked as Rust links: $(cat rust.version)"
+    it "names Rust's functions, linked as Rust links: $(cat rust.version)"
     cat > server.rs <<'R'
 use std::collections::HashMap;
 extern "C" { fn dlsym(from: *mut u8, name: *const u8) -> *mut u8; }
@@ -229,7 +229,7 @@ R
 else
     echo "  (no rustc here: Rust's link is not tried; lld's is)"
 fi
-it "and the functions of a Go program, C's in it and Go's own"
+it "names the functions of a Go program, C's and Go's"
 mkdir -p go && cat > go/main.go <<'G'
 package main
 

@@ -27,7 +27,7 @@ assert f.readline() == b"VALUE key-11999 0 4000\r\n" and f.readline() == value +
 P
 it "answers while it is watched"
 wait_until has_incident "$dir"
-it "has a child that ends by SIGTERM as without the watch"
+it "ends by SIGTERM as without the watch"
 pkill -TERM -P "$server" memcached
 wait "$server" && status=0 || status=$?
 equal "$status" 0 "exit status of memcached after SIGTERM"

@@ -1,9 +1,9 @@
 #!/bin/bash
-# What the library shows the world: its API and the names that it takes over, and nothing that it is made of.
+# What the library exports: its API and the names that it wraps, and nothing else.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 
-it "needs the C library alone"
+it "needs only the C library"
 equal "$(readelf -d "$build/libgumshoe.so" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')" libc.so.6 "NEEDED"
 equal "$(readelf -d "$build/libgumshoe.so" | sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p')" libgumshoe.so.1 "SONAME"
 it "exports its API and the functions that it takes over, and nothing else"
@@ -22,7 +22,7 @@ it "hides the names that only some allocators have"
 nm -D --defined-only "$build/libgumshoe.so" | sed -n 's/.* T \(.*\)@GUMSHOE_ALLOCATOR$/\1/p' | sort > hidden
 sed -n '/GUMSHOE_ALLOCATOR/,$ s/^ *\([a-z_]*\);.*/\1/p' "$source_dir/agent/packaging/versions.map" | sort | diff - hidden || fail "hidden names"
 equal "$(wc -l < hidden)" 7 "hidden names"
-it "shows the same names in the static library, but for C++, who the process is and what it becomes, and jansson's, zlib's and protobuf-c's in neither"
+it "has the same names in the static library, except C++'s and those of credentials and exec; jansson's, zlib's and protobuf-c's are in neither"
 nm "$build/libgumshoe.a" | awk '$2 ~ /^[TDBRVW]$/ { print $3 }' > archive
 grep -v '^__wrap_' archive | sort | diff wanted - || fail "names of libgumshoe.a"
 equal "$(sed -n 's/^__wrap_//p' archive | sort)" "$(grep -v '^gumshoe_' wanted)" "what ld's --wrap may ask for"
@@ -31,11 +31,11 @@ it "keeps its thread-local storage small and static, so that it can be opened la
 readelf -d "$build/libgumshoe.so" | grep -q STATIC_TLS || fail "no STATIC_TLS"
 size=$((16#$(readelf -lW "$build/libgumshoe.so" | awk '$1 == "TLS" { print substr($6, 3) }')))
 [ "$size" -le 512 ] || fail "TLS of $size bytes"
-it "catches a name that slips out (this check can fail)"
+it "catches a name that is exported by mistake (this check can fail)"
 printf 'void gumshoe_start(void) {} void json_loads(void) {}\n' > leak.c
 gcc -shared -fPIC leak.c -o leak.so
 ! exported leak.so | diff wanted - >/dev/null || fail "the check passes a library that shows json_loads"
-it "lives beside a host's own json-c, whose names clash with jansson's"
+it "works with a host's own json-c, whose names clash with jansson's"
 cat > clash.c <<'C'
 #include <json-c/json.h>
 #include <poll.h>

@@ -1,6 +1,5 @@
 #!/bin/bash
-# Odd companions: a program with an allocator of its own, the library opened at run time, an allocator below that counts who
-# calls it.
+# Unusual programs: one with an allocator of its own, one that loads the library by dlopen, an allocator that counts its callers.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 
@@ -19,7 +18,7 @@ found=$(incident d)
 equal "$(jq -r .rule "$found/incident.json")" rss "the rule that fired"
 grep -q 'has its own allocator' "$found/summary.txt" || fail "$(cat "$found/summary.txt")"
 
-it "can be opened at run time: it starts, captures, says what it cannot see, and stays"
+it "can be loaded by dlopen: it starts, captures, says what it cannot see, and stays loaded"
 GUMSHOE_DIR=$tmp/late "$build/hosts/late" "$build/libgumshoe.so" > out || fail "$(cat out)"
 printf 'start 0\ncapture 0\nclose 0\nworks on\n' | diff - out || fail "$(cat out)"
 grep -q 'has its own allocator\|does not see' "$(incident late)/summary.txt" || fail "$(cat "$(incident late)/summary.txt")"

@@ -29,7 +29,7 @@ equal "$status" 7 "exit status"
 it "leaves a complete incident that pprof reads"
 found=$(incident "$dir")
 complete "$found"
-it "is caught as the line is crossed, between ticks"
+it "fires when the line is crossed, between ticks"
 jq -e '.value >= 52428800 and .value <= 110000000' "$found/incident.json" > /dev/null || fail "value $(jq .value "$found/incident.json")"
 it "has a culprit in the interpreter, on a stack that runs Python code"
 jq -r '.culprit.stack[]' "$found/incident.json" | grep -q PyEval || fail "no PyEval in the stack"

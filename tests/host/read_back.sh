@@ -75,7 +75,7 @@ change_rules "$pid" "$rules" '.rules[0].above = 5'
 wait_until fired many
 jq -e .deadlock "$(fired many)/incident.json" > /dev/null || fail "no deadlock: $(cat "$(fired many)/summary.txt")"
 is_the_same "$(fired many)" 4
-it "notices a culprit and a heap that are not those of the profiles"
+it "notices a culprit and a heap that differ from those of the profiles"
 cp -r leak changed
 sed -i 's/cache_insert/cache_delete/' changed/summary.txt
 sed -i 's/"function": "cache_insert"/"function": "cache_delete"/' changed/incident.json

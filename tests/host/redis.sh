@@ -1,5 +1,5 @@
 #!/bin/bash
-# redis-server from Debian, which nobody here wrote or may rebuild: filled by its own client until a rule fires.
+# redis-server from Debian, not rebuilt: filled by its own client until a rule fires.
 . "$(dirname "$0")/lib.sh"
 
 dir=$tmp/incidents

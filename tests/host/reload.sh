@@ -23,7 +23,7 @@ S
     libraries+=("$PWD/$i.so")
 done
 
-it "walks through ten libraries at one address, each with frames of its own size"
+it "walks stacks in ten libraries that are loaded at one address in turn, each with frames of another size"
 status=0
 "$build/hosts/linked_reload" "${libraries[@]}" > heap.pb.gz || status=$?
 [ $status -ne 77 ] || { echo "the libraries were not loaded at one address" >&2; exit 77; }
@@ -35,7 +35,7 @@ astray() { awk '/-----/ { if (through && !home) n++; through = home = 0 } / allo
 equal "$(astray)" 0 "stacks of allocate that do not lead to main"
 equal "$(go tool pprof -top -sample_index=alloc_objects heap.pb.gz 2>/dev/null | awk '$6 == "allocate" { print $4 }')" 200 "blocks charged to allocate"
 
-it "lives through a storm of it, with two threads that allocate and a capture every second that names what it saw"
+it "survives a storm of dlopen and dlclose, with two threads that allocate and a capture every second"
 rules=$(rules storm '{"version": 1, "interval": "100ms", "heap": {"sample": "2KiB"}, "budget": "100%",
     "rules": [{"name": "again", "every": "1s", "cooldown": "0s", "capture": ["heap", "threads"]}], "incidents": {"max_per_hour": 0, "keep": 0}}')
 mkfifo input

@@ -1,7 +1,7 @@
 #!/bin/bash
-# The rules file changes while the program runs: good ones are taken, bad ones are refused in words, and neither costs what the
-# rules remember. (That it takes two seconds at most, and that nothing is taken half written, is held in tests/unit, by a clock
-# that the test sets.)
+# The rules file changes while the program runs: valid ones are applied, others are refused with messages, and the rules' state is
+# kept. (tests/unit checks, with a clock that the test sets, that this takes two seconds at most, and that no file is read half
+# written.)
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 cat > host.py <<'P'
@@ -21,7 +21,7 @@ becomes() { wait_until status "$1"; }
 becomes '.rules[0].rule == "window"'
 equal "$(jq -c '[.file.path, .file.reloads, .file.refused]' status.json)" "[\"$tmp/rules.json\",0,null]" "the file"
 
-it "takes new rules, and fires by them; windows are kept"
+it "applies new rules; windows are kept"
 window() { jq -r '.rules[0].state' status.json | grep -o 'window [0-9]*' | tr -dc 0-9; }
 window_has() { status true && [ "$(window)" -ge "$1" ]; }
 wait_until window_has 5
@@ -45,7 +45,7 @@ grep -q '^REFUSED at .*, the rules of .* stay in force:' table && grep -q '^  ru
 path=$("$gumshoe" capture --kinds threads "$host")
 jq -r '.notes[]' "$path/incident.json" | grep -q 'was refused, .*rules.json:2:36' || fail "$(jq -c .notes "$path/incident.json")"
 
-it "takes an editor's rename into place; cooldowns are kept, intervals of an hour are not sat out"
+it "notices a rename into place, as editors do it; keeps cooldowns, and does not wait for the end of an interval of an hour"
 file 1h '' "$waiting, $fires, "'{"name": "new", "metric": "threads", "above": 2, "capture": ["threads"]}' > new.json
 mv new.json rules.json
 becomes '.file.refused == null and .file.reloads == 2 and .interval_ms == 3600000'
@@ -55,7 +55,7 @@ status '.rules[1].state | test("^cooldown, [0-9.]+ m left")' > /dev/null || fail
 file 100ms '' "$waiting, $fires" > new.json && mv new.json rules.json
 becomes '.file.reloads == 3'
 
-it "takes no notice of a file that was only touched"
+it "ignores a file that was only touched"
 whole=$(file 100ms '"labels": {"a": "b"},' "$waiting, $fires")
 printf %s "$whole" > rules.json
 becomes '.file.reloads == 4'
@@ -74,7 +74,7 @@ grep -q 'the same as the rules in force again' log || fail "the log"
 it "follows a link to another target, as a mounted ConfigMap has it"
 file 100ms '' "$waiting" > other.json; ln -s other.json link; mv -T link rules.json
 becomes '.rules | length == 1'
-it "keeps an incident that is under way whole, with the rules that it began by"
+it "completes a running incident by the rules that it began with"
 file 100ms '"cpu": {"duration": "10s"},' "$waiting, "'{"name": "slow", "metric": "threads", "above": 1, "capture": ["cpu"]}' > other.json
 becomes '.under_way == 1'
 for i in 1 2; do file 100ms "\"labels\": {\"round\": \"$i\"}," "$waiting" > other.json; becomes ".file.reloads == $((i + 6))"; done
@@ -83,7 +83,7 @@ wait_until slow
 equal "$(jq -c '[.labels, .complete, (.errors | length)]' "$(slow)/incident.json")" '[{},true,0]' "the incident"
 equal "$(jq -r '[.rules[].name] | join(" ")' "$(slow)/rules.json")" "window slow" "its rules"
 
-it "says that the incident directory cannot change, where the rules had chosen it"
+it "says that the incident directory cannot change, if the rules had named it"
 kill $host; wait $host || true
 file 100ms '"incidents": {"dir": "'"$tmp/first"'"},' "$waiting" > rules.json
 GUMSHOE_RULES=rules.json LD_PRELOAD=$build/libgumshoe.so /usr/bin/python3 host.py & host=$!; started="$started $host"

@@ -31,7 +31,7 @@ serve 0; cp store/.live/$server-*.box by-hand.box; die
 serve 30
 wait_until died 1
 wait_until is_free
-it "makes one of the next, whose workers live on"
+it "makes one of the next server, whose workers continue"
 die
 serve 30
 wait_until died 2
@@ -52,7 +52,7 @@ status=0; wait $runner || status=$?
 equal $status 134 "exit status of run: $(cat err)"
 died 4 || fail "$(ls store)"
 
-it "does not wait for ever for a process that does not come to an end, and not at all once it is told to end"
+it "does not wait for ever for a process that does not end, and stops waiting when it is asked to end"
 cat > hold.py <<'P'
 import fcntl, time
 lock = open("store/.live/.lock", "r+")

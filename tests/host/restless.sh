@@ -5,10 +5,10 @@
 cd "$tmp"
 gcc -O1 -w "$source_dir/tests/host/ways/restless.c" -o restless -I "$source_dir/include" -L "$build" -lgumshoe -Wl,-rpath,"$build" -pthread
 
-it "interrupts nobody who falls asleep, while 250 Hz of CPU profile and dumps run"
+it "interrupts no call of threads that fall asleep, during a CPU profile at 250 Hz and dumps"
 found=$(within_patience ./restless empty 8 "$PWD/d")
 [ "$(uname -m)" != x86_64 ] || equal "$found" "interrupted 0, lost 0"
 
-it "lets the program's signals interrupt, also where their handler blocks ours"
+it "lets the program's own signals interrupt, also if their handler blocks ours"
 found=$(within_patience ./restless full 1 "$PWD/d")
 equal "${found#*, }" "lost 0"

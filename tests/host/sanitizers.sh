@@ -1,6 +1,6 @@
 #!/bin/bash
-# Programs under sanitizers, with the library preloaded, linked, and linked statically: the program works, the agent steps back and
-# says so in one line, and the sanitizer finds what it would find without us.
+# Programs under sanitizers, with the library preloaded, linked, and linked statically: the program works, the agent does not start
+# and says so in one line, and the sanitizer finds what it finds without us.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 cat > app.c <<'C'
@@ -74,7 +74,7 @@ for compiler in gcc clang; do
             echo "  ($compiler -fsanitize=$sanitizer: not to be had here)"
             continue
         fi
-        it "steps back under $compiler's $name: preloaded, linked, linked statically"
+        it "does not start under $compiler's $name: preloaded, linked, linked statically"
         if [ $compiler-$sanitizer != gcc-address ]; then # which wants to be first, and ends the program: gumshoe run starts it without us
             steps_back $name env "LD_PRELOAD=$build/libgumshoe.so" ./app
         fi

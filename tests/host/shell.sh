@@ -18,14 +18,14 @@ it "runs with other libraries in LD_PRELOAD"
 export LD_PRELOAD=libc.so.6
 as_without 's=0; for i in $(seq 50); do x=$(echo $i | cat); s=$((s + x)); done; echo $s'
 unset LD_PRELOAD
-it "keeps the array that the shell exports in step with what it says"
+it "keeps the shell's exported environment consistent with what the shell prints"
 as_without 'export A=1; unset HOME; for i in 1 2 3; do x=$(env | grep -c "^A=\|^HOME="); echo $x; unset A; done'
-it "shows the shell and what its children exec nothing of the preload"
+it "hides the preload from the shell and from programs that its children exec"
 equal "$("$gumshoe" run --rules "$rules" --dir d -- bash -c 'echo "${LD_PRELOAD-none} ${GUMSHOE_PID-none}"; (env; true) | grep -c "^LD_PRELOAD=\|^GUMSHOE_PID="')" "none none
 0" "variables of ours"
 equal "$(LD_PRELOAD=libc.so.6 "$gumshoe" run --rules "$rules" --dir d -- bash -c 'echo $LD_PRELOAD; env | grep "^LD_PRELOAD="')" "libc.so.6
 LD_PRELOAD=libc.so.6" "the user's own LD_PRELOAD"
-it "follows the program that it becomes, by every member of the exec family"
+it "follows the program that it execs, by every function of the exec family"
 gcc -O1 -w "$source_dir/tests/host/ways/execs.c" -o execs
 for way in execve execv execvp execvpe execl execlp execle fexecve execveat; do
     rm -f log
@@ -33,7 +33,7 @@ for way in execve execv execvp execvpe execl execlp execle fexecve execveat; do
     equal "$(grep -c 'info: watching' log)" 2 "watches by $way"
 done
 equal "$("$gumshoe" run --rules "$rules" --dir d -- ./execs fails a b)" "ENOENT none" "an exec that fails"
-it "leaves a program alone that is given an environment of its own"
+it "does not watch a program that is started with an environment of its own"
 rm -f log
 equal "$("$gumshoe" run --rules "$rules" --dir d -- env -i /bin/sh -c 'echo ${LD_PRELOAD-none}; exit 5'; echo $?)" "none
 5" "env -i"

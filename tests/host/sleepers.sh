@@ -1,6 +1,6 @@
 #!/bin/bash
-# Dumps of sleeping threads: nobody is woken, nobody's system call returns early, and every stack is whole, however the host
-# was compiled. Threads that cannot be asked are told of.
+# Dumps of sleeping threads: no thread is woken, no system call returns early, and every stack is whole, however the host was
+# compiled. Threads whose stack cannot be taken are listed.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 sleeping="in_epoll in_poll in_select in_nanosleep in_usleep_of_big_frame in_read in_accept in_semaphore in_condition in_sigwait"
@@ -9,7 +9,7 @@ for way in "-O0" "-O2" "-O2 -fno-omit-frame-pointer" "-O3 -fomit-frame-pointer -
     # shellcheck disable=SC2086
     gcc $way -w "$source_dir/tests/host/ways/sleepers.c" -o sleepers -I "$source_dir/include" -L "$build" -lgumshoe -Wl,-rpath,"$build" -pthread
     rm -rf incidents threads.pb.gz
-    it "interrupts nobody in 20 dumps, and comes to the end of every stack: gcc $way"
+    it "interrupts no call in 20 dumps, and walks every stack to its end: gcc $way"
     equal "$(within_patience ./sleepers 20 "$PWD/incidents")" 0 "system calls that returned early"
     go tool pprof -traces threads.pb.gz > traces 2> err || { cat err; fail "pprof"; }
     go tool pprof -tags threads.pb.gz > tags 2>/dev/null

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Incidents about CPU time and descriptors: the watch goes on while CPU time is sampled, and an early end keeps what there is.
+# Incidents about CPU time and descriptors: the watch continues while CPU time is sampled, and an early end keeps the samples.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 rules=$(rules spin '{"version": 1, "interval": "100ms", "cpu": {"duration": "5s", "before": "2s"}, "incidents": {"max_per_hour": 0, "keep": 0}, "rules": [
@@ -42,10 +42,10 @@ equal "$(jq -r .culprit.kind "$spin/incident.json")" cpu "the culprit's kind"
 grep -q 'CPU time by function' "$spin/summary.txt" || fail "$(cat "$spin/summary.txt")"
 go tool pprof -top "$spin/cpu.pb.gz" > top 2> err || { cat err; fail "pprof"; }
 grep -q _PyEval_EvalFrameDefault top || fail "$(cat top)"
-it "holds the time before the trigger as well"
+it "has the time before the trigger as well"
 awk '/^Duration:/ { sub("s,", "", $2); exit !($2 + 0 >= 6.9) }' top || fail "$(cat top)"
 go tool pprof -comments "$spin/cpu.pb.gz" 2> /dev/null | grep -q 'the first 2.0 s were sampled before the trigger' || fail "no word of before"
-it "goes on watching meanwhile: other incidents lie in between, and ticks are in the history"
+it "watches meanwhile: there are other incidents in between, and ticks in the history"
 python3 - "$spin" $(of often) <<'P' || fail "$(ls incidents)"
 import datetime, json, sys
 def began(path):
@@ -59,7 +59,7 @@ leak=$(of leak)
 head -n 3 "$leak/fds.txt" | grep -q '20[0-9]  path /dev/null' || fail "$(cat "$leak/fds.txt")"
 grep -q '50  file .*/spin.py' "$leak/fds.txt" || fail "$(cat "$leak/fds.txt")"
 grep -q 'socket tcp to 127.0.0.1:\|socket tcp of port' "$leak/fds.txt" || fail "$(cat "$leak/fds.txt")"
-it "ends early when the program exits, and keeps what it has"
+it "ends the profile early when the program exits, and keeps its samples"
 rules=$(rules long '{"version": 1, "interval": "100ms", "cpu": {"duration": "1h"}, "rules": [{"name": "spin", "metric": "cpu", "above": "2%", "for": "300ms"}]}')
 begin early
 echo >&3

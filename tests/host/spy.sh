@@ -30,9 +30,9 @@ watch 2> errors & host=$!; started="$started $host"
 lives() { kill -0 $host 2> /dev/null || fail "$(cat errors)"; }
 has() { lives; ls -d d/2*-"$1"-*; }
 
-it "captures, and tells of a death"
+it "captures, and reports a death"
 wait_until has first; wait_until has many; wait_until has previous-run-died
-it "takes new rules, and answers"
+it "reloads rules, and answers requests"
 file second
 wait_until has second
 "$gumshoe" status "$host" > /dev/null
@@ -40,7 +40,7 @@ wait_until has second
 ended() { lives; grep -q 'on_incident: /bin/true finished' log; }
 wait_until ended
 lives
-it "sees it where it is done (this test can fail)"
+it "notices such a call (this test can fail)"
 printf '#include <stdlib.h>\n#include <sys/prctl.h>\nint main(void) { prctl(PR_SET_NAME, "gumshoe-not"); return malloc(1) == 0; }\n' > caught.c
 gcc -O0 caught.c -o caught
 status=0; LD_PRELOAD=$tmp/spy.so ./caught 2> errors || status=$?

@@ -71,10 +71,10 @@ for kind in static static-pie; do
     bytes=$(heap_bytes "$(incident $kind-wrapped.d)") # 103 MiB, give or take what sampling may miss at six sigma
     [ "$bytes" -gt $((103 << 19)) ] && [ "$bytes" -lt $((103 * 3 << 19)) ] || fail "heap of $bytes bytes instead of 103 MiB"
 done
-it "does no harm with these options in a program that has a loader"
+it "does no harm if these options are used in a program that has a loader"
 linked loader-wrapped "$build/libgumshoe.a" $wrap
 grep -q ' keep_blocks$' <(go tool pprof -top -sample_index=inuse_space "$(incident loader-wrapped.d)/heap.pb.gz" 2> /dev/null) || fail "heap not seen"
-it "is not taken in by a shared library that libgumshoe.a is linked into"
+it "works with a shared library that libgumshoe.a is linked into"
 sed 's/int main(void)/int run_keeper(void)/' keeper.c > library.c
 gcc -O1 -g -shared -fPIC -Wl,--gc-sections -I "$source_dir/include" library.c -o libkeeper.so "$build/libgumshoe.a" -pthread
 printf 'int run_keeper(void);\nint main(void) { return run_keeper(); }\n' > keeper.c

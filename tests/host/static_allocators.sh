@@ -30,7 +30,7 @@ keeps() {
     local archive=$1 symbol=$2 linker order
     [ -e "$archive" ] || archive=$(gcc -print-file-name="$archive")
     [ -e "$archive" ] || { echo "  (no $archive here)"; return; }
-    it "leaves $(basename "$archive") to the program:$linkers"
+    it "does not replace $(basename "$archive") to the program:$linkers"
     for linker in $linkers; do
         for order in "$build/libgumshoe.a $archive" "$archive $build/libgumshoe.a"; do
             gcc "-fuse-ld=$linker" -I "$source_dir/include" app.c -o app $order -lstdc++ -lm -pthread || fail "$linker: $order"
@@ -56,7 +56,7 @@ void *calloc(size_t n, size_t m) { return __libc_calloc(n, m); } void *realloc(v
 gcc -c own.c -o own.o && ar rcs libown.a own.o
 keeps "$tmp/libown.a" mi_malloc
 
-it "still sees the heap where there is no such allocator, by each linker"
+it "samples the heap if there is no such allocator, by each linker"
 for linker in $linkers; do
     gcc "-fuse-ld=$linker" -I "$source_dir/include" app.c -o app "$build/libgumshoe.a" -pthread
     rm -rf d

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Hosts at their worst: what they gave back is not in the profile, to the byte; what they held is; and the agent's memory
-# does not grow with what they do.
+# Hosts under extreme load: what they freed is not in the profile, to the byte; what they hold is; and the agent's memory does not
+# grow with what they do.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 
@@ -17,21 +17,21 @@ balanced() {
     equal "$(in_use take_block profile.pb.gz)" 0 "$1: bytes in use at the end"
 }
 
-it "counts right where 8 threads free each other's blocks and reuse their addresses"
+it "counts correctly when 8 threads free each other's blocks and reuse their addresses"
 balanced hammer 1400000000
-it "counts right with 64 threads"
+it "counts correctly with 64 threads"
 balanced crowd 11000000000
-it "counts right while 8 threads allocate and 300 children are forked"
+it "counts correctly while 8 threads allocate and 300 children are forked"
 balanced forks 100000000
-it "keeps the record of a block that realloc refused to grow, and lets it go when it is freed"
+it "keeps the record of a block that realloc failed to grow, and drops it when the block is freed"
 balanced failing 1900000
 held=$(in_use take_block held.pb.gz)
 [ "$held" -ge 1900000 ] && [ "$held" -le 2100000 ] || fail "500 blocks of 4000 bytes are held, the profile says $held"
-it "lives through 100,000 threads without growing"
+it "survives 100,000 threads without growing"
 balanced threads 180000000
 before=$(sed -n 1p out) after=$(sed -n 2p out)
 [ $((after - before)) -lt 1000 ] || fail "resident: $before KiB after 10,000 threads, $after KiB after 100,000"
-it "lives through 10 million distinct stacks without growing, and says what it could not tell apart"
+it "survives 10 million distinct stacks without growing, and says how many it could not distinguish"
 storm stacks
 before=$(sed -n 1p out) after=$(sed -n 2p out)
 [ $((after - before)) -lt 1000 ] || fail "resident: $before KiB after 500,000 stacks, $after KiB after 10 million"
@@ -39,10 +39,10 @@ before=$(sed -n 1p out) after=$(sed -n 2p out)
 go tool pprof -comments profile.pb.gz 2>/dev/null | grep -q 'charged to "(table full)"' || fail "the profile does not say that the table was full"
 equal "$(in_use leaf_block profile.pb.gz)" 0 "bytes in use at the end"
 [ "$(by_function alloc_space '(table full)' profile.pb.gz)" -gt 50000000000 ] || true
-it "goes on, and captures, while a thread stands still in the middle of an allocation"
+it "continues, and captures, while a thread is stopped in the middle of an allocation"
 balanced parked 10000000
 equal "$(find incidents -maxdepth 1 -name '*-parked-*' | wc -l)" 4 "incidents"
-it "captures when malloc has nothing left to give"
+it "captures when malloc fails"
 rm -rf incidents
 storm eaten
 found=$(incident incidents)

@@ -11,7 +11,7 @@ bytes() {
         awk -v name="$2" '/-----/ { bytes = ""; next } $1 ~ /^[0-9]+B$/ { bytes = $1 + 0 } $NF == name { sum += bytes; bytes = 0 } END { print sum + 0 }'
 }
 
-it "sees every hoard while it is held"
+it "counts all blocks while they are held"
 hoard=$((400 * 5000))
 for name in by_handler by_moving by_late_comer by_parent by_keeper; do
     seen=$(bytes inuse_space $name full.pb.gz)
@@ -37,7 +37,7 @@ gone "in a signal handler" by_handler
 gone "that realloc moved" by_moving
 gone "after gumshoe_stop" by_late_comer
 gone "in a forked child" by_parent child.pb.gz
-it "keeps what is held: in the parent what the child freed, in both what nobody did"
+it "keeps what is held: in the parent what only the child freed, in both what neither freed"
 for pair in by_parent:empty by_keeper:empty by_keeper:child; do
     seen=$(bytes inuse_space "${pair%:*}" "${pair#*:}.pb.gz")
     [ "$seen" -gt $((hoard * 95 / 100)) ] || fail "${pair%:*} holds $hoard bytes, ${pair#*:}.pb.gz says $seen"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The whole program is stopped for some seconds, as by a debugger, a frozen container or a laptop's lid: a gap, and no alarm.
+# The whole program is stopped for some seconds, as by a debugger, a frozen container or a suspended laptop: a gap, and no alarm.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 # The program takes what it gets of one CPU, and its memory stays as it is: no rule but the one by the clock has a reason to fire,
@@ -23,7 +23,7 @@ went_on=$(date +%s.%N)
 kill -CONT $host
 wait_until at_least $((before + 1))
 sleep 1
-it "is late once, and makes nothing up: no rule by the clock catches up, no window is made full, nothing is found idle"
+it "is late once, and invents nothing: no rule with every catches up, no window becomes full, nothing is judged as idle"
 after=$(of clock)
 # One that was late, and one for each second since.
 most=$(python3 -c "import time; print(int(time.time() - $went_on) + 2)")

@@ -1,6 +1,6 @@
 #!/bin/bash
 # `gumshoe symbolize INCIDENT`, started by the agent and by hand: the summary names file and line, the original is kept, what was not
-# about names stays, and an interruption costs the lines at most.
+# about names stays, and an interruption costs at most the lines.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 cp "$source_dir/tests/host/ways/shop.c" .
@@ -56,7 +56,7 @@ it "changes nothing in a second run"
 state "$dir" > before
 "$gumshoe" symbolize "$dir" 2> /dev/null || fail "status $?"
 state "$dir" | diff before - || fail "files were changed"
-it "leaves what it does not know, and the fingerprint; the summary keeps all its lines"
+it "keeps what it has no names for, and the fingerprint; the summary keeps all its lines"
 shop shop '"symbolize": "off",'
 ! grep -q shop.c "$dir/summary.txt" || fail "it has lines already"
 ! ls "$dir" | grep orig || fail "there are originals"
@@ -69,7 +69,7 @@ equal "$(jq -c '[.future, .culprit.later, .notes[0], .files[0].sha, .fingerprint
     "$(jq -c '[.future, .culprit.later, .notes[0], .files[0].sha, .fingerprint, .value, .started]' plain/incident.json)" "what is not about names"
 equal "$(sed 's/ (shop.c:[0-9]*)//g; s/, shop.c:[0-9]*:/:/; s/new_entry ← //; s/new_entry/cache_insert/' "$dir/summary.txt")" "$(cat plain/summary.txt)" "all the rest of the summary"
 complete "$dir"
-it "is complete and readable wherever it was killed, and the next run does what is left"
+it "leaves a complete and readable incident wherever it is killed, and the next run does the rest"
 renames=$(cp -r plain copy; strace -f -o calls -e trace=renameat,rename "$gumshoe" symbolize copy 2> /dev/null; grep -c 'rename' calls)
 [ "$renames" -ge 6 ] || fail "only $renames files were replaced: $(cat calls)"
 for n in $(seq "$renames"); do
@@ -94,7 +94,7 @@ fingerprint=$(jq -r .fingerprint "$dir/incident.json")
 names_the_leak bare
 equal "$(jq -r .fingerprint "$dir/incident.json")" "$fingerprint" "the fingerprint"
 complete "$dir"
-it "takes no names away when the symbols are gone"
+it "removes no names if the symbols are missing later"
 state "$dir" > before
 "$gumshoe" symbolize "$dir" 2> /dev/null || fail "status $?"
 state "$dir" | diff before - || fail "files were changed"

@@ -32,7 +32,7 @@ whole() {
     equal "$(find d -name '*.new' | wc -l)" 0 "half a file"
 }
 
-it "runs it on the incident, complete on disk, with little weight and an environment of its own, and before on_incident's program"
+it "runs it on the incident once it is complete on disk, at low priority, with an environment of its own, before on_incident's program"
 printf '%s\n' '#!/bin/sh' "echo program >> $tmp/order" > program; chmod 755 program
 settings "\"on_incident\": [\"$tmp/program\"],"
 command "echo symbolized >> $tmp/order; [ \"\$1\" = symbolize ] && jq -r .complete \"\$2/incident.json\" > $tmp/complete
@@ -51,7 +51,7 @@ grep -q 1 privileges || fail "$(cat privileges)"
 [ "$(cat data)" -le $((448 * 1024)) ] || fail "it may use $(cat data) KiB"
 equal "$(grep -c /dev/null fds)" 3 "descriptors that are /dev/null: $(cat fds)"
 host_ends
-it "leaves the host's SIGCHLD handler, its wait and its own children alone"
+it "does not affect the host's SIGCHLD handler, its wait, or its own children"
 sed -n '/signals/,$p' out | diff - <(printf '%s\n' 'signals 0, children 0, early 0' 'own child found, signals 1' done) || fail "the host noticed"
 whole
 
@@ -94,7 +94,7 @@ rm -f running; settings ''; host steps; one; wait_until test -e running
 kill -9 $pid; wait $pid 2> /dev/null || true; exec 3>&-
 wait_until is_gone
 whole
-it "symbolizes one at a time; of those that wait too long in line the oldest is left out, and says so"
+it "symbolizes one at a time; if too many wait the oldest is left out, and its notes say so"
 command "echo \"\$2\" >> $tmp/turns; until [ -e $tmp/go ]; do sleep 0.1; done"
 settings ''; rm -f go; host steps
 one; wait_until test -s turns

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Who creates all these threads: exact counts by creating stack, of all threads and of those that live.
+# Which stacks create threads: exact counts by creating stack, of all threads and of those that live.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 rules_file=$(rules storm '{ "version": 1, "interval": "50ms", "rules": [
@@ -30,6 +30,6 @@ it "leaves no frame of its own on the threads' stacks"
 grep -q wait_for_end "$found/threads.txt" || fail "$(cat "$found/threads.txt")"
 ! grep -qE 'libgumshoe|begin' "$found/threads.txt" || fail "$(cat "$found/threads.txt")"
 ! go tool pprof -traces "$found/threadcreate.pb.gz" 2>/dev/null | grep -q 'pthread_create' || fail "the hook is on the creating stack"
-it "tells it in the summary"
+it "shows them in the summary"
 grep -q '^Threads created: 320, of which 20 live' "$found/summary.txt" || fail "$(cat "$found/summary.txt")"
 grep -qE '^ +20 +grow_pool' "$found/summary.txt" || fail "$(cat "$found/summary.txt")"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# What was allocated through a library keeps the library's name after dlclose, also where another library lies now.
+# Stacks keep the name of a library after dlclose, also if another library is loaded at its address.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 mkdir -m 700 incidents
@@ -45,7 +45,7 @@ holds() {
 same_place() { [ "$(awk '/\.so/ { print $2 }' out | sort -u | wc -l)" = 1 ] || echo "  (the libraries are not at one address: $(tr '\n' ' ' < out))"; }
 stop() { kill -9 "$pid"; wait "$pid" 2> /dev/null || true; }
 
-it "names each of the libraries that lay at one place one after the other"
+it "names each of the libraries that were loaded at one address in turn"
 run ./a.so=100 ./b.so=50 +./c.so=200
 same_place
 dir=$("$gumshoe" capture --kinds heap "$pid"); holds "$dir" leak_in_a 100 leak_in_b 50 leak_in_c 200
@@ -54,7 +54,7 @@ go tool pprof -top -sample_index=inuse_space "$dir/heap.pb.gz" > top 2> /dev/nul
 for letter in a b c; do grep -q "leak_in_$letter\$" top || fail "pprof's top: $(cat top)"; done
 go tool pprof -raw "$dir/heap.pb.gz" 2> /dev/null | grep -qE "/a\.so [0-9a-f]{40}" || fail "the unloaded library is not among the mappings"
 
-it "and without the names that a file no longer tells, FILE+0xADDRESS (unloaded)"
+it "shows FILE+0xADDRESS (unloaded) if the file with the names is gone"
 mv a.so hidden
 dir=$("$gumshoe" capture --kinds heap "$pid"); holds "$dir" leak_in_b 50 leak_in_c 200
 jq -r '.rows[].function' top.json | grep -qE '^a\.so\+0x[0-9a-f]+ \(unloaded\)$' || fail "$(cat top.json)"
@@ -73,12 +73,12 @@ box=$(ls "$GUMSHOE_DIR"/.live/*.box); wait_for_ticks "$box" 2; stop
 "$gumshoe" recover --dir "$tmp/recovered" "$box" > /dev/null
 holds "$(incident "$tmp/recovered")" leak_in_a 100 leak_in_b 50 leak_in_c 200
 
-it "does so where nothing lies at the place any more"
+it "does so if nothing is mapped at the address any more"
 run ./a.so=100
 dir=$("$gumshoe" capture --kinds heap "$pid"); holds "$dir" leak_in_a 100
 stop
 
-it "does not believe the file of an unloaded library that has no build id"
+it "does not use the file of an unloaded library that has no build id"
 run ./nameless.so=100 +./b.so=50
 dir=$("$gumshoe" capture --kinds heap "$pid"); holds "$dir" leak_in_b 50
 jq -r '.rows[].function' top.json | grep -qE '^nameless\.so\+0x[0-9a-f]+ \(unloaded\)$' || fail "$(cat top.json)"

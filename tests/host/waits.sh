@@ -1,5 +1,5 @@
 #!/bin/bash
-# Threads wait: the incident says for what, by its name, and who holds it and does not give it back.
+# Threads wait: the incident says for what, by its name, and which thread holds it.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 rules=$(rules never '{"version": 1, "interval": "50ms", "incidents": {"keep": 0, "max_per_hour": 0}, "rules": [
@@ -26,7 +26,7 @@ largest() { jq -r ".waits[0] | $1" "$dir/incident.json"; }
 # summary PATTERN: a line of the summary has it.
 summary() { grep -qE -- "$1" "$dir/summary.txt" || fail "no '$1' in $shown"; }
 
-it "makes one line of all who wait for a lock, with its name, its holder, and what that one does"
+it "makes one line of all threads that wait for a lock, with its name, its holder, and what the holder does"
 wait_like mutex
 flusher=$(largest .held_by.tid)
 summary "^ +12 85\.7 %  wait for cache_lock \(mutex 0x[0-9a-f]+\), held by flusher/$flusher in .*read ← sleep_until_input_ends ← flush_segment ← flusher$"
@@ -57,7 +57,7 @@ equal "$(jq -r .culprit.kind "$dir/incident.json")" threads "the culprit's kind"
 it "makes one line of readers and writers of a rwlock, and names the writer that holds it"
 wait_like rwlock
 equal "$(largest '[.what, .name, .threads, .held_by.name] | join(" ")')" "rwlock table_lock 12 flusher" "the wait"
-it "counts the readers that hold a rwlock: glibc does not record who they are"
+it "counts the readers that hold a rwlock: glibc does not record their threads"
 wait_like readers
 equal "$(largest '[.what, .name, .threads, .held_by, .readers] | join(" ")')" "rwlock table_lock 12  3" "the wait"
 summary 'wait for table_lock \(rwlock 0x[0-9a-f]+\), held by 3 readers$'
@@ -72,14 +72,14 @@ largest .what | grep -qxE 'semaphore|futex' || fail "$shown" # a stripped C libr
 wait_like barrier
 equal "$(largest '[.what, .name, .threads, .held_by] | join(" ")')" "barrier round_end 12 " "the wait"
 
-it "reads nothing into a lock of the program's own, though it looks like a mutex that main holds"
+it "names no holder of a lock of the program's own, although it looks like a mutex that main holds"
 wait_like own
 equal "$(largest '[.what, .name, .threads, .held_by] | join(" ")')" "futex own_lock 12 " "the wait"
 if grep -qE 'held by|DEADLOCK' "$dir/threads.txt"; then fail "$shown"; fi
 go tool pprof -tags "$dir/threads.pb.gz" > tags 2> err || { cat err; fail "pprof"; }
 grep -q ' waits_for: Total 1\.0$' tags || fail "not only main waits for a thread: $(cat tags)"
 
-it "says that nobody is left to wake them, only when that is sure"
+it "says that no thread is left to wake them, only if that is certain"
 wait_like nobody
 summary 'No thread is left to wake them: every thread waits for another one, without a timeout$'
 equal "$(jq -r .nobody_runs "$dir/incident.json")" true "nobody runs"

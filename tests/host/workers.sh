@@ -1,5 +1,5 @@
 #!/bin/bash
-# Servers that nobody here wrote, and whose work is done by forked children: nginx's workers, postgres' backends, redis' BGSAVE.
+# Third-party servers whose work is done by forked children: nginx's workers, postgres' backends, redis' BGSAVE.
 # The workers make incidents of their own; answers and exit statuses are those of an unwatched server.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
