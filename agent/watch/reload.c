@@ -47,7 +47,8 @@ const char *gs_watch_reload_other_dir(const struct gs_settings *settings)
 static void log_reload(const struct gs_settings *settings)
 {
     const char *other_dir = gs_watch_reload_other_dir(settings);
-    gs_log(GS_LOG_INFO, "the changed rules are in force: %zu rules from %s", settings->rules->rule_count,
+    size_t count = settings->rules->rule_count;
+    gs_log(GS_LOG_INFO, "the changed rules are in force: %zu rule%s from %s", count, count == 1 ? "" : "s",
            settings->rules->file);
     if (other_dir)
         gs_log(

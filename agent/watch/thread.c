@@ -96,8 +96,9 @@ static int make_settings(const struct gumshoe_options *options)
     gs_watcher.box = gs_box_open(gs_watcher.settings.store);
     gs_watch_crash_handle(gs_watcher.settings.rules->crash); // before gumshoe_start returns
     gs_symbolizer_prepare();
-    gs_log(GS_LOG_INFO, "watching: %zu rules from %s, incidents in %s", gs_watcher.settings.rules->rule_count,
-           gs_watcher.settings.rules->file, gs_store_path(gs_watcher.settings.store));
+    const struct gs_rules *rules = gs_watcher.settings.rules;
+    gs_log(GS_LOG_INFO, "watching: %zu rule%s from %s, incidents in %s", rules->rule_count,
+           rules->rule_count == 1 ? "" : "s", rules->file, gs_store_path(gs_watcher.settings.store));
     return 0;
 }
 

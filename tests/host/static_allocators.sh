@@ -30,7 +30,7 @@ keeps() {
     local archive=$1 symbol=$2 linker order
     [ -e "$archive" ] || archive=$(gcc -print-file-name="$archive")
     [ -e "$archive" ] || { echo "  (no $archive here)"; return; }
-    it "does not replace $(basename "$archive") to the program:$linkers"
+    it "leaves $(basename "$archive") to the program:$linkers"
     for linker in $linkers; do
         for order in "$build/libgumshoe.a $archive" "$archive $build/libgumshoe.a"; do
             gcc "-fuse-ld=$linker" -I "$source_dir/include" app.c -o app $order -lstdc++ -lm -pthread || fail "$linker: $order"
