@@ -2,11 +2,12 @@
  *
  *   TRANSFER <from> <to> <amount>   ─▶ ok; accounts are 0 to 3
  *
- * The fault: a transfer locks the accounts in the order of the request. One transfer from 0 to 1 and one from 1 to 0 at the same time
- * each hold one lock and wait for the other. From then on every transfer with one of these accounts waits, too.
+ * The fault: a transfer locks the accounts in the order of the request. One transfer from 0 to 1 and one from 1 to 0 at the same
+ * time each hold one lock and wait for the other. From then on every transfer with one of these accounts waits, too.
  * (std::scoped_lock lock(from, to) would take both without this danger.)
- * What gumshoe shows: DEADLOCK, which threads hold and wait for which mutex, and Bank::transfer as the culprit.
- * The rule: a process that deadlocks uses no memory and no CPU, so the server measures itself: seconds without a finished transfer.
+ * What gumshoe shows: the deadlock, which threads hold and wait for which mutex, and Bank::transfer as the culprit.
+ * The rule: a deadlocked process uses no CPU, and no more memory. So the server measures itself: seconds without a finished
+ * transfer.
  * See it: examples/run.sh bank_server */
 #include "line_server.hpp"
 #include <gumshoe/gumshoe.h>
@@ -20,13 +21,14 @@ struct Account {
     long balance = 1000;
 };
 
-class Bank {
-public:
+class Bank
+{
+  public:
     [[gnu::noinline]] void transfer(unsigned from, unsigned to, long amount)
     {
         std::lock_guard<std::mutex> debit(accounts_[from].lock);
-        usleep(1000); // writes a journal
-        std::lock_guard<std::mutex> credit(accounts_[to].lock); // in the order of the request: this is the fault
+        usleep(1000);                                           // writes a journal
+        std::lock_guard<std::mutex> credit(accounts_[to].lock); // the fault: from, then to
         accounts_[from].balance -= amount;
         accounts_[to].balance += amount;
     }
@@ -35,7 +37,8 @@ public:
     {
         unsigned from, to;
         long amount;
-        if (sscanf(line.c_str(), "TRANSFER %u %u %ld", &from, &to, &amount) != 3 || from > 3 || to > 3 || from == to)
+        if (sscanf(line.c_str(), "TRANSFER %u %u %ld", &from, &to, &amount) != 3 || from > 3 || to > 3 ||
+            from == to)
             return "error";
         in_progress_++;
         transfer(from, to, amount);
@@ -56,7 +59,7 @@ public:
         }
     }
 
-private:
+  private:
     Account accounts_[4];
     std::atomic<long> in_progress_{0}, finished_{0};
 };

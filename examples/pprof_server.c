@@ -7,7 +7,8 @@
  *
  *   go tool pprof -top http://127.0.0.1:PORT/debug/pprof/heap
  *
- * These pages show the layout of the process's memory and the names of its functions: serve them on loopback, or to your own staff.
+ * These pages show the layout of the process's memory and the names of its functions: serve them on loopback, or to your own
+ * staff.
  * The fault: remember_thumbnail keeps every picture for "recent pictures", and nothing trims that list.
  * See it: examples/run.sh pprof_server */
 #include <gumshoe/gumshoe.h>
@@ -145,7 +146,7 @@ int main(int argc, char **argv)
             fputs("usage: pprof_server [--port N] [--seconds N] [--rules FILE] [--dir DIR]\n", stderr);
             return 2;
         }
-    signal(SIGPIPE, SIG_IGN); // a client may go away in the middle of a profile
+    signal(SIGPIPE, SIG_IGN);       // a client may go away in the middle of a profile
     if (gumshoe_start(&watch) != 0) // profiles are served without the watcher, too
         fputs("pprof_server: not watched\n", stderr);
     alarm(seconds); // ends the process

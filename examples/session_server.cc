@@ -3,9 +3,9 @@
  *   LOGIN <user>    ─▶ a token: the session's key in an unordered_map
  *   LOGOUT <token>  ─▶ removes the session
  *
- * The fault: a session is removed by LOGOUT alone. Visitors who only close the connection leave theirs in the map, for ever. No
+ * The fault: only LOGOUT removes a session. Visitors who close the connection without it leave theirs in the map for ever. No
  * pointer is lost, so a leak checker finds nothing.
- * What gumshoe shows: SessionStore::login as the culprit. The frames of std::unordered_map and std::vector above it are passed over.
+ * What gumshoe shows: SessionStore::login as the culprit. The frames of std::unordered_map and std::vector are passed over.
  * See it: examples/run.sh session_server */
 #include "line_server.hpp"
 #include <gumshoe/gumshoe.h>
@@ -19,8 +19,9 @@ struct Session {
     std::vector<char> page_history;
 };
 
-class SessionStore {
-public:
+class SessionStore
+{
+  public:
     [[gnu::noinline]] std::string login(const std::string &user)
     {
         std::lock_guard<std::mutex> guard(lock_);
@@ -39,7 +40,7 @@ public:
         gumshoe_gauge("sessions", double(sessions_.size()));
     }
 
-private:
+  private:
     std::mutex lock_;
     std::unordered_map<std::string, Session> sessions_;
     unsigned long last_ = 0;

@@ -3,8 +3,8 @@
  *   SET <name> <milliseconds>   ─▶ a timer; the worker removes it when it is due
  *   HOLD <name>                 ─▶ the timer is not to be removed
  *
- * The fault: the worker sleeps until the first timer is due. If that timer is held, it is neither removed nor put back, so the next
- * sleep ends at once: the loop runs as fast as it can, and everything still works. Only the CPU time tells.
+ * The fault: the worker sleeps until the first timer is due. If that timer is held, it is not removed, so the next sleep ends
+ * at once: the loop never sleeps again. Everything still works; only the CPU time shows it.
  * What gumshoe shows: a CPU profile of the seconds after the rule fired, with TimerQueue::run as the culprit.
  * See it: examples/run.sh timer_server */
 #include "line_server.hpp"
@@ -17,8 +17,9 @@
 #include <sched.h>
 #include <set>
 
-class TimerQueue {
-public:
+class TimerQueue
+{
+  public:
     void set(const std::string &name, long milliseconds)
     {
         std::lock_guard<std::mutex> guard(lock_);
@@ -48,7 +49,7 @@ public:
         }
     }
 
-private:
+  private:
     using Clock = std::chrono::steady_clock;
     std::mutex lock_;
     std::condition_variable changed_;

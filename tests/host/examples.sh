@@ -36,7 +36,7 @@ it "session_server: the method that puts sessions into a map, not the map"
 holds_most session_server SessionStore::login session_server.cc
 it "bank_server: the method that takes two locks, and the line of the second one"
 names bank_server deadlock Bank::transfer bank_server.cc
-marked bank_server bank_server.cc 'this is the fault'
+marked bank_server bank_server.cc '// the fault'
 equal "$(jq -r '[.deadlock[].function] | unique | join(" ")' "$(incident "$tmp/bank_server")/incident.json")" Bank::transfer "who waits"
 grep -q '^Deadlock: threads wait for each other' "$tmp/bank_server.out" || fail "$(cat "$tmp/bank_server.out")"
 it "timer_server: the loop that does not sleep"
