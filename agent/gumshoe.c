@@ -30,6 +30,11 @@ int gumshoe_write_profile(enum gumshoe_kind kind, int fd)
     return gs_watch_write_profile(kind, fd);
 }
 
+int gumshoe_write_profile_for(enum gumshoe_kind kind, int fd, double seconds)
+{
+    return gs_watch_write_profile_for(kind, fd, seconds);
+}
+
 void gumshoe_on_incident(void (*callback)(const char *dir, void *user), void *user)
 {
     gs_callback_set(callback, user);

@@ -2,7 +2,7 @@
  *
  *   gumshoe_capture ──▶ gs_watch_capture ──▶ requests.c ──▶ gs_watch_answer ──▶ active_captures.c ──▶ gs_watch_request_done
  *   gumshoe capture, gumshoe status ──▶ control.c ──▶ ┘                        └─▶ status.c
- *   gumshoe_write_profile ──▶ gs_watch_write_profile ──▶ write_profile.c: without the watcher
+ *   gumshoe_write_profile, …_for ──▶ gs_watch_write_profile, …_for ──▶ write_profile.c: without the watcher
  *
  * Who: the watcher's thread answers; host threads post a request in a public request, and wait. */
 #include "base/clock.h"
@@ -107,6 +107,21 @@ int gs_watch_write_profile(enum gumshoe_kind kind, int fd)
         .cpu_ns = atomic_load(&gs_watcher.cpu_duration_ns), // not read from the rules: a reload may free them
         .start_ns = gs_watcher.settings.start_ns,
         .reason = "asked for by the program (gumshoe_write_profile)",
+    };
+    return gs_watch_gather_profile(&what, fd);
+}
+
+int gs_watch_write_profile_for(enum gumshoe_kind kind, int fd, double seconds)
+{
+    if (!(seconds > 0 && seconds <= GUMSHOE_PROFILE_SECONDS_MAX)) // NaN fails both comparisons
+        return -EINVAL;
+    int64_t duration_ns = (int64_t)(seconds * (double)GS_NS_PER_S);
+    struct gs_profile_request what = {
+        .kind = kind,
+        .cpu_ns = duration_ns,
+        .growth_ns = duration_ns,
+        .start_ns = gs_watcher.settings.start_ns,
+        .reason = "asked for by the program (gumshoe_write_profile_for)",
     };
     return gs_watch_gather_profile(&what, fd);
 }

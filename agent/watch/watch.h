@@ -17,3 +17,5 @@ enum gs_children gs_watch_children(void);
 int gs_watch_capture(const char *reason, unsigned kinds);
 /* gumshoe_write_profile. */
 int gs_watch_write_profile(enum gumshoe_kind kind, int fd);
+/* gumshoe_write_profile_for. */
+int gs_watch_write_profile_for(enum gumshoe_kind kind, int fd, double seconds);

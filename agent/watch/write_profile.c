@@ -1,6 +1,7 @@
 /* write_profile.c - writes one profile to a descriptor, for a host that serves /debug/pprof itself.
  *
  *   host thread ──▶ own thread, own table of descriptors: gather ──▶ bytes ──▶ host thread: write
+ *                   over a time:  gather ▶ sleep ▶ gather ▶ subtract
  *
  * So the agent opens nothing in the host's table, and a slow reader of the descriptor delays only the caller.
  * Who: host threads, in a public call; profile_jobs.c. One thread gathers at a time: the watcher waits, too. */
@@ -61,9 +62,9 @@ static int take_text(struct gs_text *text, struct gs_profile_job *job)
     return 0;
 }
 
-static int gather(struct gs_profile_job *job, struct gs_cpu_session *cpu)
+/* Gather JOB's kind of evidence into OUT, which the caller frees with gs_gather_fini. 0 or -errno. */
+static int gather(const struct gs_profile_job *job, struct gs_cpu_session *cpu, struct gs_gathered *out)
 {
-    struct gs_gathered gathered = {0};
     int64_t start_ns = job->request.start_ns;
     struct gs_gather how = {
         .maps = gs_symbol_maps_read(0),
@@ -72,26 +73,77 @@ static int gather(struct gs_profile_job *job, struct gs_cpu_session *cpu)
         .reason = job->request.reason,
         .cpu = cpu,
     };
-    int error = how.maps ? gs_gather(job->kind->kind, &how, &gathered) : -errno;
+    int error = how.maps ? gs_gather(job->kind->kind, &how, out) : -errno;
     if (!how.maps)
         gs_gather_cpu_abandon(cpu);
-    if (!error)
-        error = job->request.text ? take_text(&gathered.text, job) : print(gathered.profile, job);
-    gs_gather_fini(&gathered);
     gs_symbol_maps_free((struct gs_maps *)how.maps);
     return error;
+}
+
+static int gather_alone(const struct gs_profile_job *job, struct gs_cpu_session *cpu, struct gs_gathered *out)
+{
+    gs_watch_gathering_lock();
+    int error = gather(job, cpu, out);
+    gs_watch_gathering_unlock();
+    return error;
+}
+
+/* Sleep until UNTIL_NS, or until nobody waits for JOB any more. */
+static void sleep_until(struct gs_profile_job *job, int64_t until_ns)
+{
+    while (!atomic_load(&job->cancelled) && gs_clock_monotonic_ns() < until_ns) {
+        int64_t left_ns = until_ns - gs_clock_monotonic_ns();
+        (void)gs_credentials_follow();
+        nanosleep(&(struct timespec){.tv_nsec = left_ns < GS_CPU_POLL_NS ? left_ns : GS_CPU_POLL_NS}, NULL);
+    }
+}
+
+/* Make PROFILE the growth since BEFORE, with the time and the comments of a profile of that time. 0 or -errno. */
+static int subtract(struct gs_profile *profile, struct gs_profile *before)
+{
+    int64_t duration_ns = profile->time_ns - before->time_ns;
+    before->comment_count = 0; // the later profile has them, and its counts of drops are the current ones
+    int error = gs_profile_subtract(profile, before);
+    profile->duration_ns = duration_ns;
+    return error;
+}
+
+/* Gather what grew within the request's time. */
+static int gather_growth(struct gs_profile_job *job, struct gs_gathered *out)
+{
+    struct gs_gathered before = {0};
+    int64_t until_ns = gs_clock_monotonic_ns() + job->request.growth_ns;
+    int error = gather_alone(job, NULL, &before);
+    if (!error) {
+        sleep_until(job, until_ns);
+        error = gather_alone(job, NULL, out);
+    }
+    if (!error)
+        error = subtract(out->profile, before.profile);
+    gs_gather_fini(&before);
+    return error;
+}
+
+static int gather_cpu(struct gs_profile_job *job, struct gs_gathered *out)
+{
+    struct gs_cpu_session *cpu = sample_cpu(job);
+    return cpu ? gather_alone(job, cpu, out) : -EBUSY;
 }
 
 void gs_watch_profile_make(void *pointer)
 {
     struct gs_profile_job *job = pointer;
-    struct gs_cpu_session *cpu = job->kind->kind == GS_CPU ? sample_cpu(job) : NULL;
-    job->error = -EBUSY;
-    if (job->kind->kind == GS_CPU && !cpu)
-        return;
-    gs_watch_gathering_lock();
-    job->error = gather(job, cpu);
-    gs_watch_gathering_unlock();
+    struct gs_gathered gathered = {0};
+    enum gs_kind kind = job->kind->kind;
+    if (kind == GS_CPU)
+        job->error = gather_cpu(job, &gathered);
+    else if (job->request.growth_ns && kind != GS_THREADS)
+        job->error = gather_growth(job, &gathered);
+    else
+        job->error = gather_alone(job, NULL, &gathered);
+    if (!job->error)
+        job->error = job->request.text ? take_text(&gathered.text, job) : print(gathered.profile, job);
+    gs_gather_fini(&gathered);
 }
 
 static int make_and_write(struct gs_profile_job *job, int fd)

@@ -1,5 +1,5 @@
-/* write_profile.h - gumshoe_write_profile: make one profile now, for the calling thread; and its middle part, a job for a
- * thread of the agent. */
+/* write_profile.h - gumshoe_write_profile, gumshoe_write_profile_for: make one profile, for the calling thread; and their middle
+ * part, a job for a thread of the agent. */
 #pragma once
 #include "base/attributes.h"
 #include "base/kinds.h"
@@ -11,10 +11,11 @@
 
 struct gs_profile_request {
     enum gumshoe_kind kind;
-    int64_t cpu_ns;   // how long CPU time is sampled
-    int64_t start_ns; // CLOCK_MONOTONIC: start of the watcher; 0: none runs
+    int64_t cpu_ns;     // how long CPU time is sampled
+    int64_t growth_ns;  // kinds that count since the start (heap, threadcreate): what is added within this time; 0: all
+    int64_t start_ns;   // CLOCK_MONOTONIC: start of the watcher; 0: none runs
     const char *reason; // for the profile's comments
-    bool text;        // the text of the kind (threads.txt), not the profile
+    bool text;          // the text of the kind (threads.txt), not the profile
 };
 /* Write the profile to FD. 0 or -errno: -EINVAL: unknown kind; -EBUSY: CPU time cannot be sampled now.
  * Context: host thread, not in a hook; a watcher, if there is one, runs on. */

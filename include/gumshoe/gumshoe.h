@@ -91,6 +91,14 @@ GUMSHOE_API void gumshoe_gauge(const char *name, double value);
  * (the program has its own handlers for both SIGURG and SIGWINCH); or the error of write(2). */
 GUMSHOE_API int gumshoe_write_profile(enum gumshoe_kind kind, int fd);
 
+/* The same over the next SECONDS, above 0 and at most GUMSHOE_PROFILE_SECONDS_MAX, as Go serves /debug/pprof/...?seconds=N.
+ * GUMSHOE_CPU: the CPU time spent meanwhile. GUMSHOE_HEAP: what changes meanwhile: alloc_* is what is allocated, inuse_* the
+ * growth, negative where a stack's blocks are freed. GUMSHOE_THREADCREATE: likewise, the threads created meanwhile.
+ * GUMSHOE_THREADS: as of now, and at once. The calling thread waits; the rest of the program does not, and the watcher goes on.
+ * Returns as gumshoe_write_profile does; -EINVAL also for SECONDS out of range. */
+#define GUMSHOE_PROFILE_SECONDS_MAX 3600
+GUMSHOE_API int gumshoe_write_profile_for(enum gumshoe_kind kind, int fd, double seconds);
+
 /* Call CALLBACK(dir, user) each time an incident is complete on disk. DIR is the incident folder's path, valid during the
  * call. One call runs at a time, on a thread made for it with pthread_create, with every signal blocked; the callback may do
  * what any thread of the program may. Up to 8 incidents wait while it runs; for more it is not called, and the log says so.
