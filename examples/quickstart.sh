@@ -52,8 +52,4 @@ incident=$(ls -d "$dir"/2* | tail -n 1)
 echo
 echo "== gumshoe list cache_insert $incident"
 build/gumshoe list cache_insert "$incident" | head -n 8
-echo
-echo "== read on:"
-echo "   build/gumshoe tree $incident"
-echo "   go tool pprof -top -base $incident/heap.base.pb.gz $incident/heap.pb.gz"
 rm -f "$dir.out" "$dir.log" "$dir.summary"

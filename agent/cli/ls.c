@@ -1,128 +1,248 @@
-/* ls.c - `gumshoe ls`: lists the incidents of a directory. Incidents of one cause (same rule and fingerprint) share a line. */
+/* ls.c - `gumshoe ls`: lists the incidents of directories. Incidents of one cause share an item, whichever directory they are in:
+ *
+ *   2026-11-27 15:54:45  heap-high       100 MiB  cache_insert (leaky_server.c:61)
+ *     97 MiB more than 5.1 s ago, 100 % of all growth; 3 times since 15:50:01; on web-1, web-2; builds 6e9e10e294cc, 77aa01c3d5f2
+ *     incidents/20261127T155445.032Z-heap-high-18269                                               the newest of them
+ */
+#include "base/clock.h"
 #include "base/units.h"
+#include "cli/causes.h"
 #include "cli/cli.h"
+#include "cli/next.h"
 #include "cli/options.h"
+#include "cli/terminal.h"
 #include "metrics/metrics.h"
-#include "store/store.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum {
+    TIME_COLUMNS = 19,
+    RULE_COLUMNS_MAX = 24,
+    VALUE_COLUMNS = 11,
+    GAP = 2,
+    NAMES_MAX = 8,
+    BUILD_ID_SHOWN = 12
+};
 
 static const char *text_of(const json_t *json, const char *key)
 {
     return gs_cli_json_text(json, key, "");
 }
 
-static bool same_cause(const json_t *a, const json_t *b)
+/* ---- one line of facts ------------------------------------------------------------------------------------------------- */
+
+/* Print "2026-11-27 15:54:45", UTC, into OUT. */
+static void print_time(const struct gs_listed *incident, char out[GS_TIME_TEXT])
 {
-    return *text_of(a, "fingerprint") && strcmp(text_of(a, "fingerprint"), text_of(b, "fingerprint")) == 0 &&
-           strcmp(text_of(a, "rule"), text_of(b, "rule")) == 0;
+    gs_clock_print(incident->entry->triggered_ns, GS_TIME_ISO, out);
+    out[TIME_COLUMNS] = 0;
+    out[10] = ' ';
 }
 
-/* Print TEXT in WIDTH columns, with control characters escaped. */
-static void print_column(const char *text, int width)
-{
-    struct gs_text escaped = {0};
-    gs_text_add_printable(&escaped, text);
-    printf("%-*s  ", width, escaped.bytes ? escaped.bytes : "");
-    gs_text_fini(&escaped);
-}
-
-static void print_value(const json_t *json)
+static void print_value(const json_t *json, char out[GS_UNIT_TEXT])
 {
     const struct gs_metric *metric = gs_metrics_find(text_of(json, "metric"));
     const json_t *value = json_object_get(json, "value");
-    char text[GS_UNIT_TEXT] = "-";
+    snprintf(out, GS_UNIT_TEXT, "-");
     if (metric && json_is_number(value))
-        gs_units_print_value(json_number_value(value), metric->unit, text);
-    printf("%10s  ", text);
+        gs_units_print_value(json_number_value(value), metric->unit, out);
 }
 
-static void print_culprit(const json_t *json)
+/* Add WORDS, and spaces up to COLUMNS. */
+static void add_column(struct gs_text *out, const char *words, size_t columns)
 {
-    const json_t *culprit = json_object_get(json, "culprit");
-    char text[160], share[GS_UNIT_TEXT];
-    const char *function = text_of(culprit, "function");
-    if (!json_boolean_value(json_object_get(json, "complete")))
-        function = *function ? function : "(not complete)";
-    snprintf(text, sizeof text, "%s", *function ? function : "-");
-    print_column(text, 24);
-    double fraction = json_number_value(json_object_get(culprit, "share"));
-    printf("%5s  ", json_is_object(culprit)
-                        ? gs_units_print_percent((double)(int)(fraction * 100 + 0.5) / 100, share)
-                        : "-");
+    struct gs_text escaped = {0};
+    gs_text_add_printable(&escaped, words);
+    gs_text_add(out, "%s", escaped.bytes ? escaped.bytes : "");
+    for (size_t width = gs_text_columns(escaped.bytes ? escaped.bytes : ""); width < columns; width++)
+        gs_text_add(out, " ");
+    gs_text_fini(&escaped);
 }
 
-static void print_row(const struct gs_store_list *list, size_t at, size_t repeats)
+/* The columns of the widest rule's name. */
+static size_t rule_columns(const struct gs_causes *causes)
 {
-    const json_t *json = list->entry[at].json;
-    print_column(text_of(json, "triggered"), 24);
-    print_column(text_of(json, "rule"), 14);
-    print_value(json);
-    print_culprit(json);
-    char times[32] = "";
-    if (repeats > 1)
-        snprintf(times, sizeof times, "%zu×", repeats);
-    printf("%4s  %s\n", times, list->entry[at].name);
-}
-
-/* Newest first. An older incident of a cause that was listed already is only counted. */
-static void print_table(const struct gs_store_list *list)
-{
-    bool *listed = calloc(list->count + 1, sizeof *listed);
-    printf("%-24s  %-14s  %10s  %-24s  %5s  %4s  %s\n", "TIME", "RULE", "VALUE", "CULPRIT", "SHARE", "",
-           "FOLDER");
-    for (size_t i = list->count; listed && i-- > 0;) {
-        size_t repeats = 1;
-        if (listed[i])
-            continue;
-        for (size_t older = 0; older < i; older++)
-            if (!listed[older] && same_cause(list->entry[i].json, list->entry[older].json)) {
-                listed[older] = true;
-                repeats++;
-            }
-        print_row(list, i, repeats);
+    size_t widest = strlen("RULE");
+    for (size_t i = 0; i < causes->count; i++) {
+        size_t columns = gs_text_columns(text_of(gs_cli_cause_last(&causes->cause[i])->entry->json, "rule"));
+        widest = columns > widest ? columns : widest;
     }
-    free(listed);
+    return widest < RULE_COLUMNS_MAX ? widest : RULE_COLUMNS_MAX;
 }
 
-static int print_as_json(const struct gs_store_list *list, const char *dir)
+static void print_facts(const struct gs_listed *incident, size_t rule_width)
+{
+    const json_t *json = incident->entry->json;
+    char time[GS_TIME_TEXT], value[GS_UNIT_TEXT];
+    struct gs_text rule = {0}, culprit = {0};
+    size_t left = TIME_COLUMNS + GAP + rule_width + GAP + VALUE_COLUMNS + GAP, columns = gs_cli_columns();
+    print_time(incident, time);
+    print_value(json, value);
+    add_column(&rule, text_of(json, "rule"), rule_width);
+    gs_cli_add_culprit(&culprit, json, columns == 0 ? 0 : columns > left ? columns - left : 1);
+    printf("%s%s%s  %s  %*s  %s%s%s%s%s\n", gs_cli_style(GS_STYLE_FAINT), time, gs_cli_style(GS_STYLE_PLAIN),
+           rule.bytes ? rule.bytes : "", VALUE_COLUMNS, value, gs_cli_style(GS_STYLE_STRONG),
+           culprit.length ? culprit.bytes : "-", gs_cli_style(GS_STYLE_PLAIN),
+           json_boolean_value(json_object_get(json, "complete")) ? "" : "  ",
+           json_boolean_value(json_object_get(json, "complete")) ? "" : "(not complete)");
+    gs_text_fini(&rule);
+    gs_text_fini(&culprit);
+}
+
+/* ---- repeats ----------------------------------------------------------------------------------------------------------- */
+
+/* The distinct texts at KEY of CAUSE's incidents, newest first. Returns how many there are, also beyond NAMES_MAX. */
+static size_t distinct(const struct gs_cause *cause, const char *key, const char *name[NAMES_MAX])
+{
+    size_t count = 0;
+    for (size_t i = cause->count; i-- > 0;) {
+        const char *text = text_of(cause->incident[i].entry->json, key);
+        bool known = !*text;
+        for (size_t n = 0; n < count && n < NAMES_MAX; n++)
+            known |= strcmp(name[n], text) == 0;
+        if (!known && count < NAMES_MAX)
+            name[count] = text;
+        count += !known;
+    }
+    return count;
+}
+
+/* Add "; on web-1, web-2": LABEL, or LABELS if there are several, and the texts at KEY, each cut after LENGTH bytes. */
+static void add_names(struct gs_text *out, const struct gs_cause *cause, const char *key,
+                      const char *labels[2], int length)
+{
+    const char *name[NAMES_MAX];
+    size_t count = distinct(cause, key, name);
+    for (size_t i = 0; i < count && i < NAMES_MAX; i++) {
+        char start[256];
+        snprintf(start, sizeof start, "%.*s", length, name[i]);
+        gs_text_add(out, "%s", i > 0 ? ", " : out->length ? "; " : "");
+        gs_text_add(out, "%s", i > 0 ? "" : labels[count > 1]);
+        gs_text_add_printable(out, start);
+    }
+    if (count > NAMES_MAX)
+        gs_text_add(out, " and more");
+}
+
+static void add_repeats(struct gs_text *out, const struct gs_cause *cause)
+{
+    char first[GS_TIME_TEXT], last[GS_TIME_TEXT];
+    if (cause->count < 2)
+        return;
+    print_time(&cause->incident[0], first);
+    print_time(gs_cli_cause_last(cause), last);
+    bool same_day = memcmp(first, last, 10) == 0;
+    gs_text_add(out, "%s%zu times since %s", out->length ? "; " : "", cause->count,
+                same_day ? first + 11 : first);
+}
+
+static void print_cause(const struct gs_cause *cause, size_t rule_width)
+{
+    const struct gs_listed *last = gs_cli_cause_last(cause);
+    struct gs_text charge = {0}, line = {0};
+    print_facts(last, rule_width);
+    gs_cli_add_charge(&charge, last->entry->json);
+    add_repeats(&charge, cause);
+    add_names(&charge, cause, "host", (const char *[2]){"on ", "on "}, 64);
+    add_names(&charge, cause, "build_id", (const char *[2]){"build ", "builds "}, BUILD_ID_SHOWN);
+    gs_text_add(&line, "  %s", charge.bytes ? charge.bytes : "");
+    if (charge.length)
+        gs_cli_print_wrapped(line.bytes, 2, GS_STYLE_PLAIN);
+    fputs("  ", stdout); // the path is never cut or wrapped: it is there to be copied
+    gs_text_fini(&line);
+    gs_text_add(&line, "%s/%s", last->dir, last->entry->name);
+    gs_cli_print_line(line.bytes ? line.bytes : "");
+    gs_text_fini(&line);
+    gs_text_fini(&charge);
+}
+
+/* On a terminal, tell how to go on. */
+static void print_hint(const struct gs_causes *causes)
+{
+    const struct gs_listed *newest = gs_cli_cause_last(&causes->cause[0]);
+    struct gs_text path = {0}, line = {0};
+    if (!gs_cli_columns())
+        return;
+    gs_text_add(&path, "%s%s/%s", *newest->dir == '-' ? "./" : "", newest->dir, newest->entry->name);
+    gs_text_add(&line, "next: gumshoe show ");
+    gs_cli_add_quoted(&line, path.bytes ? path.bytes : "");
+    printf("\n%s\n", line.bytes ? line.bytes : "");
+    gs_text_fini(&path);
+    gs_text_fini(&line);
+}
+
+static int print_causes(const struct gs_store_list *list, char *const *dir, size_t count)
+{
+    struct gs_causes causes;
+    bool found = gs_cli_causes_find(list, dir, count, &causes);
+    int width = found ? (int)rule_columns(&causes) : 0;
+    if (found && causes.count) {
+        printf("%-*s  %-*s  %*s  %s\n", TIME_COLUMNS, "TIME (UTC)", width, "RULE", VALUE_COLUMNS, "VALUE",
+               "CULPRIT");
+        for (size_t i = 0; i < causes.count; i++)
+            print_cause(&causes.cause[i], (size_t)width);
+        print_hint(&causes);
+    }
+    gs_cli_causes_fini(&causes);
+    return found ? GS_EXIT_OK : gs_cli_complain(GS_EXIT_IO, "there is not enough memory");
+}
+
+/* ---- the command ------------------------------------------------------------------------------------------------------- */
+
+static int print_as_json(const struct gs_store_list *list, char *const *dir, size_t count)
 {
     struct gs_json all = gs_json_array();
-    for (size_t i = 0; i < list->count; i++) {
-        char path[PATH_MAX];
-        json_t *json = list->entry[i].json;
-        snprintf(path, sizeof path, "%s/%s", dir, list->entry[i].name);
-        gs_json_add(&all,
-                    json_object_set_new(json, "dir", gs_json_text(path)) == 0 ? json_incref(json) : NULL);
-    }
+    for (size_t i = 0; i < count; i++)
+        for (size_t at = 0; at < list[i].count; at++) {
+            char path[PATH_MAX];
+            json_t *json = list[i].entry[at].json;
+            snprintf(path, sizeof path, "%s/%s", dir[i], list[i].entry[at].name);
+            bool added = json_object_set_new(json, "dir", gs_json_text(path)) == 0;
+            gs_json_add(&all, added ? json_incref(json) : NULL);
+        }
     json_t *json = gs_json_take(&all);
     int status = gs_cli_print_json(json);
     json_decref(json);
     return status;
 }
 
-static int list_directory(const char *dir, bool json)
+/* Read the incidents of DIR. Returns an exit status; an error was printed. */
+static int read_directory(const char *dir, struct gs_store_list *out)
 {
-    struct gs_store_list list;
-    int error = gs_store_list(dir, &list), status = GS_EXIT_OK;
+    int error = gs_store_list(dir, out);
     if (error)
         return gs_cli_complain(GS_EXIT_IO, "%s: %s", dir, strerrordesc_np(-error));
-    if (json)
-        status = print_as_json(&list, dir);
-    else if (list.count)
-        print_table(&list);
-    if (list.unreadable)
+    if (out->unreadable)
         gs_cli_complain(GS_EXIT_OK,
-                        list.unreadable == 1 ? "%s: %zu incident is damaged and not shown"
+                        out->unreadable == 1 ? "%s: %zu incident is damaged and not shown"
                                              : "%s: %zu incidents are damaged and not shown",
-                        dir, list.unreadable);
-    if (list.count == 0) {
-        if (!json)
-            fprintf(stderr, "gumshoe: no incidents in %s\n", dir);
+                        dir, out->unreadable);
+    return GS_EXIT_OK;
+}
+
+static int list_directories(char *const *dir, size_t count, bool json)
+{
+    struct gs_store_list *list = calloc(count, sizeof *list);
+    int status = list ? GS_EXIT_OK : gs_cli_complain(GS_EXIT_IO, "there is not enough memory");
+    size_t incidents = 0;
+    for (size_t i = 0; list && i < count; i++) {
+        int read = read_directory(dir[i], &list[i]);
+        status = read ? read : status;
+        incidents += list[i].count;
+    }
+    if (list && (incidents || status == GS_EXIT_OK)) {
+        int printed = json ? print_as_json(list, dir, count) : print_causes(list, dir, count);
+        status = printed ? printed : status;
+    }
+    if (incidents == 0 && status == GS_EXIT_OK) {
+        for (size_t i = 0; !json && i < count; i++)
+            fprintf(stderr, "gumshoe: no incidents in %s\n", dir[i]);
         status = GS_EXIT_NEGATIVE;
     }
-    gs_store_list_fini(&list);
+    for (size_t i = 0; list && i < count; i++)
+        gs_store_list_fini(&list[i]);
+    free(list);
     return status;
 }
 
@@ -137,7 +257,7 @@ int gs_cli_run_ls(struct gs_arguments *arguments)
     };
     if (!gs_cli_read_options(arguments, options, &status))
         return status;
-    if (arguments->operand_count > 1)
-        return gs_cli_usage(arguments->command, "one directory at a time");
-    return list_directory(arguments->operand_count ? arguments->operand[0] : gs_cli_default_dir(), json);
+    char *default_dir[] = {(char *)gs_cli_default_dir()};
+    return arguments->operand_count ? list_directories(arguments->operand, arguments->operand_count, json)
+                                    : list_directories(default_dir, 1, json);
 }

@@ -1,6 +1,7 @@
 /* status.c - `gumshoe status`: asks a running agent what it sees, and prints its metrics and rules as tables. */
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "cli/terminal.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,19 +15,42 @@ static void print_file(const json_t *file)
     const json_t *refused = json_object_get(file, "refused");
     long long reloads = json_integer_value(json_object_get(file, "reloads")),
               more = json_integer_value(json_object_get(refused, "errors")) - 1;
+    struct gs_text text = {0};
     if (reloads)
-        printf("the rules file was reloaded %lld time%s, last at %s\n", reloads, reloads == 1 ? "" : "s",
-               gs_cli_json_text(file, "taken", "?"));
-    if (json_is_object(refused)) {
-        printf("REFUSED at %s, the rules of %s stay in force:\n  %s\n",
-               gs_cli_json_text(refused, "time", "?"), gs_cli_json_text(file, "taken", "?"),
-               gs_cli_json_text(refused, "error", "?"));
-        if (more > 0)
-            printf("  and %lld more: see the log, or gumshoe check\n", more);
-    }
+        gs_text_add(&text, "the rules file was reloaded %lld time%s, last at %s\n", reloads,
+                    reloads == 1 ? "" : "s", gs_cli_json_text(file, "taken", "?"));
+    if (json_is_object(refused))
+        gs_text_add(&text, "REFUSED at %s, the rules of %s stay in force:\n  %s\n",
+                    gs_cli_json_text(refused, "time", "?"), gs_cli_json_text(file, "taken", "?"),
+                    gs_cli_json_text(refused, "error", "?"));
+    if (json_is_object(refused) && more > 0)
+        gs_text_add(&text, "  and %lld more: see the log, or gumshoe check\n", more);
     if (gs_cli_json_text(file, "other_dir", NULL))
-        printf("the rules file now names the incident directory %s: this needs a restart\n",
-               gs_cli_json_text(file, "other_dir", ""));
+        gs_text_add(&text, "the rules file now names the incident directory %s: this needs a restart\n",
+                    gs_cli_json_text(file, "other_dir", ""));
+    gs_cli_print_escaped(text.bytes ? text.bytes : "", text.length);
+    gs_text_fini(&text);
+}
+
+/* Add the text at KEY, or FALLBACK, and spaces up to COLUMNS, before it, or after it if COLUMNS is negative. */
+static void add_column(struct gs_text *out, const json_t *json, const char *key, const char *fallback,
+                       int columns)
+{
+    struct gs_text text = {0};
+    gs_text_add_printable(&text, gs_cli_json_text(json, key, fallback));
+    int width = text.bytes ? (int)gs_text_columns(text.bytes) : 0;
+    if (columns < 0)
+        gs_text_add(out, "%s%*s", text.bytes ? text.bytes : "", -columns > width ? -columns - width : 0, "");
+    else
+        gs_text_add(out, " %*s%s", columns > width ? columns - width : 0, "", text.bytes ? text.bytes : "");
+    gs_text_fini(&text);
+}
+
+/* Print LINE, a row whose last column begins at INDENT and may be long. */
+static void print_row(struct gs_text *line, size_t indent, enum gs_style style)
+{
+    gs_cli_print_wrapped(line->bytes ? line->bytes : "", indent, style);
+    gs_text_fini(line);
 }
 
 static void print_metrics(const json_t *list)
@@ -36,32 +60,70 @@ static void print_metrics(const json_t *list)
     printf("%-24s %12s\n", "METRIC", "VALUE");
     json_array_foreach(list, i, metric)
     {
+        struct gs_text line = {0};
         const char *unavailable = gs_cli_json_text(metric, "unavailable", NULL);
-        printf("%-24s %12s%s%s\n", gs_cli_json_text(metric, "metric", "?"),
-               gs_cli_json_text(metric, "shown", "-"), unavailable ? "  not available: " : "",
-               unavailable ? unavailable : "");
+        add_column(&line, metric, "metric", "?", -24);
+        add_column(&line, metric, "shown", "-", 12);
+        gs_text_add(&line, "%s", unavailable ? "  not available: " : "");
+        gs_text_add_printable(&line, unavailable ? unavailable : "");
+        print_row(&line, 24 + 1 + 12 + 2, unavailable ? GS_STYLE_FAINT : GS_STYLE_PLAIN);
     }
+}
+
+/* The columns of the widest text at KEY in LIST, at least those of TITLE and at most MAX. */
+static int column_width(const json_t *list, const char *key, const char *title, size_t max)
+{
+    size_t widest = strlen(title), i;
+    const json_t *item;
+    json_array_foreach(list, i, item)
+    {
+        size_t columns = gs_text_columns(gs_cli_json_text(item, key, ""));
+        widest = columns > widest ? columns : widest;
+    }
+    return (int)(widest < max ? widest : max);
 }
 
 static void print_rules(const json_t *list)
 {
+    enum { WIDEST_NAME = 24, WIDEST_VALUE = 16 };
     size_t i;
     const json_t *rule;
-    printf("\n%-20s %-16s %12s %12s %6s  %s\n", "RULE", "METRIC", "VALUE", "LINE", "FIRED", "STATE");
+    int name = column_width(list, "rule", "RULE", WIDEST_NAME),
+        metric = column_width(list, "metric", "METRIC", WIDEST_NAME),
+        value = column_width(list, "shown", "VALUE", WIDEST_VALUE),
+        line = column_width(list, "line_shown", "LINE", WIDEST_VALUE);
+    printf("\n%-*s  %-*s  %*s  %*s  FIRED  STATE\n", name, "RULE", metric, "METRIC", value, "VALUE", line,
+           "LINE");
     json_array_foreach(list, i, rule)
     {
-        printf("%-20s %-16s %12s %12s %6lld  %s\n", gs_cli_json_text(rule, "rule", "?"),
-               gs_cli_json_text(rule, "metric", "-"), gs_cli_json_text(rule, "shown", "-"),
-               gs_cli_json_text(rule, "line_shown", "-"), json_integer_value(json_object_get(rule, "fired")),
-               gs_cli_json_text(rule, "state", ""));
+        struct gs_text row = {0};
+        add_column(&row, rule, "rule", "?", -name);
+        gs_text_add(&row, "  ");
+        add_column(&row, rule, "metric", "-", -metric);
+        gs_text_add(&row, " ");
+        add_column(&row, rule, "shown", "-", value);
+        gs_text_add(&row, " ");
+        add_column(&row, rule, "line_shown", "-", line);
+        gs_text_add(&row, "  %5lld  ", json_integer_value(json_object_get(rule, "fired")));
+        gs_text_add_printable(&row, gs_cli_json_text(rule, "state", ""));
+        print_row(&row, (size_t)(name + metric + value + line) + 15, GS_STYLE_PLAIN);
     }
+}
+
+/* Which process this is, and where its rules and incidents are: paths are to be copied, and stand in lines of their own. */
+static void print_process(const json_t *status)
+{
+    printf("process %lld, started ", json_integer_value(json_object_get(status, "pid")));
+    gs_cli_print_line(gs_cli_json_text(status, "started", "?"));
+    fputs("rules      ", stdout);
+    gs_cli_print_line(gs_cli_json_text(status, "rules_file", "?"));
+    fputs("incidents  ", stdout);
+    gs_cli_print_line(gs_cli_json_text(status, "dir", "?"));
 }
 
 static void print_status(const json_t *status)
 {
-    printf("process %lld, started %s; rules from %s; incidents in %s\n",
-           json_integer_value(json_object_get(status, "pid")), gs_cli_json_text(status, "started", "?"),
-           gs_cli_json_text(status, "rules_file", "?"), gs_cli_json_text(status, "dir", "?"));
+    print_process(status);
     print_file(json_object_get(status, "file"));
     printf("\n");
     print_metrics(json_object_get(status, "metrics"));

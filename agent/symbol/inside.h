@@ -105,7 +105,3 @@ bool gs_symbol_debug_file_by_link(const struct gs_mapping *mapping, const struct
 const char *gs_symbol_perf_map_names(int pid, struct gs_symbol_wanted *wanted, size_t count, char path[64]);
 /* The same from FD. */
 void gs_symbol_perf_map_read(int fd, struct gs_symbol_wanted *wanted, size_t count);
-
-
-/* The length of NAME, a qualified name, up to the '(' of its parameters. */
-size_t gs_symbol_length_without_parameters(const char *name);

@@ -20,8 +20,8 @@ static bool is_operator(const char *name, const char *at)
     return strncmp(at, "operator", LENGTH) == 0 && !is_word(at[LENGTH]) && (at == name || !is_word(at[-1]));
 }
 
-/* Behind the bracket that closes the one at AT, or the end of the name. The '>' of "->" and brackets of operators do not count. */
-static const char *after_brackets(const char *name, const char *at)
+/* The '>' of "->" and brackets of operators do not count. */
+const char *gs_symbol_after_brackets(const char *name, const char *at)
 {
     int depth = 0;
     for (; *at; at++) {
@@ -60,7 +60,7 @@ static const char *find_parameters(const char *name, const char **start)
         } else if (*at == '(' && strncmp(at, "(anonymous namespace)", 21) != 0) {
             return at;
         } else if (strchr("<([{", *at)) {
-            at = after_brackets(name, at);
+            at = gs_symbol_after_brackets(name, at);
         } else if (*at++ == ' ') {
             *start = at;
         }
@@ -83,6 +83,23 @@ size_t gs_symbol_length_without_parameters(const char *name)
     return (size_t)(find_parameters(name, &start) - name);
 }
 
+const char *gs_symbol_own_name(const char *function)
+{
+    const char *name = gs_symbol_qualified_name(function), *own = name,
+               *end = name + gs_symbol_length_without_parameters(name);
+    for (const char *at = name; at < end && !is_operator(name, at);) {
+        if (strchr("<([{", *at)) {
+            at = gs_symbol_after_brackets(name, at);
+        } else if (at[0] == ':' && at[1] == ':') {
+            at += 2;
+            own = at;
+        } else {
+            at++;
+        }
+    }
+    return own;
+}
+
 /* ---- for people ------------------------------------------------------------------------------------------------------- */
 
 enum { ARGUMENTS_MAX = 40 };
@@ -91,7 +108,7 @@ enum { ARGUMENTS_MAX = 40 };
 static void add_arguments(struct gs_text *out, const char *at, const char *end)
 {
     size_t first = strcspn(at + 1, "<(,>") + 1;
-    const char *after = at[first] == '<' ? after_brackets(at, at + first) : at + first;
+    const char *after = at[first] == '<' ? gs_symbol_after_brackets(at, at + first) : at + first;
     after += strspn(after, " ");
     if (end - at <= ARGUMENTS_MAX)
         gs_text_add_bytes(out, at, (size_t)(end - at));
@@ -119,7 +136,7 @@ void gs_symbol_add_short_name(struct gs_text *out, const char *function)
             gs_text_add_bytes(&text, at, length);
             at += length;
         } else if (begins_arguments(name, at)) {
-            const char *end = after_brackets(name, at);
+            const char *end = gs_symbol_after_brackets(name, at);
             add_arguments(&text, at, end);
             at = end;
         } else {

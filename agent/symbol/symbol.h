@@ -128,6 +128,12 @@ bool gs_symbol_function_is_plumbing(const char *function);
 bool gs_symbol_matches(const char *pattern, const char *function);
 /* Where in FUNCTION (demangled) its qualified name begins: behind the return type that template functions have. */
 const char *gs_symbol_qualified_name(const char *function);
+/* Where in FUNCTION its own name begins, behind namespaces and classes: "put(Session const&)" of "cache::Store<int>::put(…)". */
+const char *gs_symbol_own_name(const char *function);
+/* The length of NAME, a qualified name, up to the '(' of its parameters. */
+size_t gs_symbol_length_without_parameters(const char *name);
+/* Behind the bracket that closes the one at AT, in NAME; the end of the name if none does. */
+const char *gs_symbol_after_brackets(const char *name, const char *at);
 struct gs_text;
 /* Add FUNCTION for people: without return type, long template arguments elided, control characters escaped. */
 void gs_symbol_add_short_name(struct gs_text *out, const char *function);

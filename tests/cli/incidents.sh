@@ -14,13 +14,16 @@ make 20261124T050500.000Z-jump-1 jump 2026-11-24T05:05:00.000Z bbbb load
 
 it "lists incidents, newest first, repeats of one cause together"
 "$gumshoe" ls d > out
-equal "$(wc -l < out)" 3 "lines"
-sed -n 2p out | grep -q 'jump .*100 MiB .*load' || fail "$(cat out)"
-sed -n 3p out | grep -q 'leak .*cache_put .*2× .*T040500' || fail "$(cat out)"
+equal "$(wc -l < out)" 6 "lines"
+sed -n 2p out | grep -q '05:05:00  jump .*100 MiB .*load' || fail "$(cat out)"
+sed -n 3p out | grep -qx '  d/20261124T050500.000Z-jump-1' || fail "$(cat out)"
+sed -n 4p out | grep -q '04:05:00  leak .*cache_put' || fail "$(cat out)"
+sed -n 5p out | grep -qx '  2 times since 03:05:00' || fail "$(cat out)"
+sed -n 6p out | grep -qx '  d/20261124T040500.000Z-leak-1' || fail "$(cat out)"
 it "lists all of them as JSON"
 equal "$("$gumshoe" ls --json d | jq -r '.[].dir')" "$(printf 'd/20261124T030500.000Z-leak-1\nd/20261124T040500.000Z-leak-1\nd/20261124T050500.000Z-jump-1')"
 it "takes GUMSHOE_DIR, else ./incidents"
-equal "$(GUMSHOE_DIR=d "$gumshoe" ls | wc -l)" 3
+equal "$(GUMSHOE_DIR=d "$gumshoe" ls | wc -l)" 6
 ln -s d incidents; equal "$("$gumshoe" show)" "summary of 20261124T050500.000Z-jump-1"; rm incidents
 it "shows the latest, one by the beginning of its name, one by its folder"
 equal "$("$gumshoe" show --dir d)" "summary of 20261124T050500.000Z-jump-1"

@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "fuzz.h"
+#include "reader/reader.h"
 #include "symbol/symbol.h"
 #include <string.h>
 
@@ -17,6 +18,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     gs_must(strlen(gs_symbol_qualified_name(mangled)) <= length);
     struct gs_text text = {0};
     gs_symbol_add_short_name(&text, mangled);
+    gs_text_fini(&text);
+    static const size_t columns[] = {0, 1, 20, 60};
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
+        gs_reader_add_fitted_function(&text, mangled, columns[i]);
+        gs_must(!text.bytes || gs_text_is_printable(text.bytes));
+        gs_text_fini(&text);
+        gs_reader_add_fitted_path(&text, mangled, columns[i]);
+        gs_must(!text.bytes || gs_text_is_printable(text.bytes));
+        gs_must(!columns[i] || !text.bytes || gs_text_columns(text.bytes) <= columns[i]);
+        gs_text_fini(&text);
+    }
+    gs_reader_add_function_pattern(&text, mangled);
     gs_text_fini(&text);
     gs_free(name);
     free(mangled);
