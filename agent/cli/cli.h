@@ -19,7 +19,8 @@ enum gs_exit {                  // exit statuses
 };
 
 struct gs_arguments;
-struct gs_option_list;      // options.h
+struct gs_option;           // options.h
+struct gs_option_list;
 struct gs_command {
     const char *name;
     const char *arguments;  // "[-n N] [--base FILE] PROFILE"
@@ -35,6 +36,9 @@ struct gs_arguments {       // the arguments of a sub-command
     bool options_first;     // options end at the first operand; the rest belongs to another program (`gumshoe run`)
     char **operand;         // set by gs_cli_read_options (options.h): what is not an option; ends with NULL
     size_t operand_count;
+    /* Not NULL: gs_cli_read_options, which every command calls first, passes the command's options to it and ends the command
+     * (completion.c). */
+    void (*visit)(const struct gs_arguments *arguments, const struct gs_option *options);
 };
 
 /* Print what is wrong with the arguments of COMMAND, and its usage line, on stderr (options.c). Returns GS_EXIT_USAGE. */
@@ -53,6 +57,9 @@ int gs_cli_print_json(const json_t *json);
 const char *gs_cli_json_text(const json_t *json, const char *key, const char *fallback);
 /* May output to descriptor FD be coloured? Only on a terminal, and not with NO_COLOR or TERM=dumb. */
 bool gs_cli_may_colour(int fd);
+
+/* Not in the table of commands: `gumshoe completion SHELL` is run by the build. */
+int gs_cli_run_completion(struct gs_arguments *arguments);
 
 int gs_cli_run_run(struct gs_arguments *arguments);
 int gs_cli_run_check(struct gs_arguments *arguments);

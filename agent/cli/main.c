@@ -34,6 +34,10 @@ static int unknown_command(const char *name)
 
 static const struct gs_command *find(const char *name)
 {
+    static const struct gs_command completion = {
+        "completion", "bash|zsh|fish", "print a shell's completion of this command", gs_cli_run_completion};
+    if (strcmp(name, completion.name) == 0)
+        return &completion;
     for (const struct gs_command *command = gs_commands; command->name; command++)
         if (strcmp(command->name, name) == 0)
             return command;

@@ -54,7 +54,7 @@ static void print_row(const struct gs_option *row)
     putchar('\n');
 }
 
-static bool is_row(const struct gs_option *row)
+bool gs_cli_is_option_row(const struct gs_option *row)
 {
     return row->name || row->letter || row->argument;
 }
@@ -62,7 +62,7 @@ static bool is_row(const struct gs_option *row)
 static void print_help(const struct gs_command *command, const struct gs_option *options)
 {
     printf("usage: gumshoe %s %s\n%s\n\n", command->name, command->arguments, command->help);
-    for (const struct gs_option *row = options; is_row(row); row++)
+    for (const struct gs_option *row = options; gs_cli_is_option_row(row); row++)
         print_row(row);
 }
 
@@ -165,7 +165,7 @@ static void build_getopt_table(const struct gs_option *options, bool options_fir
     if (options_first)
         out->letters[letters++] = '+'; // tells getopt to stop at the first operand
     out->letters[letters++] = 'h';
-    for (size_t i = 0; is_row(&options[i]); i++) {
+    for (size_t i = 0; gs_cli_is_option_row(&options[i]); i++) {
         const struct gs_option *row = &options[i];
         assert(i < OPTIONS_MAX);
         if (row->name)
@@ -186,7 +186,7 @@ static const struct gs_option *row_of(const struct gs_option *options, int found
 {
     if (found >= FIRST_ROW)
         return &options[found - FIRST_ROW];
-    for (const struct gs_option *row = options; is_row(row); row++)
+    for (const struct gs_option *row = options; gs_cli_is_option_row(row); row++)
         if (row->letter == found)
             return row;
     return NULL;
@@ -195,6 +195,11 @@ static const struct gs_option *row_of(const struct gs_option *options, int found
 bool gs_cli_read_options(struct gs_arguments *arguments, const struct gs_option *options, int *status)
 {
     struct getopt_table table;
+    if (arguments->visit) {
+        arguments->visit(arguments, options);
+        *status = GS_EXIT_OK;
+        return false;
+    }
     build_getopt_table(options, arguments->options_first, &table);
     *status = GS_EXIT_OK;
     for (int found;

@@ -43,6 +43,7 @@ enum { GS_CLI_PLUMBING_MAX = 256 };
     {"plumbing", .argument = "PATTERN", .list = (stored_in), \
      .help = "a function that works for its callers, such as \"pool_*\": the culprit is its caller" when}
 
+bool gs_cli_is_option_row(const struct gs_option *row); // false: the row of zeros
 /* Read the options of ARGUMENTS by the table OPTIONS, and set its operands. Returns false if the command is to end with
  * *STATUS: GS_EXIT_OK after --help was printed, another status after an error was printed. */
 bool gs_cli_read_options(struct gs_arguments *arguments, const struct gs_option *options, int *status) GS_CHECK_RESULT;
