@@ -38,13 +38,27 @@ for app in shared static; do
     complete "$(incident incidents)"
 done
 b/cpp || fail "C++"
-it "is found by pkg-config"
+it "is found by pkg-config, and the program finds the library without further ado"
 libdir=$(dirname "$(find "$prefix" -name libgumshoe.so)")
-PKG_CONFIG_PATH=$libdir/pkgconfig sh -c 'gcc app.c -o app $(pkg-config --cflags --libs gumshoe) -Wl,-rpath,'"$libdir"
-equal "$(./app)" "$version" "pkg-config"
+PKG_CONFIG_PATH=$libdir/pkgconfig sh -c 'gcc app.c -o app $(pkg-config --cflags --libs gumshoe)'
+rm -rf incidents; equal "$(./app)" "$version" "pkg-config"
+complete "$(incident incidents)"
+it "may be moved: the package files follow"
+mv "$prefix" "$prefix.moved"; prefix=$prefix.moved; libdir=$(dirname "$(find "$prefix" -name libgumshoe.so)")
+PKG_CONFIG_PATH=$libdir/pkgconfig sh -c 'gcc app.c -o app $(pkg-config --cflags --libs gumshoe)'
+equal "$(./app)" "$version" "pkg-config, moved"
+it "gets no run path where ldconfig is told: below /usr and /usr/local"
+DESTDIR=$tmp/stage cmake --install "$build" --prefix /usr > /dev/null
+! grep -q rpath "$(find "$tmp/stage" -name gumshoe.pc)" || fail "a run path below /usr"
 it "has a command that finds its library, valid rules, and a man page"
 "$prefix/bin/gumshoe" run --dir "$tmp/d" -- true || fail "the installed command does not find its library"
 grep -q watching: "$tmp/log" || fail "not watched"
 "$prefix/bin/gumshoe" check "$prefix"/share/gumshoe/rules/*.json >/dev/null || fail "installed rules"
 jq -e '.definitions.rule' "$prefix/share/gumshoe/rules/rules.schema.json" >/dev/null || fail "no schema for editors"
-[ -s "$prefix/share/man/man1/gumshoe.1" ] || fail "no man page"
+for page in man1/gumshoe.1 man5/gumshoe-rules.5 man3/libgumshoe.3; do
+    [ -s "$prefix/share/man/$page" ] || fail "no $page"
+done
+it "has completion where shells look for it"
+bash -c '. "$1" && complete -p gumshoe' - "$prefix/share/bash-completion/completions/gumshoe" > /dev/null || fail "bash"
+head -1 "$prefix/share/zsh/vendor-completions/_gumshoe" | grep -qx '#compdef gumshoe' || fail "zsh"
+grep -q '^complete -c gumshoe' "$prefix/share/fish/vendor_completions.d/gumshoe.fish" || fail "fish"

@@ -1,0 +1,30 @@
+# Run by CPack once the files of the packages are in CPACK_TEMPORARY_DIRECTORY/COMPONENT: adds and compresses what Debian's policy asks
+# for.
+set(library_DOC libgumshoe1)
+set(development_DOC libgumshoe-dev)
+set(command_DOC gumshoe)
+string(TIMESTAMP today "%a, %d %b %Y %H:%M:%S +0000" UTC)
+
+foreach(component ${CPACK_COMPONENTS_ALL})
+  set(root ${CPACK_TEMPORARY_DIRECTORY}/${component})
+  set(name ${${component}_DOC})
+  set(doc ${root}/usr/share/doc/${name})
+  file(READ ${CPACK_GUMSHOE_SOURCE}/LICENSE licence)
+  file(WRITE ${doc}/copyright "gumshoe\n\n${licence}\n")
+  file(WRITE ${doc}/changelog
+       "${CPACK_PACKAGE_NAME} (${CPACK_PACKAGE_VERSION}) unstable; urgency=medium\n\n  * Built by cpack.\n\n -- ${CPACK_PACKAGE_CONTACT}  ${today}\n")
+  # jansson, zlib, protobuf-c and libiberty are linked in, with hidden names: a host that has other versions must not notice.
+  if(NOT component STREQUAL development)
+    file(WRITE ${root}/usr/share/lintian/overrides/${name} "${name}: embedded-library *\n")
+  endif()
+  file(GLOB_RECURSE compressed ${root}/usr/share/man/*.[0-9] ${doc}/changelog)
+  foreach(file ${compressed})
+    execute_process(COMMAND gzip -9n ${file} COMMAND_ERROR_IS_FATAL ANY)
+  endforeach()
+  file(GLOB_RECURSE archives ${root}/usr/lib/*.a)
+  foreach(file ${archives})
+    execute_process(COMMAND strip --strip-debug --enable-deterministic-archives ${file} COMMAND_ERROR_IS_FATAL ANY)
+  endforeach()
+  file(GLOB_RECURSE plain ${root}/usr/share/*)
+  file(CHMOD ${plain} FILE_PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
+endforeach()
