@@ -76,6 +76,7 @@ int gs_cli_run_merge(struct gs_arguments *arguments);
 int gs_cli_run_export(struct gs_arguments *arguments);
 int gs_cli_run_flame(struct gs_arguments *arguments);
 int gs_cli_run_traces(struct gs_arguments *arguments);
+int gs_cli_run_report(struct gs_arguments *arguments);
 int gs_cli_run_symbolize(struct gs_arguments *arguments);
 /* Add lines to the profiles of the incident in folder PATH, and name its culprit anew (symbolize_incident.c). PLUMBING: patterns of
  * functions that are no culprits. Returns an exit status. */

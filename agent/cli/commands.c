@@ -31,6 +31,8 @@ const struct gs_command gs_commands[] = {
      "print a profile in the format of another tool", gs_cli_run_export},
     {"flame", "-o FILE.html|FILE.svg [--base FILE] [--title TEXT] [--sample TYPE] [--focus REGEX] … PROFILE|INCIDENT",
      "write a profile as an interactive flame graph", gs_cli_run_flame},
+    {"report", "-o FILE [--source DIR] [--no-symbolize] INCIDENT",
+     "write an incident as one page for a browser, with its graphs, metrics and threads", gs_cli_run_report},
     {"symbolize", "[-o OUT] [--debug-dir DIR …] [--seconds N] [--plumbing PATTERN …] PROFILE|INCIDENT",
      "fill files, lines and inlined frames into profiles, from debug information on this machine", gs_cli_run_symbolize},
     {"status", "[--json] PID",

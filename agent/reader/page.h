@@ -46,6 +46,8 @@ static inline int64_t *gs_reader_page_self(const struct gs_page_tree *tree, size
 }
 /* The same with all nodes below, for one VIEW; by node, two values each. NULL: no memory. Free with gs_free. */
 int64_t *gs_reader_page_totals(const struct gs_page_tree *tree, size_t view) GS_CHECK_RESULT;
+/* An earlier view whose values now are those of VIEW, which has no values before: of the same sample type. VIEW: there is none. */
+size_t gs_reader_page_same_values(const struct gs_page_tree *tree, size_t view);
 /* The node after NODE in preorder; 0: none. *DEPTH is that of NODE, and becomes the other's. SKIP: not into NODE's children. */
 uint32_t gs_reader_page_next(const struct gs_page_tree *tree, uint32_t node, unsigned *depth, bool skip);
 

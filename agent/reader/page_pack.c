@@ -145,7 +145,8 @@ static void add_node(struct packing *packing, uint32_t frame, unsigned depth, co
     gs_text_add(&packing->up, "%s%u", comma, packing->depth + 1 - depth);
     gs_text_add(&packing->frame, "%s%u", comma, frame);
     for (size_t i = 0; i < packing->columns; i++)
-        gs_text_add(&packing->self[i], "%s%lld", comma, (long long)value[i]);
+        if (gs_reader_page_same_values(packing->tree, i / 2) == i / 2)
+            gs_text_add(&packing->self[i], "%s%lld", comma, (long long)value[i]);
     packing->depth = depth;
 }
 

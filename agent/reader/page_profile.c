@@ -60,7 +60,7 @@ static json_t *view_json(const struct gs_page_tree *tree, size_t number, const c
     gs_json_set(&entry, "total", json_integer((json_int_t)total[0]));
     gs_json_set(&entry, "before", json_integer((json_int_t)total[1]));
     gs_json_set(&entry, "diff", json_boolean(tree->differs[number]));
-    gs_json_set(&entry, "column", json_integer((json_int_t)(2 * number)));
+    gs_json_set(&entry, "column", json_integer((json_int_t)(2 * gs_reader_page_same_values(tree, number))));
     gs_json_set(&entry, "comments", comments_json(tree));
     if (number == 0)
         gs_json_set(&entry, "data", json_string(packed));

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FUNCTIONS = 20, STACKS = 10, STACK_FRAMES = 40 };
+enum { FUNCTIONS = 20, STACKS = 10, STACK_FRAMES = 12 };
 
 struct function_row {
     uint32_t frame;

@@ -220,11 +220,11 @@ static void add_stacks(struct gs_page_tree *tree, struct gs_profile *profile, bo
     gs_free(frame_of_location);
 }
 
-/* The sample type of each view in PROFILE. */
-static void find_columns(struct gs_page_tree *tree, const struct gs_profile *profile)
+/* The sample type of each view in BASE; none of those that are shown alone. */
+static void find_columns(struct gs_page_tree *tree, const struct gs_profile *base)
 {
     for (size_t i = 0; i < tree->view_count; i++)
-        tree->column[i].number = gs_profile_sample_type(profile, tree->column[i].type);
+        tree->column[i].number = tree->view[i].alone ? -1 : gs_profile_sample_type(base, tree->column[i].type);
 }
 
 static void describe(struct gs_page_tree *tree, const struct gs_profile *profile,
@@ -275,11 +275,19 @@ struct gs_page_tree *gs_reader_page_tree(const struct gs_profile *profile, const
         add_stacks(tree, tree->split[1], true);
     }
     for (size_t i = 0; base && !tree->failed && i < count; i++)
-        tree->differs[i] = true;
+        tree->differs[i] |= !view[i].alone;
     if (!tree->failed)
         return tree;
     gs_reader_page_tree_free(tree);
     return NULL;
+}
+
+size_t gs_reader_page_same_values(const struct gs_page_tree *tree, size_t view)
+{
+    for (size_t i = 0; i < view && !tree->differs[view]; i++)
+        if (tree->view[i].type == tree->view[view].type)
+            return i;
+    return view;
 }
 
 void gs_reader_page_tree_free(struct gs_page_tree *tree)

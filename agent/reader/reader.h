@@ -1,6 +1,6 @@
 /* reader/reader.h - the door of reader/: what only the command does: reads files of any origin, tests rules on
  * recorded data. Nothing of it is in the library.
- * Opened by: cli, tests.  Opens: base, sys, metrics, history, rules, symbol, profile, gather. */
+ * Opened by: cli, tests.  Opens: base, sys, metrics, history, rules, symbol, profile, gather, store. */
 #pragma once
 #include "base/attributes.h"
 #include "base/errors.h"
@@ -113,6 +113,8 @@ struct gs_source_text {
 /* Read the source file that a profile calls PATH: at this place, else below DIR, where leading folders of PATH may be missing.
  * Only regular files, at most 16 MiB. 0 or -errno. */
 int gs_reader_source(const char *path, const char *dir, struct gs_source_text *out) GS_CHECK_RESULT;
+/* The same, but only below DIR: for what is shown to others. A PATH with ".." is not looked for. */
+int gs_reader_source_below(const char *path, const char *dir, struct gs_source_text *out) GS_CHECK_RESULT;
 void gs_reader_source_fini(struct gs_source_text *source);
 
 /* ---- pages and pictures (page*.c, flame_svg.c, page/) ------------------------------------------------------------- */
@@ -122,8 +124,9 @@ struct gs_page_tree;
 struct gs_page_view {       // one sample type, as the page's switch names it
     const char *id, *label; // id: unique in the page, [a-z0-9_.-]
     int type;               // index of the sample type
+    bool alone;             // without the base, if there is one
 };
-/* The tree of PROFILE. With BASE (NULL: none) each view is differential: before, in BASE, and now, in PROFILE; functions are matched
+/* The tree of PROFILE. With BASE (NULL: none) each view but those alone is differential: before, in BASE, and now, in PROFILE; functions are matched
  * by name. Negative values count as before. PROFILE and the strings of VIEW must live as long as the tree. COUNT: 1 to
  * GS_SAMPLE_TYPES_MAX. NULL: no memory. */
 struct gs_page_tree *gs_reader_page_tree(const struct gs_profile *profile, const struct gs_profile *base,
@@ -147,6 +150,16 @@ void gs_reader_page_end(struct gs_text *out, enum gs_page_kind kind, const json_
 /* Append WORDS, text of any origin, to HTML or XML, for elements and quoted attributes. Characters that are not seen, or change how
  * others are seen, are escaped visibly. */
 void gs_reader_page_escape(struct gs_text *out, const char *words);
+
+struct gs_page_incident {
+    int folder;             // descriptor of the incident's folder; borrowed
+    const char *source_dir; // where its sources are; NULL: show none
+    bool symbolize;         // look for lines in debug information on this machine, where a profile has none
+};
+/* Append the page of an incident to OUT (page_incident*.c). Its files are of unknown origin: one that is missing or damaged costs its
+ * section alone, and the page says so. 0 or -errno, with a sentence in WHY; -EBADMSG: incident.json is no incident's. */
+int gs_reader_page_incident(const struct gs_page_incident *from, struct gs_text *out, char *why, size_t why_size)
+    GS_CHECK_RESULT;
 
 /* ---- histories (history.c) ---------------------------------------------------------------------------------- */
 

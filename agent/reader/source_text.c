@@ -52,6 +52,16 @@ static bool split(struct gs_source_text *source, size_t length)
     return true;
 }
 
+/* Split what was read, or not. Returns the error. */
+static int finish(struct gs_source_text *out, size_t length, int error)
+{
+    if (!error && !split(out, length))
+        error = -ENOMEM;
+    if (error)
+        gs_reader_source_fini(out);
+    return error;
+}
+
 int gs_reader_source(const char *path, const char *dir, struct gs_source_text *out)
 {
     size_t length = 0;
@@ -59,11 +69,17 @@ int gs_reader_source(const char *path, const char *dir, struct gs_source_text *o
     int error = *path == '/' ? read_whole(path, &out->text, &length) : -ENOENT;
     if (error)
         error = find_below(dir, path, &out->text, &length);
-    if (!error && !split(out, length))
-        error = -ENOMEM;
-    if (error)
-        gs_reader_source_fini(out);
-    return error;
+    return finish(out, length, error);
+}
+
+int gs_reader_source_below(const char *path, const char *dir, struct gs_source_text *out)
+{
+    size_t length = 0;
+    *out = (struct gs_source_text){0};
+    for (const char *up = path; (up = strstr(up, "..")) != NULL; up += 2)
+        if ((up == path || up[-1] == '/') && (up[2] == '/' || !up[2]))
+            return -EINVAL;
+    return finish(out, length, find_below(dir, path, &out->text, &length));
 }
 
 void gs_reader_source_fini(struct gs_source_text *source)

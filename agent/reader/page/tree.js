@@ -222,7 +222,8 @@ const gumshoeTree = (function () {
 
     /** Complete PROFILE, an entry of the page's "profiles", with the columns of its tree. */
     function attach(profile, tree) {
-        const selfNow = tree.self[profile.column], selfBefore = tree.self[profile.column + 1];
+        const selfNow = tree.self[profile.column];
+        const selfBefore = profile.diff ? tree.self[profile.column + 1] : new Float64Array(tree.count); // the column may be another view's
         const changes = selfNow.reduce((sum, now, node) => sum + Math.abs(now - selfBefore[node]), 0);
         return Object.assign(profile, {
             changes, // the sum of all changes' sizes: what shares are of in a differential view

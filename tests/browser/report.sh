@@ -1,0 +1,77 @@
+#!/bin/bash
+# `gumshoe report` as its readers see it: in a real browser, opened from disk. Screenshots are left in BUILD/browser: look at them.
+. "$(dirname "$0")/../cli/lib.sh"
+command -v chromium > /dev/null || command -v chromium-browser > /dev/null || { echo "chromium is not installed"; exit 77; }
+stacks() { python3 "$source_dir/tests/browser/stacks.py" "$@"; }
+report() { "$gumshoe" report --no-symbolize "$@" || fail "gumshoe report $*"; }
+# 1795489509 is 2026-11-24T03:05:09Z.
+rows() { seq -f '%.0f' "$1" "$2" "$3" | awk -v each="$4" '{ printf("%s[%d,%d]", (NR > 1 ? "," : ""), $1, NR * each) }'; }
+
+# An incident whose figures are worked out by hand: 600 kB held now, 500 kB of them since the baseline 60 s ago.
+mkdir leak
+cat > leak/incident.json <<J
+{"version": 1, "complete": true, "rule": "heap-high", "why": "it should fit", "metric": "heap_in_use", "condition": "above", "value": 614400,
+ "line": 512000, "reason": "heap_in_use 600 KiB is above 500 KiB", "triggered": "2026-11-24T03:05:09.000Z", "pid": 7, "exe": "/srv/bin/server",
+ "build_id": "", "host": "web-1", "started": "2026-11-24T01:00:00.000Z", "limit": 1048576, "fingerprint": "00", "labels": {"service": "shop"},
+ "culprit": {"kind": "growth", "bytes": 512000, "share": 1, "function": "cache_put", "module": "server", "file": "/src/cache.c", "line_number": 12,
+  "caller": null, "via": [], "confidence": "high", "runner_up": null, "stack": ["malloc", "cache_put", "main"]}, "baseline_age_s": 60,
+ "deadlock": null, "waits": [], "files": [{"name": "later.pb.gz", "size": 1, "crc32": "0"}], "steps": [], "notes": ["a note"], "errors": []}
+J
+printf '%s\t%s\n' "_start;main|server.c|20;cache_put|cache.c|12;malloc||0|/usr/lib/x86_64-linux-gnu/libc.so.6" "9 614400 9 563200" \
+    "_start;main|server.c|21;parse|parse.c|5" "1 51200 1 51200" | stacks leak/heap.pb.gz
+printf '%s\t%s\n' "_start;main|server.c|20;cache_put|cache.c|12;malloc||0|/usr/lib/x86_64-linux-gnu/libc.so.6" "1 51200 1 51200" \
+    "_start;main|server.c|21;parse|parse.c|5" "1 51200 1 51200" | stacks leak/heap.base.pb.gz
+printf '%s\t%s\n' "_start;main|server.c|30;open_log|log.c|3" 4 | stacks leak/later.pb.gz --type descriptors count
+cat > leak/rules.json <<J
+{"version": 1, "rules": [{"name": "heap-high", "metric": "heap_in_use", "above": "500KiB", "capture": ["heap"]},
+  {"name": "busy", "metric": "cpu", "above": "90%", "capture": ["cpu"]}]}
+J
+{ printf '{"version":1,"interval_ms":1000,"pid":7,"limit":1048576,"series":{"heap_in_use":[%s],"cpu":[%s],"rss":[%s]},"triggered":"2026-11-24T03:05:09.000Z"}' \
+    "$(rows 1795489389 20 1795489509 70000)" "$(rows 1795489389 20 1795489509 1)" "$(rows 1795482309 60 1795489509 9000)"; } > leak/metrics.json
+cat > leak/memory.json <<J
+{"version": 1, "rss": 819200, "parts": {"heap_live": 614400, "heap_kept": 102400, "files": 102400}, "heap_unseen": null, "anonymous_by_stack": [],
+ "shared_by_stack": [], "baseline": {"age_s": 60, "parts": {"heap_live": 102400, "heap_kept": 0, "files": 102400}}}
+J
+echo "the summary" > leak/summary.txt
+mkdir -p src && { seq 11; echo "    return malloc(size); // the leak"; seq 13 20; } > src/cache.c
+report --source src -o leak.html leak
+
+# Two threads that wait for each other, and a third; every text of the incident and of its profiles is somebody's attempt.
+cp -r leak hostile
+evil='</script><script>window.harmed=1</script><img src=x onerror="window.harmed=2">\u001b[31m\u202e'
+jq --arg evil "$(printf "%b" "$evil")" '.reason = $evil | .why = $evil | .host = $evil | .labels = {($evil): $evil} | .notes = [$evil] | .errors = [$evil] |
+    .culprit.function = $evil | .culprit.stack = [$evil, $evil] | .deadlock = [{tid: 1, name: $evil, function: $evil, mutex: $evil, what: $evil, held_by: 2},
+    {tid: 2, name: "b", function: "audit", mutex: "0x10", what: "mutex", held_by: 3}, {tid: 3, name: "c", function: "charge", mutex: "0x20", what: "rwlock", held_by: 1}] |
+    .waits = [{what: $evil, name: $evil, address: "0x10", threads: 1, held_by: {tid: 2, name: $evil, stack: [$evil]}}]' leak/incident.json > hostile/incident.json
+printf '%s\t1 1000 1 1000\n' 'main;<script>window.harmed=3</script>' 'main;"><img src=x onerror="window.harmed=4">|<b>file</b>.c|3' | stacks hostile/heap.pb.gz
+printf '%b\n' "$evil" > hostile/fds.txt
+printf '%b\n' "$evil" > hostile/rules.json
+printf '{"version":1,"interval_ms":1000,"series":{"%s":[[1,2],[2,3]]}}' 'gauge:</script><script>window.harmed=5</script>' > hostile/metrics.json
+report -o hostile.html hostile
+
+# What is damaged costs its section alone.
+cp -r leak damaged
+head -c 40 leak/heap.pb.gz > damaged/heap.pb.gz; echo '{' > damaged/metrics.json; echo '[]' > damaged/memory.json; rm damaged/rules.json damaged/summary.txt
+report -o damaged.html damaged
+
+# 5,000 stacks, eight metrics over two hours.
+cp -r leak many
+stacks --many 5000 many/heap.pb.gz
+stacks --many 4800 many/heap.base.pb.gz
+{ printf '{"version":1,"interval_ms":1000,"pid":7,"series":{'
+  comma=
+  for metric in heap_in_use rss cpu threads fds major_faults memory_pressure gauge:queue; do
+      printf '%s"%s":[%s]' "$comma" $metric "$(rows 1795482309 2 1795489509 $RANDOM)"; comma=,
+  done; printf '}}'; } > many/metrics.json
+report -o many.html many
+
+it "keeps 5,000 stacks under 400 KiB"
+size=$(stat -c %s many.html)
+[ "$size" -lt $((400 << 10)) ] || fail "many.html has $size bytes"
+it "loads nothing and runs nothing but its own scripts"
+outside() { sed 's|http://www.w3.org/2000/svg||; s|url(#arrow)||' "$1" | grep -nE '(src|href)=|url\(|@import|https?://'; }
+for page in leak.html damaged.html many.html; do ! outside "$page" || fail "$page refers to something outside"; done
+it "shows no byte that a terminal or a direction of writing would follow"
+! grep -qP '[\x00-\x08\x0b-\x1f\x7f]|\xe2\x80[\xaa-\xae]|\xe2\x81[\xa6-\xa9]' hostile.html || fail "a control character"
+
+python3 "$source_dir/tests/browser/report.py" "$build/browser" || fail "in the browser"
