@@ -82,6 +82,13 @@ int gs_cli_run_symbolize(struct gs_arguments *arguments);
  * functions that are no culprits. Returns an exit status. */
 int gs_cli_symbolize_incident(const char *path, const struct gs_symbolize_options *options,
                               const struct gs_option_list *plumbing);
+/* List file NAME of FOLDER as it is now in FILES, the "files" of incident.json. 0 or -errno; a missing file stays as it is
+ * (symbolize_page.c). */
+struct gs_owned_fd;
+int gs_cli_list_incident_file(const struct gs_owned_fd *folder, json_t *files, const char *name) GS_CHECK_RESULT;
+/* Write report.html into FOLDER, which is PATH and locked, and list it in incident.json (symbolize_page.c). Returns an exit
+ * status. */
+int gs_cli_write_incident_page(const char *path, const struct gs_owned_fd *folder);
 int gs_cli_run_status(struct gs_arguments *arguments);
 int gs_cli_run_capture(struct gs_arguments *arguments);
 int gs_cli_run_recover(struct gs_arguments *arguments);

@@ -3,6 +3,7 @@
  *   heap.orig.pb.gz, or heap.pb.gz ──▶ gs_reader_symbolize ──▶ heap.pb.gz          (as captured: heap.orig.pb.gz)
  *   threads.txt, memory.json       ──▶ the names of their addresses ──▶ the same   (as captured: threads.orig.txt, …)
  *   incident.json, all profiles    ──▶ gs_incident_read_back, before and after ──▶ summary.txt, incident.json
+ *   all of it, if the rules say so ──▶ gs_reader_page_incident ──▶ report.html     (symbolize_page.c)
  *
  * Each file is replaced as a whole: summary.txt first, incident.json last. After a crash in between the incident is complete
  * and readable; a later run replaces the rest. A run that finds nothing new changes nothing. */
@@ -104,24 +105,6 @@ static int write_profiles(const struct gs_renaming *work)
 }
 
 /* List the files of the folder in JSON's "files" as they are now, and the originals. 0 or -errno. */
-static int list_file(const struct gs_renaming *work, json_t *files, const char *name)
-{
-    size_t i;
-    json_t *entry = NULL, *listed;
-    int error = gs_store_file_entry(work->folder.fd, name, &entry);
-    if (error)
-        return error == -ENOENT ? 0 : error;
-    json_array_foreach(files, i, listed)
-    {
-        if (strcmp(gs_cli_json_text(listed, "name", ""), name) != 0)
-            continue;
-        error = json_object_update(listed, entry) == 0 ? 0 : -ENOMEM;
-        json_decref(entry);
-        return error;
-    }
-    return json_array_append_new(files, entry) == 0 ? 0 : -ENOMEM;
-}
-
 static int list_files(const struct gs_renaming *work, json_t *json)
 {
     char original[GS_STORE_FILE_NAME];
@@ -130,11 +113,11 @@ static int list_files(const struct gs_renaming *work, json_t *json)
                                         "memory.orig.json"};
     int error = 0;
     for (size_t i = 0; i < sizeof texts / sizeof *texts && json_is_array(files) && !error; i++)
-        error = list_file(work, files, texts[i]);
+        error = gs_cli_list_incident_file(&work->folder, files, texts[i]);
     for (size_t i = 0; i < work->file_count && json_is_array(files) && !error; i++) {
-        error = list_file(work, files, work->file[i].name);
+        error = gs_cli_list_incident_file(&work->folder, files, work->file[i].name);
         if (!error && gs_store_original_name(work->file[i].name, original))
-            error = list_file(work, files, original);
+            error = gs_cli_list_incident_file(&work->folder, files, original);
     }
     return error;
 }
@@ -292,6 +275,10 @@ int gs_cli_symbolize_incident(const char *path, const struct gs_symbolize_option
     print_notes(work);
     if (status == GS_EXIT_OK && work->with_lines == 0 && plumbing->count == 0)
         status = gs_cli_complain(GS_EXIT_NEGATIVE, "%s: no lines were found", path);
+    if (work->rules && work->rules->incidents.report) {
+        int page = gs_cli_write_incident_page(path, &work->folder);
+        status = page == GS_EXIT_OK ? status : page;
+    }
     gs_cli_renaming_fini(work);
     gs_store_rewrite_close(&work->folder);
     gs_free(work);

@@ -307,6 +307,16 @@ static void check_rule(const struct gs_advisor *advisor)
     check_times(advisor);
 }
 
+/* The page of an incident is written by the process that fills in its source lines. */
+static void check_report(const struct gs_advisor *advisor, const struct gs_json_path *top)
+{
+    const struct gs_json_path incidents = {.up = top, .key = "incidents"},
+                              report = {.up = &incidents, .key = "report"};
+    if (advisor->rules->incidents.report && advisor->rules->symbolize == GS_SYMBOLIZE_OFF)
+        gs_rules_warn_at(advisor, &report, "`gumshoe report` writes one later",
+                         "no page is written with \"symbolize\": \"off\"");
+}
+
 void gs_rules_advise(const struct gs_rules *rules, const struct gs_machine *machine,
                      struct gs_errors *warnings)
 {
@@ -315,6 +325,7 @@ void gs_rules_advise(const struct gs_rules *rules, const struct gs_machine *mach
     struct gs_advisor advisor = {.rules = rules, .machine = machine, .warnings = warnings};
     if (rules->rule_count == 0)
         gs_rules_warn_at(&advisor, &list, NULL, "there is no rule: nothing is watched");
+    check_report(&advisor, &top);
     for (size_t i = 0; i < rules->rule_count; i++) {
         struct gs_json_path path = {.up = &list, .index = i};
         advisor.rule = &rules->rule[i];

@@ -208,6 +208,15 @@ GS_FIELD_READER(gs_field_number)
         *(double *)into = number;
 }
 
+GS_FIELD_READER(gs_field_boolean)
+{
+    (void)field;
+    if (!json_is_boolean(value))
+        gs_rules_refuse_type(reader, value, path, "true or false");
+    else
+        *(bool *)into = json_is_true(value);
+}
+
 /* ---- texts ----------------------------------------------------------------------------------------------------------- */
 
 /* The string VALUE, with a length within FIELD's bounds. NULL: the error is reported. */

@@ -121,6 +121,7 @@ GS_FIELD_READER(gs_field_duration);  // int64_t, ns
 GS_FIELD_READER(gs_field_size);      // uint64_t, bytes
 GS_FIELD_READER(gs_field_count);     // uint64_t
 GS_FIELD_READER(gs_field_number);    // double
+GS_FIELD_READER(gs_field_boolean);   // bool
 GS_FIELD_READER(gs_field_share);     // double: "25%" is 0.25
 GS_FIELD_READER(gs_field_frequency); // double, hertz
 GS_FIELD_READER(gs_field_text);      // const char *; bounds: length

@@ -129,6 +129,7 @@ static GS_FIELD_READER(read_incidents)
         {"max_bytes",    gs_field_size,      offsetof(struct gs_rules, incidents.max_bytes), 1 << 20, 0x1p62, true, NULL},
         {"max_age",      gs_field_duration,  offsetof(struct gs_rules, incidents.max_age_ns), MINUTE, 3650 * DAY, true, NULL},
         {"max_per_hour", gs_field_count,     offsetof(struct gs_rules, incidents.max_per_hour), 0, 1000, false, NULL},
+        {"report",       gs_field_boolean,   offsetof(struct gs_rules, incidents.report), 0, 0, false, NULL},
         {"why",          gs_field_ignored_text,     0, 0, GS_TEXT_MAX, false, NULL},
     };
     // clang-format on

@@ -261,7 +261,8 @@ def document():
                             before=lambda: duration(1, 600, zero=True)),
         "incidents": lambda: some(dir=lambda: draw.choice(["d", "/var/lib/x", "x" * 2048]), keep=lambda: draw.randint(0, 10**6),
                                   max_bytes=lambda: size(1 << 20, 1 << 50, zero=True), why=why,
-                                  max_age=lambda: duration(60, 3650 * DAY, zero=True), max_per_hour=lambda: draw.randint(0, 1000)),
+                                  max_age=lambda: duration(60, 3650 * DAY, zero=True), max_per_hour=lambda: draw.randint(0, 1000),
+                                  report=lambda: draw.random() < 0.5),
         "budget": lambda: percent(0.01, 100),
         "labels": lambda: {k: draw.choice(["", "v", "x" * 256]) for k in draw.sample(["a", "service", "ä", "x" * 256], 2)}},
         **LATER))

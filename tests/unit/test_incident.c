@@ -509,7 +509,7 @@ static void every_file_of_an_incident_can_go(void **state)
 {
     static const char *const files[] = {"summary.txt", "metrics.json", "rules.json", "maps.txt", "memory.json", "fds.txt",
                                         "incident.json.new", "heap.pb.gz", "heap.base.pb.gz", "cpu.pb.gz", "threads.pb.gz",
-                                        "threads.txt", "threadcreate.pb.gz"};
+                                        "threads.txt", "threadcreate.pb.gz", "report.html"};
     char file[128];
     (void)state;
     for (int i = 0; i < 3; i++)

@@ -89,6 +89,7 @@ static const struct advice vain[] = {
     {RULE("{ \"name\": \"a\", \"every\": \"20m\", \"max_per_hour\": 2 }"), "f:2:25: warning: every 20 m makes 3 incidents an hour, \"max_per_hour\" allows 2"},
     {"{ \"version\": 1, \"interval\": \"1m\", \"rules\": [\n{ \"name\": \"a\", \"every\": \"30s\" } ] }", "f:2:25: warning: \"every\" 30 s is shorter than the interval from tick to tick, 1 m"},
     {"{ \"version\": 1,\n  \"rules\": [] }", "f:2:12: warning: there is no rule: nothing is watched"},
+    {"{ \"version\": 1, \"symbolize\": \"off\", \"incidents\": {\n \"report\": true }, \"rules\": [{ \"name\": \"a\", \"metric\": \"rss\", \"above\": \"80%\" }] }", "f:2:12: warning: no page is written with \"symbolize\": \"off\"; `gumshoe report` writes one later"},
     // several at once, in the order of the file
     {"{ \"rules\": [\n{ \"max_per_hour\": 20, \"above\": 100, \"metric\": \"cpu\", \"name\": \"a\" },\n{ \"name\": \"b\", \"metric\": \"cpu\", \"below\": 0 } ], \"version\": 1 }", "f:2:19: warning: all rules together may make 12 an hour (incidents.max_per_hour)\nf:2:32: warning: \"above\" cannot be reached: cpu is at most 100 %\nf:3:42: warning: \"below\" cannot be reached: cpu is at least 0 %"},
 };

@@ -46,6 +46,7 @@ static const struct bad documents[] = {
     {"{ \"version\": 1, \"children\": \"fork\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:29: error: unknown choice \"fork\"; did you mean \"forks\"?"},
     {"{ \"version\": 1, \"children\": \"none\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:29: error: unknown choice \"none\"; it may be \"forks\", \"all\" or \"off\""},
     {"{ \"version\": 1, \"symbolize\": \"on\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:30: error: unknown choice \"on\"; it may be \"auto\" or \"off\""},
+    {"{ \"version\": 1, \"incidents\": {\"report\": \"yes\"}, \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:41: error: expected true or false, found a string"},
     {"{ \"version\": 1, \"symbolize\": true, \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:30: error: expected \"auto\" or \"off\", found true"},
     {"{ \"version\": 1, \"children\": false, \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:29: error: expected \"forks\", \"all\" or \"off\", found false"},
     {"{ \"version\": 1, \"only\": \"nginx\", \"rules\": [{\"name\":\"a\",\"every\":\"1h\"}] }", "f:1:25: error: expected an array of program names, found a string"},
@@ -296,6 +297,7 @@ static void defaults_are_those_of_the_documentation(void **state)
     assert_string_equal(rules->metric[0], "gauge:queue");
     assert_int_equal(rules->children, GS_CHILDREN_FORKS);
     assert_int_equal(rules->symbolize, GS_SYMBOLIZE_AUTO);
+    assert_false(rules->incidents.report);
     assert_int_equal(rules->only_count, 0);
     gs_rules_free(rules);
 }
