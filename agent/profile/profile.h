@@ -11,7 +11,7 @@
 
 /* ---- the model ------------------------------------------------------------------------------------------- */
 
-enum { GS_SAMPLE_TYPES_MAX = 8, GS_SAMPLE_DEPTH_MAX = 1024 };
+enum { GS_SAMPLE_TYPES_MAX = 32, GS_SAMPLE_DEPTH_MAX = 1024 };
 
 struct gs_value_type { const char *type, *unit; };  // "inuse_space", "bytes"
 

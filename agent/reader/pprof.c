@@ -30,10 +30,12 @@ static const char *inflate_into(z_stream *zip, char **out, size_t *length)
         uInt room = zip->avail_out;
         int state = inflate(zip, Z_NO_FLUSH);
         *length += room - zip->avail_out;
-        if (state == Z_STREAM_END)
-            return NULL;
         if (*length > UNPACKED_MAX)
             return "it is larger than 512 MiB when unpacked";
+        if (state == Z_STREAM_END && zip->avail_in == 0)
+            return NULL;
+        if (state == Z_STREAM_END && inflateReset(zip) == Z_OK)
+            continue; // another member follows
         if (state == Z_BUF_ERROR || (state == Z_OK && zip->avail_in == 0 && zip->avail_out))
             return "it is cut short";
         if (state != Z_OK)
@@ -172,7 +174,7 @@ static void read_function(struct pprof_reader *reader, const Gs__Pprof__Function
 static void read_location(struct pprof_reader *reader, const Gs__Pprof__Location *from,
                           const uint32_t *function_number)
 {
-    struct gs_location location = {.address = from->address, .line_count = (uint32_t)from->n_line};
+    struct gs_location location = {.address = from->address};
     struct gs_line *line = gs_alloc((from->n_line + 1) * sizeof *line);
     uint32_t mapping = from->mapping_id ? find_id(&reader->mappings, from->mapping_id) : UINT32_MAX;
     if (!line)
@@ -182,10 +184,12 @@ static void read_location(struct pprof_reader *reader, const Gs__Pprof__Location
     location.mapping = mapping == UINT32_MAX ? 0 : mapping + 1;
     for (size_t i = 0; !reader->why && i < from->n_line; i++) {
         uint32_t function = find_id(&reader->functions, from->line[i]->function_id);
+        if (from->line[i]->function_id == 0) // a writer that knows no function
+            continue;
         if (function == UINT32_MAX)
             reader->why = "a location refers to a function that does not exist";
         else
-            line[i] = (struct gs_line){function_number[function], from->line[i]->line};
+            line[location.line_count++] = (struct gs_line){function_number[function], from->line[i]->line};
     }
     location.line = line;
     if (!reader->why && !add_id(&reader->locations, from->id))
