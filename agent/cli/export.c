@@ -2,9 +2,11 @@
  *
  *   --collapsed    a line for each stack, "root;…;leaf VALUE": Brendan Gregg's flamegraph.pl, and most other viewers
  *   --speedscope   JSON for https://www.speedscope.app
+ *   --pprof-text   text as `go tool pprof -raw` prints it
+ *   --dhat         JSON for dh_view.html of valgrind
  */
+#include "cli/export.h"
 #include "base/memory.h"
-#include "cli/view.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -141,17 +143,24 @@ static int print_speedscope(const struct gs_view *view)
 int gs_cli_run_export(struct gs_arguments *arguments)
 {
     struct gs_view_options view_options = GS_VIEW_INIT(view_options);
-    bool collapsed = false, speedscope = false;
+    bool collapsed = false, speedscope = false, pprof_text = false, dhat = false;
     int status;
     const struct gs_option options[] = {
         {"collapsed", .set = &collapsed, .help = "a line for each stack: root;…;leaf VALUE"},
         {"speedscope", .set = &speedscope, .help = "JSON for speedscope"},
+        {"pprof-text", .set = &pprof_text, .help = "the whole profile as text, as pprof's -raw prints it"},
+        {"dhat", .set = &dhat, .help = "JSON for the viewer of valgrind's DHAT, dh_view.html"},
         GS_VIEW_OPTIONS(view_options),
         {0},
     };
     if (!gs_cli_read_options(arguments, options, &status))
         return status;
-    if (arguments->operand_count == 1 && collapsed == speedscope)
-        return gs_cli_usage(arguments->command, "which format: --collapsed or --speedscope?");
-    return gs_cli_view_run(arguments, &view_options, collapsed ? print_collapsed : print_speedscope);
+    if (arguments->operand_count == 1 && collapsed + speedscope + pprof_text + dhat != 1)
+        return gs_cli_usage(arguments->command,
+                            "which format: --collapsed, --speedscope, --pprof-text or --dhat?");
+    return gs_cli_view_run(arguments, &view_options,
+                           collapsed    ? print_collapsed
+                           : speedscope ? print_speedscope
+                           : pprof_text ? gs_cli_export_pprof_text
+                                        : gs_cli_export_dhat);
 }

@@ -105,15 +105,75 @@ static void print_routine(const struct listing *listing, size_t first, size_t en
     gs_reader_source_fini(&source);
 }
 
+/* ---- JSON -------------------------------------------------------------------------------------------------------- */
+
+/* The lines of the nodes FIRST to END, which are of one function and file, with their text if the SOURCE is here. */
+static json_t *lines_json(const struct listing *listing, size_t first, size_t end,
+                          const struct gs_source_text *source)
+{
+    struct gs_json lines = gs_json_array();
+    for (size_t i = first; i < end; i++) {
+        const struct gs_graph_node *node = listing->node[i];
+        struct gs_json line = gs_json_object();
+        gs_json_set(&line, "line", json_integer((json_int_t)node->line));
+        gs_json_set(&line, "flat", json_integer((json_int_t)node->flat));
+        gs_json_set(&line, "cum", json_integer((json_int_t)node->cum));
+        bool known = source && node->line > 0 && (uint64_t)node->line <= source->count;
+        gs_json_set(&line, "text", known ? gs_json_printable(source->line[node->line - 1]) : json_null());
+        gs_json_add(&lines, gs_json_take(&line));
+    }
+    return gs_json_take(&lines);
+}
+
+static json_t *routine_json(const struct listing *listing, size_t first, size_t end)
+{
+    const struct gs_graph_node *node = listing->node[first];
+    struct gs_source_text source;
+    int64_t flat = 0, cum = 0;
+    for (size_t i = first; i < end; i++) {
+        flat += listing->node[i]->flat;
+        cum += listing->node[i]->cum;
+    }
+    bool known = *node->file && gs_reader_source(node->file, listing->dir, &source) == 0;
+    struct gs_json json = {.json = gs_cli_view_frame_json(node->function, node->file, 0)};
+    json.failed = !json.json;
+    gs_json_set(&json, "flat", json_integer((json_int_t)flat));
+    gs_json_set(&json, "cum", json_integer((json_int_t)cum));
+    gs_json_set(&json, "lines", lines_json(listing, first, end, known ? &source : NULL));
+    if (known)
+        gs_reader_source_fini(&source);
+    return gs_json_take(&json);
+}
+
+static size_t end_of_routine(const struct listing *listing, size_t first)
+{
+    const struct gs_graph_node *node = listing->node[first];
+    size_t end = first;
+    while (end < listing->count && strcmp(listing->node[end]->function, node->function) == 0 &&
+           strcmp(listing->node[end]->file, node->file) == 0)
+        end++;
+    return end;
+}
+
+static int print_as_json(const struct listing *listing)
+{
+    struct gs_json functions = gs_json_array();
+    for (size_t first = 0, end; first < listing->count; first = end) {
+        end = end_of_routine(listing, first);
+        gs_json_add(&functions, routine_json(listing, first, end));
+    }
+    return gs_cli_view_print_json(listing->view, "functions", gs_json_take(&functions));
+}
+
+/* ---- the command ------------------------------------------------------------------------------------------------- */
+
 static void print_listing(const struct listing *listing)
 {
     char total[64];
     printf("Total: %s\n", print_value(listing, listing->view->total, total, sizeof total));
     for (size_t first = 0, end; first < listing->count; first = end) {
         const struct gs_graph_node *node = listing->node[first];
-        for (end = first; end < listing->count && strcmp(listing->node[end]->function, node->function) == 0 &&
-                          strcmp(listing->node[end]->file, node->file) == 0;)
-            end++;
+        end = end_of_routine(listing, first);
         if (*node->file) {
             print_routine(listing, first, end);
             continue;
@@ -135,6 +195,8 @@ static int show(const struct gs_view *view, const char *dir, const regex_t *expr
         status = gs_cli_complain(GS_EXIT_IO, "there is not enough memory");
     else if (!listing.count)
         status = gs_cli_complain(GS_EXIT_NEGATIVE, "no function matches \"%s\"", text);
+    else if (view->options->json)
+        status = print_as_json(&listing);
     else
         print_listing(&listing);
     gs_free(listing.node);
@@ -151,6 +213,8 @@ int gs_cli_run_list(struct gs_arguments *arguments)
     int status;
     const struct gs_option options[] = {
         GS_VIEW_OPTIONS(view_options),
+        GS_VIEW_JSON(view_options,
+                     "{\"functions\": [{\"function\", \"file\", \"flat\", \"cum\", \"lines\"}]}"),
         {"source", .argument = "DIR", .text = &dir, .help = "where the sources are (default: here)"},
         {0},
     };

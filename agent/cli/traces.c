@@ -97,6 +97,63 @@ static void print_stack(const struct gs_view *view, const struct gs_sample *samp
     }
 }
 
+/* ---- JSON -------------------------------------------------------------------------------------------------------- */
+
+/* {key: [value, …]}: texts, and numbers as they are. */
+static json_t *labels_json(const struct gs_sample *sample)
+{
+    struct gs_json labels = gs_json_object();
+    for (uint32_t i = 0; i < sample->label_count; i++) {
+        const struct gs_label_value *label = &sample->label[i];
+        struct gs_text key = {0};
+        gs_text_add_printable(&key, label->key);
+        const char *name = key.bytes ? key.bytes : "";
+        if (!json_object_get(labels.json, name))
+            gs_json_set(&labels, name, json_array());
+        struct gs_json values = {.json = json_object_get(labels.json, name)};
+        gs_json_add(&values,
+                    label->text ? gs_json_printable(label->text) : json_integer((json_int_t)label->number));
+        labels.failed |= values.failed || key.failed;
+        gs_text_fini(&key);
+    }
+    return gs_json_take(&labels);
+}
+
+/* The frames from the leaf to the root, inlined ones included. */
+static json_t *frames_json(const struct gs_view *view, const struct gs_sample *sample)
+{
+    const struct gs_profile *profile = view->profile;
+    struct gs_json frames = gs_json_array();
+    char room[300];
+    for (uint32_t i = 0; i < sample->depth; i++) {
+        const struct gs_location *location = &profile->location[sample->location[i]];
+        if (!location->line_count)
+            gs_json_add(&frames,
+                        gs_cli_view_frame_json(
+                            gs_profile_frame_name(profile, sample->location[i], room, sizeof room), "", 0));
+        for (uint32_t line = 0; line < location->line_count; line++) {
+            const struct gs_function *function = &profile->function[location->line[line].function];
+            struct gs_json frame = {
+                .json = gs_cli_view_frame_json(function->name, function->file, location->line[line].line)};
+            frame.failed = !frame.json;
+            gs_json_set(&frame, "inlined", json_boolean(line + 1 < location->line_count));
+            gs_json_add(&frames, gs_json_take(&frame));
+        }
+    }
+    return gs_json_take(&frames);
+}
+
+static json_t *trace_json(const struct gs_view *view, const struct gs_sample *sample)
+{
+    struct gs_json trace = gs_json_object();
+    gs_json_set(&trace, "value", json_integer((json_int_t)sample->value[view->type]));
+    gs_json_set(&trace, "labels", labels_json(sample));
+    gs_json_set(&trace, "frames", frames_json(view, sample));
+    return gs_json_take(&trace);
+}
+
+/* ---- the command ------------------------------------------------------------------------------------------------- */
+
 static bool is_zero(const struct gs_profile *profile, const struct gs_sample *sample)
 {
     for (unsigned i = 0; i < profile->sample_type_count; i++)
@@ -105,8 +162,21 @@ static bool is_zero(const struct gs_profile *profile, const struct gs_sample *sa
     return true;
 }
 
+static int print_as_json(const struct gs_view *view)
+{
+    struct gs_json traces = gs_json_array();
+    for (size_t i = 0; i < view->profile->sample_count; i++) {
+        const struct gs_sample *sample = &view->profile->sample[i];
+        if (sample->depth && !is_zero(view->profile, sample))
+            gs_json_add(&traces, trace_json(view, sample));
+    }
+    return gs_cli_view_print_json(view, "traces", gs_json_take(&traces));
+}
+
 static int show(const struct gs_view *view)
 {
+    if (view->options->json)
+        return print_as_json(view);
     gs_cli_view_print_head(view, NULL);
     for (size_t i = 0; i < view->profile->sample_count; i++) {
         const struct gs_sample *sample = &view->profile->sample[i];
@@ -125,7 +195,11 @@ int gs_cli_run_traces(struct gs_arguments *arguments)
 {
     struct gs_view_options view_options = GS_VIEW_INIT(view_options);
     int status;
-    const struct gs_option options[] = {GS_VIEW_OPTIONS(view_options), GS_VIEW_LINES(view_options), {0}};
+    const struct gs_option options[] = {
+        GS_VIEW_OPTIONS(view_options),
+        GS_VIEW_LINES(view_options),
+        GS_VIEW_JSON(view_options, "{\"traces\": [{\"value\", \"labels\", \"frames\"}]}"),
+        {0}};
     if (!gs_cli_read_options(arguments, options, &status))
         return status;
     return gs_cli_view_run(arguments, &view_options, show);

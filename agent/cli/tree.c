@@ -128,6 +128,51 @@ static int print_page(struct tree_page *page, const regex_t *expression, const c
                                   : GS_EXIT_OK;
 }
 
+/* ---- JSON -------------------------------------------------------------------------------------------------------- */
+
+static json_t *edges_json(const struct tree_page *page, const struct edges *edges, uint32_t node,
+                          bool callers)
+{
+    struct gs_json list = gs_json_array();
+    for (size_t i = edges->start[node]; i < edges->start[node + 1]; i++) {
+        const struct gs_graph_edge *edge = edges->edge[i];
+        const struct gs_graph_node *other = &page->graph->node[callers ? edge->caller : edge->callee];
+        struct gs_json json = {.json =
+                                   gs_cli_view_frame_json(*other->function ? other->function : other->name,
+                                                          other->file, other->line)};
+        json.failed = !json.json;
+        gs_json_set(&json, "weight", json_integer((json_int_t)edge->weight));
+        gs_json_set(&json, "inlined", json_boolean(edge->inlined));
+        gs_json_add(&list, gs_json_take(&json));
+    }
+    return gs_json_take(&list);
+}
+
+/* The same nodes as print_page. */
+static int print_as_json(const struct tree_page *page, const regex_t *expression, const char *text)
+{
+    struct gs_json nodes = gs_json_array();
+    size_t matched = 0;
+    for (size_t i = 0; i < page->graph->order_count; i++) {
+        uint32_t number = page->graph->order[i];
+        const struct gs_graph_node *node = &page->graph->node[number];
+        if (expression && regexec(expression, node->name, 0, NULL, 0) != 0)
+            continue;
+        matched++;
+        struct gs_json json = {.json = gs_cli_view_node_json(node)};
+        json.failed = !json.json;
+        gs_json_set(&json, "callers", edges_json(page, &page->callers, number, true));
+        gs_json_set(&json, "callees", edges_json(page, &page->callees, number, false));
+        gs_json_add(&nodes, gs_json_take(&json));
+    }
+    int status = gs_cli_view_print_json(page->view, "nodes", gs_json_take(&nodes));
+    return status == GS_EXIT_OK && expression && !matched
+               ? gs_cli_complain(GS_EXIT_NEGATIVE, "no function matches \"%s\"", text)
+               : status;
+}
+
+/* ---- the commands ------------------------------------------------------------------------------------------------ */
+
 static int show(const struct gs_view *view, const struct gs_graph_limits *limits, const regex_t *expression,
                 const char *text)
 {
@@ -138,7 +183,8 @@ static int show(const struct gs_view *view, const struct gs_graph_limits *limits
     page.graph = graph;
     if (graph && group_edges(graph, true, &page.callers) && group_edges(graph, false, &page.callees)) {
         page.scale = gs_cli_view_scale(view, graph);
-        status = print_page(&page, expression, text);
+        status = view->options->json ? print_as_json(&page, expression, text)
+                                     : print_page(&page, expression, text);
     } else {
         gs_cli_complain(GS_EXIT_IO, "there is not enough memory");
     }
@@ -147,8 +193,6 @@ static int show(const struct gs_view *view, const struct gs_graph_limits *limits
     gs_reader_graph_free(graph);
     return status;
 }
-
-/* ---- the commands ------------------------------------------------------------------------------------------------ */
 
 static int open_and_show(const char *path, const struct gs_view_options *options,
                          const struct gs_graph_limits *limits, const regex_t *expression, const char *text)
@@ -173,6 +217,8 @@ int gs_cli_run_tree(struct gs_arguments *arguments)
         GS_VIEW_OPTIONS(view_options),
         GS_VIEW_LINES(view_options),
         {"cum", .set = &view_options.cum, .help = "sort by cum"},
+        GS_VIEW_JSON(view_options,
+                     "{\"nodes\": [{\"function\", \"flat\", \"cum\", \"callers\", \"callees\"}]}"),
         {0},
     };
     if (!gs_cli_read_options(arguments, options, &status))
@@ -195,6 +241,8 @@ int gs_cli_run_peek(struct gs_arguments *arguments)
         GS_VIEW_OPTIONS(view_options),
         GS_VIEW_LINES(view_options),
         {"cum", .set = &view_options.cum, .help = "sort by cum"},
+        GS_VIEW_JSON(view_options,
+                     "{\"nodes\": [{\"function\", \"flat\", \"cum\", \"callers\", \"callees\"}]}"),
         {0},
     };
     if (!gs_cli_read_options(arguments, options, &status))

@@ -44,6 +44,7 @@ struct gs_view_options {
     {"base", .argument = "FILE", .text = &(o).base, .help = "the growth since this profile"}, \
     {"diff-base", .argument = "FILE", .text = &(o).diff_base, .help = "the same, with shares of this profile's total"}
 #define GS_VIEW_LINES(o) {"lines", .set = &(o).lines, .help = "by source line instead of by function"}
+#define GS_VIEW_JSON(o, form) {"json", .set = &(o).json, .help = form}
 // clang-format on
 #define GS_VIEW_ARGUMENTS "[--sample TYPE] [--base FILE] [--focus REGEX] [--ignore REGEX] …"
 
@@ -71,6 +72,15 @@ const char *gs_cli_view_operand(const struct gs_arguments *arguments);
 /* Read the two operands of ARGUMENTS: a function, which is compiled (free it with regfree), and a profile, which is returned. NULL:
  * the error was printed. */
 const char *gs_cli_view_function_operand(const struct gs_arguments *arguments, regex_t *function);
+
+/* ---- --json (view_json.c); NULL: no memory ------------------------------------------------------------------------ */
+
+/* {"function", "file"}, and "line" unless it is 0. */
+json_t *gs_cli_view_frame_json(const char *function, const char *file, int64_t line) GS_CHECK_RESULT;
+/* The same of NODE, with "flat" and "cum". */
+json_t *gs_cli_view_node_json(const struct gs_graph_node *node) GS_CHECK_RESULT;
+/* Print {"sample_type", "unit", "total", KEY: ITEMS}; ITEMS is taken over. Returns an exit status. */
+int gs_cli_view_print_json(const struct gs_view *view, const char *key, json_t *items);
 
 /* ---- the head of the output (view_print.c) ----------------------------------------------------------------------- */
 

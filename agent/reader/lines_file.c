@@ -117,8 +117,8 @@ int gs_reader_write_profile(const struct gs_profile *profile, const char *out)
 {
     char temporary[PATH_MAX];
     struct stat status;
-    if (stat(out, &status) == 0 && !S_ISREG(status.st_mode)) { // /dev/stdout, a pipe
-        int fd = gs_file_openat(AT_FDCWD, out, O_WRONLY, 0),
+    if (lstat(out, &status) == 0 && !S_ISREG(status.st_mode)) { // a pipe; a link, as /dev/stdout: it stays
+        int fd = gs_file_openat(AT_FDCWD, out, O_WRONLY | O_TRUNC, 0),
             error = fd < 0 ? fd : gs_profile_write(profile, fd);
         if (fd >= 0)
             close(fd);

@@ -71,3 +71,64 @@ if mount -t tmpfs -o size=4k none full 2> /dev/null; then
     equal "$(cd full && echo *)" "rest sum" "the files that are left"
     umount full
 fi
+
+it "prints the whole profile as pprof's -raw does: with labels, mappings, inlined functions, a time and a duration"
+mkdir shapes; python3 "$source_dir/tests/cli/foreign.py" shapes
+cat > grow.py <<'P'
+import sys, threading, time
+kept = [str(i) * 40 for i in range(60000)]
+threading.Thread(target=time.sleep, args=(1000,), name="sleeper", daemon=True).start()
+sys.stdin.read()
+P
+printf '{ "version": 1, "interval": "100ms", "heap": { "sample": "4KiB" }, "incidents": { "keep": 0 }, "rules": [
+  { "name": "n", "every": "1s", "cooldown": "0s", "capture": ["heap", "threads", "cpu"] } ], "cpu": { "duration": "300ms" } }' > r.json
+mkfifo input
+"$gumshoe" run --rules r.json --dir d -- python3 grow.py < input & host=$!; started="$started $host"
+exec 3> input
+captured() { ls d/2*/heap.pb.gz; }
+wait_until captured
+exec 3>&-
+wait $host || fail "the host failed"
+found=$(dirname "$(ls d/2*/heap.pb.gz | head -n 1)")
+for file in after shapes/packed shapes/no-mapping shapes/mapped shapes/many-types "$found"/heap.pb.gz "$found"/threads.pb.gz "$found"/cpu.pb.gz; do
+    "$gumshoe" export --pprof-text --no-symbolize "$file" > ours || fail "$file"
+    go tool pprof -raw "$file" > theirs 2> /dev/null
+    # We never write an escape character, and always say which sample type is the default one.
+    case $file in d/*) ;; *) sed -i 's/\[dflt\]//' ours; tr -d '\033' < theirs > plain; mv plain theirs; sed -i 's/\\x1b//' ours ;; esac
+    diff ours theirs || fail "$file differs from pprof's -raw"
+done
+
+it "writes what the viewer of DHAT reads: each stack once, all of its fields, frames that are there"
+# One stack in two samples, at the same addresses: the viewer refuses a file that has it twice.
+"$gumshoe" export --dhat --no-symbolize shapes/packed > packed.dhat
+equal "$(jq -c '[.dhatFileVersion, .bklt, (.pps | length), ([.pps[].tb] | add), ([.pps[].tbk] | add)]' packed.dhat)" '[2,false,3,120000000,12]'
+"$gumshoe" export --dhat "$found/heap.pb.gz" > heap.dhat
+equal "$(jq -c '[.dhatFileVersion, .mode, .bklt, .ftbl[0]]' heap.dhat)" '[2,"heap",true,"[root]"]'
+equal "$(jq '[.pps[].eb] | add' heap.dhat)" "$("$gumshoe" top --json "$found/heap.pb.gz" | jq .total)" "what is held"
+equal "$(jq '[.pps[].tb] | add' heap.dhat)" "$("$gumshoe" top --json --sample alloc_space "$found/heap.pb.gz" | jq .total)" "what was allocated"
+equal "$(jq '([.pps[].fs] | length) - ([.pps[].fs] | unique | length)' heap.dhat)" 0 "stacks that are there twice"
+equal "$(jq '(.ftbl | length) as $n | [.pps[].fs[] | select(. < 1 or . >= $n)] | length' heap.dhat)" 0 "frames without a text"
+equal "$(jq '[.pps[] | select(has("tb") and has("tbk") and has("mb") and has("mbk") and has("gb") and has("gbk") and has("eb") and has("ebk") | not)] | length' heap.dhat)" 0
+it "adds up the samples of one stack"
+"$gumshoe" merge -o twice "$found/threads.pb.gz" "$found/threads.pb.gz"
+"$gumshoe" export --dhat twice > twice.dhat
+equal "$(jq '([.pps[].fs] | length) - ([.pps[].fs] | unique | length)' twice.dhat)" 0 "stacks that are there twice"
+equal "$(jq '[.pps[].tb] | add' twice.dhat)" "$("$gumshoe" top --json twice | jq .total)" "threads"
+
+it "gives machines the same figures: peek, tree, traces, list"
+"$gumshoe" tree --json shapes/packed > tree.json
+equal "$(jq -c '[.sample_type, .unit, .total]' tree.json)" '["cpu","nanoseconds",120000000]'
+equal "$(jq -c '.nodes[] | select(.function == "work") | [.flat, .cum, .file, [.callers[] | .function, .weight], [.callees[] | .function]]' tree.json)" \
+    '[90000000,90000000,"/src/x.rs",["main",90000000],[]]'
+equal "$("$gumshoe" peek --json '^idle$' shapes/packed | jq -c '[.nodes[] | .function, .cum, .callers[0].function]')" '["idle",30000000,"main"]'
+equal "$(status_of "$gumshoe" peek --json nobody shapes/packed)" 1
+"$gumshoe" traces --json shapes/no-mapping > traces.json
+equal "$(jq -c '.traces[0] | [.value, .labels.thread, [.frames[] | .function, .line]]' traces.json)" '[70000000,["worker one"],["work",20,"main",10]]'
+printf 'one\ntwo\n' > x.rs; for i in $(seq 3 30); do echo "line $i" >> x.rs; done
+"$gumshoe" list --json --source . work shapes/packed > list.json
+equal "$(jq -c '.functions[] | [.function, .flat, .cum, [.lines[] | .line, .flat, .text]]' list.json)" '["work",90000000,90000000,[20,90000000,"line 20"]]'
+equal "$("$gumshoe" list --json --source /nowhere work shapes/packed | jq -c '.functions[0].lines[0].text')" null
+it "keeps a link that the output goes to"
+ln -s target link; touch target
+"$gumshoe" merge -o link after after
+[ -L link ] && [ -s target ] || fail "the link was replaced"
