@@ -89,6 +89,7 @@ int gs_cli_list_incident_file(const struct gs_owned_fd *folder, json_t *files, c
 /* Write report.html into FOLDER, which is PATH and locked, and list it in incident.json (symbolize_page.c). Returns an exit
  * status. */
 int gs_cli_write_incident_page(const char *path, const struct gs_owned_fd *folder);
+int gs_cli_run_bundle(struct gs_arguments *arguments);
 int gs_cli_run_status(struct gs_arguments *arguments);
 int gs_cli_run_capture(struct gs_arguments *arguments);
 int gs_cli_run_recover(struct gs_arguments *arguments);
@@ -148,6 +149,11 @@ const char *gs_cli_default_dir(void);
 struct gs_rules *gs_cli_load_rules(const char *file, int *status) GS_CHECK_RESULT;
 /* Read all of FILE, at most MAX bytes. Returns 0 or -errno; the caller frees *TEXT with gs_free. */
 int gs_cli_read_text(const char *file, size_t max, char **text, size_t *length) GS_CHECK_RESULT;
+/* Read file NAME of the bundle PATH, at most MAX bytes (bundle_open.c). Returns an exit status; the error was printed. The caller
+ * frees *BYTES with gs_free. */
+int gs_cli_read_bundle_file(const char *path, const char *name, size_t max, char **bytes, size_t *length) GS_CHECK_RESULT;
+/* Print the incident in the bundle PATH as `gumshoe show` does. Returns an exit status. */
+int gs_cli_show_bundle(const char *path, bool as_json);
 /* The name of FILE for messages: "-" becomes "(standard input)". */
 const char *gs_cli_file_name(const char *file);
 /* Read the history in PATH: a metrics.json, an incident's folder, a black box, CSV or packs. The memory limit that an incident

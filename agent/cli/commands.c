@@ -35,6 +35,8 @@ const struct gs_command gs_commands[] = {
      "write an incident as one page for a browser, with its graphs, metrics and threads", gs_cli_run_report},
     {"symbolize", "[-o OUT] [--debug-dir DIR …] [--seconds N] [--plumbing PATTERN …] PROFILE|INCIDENT",
      "fill files, lines and inlined frames into profiles, from debug information on this machine", gs_cli_run_symbolize},
+    {"bundle", "-o FILE [--with-symbols | --anonymize [--key FILE] [--names FILE]] [--debug-dir DIR …] INCIDENT",
+     "put an incident into one file, to read it on another machine", gs_cli_run_bundle},
     {"status", "[--json] PID",
      "print what a running agent sees: every metric, and why each rule has or has not fired", gs_cli_run_status},
     {"capture", "[--kinds KIND,…] [--seconds N] [--dir DIR] [--plumbing PATTERN …] PID",

@@ -127,9 +127,13 @@ struct gs_history *gs_cli_load_history(const char *path, struct gs_history_about
     char file[PATH_MAX], *text = NULL;
     size_t length = 0;
     struct gs_errors errors = {0};
-    bool folder = is_folder(path);
-    *status = GS_EXIT_IO;
-    int error = read_history(path, folder, file, &text, &length);
+    bool folder = is_folder(path), packed = gs_reader_is_bundle(path);
+    snprintf(file, sizeof file, "%s", path);
+    *status = packed ? gs_cli_read_bundle_file(path, "metrics.json", GS_HISTORY_BYTES_MAX, &text, &length)
+                     : GS_EXIT_IO;
+    if (packed && *status != GS_EXIT_OK)
+        return NULL;
+    int error = packed ? 0 : read_history(path, folder, file, &text, &length);
     if (error) {
         print_read_error(file, error, GS_HISTORY_BYTES_MAX);
         return NULL;

@@ -332,6 +332,8 @@ int gs_cli_run_show(struct gs_arguments *arguments)
         return status;
     if (arguments->operand_count > 1)
         return gs_cli_usage(arguments->command, "one incident at a time");
+    if (arguments->operand[0] && gs_reader_is_bundle(arguments->operand[0]))
+        return gs_cli_show_bundle(arguments->operand[0], json);
     status = find_folder(arguments->operand[0], dir, path);
     if (status != GS_EXIT_OK)
         return status;

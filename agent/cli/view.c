@@ -17,16 +17,19 @@ enum { SYMBOLIZE_SECONDS = 20 };
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
+const char *const gs_cli_profile_names[] = {"heap.pb.gz", "cpu.pb.gz", "threads.pb.gz", "threadcreate.pb.gz",
+                                            NULL};
+
 /* Find the profile that PATH means: the file itself, or of an incident's folder the first of NAMES that it has. Returns
  * false if the folder has none. */
 static bool locate(const char *path, char out[PATH_MAX])
 {
-    static const char *const names[] = {"heap.pb.gz", "cpu.pb.gz", "threads.pb.gz", "threadcreate.pb.gz"};
+    const char *const *names = gs_cli_profile_names;
     struct stat status;
     snprintf(out, PATH_MAX, "%s", path);
     if (stat(path, &status) != 0 || !S_ISDIR(status.st_mode))
         return true;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    for (size_t i = 0; names[i]; i++)
         if (snprintf(out, PATH_MAX, "%s/%s", path, names[i]) < PATH_MAX && stat(out, &status) == 0)
             return true;
     return false;
@@ -36,6 +39,9 @@ struct gs_profile *gs_cli_read_profile(const char *given)
 {
     char path[PATH_MAX], why[160], *bytes = NULL;
     size_t length;
+    struct gs_profile *packed;
+    if (gs_cli_read_bundle_profile(given, &packed))
+        return packed;
     if (!locate(given, path)) {
         gs_cli_complain(GS_EXIT_IO, "%s: there is no profile in this folder", given);
         return NULL;

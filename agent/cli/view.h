@@ -55,8 +55,13 @@ struct gs_view {
     const struct gs_view_options *options;
 };
 
-/* Read the profile in PATH: a file, or an incident's folder. NULL: the error was printed. */
+/* The profiles of an incident; the first that it has is shown by default. Ends with NULL. */
+extern const char *const gs_cli_profile_names[];
+/* Read the profile in PATH: a file, an incident's folder, or a bundle. NULL: the error was printed. */
 struct gs_profile *gs_cli_read_profile(const char *path) GS_CHECK_RESULT;
+/* Is PATH a bundle, or "BUNDLE/NAME" for a profile in one? Then it is read into *PROFILE; NULL: the error was printed
+ * (bundle_open.c). */
+bool gs_cli_read_bundle_profile(const char *path, struct gs_profile **profile) GS_CHECK_RESULT;
 /* Read the profile in PATH as OPTIONS want it. False: the error was printed, *STATUS is the
  * exit status. */
 bool gs_cli_view_open(const char *path, const struct gs_view_options *options, struct gs_view *out,

@@ -246,3 +246,6 @@ void gs_gather_fini(struct gs_gathered *gathered);
 void gs_gather_add_stack(struct gs_profile *profile, uint32_t stack, const int64_t *values);
 /* The first line of /proc/self/task/TID/NAME; TASK: descriptor of /proc/self/task. "" if it cannot be read. */
 void gs_gather_task_line(int task, pid_t tid, const char *name, char *out, size_t size);
+
+/* The name of system call NUMBER; NULL: unknown number. Context: any (pure). */
+const char *gs_gather_syscall_name(int number);

@@ -13,9 +13,6 @@ int gs_gather_threadcreate(const struct gs_gather *how, struct gs_gathered *out)
 /* The labels of set SET, for a sample; returns the number of labels. */
 uint32_t gs_gather_label_values(uint32_t set, struct gs_label_value out[GS_LABELS_MAX]);
 
-/* The name of system call NUMBER; NULL: unknown number. */
-const char *gs_gather_syscall_name(int number);
-
 /* ---- locks (locks.c) ----------------------------------------------------------------------------------------------- */
 
 /* Read what is around the word FUTEX. */

@@ -9,7 +9,10 @@
 #include "gather/gather.h"
 #include "history/history.h"
 #include "profile/profile.h"
+#include "reader/anonymous.h" // part of this door: anonymous copies
+#include "reader/bundle.h"    // part of this door: an incident as one file
 #include "rules/rules.h"
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -317,6 +320,9 @@ bool gs_reader_lacks_lines(const struct gs_profile *profile);
  * written; -EBADMSG: NAME is not a profile (NOTES says why); else -errno. */
 int gs_reader_symbolize_file(int dirfd, const char *name, const char *out, const struct gs_symbolize_options *options,
                              struct gs_text *notes) GS_CHECK_RESULT;
+/* The file on this machine that has the symbols of the file mapped from PATH, found by BUILD_ID (hex, not empty): its separate debug
+ * file, else the file itself. Into OUT, PATH_MAX bytes. False: it is not here (symbol_file.c). */
+bool gs_reader_symbol_file(const char *path, const char *build_id, const struct gs_symbolize_options *options, char out[PATH_MAX]);
 /* Is NAME an original that gs_reader_symbolize_file has kept? */
 bool gs_reader_is_original(const char *name);
 

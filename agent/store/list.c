@@ -41,31 +41,48 @@ static bool well_formed(const json_t *json, const char **why)
     return gs_store_time_read(json_string_value(json_object_get(json, "triggered")), &time_ns);
 }
 
-json_t *gs_store_read_incident(int folderfd, char *why, size_t why_size)
+static void cannot_be_read(int failed, char *why, size_t why_size)
 {
-    char *text = NULL;
-    size_t length = 0;
+    snprintf(why, why_size, "its incident.json cannot be read: %s", strerrordesc_np(-failed));
+    errno = failed == -ENOMEM ? ENOMEM : EINVAL;
+}
+
+json_t *gs_store_parse_incident(const char *text, size_t length, char *why, size_t why_size)
+{
     const char *wrong = NULL;
     json_error_t error;
-    int fd = gs_store_open_regular(folderfd, "incident.json");
-    int failed = fd < 0 ? fd : gs_file_read_all(fd, JSON_BYTES_MAX, &text, &length);
-    if (fd >= 0)
-        close(fd);
-    json_t *json = failed ? NULL : gs_json_read(text, length, JSON_REJECT_DUPLICATES, &error);
-    if (!failed)
-        gs_free(text);
-    if (!failed && !json && json_error_code(&error) == json_error_out_of_memory)
-        failed = -ENOMEM;
-    if (failed)
-        snprintf(why, why_size, "its incident.json cannot be read: %s", strerrordesc_np(-failed));
-    else if (!json)
+    json_t *json = gs_json_read(text, length, JSON_REJECT_DUPLICATES, &error);
+    if (!json && json_error_code(&error) == json_error_out_of_memory) {
+        cannot_be_read(-ENOMEM, why, why_size);
+        return NULL;
+    }
+    if (!json)
         snprintf(why, why_size, "its incident.json is damaged, line %d", error.line);
     else if (!well_formed(json, &wrong)) {
         snprintf(why, why_size, "%s", wrong);
         json_decref(json);
         json = NULL;
     }
-    errno = failed == -ENOMEM ? ENOMEM : EINVAL;
+    errno = EINVAL;
+    return json;
+}
+
+json_t *gs_store_read_incident(int folderfd, char *why, size_t why_size)
+{
+    char *text = NULL;
+    size_t length = 0;
+    int fd = gs_store_open_regular(folderfd, "incident.json");
+    int failed = fd < 0 ? fd : gs_file_read_all(fd, JSON_BYTES_MAX, &text, &length);
+    if (fd >= 0)
+        close(fd);
+    if (failed) {
+        cannot_be_read(failed, why, why_size);
+        return NULL;
+    }
+    json_t *json = gs_store_parse_incident(text, length, why, why_size);
+    int kept = errno;
+    gs_free(text);
+    errno = kept;
     return json;
 }
 

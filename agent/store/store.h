@@ -95,6 +95,8 @@ void gs_store_list_fini(struct gs_store_list *list);
 /* incident.json of the folder PATH, after a check of its version and of the types of its required keys;
  * NULL with a sentence in WHY. The caller json_decref's it. */
 json_t *gs_store_load_incident(const char *path, char *why, size_t why_size) GS_CHECK_RESULT;
+/* The same for the TEXT of an incident.json. */
+json_t *gs_store_parse_incident(const char *text, size_t length, char *why, size_t why_size) GS_CHECK_RESULT;
 /* Read all of file NAME in incident folder PATH, at most MAX bytes, like gs_file_read. Neither may be a link, because
  * folders are not trusted. 0 or -errno. */
 int gs_store_read_incident_file(const char *path, const char *name, size_t max, char **bytes, size_t *length) GS_CHECK_RESULT;
