@@ -243,9 +243,28 @@ static int resolve_dirs(struct bundle *bundle, const struct gs_option_list *give
             return gs_cli_complain(GS_EXIT_IO, "%s: %s", given->item[i], strerrordesc_np(errno));
         bundle->dir[i] = bundle->debug_dir[i];
     }
-    bundle->symbolize = (struct gs_symbolize_options){
-        .debug_dir = bundle->dir, .debug_dir_count = given->count, .only_failures = true};
+    bundle->symbolize = (struct gs_symbolize_options){.debug_dir = bundle->dir,
+                                                      .debug_dir_count = given->count,
+                                                      .only_failures = true,
+                                                      .somebody_waits = true};
     return GS_EXIT_OK;
+}
+
+/* Can a file be made at PATH? Asked before the work, not after it. */
+static int check_out(const char *path)
+{
+    char folder[PATH_MAX];
+    struct stat status;
+    if (lstat(path, &status) == 0 && !S_ISREG(status.st_mode))
+        return gs_cli_complain(GS_EXIT_IO, "%s: it is there, and not a file; -o - writes to standard output",
+                               path);
+    int length = snprintf(folder, sizeof folder, "./%s", path);
+    if (length < 0 || length >= PATH_MAX)
+        return gs_cli_complain(GS_EXIT_IO, "%s: %s", path, strerrordesc_np(ENAMETOOLONG));
+    *strrchr(folder, '/') = 0;
+    const char *dir = *path == '/' ? (folder[2] ? folder + 2 : "/") : folder;
+    return access(dir, W_OK) == 0 ? GS_EXIT_OK
+                                  : gs_cli_complain(GS_EXIT_IO, "%s: %s", path, strerrordesc_np(errno));
 }
 
 /* Check what the options of BUNDLE ask for together. */
@@ -263,9 +282,8 @@ static int check(const struct gs_arguments *arguments, const struct bundle *bund
         return gs_cli_usage(command, "--key and --names are for --anonymize");
     if (strcmp(bundle->out, "-") == 0 && isatty(STDOUT_FILENO))
         return gs_cli_usage(command, "the archive is not for a terminal");
-    if (strcmp(bundle->out, "-") != 0 && lstat(bundle->out, &status) == 0 && !S_ISREG(status.st_mode))
-        return gs_cli_complain(GS_EXIT_IO, "%s: it is there, and not a file; -o - writes to standard output",
-                               bundle->out);
+    if (strcmp(bundle->out, "-") != 0 && check_out(bundle->out) != GS_EXIT_OK)
+        return GS_EXIT_IO;
     if (stat(arguments->operand[0], &status) != 0)
         return gs_cli_complain(GS_EXIT_IO, "%s: %s", arguments->operand[0], strerrordesc_np(errno));
     if (!S_ISDIR(status.st_mode))
