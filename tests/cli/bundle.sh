@@ -172,6 +172,7 @@ P
 for kind in link hard device bomb deep text; do
     make $kind $kind.tar.gz
     (ulimit -v 400000; "$gumshoe" top $kind.tar.gz) > out.txt 2> err && fail "$kind: it was read"
+    case $kind in link | hard | device) grep -q 'neither a file nor a folder' err || fail "$kind: $(cat err)" ;; esac
     [ -s err ] && [ ! -s out.txt ] || fail "$kind: $(cat out.txt err)"
 done
 "$gumshoe" top bomb.tar.gz 2>&1 | grep -q 'larger than 1 GiB' || fail "$("$gumshoe" top bomb.tar.gz 2>&1)"

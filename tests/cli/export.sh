@@ -110,6 +110,8 @@ equal "$(jq '([.pps[].fs] | length) - ([.pps[].fs] | unique | length)' heap.dhat
 equal "$(jq '(.ftbl | length) as $n | [.pps[].fs[] | select(. < 1 or . >= $n)] | length' heap.dhat)" 0 "frames without a text"
 equal "$(jq '[.pps[] | select(has("tb") and has("tbk") and has("mb") and has("mbk") and has("gb") and has("gbk") and has("eb") and has("ebk") | not)] | length' heap.dhat)" 0
 it "adds up the samples of one stack"
+"$gumshoe" export --dhat --no-symbolize shapes/repeated > repeated.dhat
+equal "$(jq -c '[(.pps | length), ([.pps[].tb] | add)]' repeated.dhat)" '[3,240000000]' "points and total of a profile that has each stack twice"
 "$gumshoe" merge -o twice "$found/threads.pb.gz" "$found/threads.pb.gz"
 "$gumshoe" export --dhat twice > twice.dhat
 equal "$(jq '([.pps[].fs] | length) - ([.pps[].fs] | unique | length)' twice.dhat)" 0 "stacks that are there twice"

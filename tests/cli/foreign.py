@@ -37,13 +37,13 @@ TYPES = [("samples", "count"), ("cpu", "nanoseconds")]
 STACKS = [(["work", "main"], 7), (["idle", "main"], 3), (["work", "work", "main"], 2)]  # leaf first
 
 
-def profile(repeated=packed, types=TYPES, mapping=False, step=1, strings_first=False, line_without_function=False, labels=False):
+def profile(repeated=packed, types=TYPES, mapping=False, step=1, strings_first=False, line_without_function=False, labels=False, times=1):
     """The program's profile. STEP: the distance of ids; STRINGS_FIRST: the table of strings leads, in reverse order of use."""
     names = ["", *(text for kind in types for text in kind), "main", "work", "idle", "/src/x.rs", "/bin/x", "abcd1234", "thread", "worker one"]
     table = ["", *reversed(list(dict.fromkeys(names[1:])))]
     text = table.index
     body = b"".join(field(1, field(1, text(kind)) + field(2, text(unit))) for kind, unit in types)
-    for frames, count in STACKS:
+    for frames, count in STACKS * times:
         locations = [step * (1 + ["main", "work", "idle"].index(frame)) for frame in frames]
         sample = repeated(1, locations) + repeated(2, [count * (1 if unit == "count" else 10000000) for _, unit in types])
         if labels:
@@ -81,6 +81,8 @@ def main():
     for name, data in shapes.items():
         with open(os.path.join(sys.argv[1], name), "wb") as file:
             file.write(data)
+    with open(os.path.join(sys.argv[1], "repeated"), "wb") as file:
+        file.write(gzip.compress(profile(times=2)))
     with open(os.path.join(sys.argv[1], "no-function"), "wb") as file:
         file.write(gzip.compress(profile(line_without_function=True)))
     with open(os.path.join(sys.argv[1], "bomb"), "wb") as file:  # many members of 1 MiB each: 1 GiB
