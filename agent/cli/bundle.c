@@ -41,6 +41,7 @@ static int add_lines(struct bundle *bundle)
     if (!json)
         return gs_cli_complain(GS_EXIT_IO, "%s: %s", bundle->incident, why);
     bool complete = json_is_true(json_object_get(json, "complete"));
+    const struct gs_option_list no_plumbing = {0};
     int64_t triggered_ns = 0;
     if (gs_store_time_read(gs_cli_json_text(json, "triggered", ""), &triggered_ns))
         bundle->time_s = triggered_ns / GS_NS_PER_S;
@@ -50,7 +51,7 @@ static int add_lines(struct bundle *bundle)
         status = gs_cli_complain(GS_EXIT_IO, "%s: %s", bundle->copy.base, strerrordesc_np(errno));
     else if (
         complete) // names that cannot be found are no failure: the bundle is made where they might not be
-        (void)gs_cli_symbolize_incident(bundle->copy.name, &bundle->symbolize);
+        (void)gs_cli_symbolize_incident(bundle->copy.name, &bundle->symbolize, &no_plumbing);
     if (here >= 0 && fchdir(here) != 0)
         status = gs_cli_complain(GS_EXIT_IO, "the current directory: %s", strerrordesc_np(errno));
     if (here >= 0)
@@ -212,6 +213,25 @@ static int write_out(struct bundle *bundle)
 
 /* ---- the command ------------------------------------------------------------------------------------------------ */
 
+/* Write the page of the copy, in the names that it has now. A page that cannot be made is missing, which is said. */
+static int add_page(struct bundle *bundle)
+{
+    const struct gs_page_incident from = {.folder = bundle->copy.fd};
+    struct gs_text page = {0};
+    char why[200];
+    int error = gs_reader_page_incident(&from, &page, why, sizeof why);
+    if (error)
+        fprintf(stderr, "gumshoe: %s: no report.html: %s\n", bundle->incident, why);
+    else
+        error = gs_cli_bundle_write(&bundle->copy, "report.html", page.bytes, page.length);
+    json_t *json = error ? NULL : gs_store_read_incident(bundle->copy.fd, why, sizeof why);
+    if (json)
+        error = gs_cli_bundle_list(&bundle->copy, json);
+    json_decref(json);
+    gs_text_fini(&page);
+    return error == -EBADMSG ? 0 : error;
+}
+
 static int make(struct bundle *bundle)
 {
     char why[160];
@@ -226,7 +246,8 @@ static int make(struct bundle *bundle)
         status = bundle->anonymize ? gs_cli_bundle_anonymize(&bundle->copy, bundle->key_file, bundle->names)
                                    : strip_paths(bundle);
     if (status == GS_EXIT_OK) {
-        int error = write_out(bundle);
+        int error = add_page(bundle);
+        error = error ? error : write_out(bundle);
         if (error)
             status = gs_cli_complain(GS_EXIT_IO, "%s: %s", bundle->out, strerrordesc_np(-error));
     }

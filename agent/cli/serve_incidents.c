@@ -1,4 +1,4 @@
-/* serve_incidents.c - the incidents in the directories: a list, the page of one, and its files.
+/* serve_incidents.c - the incidents in the directories: a list, the page of one, its summary, and its files.
  *
  * Folders are not trusted. Names come from the directory, never from the request: a request names a folder of the list's form and
  * a file that its incident.json lists; both are opened without following links. */
@@ -248,7 +248,25 @@ static void add_files(struct gs_text *out, const json_t *json)
     gs_text_add(out, "</tbody></table>\n");
 }
 
-static void serve_page(const char *path, const json_t *json, struct gs_web_answer *answer)
+/* Answer with the incident's page, made from its folder (reader/page_incident.c). False: it cannot be made. */
+static bool serve_page(const char *path, struct gs_web_answer *answer)
+{
+    char why[200];
+    int folder = gs_file_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    const struct gs_page_incident from = {.folder = folder};
+    bool made = folder >= 0 && gs_reader_page_incident(&from, &answer->body, why, sizeof why) == 0;
+    if (folder >= 0)
+        close(folder);
+    if (made) {
+        answer->type = "text/html; charset=utf-8";
+        answer->own_policy = true;
+    } else
+        gs_text_fini(&answer->body);
+    return made;
+}
+
+/* The summary, and links to the files: a page without script. */
+static void serve_folder(const char *path, const json_t *json, struct gs_web_answer *answer)
 {
     char title[120], *text = NULL;
     size_t length = 0;
@@ -303,9 +321,10 @@ void gs_cli_serve_incident(const struct gs_web_request *request, const char *res
         answer->status = 301;
         snprintf(answer->text, sizeof answer->text, "%s/", name);
         answer->location = answer->text;
-    } else if (*file == 0)
-        serve_page(path, json, answer);
-    else if (is_listed(json, file))
+    } else if (*file == 0 || strcmp(file, "files") == 0) {
+        if (*file || !serve_page(path, answer))
+            serve_folder(path, json, answer);
+    } else if (is_listed(json, file))
         serve_file(path, file, answer);
     else
         gs_cli_web_refuse(answer, 404, "the incident has no such file");

@@ -78,7 +78,9 @@ static void add_link(struct gs_text *out, const struct gs_incident_row *row, con
     gs_cli_html_text(out, row->name);
     gs_text_add(out, "/\">");
     gs_cli_html_text(out, shown);
-    gs_text_add(out, "</a>");
+    gs_text_add(out, "</a> <a href=\"incident/%zu/", row->dir);
+    gs_cli_html_text(out, row->name);
+    gs_text_add(out, "/files\">files</a>");
 }
 
 /* "2026-11-24 03:05:09" of a folder's name, which begins with 20261124T030509.123Z. */

@@ -95,19 +95,22 @@ grep -qx '# TYPE process_cpu_seconds counter' open && grep -qx '# UNIT process_c
 get -D headers -H 'Accept: text/plain,application/openmetrics-text;q=0' "${plain}metrics" > /dev/null
 grep -qi '^content-type: text/plain; version=0.0.4' headers || fail "$(cat headers)"
 
-it "shows incidents as pages that run nothing, with their files"
+it "shows incidents as pages, with their files"
 name=$(basename "$(incident one)")
 get -D headers "$plain" > page; grep -q "incident/0/$name/" page || fail "$(cat page)"
 grep -qi "^content-security-policy: default-src 'none'; style-src 'self'" headers || fail "$(cat headers)"
 ! grep -qi '<script' page || fail "a script"
-answers 200 "${plain}incident/0/$name/"; grep -q 'at-once: rss' body || fail "no summary: $(cat body)"
+answers 200 "${plain}incident/0/$name/"; grep -q 'at-once: rss' body && grep -q 'gumshoe-data' body || fail "no report: $(head -c 2000 body)"
+answers 200 "${plain}incident/0/$name/files"; grep -q 'at-once: rss' body || fail "no summary: $(cat body)"
+! grep -qi '<script' body || fail "a script"
 answers 301 "${plain}incident/0/$name"
 get "${plain}incident/0/$name/heap.pb.gz" | cmp - "one/$name/heap.pb.gz" || fail "the file differs"
 get "${plain}incidents.json" | jq -e 'length == 1 and .[0].rule == "at-once" and (.[0].dir | startswith("one/"))' > /dev/null || fail "$(get "${plain}incidents.json" | head -c 500)"
 cp -r "one/$name" "one/20260101T000000.000Z-planted-7"
 jq '.reason = "<img src=x onerror=alert(1)>" | .exe = "/bin/<b>\u001b[31m" | .culprit.function = "f<int>&\"" | .rule = "planted" | .fingerprint = "other" | .files += [{"name": "../secret", "size": 1, "crc32": "0"}, {"name": "link.txt", "size": 1, "crc32": "0"}]' "one/$name/incident.json" > "one/20260101T000000.000Z-planted-7/incident.json"
 echo secret > one/secret; ln -s ../secret "one/20260101T000000.000Z-planted-7/link.txt"
-get "$plain" > page; get "${plain}incident/0/20260101T000000.000Z-planted-7/" >> page
+get "${plain}incident/0/20260101T000000.000Z-planted-7/" > page; ! grep -q '<img src=x' page || fail "text became HTML"
+get "$plain" > page; get "${plain}incident/0/20260101T000000.000Z-planted-7/files" >> page
 ! grep -qE '<img|<b>|<int>'$'|\e' page || fail "text became HTML"
 grep -q 'f&lt;int&gt;&amp;&quot;' page || fail "$(cat page)"
 
