@@ -162,5 +162,5 @@ it "sends no link and no other file of an incident, and no incident that is a li
 ln -s /etc/passwd e/20261127T030501.000Z-leak-7/passwd; mkfifo e/20261127T030501.000Z-leak-7/fifo
 mkdir h; cp -r d/20261127T030502.000Z-leak-7 elsewhere; ln -s ../elsewhere h/20261127T030502.000Z-leak-7
 rm -rf srv/store; ship --ca cert.pem --journal journal2 --to "https://localhost:$port/put/l" e || fail "$(cat err)"
-equal "$(tar -tzf "$(find srv/store -name _bundle.tar.gz)" | sed 's|.*/||' | sort | tr '\n' ' ')" "heap.txt incident.json summary.txt " "files"
+equal "$(tar -tzf "$(find srv/store -name _bundle.tar.gz)" | sed 's|.*/||' | grep . | sort | tr '\n' ' ')" "heap.txt incident.json summary.txt " "files"
 ! ship --ca cert.pem --journal journal2 --to "https://localhost:$port/put/l" h || fail "a link was sent"
