@@ -35,6 +35,7 @@ struct spawned {
     const struct gs_spawn *command;
     struct gs_spawn_end *end;
     pid_t host;
+    bool filtered;           // a system call that is not needed may be forbidden, at the price of a life
     char *stacks;            // the keeper's, and above it the child's
     _Atomic int keeper_runs; // the kernel clears it and wakes us when the keeper ends
 };
@@ -58,11 +59,11 @@ static void open_standard_descriptors(void)
 
 /* Be of no weight to the host: it did not ask for this program. What fails is done without. Each call here is about this
  * process alone, although it still shares the host's memory. */
-static void enter_background(const struct gs_spawn *command)
+static void enter_background(const struct spawned *run)
 {
     enum { LEAST_NICE = 19, IOPRIO_WHO_PROCESS = 1, IOPRIO_IDLE = 3 << 13 };
     static const char first_to_go[] = "1000";
-    const struct rlimit data = {command->data_bytes, command->data_bytes}, no_core = {0, 0};
+    const struct rlimit data = {run->command->data_bytes, run->command->data_bytes}, no_core = {0, 0};
     int fd = open("/proc/self/oom_score_adj", O_WRONLY);
     if (fd >= 0) {
         (void)!write(fd, first_to_go, sizeof first_to_go - 1);
@@ -70,8 +71,10 @@ static void enter_background(const struct gs_spawn *command)
     }
     gs_prctl(PR_SET_PDEATHSIG, SIGKILL, 0); // with the keeper, which ends with the host
     gs_prctl(PR_SET_NO_NEW_PRIVS, 1, 0);
-    setpriority(PRIO_PROCESS, 0, LEAST_NICE);
-    syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_IDLE);
+    if (!run->filtered) {
+        setpriority(PRIO_PROCESS, 0, LEAST_NICE);
+        syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_IDLE);
+    }
     setrlimit(RLIMIT_CORE, &no_core);
     setrlimit(RLIMIT_DATA, &data);
     (void)!chdir("/");
@@ -85,7 +88,7 @@ static int become_program(void *pointer)
     default_signals();
     open_standard_descriptors();
     if (run->command->background)
-        enter_background(run->command);
+        enter_background(run);
     alarm((unsigned)((run->command->limit_ns + 2 * KILL_DELAY_NS) / GS_NS_PER_S + 1));
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -183,8 +186,11 @@ static void run_and_wait(struct spawned *run)
 
 void gs_spawn_run(const struct gs_spawn *command, struct gs_spawn_end *out)
 {
-    struct spawned run = {
-        .command = command, .end = out, .host = getpid(), .stacks = gs_alloc(2 * STACK_BYTES)};
+    struct spawned run = {.command = command,
+                          .end = out,
+                          .host = getpid(),
+                          .filtered = gs_process_count_filters() > 0,
+                          .stacks = gs_alloc(2 * STACK_BYTES)};
     *out = (struct gs_spawn_end){.error = 0};
     if (run.stacks)
         run_and_wait(&run);

@@ -14,6 +14,7 @@
 #include "host/command_line.h"
 #include "metrics/metrics.h"
 #include "sys/file.h"
+#include "sys/process.h"
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -23,7 +24,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAPS_MAX = 64 << 20, STATUS_MAX = 64 << 10, TASKS_LEAST = 16 };
+enum { MAPS_MAX = 64 << 20, TASKS_LEAST = 16 };
 #define DATA_MOST  (448ULL << 20) // bytes that the command may use
 #define DATA_LEAST (48ULL << 20)  // with less it is not started
 
@@ -92,20 +93,6 @@ static bool find_command(char *library, char out[PATH_MAX])
            snprintf(out, PATH_MAX, "%s/bin/gumshoe", library) < PATH_MAX && is_trusted(out);
 }
 
-/* Number of system call filters of this thread; for kernels that do not count them (before 5.9): 1 if there is any. */
-static unsigned count_filters(void)
-{
-    char *text;
-    size_t length;
-    if (gs_file_read(AT_FDCWD, "/proc/thread-self/status", STATUS_MAX, &text, &length))
-        return 0;
-    const char *count = strstr(text, "\nSeccomp_filters:"), *mode = strstr(text, "\nSeccomp:");
-    const char *at = count ? count + strlen("\nSeccomp_filters:") : mode ? mode + strlen("\nSeccomp:") : "0";
-    unsigned filters = (unsigned)strtoul(at, NULL, 10);
-    gs_free(text);
-    return filters;
-}
-
 void gs_symbolizer_prepare(void)
 {
     char *maps, library[PATH_MAX], path[PATH_MAX];
@@ -115,7 +102,7 @@ void gs_symbolizer_prepare(void)
     command.prepared = true;
     command.user = geteuid();
     command.group = getegid();
-    command.filters = count_filters();
+    command.filters = gs_process_count_filters();
     if (gs_file_read(AT_FDCWD, "/proc/self/maps", MAPS_MAX, &maps, &length))
         return;
     if (find_library(maps, library) && find_command(library, path))
@@ -136,7 +123,7 @@ static const char *why_not(const struct gs_rules *rules)
         return "the program runs with the rights of another user than its caller";
     if (geteuid() != command.user || getegid() != command.group)
         return "the program has changed its user";
-    if (count_filters() != command.filters)
+    if (gs_process_count_filters() != command.filters)
         return "the program has set a filter for system calls";
     return NULL;
 }

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "reader/lines.h"
 #include "sys/file.h"
+#include "sys/process.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/ioprio.h>
@@ -66,7 +67,7 @@ static void limit_child(const struct gs_symbolize_options *options)
 {
     unsigned seconds = options->seconds ? options->seconds : SECONDS;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (!options->somebody_waits) {
+    if (!options->somebody_waits && gs_process_count_filters() == 0) { // a filter may kill for these calls
         setpriority(PRIO_PROCESS, 0, 19);
         syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0));
     }

@@ -2,6 +2,7 @@
  * descriptors. */
 #include "sys/process.h"
 #include "base/clock.h"
+#include "base/memory.h"
 #include "sys/file.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -51,8 +52,24 @@ int gs_process_first_threads_status(void)
     return (int)(stat_field((int)getpid(), 52) >> 8 & 0xff); // encoded as in wait(2)
 }
 
+unsigned gs_process_count_filters(void)
+{
+    enum { STATUS_MAX = 64 << 10 };
+    char *text;
+    size_t length;
+    if (gs_file_read(AT_FDCWD, "/proc/thread-self/status", STATUS_MAX, &text, &length))
+        return 0;
+    const char *count = strstr(text, "\nSeccomp_filters:"), *mode = strstr(text, "\nSeccomp:");
+    const char *at = count ? count + strlen("\nSeccomp_filters:") : mode ? mode + strlen("\nSeccomp:") : "0";
+    unsigned filters = (unsigned)strtoul(at, NULL, 10);
+    gs_free(text);
+    return filters;
+}
+
 int gs_process_handle(void)
 {
+    if (gs_process_count_filters())
+        return -EPERM;
     int process = (int)syscall(SYS_pidfd_open, getpid(), 0);
     return process < 0 ? -errno : process;
 }

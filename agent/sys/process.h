@@ -10,12 +10,17 @@ unsigned long long gs_process_start_ticks(int pid);
 /* Start of process PID (0: this one), CLOCK_REALTIME; 0: no such process. */
 int64_t gs_process_started_ns(int pid);
 
+/* How many system call filters (seccomp) the calling thread has; for kernels that do not count them (before 5.9): 1 if there is
+ * any. A filter may kill the process for a call that it forbids, and nobody can ask which: calls that are not needed are left
+ * out under one. */
+unsigned gs_process_count_filters(void);
+
 /* The exit status of this process's first thread, which has ended. Needed because since Linux 5.17 the exit status of a
  * process is that of its last thread. */
 int gs_process_first_threads_status(void);
 
 /* For a thread with its own table: open a handle (pidfd), copy descriptors of the process's first thread, then close the
- * handle. Both return a descriptor, or -errno if the kernel (before 5.6) or a seccomp filter refuses. */
+ * handle. Both return a descriptor, or -errno if the kernel (before 5.6) refuses, or under a seccomp filter. */
 int gs_process_handle(void) GS_CHECK_RESULT;
 int gs_process_copy_descriptor(int process, int fd) GS_CHECK_RESULT;
 

@@ -30,9 +30,12 @@
 
 enum { NICE = 5 };
 
+/* Not under a filter of system calls: those of systemd's @resources, which many services forbid, would end the process. */
 static void set_priority(void)
 {
     enum { IOPRIO_WHO_PROCESS = 1, IOPRIO_BEST_EFFORT_LAST = 2 << 13 | 7 };
+    if (gs_process_count_filters())
+        return;
     setpriority(PRIO_PROCESS, 0, NICE); // on Linux this sets only the calling thread
     syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_BEST_EFFORT_LAST);
 }
