@@ -86,6 +86,22 @@ struct gs_cpu_quota { // the CPU quota of one group; version 2 has both figures 
     double cpus; // as last read; infinite: no quota
 };
 
+enum { GS_DELAYED_THREADS = 256 };
+struct gs_thread_times { // so far
+    uint64_t ran_ns, waited_ns;
+};
+
+struct gs_delayed_thread {
+    pid_t tid;
+    struct gs_thread_times so_far;
+};
+
+struct gs_thread_delays { // of the last reading, in the order of /proc/self/task: the oldest thread first
+    bool known;           // there was a reading
+    size_t count;
+    struct gs_delayed_thread thread[GS_DELAYED_THREADS];
+};
+
 struct gs_metric_set {
     char *root;
     int64_t now_ns; // time of the current tick

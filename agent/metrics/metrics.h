@@ -68,6 +68,8 @@ const char *gs_metrics_set_name(const struct gs_metric_set *set, size_t index);
 /* One tick: read every metric into VALUES (count of them); NAN: missing now. NOW_NS is CLOCK_MONOTONIC, for the
  * metrics that are rates. No allocation. */
 void gs_metrics_set_read(struct gs_metric_set *set, int64_t now_ns, double *values);
+/* Go on where OLD is, which is freed afterwards: rates need no second reading, and what is dear is not read again at once. */
+void gs_metrics_set_adopt(struct gs_metric_set *set, struct gs_metric_set *old);
 /* Why metric INDEX is not available ("no memory.pressure in this kernel"); NULL: it is. As of the last reading
  * (gs_metrics_set_new makes the first), because a metric may become available. Borrowed until the next reading. */
 const char *gs_metrics_set_unavailable(const struct gs_metric_set *set, size_t index);

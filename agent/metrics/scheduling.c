@@ -7,8 +7,8 @@
  *
  * 50 % means that the threads ran half of the time in which they could have run; 0 that each got a CPU at once, or that none
  * ran. Each thread's times are kept from one reading to the next, so the end of a thread takes nothing away.
- * Who: the watcher. Bounds: for schedstat, three system calls a thread, every DELAY_REFRESH_NS; of more than THREADS_MAX threads
- * the oldest stand for all. */
+ * Who: the watcher. Bounds: for schedstat, three system calls a thread, every DELAY_REFRESH_NS; of more than
+ * GS_DELAYED_THREADS threads the oldest stand for all. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "metrics/inside.h"
@@ -24,7 +24,6 @@
 
 #define DELAY_REFRESH_NS  (10 * GS_NS_PER_S)
 #define SWITCH_REFRESH_NS GS_NS_PER_S
-enum { THREADS_MAX = 256 };
 
 /* ---- context_switches ---------------------------------------------------------------------------------- */
 
@@ -41,21 +40,6 @@ const struct gs_metric_reader gs_metric_reader_context_switches = {NULL, context
 
 /* ---- run_delay ----------------------------------------------------------------------------------------- */
 
-struct times {
-    uint64_t ran_ns, waited_ns;
-};
-
-struct thread_times {
-    pid_t tid;
-    struct times so_far;
-};
-
-struct gs_thread_delays { // of the last reading, in the order of /proc/self/task: the oldest thread first
-    bool known;           // there was a reading
-    size_t count;
-    struct thread_times thread[THREADS_MAX];
-};
-
 static int run_delay_open(struct gs_metric_set *set)
 {
     int error = gs_metrics_process_open_threads(set);
@@ -66,7 +50,7 @@ static int run_delay_open(struct gs_metric_set *set)
 }
 
 /* Read how long thread TID has run and waited so far. False: the file is missing, or the thread has just ended. */
-static bool read_times(int tasks, pid_t tid, struct times *out)
+static bool read_times(int tasks, pid_t tid, struct gs_thread_times *out)
 {
     char path[32], text[96];
     const char *at = text;
@@ -83,14 +67,14 @@ static bool read_times(int tasks, pid_t tid, struct times *out)
 }
 
 /* The times of thread TID at the last reading; all 0: it is new. *AT moves on, as both lists are in the same order. */
-static struct times times_before(const struct gs_thread_delays *before, pid_t tid, size_t *at)
+static struct gs_thread_times times_before(const struct gs_thread_delays *before, pid_t tid, size_t *at)
 {
     for (size_t i = *at; i < before->count; i++)
         if (before->thread[i].tid == tid) {
             *at = i + 1;
             return before->thread[i].so_far;
         }
-    return (struct times){0};
+    return (struct gs_thread_times){0};
 }
 
 static uint64_t grown(uint64_t now, uint64_t before)
@@ -99,19 +83,19 @@ static uint64_t grown(uint64_t now, uint64_t before)
 }
 
 /* Read all threads of the host into NOW. Returns by how much their times have grown since BEFORE. */
-static struct times read_threads(int tasks, const struct gs_thread_delays *before,
-                                 struct gs_thread_delays *now)
+static struct gs_thread_times read_threads(int tasks, const struct gs_thread_delays *before,
+                                           struct gs_thread_delays *now)
 {
     struct gs_dir dir;
-    struct times sum = {0};
+    struct gs_thread_times sum = {0};
     size_t at = 0;
     gs_file_dir_start(&dir, tasks);
-    for (const char *name; now->count < THREADS_MAX && (name = gs_file_dir_next(&dir));) {
-        struct thread_times *thread = &now->thread[now->count];
+    for (const char *name; now->count < GS_DELAYED_THREADS && (name = gs_file_dir_next(&dir));) {
+        struct gs_delayed_thread *thread = &now->thread[now->count];
         thread->tid = (pid_t)atoi(name);
         if (gs_probe_is_own_thread(thread->tid) || !read_times(tasks, thread->tid, &thread->so_far))
             continue;
-        struct times known = times_before(before, thread->tid, &at);
+        struct gs_thread_times known = times_before(before, thread->tid, &at);
         sum.ran_ns += grown(thread->so_far.ran_ns, known.ran_ns);
         sum.waited_ns += grown(thread->so_far.waited_ns, known.waited_ns);
         now->count++;
@@ -128,7 +112,7 @@ static double run_delay_read(struct gs_metric_set *set, struct gs_metric_slot *s
     int tasks = gs_metrics_source_fd(&set->tasks, set->now_ns, &status);
     if (tasks < 0)
         return gs_metrics_unreadable(slot, &set->tasks, tasks);
-    struct times sum = read_threads(tasks, set->delays, &now);
+    struct gs_thread_times sum = read_threads(tasks, set->delays, &now);
     *set->delays = now;
     if (now.count == 0)
         return gs_metrics_no_value(slot, "%s: no thread has a schedstat that can be read", set->tasks.path);

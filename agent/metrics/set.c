@@ -121,6 +121,25 @@ void gs_metrics_set_read(struct gs_metric_set *set, int64_t now_ns, double *valu
     read_all(set, now_ns, values);
 }
 
+static const struct gs_metric_slot *find_slot(const struct gs_metric_set *set, const char *name)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (strcmp(set->slot[i].name, name) == 0)
+            return &set->slot[i];
+    return NULL;
+}
+
+void gs_metrics_set_adopt(struct gs_metric_set *set, struct gs_metric_set *old)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        const struct gs_metric_slot *slot = find_slot(old, set->slot[i].name);
+        if (slot)
+            set->slot[i] = *slot;
+    }
+    if (set->delays && old->delays)
+        *set->delays = *old->delays;
+}
+
 const char *gs_metrics_set_unavailable(const struct gs_metric_set *set, size_t index)
 {
     const char *why = set->slot[index].why;

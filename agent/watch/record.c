@@ -119,6 +119,7 @@ bool gs_watch_record_add_gauges(struct gs_settings *settings)
         return false;
     }
     gs_history_adopt(fresh.history, settings->history);
+    gs_metrics_set_adopt(fresh.metrics, settings->metrics);
     gs_watch_record_drop(settings);
     gs_watch_record_move(&fresh, settings);
     settings->context->history = settings->history;

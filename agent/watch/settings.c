@@ -254,6 +254,7 @@ int gs_watch_settings_renew(struct gs_settings *settings, struct gs_rules *rules
                                  now); // for rules that an earlier file also had
     gs_rules_judge_adopt(fresh.judge, settings->judge);
     gs_history_adopt(fresh.history, settings->history);
+    gs_metrics_set_adopt(fresh.metrics, settings->metrics);
     move_tables(settings, old);
     move_tables(&fresh, settings);
     memcpy(settings->limit_from, fresh.limit_from, sizeof settings->limit_from);

@@ -155,6 +155,34 @@ static void context_switches_are_of_all_threads(void **state)
     gs_metrics_set_free(watch);
 }
 
+/* Rules were reloaded, or a gauge is new: rates go on, and what is read every five seconds is not read earlier. */
+static void a_new_set_goes_on_where_the_old_one_was(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"swap", "major_faults"};
+    double value[2];
+    struct machine_dir m = machine_new();
+    machine_put(&m, "/proc/self/status", "VmSwap:\t 96 kB\n");
+    machine_put(&m, "/proc/self/stat", "77 (a) S 1 77 77 0 -1 0 901 0 6 0 3 4 0 0 20 0 5 0\n");
+    struct gs_metric_set *old = gs_metrics_set_new(ONE("major_faults"), m.root);
+    assert_true(isnan(read_one(old, 1)));
+    struct gs_metric_set *fresh = gs_metrics_set_new(names, COUNT_OF(names), m.root);
+    gs_metrics_set_adopt(fresh, old);
+    gs_metrics_set_free(old);
+    machine_put(&m, "/proc/self/stat", "77 (a) S 1 77 77 0 -1 0 901 0 16 0 3 4 0 0 20 0 5 0\n");
+    gs_metrics_set_read(fresh, SECONDS(3), value);
+    assert_about(value[0], 96 * 1024.0);
+    assert_about(value[1], 5); // ten in two seconds
+    struct gs_metric_set *later = gs_metrics_set_new(names, COUNT_OF(names), m.root);
+    gs_metrics_set_adopt(later, fresh);
+    gs_metrics_set_free(fresh);
+    machine_put(&m, "/proc/self/status", "VmSwap:\t 128 kB\n");
+    gs_metrics_set_read(later, SECONDS(4), value);
+    assert_about(value[0], 96 * 1024.0);
+    gs_metrics_set_free(later);
+    machine_drop(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +194,7 @@ int main(void)
         cmocka_unit_test(io_wait_is_the_groups_then_the_machines),
         cmocka_unit_test(run_delay_is_a_share_of_what_all_threads_wanted),
         cmocka_unit_test(context_switches_are_of_all_threads),
+        cmocka_unit_test(a_new_set_goes_on_where_the_old_one_was),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

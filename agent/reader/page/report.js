@@ -214,7 +214,16 @@
             history.metrics.forEach((metric, i) => plot(metric, range(), figures[i]));
             buttons.forEach((button) => button.setAttribute('aria-pressed', String(button.dataset.range === range())));
         }
-        place.append(make('div', { class: 'toolbar' }, ...buttons), make('div', { class: 'plots' }, ...figures));
+        const shown = (metric, i) => i === 0 || metric.lines.length > 0 || metric.name === 'rss';
+        const others = figures.filter((_, i) => !shown(history.metrics[i], i));
+        place.append(make('div', { class: 'toolbar' }, ...buttons),
+            make('div', { class: 'plots' }, ...figures.filter((_, i) => shown(history.metrics[i], i))));
+        if (others.length) {
+            const more = make('details', { class: 'others' }, make('summary', {}, `${others.length} more metrics, which no rule names`),
+                make('div', { class: 'plots' }, ...others));
+            more.addEventListener('toggle', draw); // a closed picture has no width
+            place.append(more);
+        }
         redraw = draw;
         let drawn = 0;
         new ResizeObserver(() => {
