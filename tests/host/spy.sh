@@ -25,7 +25,8 @@ file first
 watch() { exec env LD_PRELOAD="$build/libgumshoe.so:$tmp/spy.so" GUMSHOE_RULES=rules.json GUMSHOE_DIR=d /usr/bin/python3 host.py; }
 watch 2> errors & dead=$!; started=$dead
 wait_until has_incident d
-wait_until ls d/.live/*.box
+has_box() { ls d/.live/*.box; }
+wait_until has_box
 kill -9 $dead; wait $dead 2> /dev/null || true
 watch 2> errors & host=$!; started="$started $host"
 lives() { kill -0 $host 2> /dev/null || fail "$(cat errors)"; }
