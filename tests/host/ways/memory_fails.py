@@ -159,8 +159,16 @@ profiles = reloads = starts
 
 
 def status_shape(text):
-    """As shape, of a status. Its account of the memory is null until the first one is taken, seconds after the start."""
+    """As shape, of a status. Its account of the memory is null until the first one is taken, and rates until the second reading:
+    seconds after the start. A look at the rules file may be the one that an allocation fails in: then they are refused."""
     status = json.loads(text)
+    for metric in status["metrics"]:
+        if not {"metric", "value", "shown", "unavailable"} <= set(metric):
+            fail("a metric lacks something:", text)
+        metric["value"] = metric["shown"] = None
+    refused = status["file"].pop("refused")
+    if refused is not None and set(refused) != {"time", "error", "errors"}:
+        fail("a refusal lacks something:", text)
     memory = status.pop("memory")
     if memory is not None and len(memory["parts"]) != 7:
         fail("an account of the memory lacks something:", text)
@@ -176,7 +184,7 @@ def asks():
         if first != "lost" and "error" not in json.loads(first) and status_shape(first) != reference:
             fail("turn %s: a status lacks something: %s" % (turn, first))
         if status_shape(again) != reference:
-            fail("turn %s: the next status lacks something: %s" % (turn, again))
+            fail("turn %s: the next status lacks something: %s, and the last one has %s" % (turn, again, answers[-1][2]))
         failed += first == "lost" or "error" in json.loads(first)
     print("%d turns: %d without a status" % (len(answers), failed))
 
