@@ -112,10 +112,9 @@ static int subtract(struct gs_profile *profile, struct gs_profile *before)
 static int gather_growth(struct gs_profile_job *job, struct gs_gathered *out)
 {
     struct gs_gathered before = {0};
-    int64_t until_ns = gs_clock_monotonic_ns() + job->request.growth_ns;
     int error = gather_alone(job, NULL, &before);
     if (!error) {
-        sleep_until(job, until_ns);
+        sleep_until(job, gs_clock_monotonic_ns() + job->request.growth_ns);
         error = gather_alone(job, NULL, out);
     }
     if (!error)

@@ -17,7 +17,7 @@ export GUMSHOE_RULES=$tmp/after.json
 mkfifo input
 # parent_until COMMAND…: the host captures once, on demand, and fires the rule; it lives until COMMAND succeeds.
 parent_until() {
-    "$host" parent < input > out & local parent=$!; started="$started $parent"
+    rm -f out; "$host" parent < input > out & local parent=$!; started="$started $parent"
     exec 3> input
     wait_until "$@"
     exec 3>&-

@@ -23,7 +23,7 @@ stands() {
 }
 # ends DIR HOW COMMAND…: spike under COMMAND ends by HOW, when its box is there; its status.
 ends() {
-    "${@:3}" "$spike" 1 1 "$2" < input > out & local ending=$!; started="$started $ending"
+    rm -f out; "${@:3}" "$spike" 1 1 "$2" < input > out & local ending=$!; started="$started $ending"
     exec 3> input
     wait_until has_box "$1"
     exec 3>&-
@@ -32,7 +32,7 @@ ends() {
 # next_start DIR [DEAD]: one more start in the directory, which ends as it should when it has looked at what was left there, and
 # when there are DEAD incidents of those who died.
 next_start() {
-    preloaded "$1" "$spike" 1 1 exit < input > out & local next=$!; started="$started $next"
+    rm -f out; preloaded "$1" "$spike" 1 1 exit < input > out & local next=$!; started="$started $next"
     exec 3> input
     wait_until has_box "$1" $next-
     after_a_turn $next

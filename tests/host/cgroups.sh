@@ -12,7 +12,7 @@ trap 'leave_cgroups; finish' EXIT
 
 # watched WRAPPER…: an incident of a host that WRAPPER starts; $dir.
 watched() {
-    rm -rf d; "$@" "$gumshoe" run --rules "$rules" --dir "$tmp/d" -- "$build/hosts/account" wait < input > out & host=$!; started="$started $host"
+    rm -rf d out; "$@" "$gumshoe" run --rules "$rules" --dir "$tmp/d" -- "$build/hosts/account" wait < input > out & host=$!; started="$started $host"
     exec 3> input
     wait_until has_watch d
     wait_until grep -q waits out

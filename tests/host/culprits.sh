@@ -14,7 +14,7 @@ default_rules=$(rules default "$quiet, $only_asked")
 start() {
     local rules=$1; shift
     rm -f input out; mkfifo input
-    LD_PRELOAD=$build/libgumshoe.so GUMSHOE_RULES=$rules "$@" < input > out & host=$!; started="$started $host"
+    rm -f out; LD_PRELOAD=$build/libgumshoe.so GUMSHOE_RULES=$rules "$@" < input > out & host=$!; started="$started $host"
     exec 3> input
     wait_until grep -q ready out
 }

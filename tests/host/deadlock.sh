@@ -8,7 +8,7 @@ rules=$(rules threads '{"version": 1, "interval": "50ms", "rules": [
 # lock_up MODE: runs the host under watch until all its threads wait, and there is an incident; $dir is it.
 lock_up() {
     rm -rf incidents; mkfifo input
-    "$gumshoe" run --rules "$rules" --dir incidents -- "$build/hosts/deadlock" "$1" < input > out &
+    rm -f out; "$gumshoe" run --rules "$rules" --dir incidents -- "$build/hosts/deadlock" "$1" < input > out &
     host=$!; started="$started $host"
     exec 3> input; rm input
     wait_until has_watch incidents

@@ -23,10 +23,10 @@ started="$started $host"
 of_rule() { ls -d d/2*-"$1"-*; }
 both() { kill -0 "$host" || fail "the server has ended"; of_rule all && of_rule files; }
 wait_until both
-complete "$(of_rule all)"
 [ -s "$(of_rule files)/fds.txt" ] || fail "no list of descriptors"
 symbolized() { kill -0 "$host" || fail "the server has ended"; jq -e '.notes | map(select(startswith("symbolize"))) | length > 0' "$(of_rule all)/incident.json"; }
 wait_until symbolized
+complete "$(of_rule all)" # now that no file is replaced any more
 "$gumshoe" capture --kinds heap,threads,cpu --seconds 1 "$host" > /dev/null || fail "no capture on demand: $(cat log)"
 kill "$host"
 status=0; wait "$host" || status=$?

@@ -11,7 +11,7 @@ export GUMSHOE_RULES; GUMSHOE_RULES=$(rules never '{ "version": 1, "budget": "10
 
 # run MAP: starts the program, with or without a map, and waits until it has allocated; its pid is in $pid.
 run() {
-    LD_PRELOAD=$build/libgumshoe.so "$build/hosts/generates_code" "$1" 100 wait > out &
+    rm -f out; LD_PRELOAD=$build/libgumshoe.so "$build/hosts/generates_code" "$1" 100 wait > out &
     pid=$!; started="$started $pid"
     wait_until grep -q done out
     wait_until status_of_watch "$pid" true
@@ -53,9 +53,9 @@ serve();
 console.log("done");
 setInterval(() => {}, 1000);
 J
-    LD_PRELOAD=$build/libgumshoe.so "$(PATH=$their_path command -v node)" --perf-basic-prof --interpreted-frames-native-stack app.js > out &
+    LD_PRELOAD=$build/libgumshoe.so "$(PATH=$their_path command -v node)" --perf-basic-prof --interpreted-frames-native-stack app.js > node.out &
     pid=$!; started="$started $pid"
-    wait_until grep -q done out
+    wait_until grep -q done node.out
     wait_until status_of_watch "$pid" true
     dir=$("$gumshoe" capture --kinds heap "$pid")
     go tool pprof -traces "$dir/heap.pb.gz" > traces 2> /dev/null

@@ -10,7 +10,7 @@ mkfifo input
 # shop RULES: run the shop under the rules until it is ready; its input is descriptor 3; $pid is its process.
 shop() {
     : > out
-    "$gumshoe" run --rules "$1" --dir d -- ./shop < input > out & host=$!; started="$started $host"
+    rm -f out; "$gumshoe" run --rules "$1" --dir d -- ./shop < input > out & host=$!; started="$started $host"
     exec 3> input
     wait_until grep -q ready out
     wait_until has_watch d
@@ -65,7 +65,7 @@ rules=$(rules lock '{"version": 1, "interval": "50ms", "symbolize": "off", "rule
     {"name": "many", "metric": "threads", "above": 1000, "capture": ["threads"]}]}')
 mv "$leak" leak
 rm -rf d
-"$gumshoe" run --rules "$rules" --dir d -- "$build/hosts/deadlock" mutexes < input > out & host=$!; started="$started $host"
+rm -f out; "$gumshoe" run --rules "$rules" --dir d -- "$build/hosts/deadlock" mutexes < input > out & host=$!; started="$started $host"
 exec 3> input
 wait_until has_watch d
 pid=$(watched_in d)

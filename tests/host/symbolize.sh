@@ -18,7 +18,7 @@ shop() {
     local rules; rules=$(rules heap '{"version": 1, "interval": "50ms", '"$2"' "heap": {"sample": "16KiB", "baseline": "1h"}, "rules": [
         {"name": "leak", "metric": "heap_in_use", "above": "40MiB", "capture": ["heap", "threads", "cpu", "threadcreate"]}], "cpu": {"duration": "1s"}}')
     : > out; rm -rf d
-    "$gumshoe" run --rules "$rules" --dir d -- "./$1" < input > out & host=$!; started="$started $host"
+    rm -f out; "$gumshoe" run --rules "$rules" --dir d -- "./$1" < input > out & host=$!; started="$started $host"
     exec 3> input
     wait_until grep -q ready out
     wait_until has_watch d

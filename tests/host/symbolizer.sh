@@ -20,7 +20,7 @@ settings() {
     rm -rf d log
 }
 # host MODE: the host is started; each line of descriptor 3 makes an incident.
-host() { "$host" "$1" < input > out & pid=$!; started="$started $pid"; exec 3> input; }
+host() { rm -f out; "$host" "$1" < input > out & pid=$!; started="$started $pid"; exec 3> input; }
 host_ends() { exec 3>&-; wait $pid || fail "the host: status $?"; }
 captured() { [ "$(grep -c 'capture ok' out)" = "$1" ]; }
 # one INCIDENT is made.
