@@ -54,11 +54,10 @@ results=$PWD/build/test-results.xml
 all=$PWD/build/test-outcomes
 : > "$all"
 status=0
-# Twice as many tests at a time as there are CPUs: most of them wait, for a tick of the agent or for a program.
 for ((round = 1; round <= rounds; round++)); do
     [[ $rounds == 1 ]] || echo "== round $round of $rounds"
     rm -f "$results"
-    (cd build && ctest -j $((2 * $(nproc))) --output-on-failure --no-tests=error --output-junit "$results" "${options[@]}") || status=$?
+    (cd build && ctest -j "$(nproc)" --output-on-failure --no-tests=error --output-junit "$results" "${options[@]}") || status=$?
     touch "$results" # absent when ctest found nothing to run
     outcomes "$results" >> "$all"
 done

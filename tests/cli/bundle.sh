@@ -106,7 +106,7 @@ names() {
     done
 }
 it "replaces every name: none is found in any file, unpacked"
-names | grep -v '^$' | sort -u > all
+names | grep .... | sort -u > all # a shorter one may be in any stand-in, which is random
 sed -n 's/^#define __NR_\([a-z0-9_]*\).*/\1/p' /usr/include/*/asm/unistd_64.h | sort > calls # system calls are the kernel's
 comm -23 all calls > named
 [ "$(wc -l < named)" -gt 25 ] || fail "few names: $(cat named)"

@@ -2,9 +2,10 @@
 # gumshoe_write_profile_for: a profile of what happens within a time, as a server of /debug/pprof/heap?seconds=N needs it.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
-for seconds in 1 4 16 64 256; do # on a busy machine the work takes longer
+has_spin() { go tool pprof -top cpu.pb.gz 2> /dev/null | grep ' spin$' > /dev/null; }
+for seconds in 1 4 16 64 256; do # on a busy machine the work takes longer, and gets less of a CPU
     status=0; GUMSHOE_DIR=d within_patience "$build/hosts/linked_profile_for" $seconds > out || status=$?
-    [ $status -eq 3 ] || break
+    [ $status -eq 3 ] || { [ $status -eq 0 ] && ! has_spin; } || break
 done
 equal $status 0 "the host's status"
 
@@ -36,7 +37,7 @@ equal "$("$gumshoe" top --cum --json --sample threadcreate threadcreate.pb.gz | 
 it "samples CPU time for that long"
 grep -qx 'cpu 0' out || fail "$(cat out)"
 lasts cpu
-go tool pprof -top cpu.pb.gz 2> /dev/null | grep -q ' spin$' || fail "no spin"
+has_spin || fail "no spin: $(go tool pprof -top cpu.pb.gz 2>&1)"
 it "writes the threads of now, at once"
 grep -qx 'threads 0' out || fail "$(cat out)"
 "$gumshoe" top --cum threads.pb.gz 2> /dev/null | grep -q 'wait_for_signal' || fail "no threads"
