@@ -310,6 +310,7 @@ static void draw(struct picture *picture, const char *title)
     if (picture->left_out)
         gs_text_add(out, "%zu frames are too narrow to be drawn", picture->left_out);
     gs_text_add(out, "</text>\n<script><![CDATA[\n");
+    add_file(out, "fit.js");
     add_file(out, "svg.js");
     gs_text_add(out, "]]></script>\n</svg>\n");
 }

@@ -13,8 +13,8 @@
 static const char *const styles[][4] = {
     [GS_PAGE_FLAME] = {"base.css", "graph.css"}, [GS_PAGE_REPORT] = {"base.css", "graph.css", "report.css"}};
 static const char *const scripts[][7] = {
-    [GS_PAGE_FLAME] = {"tools.js", "tree.js", "graph.js", "graph_draw.js", "flame.js"},
-    [GS_PAGE_REPORT] = {"tools.js", "tree.js", "graph.js", "graph_draw.js", "report.js"}};
+    [GS_PAGE_FLAME] = {"tools.js", "tree.js", "fit.js", "graph.js", "graph_draw.js", "flame.js"},
+    [GS_PAGE_REPORT] = {"tools.js", "tree.js", "fit.js", "graph.js", "graph_draw.js", "report.js"}};
 
 /* ---- the policy ---------------------------------------------------------------------------------------------------- */
 

@@ -11,24 +11,6 @@ const gumshoeGraph = (function () {
     const { make, toggle, format, formatChange, percent, hash, addKey } = gumshoe;
     const RUNTIME = ['dim', 'hide', 'show'];
 
-    /* ---- what a frame is called ---------------------------------------------------------------------------------- */
-
-    /** The name of FRAME in at most ROOM characters: arguments go first, then the namespaces, the end of the function's own name last. */
-    function fitName(frame, room) {
-        const { name, compact, own } = frame;
-        if (name.length <= room)
-            return name;
-        if (compact.length <= room)
-            return compact;
-        for (let at = compact.indexOf('::'); at >= 0 && at + 2 < own; at = compact.indexOf('::', at + 2))
-            if (compact.length - at - 1 <= room)
-                return '\u2026' + compact.slice(at + 2);
-        const last = compact.slice(own), bare = last.replace(/\(\u2026\).*/, '');
-        if (last.length + 1 <= room)
-            return '\u2026' + last;
-        return bare.length <= room ? bare : room < 3 ? '' : bare.slice(0, room - 1) + '\u2026';
-    }
-
     /** How a node of a differential view has changed. */
     function changeOf(shape, node) {
         const now = shape.now[node], before = shape.before[node];
@@ -398,5 +380,5 @@ const gumshoeGraph = (function () {
         }
     }
 
-    return { Graph, fitName, changeOf, readColours, stripes, hashOf, SIGNS, WORDS, ROW, PAD, FONT, ROWS_MAX, ABOVE_MAX, LEAST_WIDTH, RUNTIME };
+    return { Graph, changeOf, readColours, stripes, hashOf, SIGNS, WORDS, ROW, PAD, FONT, ROWS_MAX, ABOVE_MAX, LEAST_WIDTH, RUNTIME };
 })();

@@ -3,7 +3,7 @@
 
 (function () {
     const { make, format, formatChange, percent, addKey } = gumshoe;
-    const { Graph, fitName, changeOf, readColours, stripes, hashOf, SIGNS, WORDS, ROW, PAD, FONT, ROWS_MAX, ABOVE_MAX, LEAST_WIDTH, RUNTIME } = gumshoeGraph;
+    const { Graph, changeOf, readColours, stripes, hashOf, SIGNS, WORDS, ROW, PAD, FONT, ROWS_MAX, ABOVE_MAX, LEAST_WIDTH, RUNTIME } = gumshoeGraph;
 
     /* ---- drawing ------------------------------------------------------------------------------------------------- */
 

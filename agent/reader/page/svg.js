@@ -20,21 +20,6 @@
         };
     }
 
-    /** The frame's name in ROOM characters, as fitName in graph.js. */
-    function fit({ name, compact, own }, room) {
-        if (name.length <= room)
-            return name;
-        if (compact.length <= room)
-            return compact;
-        for (let at = compact.indexOf('::'); at >= 0 && at + 2 < own; at = compact.indexOf('::', at + 2))
-            if (compact.length - at - 1 <= room)
-                return '\u2026' + compact.slice(at + 2);
-        const last = compact.slice(own), bare = last.replace(/\(\u2026\).*/, '');
-        if (last.length + 1 <= room)
-            return '\u2026' + last;
-        return bare.length <= room ? bare : room < 3 ? '' : bare.slice(0, room - 1) + '\u2026';
-    }
-
     function place(frame, x, width) {
         const room = Math.floor((width - 6) / LETTER) - frame.sign.length;
         frame.rect.setAttribute('x', x);
@@ -46,7 +31,7 @@
         }
         if (frame.label) {
             frame.label.setAttribute('x', x + 3);
-            frame.label.textContent = room >= 3 ? frame.sign + fit(frame, room) : '';
+            frame.label.textContent = room >= 3 ? frame.sign + fitName(frame, room) : '';
         }
     }
 
