@@ -45,17 +45,20 @@ void gs_text_add(struct gs_text *text, const char *format, ...)
 
 size_t gs_text_character(const char *text, uint32_t *code)
 {
+    static const uint32_t least[] = {0, 1, 0x80, 0x800, 0x10000}; // smaller numbers have a shorter form
     const unsigned char *at = (const unsigned char *)text;
-    size_t length = at[0] < 0x80 ? 1 : at[0] >= 0xc2 && at[0] < 0xe0 ? 2 : (at[0] & 0xf0) == 0xe0 ? 3 : 4;
-    if (length == 4 && (at[0] < 0xf0 || at[0] > 0xf4))
-        return 0;
+    size_t length = at[0] < 0x80             ? 1
+                    : (at[0] & 0xe0) == 0xc0 ? 2
+                    : (at[0] & 0xf0) == 0xe0 ? 3
+                    : (at[0] & 0xf8) == 0xf0 ? 4
+                                             : 0;
     *code = length == 1 ? at[0] : at[0] & (0x7fU >> length);
     for (size_t i = 1; i < length; i++) {
         if ((at[i] & 0xc0) != 0x80)
             return 0;
         *code = *code << 6 | (at[i] & 0x3f);
     }
-    return *code || length > 1 ? length : 0;
+    return length && *code >= least[length] && *code <= 0x10ffff ? length : 0;
 }
 
 struct character_range {

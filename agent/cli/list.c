@@ -77,17 +77,23 @@ static void print_lines(const struct listing *listing, size_t first, size_t end,
     }
 }
 
+static void add_up(const struct listing *listing, size_t first, size_t end, int64_t *flat, int64_t *cum)
+{
+    *flat = *cum = 0;
+    for (size_t i = first; i < end; i++) {
+        *flat += listing->node[i]->flat;
+        *cum += listing->node[i]->cum;
+    }
+}
+
 /* Print the nodes FIRST to END, which are of one function and file. */
 static void print_routine(const struct listing *listing, size_t first, size_t end)
 {
     char flat_text[64], cum_text[64], share[32];
     const struct gs_graph_node *node = listing->node[first];
     struct gs_source_text source;
-    int64_t flat = 0, cum = 0;
-    for (size_t i = first; i < end; i++) {
-        flat += listing->node[i]->flat;
-        cum += listing->node[i]->cum;
-    }
+    int64_t flat, cum;
+    add_up(listing, first, end, &flat, &cum);
     struct gs_text title = {0};
     gs_text_add(&title, "%s in %s", node->function, node->file);
     fputs("ROUTINE ======================== ", stdout);
@@ -129,11 +135,8 @@ static json_t *routine_json(const struct listing *listing, size_t first, size_t 
 {
     const struct gs_graph_node *node = listing->node[first];
     struct gs_source_text source;
-    int64_t flat = 0, cum = 0;
-    for (size_t i = first; i < end; i++) {
-        flat += listing->node[i]->flat;
-        cum += listing->node[i]->cum;
-    }
+    int64_t flat, cum;
+    add_up(listing, first, end, &flat, &cum);
     bool known = *node->file && gs_reader_source(node->file, listing->dir, &source) == 0;
     struct gs_json json = {.json = gs_cli_view_frame_json(node->function, node->file, 0)};
     json.failed = !json.json;

@@ -4,24 +4,6 @@
 #include "reader/page.h"
 #include <string.h>
 
-/* Length of the UTF-8 character at AT (NUL-terminated), its number in *CODE; 0: the bytes are none. */
-static size_t decode(const unsigned char *at, uint32_t *code)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000}; // smaller numbers have a shorter form
-    size_t length = at[0] < 0x80             ? 1
-                    : (at[0] & 0xe0) == 0xc0 ? 2
-                    : (at[0] & 0xf0) == 0xe0 ? 3
-                    : (at[0] & 0xf8) == 0xf0 ? 4
-                                             : 0;
-    *code = length == 1 ? at[0] : at[0] & (0x7fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-        *code = *code << 6 | (at[i] & 0x3f);
-    }
-    return length && *code >= least[length] && *code <= 0x10ffff ? length : 0;
-}
-
 /* Characters that are not seen, or that change how others are seen; or that XML does not allow. */
 static bool is_harmful(uint32_t code)
 {
@@ -35,14 +17,14 @@ static bool is_harmful(uint32_t code)
 void gs_reader_page_plain(struct gs_text *out, const char *words)
 {
     uint32_t code;
-    for (const unsigned char *at = (const unsigned char *)words; *at;) {
-        size_t length = decode(at, &code);
+    for (const char *at = words; *at;) {
+        size_t length = gs_text_character(at, &code);
         if (length && !is_harmful(code))
             gs_text_add_bytes(out, at, length);
         else if (length && code >= 0xa0)
             gs_text_add(out, "\\u{%x}", (unsigned)code);
         else
-            gs_text_add(out, "\\x%02x", *at);
+            gs_text_add(out, "\\x%02x", (unsigned char)*at);
         at += length && (code >= 0xa0 || !is_harmful(code)) ? length : 1;
     }
 }
