@@ -1,4 +1,4 @@
-/* fit.c - names and paths that fit into so many columns of a terminal.
+/* fit.c - names that fit into so many columns of a terminal.
  *
  *   std::pair<int, bool> net::pool::Cache<std::string, Session>::put(std::string const&, Session*)
  *     net::pool::Cache<std::string, Session>::put(std::string const&, Session*)       gs_symbol_add_short_name
@@ -149,37 +149,4 @@ void gs_reader_add_function_pattern(struct gs_text *out, const char *function)
     const char *name = gs_symbol_qualified_name(function), *own = gs_symbol_own_name(function);
     add_part(out, name, own, "<.*>", true);
     add_part(out, own, name + length_of_name(name), "<.*>", true);
-}
-
-/* The first byte of the last characters of TEXT that fit into COLUMNS. */
-static const char *tail_of(const char *text, size_t columns)
-{
-    while (gs_text_columns(text) > columns) {
-        uint32_t code;
-        size_t length = gs_text_character(text, &code);
-        text += length ? length : 1;
-    }
-    return text;
-}
-
-void gs_reader_add_fitted_path(struct gs_text *out, const char *path, size_t columns)
-{
-    struct gs_text escaped = {0};
-    gs_text_add_printable(&escaped, path);
-    const char *text = escaped.bytes ? escaped.bytes : "", *tail = text;
-    if (columns && gs_text_columns(text) > columns) {
-        size_t first = strcspn(text + 1, "/") + 2; // "/srv/"
-        size_t head = first < strlen(text) ? gs_text_columns(text) - gs_text_columns(text + first) : columns;
-        if (head + 2 < columns) {
-            gs_text_add_bytes(out, text, first);
-            columns -= head;
-        }
-        tail = tail_of(text, columns - 1);
-        const char *slash = strchr(tail, '/'); // begin with a whole part of the path, if one fits
-        gs_text_add(out, "…");
-        tail = slash ? slash : tail;
-    }
-    gs_text_add(out, "%s", tail);
-    out->failed |= escaped.failed;
-    gs_text_fini(&escaped);
 }

@@ -49,8 +49,6 @@ bool gs_reader_convert(double value, const char *from, const char *to, double *o
 /* Add FUNCTION (demangled), with control characters escaped, in at most COLUMNS of a terminal (0: any number) if that is possible:
  * parameters, template arguments and namespaces are left out in this order, but never the function's own name. */
 void gs_reader_add_fitted_function(struct gs_text *out, const char *function, size_t columns);
-/* Add PATH, with control characters escaped, in at most COLUMNS (0: any number): its middle is left out, "/srv/…/2026/a.json". */
-void gs_reader_add_fitted_path(struct gs_text *out, const char *path, size_t columns);
 /* Add an extended regular expression that finds FUNCTION by its qualified name, with any template arguments. */
 void gs_reader_add_function_pattern(struct gs_text *out, const char *function);
 

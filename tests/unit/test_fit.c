@@ -116,26 +116,6 @@ static void a_pattern_finds_the_function(void **state)
     assert_string_equal(pattern("(anonymous namespace)::fill(int)"), "\\(anonymous namespace\\)::fill");
 }
 
-static const char *path(const char *given, size_t columns)
-{
-    struct gs_text text = {0};
-    gs_reader_add_fitted_path(&text, given, columns);
-    return take(&text);
-}
-
-static void a_path_loses_its_middle(void **state)
-{
-    (void)state;
-    assert_string_equal(path("/srv/shop/releases/2026/lib/cache.c", 0),
-                        "/srv/shop/releases/2026/lib/cache.c");
-    assert_string_equal(path("/srv/shop/releases/2026/lib/cache.c", 35),
-                        "/srv/shop/releases/2026/lib/cache.c");
-    assert_string_equal(path("/srv/shop/releases/2026/lib/cache.c", 34), "/srv/…/releases/2026/lib/cache.c");
-    assert_string_equal(path("/srv/shop/releases/2026/lib/cache.c", 20), "/srv/…/lib/cache.c");
-    assert_string_equal(path("/srv/shop/releases/2026/lib/cache.c", 15), "/srv/…/cache.c");
-    assert_string_equal(path("a_very_long_name.c", 8), "…_name.c");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,7 +124,6 @@ int main(void)
         cmocka_unit_test(a_function_keeps_its_own_name),
         cmocka_unit_test(names_that_are_not_balanced_do_no_harm),
         cmocka_unit_test(a_pattern_finds_the_function),
-        cmocka_unit_test(a_path_loses_its_middle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

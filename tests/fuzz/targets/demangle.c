@@ -24,10 +24,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
         gs_reader_add_fitted_function(&text, mangled, columns[i]);
         gs_must(!text.bytes || gs_text_is_printable(text.bytes));
         gs_text_fini(&text);
-        gs_reader_add_fitted_path(&text, mangled, columns[i]);
-        gs_must(!text.bytes || gs_text_is_printable(text.bytes));
-        gs_must(!columns[i] || !text.bytes || gs_text_columns(text.bytes) <= columns[i]);
-        gs_text_fini(&text);
     }
     gs_reader_add_function_pattern(&text, mangled);
     gs_text_fini(&text);
