@@ -3,23 +3,10 @@
 import sys
 
 from browser import Browser
+from checks import equal, holds, it
 
 SHOTS = sys.argv[1] + "/"
 DRAWN = "document.querySelector('.functions tbody tr')"
-
-
-def it(words):
-    print("  it " + words, flush=True)
-
-
-def equal(got, wanted, what=""):
-    if got != wanted:
-        sys.exit("FAILED: %s: wanted %r, got %r" % (what or "values", wanted, got))
-
-
-def holds(condition, what):
-    if not condition:
-        sys.exit("FAILED: " + what)
 
 
 def opened(browser, path, **window):
@@ -171,6 +158,7 @@ def keyboard(browser):
     holds("next match" in page.text("dialog"), "the help")
     page.screenshot(SHOTS + "help.png")
     page.press("Escape")
+    page.wait("document.querySelector('dialog') === null") # it is removed once it has closed
     equal(page.evaluate("document.querySelector('dialog')"), None, "closed")
     it("has its text for screen readers, in the page and in the graph's label")
     holds("Held now: 1000kB" in page.evaluate("document.querySelector('canvas').getAttribute('aria-label')"), "the canvas has a label")
@@ -244,7 +232,7 @@ def harmless(browser):
     it("is not harmed by names, as a page")
     page = opened(browser, "hostile.html")
     equal(page.evaluate("window.harmed"), None)
-    equal(page.evaluate("document.scripts.length"), 6, "elements of scripts")
+    equal(page.evaluate("document.scripts.length"), 7, "elements of scripts") # the data, and one for each file
     equal(page.evaluate("document.images.length + document.querySelectorAll('main script, main style, b b').length"), 0)
     equal(page.evaluate("document.title"), "</title><script>window.harmed=8</script>")
     names = page.evaluate("Array.from(document.querySelectorAll('.functions tbody button')).flatMap((button) => [button.title.split('\\n')[0], button.textContent])")

@@ -2,7 +2,7 @@
 # `gumshoe flame` as its readers see it: in a real browser, opened from disk. Screenshots are left in BUILD/browser: look at them.
 . "$(dirname "$0")/../cli/lib.sh"
 command -v chromium > /dev/null || command -v chromium-browser > /dev/null || { echo "chromium is not installed"; exit 77; }
-stacks() { python3 "$source_dir/tests/browser/stacks.py" "$@"; }
+stacks() { python3 "$source_dir/tests/cli/stacks.py" "$@"; }
 flame() { "$gumshoe" flame --no-symbolize "$@" || fail "gumshoe flame $*"; }
 
 # Stacks whose figures are worked out by hand below: 1000 kB held in all (kB: 1024 bytes).

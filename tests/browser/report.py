@@ -3,23 +3,10 @@
 import sys
 
 from browser import Browser
+from checks import equal, holds, it
 
 SHOTS = sys.argv[1] + "/report-"
 DRAWN = "document.querySelector('#graph .functions tbody tr')"
-
-
-def it(words):
-    print("  it " + words, flush=True)
-
-
-def equal(got, wanted, what=""):
-    if got != wanted:
-        sys.exit("FAILED: %s: wanted %r, got %r" % (what or "values", wanted, got))
-
-
-def holds(condition, what):
-    if not condition:
-        sys.exit("FAILED: " + what)
 
 
 def opened(browser, path, drawn=DRAWN, **window):

@@ -2,7 +2,7 @@
 # `gumshoe report` as its readers see it: in a real browser, opened from disk. Screenshots are left in BUILD/browser: look at them.
 . "$(dirname "$0")/../cli/lib.sh"
 command -v chromium > /dev/null || command -v chromium-browser > /dev/null || { echo "chromium is not installed"; exit 77; }
-stacks() { python3 "$source_dir/tests/browser/stacks.py" "$@"; }
+stacks() { python3 "$source_dir/tests/cli/stacks.py" "$@"; }
 report() { "$gumshoe" report --no-symbolize "$@" || fail "gumshoe report $*"; }
 # 1795489509 is 2026-11-24T03:05:09Z.
 rows() { seq -f '%.0f' "$1" "$2" "$3" | awk -v each="$4" '{ printf("%s[%d,%d]", (NR > 1 ? "," : ""), $1, NR * each) }'; }

@@ -12,23 +12,9 @@ import re
 import subprocess
 import sys
 
+from wire import field, number
+
 BASE = 0x7F1200000000
-
-
-def number(value):
-    out = bytearray()
-    value &= (1 << 64) - 1
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def field(key, value):
-    if isinstance(value, int):
-        return number(key << 3) + number(value) if value else b""
-    return number(key << 3 | 2) + number(len(value)) + value
 
 
 def fields(data):

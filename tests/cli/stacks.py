@@ -11,23 +11,9 @@ import random
 import re
 import sys
 
+from wire import field, number
+
 HEAP = [("alloc_objects", "count"), ("alloc_space", "bytes"), ("inuse_objects", "count"), ("inuse_space", "bytes")]
-
-
-def number(value):
-    out = bytearray()
-    value &= (1 << 64) - 1
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def field(key, value):
-    if isinstance(value, int):
-        return number(key << 3) + number(value) if value else b""
-    return number(key << 3 | 2) + number(len(value)) + value
 
 
 class Profile:
