@@ -221,7 +221,7 @@ static int add_page(struct bundle *bundle)
     char why[200];
     int error = gs_reader_page_incident(&from, &page, why, sizeof why);
     if (error)
-        fprintf(stderr, "gumshoe: %s: no report.html: %s\n", bundle->incident, why);
+        gs_cli_complain(GS_EXIT_OK, "%s: no report.html: %s", bundle->incident, why);
     else
         error = gs_cli_bundle_write(&bundle->copy, "report.html", page.bytes, page.length);
     json_t *json = error ? NULL : gs_store_read_incident(bundle->copy.fd, why, sizeof why);

@@ -8,6 +8,7 @@
 #include "reader/reader.h"
 #include "rules/rules.h"
 #include <limits.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -44,8 +45,10 @@ struct gs_arguments {       // the arguments of a sub-command
 /* Print what is wrong with the arguments of COMMAND, and its usage line, on stderr (options.c). Returns GS_EXIT_USAGE. */
 int gs_cli_usage(const struct gs_command *command, const char *format, ...) GS_PRINTF(2, 3);
 
-/* Print "gumshoe: TEXT" on stderr (output.c). Returns STATUS. */
+/* Print "gumshoe: TEXT" on stderr, escaped like the text below: it may quote names (output.c). Returns STATUS. */
 int gs_cli_complain(enum gs_exit status, const char *format, ...) GS_PRINTF(2, 3);
+/* The same for a line that has begun. */
+void gs_cli_print_error(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
 /* Print TEXT on standard output, with control characters (except newline and tab) escaped: the text comes from files that
  * anybody may have written. */
 void gs_cli_print_escaped(const char *text, size_t length);

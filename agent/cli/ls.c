@@ -237,7 +237,7 @@ static int list_directories(char *const *dir, size_t count, bool json)
     }
     if (incidents == 0 && status == GS_EXIT_OK) {
         for (size_t i = 0; !json && i < count; i++)
-            fprintf(stderr, "gumshoe: no incidents in %s\n", dir[i]);
+            gs_cli_complain(GS_EXIT_NEGATIVE, "no incidents in %s", dir[i]);
         status = GS_EXIT_NEGATIVE;
     }
     for (size_t i = 0; list && i < count; i++)

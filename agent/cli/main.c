@@ -24,10 +24,10 @@ static int unknown_command(const char *name)
     while (gs_commands[count].name)
         count++;
     const char *nearest = gs_errors_nearest(name, &gs_commands[0].name, count, sizeof gs_commands[0]);
-    fprintf(stderr, "gumshoe: there is no command \"%s\"", name);
     if (nearest)
-        fprintf(stderr, "; did you mean \"%s\"?", nearest);
-    fputs("\n", stderr);
+        gs_cli_complain(GS_EXIT_USAGE, "there is no command \"%s\"; did you mean \"%s\"?", name, nearest);
+    else
+        gs_cli_complain(GS_EXIT_USAGE, "there is no command \"%s\"", name);
     help(stderr);
     return GS_EXIT_USAGE;
 }

@@ -22,8 +22,8 @@ int gs_cli_usage(const struct gs_command *command, const char *format, ...)
     va_list arguments;
     va_start(arguments, format);
     fprintf(stderr, "gumshoe %s: ", command->name);
-    vfprintf(stderr, format, arguments);
-    fprintf(stderr, "\nusage: gumshoe %s %s\n", command->name, command->arguments);
+    gs_cli_print_error(format, arguments);
+    fprintf(stderr, "usage: gumshoe %s %s\n", command->name, command->arguments);
     va_end(arguments);
     return GS_EXIT_USAGE;
 }

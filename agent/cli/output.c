@@ -7,22 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-int gs_cli_complain(enum gs_exit status, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    fputs("gumshoe: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
-    va_end(args);
-    return status;
-}
-
-void gs_cli_print_escaped(const char *text, size_t length)
+static void print_escaped(FILE *stream, const char *text, size_t length)
 {
     for (const char *at = text, *end = text + length; at < end;) {
         size_t line =
-            0; // length up to a newline, a tab or a NUL: gs_text_add_printable would escape these, or stop there
+            0; // up to a newline, a tab or a NUL: gs_text_add_printable would escape these, or stop there
         while (at + line < end && at[line] != '\n' && at[line] != '\t' && at[line])
             line++;
         char *part = strndup(at, line);
@@ -30,13 +19,40 @@ void gs_cli_print_escaped(const char *text, size_t length)
         if (part)
             gs_text_add_printable(&escaped, part);
         if (escaped.bytes)
-            fputs(escaped.bytes, stdout);
+            fputs(escaped.bytes, stream);
         gs_text_fini(&escaped);
         free(part);
         if (at + line < end && at[line])
-            putchar(at[line]);
+            fputc(at[line], stream);
         at += line + 1;
     }
+}
+
+void gs_cli_print_error(const char *format, va_list arguments)
+{
+    char *text = NULL;
+    int length = vasprintf(&text, format, arguments);
+    if (length >= 0)
+        print_escaped(stderr, text, (size_t)length);
+    else
+        fputs("there is not enough memory for the message", stderr);
+    fputc('\n', stderr);
+    free(text);
+}
+
+int gs_cli_complain(enum gs_exit status, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("gumshoe: ", stderr);
+    gs_cli_print_error(format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+void gs_cli_print_escaped(const char *text, size_t length)
+{
+    print_escaped(stdout, text, length);
 }
 
 void gs_cli_print_line(const char *text)

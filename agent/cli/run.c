@@ -203,8 +203,8 @@ static void report_incidents(const char *dir, int64_t since_ns)
     for (size_t i = 0; i < list.count; i++)
         new_count += list.entry[i].triggered_ns >= since_ns;
     if (new_count)
-        fprintf(stderr, "gumshoe: %zu incident%s in %s: gumshoe show --dir %s\n", new_count,
-                new_count == 1 ? "" : "s", dir, dir);
+        gs_cli_complain(GS_EXIT_OK, "%zu incident%s in %s: gumshoe show --dir %s", new_count,
+                        new_count == 1 ? "" : "s", dir, dir);
     gs_store_list_fini(&list);
 }
 

@@ -21,7 +21,7 @@ static void print_notes(const struct gs_text *notes, const char *name)
     for (const char *at = notes->bytes; at && *at;) {
         const char *end = strchr(at, '\n');
         int length = end ? (int)(end - at) : (int)strlen(at);
-        fprintf(stderr, "gumshoe: %s: %.*s\n", name, length, at);
+        gs_cli_complain(GS_EXIT_OK, "%s: %.*s", name, length, at);
         at += length + (end != NULL);
     }
 }

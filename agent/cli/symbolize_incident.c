@@ -246,7 +246,7 @@ static void print_notes(const struct gs_renaming *work)
         int length = (int)strcspn(at, "\n");
         const char *first = memmem(all, work->notes.length, at, (size_t)length);
         if (first == at)
-            fprintf(stderr, "gumshoe: %s: %.*s\n", work->path, length, at);
+            gs_cli_complain(GS_EXIT_OK, "%s: %.*s", work->path, length, at);
         at += length + (at[length] == '\n');
     }
 }

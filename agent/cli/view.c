@@ -66,10 +66,12 @@ static int no_memory(void)
 
 static int unknown_type(const struct gs_profile *profile, const char *name)
 {
-    fprintf(stderr, "gumshoe: there is no sample type \"%s\" in this profile; it has", name);
+    struct gs_text known = {0};
     for (unsigned i = 0; i < profile->sample_type_count; i++)
-        fprintf(stderr, " %s", profile->sample_type[i].type);
-    fputc('\n', stderr);
+        gs_text_add(&known, " %s", profile->sample_type[i].type);
+    gs_cli_complain(GS_EXIT_USAGE, "there is no sample type \"%s\" in this profile; it has%s", name,
+                    known.bytes ? known.bytes : " none");
+    gs_text_fini(&known);
     return GS_EXIT_USAGE;
 }
 

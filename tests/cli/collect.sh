@@ -56,7 +56,8 @@ wait_until all_made
 wait_until has_watch crowd
 after_a_turn $starts
 equal "$(deaths crowd)" 3 "incidents of three deaths"
-equal "$(for pid in $dead; do ls -d crowd/*-died-"$pid"; done | wc -l)" 3 "one of each"
+# Where two made the same folder at once, one was withdrawn, and the other's name ends in "-2".
+equal "$(for pid in $dead; do ls -d crowd/*-died-"$pid"*; done | wc -l)" 3 "one of each"
 die $starts
 
 it "finds a dead process's box among a thousand that other containers have open"

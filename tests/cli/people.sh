@@ -12,10 +12,10 @@ make() {
           culprit: {kind: "growth", bytes: 52428800, share: 0.5, $function, $file, line_number: 61, confidence: "high"}}' > "$1/$2/incident.json"
     printf '%s: summary\n\nCulprit: %s\n      50 MiB   50 %%  first (a.c:1) ← second (b.c:2) ← third (c.c:3) ← fourth (d.c:4)\nread on: gumshoe top elsewhere\n' "$3" "$8" > "$1/$2/summary.txt"
 }
-# on_terminal WIDTH COMMAND…: what a terminal of that width gets, without its carriage returns.
+# on_terminal WIDTH COMMAND…: what a terminal of that width gets, without its carriage returns. printf quotes for bash alone.
 on_terminal() {
     local width=$1; shift
-    TERM=xterm NO_COLOR=${no_color-1} COLUMNS=$width within_patience script -qec "$(printf '%q ' "$@")" /dev/null < /dev/null | tr -d '\r'
+    SHELL=/bin/bash TERM=xterm NO_COLOR=${no_color-1} COLUMNS=$width within_patience script -qec "$(printf '%q ' "$@")" /dev/null < /dev/null | tr -d '\r'
 }
 # widest: the columns of the widest line of standard input.
 widest() { python3 -c 'import sys, unicodedata as u; print(max(sum(0 if u.combining(c) else 2 if u.east_asian_width(c) in "WF" else 1 for c in l.rstrip("\n")) for l in sys.stdin))'; }
@@ -118,7 +118,10 @@ rm "$incident/heap.base.pb.gz"; jq '.culprit.file = ""' "$incident/incident.json
 it "quotes control characters so that they neither reach the terminal nor get lost"
 esc=$(printf 'evil\033[2J\342\200\256dir'); mkdir "$esc"; cp -r "$incident" "$esc"
 "$gumshoe" ls "$esc" > out; "$gumshoe" show --dir "$esc" >> out; on_terminal 80 "$gumshoe" ls "$esc" >> out
-! grep -q "$(printf '\033\|\342\200\256')" out || fail "a control character came through"
+! "$gumshoe" ls "not $esc" 2> errors || fail "there is no such directory"
+! "$gumshoe" "$esc" 2>> errors || fail "there is no such command"
+! "$gumshoe" top --sample "$esc" "$incident/heap.pb.gz" 2>> errors || fail "there is no such sample type"
+! grep -q "$(printf '\033\|\342\200\256')" out errors || fail "a control character came through"
 sed -n "/ top /p" out > commands; bash -c "$(cat commands)" > run/out || fail "$(cat commands)"
 grep -q put run/out || fail "$(cat run/out)"
 
