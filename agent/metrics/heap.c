@@ -16,27 +16,14 @@ static double no_heap(struct gs_metric_slot *slot)
         slot, "no allocation was seen: the program brings a malloc of its own, or does not allocate");
 }
 
-static int heap_in_use_open(struct gs_metric_set *set)
-{
-    return gs_metrics_set_open_file(set, &set->statm, "/proc/self/statm");
-}
-
 /* The most bytes that live blocks can take: the process's private writable memory plus its resident shared memory. Infinite:
  * the kernel does not say. */
 static double room_for_blocks(struct gs_metric_set *set)
 {
-    enum { RESIDENT = 1, SHARED = 2, OWN = 5 }; // fields of statm, in pages
-    char text[256];
-    const char *at = text;
-    uint64_t pages[OWN + 1];
-    if (gs_metrics_source_read(&set->statm, set->now_ns, text, sizeof text) < 0)
-        return INFINITY;
-    for (int i = 0; i <= OWN; i++, at++)
-        if (!gs_metrics_scan_u64(&at, &pages[i]) || *at != ' ')
-            return INFINITY;
-    if (pages[RESIDENT] == 0)
-        return INFINITY; // the main thread has ended: the kernel shows nothing
-    return (double)(pages[SHARED] + pages[OWN]) * (double)sysconf(_SC_PAGESIZE);
+    const struct gs_memory_pages *pages = gs_metrics_process_memory(set);
+    if (!pages || pages->resident == 0)
+        return INFINITY; // with 0 the main thread has ended: the kernel shows nothing
+    return (double)(pages->shared + pages->own) * (double)sysconf(_SC_PAGESIZE);
 }
 
 /* Does IN_USE exceed ROOM by more than six standard errors of the estimate? Most of the error comes from blocks that
@@ -92,7 +79,8 @@ static double gauge_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
     return gs_probe_gauge_read(slot->name + GS_GAUGE_PREFIX, &value) ? value : NAN;
 }
 
-const struct gs_metric_reader gs_metric_reader_heap_in_use = {heap_in_use_open, heap_in_use_read, 0};
+const struct gs_metric_reader gs_metric_reader_heap_in_use = {gs_metrics_process_open_memory,
+                                                              heap_in_use_read, 0};
 const struct gs_metric_reader gs_metric_reader_heap_alloc_rate = {NULL, heap_alloc_rate_read, 0};
 const struct gs_metric_reader gs_metric_reader_largest_alloc = {NULL, largest_alloc_read, 0};
 const struct gs_metric_reader gs_metric_reader_alloc_failures = {NULL, alloc_failures_read, 0};

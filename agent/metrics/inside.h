@@ -1,8 +1,8 @@
 /* inside.h - what the files of metrics/ share.
  *
  *   gs_metric_set ──▶ slot[]    name, metric ──▶ reader ──▶ its functions; why it has no value; its rate so far
- *       └───────────▶ sources   statm, stat (parsed once a tick), fd/, memory.pressure, the groups' CPU quotas:
- *                               each an open file, opened once and checked to be still ours before each use */
+ *       └───────────▶ sources   statm and stat (parsed once a tick), fd/, memory.pressure, the groups' CPU quotas: each an
+ *                               open file of the watcher's own table of descriptors, opened once */
 #pragma once
 #include "sys/owned_fd.h"
 #include "metrics/metrics.h"
@@ -11,8 +11,7 @@
 
 /* ---- source files (source_file.c) ------------------------------------------------------------------ */
 
-/* A file of /proc or /sys that stays open. A host may close every descriptor it did not open (daemons do) and then
- * get the same number for a file of its own, so device and inode are checked. All zero: not in use. */
+/* A file of /proc or /sys that stays open. All zero: not in use. */
 struct gs_source_file {
     char *path;       // NULL: no metric needs it
     struct gs_owned_fd owned;
@@ -22,7 +21,7 @@ struct gs_source_file {
 /* Set FILE up for PATH (taken: gs_metrics_source_fini frees it). The file is opened at its first use. */
 void gs_metrics_source_init(struct gs_source_file *file, char *path);
 void gs_metrics_source_fini(struct gs_source_file *file);
-/* The descriptor, opened again if necessary, and its STATUS; or -errno. Borrowed until the next call. */
+/* The descriptor, opened again if necessary, and its STATUS, which may be NULL; or -errno. Borrowed until the next call. */
 int gs_metrics_source_fd(struct gs_source_file *file, int64_t now_ns, struct stat *status);
 /* Read FILE from its start into OUT, NUL-terminated, at most SIZE - 1 bytes. The length or -errno. */
 ssize_t gs_metrics_source_read(struct gs_source_file *file, int64_t now_ns, char *out, size_t size);
@@ -76,6 +75,10 @@ struct gs_metric_slot { // one metric of the set
     double last;                    // value of the last reading
 };
 
+struct gs_memory_pages { // /proc/self/statm; all 0: the main thread has ended
+    uint64_t resident, shared, own; // own: private and writable
+};
+
 struct gs_process { // /proc/self/stat
     uint64_t major_faults, cpu_ticks;
 };
@@ -106,7 +109,9 @@ struct gs_metric_set {
     char *root;
     int64_t now_ns; // time of the current tick
     struct gs_source_file statm, stat, status, tasks, descriptors, pressure, io_pressure, group_used, group_stat;
-    bool stat_read, stat_valid;  // in this tick: read, and parsed
+    bool statm_read, statm_valid, stat_read, stat_valid; // in this tick: read, and parsed
+    ssize_t statm_error;         // why it could not be read: negative errno
+    struct gs_memory_pages pages;
     bool threads_counted;        // in this tick
     long threads;                // the result of gs_metrics_process_count_threads in this tick
     ssize_t stat_error;          // why it could not be read: negative errno
@@ -152,6 +157,10 @@ double gs_metrics_no_value(struct gs_metric_slot *slot, const char *format, ...)
 double gs_metrics_unreadable(struct gs_metric_slot *slot, const struct gs_source_file *file, ssize_t error);
 /* The rate per second of TOTAL, a growing counter, since the last tick; NAN at the first call. */
 double gs_metrics_rate(struct gs_metrics_rate *rate, int64_t now_ns, uint64_t total);
+
+/* /proc/self/statm, read at most once a tick for all readers; NULL: it cannot be read, or is not as expected (process.c). */
+int gs_metrics_process_open_memory(struct gs_metric_set *set) GS_CHECK_RESULT;
+const struct gs_memory_pages *gs_metrics_process_memory(struct gs_metric_set *set);
 
 /* /proc/self/stat, read at most once a tick for all readers; NULL: the reason is in SLOT (process.c). */
 int gs_metrics_process_open(struct gs_metric_set *set);

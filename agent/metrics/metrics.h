@@ -73,3 +73,5 @@ void gs_metrics_set_adopt(struct gs_metric_set *set, struct gs_metric_set *old);
 /* Why metric INDEX is not available ("no memory.pressure in this kernel"); NULL: it is. As of the last reading
  * (gs_metrics_set_new makes the first), because a metric may become available. Borrowed until the next reading. */
 const char *gs_metrics_set_unavailable(const struct gs_metric_set *set, size_t index);
+/* Did the last reading, which included rss, find that the main thread has ended? Other threads may run. */
+bool gs_metrics_set_main_has_ended(const struct gs_metric_set *set);

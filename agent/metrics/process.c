@@ -25,28 +25,47 @@
 
 /* ---- rss ----------------------------------------------------------------------------------------------- */
 
-static int rss_open(struct gs_metric_set *set)
+int gs_metrics_process_open_memory(struct gs_metric_set *set)
 {
     return gs_metrics_set_open_file(set, &set->statm, "/proc/self/statm");
 }
 
-static double rss_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
+/* "SIZE RESIDENT SHARED TEXT LIBRARIES OWN …" */
+static bool parse_statm(const char *at, struct gs_memory_pages *out)
 {
-    char text[256];
-    ssize_t length = gs_metrics_source_read(&set->statm, set->now_ns, text, sizeof text);
-    if (length < 0)
-        return gs_metrics_unreadable(slot, &set->statm, length);
-    const char *at = text;
-    uint64_t size, resident;
-    if (!gs_metrics_scan_u64(&at, &size) || *at++ != ' ' || !gs_metrics_scan_u64(&at, &resident) ||
-        *at != ' ')
-        return gs_metrics_no_value(slot, "%s is not as expected", set->statm.path);
-    if (resident == 0) // impossible for a running process; the kernel shows the memory of the main thread
-        return gs_metrics_no_value(slot, "%s shows nothing: the main thread has ended", set->statm.path);
-    return (double)resident * (double)sysconf(_SC_PAGESIZE);
+    uint64_t pages[6];
+    for (size_t i = 0; i < sizeof pages / sizeof *pages; i++, at++)
+        if (!gs_metrics_scan_u64(&at, &pages[i]) || *at != ' ')
+            return false;
+    *out = (struct gs_memory_pages){.resident = pages[1], .shared = pages[2], .own = pages[5]};
+    return true;
 }
 
-const struct gs_metric_reader gs_metric_reader_rss = {rss_open, rss_read, 0};
+const struct gs_memory_pages *gs_metrics_process_memory(struct gs_metric_set *set)
+{
+    char text[256];
+    if (!set->statm_read) {
+        set->statm_error = gs_metrics_source_read(&set->statm, set->now_ns, text, sizeof text);
+        set->statm_read = true;
+        set->statm_valid = set->statm_error >= 0 && parse_statm(text, &set->pages);
+    }
+    return set->statm_valid ? &set->pages : NULL;
+}
+
+static double rss_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
+{
+    const struct gs_memory_pages *pages = gs_metrics_process_memory(set);
+    if (!pages && set->statm_error < 0)
+        return gs_metrics_unreadable(slot, &set->statm, set->statm_error);
+    if (!pages)
+        return gs_metrics_no_value(slot, "%s is not as expected", set->statm.path);
+    if (pages->resident ==
+        0) // impossible for a running process; the kernel shows the memory of the main thread
+        return gs_metrics_no_value(slot, "%s shows nothing: the main thread has ended", set->statm.path);
+    return (double)pages->resident * (double)sysconf(_SC_PAGESIZE);
+}
+
+const struct gs_metric_reader gs_metric_reader_rss = {gs_metrics_process_open_memory, rss_read, 0};
 
 /* ---- /proc/self/stat ----------------------------------------------------------------------------------- */
 

@@ -50,16 +50,19 @@ static int init_slot(struct gs_metric_set *set, struct gs_metric_slot *slot, con
     return reader->open ? reader->open(set) : 0;
 }
 
-/* Must SLOT be read now? Clocks of a test, or of a machine that slept, may go back. */
+/* Must SLOT be read now? A tick comes a little before or after its time: 1/64 early is early enough. Clocks of a test, or
+ * of a machine that slept, may go back. */
 static bool is_due(const struct gs_metric_slot *slot, int64_t now_ns)
 {
-    return now_ns >= slot->due_ns || slot->due_ns - now_ns > slot->metric->reader->refresh_ns;
+    int64_t refresh_ns = slot->metric->reader->refresh_ns;
+    return now_ns >= slot->due_ns || slot->due_ns - now_ns <= refresh_ns / 64 ||
+           slot->due_ns - now_ns > refresh_ns;
 }
 
 static void read_all(struct gs_metric_set *set, int64_t now_ns, double *values)
 {
     set->now_ns = now_ns;
-    set->stat_read = set->threads_counted = false;
+    set->statm_read = set->stat_read = set->threads_counted = false;
     for (size_t i = 0; i < set->count; i++) {
         struct gs_metric_slot *slot = &set->slot[i];
         if (slot->metric && is_due(slot, now_ns)) {
@@ -138,6 +141,11 @@ void gs_metrics_set_adopt(struct gs_metric_set *set, struct gs_metric_set *old)
     }
     if (set->delays && old->delays)
         *set->delays = *old->delays;
+}
+
+bool gs_metrics_set_main_has_ended(const struct gs_metric_set *set)
+{
+    return set->statm_valid && set->pages.resident == 0;
 }
 
 const char *gs_metrics_set_unavailable(const struct gs_metric_set *set, size_t index)

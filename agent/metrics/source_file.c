@@ -46,18 +46,23 @@ int gs_metrics_source_fd(struct gs_source_file *file, int64_t now_ns, struct sta
     return file->error ? file->error : file->owned.fd;
 }
 
-ssize_t gs_metrics_source_read(struct gs_source_file *file, int64_t now_ns, char *out, size_t size)
+static ssize_t read_start(int fd, char *out, size_t size)
 {
-    struct stat status;
-    int fd = gs_metrics_source_fd(file, now_ns, &status);
-    if (fd < 0)
-        return fd;
     ssize_t got;
     do
         got = pread(fd, out, size - 1, 0);
     while (got < 0 && errno == EINTR);
-    if (got < 0)
-        return -errno;
-    out[got] = 0;
-    return got;
+    out[got < 0 ? 0 : got] = 0;
+    return got < 0 ? -errno : got;
+}
+
+ssize_t gs_metrics_source_read(struct gs_source_file *file, int64_t now_ns, char *out, size_t size)
+{
+    int fd = gs_metrics_source_fd(file, now_ns, NULL);
+    ssize_t got = fd < 0 ? fd : read_start(fd, out, size);
+    if (fd < 0 || got != -EBADF)
+        return got;
+    file->owned = (struct gs_owned_fd)GS_OWNED_FD_NONE; // it was closed: open it again
+    fd = gs_metrics_source_fd(file, now_ns, NULL);
+    return fd < 0 ? fd : read_start(fd, out, size);
 }

@@ -37,6 +37,7 @@ static struct {
     int64_t slow_facts_due_ns;
     int64_t recovery_due_ns;   // when to look for boxes of dead processes; INT64_MAX: none are left
     int64_t recovery_pause_ns; // from a look to the next
+    bool host_has_ended;       // no host thread was left at the last tick
 } loop;
 
 /* ---- a tick ----------------------------------------------------------------------------------------------------------- */
@@ -154,12 +155,28 @@ static void write_box(enum gs_box_when when)
                                                                    : gs_box_heap_line(gs_watcher.box));
 }
 
+/* No host thread is left? An ended main thread stays in /proc/self/task until the process ends, but has no memory and no exe
+ * link. */
+static bool host_has_ended(void)
+{
+    struct stat tasks;
+    char exe[1];
+    if (!gs_metrics_set_main_has_ended(gs_watcher.settings.metrics) || stat("/proc/self/task", &tasks) != 0 ||
+        tasks.st_nlink < 3 || tasks.st_nlink - 2 > gs_probe_own_threads() + 1)
+        return false;
+    return readlink("/proc/self/exe", exe, sizeof exe) < 0 && errno == ENOENT;
+}
+
+/* Read, judge, record. EARLY: before its time. */
 static void tick(bool early)
 {
     int64_t now_ns = gs_clock_monotonic_ns();
     struct gs_notable_alloc largest = gs_probe_largest_alloc();
     refresh_slow_facts(now_ns);
     gs_metrics_set_read(gs_watcher.settings.metrics, now_ns, gs_watcher.settings.values);
+    loop.host_has_ended = host_has_ended();
+    if (loop.host_has_ended)
+        return;
     if (!early)
         gs_history_add(gs_watcher.settings.history, gs_clock_realtime_ns(), gs_watcher.settings.values);
     gs_rules_judge_set_limit(gs_watcher.settings.judge, GS_OF_FILE_LIMIT, loop.file_limit);
@@ -188,18 +205,6 @@ static void handle_alarm(void)
 }
 
 /* ---- the loop --------------------------------------------------------------------------------------------------------- */
-
-/* True: no host thread is left. An ended main thread stays in /proc/self/task until the process ends, but has no exe
- * link. */
-static bool host_has_ended(void)
-{
-    struct stat tasks;
-    char exe[1];
-    if (stat("/proc/self/task", &tasks) != 0 || tasks.st_nlink < 3 ||
-        tasks.st_nlink - 2 > gs_probe_own_threads() + 1)
-        return false;
-    return readlink("/proc/self/exe", exe, sizeof exe) < 0 && errno == ENOENT;
-}
 
 /* Credentials have changed: wake the agent's other threads, and log it if the store is no longer writable. */
 static void wake_others(void)
@@ -291,7 +296,7 @@ static void run_loop(void)
     tick(false);
     gs_store_ledger_note_due(gs_watcher.settings.store, gs_watcher.settings.judge, read_clocks());
     loop.recovery_due_ns = loop.recovery_pause_ns = 0;
-    while (!gs_watch_must_end()) {
+    while (!gs_watch_must_end() && !loop.host_has_ended) {
         enum gs_wake woken = gs_probe_wait(pause_ns(next_ns));
         gs_watch_follow_credentials();
         if (gs_watch_captures_count() || gs_watcher.settings.rules->cpu.before_ns)
@@ -307,8 +312,6 @@ static void run_loop(void)
         int64_t now_ns = gs_clock_monotonic_ns();
         if (now_ns < next_ns || gs_watch_must_end())
             continue;
-        if (host_has_ended())
-            break;
         tick(false);
         next_ns += gs_watcher.settings.rules->interval_ns;
         // late (after a capture, or a stopped machine): skip ticks, do not catch up

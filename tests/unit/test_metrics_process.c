@@ -144,7 +144,7 @@ static void another_table_is_begun_afresh(void **state)
 {
     (void)state;
     struct machine_dir m = machine_new();
-    machine_put(&m, "/proc/self/statm", "7 8 9 0\n");
+    machine_put(&m, "/proc/self/statm", "7 8 9 0 0 5 0\n");
     machine_put(&m, "/var/log", "99999 88888 77777 other words\n");
     char path[512];
     int fd[KEPT_MAX];
@@ -173,14 +173,14 @@ static void a_file_that_went_away_is_missing_until_it_returns(void **state)
 {
     (void)state;
     struct machine_dir m = machine_new();
-    machine_put(&m, "/proc/self/statm", "7 8 9 0\n");
+    machine_put(&m, "/proc/self/statm", "7 8 9 0 0 5 0\n");
     struct gs_metric_set *watch = watch_one("rss", m.root);
     int fd[KEPT_MAX];
     assert_int_equal(find_descriptors("/proc/self/statm", fd), 1);
     machine_remove(&m, "/proc/self/statm");
     close(fd[0]);
     assert_missing(watch, 1, "No such file or directory");
-    machine_put(&m, "/proc/self/statm", "7 8 9 0\n");
+    machine_put(&m, "/proc/self/statm", "7 8 9 0 0 5 0\n");
     assert_missing(watch, 10.9, "No such file or directory");
     assert_about(read_one(watch, 11), 8.0 * (double)sysconf(_SC_PAGESIZE));
     assert_null(gs_metrics_set_unavailable(watch, 0));
