@@ -6,7 +6,7 @@
  *                     The host chooses NAME, perhaps "a) R 1": only the last ")" is the kernel's.
  *   /proc/self/fd     since Linux 6.2 its size is the number of descriptors; before, its entries are counted
  *
- * Who: the watcher, each tick. Bounds: many descriptors are counted only every COUNT_REFRESH_NS. */
+ * Who: the watcher, each tick; stat every FAULTS_REFRESH_NS. Bounds: many descriptors are counted only every COUNT_REFRESH_NS. */
 #include "base/clock.h"
 #include "metrics/inside.h"
 #include "probe/probe.h"
@@ -22,6 +22,8 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+#define FAULTS_REFRESH_NS GS_NS_PER_S // the kernel sums all threads for it
 
 /* ---- rss ----------------------------------------------------------------------------------------------- */
 
@@ -156,7 +158,8 @@ static double major_faults_read(struct gs_metric_set *set, struct gs_metric_slot
 }
 
 const struct gs_metric_reader gs_metric_reader_threads = {gs_metrics_process_open_threads, threads_read, 0};
-const struct gs_metric_reader gs_metric_reader_major_faults = {gs_metrics_process_open, major_faults_read, 0};
+const struct gs_metric_reader gs_metric_reader_major_faults = {gs_metrics_process_open, major_faults_read,
+                                                               FAULTS_REFRESH_NS};
 
 /* ---- fds ----------------------------------------------------------------------------------------------- */
 
