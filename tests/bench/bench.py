@@ -472,9 +472,10 @@ def memory_of_symbolizers(directory):
     return own, of_files
 
 
-def serve_while(path, mode, seconds):
+def serve_while(path, mode, seconds, weigh=False):
     """An incident of program PATH, then its latency: while the agent's child symbolizes it, or with "off" for SECONDS. Returns
-    p50, p99, p99.9, the seconds, and the most memory of the child in MB: its own, and of files."""
+    p50, p99, p99.9, the seconds, and, if WEIGH, the most memory of the child in MB: its own, and of files. To weigh it delays the
+    host: the kernel walks all its pages."""
     directory = tempfile.mkdtemp(prefix="symbolize-", dir=TMP)
     # The incident is asked for once the host is up; heap and threads, as a rule would.
     settings = rules("symbolize", interval="100ms", symbolize=mode, heap={"sample": "4KiB"},
@@ -488,8 +489,9 @@ def serve_while(path, mode, seconds):
     while True:
         time.sleep(0.25)
         now = time.monotonic() - began
-        seen = memory_of_symbolizers(directory)  # in both modes: looking takes CPU time, too
-        own, of_files = max(own, seen[0]), max(of_files, seen[1])
+        if weigh:
+            seen = memory_of_symbolizers(directory)
+            own, of_files = max(own, seen[0]), max(of_files, seen[1])
         if mode == "off":
             done = now >= seconds
         else:
@@ -508,18 +510,19 @@ def serve_while(path, mode, seconds):
 def symbolize():
     """The latency of a host of 1 GB debug information while the agent's child symbolizes its incident."""
     path, size = large_program(int(os.environ.get("GUMSHOE_BENCH_UNITS", 600)))
-    rounds, seconds = int(os.environ.get("GUMSHOE_BENCH_ROUNDS", 10)), 5
+    rounds = int(os.environ.get("GUMSHOE_BENCH_ROUNDS", 10))
+    _, _, _, seconds, own, of_files = serve_while(path, "auto", 0, weigh=True)
     seen = {v: [] for v in ("auto", "off", "again")}
     for i in range(rounds):
         order = ["auto", "off", "again"]
         for v in order[i % 3:] + order[:i % 3]:
             seen[v].append(serve_while(path, "auto" if v == "auto" else "off", seconds))
             if v == "auto":
-                seconds = max(seen[v][-1][3], 1)
+                seconds = max(seen[v][-1][3], 1)  # the next without it takes as long
     show("symbolize, debug information", size, "MB")
     show("symbolize, takes", statistics.median(x[3] for x in seen["auto"]), "s", spread=middle_half([x[3] for x in seen["auto"]]))
-    show("symbolize, memory", max(x[4] for x in seen["auto"]), "MB")
-    show("symbolize, of files", max(x[5] for x in seen["auto"]), "MB")
+    show("symbolize, memory", own, "MB")
+    show("symbolize, of files", of_files, "MB")
     for at, what in enumerate(("p50", "p99", "p99.9")):
         ratios = {v: [x[at] / y[at] for x, y in zip(seen[v], seen["off"])] for v in ("auto", "again")}
         show(f"symbolize, {what} without", statistics.median(x[at] for x in seen["off"]), "us")
