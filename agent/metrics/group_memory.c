@@ -5,7 +5,8 @@
  *
  * The same figure as docker's and kubelet's "working set". The group is the one whose limit is the lowest, from the process's
  * own group up to the root; its own group, if there is no limit.
- * Who: the watcher. Bounds: the kernel sums memory.stat over all CPUs, so it is read every CACHE_REFRESH_NS. */
+ * Who: the watcher. Bounds: the kernel sums memory.stat over all CPUs, so it is read every CACHE_REFRESH_NS; earlier, if the
+ * use has grown by a sixteenth since, or if at a look between two ticks (set.c) the use is above the line. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "metrics/inside.h"
@@ -79,12 +80,22 @@ static int group_memory_open(struct gs_metric_set *set)
     return error;
 }
 
-static void read_cache(struct gs_metric_set *set)
+/* Is the cache as last read too old to be taken off USED? The use may have grown by cache alone. Or, at the limit, cache
+ * makes room for other memory, and the use stays the same. */
+static bool is_cache_old(const struct gs_metric_set *set, uint64_t used)
+{
+    return set->now_ns >= set->group_cache_due_ns ||
+           used > set->group_cache_use + set->group_cache_use / 16 ||
+           (double)used > set->line; // false at a tick
+}
+
+static void read_cache(struct gs_metric_set *set, uint64_t used)
 {
     char text[8192]; // the lines that count are in the first 4 KiB
-    if (set->now_ns < set->group_cache_due_ns)
+    if (!is_cache_old(set, used))
         return;
     set->group_cache_due_ns = set->now_ns + CACHE_REFRESH_NS;
+    set->group_cache_use = used;
     if (gs_metrics_source_read(&set->group_stat, set->now_ns, text, sizeof text) < 0 ||
         !gs_metrics_scan_line(text, files[set->group_unified ? 0 : 1].cache, &set->group_cache))
         set->group_cache = 0;
@@ -102,8 +113,14 @@ static double group_memory_read(struct gs_metric_set *set, struct gs_metric_slot
         return gs_metrics_unreadable(slot, &set->group_used, length);
     if (!gs_metrics_scan_u64(&at, &used) || !gs_metrics_scan_end(at))
         return gs_metrics_no_value(slot, "%s is not as expected", set->group_used.path);
-    read_cache(set);
+    set->group_use = used;
+    read_cache(set, used);
     return used > set->group_cache ? (double)(used - set->group_cache) : 0;
+}
+
+uint64_t gs_metrics_set_group_used(const struct gs_metric_set *set)
+{
+    return set->group_use;
 }
 
 const struct gs_metric_reader gs_metric_reader_group_memory = {group_memory_open, group_memory_read, 0};

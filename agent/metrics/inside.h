@@ -126,8 +126,11 @@ struct gs_metric_set {
     int affinity_cpus; // as last read, together with the quotas
     int64_t quota_due_ns;
     bool group_unified;       // the files of group_memory are of version 2
+    uint64_t group_use;       // of the group, as last read, with all file cache; UINT64_MAX: not known
     uint64_t group_cache;     // inactive file cache of the group, as last read
+    uint64_t group_cache_use; // of the group, when its cache was read
     int64_t group_cache_due_ns;
+    double line;              // in gs_metrics_set_look: a value above it is read with care; NAN: at a tick
     struct gs_thread_delays *delays; // NULL: run_delay is not read
     size_t count;
     struct gs_metric_slot slot[];

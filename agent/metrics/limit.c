@@ -5,6 +5,7 @@
  *   machine     MemTotal
  *
  * Who: the watcher at start, the command. */
+#include "base/hash.h"
 #include "base/memory.h"
 #include "metrics/inside.h"
 #include "sys/file.h"
@@ -93,4 +94,69 @@ uint64_t gs_metrics_memory_limit(const char *root, char *from, size_t size)
     consider_groups(&lowest, root, "memory", "memory.limit_in_bytes");
     consider_machine(&lowest, root);
     return lowest.bytes;
+}
+
+/* ---- changes ---------------------------------------------------------------------------------------------------------- */
+
+enum { LEVELS_MAX = 32 };
+
+struct gs_limit_files {
+    uint64_t groups; // hash of /proc/self/cgroup, when the others were found
+    size_t count;
+    char *path[LEVELS_MAX];
+};
+
+void gs_metrics_limit_files_free(struct gs_limit_files *files)
+{
+    for (size_t i = 0; files && i < files->count; i++)
+        gs_free(files->path[i]);
+    gs_free(files);
+}
+
+static void list_levels(struct gs_limit_files *files, const char *root, const char *controller,
+                        const char *name)
+{
+    struct gs_control_group group;
+    if (gs_metrics_group_find(root, controller, &group))
+        return;
+    do {
+        char *path = files->count < LEVELS_MAX ? gs_metrics_group_path(&group, root, name) : NULL;
+        if (path)
+            files->path[files->count++] = path;
+    } while (gs_metrics_group_up(&group));
+    gs_metrics_group_fini(&group);
+}
+
+/* Hash of /proc/self/cgroup: which groups the process is in; 0: it cannot be read. */
+static uint64_t hash_groups(const char *root)
+{
+    char *path = gs_metrics_join_path(root, "/proc/self/cgroup"), *text;
+    size_t length;
+    uint64_t hash = 0;
+    if (path && gs_file_read(AT_FDCWD, path, SMALL_FILE_MAX, &text, &length) == 0) {
+        hash = gs_hash_bytes(text, length);
+        gs_free(text);
+    }
+    gs_free(path);
+    return hash;
+}
+
+uint64_t gs_metrics_limit_fingerprint(struct gs_limit_files **files, const char *root)
+{
+    uint64_t groups = hash_groups(root), sum = groups;
+    if (*files && (*files)->groups != groups) {
+        gs_metrics_limit_files_free(*files);
+        *files = NULL;
+    }
+    if (!*files) {
+        *files = gs_alloc(sizeof **files);
+        if (!*files)
+            return 0;
+        (*files)->groups = groups;
+        list_levels(*files, root, NULL, "memory.max");
+        list_levels(*files, root, "memory", "memory.limit_in_bytes");
+    }
+    for (size_t i = 0; i < (*files)->count; i++)
+        sum = gs_hash_mix(sum ^ gs_metrics_read_limit((*files)->path[i])) + i;
+    return sum;
 }

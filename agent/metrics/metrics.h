@@ -4,6 +4,8 @@
 #include "base/attributes.h"
 #include "base/errors.h"
 #include "base/units.h"
+#include <poll.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -75,3 +77,49 @@ void gs_metrics_set_adopt(struct gs_metric_set *set, struct gs_metric_set *old);
 const char *gs_metrics_set_unavailable(const struct gs_metric_set *set, size_t index);
 /* Did the last reading, which included rss, find that the main thread has ended? Other threads may run. */
 bool gs_metrics_set_main_has_ended(const struct gs_metric_set *set);
+/* The value of metric INDEX now, between two ticks; NAN: none. LINE: a value above it is read with care, at more cost. For
+ * metrics that are no rates. No allocation. */
+double gs_metrics_set_look(struct gs_metric_set *set, size_t index, double line, int64_t now_ns);
+/* What the group of group_memory used at its last reading, with all file cache, in bytes; UINT64_MAX: not known. */
+uint64_t gs_metrics_set_group_used(const struct gs_metric_set *set);
+
+/* ---- notices of the kernel (notices.c) ------------------------------------------------------------------ */
+
+/* Where the kernel says that memory becomes scarce. */
+enum gs_notice {
+    GS_NOTICE_THRESHOLDS, // cgroup v1: the group's use has crossed a sixteenth of its limit, up or down
+    GS_NOTICE_EVENTS,     // cgroup v2: the group was at its "high" or its "max"
+    GS_NOTICE_PRESSURE,   // PSI: tasks were stalled for a share of the time
+    GS_NOTICES
+};
+enum { GS_NOTICE_STEPS = 16 };
+struct gs_notice_source {
+    int fd;                   // -1: none
+    char *path;               // the file that it is about; NULL: none was found
+    _Atomic(const char *) why; // why there are no notices, never freed; NULL: there are. Any thread may read it
+};
+struct gs_notices {           // used by one thread, except WHY, and PATH while it is open
+    struct gs_notice_source source[GS_NOTICES];
+    uint64_t limit_bytes;     // of the group with thresholds; UINT64_MAX: none
+    unsigned steps;           // thresholds registered so far, of GS_NOTICE_STEPS - 1
+    int usage, control;       // while they are being registered; -1: none
+    uint64_t events;          // the counters of memory.events as last read, added up
+};
+/* Open what this kernel, this group and the thread's privileges allow. ROOT as above. STALLED_SHARE: of a window, for the
+ * notice of pressure. Context: an agent thread that may block for some 10 ms, like _register and _close. */
+void gs_metrics_notices_open(struct gs_notices *notices, const char *root, double stalled_share);
+/* Register the next threshold. False: there is no more to register. */
+bool gs_metrics_notices_register(struct gs_notices *notices);
+void gs_metrics_notices_close(struct gs_notices *notices);
+/* What to poll(2) for WHICH; its descriptor is -1 where there is none. */
+struct pollfd gs_metrics_notices_poll(const struct gs_notices *notices, enum gs_notice which);
+/* poll(2) returned REVENTS for WHICH. True: it is a notice. A source that has ended is closed, with its reason. */
+bool gs_metrics_notices_take(struct gs_notices *notices, enum gs_notice which, short revents);
+
+/* ---- changes of the limit (limit.c) --------------------------------------------------------------------- */
+
+/* A figure that differs after the process was moved to another group, or a limit on the way up to the root has changed.
+ * Cheap after the first call: *FILES remembers which files to read. Context: watcher. */
+struct gs_limit_files;
+uint64_t gs_metrics_limit_fingerprint(struct gs_limit_files **files, const char *root);
+void gs_metrics_limit_files_free(struct gs_limit_files *files);

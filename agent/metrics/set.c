@@ -28,6 +28,8 @@ static struct gs_metric_set *new_set(size_t count, const char *root)
         return NULL;
     set->root = gs_strdup(root_of(root));
     set->count = count;
+    set->line = NAN;
+    set->group_use = UINT64_MAX;
     set->now_ns = set->quota_due_ns = set->descriptors_due_ns = set->group_cache_due_ns =
         INT64_MIN; // before any tick
     if (set->root)
@@ -122,6 +124,20 @@ const char *gs_metrics_set_name(const struct gs_metric_set *set, size_t index)
 void gs_metrics_set_read(struct gs_metric_set *set, int64_t now_ns, double *values)
 {
     read_all(set, now_ns, values);
+}
+
+double gs_metrics_set_look(struct gs_metric_set *set, size_t index, double line, int64_t now_ns)
+{
+    struct gs_metric_slot *slot = &set->slot[index];
+    if (!slot->metric)
+        return NAN;
+    set->now_ns = now_ns;
+    set->statm_read = false;
+    set->line = line;
+    slot->why[0] = 0;
+    slot->last = slot->metric->reader->read(set, slot); // for a tick before the next reading is due
+    set->line = NAN;
+    return slot->last;
 }
 
 static const struct gs_metric_slot *find_slot(const struct gs_metric_set *set, const char *name)
