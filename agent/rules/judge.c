@@ -341,13 +341,15 @@ void gs_rules_judge_incident_denied(struct gs_judge *judge, size_t rule, enum gs
 
 /* ---- the alarm -------------------------------------------------------------------------------------------------------- */
 
-/* The line of the rule's "above" on heap_in_use, if the rule is armed; else NAN. */
-static double armed_line(const struct gs_judge *judge, size_t rule, int64_t now_ns)
+/* The line of the rule's "above" on METRIC, if the rule is armed; else NAN. AT_ONCE: only rules without "for". */
+static double armed_line(const struct gs_judge *judge, size_t rule, const char *metric, bool at_once,
+                         int64_t now_ns)
 {
     const struct gs_rule *the_rule = &judge->rules->rule[rule];
     const struct gs_rule_record *record = &judge->record[rule];
-    if (!the_rule->metric || strcmp(the_rule->metric, "heap_in_use") != 0 || record->busy ||
-        now_ns < record->cool_until_ns || !gs_rules_hour_has_room(&record->hour, now_ns))
+    if (!the_rule->metric || strcmp(the_rule->metric, metric) != 0 || record->busy ||
+        (at_once && the_rule->for_ns) || now_ns < record->cool_until_ns ||
+        !gs_rules_hour_has_room(&record->hour, now_ns))
         return NAN;
     for (size_t i = 0; i < the_rule->condition_count; i++)
         if (!strcmp(the_rule->condition[i].kind->name, "above") && !record->state[i].holds)
@@ -355,13 +357,42 @@ static double armed_line(const struct gs_judge *judge, size_t rule, int64_t now_
     return NAN;
 }
 
-uint64_t gs_rules_judge_alarm_line(const struct gs_judge *judge, int64_t now_ns)
+static double lowest_line(const struct gs_judge *judge, const char *metric, bool at_once, int64_t now_ns)
 {
     double lowest = INFINITY;
     for (size_t i = 0; i < judge->rules->rule_count && gs_rules_hour_has_room(&judge->hour, now_ns); i++) {
-        double line = armed_line(judge, i, now_ns);
+        double line = armed_line(judge, i, metric, at_once, now_ns);
         if (line < lowest)
             lowest = line;
     }
+    return lowest;
+}
+
+uint64_t gs_rules_judge_alarm_line(const struct gs_judge *judge, int64_t now_ns)
+{
+    double lowest = lowest_line(judge, "heap_in_use", false, now_ns);
     return isfinite(lowest) ? (uint64_t)lowest + 1 : UINT64_MAX; // a value equal to the line does not fire
+}
+
+double gs_rules_judge_line_above(const struct gs_judge *judge, const char *metric, int64_t now_ns)
+{
+    return lowest_line(judge, metric, true, now_ns);
+}
+
+double gs_rules_line_above(const struct gs_rules *rules, const char *metric, uint64_t limit_bytes)
+{
+    double lowest = INFINITY;
+    for (size_t i = 0; i < rules->rule_count; i++) {
+        const struct gs_rule *rule = &rules->rule[i];
+        bool counts = rule->metric && strcmp(rule->metric, metric) == 0 && !rule->for_ns;
+        uint64_t limit = rule->share == GS_OF_MEMORY_LIMIT ? limit_bytes : 0;
+        for (size_t c = 0; c < rule->condition_count && counts; c++) {
+            if (strcmp(rule->condition[c].kind->name, "above") != 0)
+                continue;
+            double line = gs_rules_threshold_line(&rule->condition[c].threshold, limit);
+            if (line < lowest) // false for NAN
+                lowest = line;
+        }
+    }
+    return lowest;
 }

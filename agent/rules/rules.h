@@ -133,6 +133,11 @@ void gs_rules_judge_incident_failed(struct gs_judge *judge, size_t rule, int64_t
 /* The smallest number of bytes above the lowest line of an armed `heap_in_use above` rule; UINT64_MAX: no rule is armed.
  * For the probe's alarm. A rule is not armed while its condition holds, while it is busy or cools down. */
 uint64_t gs_rules_judge_alarm_line(const struct gs_judge *judge, int64_t now_ns);
+/* The lowest line of the armed rules on METRIC that fire as soon as a value is above it: with "above", without "for".
+ * INFINITY: there is none. For looks between ticks. */
+double gs_rules_judge_line_above(const struct gs_judge *judge, const char *metric, int64_t now_ns);
+/* The same of all rules, armed or not. LIMIT_BYTES: the memory limit; 0: unknown. */
+double gs_rules_line_above(const struct gs_rules *rules, const char *metric, uint64_t limit_bytes);
 
 /* Why a rule has or has not fired, for status and for tests. */
 struct gs_rule_state {

@@ -405,6 +405,32 @@ static void no_alarm_is_set_below_the_present(void **state)
     assert_true(gs_rules_judge_alarm_line(s.judge, s.now_ns) == UINT64_MAX);
 }
 
+/* Between ticks only those lines are of interest that fire at once: not one with "for", not that of a rule which cools down or whose
+ * condition holds, no share of a limit that nobody knows. */
+static void lines_to_look_at_between_ticks_fire_at_once(void **state)
+{
+    (void)state;
+    story("{ \"name\": \"a\", \"metric\": \"rss\", \"above\": \"200MiB\", \"cooldown\": \"60s\" },"
+          "{ \"name\": \"b\", \"metric\": \"rss\", \"above\": \"100MiB\", \"cooldown\": \"60s\" },"
+          "{ \"name\": \"c\", \"metric\": \"rss\", \"above\": \"50MiB\", \"for\": \"10s\" },"
+          "{ \"name\": \"d\", \"metric\": \"rss\", \"above\": \"10%\" },"
+          "{ \"name\": \"e\", \"metric\": \"rss\", \"below\": \"1MiB\" }");
+    gs_rules_judge_set_limit(s.judge, GS_OF_MEMORY_LIMIT, 0);
+    assert_true(gs_rules_judge_line_above(s.judge, "rss", 0) == MiB(100));
+    assert_true(isinf(gs_rules_judge_line_above(s.judge, "group_memory", 0)));
+    assert_true(gs_rules_line_above(s.rules, "rss", 0) == MiB(100));
+    assert_true(gs_rules_line_above(s.rules, "rss", 512 << 20) == 0.1 * (512 << 20));
+    assert_true(isinf(gs_rules_line_above(s.rules, "group_memory", 512 << 20)));
+    ticks(1, MiB(150)); // b fires, and cools down
+    assert_true(gs_rules_judge_line_above(s.judge, "rss", s.now_ns) == MiB(200));
+    ticks(1, MiB(250)); // a as well
+    assert_true(isinf(gs_rules_judge_line_above(s.judge, "rss", s.now_ns)));
+    assert_true(gs_rules_line_above(s.rules, "rss", 0) == MiB(100)); // armed or not
+    wait_s(60);
+    ticks(1, MiB(150)); // a was quiet; b still holds
+    assert_true(gs_rules_judge_line_above(s.judge, "rss", s.now_ns) == MiB(200));
+}
+
 static void a_new_judge_takes_over_what_the_old_one_knew(void **state)
 {
     (void)state;
@@ -662,6 +688,7 @@ int main(void)
         cmocka_unit_test(the_limit_of_all_rules_is_kept),
         cmocka_unit_test(the_alarm_stands_at_the_lowest_armed_line),
         cmocka_unit_test(no_alarm_is_set_below_the_present),
+        cmocka_unit_test(lines_to_look_at_between_ticks_fire_at_once),
         cmocka_unit_test(a_new_judge_takes_over_what_the_old_one_knew),
         cmocka_unit_test(again_of_below_is_a_new_low),
         cmocka_unit_test(an_incident_that_failed_is_no_measure),
