@@ -62,10 +62,11 @@ uint64_t gs_probe_sampling_ns(void);
 void gs_probe_alarm_at(uint64_t line_bytes);
 /* While muted the alarm never fires: the estimate is known to be wrong. Context: watcher. */
 void gs_probe_alarm_mute(bool mute);
-/* Sleep until the alarm, a gs_probe_wake, or TIMEOUT_NS. Context: watcher. */
-enum gs_wake { GS_WAKE_TIMEOUT, GS_WAKE_ALARM, GS_WAKE_CALL };
+/* Sleep until the alarm, a gs_probe_wake, a gs_probe_notify, or TIMEOUT_NS. Context: watcher. */
+enum gs_wake { GS_WAKE_TIMEOUT, GS_WAKE_ALARM, GS_WAKE_CALL, GS_WAKE_NOTICE };
 enum gs_wake gs_probe_wait(int64_t timeout_ns);
-void gs_probe_wake(void); // from any thread
+void gs_probe_wake(void);   // from any thread
+void gs_probe_notify(void); // from any thread: memory becomes scarce, as the kernel says
 
 /* What one stack has allocated, and what of that is in use. Objects are in units of 1 / (1 << GS_OBJECT_SHIFT). */
 enum { GS_OBJECT_SHIFT = 16 };

@@ -17,9 +17,11 @@ static void an_alarm_and_a_call_at_once_are_both_told(void **state)
         if (call_first)
             gs_probe_wake();
         gs_probe_alarm_at(0); // crossed already
+        gs_probe_notify();    // and the kernel says that memory becomes scarce
         if (!call_first)
             gs_probe_wake();
         assert_int_equal(gs_probe_wait(0), GS_WAKE_ALARM);
+        assert_int_equal(gs_probe_wait(0), GS_WAKE_NOTICE);
         assert_int_equal(gs_probe_wait(0), GS_WAKE_CALL);
         assert_int_equal(gs_probe_wait(0), GS_WAKE_TIMEOUT);
     }

@@ -2,7 +2,8 @@
  *
  *   heap_in_use reaches the alarm's line ──▶ bit in `pending` ──futex wake──▶ gs_probe_wait returns
  *
- * An alarm fires once. A call is a gs_probe_wake. If both are pending, two calls of gs_probe_wait return them one by one.
+ * An alarm fires once. A call is a gs_probe_wake, a notice a gs_probe_notify. If several are pending, calls of gs_probe_wait
+ * return them one by one.
  * Who:    only the watcher waits; host threads wake it with one exchange and, once for each alarm, one futex
  *         call, which does not block. */
 #include "probe/heap/inside.h"
@@ -12,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ALARM = 1, CALL = 2 };
+enum { ALARM = 1, CALL = 2, NOTICE = 4 };
 
 static _Atomic uint32_t pending;
 static _Atomic uint64_t line = UINT64_MAX;
@@ -53,15 +54,24 @@ void gs_probe_wake(void)
     wake(CALL);
 }
 
+void gs_probe_notify(void)
+{
+    wake(NOTICE);
+}
+
 enum gs_wake gs_probe_wait(int64_t timeout_ns)
 {
+    static const enum gs_wake results[] = {
+        [0] = GS_WAKE_TIMEOUT, [ALARM] = GS_WAKE_ALARM, [CALL] = GS_WAKE_CALL, [NOTICE] = GS_WAKE_NOTICE};
     struct timespec timeout = {.tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000};
     if (atomic_load_explicit(&pending, memory_order_acquire) == 0 && timeout_ns > 0)
         syscall(SYS_futex, &pending, FUTEX_WAIT_PRIVATE, 0, &timeout, NULL, 0);
-    uint32_t bits = atomic_load_explicit(&pending, memory_order_acquire),
-             reported = bits & ALARM ? ALARM : bits & CALL;
+    uint32_t bits = atomic_load_explicit(&pending, memory_order_acquire), reported = bits & ALARM ? ALARM
+                                                                                     : bits & NOTICE
+                                                                                         ? NOTICE
+                                                                                         : bits & CALL;
     if (reported)
         atomic_fetch_and_explicit(&pending, ~reported,
-                                  memory_order_acq_rel); // the other bit stays for the next call
-    return reported == ALARM ? GS_WAKE_ALARM : reported == CALL ? GS_WAKE_CALL : GS_WAKE_TIMEOUT;
+                                  memory_order_acq_rel); // the other bits stay for the next call
+    return results[reported];
 }
