@@ -121,9 +121,41 @@ static void print_process(const json_t *status)
     gs_cli_print_line(gs_cli_json_text(status, "dir", "?"));
 }
 
+/* How memory is checked between ticks, if a rule needs it: by what notices of the kernel, and how often the agent looks. */
+static void print_memory_lines(const json_t *lines)
+{
+    static const struct {
+        const char *source, *words;
+    } known[] = {
+        {"thresholds", "cgroup thresholds"}, {"events", "cgroup events"}, {"pressure", "pressure (PSI)"}};
+    struct gs_text text = {0};
+    const json_t *source;
+    size_t i;
+    bool any = false;
+    if (!json_is_true(json_object_get(lines, "between_ticks")))
+        return;
+    json_array_foreach(json_object_get(lines, "kernel"), i, source)
+    {
+        const char *name = gs_cli_json_text(source, "source", "");
+        for (size_t k = 0; k < sizeof known / sizeof *known; k++)
+            if (strcmp(known[k].source, name) == 0 && !gs_cli_json_text(source, "unavailable", NULL)) {
+                gs_text_add(&text, "%s%s", any ? ", " : "notices of the kernel by ", known[k].words);
+                any = true;
+            }
+    }
+    double look_ms = json_number_value(json_object_get(lines, "look_ms"));
+    if (look_ms > 0)
+        gs_text_add(&text, "%sa look every %.0f ms", any ? "; " : "", look_ms);
+    else
+        gs_text_add(&text, "%sno looks needed now", any ? "; " : "");
+    printf("memory     between ticks: %s\n", text.bytes ? text.bytes : "");
+    gs_text_fini(&text);
+}
+
 static void print_status(const json_t *status)
 {
     print_process(status);
+    print_memory_lines(json_object_get(status, "memory_lines"));
     print_file(json_object_get(status, "file"));
     printf("\n");
     print_metrics(json_object_get(status, "metrics"));

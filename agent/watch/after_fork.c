@@ -13,6 +13,8 @@
 #include "watch/active_captures.h"
 #include "watch/control.h"
 #include "watch/crash.h"
+#include "watch/limit.h"
+#include "watch/notices.h"
 #include "watch/profile_jobs.h"
 #include "watch/reload.h"
 #include "watch/requests.h"
@@ -31,6 +33,8 @@ static const struct {
     { "control",        gs_watch_control_after_fork },
     { "profile_jobs",   gs_watch_profile_jobs_after_fork },
     { "crash",          gs_watch_crash_after_fork },
+    { "notices",        gs_watch_notices_after_fork },
+    { "limit",          gs_watch_limit_after_fork },
     { "captures",       gs_watch_captures_after_fork },
     { "reload",         gs_watch_reload_after_fork },
     { "on_incident",    gs_on_incident_after_fork },

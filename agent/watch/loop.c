@@ -2,6 +2,7 @@
  *
  *   gs_probe_wait ──▶ a tick is due   ──▶ gs_metrics_set_read ─▶ gs_rules_judge_tick ─▶ gs_watch_captures_begin …; baseline, budget, box
  *     ▲           ├─▶ heap past a line ─▶ an early tick, or the box alone
+ *     │           ├─▶ a look is due, or the kernel gave notice ─▶ looks.c: memory past a line? ─▶ an early tick
  *     │           ├─▶ a request       ──▶ answers.c
  *     │           └─▶ each time: credentials, active captures, on_incident, boxes of dead processes, the rules file
  *     └─────────────── until gs_watch_must_end, or until the last host thread has ended
@@ -21,6 +22,9 @@
 #include "watch/crash.h"
 #include "watch/governor.h"
 #include "watch/inside.h"
+#include "watch/limit.h"
+#include "watch/looks.h"
+#include "watch/notices.h"
 #include "watch/reload.h"
 #include <errno.h>
 #include <string.h>
@@ -60,7 +64,7 @@ static void take_baseline(int64_t now_ns)
         loop.baselines_cpu_ns += gs_clock_thread_cpu_ns() - began_ns;
 }
 
-/* Read what changes seldom: the limit of file descriptors, the credentials, and which gauges there are. The hooks miss a change of credentials if
+/* Read what changes seldom: limits, control groups, the credentials, and which gauges there are. The hooks miss a change of credentials if
  * the program makes the system call directly, or is linked with libgumshoe.a, which does not hook these functions. */
 static void refresh_slow_facts(int64_t now_ns)
 {
@@ -69,8 +73,12 @@ static void refresh_slow_facts(int64_t now_ns)
     loop.slow_facts_due_ns = now_ns + SLOW_FACTS_PAUSE_NS;
     loop.file_limit = gs_metrics_file_limit();
     gs_credentials_changed((int)getpid());
-    if (!gs_watch_captures_count() && gs_watch_record_add_gauges(&gs_watcher.settings))
+    if (gs_watch_captures_count())
+        return;
+    if (gs_watch_record_add_gauges(&gs_watcher.settings))
         gs_box_request_rewrite(gs_watcher.box);
+    if (gs_watch_limit_follow(&gs_watcher.settings))
+        gs_watch_looks_begin(&gs_watcher.settings);
 }
 
 /* Tell the sampler how many times to double its distance, so that the cost stays within the budget. */
@@ -182,6 +190,8 @@ static void tick(bool early)
     gs_rules_judge_set_limit(gs_watcher.settings.judge, GS_OF_FILE_LIMIT, loop.file_limit);
     struct gs_tick this_tick = {.time_ns = now_ns, .value = gs_watcher.settings.values, .early = early};
     size_t fired = gs_rules_judge_tick(gs_watcher.settings.judge, &this_tick, gs_watcher.settings.verdicts);
+    if (early && fired)
+        write_box(GS_BOX_EARLY); // first: the program may be killed during the capture
     for (size_t i = 0; i < fired; i++)
         if (may_begin(&gs_watcher.settings.verdicts[i]))
             capture_verdict(&gs_watcher.settings.verdicts[i]);
@@ -193,6 +203,7 @@ static void tick(bool early)
         gs_probe_forget_largest_alloc(largest);
     keep_within_budget();
     write_box(early ? GS_BOX_EARLY : GS_BOX_TICK);
+    gs_watch_looks_plan(&gs_watcher.settings, gs_clock_monotonic_ns());
 }
 
 static void handle_alarm(void)
@@ -204,6 +215,16 @@ static void handle_alarm(void)
         write_box(GS_BOX_EARLY);
 }
 
+/* Look at memory, if that is due. An early tick lets the rules judge what is past a line. */
+static void look_at_memory(enum gs_wake woken)
+{
+    int64_t now_ns = gs_clock_monotonic_ns();
+    if (woken == GS_WAKE_NOTICE)
+        gs_watch_looks_noticed(&gs_watcher.settings, now_ns);
+    if (now_ns >= gs_watch_looks_due_ns() && gs_watch_looks_find_crossed(&gs_watcher.settings, now_ns))
+        tick(true);
+}
+
 /* ---- the loop --------------------------------------------------------------------------------------------------------- */
 
 /* Credentials have changed: wake the agent's other threads, and log it if the store is no longer writable. */
@@ -212,6 +233,7 @@ static void wake_others(void)
     gs_watch_control_wake();
     gs_on_incident_wake();
     gs_watch_crash_wake();
+    gs_watch_notices_wake();
     gs_store_log_if_unwritable(gs_watcher.settings.store);
 }
 
@@ -220,7 +242,8 @@ void gs_watch_follow_credentials(void)
     gs_step_aside_follow(wake_others);
 }
 
-/* How long to sleep: until the next tick, poll of CPU samples, check of the rules file or recovery, whichever is first. */
+/* How long to sleep: until the next tick, poll of CPU samples, look at memory, check of the rules file
+ * or recovery, whichever is first. */
 static int64_t pause_ns(int64_t next_ns)
 {
     int64_t now_ns = gs_clock_monotonic_ns(), left_ns = next_ns - now_ns,
@@ -229,6 +252,8 @@ static int64_t pause_ns(int64_t next_ns)
         left_ns = rules_file_ns;
     if (loop.recovery_due_ns - now_ns < left_ns)
         left_ns = loop.recovery_due_ns - now_ns;
+    if (gs_watch_looks_due_ns() - now_ns < left_ns)
+        left_ns = gs_watch_looks_due_ns() - now_ns;
     return gs_watch_captures_count() && left_ns > GS_CPU_POLL_NS ? GS_CPU_POLL_NS : left_ns;
 }
 
@@ -253,6 +278,7 @@ static void apply_rules(void)
     atomic_store(&gs_watcher.children, rules->children);
     gs_on_incident_expect(rules);
     apply_crash(rules->crash);
+    gs_watch_looks_begin(&gs_watcher.settings);
 }
 
 /* Take over cooldowns that earlier processes of this program left in the ledger. */
@@ -306,6 +332,7 @@ static void run_loop(void)
             gs_watch_answer();
         else if (woken == GS_WAKE_ALARM)
             handle_alarm();
+        look_at_memory(woken);
         if (gs_clock_monotonic_ns() >= loop.recovery_due_ns)
             recover_dead_process();
         follow_rules(&next_ns);

@@ -109,11 +109,9 @@ static bool has_new_gauge(const struct gs_settings *settings)
     return false;
 }
 
-bool gs_watch_record_add_gauges(struct gs_settings *settings)
+bool gs_watch_record_renew(struct gs_settings *settings)
 {
     struct gs_settings fresh = {.rules = settings->rules};
-    if (!has_new_gauge(settings))
-        return false;
     if (!gs_watch_record_make(&fresh)) {
         gs_watch_record_drop(&fresh);
         return false;
@@ -126,6 +124,11 @@ bool gs_watch_record_add_gauges(struct gs_settings *settings)
     gs_watch_record_find_unavailable(settings);
     settings->context->unavailable = (const char *const *)settings->unavailable;
     return true;
+}
+
+bool gs_watch_record_add_gauges(struct gs_settings *settings)
+{
+    return has_new_gauge(settings) && gs_watch_record_renew(settings);
 }
 
 void gs_watch_record_find_unavailable(struct gs_settings *settings)

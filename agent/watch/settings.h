@@ -57,6 +57,9 @@ void gs_watch_record_move(const struct gs_settings *from, struct gs_settings *to
 /* Record the gauges, too, that the program has set since SETTINGS were made. No capture may be active. True: there
  * were new ones. Context: watcher. */
 bool gs_watch_record_add_gauges(struct gs_settings *settings);
+/* Open the files of all metrics anew: the process is in other groups now. No capture may be active. False: out of memory,
+ * and nothing has changed. Context: watcher. */
+bool gs_watch_record_renew(struct gs_settings *settings);
 /* Fill `unavailable` with the metrics that cannot be read now, for the log and for incidents. Context: watcher. */
 void gs_watch_record_find_unavailable(struct gs_settings *settings);
 /* Log those of the rules. `gumshoe status` and incidents name the others too. */

@@ -10,6 +10,8 @@
 #include "sys/identity.h"
 #include "watch/account.h"
 #include "watch/control.h"
+#include "watch/looks.h"
+#include "watch/notices.h"
 #include "watch/status.h"
 #include <fcntl.h>
 #include <inttypes.h>
@@ -65,7 +67,8 @@ static json_t *process_json(void)
 static json_t *agent_json(void)
 {
     struct gs_probe_drops drops = gs_probe_drops();
-    double cpu_ns = (double)(gs_probe_sampling_ns() + gs_clock_thread_cpu_ns() + gs_watch_control_cpu_ns());
+    double cpu_ns = (double)(gs_probe_sampling_ns() + gs_clock_thread_cpu_ns() + gs_watch_control_cpu_ns() +
+                             gs_watch_notices_cpu_ns());
     return json_pack("{s:s, s:f, s:I, s:I, s:I, s:I}", "version", GUMSHOE_VERSION, "cpu_seconds",
                      cpu_ns / 1e9, "samples_dropped", (json_int_t)drops.samples, "stacks_full",
                      (json_int_t)drops.stacks_full, "stacks_cut", (json_int_t)drops.stacks_cut, "mappings",
@@ -124,4 +127,5 @@ void gs_watch_status_add_figures(struct gs_json *status, const struct gs_rules *
     gs_json_set(status, "agent", agent_json());
     gs_json_set(status, "memory", memory_json());
     gs_json_set(status, "gauges", gauges_json());
+    gs_watch_looks_describe(status);
 }

@@ -22,6 +22,7 @@
 #include "watch/control.h"
 #include "watch/crash.h"
 #include "watch/inside.h"
+#include "watch/notices.h"
 #include "watch/reload.h"
 #include "watch/requests.h"
 #include <errno.h>
@@ -58,6 +59,7 @@ static void release_resources(bool for_good)
     gs_on_incident_stop();
     gs_watch_crash_handle(false);
     gs_watch_crash_stop();
+    gs_watch_notices_stop();
     gs_gather_cpu_configure(&(struct gs_cpu_settings){.hertz = gs_watcher.settings.rules->cpu.hertz});
     if (for_good)
         gs_watch_drop();
