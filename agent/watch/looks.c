@@ -25,7 +25,6 @@
 #define FOLLOW_NS          GS_NS_PER_S
 #define FOLLOW_PRESSURE_NS (3 * GS_NS_PER_S)
 #define PRESSURE_NS        (100 * GS_NS_PER_MS)
-#define WAKE_NS            5000 /* CPU time of a wake-up, which the thread's clock does not show in full */
 #define STALLED_SHARE      0.05 /* for notices, if no rule is about pressure */
 
 enum { RSS, GROUP_MEMORY, PRESSURE, LOOKED_AT };
@@ -42,7 +41,8 @@ static struct {
     bool needed;        // the rules have a line of this kind
     int64_t noticed_ns; // when the kernel gave its last notice
     bool noticed;
-    int64_t cost_ns; // CPU time of a look, a moving average
+    uint64_t cpu_ns; // of the thread, after the last look; 0: there was a tick since
+    int64_t cost_ns; // CPU time of a look and of waking for it, a moving average; 0: not known
     uint64_t count;  // looks so far
 } looks;
 
@@ -72,7 +72,7 @@ static int64_t wait_for(const struct gs_settings *settings, int which, double va
         return noticed_within(now_ns, FOLLOW_PRESSURE_NS) ? PRESSURE_NS : INT64_MAX;
     const struct gs_pace_look look = {now_ns, value, line, (double)settings->context->limit_bytes};
     int64_t wait_ns = gs_watch_pace_next(&looks.at[which].pace, &look),
-            least_ns = gs_watch_pace_least(settings->rules->budget, looks.cost_ns + WAKE_NS);
+            least_ns = gs_watch_pace_least(settings->rules->budget, looks.cost_ns);
     if (is_guarded(settings, line - value, now_ns))
         return INT64_MAX;
     return wait_ns > least_ns ? wait_ns : least_ns;
@@ -82,6 +82,8 @@ static void plan_next(const struct gs_settings *settings, int which, double valu
 {
     looks.at[which].line = gs_rules_judge_line_above(settings->judge, names[which], now_ns);
     int64_t wait_ns = wait_for(settings, which, value, now_ns);
+    if (wait_ns >= settings->rules->interval_ns) // the next tick comes first, and plans anew
+        wait_ns = INT64_MAX;
     looks.at[which].wait_ns = wait_ns == INT64_MAX ? 0 : wait_ns;
     looks.at[which].due_ns = wait_ns == INT64_MAX ? INT64_MAX : now_ns + wait_ns;
 }
@@ -97,6 +99,7 @@ static size_t index_of(const struct gs_settings *settings, int which)
 
 void gs_watch_looks_plan(const struct gs_settings *settings, int64_t now_ns)
 {
+    looks.cpu_ns = 0;
     for (int i = 0; i < LOOKED_AT; i++) {
         looks.at[i].due_ns = INT64_MAX;
         looks.at[i].wait_ns = 0;
@@ -129,16 +132,20 @@ void gs_watch_looks_noticed(const struct gs_settings *settings, int64_t now_ns)
     }
 }
 
-static void note_cost(int64_t cost_ns)
+/* From the end of one look to the end of the next, with nothing but sleep between them. */
+static void note_cost(void)
 {
-    looks.cost_ns = looks.count ? (7 * looks.cost_ns + cost_ns) / 8 : cost_ns;
+    uint64_t now_ns = gs_clock_thread_cpu_ns();
+    int64_t cost_ns = (int64_t)(now_ns - looks.cpu_ns);
+    if (looks.cpu_ns)
+        looks.cost_ns = looks.cost_ns ? (7 * looks.cost_ns + cost_ns) / 8 : cost_ns;
+    looks.cpu_ns = now_ns;
     looks.count++;
 }
 
 bool gs_watch_looks_find_crossed(const struct gs_settings *settings, int64_t now_ns)
 {
     bool crossed = false;
-    uint64_t began_ns = gs_clock_thread_cpu_ns();
     for (int i = 0; i < LOOKED_AT && looks.needed; i++) {
         if (now_ns < looks.at[i].due_ns)
             continue;
@@ -146,7 +153,7 @@ bool gs_watch_looks_find_crossed(const struct gs_settings *settings, int64_t now
         crossed |= value > looks.at[i].line;
         plan_next(settings, i, value, now_ns);
     }
-    note_cost((int64_t)(gs_clock_thread_cpu_ns() - began_ns));
+    note_cost();
     return crossed;
 }
 

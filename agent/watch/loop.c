@@ -42,6 +42,7 @@ static struct {
     int64_t recovery_due_ns;   // when to look for boxes of dead processes; INT64_MAX: none are left
     int64_t recovery_pause_ns; // from a look to the next
     bool host_has_ended;       // no host thread was left at the last tick
+    bool crossed;              // an early tick runs because a look found a value past a line
 } loop;
 
 /* ---- a tick ----------------------------------------------------------------------------------------------------------- */
@@ -175,6 +176,15 @@ static bool host_has_ended(void)
     return readlink("/proc/self/exe", exe, sizeof exe) < 0 && errno == ENOENT;
 }
 
+/* A rule has fired between two ticks. Record the values that a look found past a line: replaying the history shows then
+ * what fired. Write the box before the capture, during which the program may be killed. */
+static void record_early(void)
+{
+    if (loop.crossed)
+        gs_history_add(gs_watcher.settings.history, gs_clock_realtime_ns(), gs_watcher.settings.values);
+    write_box(GS_BOX_EARLY);
+}
+
 /* Read, judge, record. EARLY: before its time. */
 static void tick(bool early)
 {
@@ -191,7 +201,7 @@ static void tick(bool early)
     struct gs_tick this_tick = {.time_ns = now_ns, .value = gs_watcher.settings.values, .early = early};
     size_t fired = gs_rules_judge_tick(gs_watcher.settings.judge, &this_tick, gs_watcher.settings.verdicts);
     if (early && fired)
-        write_box(GS_BOX_EARLY); // first: the program may be killed during the capture
+        record_early();
     for (size_t i = 0; i < fired; i++)
         if (may_begin(&gs_watcher.settings.verdicts[i]))
             capture_verdict(&gs_watcher.settings.verdicts[i]);
@@ -199,7 +209,7 @@ static void tick(bool early)
     loop.baselines_cpu_ns += gs_watch_account_tick(gs_watcher.box, now_ns);
     gs_probe_anchor_tick(gs_watcher.settings.baselines, gs_watcher.settings.start_ns, now_ns,
                          gs_clock_realtime_ns());
-    if (!early) // an early tick is not recorded: the next one shows its largest allocation again
+    if (!early) // an early tick is seldom recorded: the next one shows its largest allocation again
         gs_probe_forget_largest_alloc(largest);
     keep_within_budget();
     write_box(early ? GS_BOX_EARLY : GS_BOX_TICK);
@@ -221,8 +231,11 @@ static void look_at_memory(enum gs_wake woken)
     int64_t now_ns = gs_clock_monotonic_ns();
     if (woken == GS_WAKE_NOTICE)
         gs_watch_looks_noticed(&gs_watcher.settings, now_ns);
-    if (now_ns >= gs_watch_looks_due_ns() && gs_watch_looks_find_crossed(&gs_watcher.settings, now_ns))
+    loop.crossed =
+        now_ns >= gs_watch_looks_due_ns() && gs_watch_looks_find_crossed(&gs_watcher.settings, now_ns);
+    if (loop.crossed)
         tick(true);
+    loop.crossed = false;
 }
 
 /* ---- the loop --------------------------------------------------------------------------------------------------------- */

@@ -11,8 +11,15 @@ cd "$tmp"
 rounds=${GUMSHOE_ROUNDS:-0}
 mkfifo input
 groups=
-leave_groups() { for at in $groups; do rmdir "$at" 2> /dev/null || true; done; groups=; }
-trap 'leave_groups; finish' EXIT
+# A process that was killed may be in its group for a moment more.
+leave_groups() {
+    local at tries pid
+    for pid in $started; do kill -9 "$pid" 2> /dev/null || true; done
+    for at in $groups; do
+        for tries in $(seq 50); do rmdir "$at" 2> /dev/null && break || sleep 0.1; done
+    done
+}
+trap 'code=$?; leave_groups; set +e; (exit $code); finish' EXIT
 # one_rule METRIC LINE: a rules file with an interval of an hour.
 one_rule() {
     rules "line" '{ "version": 1, "interval": "1h", "incidents": { "keep": 0, "max_per_hour": 0 }, "rules": [
@@ -68,7 +75,7 @@ in_v1() {
 
     it "follows a limit that changes, and a process that is moved to another group"
     rm -rf d; rules=$(rules moved '{ "version": 1, "interval": "100ms", "rules": [ { "name": "never", "metric": "group_memory", "above": "99%" } ] }')
-    mkdir "$group/inner"; groups="$group/inner $groups"
+    mkdir "$group/inner"; groups="$group/inner $group"
     watched_host sh -c "$enter" "$group/inner" "$library" "$build/hosts/climb" 8 8 0
     wait_until status_of_watch "$host" ".limit == $((limit_mib << 20))"
     echo $((64 << 20)) > "$group/inner/memory.limit_in_bytes"
@@ -76,7 +83,7 @@ in_v1() {
     wait_until status_of_watch "$host" '.memory_lines.kernel[0].path | endswith("inner/memory.usage_in_bytes")'
     wait_until thresholds_wait
     echo $host > "$group/cgroup.procs"
-    rmdir "$group/inner"
+    rmdir "$group/inner"; groups=$group
     wait_until status_of_watch "$host" ".limit == $((limit_mib << 20))"
     wait_until status_of_watch "$host" '.metrics[] | select(.metric == "group_memory").value > 0'
     wait_until thresholds_wait
