@@ -6,6 +6,12 @@ check=$source_dir/tests/check/documented
 it "finds every file, heading and command that the pages name"
 "$check" "$source_dir" "$gumshoe" || fail "the lines above name what does not exist"
 
+it "finds no mark of an unresolved merge"
+marks() { grep -nE '^(<<<<<<<|>>>>>>>)( |$)' -r "$@"; }
+! marks "$source_dir"/{README.md,docs,agent,include,rules,examples,tests} || fail "these lines"
+printf '%s\n' '<<<<<<< HEAD' > "$tmp/merged"
+marks "$tmp/merged" > /dev/null || fail "nobody notices one"; rm "$tmp/merged"
+
 it "catches a missing file, a missing heading, and a command that is not built (this check can fail)"
 mkdir "$tmp/docs"
 printf '# Title\n\n[a](docs/a.md) [b](docs/a.md#second-part) `gumshoe ls`\n' > "$tmp/README.md"
