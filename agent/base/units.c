@@ -348,12 +348,12 @@ const char *gs_units_print_size(double bytes, char *out)
 
 const char *gs_units_print_duration(int64_t ns, char *out)
 {
+    static const char *const suffix[COUNT(durations)] = {" ms", " s", " min", " h",
+                                                         " d"}; // not " m": a metre
     size_t at = COUNT(durations) - 1;
     while (at > 0 && (ns < 0 ? -(uint64_t)ns : (uint64_t)ns) < durations[at].worth)
         at--;
-    char suffix[8];
-    snprintf(suffix, sizeof suffix, " %s", durations[at].name);
-    return print_decimal((double)ns / (double)durations[at].worth, 0, 1, suffix, out);
+    return print_decimal((double)ns / (double)durations[at].worth, 0, 1, suffix[at], out);
 }
 
 const char *gs_units_print_percent(double share, char *out)

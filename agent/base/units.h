@@ -28,7 +28,7 @@ int gs_units_read_percent(const char *text, double *share, struct gs_unit_error 
 /* Printers write to OUT (GS_UNIT_TEXT bytes) and return OUT, so that a call can be an argument. */
 enum { GS_UNIT_TEXT = 32 };
 const char *gs_units_print_size(double bytes, char *out);        // "130 MiB", "102.4 MiB", "512 B"; binary units
-const char *gs_units_print_duration(int64_t ns, char *out);      // "10 s", "2.5 m", "250 ms"
+const char *gs_units_print_duration(int64_t ns, char *out);      // "10 s", "2.5 min", "250 ms"
 const char *gs_units_print_percent(double share, char *out);     // 0.27 is "27 %", 0.273 is "27.3 %"
 const char *gs_units_print_measured_percent(double share, char *out); // 0.27 is "27.0 %": always one decimal
 const char *gs_units_print_count(double count, char *out);       // "1234", "0.5"

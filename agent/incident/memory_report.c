@@ -205,7 +205,7 @@ static bool misses_climb(const struct gs_account *account, const struct gs_climb
     return !gs_incident_is_of_climb(climb, account->base_age_ns, (double)most);
 }
 
-/* "heap grew 1.2 GiB in 10 m, of it live 80 MiB: …"; if nothing grew, which part is the largest. */
+/* "heap grew 1.2 GiB in 10 min, of it live 80 MiB: …"; if nothing grew, which part is the largest. */
 static void add_gain(const struct gs_account *account, const struct gs_climb *climb, struct gs_text *out)
 {
     static const char *const name[GS_PARTS] = {

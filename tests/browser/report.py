@@ -28,7 +28,7 @@ def quiet(page):
 def verdict(browser):
     it("begins with the verdict, and shows the view of the culprit")
     page = opened(browser, "leak.html")
-    equal(page.text("#verdict .culprit").strip(), "cache_put cache.c:12 holds 500 KiB more than 1 m before: 100 % of all growth.")
+    equal(page.text("#verdict .culprit").strip(), "cache_put cache.c:12 holds 500 KiB more than 1 min before: 100 % of all growth.")
     equal(texts(page, ".switch button"), ["Grew since the baseline", "Held now", "Allocated", "later: descriptors"])
     equal(page.text(".switch [aria-pressed=true]"), "Grew since the baseline")
     equal(page.text("#graph .detail b"), "Grew since the baseline: +500kB")

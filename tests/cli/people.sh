@@ -31,10 +31,10 @@ it "shows repeats of one cause together over several directories, the newest fir
 cat > wanted <<'EOF'
 TIME (UTC)           RULE        VALUE  CULPRIT
 2026-11-25 04:00:00  leak      100 MiB  net::pool::Cache<std::string, std::vector<Session> >::put(std::string const&, Session*) (cache.cc:61)
-  50 MiB more than 5 m ago, 50 % of all growth; 3 times since 2026-11-24 03:05:00; on web-2, web-1; builds bbbbbbbbbbbb, aaaaaaaaaaaa
+  50 MiB more than 5 min ago, 50 % of all growth; 3 times since 2026-11-24 03:05:00; on web-2, web-1; builds bbbbbbbbbbbb, aaaaaaaaaaaa
   web-2/20261125T040000.000Z-leak-7
 2026-11-25 02:00:00  jump      100 MiB  load
-  50 MiB more than 5 m ago, 50 % of all growth; on web-2; build bbbbbbbbbbbb
+  50 MiB more than 5 min ago, 50 % of all growth; on web-2; build bbbbbbbbbbbb
   web-2/20261125T020000.000Z-jump-7
 EOF
 diff wanted out || fail "ls"
@@ -128,7 +128,7 @@ grep -q put run/out || fail "$(cat run/out)"
 it "gives machines the verdict, where the evidence is, and the next steps"
 "$gumshoe" show --json --brief "$incident" > brief.json
 equal "$(jq -r 'keys_unsorted | join(" ")' brief.json)" "version dir rule reason triggered complete verdict culprit evidence next"
-equal "$(jq -r '.verdict' brief.json)" "net::pool::Cache<std::string, std::vector<Session> >::put(std::string const&, Session*): 50 MiB more than 5 m ago, 50 % of all growth"
+equal "$(jq -r '.verdict' brief.json)" "net::pool::Cache<std::string, std::vector<Session> >::put(std::string const&, Session*): 50 MiB more than 5 min ago, 50 % of all growth"
 equal "$(jq -r '.evidence[0].path' brief.json)" "$incident/heap.pb.gz"
 equal "$(jq -r '.next | map(has("command") and has("shows")) | all' brief.json)" true
 equal "$(jq -r '.culprit.function' brief.json)" "$put"

@@ -37,8 +37,8 @@ says 'high does not fire
   closest at 110: value 130 MiB, line 200 MiB
   held back by "line": value 130 MiB, fires above 200 MiB'
 says 'held back by "limit": value 130 MiB, fires above 80 % of the limit, which is unknown; give the limit with --limit SIZE'
-says 'held back by "for": held 10 s of 1 m'
-says 'held back by "over": window 1.8 m of 1 h'
+says 'held back by "for": held 10 s of 1 min'
+says 'held back by "over": window 1.8 min of 1 h'
 says 'held back by "metric": cpu has no value in this history'
 says 'held back by "metric": threads is not in this history'
 says 'held back by "every": next in 24 h'

@@ -67,7 +67,7 @@ head -n 50 week.csv > short.csv
 suggest short.csv
 equal $status 1 "a short history"
 equal "$(cat out)" "" "no rules"
-complains "the history is too short: 49 rows over 48 m; at least an hour and 60 rows are needed, a week is better"
+complains "the history is too short: 49 rows over 48 min; at least an hour and 60 rows are needed, a week is better"
 it "says 2 for wrong usage, 3 for what cannot be read"
 equal "$(status_of "$gumshoe" suggest)" 2
 equal "$(status_of "$gumshoe" suggest week.csv week.csv)" 2

@@ -28,7 +28,7 @@ equal "$(jq '[.metrics[] | select(.metric == "run_delay")] | length' status.json
 equal "$(jq -r '[.rules[].rule] | join(" ")' status.json)" "rss-high jump held hourly" "rules"
 equal "$(jq -r '.metrics[0].value > 1000000 and .pid == '"$pid" status.json)" true "values"
 jq -r '.rules[1].state' status.json | grep -q '^window [0-9]* of 1000' || fail "$(cat status.json)"
-jq -r '.rules[2].state' status.json | grep -q '^held .* of 10 m' || fail "$(cat status.json)"
+jq -r '.rules[2].state' status.json | grep -q '^held .* of 10 min' || fail "$(cat status.json)"
 "$gumshoe" status "$pid" > table
 grep -q '^rss-high  *rss  *.*iB  *100 GiB  *0' table || fail "$(cat table)"
 it "is private"

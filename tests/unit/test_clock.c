@@ -166,7 +166,7 @@ static void a_week_asleep_is_a_gap(void **state)
     now_ns += 7 * 86400 * S;
     assert_int_equal(tick(now_ns, 8e6), 1); // "c", and that once
     gs_rules_judge_state(s.judge, 0, now_ns, &seen);
-    assert_string_equal(seen.reason, "held 30 s of 1 m"); // 29 s, and one for the tick that was late
+    assert_string_equal(seen.reason, "held 30 s of 1 min"); // 29 s, and one for the tick that was late
     assert_int_equal(tick(now_ns + S, 8e6), 0);
     gs_rules_judge_state(s.judge, 1, now_ns + S, &seen);
     assert_non_null(strstr(seen.reason, "gaps"));

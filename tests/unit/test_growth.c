@@ -108,7 +108,7 @@ static void what_was_renewed_did_not_grow_by_a_sampling_error(void **state)
     blocks("make_table", 1024, 300, 300, 300);
     blocks("renew", 64, 80, 1000, 100);
     assert_non_null(
-        strstr(summary(), "\nNothing grew since the baseline 10 m ago; what holds the heap, by whole stacks\n"
+        strstr(summary(), "\nNothing grew since the baseline 10 min ago; what holds the heap, by whole stacks\n"
                           "     300 MiB   75 %  make_table\n     100 MiB   25 %  renew\n"));
     assert_null(strstr(text.bytes, "What grew"));
     assert_string_equal(culprit(), "in_use");
@@ -122,7 +122,7 @@ static void what_was_renewed_and_grew_by_more_did_grow(void **state)
     blocks("make_table", 1024, 300, 300, 300);
     blocks("renew", 64, 60, 1000, 100);
     assert_non_null(strstr(
-        summary(), "\nWhat grew since the baseline 10 m ago, by whole stacks\n      40 MiB  100 %  renew\n"));
+        summary(), "\nWhat grew since the baseline 10 min ago, by whole stacks\n      40 MiB  100 %  renew\n"));
     assert_null(strstr(text.bytes, "what holds the heap"));
     assert_null(strstr(text.bytes, "What holds the heap"));
     assert_string_equal(culprit(), "growth");
@@ -136,7 +136,7 @@ static void what_only_grew_grew_by_as_much(void **state)
     blocks("make_table", 1024, 300, 320, 320);
     assert_non_null(strstr(
         summary(),
-        "\nWhat grew since the baseline 10 m ago, by whole stacks\n      20 MiB  100 %  make_table\n"));
+        "\nWhat grew since the baseline 10 min ago, by whole stacks\n      20 MiB  100 %  make_table\n"));
 }
 
 /* A block of 50 MiB is always sampled. */
@@ -164,10 +164,10 @@ static void a_baseline_of_the_middle_of_the_climb_is_said_to_be_one(void **state
     blocks("make_table", 1024, 280, 280, 280);
     blocks("renew", 64, 0, 20, 20);
     assert_non_null(strstr(
-        summary(), "\nThe oldest baseline, 10 m ago, is younger than the climb, which began 20 m ago: growth "
+        summary(), "\nThe oldest baseline, 10 min ago, is younger than the climb, which began 20 min ago: growth "
                    "before it is not shown\n"));
     assert_non_null(strstr(
-        text.bytes, "\nWhat grew since the baseline 10 m ago, by whole stacks\n      20 MiB  100 %  renew\n\n"
+        text.bytes, "\nWhat grew since the baseline 10 min ago, by whole stacks\n      20 MiB  100 %  renew\n\n"
                     "What holds the heap, by whole stacks\n     280 MiB 93.3 %  make_table\n"));
     assert_string_equal(culprit(), "in_use");
 }

@@ -108,7 +108,7 @@ static void a_share_of_descriptors_is_of_their_limit(void **state)
     assert_string_equal(s.last.reason, "fds 820 is above 80 % of the limit (819.2 of 1024)");
     gs_rules_judge_set_limit(s.judge, GS_OF_FILE_LIMIT, 4096);
     ticks(1, 3276);
-    assert_string_equal(why_not(), "cooldown, 10 m left");
+    assert_string_equal(why_not(), "cooldown, 10 min left");
     wait_s(600);
     ticks(1, 3276);
     assert_int_equal(s.incidents, 1);
@@ -286,12 +286,12 @@ static void a_share_of_growth_is_of_the_median(void **state)
     for (int i = 0; i <= 600; i++)
         ticks(1, MiB(1900) + i * MiB(10) / 600);
     assert_int_equal(s.incidents, 0);
-    assert_string_equal(why_not(), "grows by 1 MiB/min over 10 m, fires from 19 MiB/min (60 %/h of the median 1.9 GiB)");
+    assert_string_equal(why_not(), "grows by 1 MiB/min over 10 min, fires from 19 MiB/min (60 %/h of the median 1.9 GiB)");
     story(leak);
     for (int i = 0; i <= 600; i++)
         ticks(1, MiB(90) + i * MiB(20) / 600);
     assert_int_equal(s.incidents, 1);
-    assert_string_equal(s.last.reason, "rss 110 MiB has grown by 2 MiB/min over the 10 m before; the rule fires from 1023.8 KiB/min "
+    assert_string_equal(s.last.reason, "rss 110 MiB has grown by 2 MiB/min over the 10 min before; the rule fires from 1023.8 KiB/min "
                                        "(60 %/h of the median 100 MiB)"); // the median is that of the newest whole point: a hair less
     story(leak);
     ticks(700, 0); // 60 % of nothing is nothing, and that is not growth

@@ -78,7 +78,7 @@ static int forget(void **state)
 
 /* ---- the judge's side ----------------------------------------------------------------------------------------------------- */
 
-#define HOT "{\"name\": \"hot\", \"metric\": \"threads\", \"above\": 10}" /* cooldown 10 m, again 10 % */
+#define HOT "{\"name\": \"hot\", \"metric\": \"threads\", \"above\": 10}" /* cooldown 10 min, again 10 % */
 
 /* Its incident ended four minutes before the restart: six of the ten minutes are left. */
 static void a_cooldown_goes_on(void **state)
@@ -99,7 +99,7 @@ static void a_death_in_the_capture_counts_from_its_beginning(void **state)
     rules_are("", HOT);
     was("hot", NOON - 5 * M, 0, 20);
     assert_int_equal(restart_at(NOON), 1);
-    assert_string_equal(why_not(0), "cooldown, 5 m left");
+    assert_string_equal(why_not(0), "cooldown, 5 min left");
 }
 
 static void an_edited_rule_keeps_its_cooldown_by_name(void **state)
@@ -108,7 +108,7 @@ static void an_edited_rule_keeps_its_cooldown_by_name(void **state)
     rules_are("", "{\"name\": \"hot\", \"metric\": \"fds\", \"above\": 1, \"cooldown\": \"5m\"}");
     was("hot", NOON - 4 * M, NOON - 4 * M, 20);
     restart_at(NOON);
-    assert_string_equal(why_not(0), "cooldown, 1 m left"); // by its cooldown of now
+    assert_string_equal(why_not(0), "cooldown, 1 min left"); // by its cooldown of now
     rules_are("", "{\"name\": \"other\", \"metric\": \"threads\", \"above\": 10}");
     assert_int_equal(restart_at(NOON), 0);
 }
@@ -211,7 +211,7 @@ static void a_clock_set_back_silences_nobody(void **state)
     gs_rules_ledger_tidy(&ledger, now_ns);
     assert_true(ledger.incident[0].began_ns == now_ns && ledger.incident[0].ended_ns == now_ns);
     restart_at(now_ns);
-    assert_string_equal(why_not(0), "cooldown, 10 m left");
+    assert_string_equal(why_not(0), "cooldown, 10 min left");
     assert_int_equal(fires_at(0, 5), 0);
     assert_int_equal(fires_at(30 * M, 11), 0); // the hour
     assert_int_equal(fires_at(H, 11), 1);
@@ -443,11 +443,11 @@ static void a_restarted_program_finds_what_was_before(void **state)
     assert_int_equal(begin("hot", (struct gs_hour_limits){0}, NOON), GS_HOUR_HAS_ROOM);
     rules_are("", HOT);
     assert_int_equal(gs_store_ledger_recall(store, s.judge, (struct gs_now){UPTIME, NOON + M}), 1);
-    assert_string_equal(why_not(0), "cooldown, 9 m left"); // it died in the capture
+    assert_string_equal(why_not(0), "cooldown, 9 min left"); // it died in the capture
     gs_store_ledger_end(store, "hot", true, NOON + 2 * M);
     restart();
     assert_int_equal(gs_store_ledger_recall(store, s.judge, (struct gs_now){UPTIME, NOON + 5 * M}), 1);
-    assert_string_equal(why_not(0), "cooldown, 7 m left");
+    assert_string_equal(why_not(0), "cooldown, 7 min left");
     run("test $(ls | grep -c ledger$) = 1 && test $(stat -c %a *.ledger) = 600 && ls *.ledger | grep -q "
         "^test_ledger-");
 }

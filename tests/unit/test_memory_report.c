@@ -90,7 +90,7 @@ static void a_fragmented_heap_is_no_leak(void **state)
     held(PARTS(20, 100, 1, 30, 0, 12, 2));
     assert_words("Memory: RSS 1.4 GiB = live heap 100 MiB + kept by the allocator 1.2 GiB + thread stacks 1 MiB + files 30 MiB + "
                  "other anonymous 12 MiB + gumshoe 2 MiB",
-                 "  heap grew 1.2 GiB in 10 m, of it live 80 MiB: fragmentation or memory kept by the allocator, not a leak of "
+                 "  heap grew 1.2 GiB in 10 min, of it live 80 MiB: fragmentation or memory kept by the allocator, not a leak of "
                  "live blocks");
 }
 
@@ -101,7 +101,7 @@ static void a_leak_is_one(void **state)
     holds(PARTS(150, 50, 0, 0, 0, 0, 0));
     held(PARTS(40, 60, 0, 0, 0, 0, 0));
     assert_words("Memory: RSS 200 MiB = live heap 150 MiB + kept by the allocator 50 MiB",
-                 "  heap grew 100 MiB in 10 m, of it live 100 MiB: live blocks explain it");
+                 "  heap grew 100 MiB in 10 min, of it live 100 MiB: live blocks explain it");
 }
 
 static void who_mapped_what_grew_is_named(void **state)
@@ -113,7 +113,7 @@ static void who_mapped_what_grew_is_named(void **state)
     holds(PARTS(10, 0, 0, 0, 0, 105, 0));
     held(PARTS(5, 0, 0, 0, 0, 54, 0));
     assert_words("Memory: RSS 115 MiB = live heap 10 MiB + other anonymous 105 MiB",
-                 "  anonymous memory outside the heap grew 51 MiB in 10 m, of it 40 MiB mapped outside malloc by map_table");
+                 "  anonymous memory outside the heap grew 51 MiB in 10 min, of it 40 MiB mapped outside malloc by map_table");
     assert_true(gs_incident_culprit_of_mappings(&account, &climb, &culprit));
     assert_string_equal(culprit.function, "map_table");
     assert_string_equal(culprit.kind, "growth");
@@ -132,7 +132,7 @@ static void who_mapped_shared_memory_is_named(void **state)
     holds(PARTS(10, 0, 0, 0, 41, 64, 0));
     held(PARTS(5, 0, 0, 0, 1, 54, 0));
     assert_words("Memory: RSS 115 MiB = live heap 10 MiB + shared memory 41 MiB + other anonymous 64 MiB",
-                 "  shared memory grew 40 MiB in 10 m, of it 40 MiB mapped by map_ring: possibly shared with other processes");
+                 "  shared memory grew 40 MiB in 10 min, of it 40 MiB mapped by map_ring: possibly shared with other processes");
     assert_true(gs_incident_culprit_of_mappings(&account, &climb, &culprit));
     assert_string_equal(culprit.function, "map_ring");
     assert_string_equal(culprit.mapped, "the shared memory");
@@ -169,7 +169,7 @@ static void the_heap_is_to_blame_when_it_grew_more_or_holds_more(void **state)
     holds(PARTS(41, 0, 0, 0, 0, 40, 0));
     held(PARTS(41, 0, 0, 0, 0, 40, 0));
     assert_words("Memory: RSS 81 MiB = live heap 41 MiB + other anonymous 40 MiB",
-                 "  no part of it grew by 1 MiB in the last 10 m\n"
+                 "  no part of it grew by 1 MiB in the last 10 min\n"
                  "  heap: 41 MiB, the largest part, of it live 41 MiB: live blocks explain it");
     assert_false(gs_incident_culprit_of_mappings(&account, &climb, &culprit));
     assert_null(culprit.function);
@@ -206,7 +206,7 @@ static void an_allocator_that_is_not_seen_is_not_judged(void **state)
     holds(PARTS(0, 200, 0, 0, 0, 20, 0));
     held(PARTS(0, 50, 0, 0, 0, 0, 0));
     assert_words("Memory: RSS 220 MiB = heap, live or kept 200 MiB + other anonymous 20 MiB",
-                 "  heap grew 150 MiB in 10 m\n"
+                 "  heap grew 150 MiB in 10 min\n"
                  "  gumshoe does not see this program's allocator: live blocks are not known (no allocation was seen)");
     assert_false(gs_incident_culprit_of_mappings(&account, &climb, &culprit)); // the heap grew by more
     gs_text_fini(&text);
@@ -225,7 +225,7 @@ static void what_an_unseen_allocator_maps_is_not_called_outside_of_it(void **sta
     holds(PARTS(0, 1, 0, 0, 0, 200, 0));
     held(PARTS(0, 1, 0, 0, 0, 0, 0));
     assert_words("Memory: RSS 201 MiB = heap, live or kept 1 MiB + other anonymous 200 MiB",
-                 "  anonymous memory outside the heap grew 200 MiB in 10 m, of it 200 MiB mapped by map_pool\n"
+                 "  anonymous memory outside the heap grew 200 MiB in 10 min, of it 200 MiB mapped by map_pool\n"
                  "  gumshoe does not see this program's allocator: live blocks are not known (no allocation was seen)");
 }
 
@@ -234,7 +234,7 @@ static void every_other_part_has_its_words(void **state)
     (void)state;
     holds(PARTS(0, 0, 9, 0, 0, 0, 0));
     held(PARTS(0, 0, 1, 0, 0, 0, 0));
-    assert_words("Memory: RSS 9 MiB = thread stacks 9 MiB", "  thread stacks grew 8 MiB in 10 m: more threads, or deeper calls");
+    assert_words("Memory: RSS 9 MiB = thread stacks 9 MiB", "  thread stacks grew 8 MiB in 10 min: more threads, or deeper calls");
 }
 
 static void machines_read_the_same(void **state)

@@ -148,11 +148,11 @@ static void the_verdict_stands_first(void **state)
     has("<h1>heap_in_use 300 B is above 200 B</h1>");
     has("<code class=\"function\">cache_insert</code> <span class=\"place\">server.c:61</span> holds "
         "<strong>3 MiB</strong> more than "
-        "1.5 m before: 75 % of all growth.");
+        "1.5 min before: 75 % of all growth.");
     has("Called by <code>handle_get</code> for 90 % of that.");
     has("This is not certain.");
     has("Close behind: <code>log_line</code>, 70 %.");
-    has("<dt>Running for</dt><dd>5.2 m</dd>");
+    has("<dt>Running for</dt><dd>5.2 min</dd>");
     has("<ol class=\"stack\"><li>cache_insert</li><li>main</li></ol>");
     lacks("is not shown");
 }

@@ -166,7 +166,7 @@ static void its_heap_and_what_grew_are_there(void **state)
     assert_string_equal(json_string_value(json_array_get(notes, 1)), "sampled every 1 MiB instead of 512 KiB: the agent keeps within its budget");
     assert_string_equal(json_string_value(json_array_get(notes, 2)), "the black box was full: 3 stacks are missing");
     char *summary = file_of(path, "summary.txt"), *rules = file_of(path, "rules.json"), *kept = file_of(path, "maps.txt");
-    assert_non_null(strstr(summary, "What grew since the baseline 10 m ago"));
+    assert_non_null(strstr(summary, "What grew since the baseline 10 min ago"));
     assert_memory_equal(rules, left.rules, left.rules_length);
     assert_string_equal(kept, maps->text);
     assert_null(file_of(path, "metrics.json")); // there was no history

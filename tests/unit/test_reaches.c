@@ -38,7 +38,7 @@ static void a_climb_fires_that_long_before_the_line(void **state)
     assert_string_equal(s.last.condition, "reaches");
     assert_string_equal(
         s.last.reason,
-        "rss 890 MiB will reach 95 % of the limit (950 MiB of 1000 MiB) in 1 m: it has grown by "
+        "rss 890 MiB will reach 95 % of the limit (950 MiB of 1000 MiB) in 1 min: it has grown by "
         "60 MiB/min over the 30 ticks before");
     assert_true(fabs(s.last.line - 890 * MIB) < 1);
     story_end(&s);

@@ -149,7 +149,7 @@ static void every_fires_by_the_rows_times(void **state)
     assert_int_equal(replayed(0)->fired, 3);
     assert_int_equal(replayed(0)->firing[2].time_ns, S(900));
     assert_true(isnan(replayed(0)->firing[0].value));
-    assert_held_back(1, "every", 900, "next in 45 m");
+    assert_held_back(1, "every", 900, "next in 45 min");
 }
 
 /* A cooldown of nothing and "always": every row is a firing. All are counted, a thousand are kept. */
@@ -190,7 +190,7 @@ static void a_hold_that_was_too_short_is_told(void **state)
     rows(3, 101, 1);
     rows(1, 50, 1);
     rows(2, 150, 1);
-    assert_held_back(0, "for", 40, "held 20 s of 1 m");
+    assert_held_back(0, "for", 40, "held 20 s of 1 min");
 }
 
 /* Ninety seconds are missing, and count as one row's ten: two rows, the gap, four rows hold for a minute. */
@@ -203,7 +203,7 @@ static void a_gap_holds_nothing(void **state)
     rows(4, 101, 1); // 100 to 130: held 10 + 10 + 30
     replay_with(0, 0);
     assert_int_equal(s.replay->gaps, 1);
-    assert_held_back(0, "for", 130, "held 50 s of 1 m");
+    assert_held_back(0, "for", 130, "held 50 s of 1 min");
     rows(1, 101, 1);
     replay_with(0, 0);
     assert_int_equal(replayed(0)->fired, 1);
@@ -218,7 +218,7 @@ static void a_window_that_was_never_full_is_told(void **state)
           "}");
     rows(7, MiB(100), 1);
     assert_held_back(0, "over", 60, "window 7 of 10");
-    assert_held_back(1, "over", 60, "window 1 m of 30 m");
+    assert_held_back(1, "over", 60, "window 1 min of 30 min");
 }
 
 static void what_is_not_in_the_history_is_told(void **state)

@@ -194,7 +194,7 @@ static void too_short_is_said(void **state)
     for (int i = 0; i < 59; i++)
         row(MiB(100));
     assert_int_equal(suggest(1, 0), -ENODATA);
-    assert_says(&notes, "the history is too short: 59 rows over 58 m");
+    assert_says(&notes, "the history is too short: 59 rows over 58 min");
     assert_true(rules.length == 0);
 }
 
