@@ -116,13 +116,18 @@ static unsigned distance(const char *a, size_t a_length, const char *b, size_t b
     return above[b_length];
 }
 
+static const char *word_at(const char *const *words, size_t index, size_t stride)
+{
+    return *(const char *const *)(const void *)((const char *)words + index * stride);
+}
+
 const char *gs_errors_nearest(const char *word, const char *const *words, size_t count, size_t stride)
 {
     const char *nearest = NULL;
     unsigned nearest_distance = WORD_MAX;
     size_t length = strlen(word);
     for (size_t i = 0; length <= WORD_MAX && i < count; i++) {
-        const char *entry = *(const char *const *)(const void *)((const char *)words + i * stride);
+        const char *entry = word_at(words, i, stride);
         size_t entry_length = strlen(entry);
         if (entry_length > WORD_MAX)
             continue;
@@ -134,4 +139,37 @@ const char *gs_errors_nearest(const char *word, const char *const *words, size_t
         }
     }
     return nearest;
+}
+
+/* Append to the text of LENGTH bytes in OUT; what does not fit is cut. Returns the new length. */
+GS_PRINTF(3, 4)
+static size_t append(char out[GS_HINT_TEXT], size_t length, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int added = vsnprintf(out + length, GS_HINT_TEXT - length, format, args);
+    va_end(args);
+    length += added > 0 ? (size_t)added : 0;
+    return length < GS_HINT_TEXT ? length : GS_HINT_TEXT - 1;
+}
+
+const char *gs_errors_suggest(const char *word, const char *const *words, size_t count, size_t stride,
+                              const char *more, char out[GS_HINT_TEXT])
+{
+    enum { FEW_BESIDE_ONE = 8, FEW = 20 };
+    const char *nearest = gs_errors_nearest(word, words, count, stride);
+    size_t length = 0, all = count + (more != NULL);
+    out[0] = 0;
+    if (nearest)
+        length = append(out, length, "did you mean \"%s\"?", nearest);
+    if (all > (nearest ? FEW_BESIDE_ONE : FEW))
+        return out;
+    length = append(out, length, nearest ? " It may be" : "it may be");
+    for (size_t i = 0; i < all; i++)
+        length = append(out, length, "%s \"%s\"",
+                        i == 0        ? ""
+                        : i + 1 < all ? ","
+                                      : " or",
+                        i < count ? word_at(words, i, stride) : more);
+    return out;
 }

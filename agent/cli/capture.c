@@ -1,5 +1,6 @@
 /* capture.c - `gumshoe capture`: asks the agent of a running process for an incident. If the process has no agent, this
  * command captures its threads itself (foreign.c). */
+#include "base/errors.h"
 #include "base/kinds.h"
 #include "cli/cli.h"
 #include "cli/options.h"
@@ -34,9 +35,14 @@ static int check_kinds(const struct gs_arguments *arguments, const struct gs_opt
 {
     (void)option;
     size_t length;
-    for (const char *rest = list, *name; (name = next_kind(&rest, &length));)
-        if (!is_kind(name, length))
-            return gs_cli_usage(arguments->command, "\"%.*s\" cannot be captured", (int)length, name);
+    char word[64], hint[GS_HINT_TEXT];
+    for (const char *rest = list, *name; (name = next_kind(&rest, &length));) {
+        if (is_kind(name, length))
+            continue;
+        snprintf(word, sizeof word, "%.*s", (int)(length < sizeof word ? length : sizeof word - 1), name);
+        gs_errors_suggest(word, &gs_kinds[0].name, gs_kinds_count(), sizeof gs_kinds[0], NULL, hint);
+        return gs_cli_usage(arguments->command, "\"%s\" cannot be captured; %s", word, hint);
+    }
     return GS_EXIT_OK;
 }
 
@@ -65,7 +71,8 @@ static int capture(int pid, const struct capture_settings *settings)
     bool has_agent;
     int status;
     const struct gs_cli_wait wait = {.what = "capturing", .expected_s = settings->seconds};
-    json_t *answer = gs_cli_ask_agent_and_wait(pid, request, SECONDS_MAX + MARGIN_SECONDS, &wait, &has_agent, &status);
+    json_t *answer =
+        gs_cli_ask_agent_and_wait(pid, request, SECONDS_MAX + MARGIN_SECONDS, &wait, &has_agent, &status);
     if (answer) {
         puts(gs_cli_json_text(answer, "incident", ""));
         json_decref(answer);

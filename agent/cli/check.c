@@ -1,17 +1,22 @@
 /* check.c - `gumshoe check`: prints every error of every rules file, with its place, the line and a caret. For files without
- * errors it warns of rules that can never fire on this machine. */
+ * errors it warns of rules that can never fire on this machine, and says in sentences what they mean (--explain). */
+#include "cli/check.h"
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "metrics/metrics.h"
 #include "rules/rules.h"
+#include "sys/path_search.h"
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static void print_source_line(const struct gs_error *error, const char *text, size_t length)
 {
+    if (error->line == 0)
+        return;
     const char *line = text, *end = text + length;
     for (int i = 1; i < error->line && line < end; i++) {
         const char *newline = memchr(line, '\n', (size_t)(end - line));
@@ -19,7 +24,7 @@ static void print_source_line(const struct gs_error *error, const char *text, si
     }
     const char *newline = memchr(line, '\n', (size_t)(end - line));
     size_t line_length = newline ? (size_t)(newline - line) : (size_t)(end - line);
-    if (error->line == 0 || line_length > 200) // a whole file in one line would fill the screen
+    if (line_length > 200) // a whole file in one line would fill the screen
         return;
     fputs("    ", stdout);
     gs_cli_print_escaped(line, line_length);
@@ -32,7 +37,7 @@ static void print_source_line(const struct gs_error *error, const char *text, si
 
 static void print_error(const struct gs_error *error, const char *text, size_t length)
 {
-    char line[640];
+    char line[1024];
     bool colour = gs_cli_may_colour(STDOUT_FILENO);
     gs_errors_format(error, line, sizeof line);
     fputs(!colour ? "" : error->severity == GS_WARNING ? "\033[33m" : "\033[31m", stdout);
@@ -60,16 +65,13 @@ static const char *read_failure(int error)
                               : strerrordesc_np(-error);
 }
 
-/* Report FILE as unreadable: an error without a line. The other files are still checked. */
-static int unreadable(const char *file, int error, struct gs_json *list)
+/* Describe this machine for rules/ in *OUT; FROM: room for the name of the memory limit. */
+static void inspect_machine(const struct gs_rules *rules, char from[256], struct gs_machine *out)
 {
-    struct gs_error file_error = {.file = file};
-    snprintf(file_error.text, sizeof file_error.text, "%s", read_failure(error));
-    if (list)
-        gs_json_add(list, error_json(&file_error));
-    else
-        printf("%s: error: %s\n", file, file_error.text);
-    return GS_EXIT_IO;
+    *out =
+        (struct gs_machine){.limit_bytes = gs_metrics_memory_limit("", from, 256),
+                            .limit_from = from,
+                            .cannot_run = gs_path_search_cannot_run(getenv("PATH"), gs_rules_program(rules))};
 }
 
 /* Add warnings for rules that can never fire, or do nothing, on this machine. Metrics that are counted inside the watched
@@ -78,9 +80,9 @@ static void add_warnings(const struct gs_rules *rules, struct gs_errors *warning
 {
     char from[256];
     const char *why[rules->metric_count + 1];
-    struct gs_machine machine = {.limit_bytes = gs_metrics_memory_limit("", from, sizeof from),
-                                 .limit_from = from};
+    struct gs_machine machine;
     struct gs_metric_set *watch = gs_metrics_set_new(rules->metric, rules->metric_count, "");
+    inspect_machine(rules, from, &machine);
     for (size_t i = 0; watch && i < rules->metric_count; i++)
         why[i] = gs_metrics_find(rules->metric[i])->of_program ? NULL : gs_metrics_set_unavailable(watch, i);
     machine.unavailable = watch ? why : NULL;
@@ -115,62 +117,86 @@ static void print_verdict(const char *file, const struct gs_rules *rules, const 
     puts(")");
 }
 
-/* Check FILE. Its errors and warnings are added to LIST, or printed if LIST is NULL. Returns an exit status. */
-static int check(const char *file, struct gs_json *list)
+struct output {
+    bool as_json, explain;
+    struct gs_json list; // for as_json
+};
+
+/* Print or list what was found in FILE with its TEXT. RULES NULL: it has errors. */
+static void report(const char *file, const struct gs_text *text, const struct gs_rules *rules,
+                   const struct gs_errors *errors, struct output *out)
 {
-    char *text;
-    size_t length;
+    struct gs_json messages = gs_json_array(), *list = out->explain ? &messages : &out->list;
+    for (size_t i = 0; i < errors->count; i++) {
+        if (out->as_json)
+            gs_json_add(list, error_json(&errors->item[i]));
+        else
+            print_error(&errors->item[i], text->bytes, text->length);
+    }
+    struct gs_machine machine = {0};
+    char from[256];
+    if (rules)
+        inspect_machine(rules, from, &machine);
+    if (!out->as_json)
+        print_verdict(file, rules, errors);
+    if (out->as_json && out->explain)
+        gs_json_add(&out->list, gs_cli_explanation_json(file, rules, &machine, gs_json_take(&messages)));
+    else if (out->explain && rules)
+        gs_cli_print_explanation(rules, &machine);
+    json_decref(gs_json_take(&messages));
+}
+
+/* Check FILE, and print or list what is found. Returns an exit status. */
+static int check(const char *file, struct output *out)
+{
+    struct gs_text text = {0};
     struct gs_errors errors = {0};
     const char *name = gs_cli_file_name(file);
-    int failed = gs_cli_read_text(file, GS_RULES_TEXT_MAX, &text, &length);
-    if (failed)
-        return unreadable(name, failed, list);
-    if (is_schema(file, text, length)) {
-        if (!list)
+    int failed = gs_cli_read_text(file, GS_RULES_TEXT_MAX, &text.bytes, &text.length);
+    if (failed) {
+        gs_errors_add(&errors, GS_ERROR, name, 0, 0, NULL, "%s", read_failure(failed));
+        report(name, &text, NULL, &errors, out);
+        gs_errors_fini(&errors);
+        return GS_EXIT_IO;
+    }
+    if (is_schema(file, text.bytes, text.length)) {
+        if (!out->as_json)
             printf("%s: skipped: a JSON Schema, for editors\n", name);
-        gs_free(text);
+        gs_text_fini(&text);
         return GS_EXIT_OK;
     }
-    struct gs_rules *rules = gs_rules_read(text, length, name, &errors);
+    struct gs_rules *rules = gs_rules_read(text.bytes, text.length, name, &errors);
     if (rules)
         add_warnings(rules, &errors);
-    for (size_t i = 0; i < errors.count; i++) {
-        if (list)
-            gs_json_add(list, error_json(&errors.item[i]));
-        else
-            print_error(&errors.item[i], text, length);
-    }
-    if (!list)
-        print_verdict(name, rules, &errors);
+    report(name, &text, rules, &errors, out);
     int status = rules ? GS_EXIT_OK : GS_EXIT_NEGATIVE;
     gs_rules_free(rules);
     gs_errors_fini(&errors);
-    gs_free(text);
+    gs_text_fini(&text);
     return status;
 }
 
 int gs_cli_run_check(struct gs_arguments *arguments)
 {
-    bool as_json = false;
+    struct output out = {.list = gs_json_array()};
     int status;
     const struct gs_option options[] = {
-        {"json", .set = &as_json,
+        {"explain", .set = &out.explain, .help = "what each rule means, in a sentence, with all defaults"},
+        {"json", .set = &out.as_json,
          .help =
              "[{\"file\", \"line\", \"column\", \"severity\", \"message\", \"hint\"}], [] if there are none"},
         {.argument = "FILE", .help = "- is standard input"},
         {0},
     };
-    if (!gs_cli_read_options(arguments, options, &status))
-        return status;
-    if (arguments->operand_count == 0)
-        return gs_cli_usage(arguments->command, "which file?");
-    struct gs_json list = gs_json_array();
-    for (char **file = arguments->operand; *file; file++) {
-        int file_status = check(*file, as_json ? &list : NULL);
+    bool read = gs_cli_read_options(arguments, options, &status);
+    if (read && arguments->operand_count == 0)
+        status = gs_cli_usage(arguments->command, "which file?");
+    for (char **file = arguments->operand; read && *file; file++) {
+        int file_status = check(*file, &out);
         status = file_status > status ? file_status : status; // GS_EXIT_IO wins over GS_EXIT_NEGATIVE
     }
-    json_t *json = gs_json_take(&list);
-    if (as_json && gs_cli_print_json(json) != GS_EXIT_OK)
+    json_t *json = gs_json_take(&out.list);
+    if (read && arguments->operand_count && out.as_json && gs_cli_print_json(json) != GS_EXIT_OK)
         status = GS_EXIT_IO;
     json_decref(json);
     return status;

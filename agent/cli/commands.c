@@ -6,7 +6,7 @@
 const struct gs_command gs_commands[] = {
     {"run", "[--rules FILE] [--dir DIR] [--log WHERE] [-v] [--] COMMAND [ARGUMENT …]",
      "run an unmodified program under watch; the exit status is the program's", gs_cli_run_run},
-    {"check", "[--json] FILE …",
+    {"check", "[--explain] [--json] FILE …",
      "check rules files, and warn of rules that can never fire on this machine; status 1 if any has errors", gs_cli_run_check},
     {"replay", "--rules FILE [--rules FILE …] [--limit SIZE] [--json] [--plot] [--expect RULE[=N] …] [--expect-none] HISTORY",
      "test rules on a recorded history: when each would have fired, or what kept it from firing", gs_cli_run_replay},

@@ -47,7 +47,7 @@ static void print_read_error(const char *file, int error, size_t max)
 static void print_errors(const struct gs_errors *errors)
 {
     for (size_t i = 0; i < errors->count; i++) {
-        char line[640];
+        char line[1024];
         struct gs_text escaped = {0};
         gs_errors_format(&errors->item[i], line, sizeof line);
         gs_text_add_printable(&escaped, line);

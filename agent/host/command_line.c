@@ -45,15 +45,12 @@ static const char *search_path(void)
     for (char **variable = environment; variable && *variable; variable++)
         if (strncmp(*variable, "PATH=", 5) == 0)
             return *variable + 5;
-    return "/usr/local/bin:/usr/bin:/bin";
+    return NULL;
 }
 
-/* Find NAME as a shell does: without a slash, in the directories of PATH; never in the host's current directory. If it is
- * not found, OUT is NAME, and exec reports the error. */
-static void find_program(const char *name, char out[PATH_MAX])
+const char *gs_command_line_cannot_run(const struct gs_rules *rules)
 {
-    if (strchr(name, '/') || !gs_path_search_find(search_path(), name, NULL, out))
-        snprintf(out, PATH_MAX, "%s", name);
+    return gs_path_search_cannot_run(search_path(), gs_rules_program(rules));
 }
 
 char *const *gs_command_line_environment(void)
@@ -142,8 +139,8 @@ bool gs_command_line_make(const struct gs_rules *rules, const char *path, struct
         collect_words(json, path, words);
         made = fill_arguments(out, rules, words);
     }
-    if (made)
-        find_program(out->argv[0], out->program);
+    if (made) // if it is not found, the program is "", and exec reports that there is no such file
+        (void)!gs_path_search_program(search_path(), out->argv[0], out->program);
     json_decref(json);
     gs_free(words);
     return made;

@@ -9,7 +9,7 @@
 enum { GS_ARGUMENTS_MAX = 64 };
 
 struct gs_command_line {                // all zero: empty
-    char program[PATH_MAX];             // path, found by PATH; the name itself if not found
+    char program[PATH_MAX];             // path, found by PATH; "" if not found
     char *argv[GS_ARGUMENTS_MAX + 1];   // ends with NULL
 };
 
@@ -19,6 +19,8 @@ struct gs_command_line {                // all zero: empty
 void gs_command_line_prepare(void);
 /* The copied environment; NULL: out of memory. Context: any, after gs_command_line_prepare. */
 char *const *gs_command_line_environment(void);
+/* Why the program of RULES' on_incident cannot be run now; NULL: it can, or there is none. Context: watcher. */
+const char *gs_command_line_cannot_run(const struct gs_rules *rules);
 /* Make the command line of RULES' on_incident for the incident in folder PATH, in OUT (all zero). False: out of memory, or
  * the incident cannot be read. The caller calls gs_command_line_fini in both cases. Context: watcher. */
 bool gs_command_line_make(const struct gs_rules *rules, const char *path, struct gs_command_line *out) GS_CHECK_RESULT;

@@ -317,6 +317,18 @@ static void check_report(const struct gs_advisor *advisor, const struct gs_json_
                          "no page is written with \"symbolize\": \"off\"");
 }
 
+static void check_program(const struct gs_advisor *advisor, const struct gs_json_path *top)
+{
+    const struct gs_json_path command = {.up = top, .key = "on_incident"},
+                              program = {.up = &command, .index = 0};
+    const char *name = advisor->rules->on_incident ? advisor->rules->on_incident[0] : NULL;
+    bool relative = name && name[0] != '/' && strchr(name, '/');
+    if (name && advisor->machine->cannot_run)
+        gs_rules_warn_at(advisor, &program,
+                         relative ? "a relative path begins at the program's current directory" : NULL,
+                         "\"on_incident\" cannot run %.60s: %s", name, advisor->machine->cannot_run);
+}
+
 void gs_rules_advise(const struct gs_rules *rules, const struct gs_machine *machine,
                      struct gs_errors *warnings)
 {
@@ -326,6 +338,7 @@ void gs_rules_advise(const struct gs_rules *rules, const struct gs_machine *mach
     if (rules->rule_count == 0)
         gs_rules_warn_at(&advisor, &list, NULL, "there is no rule: nothing is watched");
     check_report(&advisor, &top);
+    check_program(&advisor, &top);
     for (size_t i = 0; i < rules->rule_count; i++) {
         struct gs_json_path path = {.up = &list, .index = i};
         advisor.rule = &rules->rule[i];

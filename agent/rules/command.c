@@ -101,6 +101,16 @@ void gs_rules_read_command(struct gs_rules_reader *reader, const json_t *value,
     rules->on_incident = argument;
 }
 
+const char *gs_rules_program(const struct gs_rules *rules)
+{
+    char word[WORD_MAX];
+    const char *name = rules->on_incident ? rules->on_incident[0] : NULL;
+    for (const char *at = name ? strchr(name, '{') : NULL; at; at = strchr(at + 1, '{'))
+        if (placeholder_at(at, word))
+            return NULL;
+    return name;
+}
+
 /* ---- filled in -------------------------------------------------------------------------------------------------------- */
 
 static const char *value_of(const struct gs_command_word *word, size_t count, const char *name)

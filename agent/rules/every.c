@@ -1,4 +1,5 @@
 /* every.c - "every": fires periodically, whatever the values. The first time is one period after the first tick. */
+#include "base/text.h"
 #include "metrics/metrics.h"
 #include "rules/inside.h"
 #include <math.h>
@@ -28,4 +29,12 @@ void gs_rules_every_explain(const struct gs_condition *condition, const struct g
         snprintf(out, size, "%s have passed", gs_units_print_duration(condition->every.ns, time));
     else
         snprintf(out, size, "next in %s", gs_units_print_duration(inputs->due_ns - inputs->now_ns, time));
+}
+
+void gs_rules_every_describe(const struct gs_condition *condition, const struct gs_rule *rule, uint64_t limit,
+                             struct gs_text *out)
+{
+    char time[GS_UNIT_TEXT];
+    (void)rule, (void)limit;
+    gs_text_add(out, "every %s", gs_units_print_duration(condition->every.ns, time));
 }

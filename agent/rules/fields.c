@@ -44,10 +44,8 @@ static const struct gs_field *find_field(const char *key, const struct gs_field 
 static void refuse_key(struct gs_rules_reader *reader, const struct gs_json_path *path,
                        const struct gs_field *field, size_t count)
 {
-    char hint[96] = "";
-    const char *nearest = gs_errors_nearest(path->key, &field[0].key, count, sizeof field[0]);
-    if (nearest)
-        snprintf(hint, sizeof hint, "did you mean \"%s\"?", nearest);
+    char hint[GS_HINT_TEXT];
+    gs_errors_suggest(path->key, &field[0].key, count, sizeof field[0], NULL, hint);
     gs_rules_refuse(reader, path, GS_THE_KEY, hint, "unknown key \"%.60s\"", path->key);
 }
 
@@ -86,12 +84,14 @@ static const char *print_ns(double ns, char *out)
 static bool check_bounds(struct gs_rules_reader *reader, const struct gs_json_path *path,
                          const struct gs_field *field, double value, print_bound *print)
 {
-    char least[GS_UNIT_TEXT], most[GS_UNIT_TEXT], found[GS_UNIT_TEXT];
+    char least[GS_UNIT_TEXT], most[GS_UNIT_TEXT], found[GS_UNIT_TEXT], hint[64] = "";
     if ((value >= field->least && value <= field->most) || (field->or_zero && value == 0))
         return true;
-    gs_rules_refuse(reader, path, GS_THE_VALUE, NULL, "%s is out of range: \"%s\" may be %s%s to %s",
-                    print(value, found), field->key, field->or_zero ? "0 or " : "",
-                    print(field->least, least), print(field->most, most));
+    if (reader->reads_defaults)
+        snprintf(hint, sizeof hint, "add \"%s\"", field->key);
+    gs_rules_refuse(reader, path, GS_THE_VALUE, hint, "%s%s is out of range: \"%s\" may be %s%s to %s",
+                    reader->reads_defaults ? "the default " : "", print(value, found), field->key,
+                    field->or_zero ? "0 or " : "", print(field->least, least), print(field->most, most));
     return false;
 }
 
@@ -267,13 +267,10 @@ const struct gs_metric *gs_rules_read_metric(struct gs_rules_reader *reader, con
     const struct gs_metric *metric = gs_metrics_find(name);
     if (metric)
         return metric;
-    char hint[96] = "";
-    const char *nearest =
-        gs_errors_nearest(name, &gs_metrics[0].name, gs_metrics_count(), sizeof gs_metrics[0]);
-    if (!strncmp(name, "gauge:", 6))
-        snprintf(hint, sizeof hint, "a gauge's name is 1 to 40 of a-z 0-9 . _ -");
-    else if (nearest)
-        snprintf(hint, sizeof hint, "did you mean \"%s\"?", nearest);
+    char hint[GS_HINT_TEXT] = "a gauge's name is 1 to 40 of a-z 0-9 . _ -";
+    if (strncmp(name, "gauge:", 6) != 0)
+        gs_errors_suggest(name, &gs_metrics[0].name, gs_metrics_count(), sizeof gs_metrics[0], "gauge:NAME",
+                          hint);
     gs_rules_refuse(reader, path, GS_THE_VALUE, hint, "unknown metric \"%.60s\"", name);
     return NULL;
 }

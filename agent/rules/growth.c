@@ -1,6 +1,7 @@
 /* growth.c - "growth": the slope of the window (slope.c) is at least the rate.
  *
  *   a rate such as "1%/h" is a share of the window's median, so one rule fits small and large servers */
+#include "base/text.h"
 #include "metrics/metrics.h"
 #include "rules/inside.h"
 #include <math.h>
@@ -57,7 +58,8 @@ void gs_rules_growth_read(struct gs_rules_reader *reader, const json_t *value,
         GS_FIELD_WHY(struct growth_fields),
     };
     // clang-format on
-    struct growth_fields written = {.over.ns = 600 * 1000000000LL};
+    struct growth_fields written = {0};
+    gs_rules_read_defaults(reader, "growth", value, path, GS_FIELDS(fields), &written);
     if (!gs_rules_read_fields(reader, value, path, GS_FIELDS(fields), &written))
         return;
     if (!json_object_get(value, "rate"))
@@ -110,6 +112,20 @@ void gs_rules_growth_explain(const struct gs_condition *condition, const struct 
                  inputs->metric, value, found, over, gs_rules_print_held(inputs, held), wanted, of_usual);
     else
         snprintf(out, size, "grows by %s over %s, fires from %s%s", found, over, wanted, of_usual);
+}
+
+void gs_rules_growth_describe(const struct gs_condition *condition, const struct gs_rule *rule,
+                              uint64_t limit, struct gs_text *out)
+{
+    char rate[2 * GS_UNIT_TEXT], share[GS_UNIT_TEXT], over[GS_UNIT_TEXT];
+    (void)limit;
+    gs_rules_print_span(condition->over, over);
+    if (condition->growth.share)
+        gs_text_add(out, "grows by at least %s of its median an hour over %s",
+                    gs_units_print_percent(condition->growth.per_second * 3600, share), over);
+    else
+        gs_text_add(out, "grows by at least %s over %s",
+                    gs_rules_print_slope(condition->growth.per_second, rule->unit, rate), over);
 }
 
 /* Warn of a rate that would exceed the metric's range within the window. */

@@ -72,6 +72,7 @@ struct gs_rules_reader {
     const struct gs_rules *rules; // what was read so far: windows need the interval
     const char **metric;   // the metrics named so far, each once; has room for two for each rule
     size_t metric_count;
+    bool reads_defaults;   // what is being read is not in the file, but a default
 };
 
 /* Report an error at PATH; HINT may be NULL. */
@@ -112,6 +113,12 @@ struct gs_field {
 bool gs_rules_read_fields(struct gs_rules_reader *reader, const json_t *object, const struct gs_json_path *path,
                     const struct gs_field *field, size_t count, void *into);
 #define GS_FIELDS(table) (table), sizeof(table) / sizeof(table)[0]
+
+/* Read the defaults of OBJECT ("file", "rule", "growth", …: a row of defaults.c) into INTO, each by its row of FIELD, but
+ * not of keys that GIVEN has (NULL: all). Called before the file's own object is read. PATH: that object, for errors:
+ * bounds may depend on the interval. */
+void gs_rules_read_defaults(struct gs_rules_reader *reader, const char *object, const json_t *given,
+                            const struct gs_json_path *path, const struct gs_field *field, size_t count, void *into);
 
 /* Readers for rows of fields. On an error they report it and do not change the member. The member's type, and the bounds: */
 #define GS_FIELD_READER(name)                                                                                  \
@@ -302,6 +309,8 @@ struct gs_condition_kind {
     bool downward;             // lower values are worse
     bool without_metric;
     size_t points;             // points of its window at most; 0: GS_WINDOW_POINTS_MAX
+    /* Add the condition as a part of a sentence, after the metric's name: "is above 400 MiB". LIMIT: as in the inputs. */
+    void (*describe)(const struct gs_condition *condition, const struct gs_rule *rule, uint64_t limit, struct gs_text *out);
     /* The values at which it can hold; *KEY: the member that sets the range (NULL: the condition itself). NULL: any value. */
     struct gs_range (*range)(const struct gs_condition *condition, uint64_t limit, const char **key);
     /* Warn about its figures, at PATH. NULL: nothing to check. */
@@ -315,7 +324,9 @@ extern const struct gs_condition_kind gs_condition_kinds[]; // ends with a NULL 
                           const struct gs_subject *subject, struct gs_condition *condition);                  \
     struct gs_evaluation gs_rules_##name##_judge(const struct gs_condition *condition, const struct gs_condition_inputs *inputs);  \
     void gs_rules_##name##_explain(const struct gs_condition *condition, const struct gs_condition_inputs *inputs,              \
-                             const struct gs_evaluation *evaluation, char *out, size_t size)
+                             const struct gs_evaluation *evaluation, char *out, size_t size);                          \
+    void gs_rules_##name##_describe(const struct gs_condition *condition, const struct gs_rule *rule, uint64_t limit,       \
+                              struct gs_text *out)
 GS_CONDITION(above);
 GS_CONDITION(below);
 GS_CONDITION(jitter);
@@ -341,7 +352,14 @@ double gs_rules_slope(struct gs_window *window, double *scratch);
 /* "1.2 MiB/min"; per hour when the slope per minute is below 1. */
 const char *gs_rules_print_slope(double per_second, enum gs_unit unit, char out[2 * GS_UNIT_TEXT]);
 
-/* Parts of reasons (explain.c): "10 ticks", "30 m"; " for 10 s" for a rule with "for", else "". */
+/* THRESHOLD in a sentence (describe.c): "400 MiB", "80 % of the memory limit (409.6 MiB here)". Of RULE's metric, or of
+ * any. */
+const char *gs_rules_name_line(const struct gs_threshold *threshold, const struct gs_rule *rule, uint64_t limit,
+                               char out[GS_LINE_TEXT]);
+const char *gs_rules_name_line_of(const struct gs_threshold *threshold, enum gs_unit unit, enum gs_share share, uint64_t limit,
+                                  char out[GS_LINE_TEXT]);
+
+/* Parts of reasons (explain.c): "10 ticks", "30 min"; " for 10 s" for a rule with "for", else "". */
 const char *gs_rules_print_span(struct gs_span over, char out[GS_UNIT_TEXT]);
 const char *gs_rules_print_held(const struct gs_condition_inputs *inputs, char out[GS_UNIT_TEXT]);
 

@@ -3,6 +3,7 @@
  *   value ≥ min   and   value − mean > rise × |mean|   and   value − mean > by
  *
  * The mean does not include the value itself, so "25%" means 25 %, whatever the window's length. */
+#include "base/text.h"
 #include "metrics/metrics.h"
 #include "rules/inside.h"
 #include <math.h>
@@ -28,7 +29,8 @@ void gs_rules_jitter_read(struct gs_rules_reader *reader, const json_t *value,
         GS_FIELD_WHY(struct jitter_fields),
     };
     // clang-format on
-    struct jitter_fields written = {.over.ticks = 10};
+    struct jitter_fields written = {0};
+    gs_rules_read_defaults(reader, "jitter", value, path, GS_FIELDS(fields), &written);
     if (!gs_rules_read_fields(reader, value, path, GS_FIELDS(fields), &written))
         return;
     bool has_rise = json_object_get(value, "rise") != NULL;
@@ -112,6 +114,21 @@ void gs_rules_jitter_explain(const struct gs_condition *condition, const struct 
              inputs->metric, value, rise, gs_rules_print_span(condition->over, over),
              gs_units_print_value(evaluation->usual, inputs->unit, mean), gs_rules_print_held(inputs, held),
              allowed);
+}
+
+void gs_rules_jitter_describe(const struct gs_condition *condition, const struct gs_rule *rule,
+                              uint64_t limit, struct gs_text *out)
+{
+    char rise[GS_UNIT_TEXT], over[GS_UNIT_TEXT], line[GS_LINE_TEXT];
+    gs_text_add(out, "is more than ");
+    if (condition->jitter.has_rise)
+        gs_text_add(out, "%s", gs_units_print_percent(condition->jitter.rise, rise));
+    if (condition->jitter.by.given)
+        gs_text_add(out, "%s%s", condition->jitter.has_rise ? " and more than " : "",
+                    gs_rules_name_line(&condition->jitter.by, rule, limit, line));
+    gs_text_add(out, " above the mean of the %s before", gs_rules_print_span(condition->over, over));
+    if (condition->jitter.min.given)
+        gs_text_add(out, ", and at least %s", gs_rules_name_line(&condition->jitter.min, rule, limit, line));
 }
 
 struct gs_range gs_rules_jitter_range(const struct gs_condition *condition, uint64_t limit, const char **key)

@@ -1,6 +1,7 @@
 /* reaches.c - "reaches": at the slope of the window (slope.c), the value will have crossed the line within some time.
  *
  *   value ≥ line   or   slope > 0 and value + slope × within ≥ line */
+#include "base/text.h"
 #include "metrics/metrics.h"
 #include "rules/inside.h"
 #include <math.h>
@@ -25,7 +26,8 @@ void gs_rules_reaches_read(struct gs_rules_reader *reader, const json_t *value,
         GS_FIELD_WHY(struct reaches_fields),
     };
     // clang-format on
-    struct reaches_fields written = {.over.ns = 600 * 1000000000LL};
+    struct reaches_fields written = {0};
+    gs_rules_read_defaults(reader, "reaches", value, path, GS_FIELDS(fields), &written);
     if (!gs_rules_read_fields(reader, value, path, GS_FIELDS(fields), &written))
         return;
     if (!json_object_get(value, "line"))
@@ -90,6 +92,16 @@ void gs_rules_reaches_explain(const struct gs_condition *condition, const struct
     else
         snprintf(out, size, "value %s grows by %s over %s and reaches %s in %s, fires %s before", value,
                  slope, over, line, left, within);
+}
+
+void gs_rules_reaches_describe(const struct gs_condition *condition, const struct gs_rule *rule,
+                               uint64_t limit, struct gs_text *out)
+{
+    char line[GS_LINE_TEXT], within[GS_UNIT_TEXT], over[GS_UNIT_TEXT];
+    gs_text_add(out, "is at %s, or will be there within %s at the growth of the last %s",
+                gs_rules_name_line(&condition->reaches.line, rule, limit, line),
+                gs_units_print_duration(condition->reaches.within_ns, within),
+                gs_rules_print_span(condition->over, over));
 }
 
 /* Warn of a line that the metric cannot reach, or that is a share of an unknown limit. */

@@ -31,22 +31,6 @@ struct rules_owner { // gs_rules_read returns the address of its first member
     struct gs_rules_block *blocks;
 };
 
-static void set_defaults(struct gs_rules *rules)
-{
-    rules->interval_ns = (int64_t)SECOND;
-    rules->heap.sample_bytes = 512 << 10;
-    rules->heap.depth = 64;
-    rules->heap.baseline_ns = (int64_t)(10 * MINUTE);
-    rules->cpu.hertz = 99;
-    rules->cpu.duration_ns = (int64_t)(10 * SECOND);
-    rules->budget = 0.01;
-    rules->incidents.dir = "incidents";
-    rules->incidents.keep = 50;
-    rules->incidents.max_bytes = 1 << 30;
-    rules->incidents.max_age_ns = (int64_t)(14 * DAY);
-    rules->incidents.max_per_hour = 12;
-}
-
 /* ---- the top level ---------------------------------------------------------------------------------------------------- */
 
 static GS_FIELD_READER(read_version)
@@ -166,24 +150,21 @@ static GS_FIELD_READER(read_labels)
     }
 }
 
-/* The index in NAMES of VALUE, which is one of them; else the file is refused, with ALL as the hint, and -1. */
+/* The index in NAMES of VALUE, which is one of them; else the file is refused, and -1. EXPECTED: the type, for a value of
+ * another. */
 static int read_choice(struct gs_rules_reader *reader, const json_t *value, const struct gs_json_path *path,
-                       const char *const *names, size_t count, const char *all)
+                       const char *const *names, size_t count, const char *expected)
 {
     const char *name = json_string_value(value);
-    char hint[64];
+    char hint[GS_HINT_TEXT];
     if (!name) {
-        gs_rules_refuse_type(reader, value, path, all);
+        gs_rules_refuse_type(reader, value, path, expected);
         return -1;
     }
     for (size_t i = 0; i < count; i++)
         if (!strcmp(names[i], name))
             return (int)i;
-    const char *nearest = gs_errors_nearest(name, names, count, sizeof *names);
-    if (nearest)
-        snprintf(hint, sizeof hint, "did you mean \"%s\"?", nearest);
-    else
-        snprintf(hint, sizeof hint, "it may be %s", all);
+    gs_errors_suggest(name, names, count, sizeof *names, NULL, hint);
     gs_rules_refuse(reader, path, GS_THE_VALUE, hint, "unknown choice \"%.40s\"", name);
     return -1;
 }
@@ -292,6 +273,7 @@ static void read_top(struct gs_rules_reader *reader, const json_t *document, con
         {"symbolize",   read_symbolize,     offsetof(struct gs_rules, symbolize), 0, 0, false, NULL},
     };
     // clang-format on
+    gs_rules_read_defaults(reader, "file", NULL, path, GS_FIELDS(fields), rules);
     if (gs_rules_read_fields(reader, document, path, GS_FIELDS(fields), rules) &&
         !json_object_get(document, "version"))
         gs_rules_refuse(reader, path, GS_THE_VALUE, "add \"version\": 1", "\"version\" is missing");
@@ -362,7 +344,6 @@ static void read_all(struct gs_rules_reader *reader, struct gs_rules *rules)
     json_t *document = gs_rules_document_parse(reader);
     if (!document)
         return;
-    set_defaults(rules);
     read_top(reader, document, &top, rules);
     read_command(reader, document, &top, rules);
     read_rules(reader, document, &top, rules);

@@ -11,12 +11,11 @@
 
 enum { FIELDS_MAX = 40, CONDITIONS_MAX = 16 };
 
-static const int64_t default_cooldown_ns = 600 * 1000000000LL;
 static const double day_ns = 86400e9;
 
 struct draft { // the rule's members, while they are read
     const char *name, *why;
-    int64_t for_ns, cooldown_ns; // cooldown: -1 when the file has none
+    int64_t for_ns, cooldown_ns;
     unsigned capture;
     struct gs_suppression suppression;
     struct gs_condition condition[CONDITIONS_MAX];
@@ -64,24 +63,17 @@ static GS_FIELD_READER(read_again)
 static unsigned read_kind(struct gs_rules_reader *reader, const json_t *value,
                           const struct gs_json_path *path)
 {
-    char hint[96];
+    char hint[GS_HINT_TEXT];
     if (!json_is_string(value)) {
         gs_rules_refuse_type(reader, value, path, "the name of a kind of evidence");
         return 0;
     }
     const char *name = json_string_value(value);
-    int length = snprintf(hint, sizeof hint, "it can capture");
-    for (size_t i = 0; i < gs_kinds_count(); i++) {
+    for (size_t i = 0; i < gs_kinds_count(); i++)
         if (!strcmp(gs_kinds[i].name, name))
             return gs_kinds[i].kind;
-        if (length > 0 && (size_t)length < sizeof hint)
-            length += snprintf(hint + length, sizeof hint - (size_t)length, "%s \"%s\"", i ? "," : "",
-                               gs_kinds[i].name);
-    }
-    const char *nearest = gs_errors_nearest(name, &gs_kinds[0].name, gs_kinds_count(), sizeof gs_kinds[0]);
-    if (nearest && strcmp(name, "threadcreate") != 0)
-        snprintf(hint, sizeof hint, "did you mean \"%s\"?", nearest);
-    gs_rules_refuse(reader, path, GS_THE_VALUE, hint, "this version cannot capture \"%.40s\"", name);
+    gs_errors_suggest(name, &gs_kinds[0].name, gs_kinds_count(), sizeof gs_kinds[0], NULL, hint);
+    gs_rules_refuse(reader, path, GS_THE_VALUE, hint, "unknown kind of evidence \"%.40s\"", name);
     return 0;
 }
 
@@ -298,7 +290,6 @@ static void *copy_memory(struct gs_rules_reader *reader, const void *from, size_
 static void fill_rule(struct gs_rules_reader *reader, const struct gs_subject *subject,
                       const struct draft *draft, struct gs_rule *rule)
 {
-    bool by_the_clock_alone = draft->condition_count == 1 && draft->condition[0].kind->without_metric;
     rule->name = draft->name;
     rule->why = draft->why;
     rule->metric = subject->metric ? subject->name : NULL;
@@ -308,8 +299,6 @@ static void fill_rule(struct gs_rules_reader *reader, const struct gs_subject *s
     rule->capture = draft->capture;
     rule->for_ns = draft->for_ns;
     rule->cooldown_ns = draft->cooldown_ns;
-    if (draft->cooldown_ns < 0)
-        rule->cooldown_ns = by_the_clock_alone ? 0 : default_cooldown_ns;
     rule->condition =
         copy_memory(reader, draft->condition, draft->condition_count * sizeof draft->condition[0]);
     rule->condition_count = rule->condition ? draft->condition_count : 0;
@@ -320,12 +309,14 @@ void gs_rules_read_rule(struct gs_rules_reader *reader, const json_t *object, co
                         struct gs_rule *rule)
 {
     struct gs_subject subject = read_subject(reader, object, path);
-    bool about_cpu = subject.metric && strcmp(subject.name, "cpu") == 0;
-    struct draft draft = {.cooldown_ns = -1,
-                          .capture = about_cpu ? GS_CPU | GS_THREADS : GS_HEAP | GS_THREADS,
-                          .suppression.again = 0.10};
+    struct draft draft = {0};
     struct gs_field fields[FIELDS_MAX];
     size_t count = list_fields(&subject, fields);
+    gs_rules_read_defaults(reader, "rule", NULL, path, fields, count, &draft);
+    if (subject.metric && strcmp(subject.name, "cpu") == 0)
+        gs_rules_read_defaults(reader, "rule on cpu", NULL, path, fields, count, &draft);
+    else if (has_member(object, "every") && !has_condition_on_metric(object))
+        gs_rules_read_defaults(reader, "rule without metric", NULL, path, fields, count, &draft);
     if (!gs_rules_read_fields(reader, object, path, fields, count, &draft))
         return;
     read_conditions(reader, object, path, &subject, &draft);

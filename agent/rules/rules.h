@@ -77,13 +77,22 @@ struct gs_machine {
     uint64_t limit_bytes;           // the memory limit; 0: unknown
     const char *limit_from;         // the source of the limit, for messages
     const char *const *unavailable; // for each of rules->metric: why it is not available, or NULL; NULL: all are
+    const char *cannot_run;         // why the program of on_incident cannot be run; NULL: it can
 };
 void gs_rules_advise(const struct gs_rules *rules, const struct gs_machine *machine, struct gs_errors *warnings);
 
+/* Add RULES in English sentences to OUT, with the defaults of what the file leaves out: a rule's, without a newline
+ * ("leak: when rss grows by …"), and those of all other settings, a line each.  Context: CLI. */
+struct gs_text;
+void gs_rules_describe_rule(const struct gs_rules *rules, size_t rule, const struct gs_machine *machine, struct gs_text *out);
+void gs_rules_describe_settings(const struct gs_rules *rules, struct gs_text *out);
+
+/* The name or path of on_incident's program. NULL: there is none, or its words in braces make it known only at an
+ * incident. */
+const char *gs_rules_program(const struct gs_rules *rules);
 /* Write ARGUMENT of on_incident to OUT and replace each {NAME} by its value. An unknown {NAME} stays as it is.
  * Context: any. */
 struct gs_command_word { const char *name, *value; }; // name: "dir", "label:service"
-struct gs_text;
 void gs_rules_fill_command(const char *argument, const struct gs_command_word *word, size_t count, struct gs_text *out);
 
 /* The built-in rules: the text of rules/default.json. */
@@ -144,7 +153,7 @@ struct gs_rule_state {
     double value, line;      // the last value (NAN: none yet), and the line nearest to it (NAN: none)
     uint64_t fired, suppressed;
     bool holding;            // a condition is true now
-    char reason[160];        // "window 6 of 10", "held 4 s of 10 s", "cooldown, 8 m left", "value 60 MiB, fires above 80 MiB"
+    char reason[160];        // "window 6 of 10", "held 4 s of 10 s", "cooldown, 9.7 min left", "value 60 MiB, fires above 80 MiB"
 };
 void gs_rules_judge_state(const struct gs_judge *judge, size_t rule, int64_t now_ns, struct gs_rule_state *out);
 

@@ -6,6 +6,7 @@
  *   500       a number  on all others
  *
  * Who: the readers and judges of rules/. */
+#include "base/text.h"
 #include "metrics/metrics.h"
 #include "rules/inside.h"
 #include <math.h>
@@ -215,6 +216,20 @@ void gs_rules_below_explain(const struct gs_condition *condition, const struct g
                             const struct gs_evaluation *evaluation, char *out, size_t size)
 {
     explain(condition, inputs, evaluation, "below", out, size);
+}
+
+void gs_rules_above_describe(const struct gs_condition *condition, const struct gs_rule *rule, uint64_t limit,
+                             struct gs_text *out)
+{
+    char line[GS_LINE_TEXT];
+    gs_text_add(out, "is above %s", gs_rules_name_line(&condition->threshold, rule, limit, line));
+}
+
+void gs_rules_below_describe(const struct gs_condition *condition, const struct gs_rule *rule, uint64_t limit,
+                             struct gs_text *out)
+{
+    char line[GS_LINE_TEXT];
+    gs_text_add(out, "is below %s", gs_rules_name_line(&condition->threshold, rule, limit, line));
 }
 
 /* ---- their ranges ------------------------------------------------------------------------------------------------ */

@@ -5,6 +5,7 @@
  *
  * 1.4826 × MAD of a normal distribution is its standard deviation. A constant window has a MAD of 0, so the MAD is taken
  * to be at least 1 % of the median, and at least floor_of the metric's unit. */
+#include "base/text.h"
 #include "metrics/metrics.h"
 #include "rules/inside.h"
 #include <math.h>
@@ -29,7 +30,8 @@ void gs_rules_unusual_read(struct gs_rules_reader *reader, const json_t *value,
         GS_FIELD_WHY(struct unusual_fields),
     };
     // clang-format on
-    struct unusual_fields written = {.score = 6, .over.ns = 1800 * 1000000000LL};
+    struct unusual_fields written = {0};
+    gs_rules_read_defaults(reader, "unusual", value, path, GS_FIELDS(fields), &written);
     if (!gs_rules_read_fields(reader, value, path, GS_FIELDS(fields), &written))
         return;
     condition->over = written.over;
@@ -104,6 +106,17 @@ void gs_rules_unusual_explain(const struct gs_condition *condition, const struct
                  gs_units_print_value(evaluation->usual, inputs->unit, median),
                  gs_units_print_value(evaluation->spread, inputs->unit, spread),
                  gs_rules_print_held(inputs, held), gs_units_print_count(condition->unusual.score, wanted));
+}
+
+void gs_rules_unusual_describe(const struct gs_condition *condition, const struct gs_rule *rule,
+                               uint64_t limit, struct gs_text *out)
+{
+    char score[GS_UNIT_TEXT], over[GS_UNIT_TEXT], line[GS_LINE_TEXT];
+    gs_text_add(out, "is at least %s times its usual deviation above the median of the %s before",
+                gs_units_print_count(condition->unusual.score, score),
+                gs_rules_print_span(condition->over, over));
+    if (condition->unusual.min.given)
+        gs_text_add(out, ", and at least %s", gs_rules_name_line(&condition->unusual.min, rule, limit, line));
 }
 
 struct gs_range gs_rules_unusual_range(const struct gs_condition *condition, uint64_t limit, const char **key)

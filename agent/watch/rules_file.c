@@ -128,7 +128,7 @@ int64_t gs_watch_rules_file_pause_ns(const struct gs_rules_file *file, int64_t n
 void gs_watch_log_errors(const struct gs_errors *errors)
 {
     for (size_t i = 0; i < errors->count; i++) {
-        char line[640];
+        char line[1024];
         gs_errors_format(&errors->item[i], line, sizeof line);
         gs_log(errors->item[i].severity == GS_WARNING ? GS_LOG_WARNING : GS_LOG_ERROR, "%s", line);
     }

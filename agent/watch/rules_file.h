@@ -32,7 +32,7 @@ struct gs_rules_file {    // all zero: the rules are not from a file
     unsigned reload_count; // number of reloads
     int64_t refused_ns;   // when a changed file was refused; 0: the file is the rules in force
     size_t refused_errors;
-    char refused[420];    // the first error, as logged
+    char refused[640];    // the first error, as logged
 };
 
 /* Read the rules file at PATH, and start to watch it. 0 or -errno: it must be a regular file of at most GS_RULES_TEXT_MAX

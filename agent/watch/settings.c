@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "host/children.h"
+#include "host/command_line.h"
 #include "probe/probe.h"
 #include "sys/file.h"
 #include "sys/log.h"
@@ -156,11 +157,13 @@ static void report_unavailable(struct gs_settings *settings)
     gs_watch_record_log_unavailable(settings);
 }
 
-/* Log warnings about rules that can never fire on this machine. Unavailable metrics are logged by report_unavailable. */
+/* Log warnings about rules that can never fire on this machine, and about a program that cannot be run. Unavailable
+ * metrics are logged by report_unavailable. */
 static void log_advice(const struct gs_settings *settings)
 {
     const struct gs_machine machine = {.limit_bytes = settings->context->limit_bytes,
-                                       .limit_from = settings->limit_from};
+                                       .limit_from = settings->limit_from,
+                                       .cannot_run = gs_command_line_cannot_run(settings->rules)};
     struct gs_errors warnings = {0};
     gs_rules_advise(settings->rules, &machine, &warnings);
     gs_watch_log_errors(&warnings);

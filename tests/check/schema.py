@@ -266,6 +266,10 @@ def document():
         "budget": lambda: percent(0.01, 100),
         "labels": lambda: {k: draw.choice(["", "v", "x" * 256]) for k in draw.sample(["a", "service", "ä", "x" * 256], 2)}},
         **LATER))
+    for r in made["rules"]:  # with a long interval, three ticks do not fit into the default windows
+        for key in ("growth", "reaches", "unusual"):
+            if "interval" in made and key in r:
+                r[key].setdefault("over", span(3))
     members = list(made.items())
     draw.shuffle(members)
     return dict(members)

@@ -52,6 +52,12 @@ it "finds a name without a slash in PATH"
 mkdir bin; printf '#!/bin/sh\necho "$0" > %s/found\n' "$tmp" > bin/after-word; chmod +x bin/after-word
 sed -i 's|"[^"]*/after.sh"|"after-word"|' after.json; PATH=$tmp/bin:$PATH parent_until test -s found
 equal "$(cat found)" "$tmp/bin/after-word" "what was run"
+it "does not run a program of the current directory in place of one that PATH does not have; the log warns of it at the start"
+after ''; printf '#!/bin/sh\ntouch %s/taken\n' "$tmp" > after-here; chmod +x after-here
+sed -i 's|"[^"]*/after.sh"|"after-here"|' after.json; rm -f log
+parent_until both_say errors 'on_incident: after-here could not be run: No such file or directory'
+[ ! -e taken ] || fail "it ran"
+grep -q 'warning: .*after.json:2:[0-9]*: warning: "on_incident" cannot run after-here: it is in no directory of PATH$' log || fail "$(cat log)"
 it "does not watch the program that it runs, and does not give it the agent's environment"
 after 'env > '"$tmp"'/env; ls -l /proc/$$/fd > '"$tmp"'/fds.new; mv '"$tmp"'/fds.new '"$tmp"'/fds'
 LD_PRELOAD=$build/libgumshoe.so KEPT=yes "$gumshoe" run -- sleep 1000 & runner=$!; started="$started $runner"

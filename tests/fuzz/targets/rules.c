@@ -1,6 +1,7 @@
 /* A rules file: read; if it is one, advised upon and judged over a few odd ticks. */
 #include "rules/rules.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "fuzz.h"
 #include <math.h>
 #include <string.h>
@@ -15,7 +16,7 @@ static void check_places(const struct gs_errors *errors, const char *text, size_
     for (size_t i = 0; i < errors->count; i++) {
         const struct gs_error *error = &errors->item[i];
         const char *line = text, *end = text + length;
-        char printed[640];
+        char printed[1024];
         gs_must((error->line > 0) == (error->col > 0) && error->text[0]);
         for (int n = 1; n < error->line; n++) {
             line = memchr(line, '\n', (size_t)(end - line));
@@ -50,6 +51,18 @@ static void judge(const struct gs_rules *rules)
     gs_rules_judge_free(judge);
 }
 
+/* The file in sentences: all of it can be printed. */
+static void describe(const struct gs_rules *rules, const struct gs_machine *machine)
+{
+    struct gs_text text = {0};
+    for (size_t i = 0; i < rules->rule_count; i++)
+        gs_rules_describe_rule(rules, i, machine, &text);
+    gs_must(rules->rule_count == 0 || (text.length > 0 && gs_text_is_printable(text.bytes)));
+    gs_rules_describe_settings(rules, &text);
+    gs_must(!text.failed);
+    gs_text_fini(&text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
     const struct gs_machine machine = {.limit_bytes = 512 << 20, .limit_from = "cgroup"};
@@ -60,6 +73,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     gs_must((rules == NULL) == (errors.count > 0));
     if (rules)
         gs_rules_advise(rules, &machine, &errors);
+    if (rules)
+        describe(rules, &machine);
     check_places(&errors, text, length);
     if (rules && rules->rule_count <= RULES_JUDGED_MAX)
         judge(rules);
