@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "cli/cli.h"
 #include "gumshoe/gumshoe.h"
+#include "sys/log.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -66,6 +67,7 @@ static int print_version(void)
 int main(int argc, char **argv)
 {
     gs_json_use_our_memory();
+    gs_log_to(NULL);
     if (argc < 2) {
         help(stderr);
         return GS_EXIT_USAGE;

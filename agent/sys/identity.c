@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "sys/file.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -103,6 +104,16 @@ void gs_identity_remember(char *const argv[], char *const envp[])
     gs_identity_choose_program(comm, argv ? argv[0] : NULL, exe, &at_start);
     for (; !getauxval(AT_SECURE) && envp && *envp; envp++)
         take_variable(*envp, &at_start);
+}
+
+void gs_identity_program(char out[GS_PROGRAM_NAME])
+{
+    memcpy(out, at_start.program, GS_PROGRAM_NAME);
+    if (!*out)
+        snprintf(out, GS_PROGRAM_NAME, "%s", program_invocation_short_name);
+    for (unsigned char *at = (unsigned char *)out; *at; at++)
+        if (*at <= ' ' || *at == 0x7f || *at == '[' || *at == ']')
+            *at = '_';
 }
 
 /* ---- the container -------------------------------------------------------------------------------------------------- */

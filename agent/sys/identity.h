@@ -4,8 +4,9 @@
 #include <limits.h>
 #include <stddef.h>
 
+enum { GS_PROGRAM_NAME = 64 };
 struct gs_identity {             // "": not known
-    char program[64];            // "redis-server", whose file may be redis-check-rdb
+    char program[GS_PROGRAM_NAME]; // "redis-server", whose file may be redis-check-rdb
     char container[65];          // 64 hex digits
     char pod[254], pod_namespace[64];
     char host[HOST_NAME_MAX + 1]; // of the environment (HOSTNAME); unused for processes that run
@@ -14,6 +15,8 @@ struct gs_identity {             // "": not known
 /* Remember the names of this process from its start: later it may write over its arguments and its environment. Context: host
  * thread, before main. */
 void gs_identity_remember(char *const argv[], char *const envp[]);
+/* The name of this process's program for log lines: without blanks, brackets and control characters. Context: any. */
+void gs_identity_program(char out[GS_PROGRAM_NAME]);
 /* The names of this process. EXE: the path of its file. Context: watcher. */
 void gs_identity_of_self(const char *exe, struct gs_identity *out);
 /* The names of process PID, which runs on this machine. Context: CLI. */

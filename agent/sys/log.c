@@ -1,5 +1,7 @@
 /* log.c - the agent's log messages.
  *
+ *   2026-11-27T19:02:11.123Z gumshoe[1234 redis-server]: warning: …     in the journal: <4>gumshoe[1234 redis-server]: warning: …
+ *
  *   to stderr    host thread ──▶ descriptor 2
  *                thread with its own table ──▶ a copy of the process's 2 for each message (pidfd_getfd(2)): an open copy would
  *                keep a pipe's reader waiting for EOF, and would miss a later redirection of the host's stderr
@@ -8,7 +10,9 @@
  *
  * Bounds: a pipe that nobody reads: a thread with its own table drops the message after PATIENCE_MS. */
 #include "sys/log.h"
+#include "base/clock.h"
 #include "sys/file.h"
+#include "sys/identity.h"
 #include "sys/owned_fd.h"
 #include "sys/process.h"
 #include <errno.h>
@@ -17,6 +21,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,7 +29,8 @@
 enum { PATIENCE_MS = 100 };
 
 static struct {
-    bool off, file;
+    bool off, file, has_journal;
+    uint64_t journal_device, journal_inode; // of the socket that is the journal's
     char path[512];
 } target;
 static struct gs_owned_fd kept_file; // a descriptor of the watcher's table
@@ -53,8 +59,20 @@ void gs_log_from_own_table(bool passing)
         (void)open_kept_file();
 }
 
+/* Take the device and the inode of the journal's socket from VALUE: "8:4711" (systemd.exec(5)). */
+static void find_journal(const char *value)
+{
+    unsigned long long device, inode;
+    target.has_journal = value && sscanf(value, "%llu:%llu", &device, &inode) == 2;
+    if (!target.has_journal)
+        return;
+    target.journal_device = device;
+    target.journal_inode = inode;
+}
+
 void gs_log_to(const char *where)
 {
+    find_journal(secure_getenv("JOURNAL_STREAM"));
     target.off = where && !strcmp(where, "off");
     target.file = where && !target.off && strcmp(where, "stderr");
     if (!target.file)
@@ -87,32 +105,53 @@ static bool takes_a_line(int fd)
     return poll(&one, 1, PATIENCE_MS) == 1 && !(one.revents & POLLERR);
 }
 
-static void write_line(const char *line, size_t length)
+/* True: FD is the socket of systemd's journal, as $JOURNAL_STREAM names it. */
+static bool is_journal(int fd)
 {
-    bool kept = target.file ? own_table == WATCHERS : own_table == HOSTS;
-    int fd = target.file ? (kept ? open_kept_file() : open_file()) : (kept ? STDERR_FILENO : copy_stderr());
-    if (fd >= 0 && (!own_table || takes_a_line(fd)))
-        (void)!gs_file_write_all(fd, line, length);
-    if (!kept && fd >= 0)
-        close(fd);
+    struct stat status;
+    return target.has_journal && fstat(fd, &status) == 0 &&
+           (uint64_t)status.st_dev == target.journal_device &&
+           (uint64_t)status.st_ino == target.journal_inode;
+}
+
+/* Write "TIME gumshoe[PID PROGRAM]: LEVEL: " to OUT. For the journal, which has a time and a priority of its own, "<4>"
+ * stands in the place of the time (sd-daemon(3)). Returns the length. */
+static size_t print_start(char *out, size_t size, enum gs_log_level level, bool journal)
+{
+    static const char *const name[] = {"error", "warning", "info"};
+    static const char *const priority[] = {"<3>", "<4>", "<6>"};
+    char time[GS_TIME_TEXT + 1] = "", program[GS_PROGRAM_NAME];
+    if (!journal) {
+        gs_clock_print(gs_clock_realtime_ns(), GS_TIME_ISO, time);
+        strcat(time, " ");
+    }
+    gs_identity_program(program);
+    bool is_other = strcmp(program, "gumshoe") != 0; // not the command itself
+    int length = snprintf(out, size, "%sgumshoe[%d%s%s]: %s: ", journal ? priority[level] : time,
+                          (int)getpid(), is_other ? " " : "", is_other ? program : "", name[level]);
+    return length > 0 ? (size_t)length : 0;
 }
 
 void gs_log(enum gs_log_level level, const char *format, ...)
 {
-    static const char *const name[] = {"error", "warning", "info"};
     if (target.off)
         return;
     int kept = errno;
     char line[1024];
-    int length = snprintf(line, sizeof line, "gumshoe[%d]: %s: ", (int)getpid(), name[level]);
+    bool own = target.file ? own_table == WATCHERS : own_table == HOSTS;
+    int fd = target.file ? (own ? open_kept_file() : open_file()) : (own ? STDERR_FILENO : copy_stderr());
+    size_t length = print_start(line, sizeof line, level, fd >= 0 && !target.file && is_journal(fd));
     va_list args;
     va_start(args, format);
-    int more = vsnprintf(line + length, sizeof line - (size_t)length, format, args);
+    int more = vsnprintf(line + length, sizeof line - length, format, args);
     va_end(args);
-    size_t total = (size_t)length + (size_t)(more < 0 ? 0 : more);
-    if (total > sizeof line - 1)
-        total = sizeof line - 1;
-    line[total] = '\n'; // replaces the NUL
-    write_line(line, total + 1);
+    length += more < 0 ? 0 : (size_t)more;
+    if (length > sizeof line - 1)
+        length = sizeof line - 1;
+    line[length] = '\n'; // replaces the NUL
+    if (fd >= 0 && (!own_table || takes_a_line(fd)))
+        (void)!gs_file_write_all(fd, line, length + 1);
+    if (!own && fd >= 0)
+        close(fd);
     errno = kept;
 }

@@ -1,6 +1,7 @@
-/* log.h - the agent's log messages. One line each: "gumshoe[PID]: LEVEL: TEXT".
- * Never touches the host's stdio or malloc; a message is one write(2), at most 1 KiB.
- * Context: watcher, CLI, and public calls on host threads; never inside a hook or a signal handler. */
+/* log.h - the agent's log messages. One line each: "TIME gumshoe[PID PROGRAM]: LEVEL: TEXT", the time in UTC (ISO 8601).
+ * Where standard error is the journal's socket ($JOURNAL_STREAM): "<PRIORITY>gumshoe[PID PROGRAM]: LEVEL: TEXT". Never
+ * touches the host's stdio or malloc; a message is one write(2), at most 1 KiB. Context: watcher, CLI, and public calls
+ * on host threads; never inside a hook or a signal handler. */
 #pragma once
 #include "base/attributes.h"
 #include <stdbool.h>

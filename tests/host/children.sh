@@ -27,8 +27,8 @@ as_without() {
     (cd apart && outcome ../children "$@" > ../wanted)
     diff wanted got || fail "children $*"
 }
-watched() { sed -n 's/^gumshoe\[\([0-9]*\)\]: info: watching: .*/\1/p' log | sort -u; }
-forked() { sed -n 's/^gumshoe\[\([0-9]*\)\]: info: watching: forked by .*/\1/p' log; }
+watched() { sed -n 's/^[^ ]* gumshoe\[\([0-9]*\) [^]]*\]: info: watching: .*/\1/p' log | sort -u; }
+forked() { sed -n 's/^[^ ]* gumshoe\[\([0-9]*\) [^]]*\]: info: watching: forked by .*/\1/p' log; }
 incidents_of() { find d -maxdepth 1 -name "2*-$1" | sort; }
 # Conditions: how far the watch has come.
 has_watchers() { [ "$(watched | wc -l)" -ge "$1" ]; }
@@ -59,11 +59,11 @@ for pid in $parent $child; do equal "$("$gumshoe" status --json $pid | jq .pid)"
 touch enough; wait $background
 it "watches the grandchild, and a daemon, whose parents are gone"
 grandchild_has_left() { # first, middle, grandchild
-    first=$(watched | grep -vxF "$(forked)") && middle=$(sed -n "s/^gumshoe.\([0-9]*\).: .*forked by $first,.*/\1/p" log) &&
+    first=$(watched | grep -vxF "$(forked)") && middle=$(sed -n "s/^[^ ]* gumshoe.\([0-9]*\) [^]]*.: .*forked by $first,.*/\1/p" log) &&
         grandchild=$(forked | grep -vx "$middle") && incidents_of "$grandchild" | grep -q .
 }
 as_without grandchild_has_left "$forks" twice work
-first=$(watched | grep -vxF "$(forked)"); middle=$(sed -n "s/^gumshoe.\([0-9]*\).: .*forked by $first,.*/\1/p" log)
+first=$(watched | grep -vxF "$(forked)"); middle=$(sed -n "s/^[^ ]* gumshoe.\([0-9]*\) [^]]*.: .*forked by $first,.*/\1/p" log)
 grandchild=$(forked | grep -vx "$middle"); complete "$(incidents_of "$grandchild" | tail -n 1)"
 rm -rf d log enough; outcome run "$forks" ./children daemon work > got; equal "$(cat got)" "status 0" "daemon"
 wait_until grep -q 'forked by' log

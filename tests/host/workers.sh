@@ -12,7 +12,7 @@ as() { env GUMSHOE_LOG="$home/log" setpriv --reuid=$user --regid=$user --clear-g
 rules_file=$(rules workers '{ "version": 1, "interval": "100ms", "heap": { "sample": "16KiB" }, "incidents": { "keep": 0, "max_per_hour": 0 }, "rules": [
     { "name": "tick", "every": "1s", "cooldown": "0s", "capture": ["heap", "threads"] } ] }'); chmod 644 "$rules_file"
 run() { as timeout -s KILL $patience lib/gumshoe run --rules "$rules_file" --dir "$home/d" -- "$@"; }
-forked_by() { sed -n "s/^gumshoe.\([0-9]*\).: info: watching: forked by $1,.*/\1/p" "$home/log"; }
+forked_by() { sed -n "s/^[^ ]* gumshoe.\([0-9]*\) [^]]*.: info: watching: forked by $1,.*/\1/p" "$home/log"; }
 # left_incidents PID…: every one of these processes has left an incident that is complete.
 left_incidents() {
     for pid in "$@"; do
@@ -85,7 +85,7 @@ queries() {
 # has_backend: a backend that serves a session has left an incident, $backend.
 has_backend() {
     local pid its
-    for pid in $(sed -n 's/^gumshoe.\([0-9]*\).: info: watching: forked by .*/\1/p' "$home/log"); do
+    for pid in $(sed -n 's/^[^ ]* gumshoe.\([0-9]*\) [^]]*.: info: watching: forked by .*/\1/p' "$home/log"); do
         for its in "$home"/d/2*-tick-"$pid"; do
             if [ -d "$its" ] && go tool pprof -traces "$its/heap.pb.gz" 2> /dev/null | grep -q PostgresMain; then backend=$its; return 0; fi
         done
