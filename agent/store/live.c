@@ -128,7 +128,7 @@ bool gs_store_live_is_running(const struct gs_store_live_id *id)
     uint32_t ours = namespace_of((int)getpid());
     if (id->namespace && ours && id->namespace != ours)
         return false; // its pid means nothing in this namespace
-    return id->start_ticks ? gs_process_start_ticks(id->pid) == id->start_ticks
+    return id->start_ticks ? gs_process_runs(id->pid, id->start_ticks)
                            : id->pid == (int)getpid(); // written by a process without /proc
 }
 

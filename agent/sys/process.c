@@ -12,29 +12,58 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Field NUMBER (numbered as in proc(5)) of the stat file of process PID; 0: it cannot be read. Allocates nothing: a process
- * whose start could not be read for lack of memory would count as dead. */
-static unsigned long long stat_field(int pid, int number)
+enum { STAT_BYTES = 1024 };
+
+/* Read the stat file of process PID into STAT, and return its second field's end; NULL: it cannot be read. Allocates
+ * nothing: a process whose start could not be read for lack of memory would count as dead. */
+static const char *read_stat(int pid, char stat[STAT_BYTES])
 {
-    char path[32], stat[1024];
+    char path[32];
     if (pid == (int)getpid())
         strcpy(path, "/proc/self/stat");
     else
         snprintf(path, sizeof path, "/proc/%d/stat", pid);
     int fd = gs_file_openat(AT_FDCWD, path, O_RDONLY | O_NOCTTY, 0);
-    ssize_t got = fd < 0 ? 0 : read(fd, stat, sizeof stat - 1);
+    ssize_t got = fd < 0 ? 0 : read(fd, stat, STAT_BYTES - 1);
     stat[got > 0 ? got : 0] = 0;
     if (fd >= 0)
         close(fd);
-    const char *at = strrchr(stat, ')'); // the process name before it may contain any character
+    return strrchr(stat, ')'); // the process name before it may contain any character
+}
+
+/* Field NUMBER (numbered as in proc(5)) of a stat file, from its second field's end AT; 0: there is none. */
+static unsigned long long field_of(const char *at, int number)
+{
     for (int field = 2; at && field < number; field++)
         at = strchr(at + 1, ' ');
     return at ? strtoull(at, NULL, 10) : 0;
 }
 
+static unsigned long long stat_field(int pid, int number)
+{
+    char stat[STAT_BYTES];
+    return field_of(read_stat(pid, stat), number);
+}
+
 unsigned long long gs_process_start_ticks(int pid)
 {
     return stat_field(pid, 22);
+}
+
+int gs_process_parent(int pid)
+{
+    return (int)stat_field(pid, 4);
+}
+
+bool gs_process_runs(int pid, unsigned long long start_ticks)
+{
+    char stat[STAT_BYTES];
+    const char *at = read_stat(pid, stat);
+    if (!at || field_of(at, 22) != start_ticks)
+        return false;
+    bool is_zombie = at[1] == ' ' && (at[2] == 'Z' || at[2] == 'X');
+    return !is_zombie ||
+           field_of(at, 20) > 1; // threads: a first thread that has ended is a zombie while others run
 }
 
 int64_t gs_process_started_ns(int pid)

@@ -1,12 +1,17 @@
 /* process.h - reads facts about processes. Context: watcher, CLI. */
 #pragma once
 #include "base/attributes.h"
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 /* Start of process PID in clock ticks since boot; 0: no such process. Allocates nothing. */
 unsigned long long gs_process_start_ticks(int pid);
+int gs_process_parent(int pid); // 0: no such process. Allocates nothing
+/* True: process PID, which started at START_TICKS, runs. A zombie, which nobody has waited for yet, does not. Allocates
+ * nothing. */
+bool gs_process_runs(int pid, unsigned long long start_ticks);
 /* Start of process PID (0: this one), CLOCK_REALTIME; 0: no such process. */
 int64_t gs_process_started_ns(int pid);
 

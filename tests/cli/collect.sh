@@ -31,6 +31,22 @@ watched running
 has_box running $host > /dev/null || fail "its box is gone"
 die $host
 
+it "makes one of a process whose parent has not waited for it"
+cat > no_wait.py <<'P'
+import subprocess, sys, time
+print(subprocess.Popen(sys.argv[1:]).pid, flush=True)
+time.sleep(100000)
+P
+GUMSHOE_RULES=$rules GUMSHOE_DIR=$PWD/zombie python3 no_wait.py env LD_PRELOAD="$build/libgumshoe.so" sleep 100000 > zombie.pid & parent=$!; started="$started $parent"
+wait_until test -s zombie.pid; zombie=$(cat zombie.pid); started="$started $zombie"
+wait_until has_box zombie "$zombie"
+wait_for_ticks "$(ls zombie/.live/"$zombie"-*.box)" 1
+kill -9 "$zombie"
+wait_until grep -q '^State:.Z' "/proc/$zombie/status"
+"$gumshoe" collect zombie > paths || fail "exit status $?"
+equal "$(wc -l < paths) $(jq -r .pid "$(cat paths)/incident.json")" "1 $zombie" "incidents"
+die $parent
+
 it "does the same when a whole group died, with the command that would have done it"
 setsid "$gumshoe" run --rules "$rules" --dir group -- /usr/bin/python3 -c 'import time; time.sleep(100000)' & runner=$!; started="$started $runner"
 wait_until has_watch group
