@@ -9,16 +9,27 @@
 
 enum { ANSWER_SECONDS = 10 };
 
-/* Print reloads and refusals of the rules file, if there were any. */
-static void print_file(const json_t *file)
+static void print_text(const char *text)
+{
+    gs_cli_print_escaped(text, strlen(text));
+}
+
+/* Print how often the rules file was reloaded, if it was. */
+static void print_reloads(const json_t *file)
+{
+    long long reloads = json_integer_value(json_object_get(file, "reloads"));
+    if (!reloads)
+        return;
+    printf("           reloaded %lld×, last at ", reloads);
+    gs_cli_print_line(gs_cli_json_text(file, "taken", "?"));
+}
+
+/* Print what of the rules file is not in force, if anything. */
+static void print_refusal(const json_t *file)
 {
     const json_t *refused = json_object_get(file, "refused");
-    long long reloads = json_integer_value(json_object_get(file, "reloads")),
-              more = json_integer_value(json_object_get(refused, "errors")) - 1;
+    long long more = json_integer_value(json_object_get(refused, "errors")) - 1;
     struct gs_text text = {0};
-    if (reloads)
-        gs_text_add(&text, "the rules file was reloaded %lld time%s, last at %s\n", reloads,
-                    reloads == 1 ? "" : "s", gs_cli_json_text(file, "taken", "?"));
     if (json_is_object(refused))
         gs_text_add(&text, "REFUSED at %s, the rules of %s stay in force:\n  %s\n",
                     gs_cli_json_text(refused, "time", "?"), gs_cli_json_text(file, "taken", "?"),
@@ -26,9 +37,10 @@ static void print_file(const json_t *file)
     if (json_is_object(refused) && more > 0)
         gs_text_add(&text, "  and %lld more: see the log, or gumshoe check\n", more);
     if (gs_cli_json_text(file, "other_dir", NULL))
-        gs_text_add(&text, "the rules file now names the incident directory %s: this needs a restart\n",
+        gs_text_add(&text,
+                    "the rules file now names the incident directory %s: this takes effect after a restart\n",
                     gs_cli_json_text(file, "other_dir", ""));
-    gs_cli_print_escaped(text.bytes ? text.bytes : "", text.length);
+    print_text(text.bytes ? text.bytes : "");
     gs_text_fini(&text);
 }
 
@@ -110,15 +122,32 @@ static void print_rules(const json_t *list)
     }
 }
 
+/* Print NOTE, if there is one, as a paragraph of its own. */
+static void print_note(const char *note)
+{
+    struct gs_text text = {0};
+    if (!note)
+        return;
+    gs_text_add_printable(&text, note);
+    gs_cli_print_wrapped(text.bytes ? text.bytes : "", 2, GS_STYLE_WARNING);
+    gs_text_fini(&text);
+}
+
 /* Which process this is, and where its rules and incidents are: paths are to be copied, and stand in lines of their own. */
 static void print_process(const json_t *status)
 {
-    printf("process %lld, started ", json_integer_value(json_object_get(status, "pid")));
+    const json_t *shell = json_object_get(status, "shell"), *file = json_object_get(status, "file");
+    printf("process %lld, ", json_integer_value(json_object_get(status, "pid")));
+    print_text(gs_cli_json_text(shell, "name", gs_cli_json_text(status, "program", "?")));
+    fputs(", started ", stdout);
     gs_cli_print_line(gs_cli_json_text(status, "started", "?"));
     fputs("rules      ", stdout);
     gs_cli_print_line(gs_cli_json_text(status, "rules_file", "?"));
+    print_reloads(file);
     fputs("incidents  ", stdout);
     gs_cli_print_line(gs_cli_json_text(status, "dir", "?"));
+    print_note(gs_cli_json_text(shell, "note", NULL));
+    print_refusal(file);
 }
 
 /* How memory is checked between ticks, if a rule needs it: by what notices of the kernel, and how often the agent looks. */
@@ -156,7 +185,6 @@ static void print_status(const json_t *status)
 {
     print_process(status);
     print_memory_lines(json_object_get(status, "memory_lines"));
-    print_file(json_object_get(status, "file"));
     printf("\n");
     print_metrics(json_object_get(status, "metrics"));
     print_rules(json_object_get(status, "rules"));

@@ -13,6 +13,7 @@
 #include "base/units.h"
 #include "host/credentials.h"
 #include "host/on_incident.h"
+#include "host/shell.h"
 #include "host/step_aside.h"
 #include "probe/probe.h"
 #include "sys/log.h"
@@ -65,7 +66,7 @@ static void take_baseline(int64_t now_ns)
         loop.baselines_cpu_ns += gs_clock_thread_cpu_ns() - began_ns;
 }
 
-/* Read what changes seldom: limits, control groups, the credentials, and which gauges there are. The hooks miss a change of credentials if
+/* Read what changes seldom: limits, control groups, the credentials. The hooks miss a change of credentials if
  * the program makes the system call directly, or is linked with libgumshoe.a, which does not hook these functions. */
 static void refresh_slow_facts(int64_t now_ns)
 {
@@ -74,12 +75,15 @@ static void refresh_slow_facts(int64_t now_ns)
     loop.slow_facts_due_ns = now_ns + SLOW_FACTS_PAUSE_NS;
     loop.file_limit = gs_metrics_file_limit();
     gs_credentials_changed((int)getpid());
-    if (gs_watch_captures_count())
-        return;
-    if (gs_watch_record_add_gauges(&gs_watcher.settings))
-        gs_box_request_rewrite(gs_watcher.box);
-    if (gs_watch_limit_follow(&gs_watcher.settings))
+    if (!gs_watch_captures_count() && gs_watch_limit_follow(&gs_watcher.settings))
         gs_watch_looks_begin(&gs_watcher.settings);
+}
+
+/* Record the gauges that the program has set for the first time, from this tick on. */
+static void add_new_gauges(void)
+{
+    if (!gs_watch_captures_count() && gs_watch_record_add_gauges(&gs_watcher.settings))
+        gs_box_request_rewrite(gs_watcher.box);
 }
 
 /* Tell the sampler how many times to double its distance, so that the cost stays within the budget. */
@@ -118,9 +122,10 @@ static bool may_begin(const struct gs_verdict *verdict)
         return true;
     gs_rules_judge_incident_denied(gs_watcher.settings.judge, verdict->rule, room,
                                    entry.now.judge_ns + (until_ns - entry.now.real_ns));
-    gs_log(GS_LOG_INFO,
-           "rule %s: suppressed: with other processes' incidents the hourly limit is reached: %s", rule,
-           verdict->reason);
+    gs_log(
+        GS_LOG_INFO,
+        "rule %s: suppressed, because the hourly limit is reached with the incidents of other processes: %s",
+        rule, verdict->reason);
     return false;
 }
 
@@ -191,6 +196,9 @@ static void tick(bool early)
     int64_t now_ns = gs_clock_monotonic_ns();
     struct gs_notable_alloc largest = gs_probe_largest_alloc();
     refresh_slow_facts(now_ns);
+    add_new_gauges();
+    if (gs_watcher.settings.rules->children != GS_CHILDREN_ALL)
+        gs_shell_tick(now_ns);
     gs_metrics_set_read(gs_watcher.settings.metrics, now_ns, gs_watcher.settings.values);
     loop.host_has_ended = host_has_ended();
     if (loop.host_has_ended)

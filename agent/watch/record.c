@@ -52,7 +52,7 @@ static bool list_recorded(struct gs_settings *settings)
         settings->recorded[settings->recorded_count++] = rules->metric[i];
     for (size_t i = 0; i < gs_metrics_count(); i++)
         record(settings, gs_metrics[i].name);
-    for (unsigned i = 0; (name = gauge_metric(i)); i++)
+    for (settings->gauges_seen = 0; (name = gauge_metric(settings->gauges_seen)); settings->gauges_seen++)
         record(settings, name);
     return true;
 }
@@ -92,21 +92,13 @@ void gs_watch_record_move(const struct gs_settings *from, struct gs_settings *to
 {
     to->recorded = from->recorded;
     to->recorded_count = from->recorded_count;
+    to->gauges_seen = from->gauges_seen;
     to->metrics = from->metrics;
     to->history = from->history;
     to->values = from->values;
     to->unavailable = from->unavailable;
     to->unavailable_count = from->unavailable_count;
     to->unavailable_of_rules = from->unavailable_of_rules;
-}
-
-static bool has_new_gauge(const struct gs_settings *settings)
-{
-    const char *name;
-    for (unsigned i = 0; (name = gauge_metric(i)); i++)
-        if (!is_recorded(settings, name))
-            return true;
-    return false;
 }
 
 bool gs_watch_record_renew(struct gs_settings *settings)
@@ -128,7 +120,8 @@ bool gs_watch_record_renew(struct gs_settings *settings)
 
 bool gs_watch_record_add_gauges(struct gs_settings *settings)
 {
-    return has_new_gauge(settings) && gs_watch_record_renew(settings);
+    // the probe only ever adds gauges, at the end
+    return gs_probe_gauge_name(settings->gauges_seen) && gs_watch_record_renew(settings);
 }
 
 void gs_watch_record_find_unavailable(struct gs_settings *settings)

@@ -23,6 +23,7 @@ struct gs_settings {
     struct gs_store *store;
     const char **recorded;       // names of all metrics that are read: those of the rules first, in their order
     size_t recorded_count;
+    unsigned gauges_seen;        // number of the program's gauges among them
     double *values;              // values of the last tick, one for each of them
     struct gs_verdict *verdicts; // one slot for each rule
     char **unavailable;          // "METRIC: WHY" for each metric that is not available, those of the rules first

@@ -3,6 +3,7 @@
 #include "watch/status.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "host/shell.h"
 #include "host/symbolizer.h"
 #include "probe/probe.h"
 #include <math.h>
@@ -96,6 +97,17 @@ static json_t *rules_json(const struct gs_status *status)
     return gs_json_take(&list);
 }
 
+/* A shell that runs a script, and what it has started that is not watched. Null: the program is no such shell. */
+static json_t *shell_json(const struct gs_status *status)
+{
+    char name[GS_SHELL_NAME], note[GS_SHELL_TEXT] = "";
+    if (!gs_shell_name(name))
+        return json_null();
+    if (status->rules->children != GS_CHILDREN_ALL)
+        (void)gs_shell_explain(note);
+    return json_pack("{s:o, s:o}", "name", gs_json_printable(name), "note", gs_json_text(note));
+}
+
 static json_t *limit_json(const struct gs_status *status)
 {
     return status->limit_bytes ? json_integer((json_int_t)status->limit_bytes) : json_null();
@@ -117,6 +129,7 @@ void gs_watch_status_write(const struct gs_status *status, struct gs_text *out)
     gs_json_set(&json, "limit_from", gs_json_text(status->limit_from));
     gs_json_set(&json, "heap_sample_bytes", json_integer((json_int_t)gs_probe_sampling().bytes));
     gs_json_set(&json, "symbolize", gs_json_text(symbolizer));
+    gs_json_set(&json, "shell", shell_json(status));
     gs_json_set(&json, "under_way", json_integer(status->active_captures));
     gs_json_set(&json, "metrics", metrics_json(status));
     gs_json_set(&json, "rules", rules_json(status));

@@ -37,6 +37,27 @@ has_all() { # the newest incident's history has every metric that is available, 
 }
 wait_until has_all
 
+it "records a gauge from the next tick on after the program has set it for the first time"
+cat > "$tmp/gauge.py" <<'P'
+import ctypes, sys
+set_gauge = ctypes.CDLL(None).gumshoe_gauge
+set_gauge.argtypes = [ctypes.c_char_p, ctypes.c_double]
+for line in sys.stdin:
+    set_gauge(line.strip().encode(), 7)
+    print("set", flush=True)
+P
+quick=$(rules quick '{"version": 1, "interval": "100ms", "rules": [{"name": "never", "metric": "rss", "above": "1TiB"}]}')
+coproc gauges { GUMSHOE_RULES=$quick GUMSHOE_DIR=$tmp/gauges LD_PRELOAD=$build/libgumshoe.so exec /usr/bin/python3 "$tmp/gauge.py"; }
+gauges_pid=$gauges_PID; started="$started $gauges_pid"
+wait_until has_watch "$tmp/gauges"
+box=$(ls "$tmp"/gauges/.live/*.box)
+for name in first second third; do # within the time that one slow look would take
+    echo $name >&"${gauges[1]}"; read -r answer <&"${gauges[0]}"; equal "$answer" set "the gauge $name"
+    wait_for_ticks "$box" 2
+    status_of_watch "$gauges_pid" "[.metrics[] | select(.metric == \"gauge:$name\")][0].value == 7" || fail "$name: $(jq -c '[.metrics[].metric]' "$tmp/status.json")"
+done
+kill -9 "$gauges_pid"
+
 it "says in every incident which metrics are not available, and why"
 path=$("$gumshoe" capture --kinds threads "$pid")
 "$gumshoe" status --json "$pid" > "$tmp/status.json"
