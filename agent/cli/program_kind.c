@@ -17,7 +17,8 @@
 
 enum { SEGMENTS_MAX = 256, NAMES_MAX = 16 << 20, INTERPRETERS_MAX = 4 };
 
-/* The runtimes that replace malloc and thread functions themselves; each is recognised by a name in the program. */
+/* The runtimes that replace malloc and thread functions themselves; each is recognised by a symbol or a library of the
+ * program. */
 static const struct {
     const char *name, *what;
 } sanitizers[] = {
@@ -72,38 +73,77 @@ static uint64_t offset_of(const struct elf *elf, uint64_t at)
     return 0;
 }
 
-/* Read the dynamic section's string table: names of needed libraries and of symbols. The caller frees it; NULL: none. */
-static char *read_names(const struct elf *elf, size_t *length)
+struct dynamic_names { // what a program's dynamic section names
+    char *names;       // its string table: names of needed libraries and of symbols; NULL: none
+    size_t length;     // of it
+    Elf64_Sym *symbol; // the symbols, and perhaps other bytes after them; NULL: they are not before the names
+    size_t symbol_count;
+};
+
+static void *read_block(const struct elf *elf, uint64_t offset, uint64_t size)
+{
+    void *block = offset && size && size <= NAMES_MAX ? malloc(size) : NULL;
+    if (block && !read_at(elf->fd, offset, block, size)) {
+        free(block);
+        block = NULL;
+    }
+    return block;
+}
+
+/* Read what the dynamic section names. All linkers put the symbols before their names; nothing there says how many they
+ * are. */
+static void read_dynamic(const struct elf *elf, struct dynamic_names *out)
 {
     const Elf64_Phdr *dynamic = segment_of(elf, PT_DYNAMIC);
-    uint64_t offset = 0, size = 0;
+    uint64_t names = 0, size = 0, symbols = 0;
     Elf64_Dyn entry;
     for (uint64_t at = 0; dynamic && at + sizeof entry <= dynamic->p_filesz; at += sizeof entry) {
         if (!read_at(elf->fd, dynamic->p_offset + at, &entry, sizeof entry) || entry.d_tag == DT_NULL)
             break;
         if (entry.d_tag == DT_STRTAB)
-            offset = offset_of(elf, entry.d_un.d_ptr);
+            names = offset_of(elf, entry.d_un.d_ptr);
         else if (entry.d_tag == DT_STRSZ)
             size = entry.d_un.d_val;
+        else if (entry.d_tag == DT_SYMTAB)
+            symbols = offset_of(elf, entry.d_un.d_ptr);
     }
-    char *names = offset && size && size <= NAMES_MAX ? malloc(size) : NULL;
-    if (names && !read_at(elf->fd, offset, names, size)) {
-        free(names);
-        names = NULL;
+    *out = (struct dynamic_names){.names = read_block(elf, names, size)};
+    out->length = out->names ? size : 0;
+    out->symbol = symbols && symbols < names ? read_block(elf, symbols, names - symbols) : NULL;
+    out->symbol_count = out->symbol ? (names - symbols) / sizeof *out->symbol : 0;
+}
+
+/* Does the program use or define a symbol whose name begins with NAME? A weak reference does not count: libgumshoe.a has
+ * them, to recognise these runtimes. */
+static bool has_symbol(const struct dynamic_names *dynamic, const char *name)
+{
+    size_t length = strlen(name);
+    if (!dynamic->symbol)
+        return memmem(dynamic->names, dynamic->length, name, length);
+    for (size_t i = 0; i < dynamic->symbol_count; i++) {
+        const Elf64_Sym *symbol = &dynamic->symbol[i];
+        bool weak = ELF64_ST_BIND(symbol->st_info) == STB_WEAK && symbol->st_shndx == SHN_UNDEF;
+        if (!weak && symbol->st_name < dynamic->length && length < dynamic->length - symbol->st_name &&
+            memcmp(dynamic->names + symbol->st_name, name, length) == 0)
+            return true;
     }
-    *length = names ? size : 0;
-    return names;
+    return false;
 }
 
 static const char *sanitizer_of(const struct elf *elf)
 {
-    size_t length;
-    char *names = read_names(elf, &length);
+    struct dynamic_names dynamic;
     const char *found = NULL;
-    for (size_t i = 0; names && !found && i < sizeof sanitizers / sizeof *sanitizers; i++)
-        if (memmem(names, length, sanitizers[i].name, strlen(sanitizers[i].name)))
+    read_dynamic(elf, &dynamic);
+    for (size_t i = 0; dynamic.names && !found && i < sizeof sanitizers / sizeof *sanitizers; i++) {
+        const char *name = sanitizers[i].name;
+        bool is_library = strncmp(name, "lib", 3) == 0;
+        if (is_library ? memmem(dynamic.names, dynamic.length, name, strlen(name)) != NULL
+                       : has_symbol(&dynamic, name))
             found = sanitizers[i].what;
-    free(names);
+    }
+    free(dynamic.names);
+    free(dynamic.symbol);
     return found;
 }
 

@@ -46,6 +46,12 @@ gcc say.c -o program
 equal "$(cat out err)" "as itself
 preload not set"
 grep -q watching: log || fail "not watched"
+it "watches a program that is linked with libgumshoe.a, which refers to the sanitizers' names only to recognise them"
+printf '#include <gumshoe/gumshoe.h>\n#include <stdio.h>\nint main(void) { gumshoe_gauge("x", 1); gumshoe_stop(); puts("as itself"); return 9; }\n' > linked.c
+gcc -I "$source_dir/include" linked.c -o program "$build/libgumshoe.a" -pthread 2> said || fail "$(cat said)"
+"$gumshoe" run --rules "$rules_file" --dir d -- ./program > out 2> err || equal $? 9
+equal "$(cat out err)" "as itself"
+rm -f log
 it "says so of static programs, and lets what they exec be watched"
 for kind in -static -static-pie; do
     gcc $kind say.c -o program && unwatched 'program is linked statically' ./program
