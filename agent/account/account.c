@@ -315,8 +315,8 @@ static void add_notes(const struct memory_reading *reading, struct gs_account *o
                     gs_units_print_size((double)(out->counted - out->rss), missing));
     if (lost)
         gs_text_add(&out->notes,
-                    "%" PRIu64 " mappings outside malloc have no stack: the table of mappings was full\n",
-                    lost);
+                    "%" PRIu64 " mapping%s outside malloc without a stack: the table of mappings was full\n",
+                    lost, gs_text_plural((double)lost));
 }
 
 int gs_account_take(const struct gs_gather *how, struct gs_account *out)

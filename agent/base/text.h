@@ -25,6 +25,11 @@ size_t gs_text_character(const char *text, uint32_t *code);
 /* How many columns of a terminal TEXT takes: two for an East Asian character, none for a combining mark, one for a byte that is
  * not valid UTF-8. */
 size_t gs_text_columns(const char *text);
+/* The plural's ending: "" after 1, else "s". */
+static inline const char *gs_text_plural(double count)
+{
+    return count == 1 ? "" : "s";
+}
 /* The part of PATH after the last slash. */
 const char *gs_text_base_name(const char *path);
 void gs_text_fini(struct gs_text *text);

@@ -296,13 +296,13 @@ static int check(const struct gs_arguments *arguments, const struct bundle *bund
     if (arguments->operand_count != 1)
         return gs_cli_usage(command, arguments->operand_count ? "one incident at a time" : "which incident?");
     if (!bundle->out)
-        return gs_cli_usage(command, "-o is missing: where to?");
+        return gs_cli_usage(command, "-o FILE is missing: it says where the archive is written");
     if (bundle->anonymize && bundle->with_symbols)
         return gs_cli_usage(command, "symbols are names: --with-symbols and --anonymize exclude each other");
     if (!bundle->anonymize && (bundle->key_file || bundle->names))
         return gs_cli_usage(command, "--key and --names are for --anonymize");
     if (strcmp(bundle->out, "-") == 0 && isatty(STDOUT_FILENO))
-        return gs_cli_usage(command, "the archive is not for a terminal");
+        return gs_cli_usage(command, "the archive is not written to a terminal: -o FILE names a file");
     if (strcmp(bundle->out, "-") != 0 && check_out(bundle->out) != GS_EXIT_OK)
         return GS_EXIT_IO;
     if (stat(arguments->operand[0], &status) != 0)

@@ -42,7 +42,7 @@ static int read_key(const char *file, unsigned char key[GS_ANONYMOUS_KEY])
     if (!file)
         return getrandom(key, GS_ANONYMOUS_KEY, 0) == GS_ANONYMOUS_KEY
                    ? GS_EXIT_OK
-                   : gs_cli_complain(GS_EXIT_IO, "there is no randomness for a key");
+                   : gs_cli_complain(GS_EXIT_IO, "the system gives no random bytes for a key");
     int error = gs_cli_read_text(file, KEY_FILE_MAX, &text, &length);
     if (error)
         return gs_cli_complain(GS_EXIT_IO, "%s: %s", gs_cli_file_name(file), strerrordesc_np(-error));

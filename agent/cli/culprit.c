@@ -41,6 +41,7 @@ void gs_cli_add_charge(struct gs_text *out, const json_t *incident)
     const json_t *culprit = json_object_get(incident, "culprit");
     const char *kind = gs_cli_json_text(culprit, "kind", "");
     char amount[GS_UNIT_TEXT], share[GS_UNIT_TEXT], age[GS_UNIT_TEXT];
+    long long count = whole(number_of(culprit, "count"));
     double fraction = number_of(culprit, "share"), age_ns = number_of(incident, "baseline_age_s") * 1e9;
     gs_units_print_size(number_of(culprit, "bytes"), amount);
     gs_units_print_percent(fraction > 0 && fraction < 1e6 ? floor(fraction * 1000 + 0.5) / 1000 : 0, share);
@@ -55,11 +56,11 @@ void gs_cli_add_charge(struct gs_text *out, const json_t *incident)
         gs_text_add(out, "%s of CPU time, %s of all",
                     gs_units_print_duration(whole(number_of(culprit, "nanoseconds")), amount), share);
     else if (strcmp(kind, "threads") == 0)
-        gs_text_add(out, "%lld threads, %s of all", whole(number_of(culprit, "count")), share);
+        gs_text_add(out, "%lld thread%s, %s of all", count, gs_text_plural((double)count), share);
     else if (strcmp(kind, "deadlock") == 0)
-        gs_text_add(out, "in a deadlock of %lld threads", whole(number_of(culprit, "count")));
+        gs_text_add(out, "in a deadlock of %lld thread%s", count, gs_text_plural((double)count));
     else if (strcmp(kind, "lock") == 0)
-        gs_text_add(out, "holds a lock that %lld threads wait for", whole(number_of(culprit, "count")));
+        gs_text_add(out, "holds a lock that %lld thread%s", count, count == 1 ? " waits for" : "s wait for");
     else if (strcmp(kind, "crash") == 0)
         gs_text_add(out, "crashed here");
 }

@@ -137,6 +137,6 @@ int gs_cli_run_flame(struct gs_arguments *arguments)
         return status;
     const char *path = gs_cli_view_operand(arguments);
     if (path && !flame.out)
-        return gs_cli_usage(arguments->command, "-o is missing: where to?");
+        return gs_cli_usage(arguments->command, "-o FILE is missing: it says where the graph is written");
     return path ? show(&flame, path) : GS_EXIT_USAGE;
 }

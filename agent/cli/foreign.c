@@ -218,7 +218,7 @@ static int write_incident(const struct stopped_process *process, struct gs_store
     struct gs_incident_trigger trigger = {
         .rule = "asked",
         .condition = "call",
-        .reason = "asked for by gumshoe capture; the process has no agent, and was stopped while its stacks "
+        .reason = "on demand, by gumshoe capture; the process has no agent, and was stopped while its stacks "
                   "were read",
         .value = NAN,
         .line = NAN,

@@ -41,7 +41,8 @@ int gs_cli_run_merge(struct gs_arguments *arguments)
     if (!gs_cli_read_options(arguments, options, &status))
         return status;
     if (!out || arguments->operand_count == 0)
-        return gs_cli_usage(arguments->command, out ? "which profiles?" : "-o is missing: where to?");
+        return gs_cli_usage(arguments->command,
+                            out ? "which profiles?" : "-o FILE is missing: it says where the sum is written");
     for (size_t i = 0; i < arguments->operand_count && status == GS_EXIT_OK; i++)
         status = add(&sum, arguments->operand[i]);
     if (status == GS_EXIT_OK)

@@ -51,7 +51,7 @@ bool gs_cli_profile_text(const char *kind, const struct gs_text *bytes, struct g
     }
     if (!profile)
         return false;
-    gs_text_add(out, "%s profile: %zu stacks, ", kind, stacks.count);
+    gs_text_add(out, "%s profile: %zu stack%s, ", kind, stacks.count, gs_text_plural((double)stacks.count));
     gs_text_add_printable(out, profile->sample_type[type].type);
     gs_text_add(out, " %lld ", (long long)stacks.total);
     gs_text_add_printable(out, profile->sample_type[type].unit);

@@ -43,14 +43,14 @@ int gs_cli_run_ship(struct gs_arguments *arguments)
         {"ca", .argument = "FILE", .text = &how.ca,
          .help = "certificates to trust instead of the system's; they are always checked"},
         {"journal", .argument = "FILE", .text = &ship.journal,
-         .help = "what has gone (default: .shipped in each directory)"},
+         .help = "the record of what was sent (default: .shipped in each directory)"},
         {.argument = "INCIDENT|DIR", .help = "default: $GUMSHOE_DIR, else ./incidents"},
         {0},
     };
     if (!gs_cli_read_options(arguments, options, &status))
         return status;
     if (!dest)
-        return gs_cli_usage(arguments->command, "--to DEST says where to");
+        return gs_cli_usage(arguments->command, "--to DEST is missing: it says where the incidents are sent");
     how.silence_s = (unsigned)silence_s;
     return run(arguments, &ship, dest, &how);
 }

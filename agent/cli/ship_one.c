@@ -95,7 +95,7 @@ static void remember(struct gs_cli_ship *ship, const char *dir, const struct gs_
     }
     ship->journal_failed = ship->journal_failed || error;
     if (gs_ship_journal_remember(&ship->session, gone))
-        gs_cli_complain(GS_EXIT_OK, "there is not enough memory to remember what has gone");
+        gs_cli_complain(GS_EXIT_OK, "there is not enough memory to remember what was sent");
 }
 
 /* One attempt, unless another process has sent it meanwhile. */

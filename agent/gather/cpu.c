@@ -428,17 +428,17 @@ static void report_missing(struct gs_profile *profile, const struct gs_cpu_sessi
                            "samples account for %.2f s of the %.2f s of CPU time that the process took",
                            (double)(session->sampled_ns + blocked_ns) / 1e9, process);
     if (lost)
-        gs_text_add(notes, "CPU: %llu samples were lost: the ring was full\n", (unsigned long long)lost);
+        gs_text_add(notes, "CPU: %llu sample%s lost: the ring was full\n", (unsigned long long)lost,
+                    gs_text_plural((double)lost));
     if (session->cut)
-        gs_text_add(notes, "CPU: %zu samples have a truncated stack: it could not be unwound further\n",
-                    session->cut);
+        gs_text_add(notes, "CPU: %zu sample%s with a truncated stack: it could not be unwound further\n",
+                    session->cut, gs_text_plural((double)session->cut));
     if (session->full_count)
-        gs_text_add(notes,
-                    "CPU: %lld samples of stacks beyond the first %d are charged to \"(table full)\"\n",
-                    (long long)session->full_count, STACKS_MAX);
+        gs_text_add(notes, "CPU: %lld sample%s of stacks beyond the first %d charged to \"(table full)\"\n",
+                    (long long)session->full_count, gs_text_plural((double)session->full_count), STACKS_MAX);
     if (session->no_timer)
-        gs_text_add(notes, "CPU: %zu threads got no timer from the kernel (RLIMIT_SIGPENDING?)\n",
-                    session->no_timer);
+        gs_text_add(notes, "CPU: %zu thread%s without a timer: the kernel gave none (RLIMIT_SIGPENDING?)\n",
+                    session->no_timer, gs_text_plural((double)session->no_timer));
     if (session->more_blockers)
         gs_text_add(notes, "CPU: more than %d threads take no signal\n", BLOCKERS);
     if (session->disturbed)

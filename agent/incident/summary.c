@@ -85,8 +85,10 @@ static void add_culprit_name(const struct gs_culprit *culprit, struct gs_text *o
 static void add_doubts(const struct gs_culprit *culprit, struct gs_text *out)
 {
     char share[GS_UNIT_TEXT];
+    long long samples = (long long)(culprit->samples + 0.5);
     if (culprit->doubts & GS_DOUBT_SAMPLES)
-        gs_text_add(out, "  not certain: only about %.0f samples show it\n", culprit->samples + 0.5);
+        gs_text_add(out, "  not certain: only about %lld sample%s\n", samples,
+                    samples == 1 ? " shows it" : "s show it");
     if (culprit->doubts & GS_DOUBT_RUNNER_UP) {
         gs_text_add(out, "  not certain: ");
         gs_symbol_add_short_name(out, culprit->runner_up);
@@ -100,6 +102,7 @@ static void add_doubts(const struct gs_culprit *culprit, struct gs_text *out)
 static void add_culprit(const struct gs_report *report, struct gs_text *out)
 {
     const struct gs_culprit *culprit = &report->findings.culprit;
+    const char *plural = gs_text_plural((double)culprit->value);
     char amount[GS_UNIT_TEXT], share[GS_UNIT_TEXT], age[GS_UNIT_TEXT];
     if (!culprit->function) {
         gs_text_add(out, "Culprit: none found%s\n",
@@ -115,7 +118,7 @@ static void add_culprit(const struct gs_report *report, struct gs_text *out)
     else if (culprit->lock)
         gs_incident_add_held_lock(out, report->findings.threads, culprit->lock);
     else if (strcmp(culprit->kind, "deadlock") == 0)
-        gs_text_add(out, ": in a deadlock of %lld threads\n", (long long)culprit->value);
+        gs_text_add(out, ": in a deadlock of %lld thread%s\n", (long long)culprit->value, plural);
     else if (strcmp(culprit->kind, "allocation") == 0)
         gs_text_add(out, ": allocated %s in one call\n", amount);
     else if (strcmp(culprit->kind, "failed_allocation") == 0)
@@ -124,7 +127,7 @@ static void add_culprit(const struct gs_report *report, struct gs_text *out)
         gs_text_add(out, ": %s of CPU time, %s of all\n", gs_units_print_duration(culprit->value, amount),
                     share);
     else if (strcmp(culprit->kind, "threads") == 0)
-        gs_text_add(out, ": %lld threads, %s of all\n", (long long)culprit->value, share);
+        gs_text_add(out, ": %lld thread%s, %s of all\n", (long long)culprit->value, plural, share);
     else if (strcmp(culprit->kind, "growth") == 0)
         gs_text_add(out, ": %s more than %s ago, %s of all growth%s%s\n", amount,
                     gs_units_print_duration(culprit->mapped ? report->findings.account->base_age_ns

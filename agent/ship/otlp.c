@@ -224,8 +224,9 @@ static void read_answer(const struct gs_ship_answer *answer, struct gs_ship_resu
     Gs__Otlp__ExportResponse *response = gs__otlp__export_response__unpack(
         gs_memory_for_protobuf(), answer->length, (const uint8_t *)answer->bytes);
     if (response && response->partial_success && response->partial_success->rejected_profiles > 0)
-        gs_ship_fail(out, GS_SHIP_UNFIT, "the collector rejected %lld profiles; its log says why",
-                     (long long)response->partial_success->rejected_profiles);
+        gs_ship_fail(out, GS_SHIP_UNFIT, "the collector rejected %lld profile%s; its log says why",
+                     (long long)response->partial_success->rejected_profiles,
+                     gs_text_plural((double)response->partial_success->rejected_profiles));
     gs__otlp__export_response__free_unpacked(response, gs_memory_for_protobuf());
 }
 

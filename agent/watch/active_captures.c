@@ -171,7 +171,7 @@ static void log_progress(struct capture_slot *slot, int64_t now_ns)
     if (now_ns - slot->logged_ns < PROGRESS_NS)
         return;
     slot->logged_ns = now_ns;
-    gs_log(GS_LOG_INFO, "CPU time has been sampled for %s",
+    gs_log(GS_LOG_INFO, "CPU time is being sampled, for %s so far",
            gs_units_print_duration(now_ns - slot->began_ns, text));
 }
 

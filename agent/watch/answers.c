@@ -90,7 +90,7 @@ int gs_watch_capture(const char *reason, unsigned kinds)
         return -ESRCH;
     struct gs_request wanted = {.kind = GS_REQUEST_CAPTURE, .kinds = kinds}, *request;
     snprintf(wanted.reason, sizeof wanted.reason, "%s", reason);
-    snprintf(wanted.asker, sizeof wanted.asker, "asked for by the program (gumshoe_capture)");
+    snprintf(wanted.asker, sizeof wanted.asker, "on demand, by the program (gumshoe_capture)");
     while (!(request = gs_watch_request_post(&wanted))) // all slots are used: retry
         nanosleep(&(struct timespec){.tv_nsec = GS_CPU_POLL_NS}, NULL);
     while (!gs_watch_request_wait(request, GS_NS_PER_S) && atomic_load(&gs_watcher.running))
@@ -106,7 +106,7 @@ int gs_watch_write_profile(enum gumshoe_kind kind, int fd)
         .kind = kind,
         .cpu_ns = atomic_load(&gs_watcher.cpu_duration_ns), // not read from the rules: a reload may free them
         .start_ns = gs_watcher.settings.start_ns,
-        .reason = "asked for by the program (gumshoe_write_profile)",
+        .reason = "on demand, by the program (gumshoe_write_profile)",
     };
     return gs_watch_gather_profile(&what, fd);
 }
@@ -121,7 +121,7 @@ int gs_watch_write_profile_for(enum gumshoe_kind kind, int fd, double seconds)
         .cpu_ns = duration_ns,
         .growth_ns = duration_ns,
         .start_ns = gs_watcher.settings.start_ns,
-        .reason = "asked for by the program (gumshoe_write_profile_for)",
+        .reason = "on demand, by the program (gumshoe_write_profile_for)",
     };
     return gs_watch_gather_profile(&what, fd);
 }

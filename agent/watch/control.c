@@ -147,7 +147,7 @@ static bool read_capture(struct client *client, const json_t *request, struct gs
     wanted->kinds = kinds_of(json_object_get(request, "kinds"));
     wanted->cpu_ns = in_range ? (int64_t)(seconds * 1e9) : 0;
     snprintf(wanted->reason, sizeof wanted->reason, "asked");
-    snprintf(wanted->asker, sizeof wanted->asker, "asked for from outside (gumshoe capture)");
+    snprintf(wanted->asker, sizeof wanted->asker, "on demand, by gumshoe capture");
     if (!wanted->kinds)
         refuse(client, "\"kinds\" names what this agent cannot capture");
     else if (!in_range)
@@ -176,7 +176,7 @@ static void begin_profile(struct client *client, const json_t *request)
         .cpu_ns =
             in_range && seconds > 0 ? (int64_t)(seconds * 1e9) : atomic_load(&gs_watcher.cpu_duration_ns),
         .start_ns = gs_watcher.settings.start_ns,
-        .reason = "asked for from outside (gumshoe serve)",
+        .reason = "on demand, by gumshoe serve",
         .text = json_is_true(json_object_get(request, "text")),
     };
     if (!wanted.kind)
@@ -370,7 +370,8 @@ void gs_watch_control_start(struct gs_store *store)
     }
     if (gs_own_thread_start(&control.thread, &start) == 0)
         return;
-    gs_log(GS_LOG_WARNING, "no thread for the control socket");
+    gs_log(GS_LOG_WARNING,
+           "the control socket has no thread: gumshoe status and gumshoe capture cannot reach this process");
     close_listener();
 }
 

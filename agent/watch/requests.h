@@ -14,7 +14,7 @@
 struct gs_request {
     enum gs_request_kind { GS_REQUEST_CAPTURE, GS_REQUEST_STATUS } kind;
     char reason[GS_RULE_NAME_MAX + 1]; // of a capture; stands where the rule's name does
-    char asker[64];                    // "asked for by the program (gumshoe_capture)"
+    char asker[64];                    // "on demand, by the program (gumshoe_capture)"
     unsigned kinds;
     int64_t cpu_ns;                    // how long to sample; 0: as the rules say
     int result;                        // 0 or -errno, valid once done

@@ -29,7 +29,7 @@ static struct gs_cpu_session *sample_cpu(struct gs_profile_job *job)
     char why[160];
     struct gs_cpu_session *session = gs_gather_cpu_open(job->request.cpu_ns, why, sizeof why);
     if (!session)
-        gs_log(GS_LOG_WARNING, "a CPU profile was asked for: %s", why);
+        gs_log(GS_LOG_WARNING, "CPU profile on demand: %s", why);
     while (session && !atomic_load(&job->cancelled) &&
            !gs_gather_cpu_is_over(session, gs_clock_monotonic_ns())) {
         (void)gs_credentials_follow();

@@ -77,7 +77,7 @@ equal "$(jq '[.[].profiles[].id] | unique | length' otlp.json)" 7 "ids"
 it "says so when a collector rejects it"
 echo 'rejected 1' > srv/faults
 equal "$(status_of ship --journal none --to "otlp+http://127.0.0.1:$port" "$path")" 3
-grep -q 'the collector rejected 1 profiles' err || fail "$(cat err)"
+grep -q 'the collector rejected 1 profile; its log says why' err || fail "$(cat err)"
 
 it "sends a profile that cannot be read to nobody, and the others"
 cp -r "$path" d/20261127T040000.000Z-damaged-1 && head -c 100 "$path/heap.pb.gz" > d/20261127T040000.000Z-damaged-1/heap.pb.gz

@@ -42,7 +42,7 @@ for _ in 1 2 3 4 5; do life pool "$(lives_until 'test -e stop')" & done
 all_live() { [ "$(ls pool/.live/*.sock | wc -l)" = 5 ]; }
 wait_until all_live
 rules '"incidents": {"max_per_hour": 3},' "$hot"
-held_back() { [ "$(grep -c 'rule hot: suppressed: with other processes. incidents the hourly limit is reached' log)" -ge 2 ]; }
+held_back() { [ "$(grep -c 'rule hot: suppressed, because the hourly limit is reached with the incidents of other processes' log)" -ge 2 ]; }
 wait_until held_back
 three() { [ "$(of pool hot)" = 3 ]; }
 wait_until three

@@ -30,7 +30,7 @@ within "$(value heap alloc_space add)" 20000000 "allocated"
 equal "$(value heap alloc_space hold_from_before)" 0 "allocated before"
 it "says how long that was"
 lasts heap
-equal "$(go tool pprof -comments heap.pb.gz 2> /dev/null | head -1)" "asked for by the program (gumshoe_write_profile_for)"
+equal "$(go tool pprof -comments heap.pb.gz 2> /dev/null | head -1)" "on demand, by the program (gumshoe_write_profile_for)"
 it "tells which threads were created meanwhile"
 grep -qx 'threadcreate.pb.gz 0' out || fail "$(cat out)"
 equal "$("$gumshoe" top --cum --json --sample threadcreate threadcreate.pb.gz | jq -r '.total, (.rows[] | select(.function == "create_more_threads") | .cum)' | xargs)" "3 3" "threads"
