@@ -1,7 +1,7 @@
 /* page_pack.c - a prefix tree as JSON for the page's script, deflated, in base64. docs/formats.md has the format.
  *
  *   {"names": ["main", …], "frames": [name, compact, own, file, line, module, code, …],
- *    "up": [0, 0, 1, …], "frame": [0, 1, 2, …], "self": [[10, 0, …], …]}
+ *    "up": [0, 0, 1, …], "frame": [0, 1, 2, …], "self": [[zeros, value, zeros, value, …], …]}
  *
  * A tree with more than NODES_SHOWN nodes is cut: the lightest become one node "(smaller stacks)" below their caller.
  * Context: CLI. */
@@ -23,11 +23,11 @@ struct packing {
     const char **string; // of each; NULL: made here
     size_t string_count, string_capacity;
     struct gs_text frames, up, frame, *self; // lists of numbers; self: by column
-    size_t columns;
-    float *share;   // of each node: the largest of its shares of the views' totals
-    float least;    // lighter nodes are cut
-    size_t nodes;   // written so far
-    unsigned depth; // of the last one
+    size_t columns, *zeros;                  // zeros: of each column, since its last value
+    float *share;                            // of each node: the largest of its shares of the views' totals
+    float least;                             // lighter nodes are cut
+    size_t nodes;                            // written so far
+    unsigned depth;                          // of the last one
     bool failed;
 };
 
@@ -138,15 +138,33 @@ static void find_least(struct packing *packing)
     gs_free(sorted);
 }
 
-/* Write a node at DEPTH with the values of COLUMN[0..columns). */
+/* Add the next node's VALUE to a column. Only values that are not 0 are written, each after the number of zeros before it. */
+static void add_value(struct packing *packing, size_t column, int64_t value)
+{
+    struct gs_text *out = &packing->self[column];
+    size_t *zeros = &packing->zeros[column];
+    if (value == 0) {
+        ++*zeros;
+        return;
+    }
+    gs_text_add(out, "%s%zu,%lld", out->length ? "," : "", *zeros, (long long)value);
+    *zeros = 0;
+}
+
+/* Write a node at DEPTH with its VALUEs, two for each view: now and before. Of the second the page gets the change: most stacks
+ * hold what they held before. */
 static void add_node(struct packing *packing, uint32_t frame, unsigned depth, const int64_t *value)
 {
+    const struct gs_page_tree *tree = packing->tree;
     const char *comma = packing->nodes++ ? "," : "";
     gs_text_add(&packing->up, "%s%u", comma, packing->depth + 1 - depth);
     gs_text_add(&packing->frame, "%s%u", comma, frame);
-    for (size_t i = 0; i < packing->columns; i++)
-        if (gs_reader_page_same_values(packing->tree, i / 2) == i / 2)
-            gs_text_add(&packing->self[i], "%s%lld", comma, (long long)value[i]);
+    for (size_t view = 0; view < tree->view_count; view++)
+        if (gs_reader_page_same_values(tree, view) == view) {
+            add_value(packing, 2 * view, value[2 * view]);
+            if (tree->differs[view])
+                add_value(packing, 2 * view + 1, value[2 * view] - value[2 * view + 1]);
+        }
     packing->depth = depth;
 }
 
@@ -262,8 +280,12 @@ static void pack(struct packing *packing, struct gs_text *out)
 void gs_reader_page_pack(const struct gs_page_tree *tree, struct gs_text *out)
 {
     struct gs_text self[2 * GS_SAMPLE_TYPES_MAX] = {{0}};
-    struct packing packing = {
-        .tree = tree, .names = gs_json_array(), .self = self, .columns = 2 * tree->view_count};
+    size_t zeros[2 * GS_SAMPLE_TYPES_MAX] = {0};
+    struct packing packing = {.tree = tree,
+                              .names = gs_json_array(),
+                              .self = self,
+                              .columns = 2 * tree->view_count,
+                              .zeros = zeros};
     packing.depth = (unsigned)-1; // so that the root is "0 up"
     pack(&packing, out);
     gs_index_fini(&packing.strings);

@@ -136,6 +136,16 @@ static void add_functions(const struct gs_page_tree *tree, size_t view, const in
     gs_free(row);
 }
 
+/* A name without arguments: a stack has many, and the table of functions has them whole. */
+static void add_compact_name(const char *name, struct gs_text *out)
+{
+    struct gs_text compact = {0};
+    (void)gs_reader_compact_name(name, &compact);
+    gs_reader_page_escape(out, compact.bytes ? compact.bytes : "");
+    out->failed |= compact.failed;
+    gs_text_fini(&compact);
+}
+
 /* "leaf ← caller ← … ← root" */
 static void add_stack(const struct gs_page_tree *tree, uint32_t node, struct gs_text *out)
 {
@@ -146,7 +156,7 @@ static void add_stack(const struct gs_page_tree *tree, uint32_t node, struct gs_
             return;
         }
         gs_text_add(out, "%s", at == node ? "" : " ← ");
-        gs_reader_page_escape(out, tree->frame[tree->node[at].frame].name);
+        add_compact_name(tree->frame[tree->node[at].frame].name, out);
     }
 }
 

@@ -40,9 +40,9 @@ flame --title '</title><script>window.harmed=8</script>' --base now -o hostile.s
 stacks --many 5000 many
 flame -o many.html many
 
-it "keeps 5,000 stacks under 400 KiB"
+it "keeps 5,000 stacks under 300 KiB"
 size=$(stat -c %s many.html)
-[ "$size" -lt $((400 << 10)) ] || fail "many.html has $size bytes"
+[ "$size" -lt $((300 << 10)) ] || fail "many.html has $size bytes"
 it "loads nothing and runs nothing but its own scripts"
 outside() { grep -nE '(src|href)=|url\(|@import|https?://' "$1" | grep -v 'http://www.w3.org/2000/svg'; }
 for page in now.html diff.html many.html; do ! outside "$page" || fail "$page refers to something outside"; done

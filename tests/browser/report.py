@@ -73,6 +73,24 @@ def metrics(browser):
     quiet(page)
 
 
+def labels(browser):
+    it("never writes one label over another, and names what there is room for")
+    for width in (1280, 500):
+        page = opened(browser, "crowded.html", width=width, height=900)
+        boxes = page.evaluate("Array.from(document.querySelectorAll('.plot')).filter((plot) => plot.clientWidth).map((plot) =>"
+                              " Array.from(plot.querySelectorAll('.label'), (one) => { const r = one.getBoundingClientRect();"
+                              " return [one.textContent, r.left, r.top, r.right, r.bottom]; }))")
+        for plot in boxes:
+            for i, (a, left, top, right, bottom) in enumerate(plot):
+                for b, other_left, other_top, other_right, other_bottom in plot[:i]:
+                    holds(min(right, other_right) - max(left, other_left) < 2 or min(bottom, other_bottom) - max(top, other_top) < 2,
+                          "at a width of %d, %r and %r overlap" % (width, a, b))
+        named = [text for text, *_ in boxes[0]]
+        holds({"trigger", "baseline", "heap-high: 500 KiB", "heap-higher: 510 KiB"} <= set(named), "at %d only %r are named" % (width, named))
+        page.screenshot(SHOTS + "labels-%d.png" % width)
+        quiet(page)
+
+
 def memory(browser):
     it("draws the memory account as bands, in one scale")
     page = opened(browser, "leak.html")
@@ -146,5 +164,5 @@ def many(browser):
 
 
 with Browser() as browser:
-    for story in (verdict, metrics, memory, others_texts, damaged, without_script, looks, many):
+    for story in (verdict, metrics, labels, memory, others_texts, damaged, without_script, looks, many):
         story(browser)

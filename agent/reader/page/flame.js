@@ -3,11 +3,10 @@
  * alternative, closed at first. */
 (function () {
     const { make, data, pageButtons } = gumshoe;
-    const main = document.getElementById('main');
-    const text = Array.from(main.querySelectorAll('section.text'));
-    const graph = make('section', { 'aria-label': 'Graph' });
+    const main = document.getElementById('main'), graph = make('section', { 'aria-label': 'Graph' });
+    const texts = Array.from(main.querySelectorAll('section.text'));
+    main.append(make('details', { class: 'alternative' }, make('summary', {}, 'The same as text'), texts));
     main.querySelector('h1').after(graph);
     main.prepend(pageButtons());
-    main.append(make('details', { class: 'alternative' }, make('summary', {}, 'The same as text'), ...text));
-    gumshoeGraph.mount(graph, data().profiles).catch((error) => graph.append(make('p', { class: 'error' }, 'The profile in this page cannot be shown: ' + error.message)));
+    gumshoeGraph.mount(graph, data().profiles);
 })();

@@ -1,5 +1,5 @@
 'use strict';
-/* report.js - the pictures of an incident's page. The page is complete without them: each picture stands above the table or list
+/* report.js - the pictures of an incident's page. The page is complete without them: each stands above the table or list
  * that says the same in words.
  *
  *   data.incident.history  ──▶ #plots   metrics over time, with the rules' lines and the moment of the trigger
@@ -9,21 +9,11 @@
  *
  * Hash: range=all|near, open=ID.ID: the time that plots show, and which details are open. */
 (function () {
-    const { make, toggle, hash } = gumshoe;
-    const data = gumshoe.data(), incident = data.incident;
+    const { make, makeSvg: svg, button, press, hash } = gumshoe;
+    const { incident, profiles } = gumshoe.data();
     const at = (id) => document.getElementById(id);
 
-    /** An SVG element with attributes and children; those may be lists. */
-    function svg(tag, attributes, ...children) {
-        const element = document.createElementNS('http://www.w3.org/2000/svg', tag);
-        for (const [name, value] of Object.entries(attributes))
-            element.setAttribute(name, value);
-        element.append(...children.flat());
-        return element;
-    }
-
-    /* ---- numbers and times ---- */
-
+    /* ---- numbers and times --------------------------------------------------------------------------------------- */
     const SIZES = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
 
     /** A value of a metric, as the text of the page has it: "93.2 MiB", "12 %", "4/s". */
@@ -37,136 +27,138 @@
     /** Seconds before or after the trigger: "−4.5 s", "−12 min". */
     function age(seconds) {
         const size = Math.abs(seconds);
-        if (size < 0.05) return incident.history.moment;
-        const [divisor, unit] = size < 120 ? [1, 's'] : size < 7200 ? [60, 'min'] : size < 172800 ? [3600, 'h'] : [86400, 'd'];
-        return `${seconds < 0 ? '−' : '+'}${+(size / divisor).toPrecision(3)} ${unit}`;
+        const [divisor, unit] = [[86400, 'd'], [3600, 'h'], [60, 'min']].find(([least]) => size >= 2 * least) || [1, 's'];
+        const text = `${seconds < 0 ? '−' : '+'}${Number((size / divisor).toPrecision(3))} ${unit}`;
+        return size < 0.05 ? incident.history.moment : text;
     }
 
-    /** A round step near SPAN / COUNT: 1, 2 or 5 times a power of ten; of 1024 for bytes; of minutes, hours and days for times. */
+    const TIMES = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400];
+
+    /** A round step near SPAN / COUNT: 1, 2 or 5 times a power of ten; of 1024 for bytes; one of TIMES for times. */
     function step(span, count, unit) {
-        const least = span / count;
-        if (unit === 'time')
-            for (const size of [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400])
-                if (size >= least) return size;
+        const least = span / count, time = unit === 'time' && TIMES.find((size) => size >= least);
         const base = unit.startsWith('bytes') ? 1024 ** Math.max(0, Math.floor(Math.log(least) / Math.log(1024))) : 1;
-        const power = 10 ** Math.floor(Math.log10(least / base));
-        return base * power * [1, 2, 5, 10].find((factor) => factor * power * base >= least * 0.999);
+        const power = base * 10 ** Math.floor(Math.log10(least / base));
+        return time || power * [1, 2, 5, 10].find((factor) => factor * power >= least * 0.999);
     }
 
-    /* ---- the metrics ---- */
+    /* ---- the metrics --------------------------------------------------------------------------------------------- */
+    const HEAD = 18, FOOT = 20, LEFT = 66, RIGHT = 10, LETTER = 6.3, LINE = 14; // the last two: of a label
 
-    const HEAD = 18, FOOT = 20, LEFT = 66, RIGHT = 10;
-
-    /** What a metric's plot shows in RANGE ("all" or "near"). */
-    function seriesOf(metric, range, span) {
-        const columns = metric[range], low = columns.low, high = columns.high || low;
+    /** What METRIC's plot shows in RANGE ("all" or "near"), and where a value or a time is in it. */
+    function planOf(metric, range, figure) {
+        const width = Math.max(260, figure.clientWidth), height = figure.classList.contains('large') ? 230 : 130;
+        const { low, high = low } = metric[range], [from, to] = incident.history[range];
         const lines = metric.lines.map((line) => ({ ...line, at: line[range] })).filter((line) => line.at !== null);
         const values = [...low, ...high, ...lines.flatMap((line) => line.at)].filter((value) => value !== null);
-        const top = Math.max(...values, metric.fired ? incident.history.value || 0 : 0), bottom = Math.min(0, ...values);
-        return { low, high, lines, bottom, top: top > bottom ? top + (top - bottom) * 0.06 : bottom + 1, span };
+        const most = Math.max(...values, metric.fired ? incident.history.value || 0 : 0), bottom = Math.min(0, ...values);
+        const top = most > bottom ? most + (most - bottom) * 0.06 : bottom + 1;
+        const known = Array.from(high.keys()).filter((i) => high[i] !== null), last = known.length - 1;
+        return {
+            metric, unit: metric.unit, width, height, low, high, lines, bottom, top, from, to, known,
+            gap: Math.max(8 + low.length / 16, 2.5 * (known[last] - known[0]) / last || 0), // as wide a gap breaks a line
+            zero: incident.history.triggered || to, right: width - RIGHT, foot: height - FOOT, taken: [],
+            time: (column) => from + (column + 0.5) / low.length * (to - from),
+            x: (time) => LEFT + (time - from) / (to - from || 1) * (width - LEFT - RIGHT),
+            y: (value) => HEAD + (top - value) / (top - bottom) * (height - HEAD - FOOT),
+            has: (time) => time !== null && time >= from && time <= to,
+        };
     }
 
-    /** A path through the columns of VALUES, broken where one is missing for more than a few columns. */
-    function path(values, x, y) {
-        let d = '', last = -9;
+    /** A label at the first of PLACES [x, y, anchor] that is inside of the plot and free; no label, if none is. */
+    function label({ width, taken }, text, places) {
+        const size = text.length * LETTER;
+        const box = places.map(([x, y, anchor]) => ({ x, y, anchor, from: x - (anchor === 'end' ? size : 0), size })).find(
+            ({ from, y }) => from >= 0 && from + size <= width && y >= LINE - 2 && !taken.some((other) =>
+                Math.abs(other.y - y) < LINE && from < other.from + other.size && other.from < from + size));
+        taken.push(...(box ? [box] : []));
+        return box ? [svg('text', { class: 'label', x: box.x, y: box.y, 'text-anchor': box.anchor }, text)] : [];
+    }
+
+    /** A path through VALUES, broken where none is known for long. COLUMN: that of a value's number. */
+    function path(plan, values, column = (i) => i) {
+        let d = '', last = -Infinity;
         values.forEach((value, i) => {
             if (value === null) return;
-            d += `${i - last > 8 + values.length / 16 ? 'M' : 'L'}${x(i).toFixed(1)} ${y(value).toFixed(1)}`;
+            const x = plan.x(plan.time(column(i))), letter = i - last > plan.gap ? 'M' : 'L';
+            d += `${letter}${x.toFixed(1)} ${plan.y(value).toFixed(1)}`;
             last = i;
         });
-        return d.replace(/^L/, 'M');
+        return d;
     }
 
-    function gaps(values) {
-        return values.map((value, i) => (value === null ? -1 : i)).filter((i) => i >= 0);
-    }
-
-    /** Where a time is in a plot WIDTH wide. */
-    function place(series, width, time) {
-        const [from, to] = series.span;
-        return LEFT + (time - from) / (to - from || 1) * (width - LEFT - RIGHT);
-    }
-
-    function drawAxes(series, unit, y, width, height) {
-        const parts = [], [from, to] = series.span, zero = incident.history.triggered || to;
-        const rise = step(series.top - series.bottom, height > 160 ? 4 : 2, unit);
-        for (let value = Math.ceil(series.bottom / rise) * rise; value <= series.top; value += rise)
-            parts.push(svg('line', { class: 'grid', x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value) }),
-                svg('text', { class: 'tick', x: LEFT - 6, y: y(value) + 4, 'text-anchor': 'end' }, words(value, unit)));
+    function drawAxes(plan) {
+        const { bottom, top, unit, width, height, zero, from, to } = plan, parts = [];
+        const rise = step(top - bottom, height > 160 ? 4 : 2, unit);
         const run = step(to - from, Math.max(2, (width - LEFT) / 110), 'time');
+        for (let value = Math.ceil(bottom / rise) * rise; value <= top; value += rise) {
+            const y = plan.y(value);
+            parts.push(svg('line', { class: 'grid', x1: LEFT, x2: plan.right, y1: y, y2: y }),
+                svg('text', { class: 'tick', x: LEFT - 6, y: y + 4, 'text-anchor': 'end' }, words(value, unit)));
+        }
         for (let time = Math.ceil((from - zero) / run) * run; time <= to - zero; time += run) {
-            const x = place(series, width, zero + time), end = x > width - RIGHT - 24;
-            parts.push(svg('text', { class: 'tick', x, y: height - 5, 'text-anchor': end ? 'end' : 'middle' }, time ? age(time) : '0'));
+            const x = plan.x(zero + time), anchor = x > plan.right - 24 ? 'end' : 'middle';
+            parts.push(svg('text', { class: 'tick', x, y: height - 5, 'text-anchor': anchor }, time ? age(time) : '0'));
         }
         return parts;
     }
 
-    function drawLines(series, unit, x, y, width) {
-        return series.lines.flatMap((line) => {
-            const values = Array.isArray(line.at) ? line.at : series.low.map(() => line.at);
-            const first = values.find((value) => value !== null);
-            const d = Array.isArray(line.at) ? path(values, x, y) : `M${LEFT} ${y(line.at)}H${width - RIGHT}`;
+    /** The lines of the rules. */
+    function drawLines(plan) {
+        return plan.lines.flatMap((line) => {
+            const moves = Array.isArray(line.at), first = moves ? line.at.find((value) => value !== null) : line.at;
+            const d = moves ? path(plan, line.at) : `M${LEFT} ${plan.y(first)}H${plan.right}`;
+            const above = plan.y(first) - 4, below = above + 16, left = LEFT + 6, right = plan.right - 4;
+            const places = [[left, above, 'start'], [left, below, 'start'], [right, above, 'end'], [right, below, 'end']];
             return [svg('path', { class: line.fired ? 'line fired' : 'line', d }),
-                svg('text', { class: 'label', x: LEFT + 6, y: y(first) - 4 }, `${line.name}: ${words(first, unit)}`)];
-        });
+                label(plan, `${line.name}: ${words(first, plan.unit)}`, places)];
+        }).flat();
     }
 
-    function drawMarks(metric, series, y, width, height) {
-        const { triggered, baseline, incidents, value } = incident.history, [from, to] = series.span;
-        const parts = [], inside = (time) => time !== null && time >= from && time <= to;
-        const mark = (time, name, title, up) => parts.push(
-            svg('line', { class: `mark ${name}`, x1: place(series, width, time), x2: place(series, width, time), y1: up, y2: height - FOOT }, svg('title', {}, title)));
-        if (inside(baseline)) {
-            mark(baseline, 'baseline', 'the baseline', HEAD);
-            const room = place(series, width, triggered) - place(series, width, baseline) > 100; // for both labels between the two lines
-            parts.push(svg('text', { class: 'label', x: room ? place(series, width, baseline) + 3 : Math.min(place(series, width, baseline) - 3, place(series, width, triggered) - 48),
-                y: HEAD - 5, 'text-anchor': room ? 'start' : 'end' }, 'baseline'));
-        }
-        for (const other of incidents.filter((one) => inside(one.time))) {
-            mark(other.time, 'other', `incident of rule ${other.rule}`, HEAD);
-            if (incidents.length < 4)
-                parts.push(svg('text', { class: 'label', x: place(series, width, other.time) - 3, y: HEAD - 5, 'text-anchor': 'end' }, other.rule));
-        }
-        if (inside(triggered)) {
-            mark(triggered, 'trigger', `the ${incident.history.moment}`, HEAD);
-            if (metric.fired && value !== null)
-                parts.push(...drawTrigger(series, y, width));
-            parts.push(svg('text', { class: 'label', x: place(series, width, triggered) - 4, y: HEAD - 5, 'text-anchor': 'end' }, incident.history.moment));
-        }
-        return parts;
+    /** The trigger, the baseline, and other incidents of this process. */
+    function drawMarks(plan) {
+        const { triggered, baseline, incidents, moment } = incident.history, y = HEAD - 5;
+        const marks = [
+            { time: triggered, kind: 'trigger', name: moment, title: `the ${moment}` },
+            { time: baseline, kind: 'baseline', name: 'baseline', title: 'the baseline' },
+            ...incidents.map(({ time, rule }) => ({ time, kind: 'other', name: rule, title: `incident of rule ${rule}` })),
+        ].filter(({ time }) => plan.has(time));
+        return marks.map(({ time, kind, name, title }) => {
+            const x = plan.x(time), left = [x - 3, y, 'end'], right = [x + 3, y, 'start'];
+            const before = [Math.min(x, ...plan.taken.map(({ from }) => from)) - 6, y, 'end']; // before all others
+            return [svg('line', { class: `mark ${kind}`, x1: x, x2: x, y1: HEAD, y2: plan.foot }, svg('title', {}, title)),
+                label(plan, name, kind === 'baseline' ? [right, left, before] : [left, right])];
+        }).reverse().flat(2);
     }
 
     /** The value that fired the rule, which no tick may have seen, joined to the last tick before it. */
-    function drawTrigger(series, y, width) {
-        const { triggered, value } = incident.history, last = gaps(series.high).pop(), [from, to] = series.span;
-        const x = place(series, width, triggered), parts = [svg('circle', { class: 'trigger', cx: x, cy: y(value), r: 4.5 })];
-        if (last !== undefined && from + (last + 1) / series.high.length * (to - from) < triggered)
-            parts.unshift(svg('line', { class: 'values to-trigger', x1: place(series, width, from + (last + 0.5) / series.high.length * (to - from)),
-                y1: y(series.high[last]), x2: x, y2: y(value) }));
-        return parts;
+    function drawTrigger(plan) {
+        const { triggered, value } = incident.history, last = plan.known[plan.known.length - 1];
+        if (!plan.metric.fired || value === null || !plan.has(triggered)) return [];
+        const x2 = plan.x(triggered), y2 = plan.y(value), dot = svg('circle', { class: 'trigger', cx: x2, cy: y2, r: 4.5 });
+        if (last === undefined || plan.time(last + 0.5) >= triggered) return [dot];
+        const x1 = plan.x(plan.time(last)), y1 = plan.y(plan.high[last]);
+        return [svg('line', { class: 'values to-trigger', x1, y1, x2, y2 }), dot];
     }
 
     /** The value under the pointer, or that the arrow keys choose. */
-    function follow(figure, picture, series, metric, x, y, height) {
-        const known = gaps(series.high);
-        const cursor = svg('line', { class: 'cursor', y1: HEAD, y2: height - FOOT, visibility: 'hidden' });
-        const reading = figure.querySelector('.reading');
-        let chosen = known.length - 1;
+    function follow(plan, picture, reading) {
+        const { known, low, high, unit } = plan, last = known.length - 1;
+        const cursor = svg('path', { class: 'cursor', d: '' });
+        let chosen = last;
         const show = (index) => {
-            chosen = Math.max(0, Math.min(known.length - 1, index));
-            const column = known[chosen], [from, to] = series.span, zero = incident.history.triggered || to;
-            const low = series.low[column], high = series.high[column];
-            const time = age(from + (column + 0.5) / series.low.length * (to - from) - zero);
-            cursor.setAttribute('x1', x(column));
-            cursor.setAttribute('x2', x(column));
-            cursor.setAttribute('visibility', 'visible');
-            reading.textContent = `${time}: ${words(low, metric.unit)}${high !== low ? ` to ${words(high, metric.unit)}` : ''}`;
+            chosen = Math.max(0, Math.min(last, index));
+            const column = known[chosen], time = plan.time(column);
+            cursor.setAttribute('d', `M${plan.x(time)} ${HEAD}V${plan.foot}`);
+            reading.textContent = `${age(time - plan.zero)}: ${words(low[column], unit)}`
+                + (high[column] !== low[column] ? ` to ${words(high[column], unit)}` : '');
         };
         picture.append(cursor);
-        if (!known.length) return;
+        if (last < 0) return;
         picture.addEventListener('pointermove', (event) => {
-            const column = (event.clientX - picture.getBoundingClientRect().left - x(0)) / (x(1) - x(0));
-            show(known.reduce((best, at, i) => (Math.abs(at - column) < Math.abs(known[best] - column) ? i : best), 0));
+            const x = event.clientX - picture.getBoundingClientRect().left;
+            const distances = known.map((column) => Math.abs(plan.x(plan.time(column)) - x));
+            show(distances.indexOf(Math.min(...distances)));
         });
         picture.addEventListener('keydown', (event) => {
             const move = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
@@ -177,156 +169,156 @@
         });
     }
 
-    function describe(metric, series) {
-        const values = gaps(series.high).map((i) => series.high[i]);
-        const lines = series.lines.map((line) => `, the line of rule ${line.name}`).join('');
-        return values.length ? `${metric.name} over time, from ${words(values[0], metric.unit)} to ${words(values[values.length - 1], metric.unit)}, ` +
-            `at most ${words(Math.max(...values), metric.unit)}${lines}. The arrow keys read values; the table below has the numbers.` : `${metric.name}: no values`;
+    function describe({ metric, unit, known, high, lines }) {
+        const values = known.map((i) => high[i]), print = (value) => words(value, unit);
+        return values.length ? `${metric.name} over time, from ${print(values[0])} to ${print(values[values.length - 1])}, `
+            + `at most ${print(Math.max(...values))}${lines.map((line) => `, the line of rule ${line.name}`).join('')}. `
+            + 'The arrow keys read values; the table below has the numbers.' : `${metric.name}: no values`;
     }
 
     function plot(metric, range, figure) {
-        const width = Math.max(260, figure.clientWidth), height = figure.classList.contains('large') ? 230 : 130;
-        const series = seriesOf(metric, range, incident.history[range]), columns = series.low.length;
-        const x = (i) => LEFT + (i + 0.5) / columns * (width - LEFT - RIGHT);
-        const y = (value) => HEAD + (series.top - value) / (series.top - series.bottom) * (height - HEAD - FOOT);
-        const band = path(series.high, x, y) + path([...series.low].reverse(), (i) => x(columns - 1 - i), y).replace(/^M/, 'L') + 'Z';
-        const picture = svg('svg', { width, height, viewBox: `0 0 ${width} ${height}`, role: 'img', tabindex: 0, 'aria-label': describe(metric, series) },
-            drawAxes(series, metric.unit, y, width, height), svg('path', { class: 'band', d: band }), svg('path', { class: 'values', d: path(series.high, x, y) }),
-            drawLines(series, metric.unit, x, y, width), drawMarks(metric, series, y, width, height));
-        figure.replaceChildren(make('figcaption', {}, make('b', {}, metric.name), ' ', make('span', { class: 'reading' })), picture);
-        follow(figure, picture, series, metric, x, y, height);
+        const plan = planOf(metric, range, figure), { width, height, low, high } = plan;
+        const reading = make('span', { class: 'reading' });
+        const upper = path(plan, high), lower = path(plan, [...low].reverse(), (i) => low.length - 1 - i);
+        const marks = drawMarks(plan); // their labels have the first choice
+        const picture = svg('svg', {
+            width, height, viewBox: `0 0 ${width} ${height}`, role: 'img', tabindex: 0, 'aria-label': describe(plan),
+        }, drawAxes(plan), svg('path', { class: 'band', d: upper + lower.replace(/^M/, 'L') + 'Z' }),
+        svg('path', { class: 'values', d: upper }), drawLines(plan), marks, drawTrigger(plan));
+        figure.replaceChildren(make('figcaption', {}, make('b', {}, metric.name), ' ', reading), picture);
+        follow(plan, picture, reading);
     }
 
     let redraw = () => {};
 
     function plots() {
-        const place = at('plots'), history = incident.history;
-        if (!place || !history || !history.metrics.length) return;
-        const figures = history.metrics.map((metric, i) => make('figure', { class: i === 0 ? 'plot large' : 'plot' }));
-        const ranges = history.near ? { near: 'Last 30 min', all: 'All of it' } : { all: 'All of it' };
-        const range = () => (ranges[hash.get('range')] ? hash.get('range') : Object.keys(ranges)[0]);
-        const buttons = history.near ? Object.keys(ranges).map((name) => {
-            const button = toggle(ranges[name], 'The time that the plots show', false, () => { hash.set('range', name); draw(); });
-            button.dataset.range = name;
-            return button;
-        }) : [];
-        function draw() {
-            history.metrics.forEach((metric, i) => plot(metric, range(), figures[i]));
-            buttons.forEach((button) => button.setAttribute('aria-pressed', String(button.dataset.range === range())));
-        }
-        const shown = (metric, i) => i === 0 || metric.lines.length > 0 || metric.name === 'rss';
-        const others = figures.filter((_, i) => !shown(history.metrics[i], i));
-        place.append(make('div', { class: 'toolbar' }, ...buttons),
-            make('div', { class: 'plots' }, ...figures.filter((_, i) => shown(history.metrics[i], i))));
-        if (others.length) {
-            const more = make('details', { class: 'others' }, make('summary', {}, `${others.length} more metrics, which no rule names`),
-                make('div', { class: 'plots' }, ...others));
-            more.addEventListener('toggle', draw); // a closed picture has no width
-            place.append(more);
-        }
-        redraw = draw;
+        const box = at('plots'), { history } = incident;
+        if (!box || !history || !history.metrics.length) return;
+        const names = { near: 'Last 30 min', all: 'All of it' }, ranges = Object.keys(names).filter((name) => history[name]);
+        const figures = history.metrics.map((_, i) => make('figure', { class: i === 0 ? 'plot large' : 'plot' }));
+        const buttons = ranges.map((range) => button(names[range], 'The time that the plots show',
+            () => { hash.set({ range }); redraw(); }, { 'data-range': range }));
+        redraw = () => {
+            const range = ranges.includes(hash.get('range')) ? hash.get('range') : ranges[0];
+            history.metrics.forEach((metric, i) => plot(metric, range, figures[i]));
+            buttons.forEach((one, i) => press(one, ranges[i] === range));
+        };
+        const isShown = (_, i) => i === 0 || history.metrics[i].lines.length > 0 || history.metrics[i].name === 'rss';
+        const others = figures.filter((one, i) => !isShown(one, i));
+        box.append(make('div', { class: 'toolbar' }, history.near ? buttons : []),
+            make('div', { class: 'plots' }, figures.filter(isShown)));
+        const summary = make('summary', {}, `${others.length} more metrics, which no rule names`);
+        if (others.length) // a closed picture has no width: they are drawn again when they open
+            box.append(make('details', { toggle: redraw }, summary, make('div', { class: 'plots' }, others)));
         let drawn = 0;
         new ResizeObserver(() => {
-            if (place.clientWidth === drawn) return;
-            drawn = place.clientWidth;
-            draw();
-        }).observe(place);
+            if (box.clientWidth !== drawn)
+                redraw();
+            drawn = box.clientWidth;
+        }).observe(box);
     }
 
-    /* ---- memory ---- */
+    /* ---- memory -------------------------------------------------------------------------------------------------- */
+    const PARTS = ['#0072b2', '#56b4e9', '#e69f00', '#009e73', '#f0e442', '#cc79a7', '#8a8a8a', '#d55e00'];
 
     function band() {
-        const place = at('band'), memory = incident.memory;
-        if (!place || !memory || !memory.parts.length) return;
+        const box = at('band'), { memory } = incident;
+        if (!box || !memory || !memory.parts.length) return;
+        const print = (value) => words(value || 0, 'bytes');
         const sum = (key) => memory.parts.reduce((total, part) => total + (part[key] || 0), 0);
         const most = Math.max(sum('now'), sum('before')) || 1;
-        const rows = (memory.age_s === null ? [] : [['before', `${age(-memory.age_s).slice(1)} before`]]).concat([['now', 'now']]);
-        for (const [key, name] of rows) {
+        for (const [key, name] of [['before', memory.age_s && `${age(-memory.age_s).slice(1)} before`], ['now', 'now']]) {
             let x = 0;
+            const texts = memory.parts.map((part) => `${part.name} ${print(part[key])}`);
             const pieces = memory.parts.map((part, i) => {
-                const share = 100 * (part[key] || 0) / most, piece = svg('rect', { class: `part-${i % 8}`, x: `${x}%`, y: 0, width: `${share}%`, height: 30 },
-                    svg('title', {}, `${part.name}: ${words(part[key] || 0, 'bytes')}`));
+                const from = x, share = 100 * (part[key] || 0) / most;
                 x += share;
-                return piece;
+                return svg('rect', { fill: PARTS[i % PARTS.length], x: `${from}%`, width: `${share}%`, height: 30 },
+                    svg('title', {}, texts[i]));
             });
-            const label = memory.parts.filter((part) => part[key]).map((part) => `${part.name} ${words(part[key], 'bytes')}`).join(', ');
-            place.append(make('div', { class: 'row' }, make('span', { class: 'when' }, `${name}: `, make('b', {}, words(sum(key), 'bytes'))),
-                svg('svg', { width: '100%', height: 30, role: 'img', 'aria-label': `Resident memory, ${name}: ${label}` }, pieces)));
+            const all = `Resident memory, ${name}: ${texts.filter((_, i) => memory.parts[i][key]).join(', ')}`;
+            const picture = svg('svg', { width: '100%', height: 30, role: 'img', 'aria-label': all }, pieces);
+            const when = make('span', { class: 'when' }, `${name}: `, make('b', {}, print(sum(key))));
+            if (name)
+                box.append(make('div', { class: 'row' }, when, picture));
         }
-        document.querySelectorAll('#memory th.part').forEach((cell, i) => cell.prepend(make('span', { class: `chip part-${i % 8}` })));
+        const chip = (fill) => svg('svg', { class: 'chip' }, svg('rect', { width: 20, height: 20, fill }));
+        document.querySelectorAll('#memory th.part').forEach((cell, i) => cell.prepend(chip(PARTS[i % PARTS.length])));
     }
 
-    /* ---- a deadlock ---- */
-
-    function ring() {
-        const place = at('ring'), threads = incident.deadlock || [];
-        if (!place || !threads.length) return;
-        const count = threads.length, width = Math.min(place.clientWidth || 640, 760), narrow = width < 520;
-        const box = { width: narrow ? 150 : 190, height: 46 };
-        const radius = { x: (width - box.width) / 2 - 8, y: count === 2 ? (narrow ? 95 : 0) : Math.max(120, count * 26) };
-        const height = 2 * radius.y + box.height + (count === 2 && !narrow ? 110 : 40);
-        const start = count === 2 && !narrow ? Math.PI : -Math.PI / 2;
-        const center = threads.map((_, i) => {
-            const angle = start + 2 * Math.PI * i / count;
-            return { x: width / 2 + (narrow && count === 2 ? 0 : radius.x * Math.cos(angle)), y: height / 2 + radius.y * Math.sin(angle) };
-        });
-        const picture = svg('svg', { width, height, viewBox: `0 0 ${width} ${height}`, role: 'img',
-            'aria-label': `Deadlock of ${count} threads; the list below says who waits for whom.` },
-        svg('defs', {}, svg('marker', { id: 'arrow', viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 8, markerHeight: 8, orient: 'auto-start-reverse' },
-            svg('path', { class: 'head', d: 'M0 0L8 4L0 8Z' }))));
-        threads.forEach((thread, i) => {
-            const to = threads.findIndex((other) => other.tid === thread.held_by);
-            if (to >= 0 && to !== i) picture.append(...arrow(center[i], center[to], box, thread));
-        });
-        threads.forEach((thread, i) => picture.append(...node(center[i], box, thread)));
-        place.append(picture);
-    }
-
-    /** An arrow from the thread that waits to the one that holds the lock, bent to its left, and the lock's name. */
-    function arrow(from, to, box, thread) {
-        const dx = to.x - from.x, dy = to.y - from.y, length = Math.hypot(dx, dy) || 1, bend = 58;
-        const middle = { x: (from.x + to.x) / 2 + dy / length * bend, y: (from.y + to.y) / 2 - dx / length * bend };
-        const edge = (point, towards) => {
-            const ex = towards.x - point.x, ey = towards.y - point.y;
-            const scale = Math.min((box.width / 2 + 4) / Math.abs(ex || 1e-9), (box.height / 2 + 4) / Math.abs(ey || 1e-9));
-            return `${(point.x + ex * scale).toFixed(1)} ${(point.y + ey * scale).toFixed(1)}`;
-        };
-        const aside = bend / 2 + (Math.abs(dx) > Math.abs(dy) ? 11 : 6); // beside the curve, whose middle is half as far out as its control point
-        const out = { x: (from.x + to.x) / 2 + dy / length * aside, y: (from.y + to.y) / 2 - dx / length * aside };
-        const name = thread.what === 'join' ? 'waits for its end' : `waits for ${cut(thread.lock, 28)}`;
-        return [svg('path', { class: 'arrow', d: `M${edge(from, middle)}Q${middle.x.toFixed(1)} ${middle.y.toFixed(1)} ${edge(to, middle)}`, 'marker-end': 'url(#arrow)' }),
-            svg('text', { class: 'label', x: out.x, y: out.y + 4, 'text-anchor': Math.abs(dx) > Math.abs(dy) ? 'middle' : dy > 0 ? 'start' : 'end' }, name)];
-    }
-
+    /* ---- a deadlock ---------------------------------------------------------------------------------------------- */
     /** TEXT with its middle left out, if it is longer than MOST. */
     function cut(text, most) {
         return text.length > most ? `${text.slice(0, most / 2 - 1)}…${text.slice(1 - most / 2)}` : text;
     }
 
-    function node(center, box, thread) {
-        const room = Math.floor(box.width / 8);
-        return [svg('rect', { class: 'thread', x: center.x - box.width / 2, y: center.y - box.height / 2, width: box.width, height: box.height, rx: 6 },
-            svg('title', {}, `${thread.name}/${thread.tid} in ${thread.function}`)),
-        svg('text', { class: 'function', x: center.x, y: center.y - 3, 'text-anchor': 'middle' }, cut(thread.function || '?', room)),
-        svg('text', { class: 'label', x: center.x, y: center.y + 14, 'text-anchor': 'middle' }, cut(`${thread.name}/${thread.tid}`, room))];
+    function ring() {
+        const place = at('ring'), threads = incident.deadlock || [], count = threads.length;
+        if (!place || !count) return;
+        const width = Math.min(place.clientWidth || 640, 760), narrow = width < 520, beside = count === 2 && !narrow;
+        const box = { width: narrow ? 150 : 190, height: 46, room: width };
+        const radius = { x: (width - box.width) / 2 - 8, y: beside ? 0 : Math.max(95, count * 26 + 42) };
+        const height = 2 * radius.y + box.height + (beside ? 110 : 40);
+        const center = threads.map((_, i) => {
+            const angle = (beside ? Math.PI : -Math.PI / 2) + 2 * Math.PI * i / count;
+            return { x: width / 2 + radius.x * Math.cos(angle), y: height / 2 + radius.y * Math.sin(angle) };
+        });
+        const arrows = threads.flatMap((thread, i) => {
+            const to = threads.findIndex((other) => other.tid === thread.held_by);
+            return to >= 0 && to !== i ? arrow(center[i], center[to], box, thread) : [];
+        });
+        const size = { viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 8, markerHeight: 8, orient: 'auto' };
+        const head = svg('marker', { id: 'arrow', ...size }, svg('path', { class: 'head', d: 'M0 0L8 4L0 8Z' }));
+        place.append(svg('svg', {
+            width, height, viewBox: `0 0 ${width} ${height}`, role: 'img',
+            'aria-label': `Deadlock of ${count} threads; the list below says who waits for whom.`,
+        }, svg('defs', {}, head), arrows, threads.flatMap((thread, i) => node(center[i], box, thread))));
     }
 
-    /* ---- details ---- */
+    /** An arrow from the thread that waits to the one that holds the lock, bent to its left, and the lock's name. */
+    function arrow(from, to, box, thread) {
+        const dx = to.x - from.x, dy = to.y - from.y, length = Math.hypot(dx, dy) || 1;
+        const left = { x: dy / length, y: -dx / length };
+        const control = { x: (from.x + to.x) / 2 + 58 * left.x, y: (from.y + to.y) / 2 + 58 * left.y };
+        const edge = (point) => {
+            const x = control.x - point.x, y = control.y - point.y;
+            const scale = Math.min((box.width / 2 + 4) / Math.abs(x || 1e-9), (box.height / 2 + 4) / Math.abs(y || 1e-9));
+            return { x: point.x + x * scale, y: point.y + y * scale };
+        };
+        const start = edge(from), end = edge(to);
+        const beside = (axis) => (start[axis] + 2 * control[axis] + end[axis]) / 4 + 11 * left[axis]; // its middle
+        const d = `M${start.x} ${start.y}Q${control.x} ${control.y} ${end.x} ${end.y}`;
+        const text = thread.what === 'join' ? 'waits for its end' : `waits for ${cut(thread.lock, 28)}`;
+        const size = text.length * LETTER, shift = left.x > 0.3 ? 0 : left.x < -0.3 ? size : size / 2;
+        const x = Math.max(0, Math.min(box.room - size, beside('x') - shift));
+        return [svg('path', { class: 'arrow', d, 'marker-end': 'url(#arrow)' }),
+            svg('text', { class: 'label', x, y: beside('y') + 4 }, text)];
+    }
 
+    function node({ x, y }, { width, height }, thread) {
+        const room = Math.floor(width / 8), who = `${thread.name}/${thread.tid}`;
+        return [svg('rect', { class: 'thread', x: x - width / 2, y: y - height / 2, width, height, rx: 6 },
+            svg('title', {}, `${who} in ${thread.function}`)),
+        svg('text', { class: 'function', x, y: y - 3, 'text-anchor': 'middle' }, cut(thread.function || '?', room)),
+        svg('text', { class: 'label', x, y: y + 14, 'text-anchor': 'middle' }, cut(who, room))];
+    }
+
+    /* ---- details ------------------------------------------------------------------------------------------------- */
     /** Which are open stands in the hash; all are for the printer. */
     function details() {
-        const named = [...document.querySelectorAll('details[id]')];
-        const open = (hash.get('open') || '').split('.');
+        const named = [...document.querySelectorAll('details[id]')], open = hash.get('open').split('.');
+        const save = () => hash.set({ open: named.filter((one) => one.open).map((one) => one.id).join('.') });
         for (const one of named) {
-            if (open.includes(one.id)) one.open = true;
-            one.addEventListener('toggle', () => hash.set('open', named.filter((other) => other.open).map((other) => other.id).join('.')));
+            one.open = one.open || open.includes(one.id);
+            one.addEventListener('toggle', save);
         }
         let closed = [];
+        const set = (isOpen) => closed.forEach((one) => { one.open = isOpen; });
         window.addEventListener('beforeprint', () => {
-            closed = [...document.querySelectorAll('details:not([open])')].filter((one) => !one.classList.contains('text'));
-            closed.forEach((one) => { one.open = true; });
+            closed = document.querySelectorAll('details:not([open], .text)');
+            set(true);
         });
-        window.addEventListener('afterprint', () => closed.forEach((one) => { one.open = false; }));
+        window.addEventListener('afterprint', () => set(false));
     }
 
     at('main').prepend(gumshoe.pageButtons());
@@ -335,6 +327,6 @@
     band();
     ring();
     hash.listen(() => redraw());
-    if (at('graph') && data.profiles.length)
-        gumshoeGraph.mount(at('graph'), data.profiles, {});
+    if (at('graph') && profiles.length)
+        gumshoeGraph.mount(at('graph'), profiles);
 })();

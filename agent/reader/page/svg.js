@@ -2,35 +2,40 @@
 /* svg.js - makes the picture of flame_svg.c interactive: click zooms, a second click or Esc goes back, "/" searches.
  * Texts are set by textContent alone. The picture is readable without it. */
 (function () {
-    const LEFT = 10, WIDTH = 1180, TOP = 74, LETTER = 6.65;
-    const SVG = 'http://www.w3.org/2000/svg';
+    const LEFT = 10, WIDTH = 1180, LETTER = 6.65;
     const detail = document.getElementById('detail');
     const note = detail.textContent;
     const frames = Array.from(document.querySelectorAll('#frames > .f'), read);
-    let zooms = [];
+    const zooms = [];
 
     function read(group) {
-        const rect = group.querySelector('rect'), title = group.querySelector('title');
-        const label = group.querySelector('text');
+        const [rect, title, label] = ['rect', 'title', 'text'].map((tag) => group.querySelector(tag));
+        const words = title ? title.textContent.split('\n') : ['all'];
         return {
-            group, rect, label, depth: Number(group.dataset.d), compact: group.dataset.n || 'all', own: Number(group.dataset.o || 0),
-            name: title ? title.textContent.split('\n')[0] : 'all', words: title ? title.textContent.split('\n').join(' \u2014 ') : note,
+            group, rect, label, name: words[0], words: title ? words.join(' \u2014 ') : note,
+            depth: Number(group.dataset.d), compact: group.dataset.n || 'all', own: Number(group.dataset.o || 0),
             sign: label ? (/^[\u25b2\u25bc+\u00d7=] /.exec(label.textContent) || [''])[0] : '',
             x: Number(rect.getAttribute('x')), width: Number(rect.getAttribute('width')),
         };
     }
 
+    function set(element, attributes) {
+        for (const [name, value] of Object.entries(attributes))
+            element.setAttribute(name, value);
+        return element;
+    }
+
+    function addText(parent, attributes) {
+        return parent.appendChild(set(document.createElementNS('http://www.w3.org/2000/svg', 'text'), attributes));
+    }
+
     function place(frame, x, width) {
         const room = Math.floor((width - 6) / LETTER) - frame.sign.length;
-        frame.rect.setAttribute('x', x);
-        frame.rect.setAttribute('width', width);
-        if (!frame.label && room >= 3) {
-            frame.label = document.createElementNS(SVG, 'text');
-            frame.label.setAttribute('y', Number(frame.rect.getAttribute('y')) + 13);
-            frame.group.append(frame.label);
-        }
+        set(frame.rect, { x, width });
+        if (!frame.label && room >= 3)
+            frame.label = addText(frame.group, { y: Number(frame.rect.getAttribute('y')) + 13 });
         if (frame.label) {
-            frame.label.setAttribute('x', x + 3);
+            set(frame.label, { x: x + 3 });
             frame.label.textContent = room >= 3 ? frame.sign + fitName(frame, room) : '';
         }
     }
@@ -57,8 +62,7 @@
 
     function choose(frame) {
         const at = zooms[zooms.length - 1] || frames[0];
-        if (frame === at)
-            return back();
+        if (frame === at) return back();
         zooms.push(frame);
         zoom(frame);
     }
@@ -103,14 +107,9 @@
 
     /** A text at X that is clicked. */
     function addButton(x, text, run) {
-        const button = document.createElementNS(SVG, 'text');
-        button.setAttribute('class', 'soft button');
-        button.setAttribute('x', x);
-        button.setAttribute('y', 24);
-        button.setAttribute('text-anchor', 'end');
+        const button = addText(document.documentElement, { class: 'soft button', x, y: 24, 'text-anchor': 'end' });
         button.textContent = text;
         button.addEventListener('click', run);
-        document.documentElement.append(button);
         return button;
     }
     addButton(1190, 'Search (/)', ask);
