@@ -147,7 +147,4 @@ void gs_cli_serve_index(const struct gs_web_request *request, struct gs_web_answ
  * us anywhere. */
 void gs_cli_html_begin(struct gs_web_answer *answer, const char *title, const char *root);
 void gs_cli_html_end(struct gs_web_answer *answer);
-/* Add TEXT with all of HTML's characters escaped, and control characters shown. */
-void gs_cli_html_text(struct gs_text *out, const char *text);
-void gs_cli_html_lines(struct gs_text *out, const char *text, size_t length); // the same, but lines and tabs stay
 extern const char gs_cli_html_style[]; // style.css

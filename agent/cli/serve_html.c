@@ -1,6 +1,6 @@
 /* serve_html.c - the frame and the style of the pages of `gumshoe serve`: no script, one style sheet. */
 #include "cli/serve.h"
-#include <string.h>
+#include "reader/reader.h"
 
 // clang-format off
 const char gs_cli_html_style[] =
@@ -31,34 +31,6 @@ const char gs_cli_html_style[] =
     "@media print{header nav{display:none}body{background:#fff}}\n";
 // clang-format on
 
-void gs_cli_html_lines(struct gs_text *out, const char *text, size_t length)
-{
-    for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)text[i];
-        switch (c) {
-        case '&': gs_text_add(out, "&amp;"); break;
-        case '<': gs_text_add(out, "&lt;"); break;
-        case '>': gs_text_add(out, "&gt;"); break;
-        case '"': gs_text_add(out, "&quot;"); break;
-        case '\'': gs_text_add(out, "&#39;"); break;
-        default:
-            if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f)
-                gs_text_add(out, "\\x%02x", c);
-            else
-                gs_text_add_bytes(out, &text[i], 1);
-        }
-    }
-}
-
-void gs_cli_html_text(struct gs_text *out, const char *text)
-{
-    struct gs_text printable = {0};
-    gs_text_add_printable(&printable, text);
-    gs_cli_html_lines(out, printable.bytes ? printable.bytes : "", printable.length);
-    out->failed |= printable.failed;
-    gs_text_fini(&printable);
-}
-
 void gs_cli_html_begin(struct gs_web_answer *answer, const char *title, const char *root)
 {
     const char *home = *root ? root : "./";
@@ -66,7 +38,7 @@ void gs_cli_html_begin(struct gs_web_answer *answer, const char *title, const ch
     gs_text_add(&answer->body,
                 "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                 "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>");
-    gs_cli_html_text(&answer->body, title);
+    gs_reader_page_escape(&answer->body, title);
     gs_text_add(
         &answer->body,
         " – gumshoe</title>\n<link rel=\"stylesheet\" href=\"%sstyle.css\">\n</head>\n<body>\n"

@@ -6,6 +6,7 @@
 #include "base/sort.h"
 #include "cli/cli.h"
 #include "cli/serve.h"
+#include "reader/reader.h"
 #include "sys/file.h"
 #include <fcntl.h>
 #include <inttypes.h>
@@ -203,7 +204,7 @@ static void add_fact(struct gs_text *out, const char *what, const char *value)
     if (!*value)
         return;
     gs_text_add(out, "<dt>%s<dd>", what);
-    gs_cli_html_text(out, value);
+    gs_reader_page_escape(out, value);
     gs_text_add(out, "\n");
 }
 
@@ -239,9 +240,9 @@ static void add_files(struct gs_text *out, const json_t *json)
         if (!is_listed(json, name))
             continue;
         gs_text_add(out, "<tr><td><a href=\"");
-        gs_cli_html_text(out, name);
+        gs_reader_page_escape(out, name);
         gs_text_add(out, "\">");
-        gs_cli_html_text(out, name);
+        gs_reader_page_escape(out, name);
         gs_text_add(out, "</a><td class=\"n\">%s\n",
                     gs_units_print_size((double)json_integer_value(json_object_get(entry, "size")), size));
     }
@@ -273,13 +274,12 @@ static void serve_folder(const char *path, const json_t *json, struct gs_web_ans
     snprintf(title, sizeof title, "%.80s", gs_cli_json_text(json, "rule", "incident"));
     gs_cli_html_begin(answer, title, "../../../");
     gs_text_add(&answer->body, "<h1>");
-    gs_cli_html_text(&answer->body, title);
+    gs_reader_page_escape(&answer->body, title);
     gs_text_add(&answer->body, "</h1>\n");
     add_facts(&answer->body, json);
     if (gs_store_read_incident_file(path, "summary.txt", 1 << 20, &text, &length) == 0) {
-        gs_text_add(&answer->body, "<h2>Summary</h2>\n<pre>");
-        gs_cli_html_lines(&answer->body, text, length);
-        gs_text_add(&answer->body, "</pre>\n");
+        gs_text_add(&answer->body, "<h2>Summary</h2>\n");
+        gs_reader_page_pre(&answer->body, text, length);
         gs_free(text);
     }
     add_files(&answer->body, json);

@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "cli/serve.h"
 #include "metrics/metrics.h"
+#include "reader/reader.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -75,11 +76,11 @@ static size_t group(const struct gs_served *served, const struct gs_incident_row
 static void add_link(struct gs_text *out, const struct gs_incident_row *row, const char *shown)
 {
     gs_text_add(out, "<a href=\"incident/%zu/", row->dir);
-    gs_cli_html_text(out, row->name);
+    gs_reader_page_escape(out, row->name);
     gs_text_add(out, "/\">");
-    gs_cli_html_text(out, shown);
+    gs_reader_page_escape(out, shown);
     gs_text_add(out, "</a> <a href=\"incident/%zu/", row->dir);
-    gs_cli_html_text(out, row->name);
+    gs_reader_page_escape(out, row->name);
     gs_text_add(out, "/files\">files</a>");
 }
 
@@ -108,15 +109,15 @@ static void add_cause(struct gs_text *out, const struct cause *cause)
                     cause->count - cause->listed);
     }
     gs_text_add(out, "<td>");
-    gs_cli_html_text(out, cause->rule);
+    gs_reader_page_escape(out, cause->rule);
     gs_text_add(out, "<td>");
-    gs_cli_html_text(out, cause->program);
+    gs_reader_page_escape(out, cause->program);
     gs_text_add(out, "<td class=\"w\"><code>");
-    gs_cli_html_text(out, *cause->culprit ? cause->culprit : "–");
+    gs_reader_page_escape(out, *cause->culprit ? cause->culprit : "–");
     gs_text_add(out, "</code>%s%s%s<td class=\"n\">%s<td class=\"w\">",
                 *cause->share ? " <span class=\"soft\">" : "", cause->share, *cause->share ? "</span>" : "",
                 cause->value);
-    gs_cli_html_text(out, cause->reason);
+    gs_reader_page_escape(out, cause->reason);
     gs_text_add(out, cause->complete ? "\n" : " <span class=\"bad\">(not complete)</span>\n");
 }
 
@@ -167,20 +168,20 @@ static void add_row(struct gs_text *out, const struct gs_process_row *row)
     if (strlen(row->started) >= 19)
         snprintf(started, sizeof started, "%.10s %.8s", row->started, row->started + 11);
     gs_text_add(out, "<tr><td>");
-    gs_cli_html_text(out, *row->program ? row->program : "–");
+    gs_reader_page_escape(out, *row->program ? row->program : "–");
     gs_text_add(out, "<td class=\"n\">");
-    gs_cli_html_text(out, row->agent.key);
+    gs_reader_page_escape(out, row->agent.key);
     add_size(out, row->rss);
     add_size(out, row->heap_in_use);
     add_count(out, row->threads);
     gs_text_add(out, "<td class=\"t\">");
-    gs_cli_html_text(out, started);
+    gs_reader_page_escape(out, started);
     add_count(out, row->fired);
     gs_text_add(out, "<td><a href=\"pid/");
-    gs_cli_html_text(out, row->agent.key);
+    gs_reader_page_escape(out, row->agent.key);
     gs_text_add(out, "/debug/pprof/\">profiles</a>");
     gs_text_add(out, "<td class=\"%s\">", *row->why ? "bad w" : "good");
-    gs_cli_html_text(out, *row->why ? row->why : "watched");
+    gs_reader_page_escape(out, *row->why ? row->why : "watched");
     gs_text_add(out, "\n");
 }
 
@@ -214,7 +215,7 @@ void gs_cli_serve_index(const struct gs_web_request *request, struct gs_web_answ
     gs_text_add(&answer->body, "<p class=\"soft\">In ");
     for (size_t i = 0; i < request->served->dir_count; i++) {
         gs_text_add(&answer->body, i ? ", <code>" : "<code>");
-        gs_cli_html_text(&answer->body, request->served->dir[i]);
+        gs_reader_page_escape(&answer->body, request->served->dir[i]);
         gs_text_add(&answer->body, "</code>");
     }
     gs_text_add(&answer->body, "</p>\n");

@@ -264,7 +264,7 @@ static void serve_index(const struct gs_agent *agent, const char *root, struct g
 {
     gs_cli_html_begin(answer, "Profiles", root);
     gs_text_add(&answer->body, "<h1>Profiles of process ");
-    gs_cli_html_text(&answer->body, agent->key);
+    gs_reader_page_escape(&answer->body, agent->key);
     gs_text_add(
         &answer->body,
         "</h1>\n<p>For <code>go tool pprof</code> and other readers of pprof: give it the address of a "

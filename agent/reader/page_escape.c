@@ -1,5 +1,6 @@
 /* page_escape.c - text from outside in a page or a picture. Every name, path and comment passes here before it is in HTML, SVG or
  * JSON. Context: any (pure). */
+#include "base/memory.h"
 #include "base/text.h"
 #include "reader/page.h"
 #include <string.h>
@@ -31,17 +32,44 @@ void gs_reader_page_plain(struct gs_text *out, const char *words)
 
 void gs_reader_page_escape(struct gs_text *out, const char *words)
 {
+    static const char special[] = "&<>\"'";
+    static const char *const entity[] = {"&amp;", "&lt;", "&gt;", "&quot;", "&#39;"};
     struct gs_text plain = {0};
     gs_reader_page_plain(&plain, words);
     for (const char *at = plain.bytes ? plain.bytes : ""; *at;) {
-        size_t safe = strcspn(at, "&<>\"'");
+        size_t safe = strcspn(at, special);
         gs_text_add_bytes(out, at, safe);
         at += safe;
         if (*at)
-            gs_text_add(out, "&#%d;", *at++);
+            gs_text_add(out, "%s", entity[strchr(special, *at++) - special]);
     }
     out->failed |= plain.failed;
     gs_text_fini(&plain);
+}
+
+void gs_reader_page_pre(struct gs_text *out, const char *text, size_t length)
+{
+    char *shown = gs_alloc(GS_PAGE_PRE_MAX + 1);
+    size_t cut = length < GS_PAGE_PRE_MAX ? length : GS_PAGE_PRE_MAX;
+    if (!shown) {
+        out->failed = true;
+        return;
+    }
+    memcpy(shown, text, cut);
+    shown[cut] = 0;
+    gs_text_add(out, "<pre tabindex=\"0\">");
+    for (char *line = shown, *end; *line; line = end) {
+        end = strchrnul(line, '\n');
+        bool more = *end == '\n';
+        *end = 0;
+        gs_reader_page_escape(out, line);
+        gs_text_add(out, "\n");
+        end += more;
+    }
+    gs_text_add(out, "</pre>\n");
+    if (cut < length)
+        gs_text_add(out, "<p class=\"problem\">%zu more bytes are not shown.</p>\n", length - cut);
+    gs_free(shown);
 }
 
 void gs_reader_page_base64(struct gs_text *out, const void *bytes, size_t length)

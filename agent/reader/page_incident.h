@@ -55,9 +55,6 @@ void gs_reader_report_cell(struct gs_text *out, double value, enum gs_unit unit)
 struct gs_page_mark { size_t before, after; };
 struct gs_page_mark gs_reader_report_section(struct gs_text *out, const char *id, const char *title);
 void gs_reader_report_section_end(struct gs_text *out, struct gs_page_mark mark);
-/* Add TEXT as preformatted lines, at most GS_PAGE_PRE_MAX bytes of it. */
-enum { GS_PAGE_PRE_MAX = 128 << 10 };
-void gs_reader_report_pre(struct gs_text *out, const char *text, size_t length);
 
 struct gs_page_place { const char *function, *file; int64_t line; }; // borrowed from a profile; line 0: not known
 /* Where the culprit's function is, as its profile has it. PLACE stays as it is if that has no line (page_incident_source.c). */

@@ -14,7 +14,7 @@ static void add_file_text(struct gs_incident_page *page, const char *name, size_
     size_t length;
     if (!gs_reader_report_file(page, name, max, &text, &length))
         return;
-    gs_reader_report_pre(&page->body, text, length);
+    gs_reader_page_pre(&page->body, text, length);
     gs_free(text);
 }
 

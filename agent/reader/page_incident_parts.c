@@ -1,6 +1,5 @@
 /* page_incident_parts.c - what the sections of an incident's page are made with: files read within bounds, JSON of unknown origin, and
  * HTML. Context: CLI. */
-#include "base/memory.h"
 #include "reader/page_incident.h"
 #include "store/store.h"
 #include "sys/file.h"
@@ -62,31 +61,6 @@ void gs_reader_report_section_end(struct gs_text *out, struct gs_page_mark mark)
         gs_text_add(out, "</section>\n");
     else
         out->bytes[out->length = mark.before] = 0;
-}
-
-void gs_reader_report_pre(struct gs_text *out, const char *text, size_t length)
-{
-    char *shown = gs_alloc(GS_PAGE_PRE_MAX + 1);
-    size_t cut = length < GS_PAGE_PRE_MAX ? length : GS_PAGE_PRE_MAX;
-    if (!shown) {
-        out->failed = true;
-        return;
-    }
-    memcpy(shown, text, cut);
-    shown[cut] = 0;
-    gs_text_add(out, "<pre tabindex=\"0\">");
-    for (char *line = shown, *end; *line; line = end) {
-        end = strchrnul(line, '\n');
-        bool more = *end == '\n';
-        *end = 0;
-        gs_reader_page_escape(out, line);
-        gs_text_add(out, "\n");
-        end += more;
-    }
-    gs_text_add(out, "</pre>\n");
-    if (cut < length)
-        gs_text_add(out, "<p class=\"problem\">%zu more bytes are not shown.</p>\n", length - cut);
-    gs_free(shown);
 }
 
 void gs_reader_report_problem(struct gs_incident_page *page, const char *file, const char *why)

@@ -224,7 +224,7 @@ static void add_text(struct gs_incident_page *page)
     size_t length;
     if (!gs_reader_report_file(page, "threads.txt", 64 << 20, &text, &length))
         return;
-    gs_reader_report_pre(&page->body, text, length);
+    gs_reader_page_pre(&page->body, text, length);
     gs_free(text);
 }
 

@@ -151,6 +151,9 @@ void gs_reader_page_end(struct gs_text *out, enum gs_page_kind kind, const json_
 /* Append WORDS, text of any origin, to HTML or XML, for elements and quoted attributes. Characters that are not seen, or change how
  * others are seen, are escaped visibly. */
 void gs_reader_page_escape(struct gs_text *out, const char *words);
+/* Append TEXT in the same way, as preformatted lines: at most GS_PAGE_PRE_MAX bytes of it. */
+enum { GS_PAGE_PRE_MAX = 128 << 10 };
+void gs_reader_page_pre(struct gs_text *out, const char *text, size_t length);
 
 struct gs_page_incident {
     int folder;             // descriptor of the incident's folder; borrowed

@@ -346,7 +346,7 @@ static void text_of_others_is_never_markup(void **state)
     lacks("<img");
     lacks("\x1b");
     lacks("\xe2\x80\xae");
-    has("&#60;script&#62;alert(3)&#60;/script&#62;");
+    has("&lt;script&gt;alert(3)&lt;/script&gt;");
 }
 
 /* ---- sources ----------------------------------------------------------------------------------------------------------- */
@@ -364,7 +364,7 @@ static void sources_are_shown_from_the_named_folder_alone(void **state)
     file("src/server.c", "1\n2\n3\n4\n5\n6\n7\n8\n9\n\tmalloc(<b>);\n11\n12\n");
     page();
     has("<mark><span class=\"value\">100B</span> <span class=\"line\">10</span>     "
-        "malloc(&#60;b&#62;);</mark>");
+        "malloc(&lt;b&gt;);</mark>");
     has("<span class=\"line\">5</span>");
     lacks("<span class=\"line\">4</span>");
     file("src/server.c", "1\n");
