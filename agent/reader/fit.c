@@ -16,14 +16,6 @@
 
 static const char scopes_left_out[] = "…::";
 
-/* Do template arguments begin at AT? Not an operator's name, and not the "<TYPE as TRAIT>" that a Rust name begins with. */
-static bool begins_arguments(const char *from, const char *at)
-{
-    return *at == '<' && at > from &&
-           ((at[-1] >= 'a' && at[-1] <= 'z') || (at[-1] >= 'A' && at[-1] <= 'Z') ||
-            (at[-1] >= '0' && at[-1] <= '9') || at[-1] == '_' || at[-1] == ':');
-}
-
 /* Add a part of a name, from FROM to END, with ARGUMENTS in place of each list of template arguments. PATTERN: it is to be part of
  * a regular expression that matches itself. */
 static void add_part(struct gs_text *out, const char *from, const char *end, const char *arguments,
@@ -31,7 +23,7 @@ static void add_part(struct gs_text *out, const char *from, const char *end, con
 {
     bool is_operator = end - from >= 8 && strncmp(from, "operator", 8) == 0;
     for (const char *at = from; at < end;) {
-        if (!is_operator && begins_arguments(from, at)) {
+        if (!is_operator && gs_symbol_begins_arguments(from, at)) {
             const char *after = gs_symbol_after_brackets(from, at);
             gs_text_add(out, "%s", arguments);
             at = after < end ? after : end;

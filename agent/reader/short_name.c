@@ -5,43 +5,13 @@
  * What is left out stands between brackets; the function's own name never is. Context: any (pure). */
 #include "base/text.h"
 #include "reader/page.h"
+#include "symbol/symbol.h"
 #include <ctype.h>
 #include <string.h>
 
 static bool is_word(char c)
 {
     return isalnum((unsigned char)c) || c == '_' || c == '$' || c == '~' || (c & 0x80);
-}
-
-/* Length of "operator<<" and the like at AT, whose brackets are no brackets; 0: it is none. */
-static size_t operator_length(const char *name, const char *at)
-{
-    static const char word[] = "operator";
-    size_t length = sizeof word - 1;
-    if (strncmp(at, word, length) != 0 || (at > name && is_word(at[-1])) || is_word(at[length]))
-        return 0;
-    if (strncmp(at + length, "()", 2) == 0 || strncmp(at + length, "[]", 2) == 0)
-        return length + 2;
-    size_t signs = strspn(at + length, "<>=-+*/%&|^!~,");
-    return signs ? length + signs : 0;
-}
-
-/* The bracket that closes the one at AT; NULL: none does. "->" and operators within close nothing. */
-static const char *closing(const char *name, const char *at)
-{
-    int depth = 0;
-    for (; *at; at++) {
-        size_t skip = operator_length(name, at);
-        if (skip) {
-            at += skip - 1;
-            continue;
-        }
-        if (strchr("<([{", *at))
-            depth++;
-        else if (strchr(">)]}", *at) && !(*at == '>' && at[-1] == '-') && --depth == 0)
-            return at;
-    }
-    return NULL;
 }
 
 /* Is what stands between the brackets at AT and END a part of the name, not arguments: "(anonymous namespace)", "(*Builder)" of Go,
@@ -82,8 +52,8 @@ size_t gs_reader_compact_name(const char *name, struct gs_text *out)
     size_t own = 0, start = out->length;
     bool called = false; // behind the arguments of the call: "const", "[clone …]"
     for (const char *at = name; *at;) {
-        size_t whole = operator_length(name, at);
-        const char *end = !whole && strchr("<([{", *at) ? closing(name, at) : NULL;
+        size_t whole = gs_symbol_operator_length(name, at);
+        const char *end = !whole && strchr("<([{", *at) ? gs_symbol_closing_bracket(name, at) : NULL;
         if (end) {
             called |= add_brackets(name, at, end, out);
             at = end + 1;

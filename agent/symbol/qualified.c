@@ -13,29 +13,37 @@ static bool is_word(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$';
 }
 
-/* Is AT, inside NAME, the keyword of an operator's name? All that follows belongs to the name: "operator<<", "operator bool". */
-static bool is_operator(const char *name, const char *at)
+/* What follows the word belongs to the name as well: "operator<<", "operator()", "operator bool". */
+size_t gs_symbol_operator_length(const char *name, const char *at)
 {
     enum { LENGTH = 8 };
-    return strncmp(at, "operator", LENGTH) == 0 && !is_word(at[LENGTH]) && (at == name || !is_word(at[-1]));
+    if (strncmp(at, "operator", LENGTH) != 0 || is_word(at[LENGTH]) || (at > name && is_word(at[-1])))
+        return 0;
+    if (strncmp(at + LENGTH, "()", 2) == 0 || strncmp(at + LENGTH, "[]", 2) == 0)
+        return LENGTH + 2;
+    return LENGTH + strspn(at + LENGTH, "<>=-+*/%&|^!~,");
 }
 
 /* The '>' of "->" and brackets of operators do not count. */
-const char *gs_symbol_after_brackets(const char *name, const char *at)
+const char *gs_symbol_closing_bracket(const char *name, const char *at)
 {
     int depth = 0;
     for (; *at; at++) {
-        if (is_operator(name, at)) {
-            at += strlen("operator");
-            at += strspn(at, "<>=-!");
-            at--;
-        } else if (strchr("<([{", *at)) {
+        size_t operator_length = gs_symbol_operator_length(name, at);
+        if (operator_length)
+            at += operator_length - 1;
+        else if (strchr("<([{", *at))
             depth++;
-        } else if (strchr(">)]}", *at) && !(*at == '>' && at > name && at[-1] == '-') && --depth == 0) {
-            return at + 1;
-        }
+        else if (strchr(">)]}", *at) && !(*at == '>' && at > name && at[-1] == '-') && --depth == 0)
+            return at;
     }
-    return at;
+    return NULL;
+}
+
+const char *gs_symbol_after_brackets(const char *name, const char *at)
+{
+    const char *closing = gs_symbol_closing_bracket(name, at);
+    return closing ? closing + 1 : at + strlen(at);
 }
 
 static const char *without_thunk(const char *name)
@@ -52,7 +60,7 @@ static const char *without_thunk(const char *name)
 static const char *find_parameters(const char *name, const char **start)
 {
     const char *at = name;
-    while (*at && !is_operator(name, at)) {
+    while (*at && !gs_symbol_operator_length(name, at)) {
         if (*at == '(' &&
             (at[1] == '*' || at[1] == '&')) { // "int (*f<int>(char))(long)": f returns a function
             at += 2;
@@ -87,7 +95,7 @@ const char *gs_symbol_own_name(const char *function)
 {
     const char *name = gs_symbol_qualified_name(function), *own = name,
                *end = name + gs_symbol_length_without_parameters(name);
-    for (const char *at = name; at < end && !is_operator(name, at);) {
+    for (const char *at = name; at < end && !gs_symbol_operator_length(name, at);) {
         if (strchr("<([{", *at)) {
             at = gs_symbol_after_brackets(name, at);
         } else if (at[0] == ':' && at[1] == ':') {
@@ -119,8 +127,8 @@ static void add_arguments(struct gs_text *out, const char *at, const char *end)
                     *after == ',' ? ", …" : "");
 }
 
-/* Do template arguments begin at AT? Not an operator's name, and not the "<TYPE as TRAIT>" that a Rust name begins with. */
-static bool begins_arguments(const char *name, const char *at)
+/* Not an operator's name, and not the "<TYPE as TRAIT>" that a Rust name begins with. */
+bool gs_symbol_begins_arguments(const char *name, const char *at)
 {
     return *at == '<' && at > name && (is_word(at[-1]) || at[-1] == ':');
 }
@@ -130,12 +138,11 @@ void gs_symbol_add_short_name(struct gs_text *out, const char *function)
     const char *name = gs_symbol_qualified_name(function);
     struct gs_text text = {0};
     for (const char *at = name; *at;) {
-        if (is_operator(name, at)) {
-            size_t length = strlen("operator");
-            length += strspn(at + length, "<>=-!");
-            gs_text_add_bytes(&text, at, length);
-            at += length;
-        } else if (begins_arguments(name, at)) {
+        size_t operator_length = gs_symbol_operator_length(name, at);
+        if (operator_length) {
+            gs_text_add_bytes(&text, at, operator_length);
+            at += operator_length;
+        } else if (gs_symbol_begins_arguments(name, at)) {
             const char *end = gs_symbol_after_brackets(name, at);
             add_arguments(&text, at, end);
             at = end;

@@ -132,8 +132,15 @@ const char *gs_symbol_qualified_name(const char *function);
 const char *gs_symbol_own_name(const char *function);
 /* The length of NAME, a qualified name, up to the '(' of its parameters. */
 size_t gs_symbol_length_without_parameters(const char *name);
-/* Behind the bracket that closes the one at AT, in NAME; the end of the name if none does. */
+/* The bracket that closes the one at AT, in NAME; NULL: none does. */
+const char *gs_symbol_closing_bracket(const char *name, const char *at);
+/* Behind that bracket; the end of the name if there is none. */
 const char *gs_symbol_after_brackets(const char *name, const char *at);
+/* The length of the operator's name at AT, in NAME, with its signs: "operator<<", "operator()", "operator" of "operator new"; 0: there
+ * is none. */
+size_t gs_symbol_operator_length(const char *name, const char *at);
+/* Do template arguments begin at AT, in NAME? AT is not in an operator's name. */
+bool gs_symbol_begins_arguments(const char *name, const char *at);
 struct gs_text;
 /* Add FUNCTION for people: without return type, long template arguments elided, control characters escaped. */
 void gs_symbol_add_short_name(struct gs_text *out, const char *function);
