@@ -64,6 +64,16 @@ equal "$("$gumshoe" show --json a.tar.gz | jq -r .culprit.function)" "$(jq -r .c
 equal "$("$gumshoe" replay --rules rules.json --json a.tar.gz | jq -c .rules)" "$("$gumshoe" replay --rules rules.json --json "$incident" | jq -c .rules)"
 equal "$(status_of "$gumshoe" top a.tar.gz/nothing.pb.gz)" 3
 
+it "has the page that \`gumshoe report\` makes of the incident once this has its lines"
+cp -r "$incident" with-lines
+"$gumshoe" symbolize with-lines 2> err || fail "$(cat err)"
+"$gumshoe" report -o page.html with-lines
+"$gumshoe" report -o again.html "out/$name"
+for page in page.html again.html; do
+    equal "$("$source_dir/tests/cli/pages_equal.py" $page "out/$name/report.html" 2> differences)" "" "parts of $page that differ"
+done
+grep -q 'wombats::Burrow::dig_quokka.*leak.cc:11' "out/$name/report.html" || fail "the page has no lines"
+
 it "says in a bare root, without the program, its sources and a temporary directory, what it says here"
 mkdir root; mv "out/$name" root/incident; cp a.tar.gz root
 ldd "$build/gumshoe" | grep -o '/[^ ]*' > libraries
@@ -130,6 +140,7 @@ equal "$(grep -F "$culprit" known | cut -f 2)" "$(jq -r .culprit.function root/i
 equal "$("$gumshoe" top --json "$anonymous" | jq '.rows[0].flat, .total')" "$("$gumshoe" top --json "$incident" | jq '.rows[0].flat, .total')"
 equal "$("$gumshoe" top --json "$anonymous" | jq -r --arg f "$culprit" '[.rows[] | select(.function == $f)] | length')" 1 "rows of the culprit"
 equal "$("$gumshoe" top --json "$anonymous" | jq '.rows | length')" "$("$gumshoe" top --json "$incident" | jq '.rows | length')"
+equal "$("$source_dir/tests/cli/pages_equal.py" --figures page.html "$anonymous/report.html" 2> differences)" "" "figures of the page that differ"
 grep -q "^Culprit: $culprit in module_" "$anonymous/summary.txt" || fail "$(cat "$anonymous/summary.txt")"
 equal "$("$gumshoe" replay --rules "$anonymous/rules.json" --json "$anonymous" 2> /dev/null | jq -c '[.rules[0].fired | length]')" \
     "$("$gumshoe" replay --rules "$incident/rules.json" --json "$incident" | jq -c '[.rules[0].fired | length]')" "firings of the anonymous rules on the anonymous history"
