@@ -1,31 +1,111 @@
 #!/bin/bash
-# picture.sh BUILD OUT.png: the picture of an incident's page for the README: leaky_server under its own rules, until it has an
-# incident. The server is built anew, so that no path of this machine is in the picture.
+# picture.sh BUILD [NAME…]: makes pictures of the docs anew, docs/NAME.png, from incidents that happen while it runs: the example servers
+# under their load, and Debian's redis-server. Without names: all. Needs chromium; BUILD has the library, the command and the examples.
+#
+#   report           the page of leaky_server's incident: the README's picture
+#   session_server   docs/stories.md: the head of the page, with the history
+#   bank_server      docs/stories.md: a deadlock
+#   redis            docs/stories.md: what grew, function by function
+#   serve            docs/serve.md: the first page of `gumshoe serve`
+#
+# The servers are built anew, so that no path of this machine is in a picture.
 . "$(dirname "$0")/../tests/host/lib.sh"
 source_dir=$(cd "$(dirname "$0")/.." && pwd)
-out=$(realpath -m "$2")
+shift
 cd "$tmp"
-has_lines() { grep -q 'leaky_server.c:' incidents/2*/summary.txt; }
-cc -g -O2 -D_GNU_SOURCE -ffile-prefix-map="$source_dir=/src" -I"$source_dir/include" "$source_dir/examples/leaky_server.c" -o leaky_server \
-    -L"$build" -lgumshoe -Wl,-rpath,"$build" -lpthread
-./leaky_server --seconds 120 --rules "$source_dir/examples/leaky_server.json" --dir incidents > out 2> log &
-host=$!; started="$started $host"
-wait_until grep -q 'listening on' out
-port=$(sed -n 's/listening on 127.0.0.1://p' out)
-"$build/examples/client" "$port" 500 200 > /dev/null
-"$build/examples/client" "$port" 8000 4000 > /dev/null
-wait_until has_lines
-kill "$host"; wait "$host" || true
-"$gumshoe" report --source "$source_dir/examples" -o page.html "$(incident incidents)"
-python3 - "$source_dir/tests/browser" "$out" <<'P'
+
+# shot NAME WIDTH HEIGHT PAGE SCRIPT: docs/NAME.png shows PAGE after SCRIPT has run in it.
+shot() {
+    python3 - "$source_dir/tests/browser" "$source_dir/docs/$1.png" "$2" "$3" "$4" "$5" <<'P'
+import pathlib
 import sys
-sys.path.insert(0, sys.argv[1])
+folder, out, width, height, address, script = sys.argv[1:]
+sys.path.insert(0, folder)
 from browser import Browser
+from small_png import small
 with Browser() as browser:
-    page = browser.page(width=1180, height=1500)
-    page.open("page.html")
-    page.wait("document.querySelector('#graph .functions tbody tr')")
+    page = browser.page(width=int(width), height=int(height))
+    page.open(address)
+    page.wait("!document.querySelector('#graph') || document.querySelector('#graph .functions tbody tr')")
     page.evaluate("document.querySelectorAll('.facts dt').forEach((one) => one.textContent === 'File' && one.parentElement.remove())")
-    page.evaluate("document.querySelectorAll('#profiles details, #profiles .notes').forEach((one) => one.remove())") # the picture is about the graph
-    page.screenshot(sys.argv[2])
+    page.evaluate("(() => { %s })()" % script)
+    page.screenshot(out)
+path = pathlib.Path(out)
+path.write_bytes(small(path.read_bytes()))
+print("%s: %d bytes" % (path.name, path.stat().st_size))
 P
+}
+
+# example NAME: an incident of examples/NAME in the directory NAME, once. examples/run.sh finds the servers and the command in run/.
+example() {
+    local source
+    [ ! -d "$1" ] || return 0
+    source=$(ls "$source_dir/examples/$1".c*)
+    mkdir -p run/examples
+    ln -sf "$gumshoe" run/gumshoe
+    ln -sf "$build/examples/client" run/examples/client
+    case $source in
+    *.cc) set -- "$1" g++ -std=c++17 ;;
+    *) set -- "$1" cc -D_GNU_SOURCE ;;
+    esac
+    "${@:2}" -g -ffile-prefix-map="$source_dir=/src" -I"$source_dir/include" "$source" -o "run/examples/$1" -L"$build" -lgumshoe \
+        -Wl,-rpath,"$build" -lpthread
+    GUMSHOE_BUILD=$tmp/run "$source_dir/examples/run.sh" "$1" "$tmp/$1" > "$1.txt"
+}
+# page NAME: the page of the newest incident in the directory NAME.
+page() { "$gumshoe" report --source "$source_dir/examples" -o "$1.html" "$(find "$1" -maxdepth 1 -name '2*' | sort | tail -n 1)"; }
+
+picture_report() {
+    example leaky_server
+    page leaky_server
+    shot report 1180 1430 leaky_server.html 'document.querySelectorAll("#plots .plot:not(.large), #plots details, #metrics").forEach((one) => one.remove());
+        document.querySelectorAll("#profiles details, #profiles .notes").forEach((one) => one.remove());'
+}
+
+picture_session_server() {
+    example session_server
+    page session_server
+    shot session_server 1180 645 session_server.html ''
+}
+
+picture_bank_server() {
+    example bank_server
+    page bank_server
+    shot bank_server 1100 665 bank_server.html ''
+}
+
+redis_incident() { has_file redis/2*-heap-high-*/summary.txt; }
+picture_redis() {
+    cat > redis.json <<'J'
+{ "version": 1, "heap": { "baseline": "5s" }, "plumbing": ["lp*", "quicklist*"], "rules": [
+    { "name": "heap-high", "why": "the data of this redis fits into 20 MiB", "metric": "heap_in_use", "above": "32MiB", "capture": ["heap", "threads"] } ] }
+J
+    "$gumshoe" run --rules redis.json --dir redis -- redis-server --port 0 --unixsocket "$tmp/socket" --save "" > /dev/null 2>&1 &
+    started="$! $started"
+    wait_until redis-cli -s "$tmp/socket" ping
+    started="$(watched_in redis) $started"
+    redis-benchmark -s "$tmp/socket" -q -t set -n 20000 -r 10000 -d 512 > /dev/null
+    sleep 5 # for the baseline
+    redis-benchmark -s "$tmp/socket" -q -n 60000 rpush events:audit "$(head -c 1000 /dev/zero | tr '\0' x)" > /dev/null
+    wait_until redis_incident
+    page redis
+    shot redis 1180 760 redis.html 'document.querySelector("#profiles h2").scrollIntoView();'
+}
+has_file() { [ -e "$1" ]; }
+
+# The incidents of three examples, and a process that is watched.
+picture_serve() {
+    for name in leaky_server bank_server session_server; do example $name; done
+    "$gumshoe" run --dir running -- redis-server --port 0 --unixsocket "$tmp/other" --save "" > /dev/null 2>&1 &
+    started="$! $started"
+    wait_until has_watch running
+    started="$(watched_in running) $started"
+    "$gumshoe" serve --listen "unix:$tmp/serve.sock" leaky_server bank_server session_server running > /dev/null 2>&1 &
+    started="$! $started"
+    wait_until curl -sf --unix-socket "$tmp/serve.sock" http://localhost/ -o serve.html
+    curl -sf --unix-socket "$tmp/serve.sock" http://localhost/style.css -o style.css
+    shot serve 1180 560 serve.html ''
+}
+
+[ $# -gt 0 ] || set -- report session_server bank_server redis serve
+for picture; do "picture_$picture"; done
