@@ -253,6 +253,12 @@ def harmless(browser):
                             " const image = new Image(); image.onload = () => done('loaded');"
                             " image.src = 'data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA='; })")
     equal(refused, "img-src", "the directive that refuses an image")
+    it("shows units that it does not know, also such as a script has by itself")
+    units = opened(browser, "units.html")
+    equal(row(units, "f")[0], "6 __proto__")
+    units.press("v")
+    equal(row(units, "f")[0], "5 constructor")
+    quiet(units)
     it("is not harmed by names, as a picture")
     picture = browser.page()
     picture.open("hostile.svg")

@@ -37,6 +37,9 @@ printf '%s\t1 1000 1 1000\n' \
 flame --title '</title><script>window.harmed=8</script>' -o hostile.html hostile
 flame --title '</title><script>window.harmed=8</script>' --base now -o hostile.svg hostile
 
+printf 'main;f\t5 6\n' | stacks units --type inuse_space constructor --type alloc_space __proto__
+flame -o units.html units
+
 stacks --many 5000 many
 flame -o many.html many
 

@@ -108,11 +108,13 @@ get "${plain}incident/0/$name/heap.pb.gz" | cmp - "one/$name/heap.pb.gz" || fail
 get "${plain}incidents.json" | jq -e 'length == 1 and .[0].rule == "at-once" and (.[0].dir | startswith("one/"))' > /dev/null || fail "$(get "${plain}incidents.json" | head -c 500)"
 cp -r "one/$name" "one/20260101T000000.000Z-planted-7"
 jq '.reason = "<img src=x onerror=alert(1)>" | .exe = "/bin/<b>\u001b[31m" | .culprit.function = "f<int>&\"" | .rule = "planted" | .fingerprint = "other" | .files += [{"name": "../secret", "size": 1, "crc32": "0"}, {"name": "link.txt", "size": 1, "crc32": "0"}]' "one/$name/incident.json" > "one/20260101T000000.000Z-planted-7/incident.json"
+printf 'a <script>\xe2\x80\xaeevil\n' >> "one/20260101T000000.000Z-planted-7/summary.txt"
 echo secret > one/secret; ln -s ../secret "one/20260101T000000.000Z-planted-7/link.txt"
 get "${plain}incident/0/20260101T000000.000Z-planted-7/" > page; ! grep -q '<img src=x' page || fail "text became HTML"
 get "$plain" > page; get "${plain}incident/0/20260101T000000.000Z-planted-7/files" >> page
 ! grep -qE '<img|<b>|<int>'$'|\e' page || fail "text became HTML"
 grep -q 'f&lt;int&gt;&amp;&quot;' page || fail "$(cat page)"
+grep -qF 'a &lt;script&gt;\u{202e}evil' page || fail "the summary turns text around: $(grep evil page)"
 
 it "gives out nothing but the incidents' own files"
 for path in incident/0/../../../etc/passwd incident/0/$name/../../secret incident/0/$name/..%2f..%2fsecret incident/0/20260101T000000.000Z-planted-7/..%2fsecret \
