@@ -7,6 +7,7 @@ const struct gs_kind_entry gs_kinds[] = {
     {"threads",      GS_THREADS,      "threads.pb.gz",      NULL,              "threads.txt"},
     {"threadcreate", GS_THREADCREATE, "threadcreate.pb.gz", NULL,              NULL},
     {"heap",         GS_HEAP,         "heap.pb.gz",         "heap.base.pb.gz", NULL},
+    {"peak",         GS_PEAK,         "heap.peak.pb.gz",    NULL,              NULL}, // comes with heap
     {"cpu",          GS_CPU,          "cpu.pb.gz",          NULL,              NULL}, // last: it takes seconds
     {NULL,           0,               NULL,                 NULL,              NULL},
 };

@@ -1,6 +1,6 @@
 /* contents.c - the contents of a black box: built from the reader's tables, and freed.
  *
- *   stack[number] ──▶ stacks with frames, now and at one baseline ──▶ gs_given_heap ──────┐
+ *   stack[number] ──▶ stacks: now, at one baseline, at the peak ──▶ gs_given_heap ─────────┐
  *   maps, build ids ──▶ gs_maps ───────────────────────────────────────────────────────────┼──▶ gs_post_mortem
  *   history, packed ──▶ gs_history ────────────────────────────────────────────────────────┘
  *
@@ -47,7 +47,8 @@ static unsigned count_halvings(const struct gs_given_stack *stack, size_t count)
     for (int v = 0; v < GS_HEAP_VALUES; v++) {
         unsigned __int128 sum = 0;
         for (size_t i = 0; i < count; i++)
-            sum += (unsigned __int128)gs_magnitude(stack[i].now[v]) + gs_magnitude(stack[i].then[v]);
+            sum += (unsigned __int128)gs_magnitude(stack[i].now[v]) + gs_magnitude(stack[i].then[v]) +
+                   gs_magnitude(stack[i].peak[v]);
         while (sum >> halvings > INT64_MAX)
             halvings++;
     }
@@ -65,6 +66,7 @@ static void keep_sums_in_range(struct gs_box_contents *out)
         for (int v = 0; v < GS_HEAP_VALUES; v++) {
             out->stack[i].now[v] /= divisor;
             out->stack[i].then[v] /= divisor;
+            out->stack[i].peak[v] /= divisor;
         }
     add_note(out, "the sum of the box's counters exceeds 64 bits: all are shown divided by %lld",
              (long long)divisor);
@@ -83,13 +85,14 @@ static bool take_heap(struct gs_box_reader *reader)
         if (!from->known)
             continue;
         struct gs_given_stack *to = &out->stack[out->heap.count++];
-        gs_box_roll_baselines(from, reader->baselines);
+        gs_box_roll_stack(from, reader);
         *to = (struct gs_given_stack){.frame = from->frame,
                                       .depth = from->depth,
                                       .label = from->label,
                                       .label_count = from->label_count};
         memcpy(to->now, from->now, sizeof to->now);
         memcpy(to->then, chosen ? from->before : from->last, sizeof to->then);
+        memcpy(to->peak, from->peak, sizeof to->peak);
         from->frame = NULL; // owned by the contents now
         from->label = NULL;
     }
@@ -97,6 +100,8 @@ static bool take_heap(struct gs_box_reader *reader)
     out->heap.stack = out->stack;
     if (base_ns > 0 && base_ns <= out->heap.time_ns)
         out->heap.base_age_ns = out->heap.time_ns - base_ns;
+    if (reader->peak_ns > 0 && reader->peak_ns <= out->heap.time_ns)
+        out->heap.peak_age_ns = out->heap.time_ns - reader->peak_ns;
     out->post_mortem.heap = &out->heap;
     return true;
 }

@@ -40,6 +40,8 @@ enum gs_box_record {
                          // of the whole stack, those before the gap, recorded ones; these (signed differences); texts: name
                          // of the thread, message
     GS_BOX_ACCOUNT,      // numbers: time ns, count, bytes of each part of the resident memory (enum gs_account_part)
+    GS_BOX_PEAK,         // ns: the stacks' values so far in the file are those of the heap's peak, at this time; the
+                         // highest heap in use around it, in bytes
 };
 
 enum gs_box_crash_flag { GS_BOX_CRASH_HAS_ADDRESS = 1, GS_BOX_CRASH_OVERFLOW = 2, GS_BOX_CRASH_CUT = 4 };

@@ -2,7 +2,7 @@
  *
  *   1  walk: length, crc32, type ──▶ end of the last complete write
  *   2  walk up to that end (read_records.c): identity, texts ─▶ copied
- *                                         stacks          ─▶ stack[number]: frames, labels, values now and at two baselines
+ *                                         stacks          ─▶ stack[number]: frames, labels, values of four moments
  *                                         history         ─▶ joined, unpacked at the end
  *   3  struct gs_post_mortem (contents.c)
  *

@@ -12,9 +12,11 @@ struct gs_box_reader_stack {
     uint32_t depth, label_count;
     struct gs_label_value *label;
     uint32_t rolled;           // number of the baseline that `last` is of
+    uint32_t peaked;           // number of the peak that `peak` is of
     bool known;                // its frames were read
     /* Values now, at the last baseline, and at the one before. */
     int64_t now[GS_HEAP_VALUES], last[GS_HEAP_VALUES], before[GS_HEAP_VALUES];
+    int64_t peak[GS_HEAP_VALUES]; // at the last peak
 };
 struct gs_box_reader_text {    // grows
     char *at;                  // NULL: nothing yet
@@ -36,6 +38,8 @@ struct gs_box_reader {         // starts as all zero; freed by gs_box_reader_fin
     uint32_t baselines;        // how many were read
     int64_t last_ns, before_ns; // CLOCK_REALTIME of the last baseline, and the one before; 0: there is none
     int64_t baseline_first_age_ns;
+    uint32_t peaks;            // how many were read: the last one counts
+    int64_t peak_ns;           // CLOCK_REALTIME of the last peak; 0: there is none
     uint64_t left_out;         // stacks that the writer had no room for
     struct gs_box_reader_text rules, maps, history;
     bool history_cut;          // the rest exceeded the limit
@@ -50,8 +54,8 @@ struct gs_box_reader {         // starts as all zero; freed by gs_box_reader_fin
 /* Read one record of TYPE, whose payload is at..end, into READER. Unknown types (of later versions) are skipped. Sets bad or
  * no_memory on failure. */
 void gs_box_read_record(struct gs_box_reader *reader, unsigned type);
-/* Update STACK's values at the baselines to baseline number BASELINES. */
-void gs_box_roll_baselines(struct gs_box_reader_stack *stack, uint32_t baselines);
+/* Update STACK's values at the baselines and the peak to the last ones that READER has seen. */
+void gs_box_roll_stack(struct gs_box_reader_stack *stack, const struct gs_box_reader *reader);
 /* Frees the tables, but not `out`. */
 void gs_box_reader_fini(struct gs_box_reader *reader);
 

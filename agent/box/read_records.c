@@ -1,10 +1,10 @@
 /* read_records.c - reads one record of a black box into the reader's tables.
  *
  *   identity, history, sampling ──▶ the contents, or collected for later
- *   stacks                      ──▶ stack[number]: frames, labels, values now and at two baselines
+ *   stacks                      ──▶ stack[number]: frames, labels, values now, at two baselines and at the peak
  *
- * A stack's values at the baselines are updated when the stack next changes, not at each baseline: so the work is
- * proportional to the file's length, even for a file full of baselines. Each value is checked before it is used. An
+ * A stack's values at the baselines and the peak are updated when the stack next changes, not at each baseline: so the work
+ * is proportional to the file's length, even for a file full of baselines. Each value is checked before it is used. An
  * impossible value sets `bad`, a failed allocation sets `no_memory`; both end the reading.
  * Who: read.c, and contents.c for the last values. Bounds: the tables have the writer's limits. */
 #include "base/memory.h"
@@ -183,13 +183,17 @@ static void read_libraries(struct gs_box_reader *reader)
     }
 }
 
-void gs_box_roll_baselines(struct gs_box_reader_stack *stack, uint32_t baselines)
+void gs_box_roll_stack(struct gs_box_reader_stack *stack, const struct gs_box_reader *reader)
 {
-    if (stack->rolled == baselines)
+    if (stack->peaked != reader->peaks)
+        memcpy(stack->peak, stack->now, sizeof stack->peak);
+    stack->peaked = reader->peaks;
+    if (stack->rolled == reader->baselines)
         return;
-    memcpy(stack->before, baselines - stack->rolled == 1 ? stack->last : stack->now, sizeof stack->before);
+    memcpy(stack->before, reader->baselines - stack->rolled == 1 ? stack->last : stack->now,
+           sizeof stack->before);
     memcpy(stack->last, stack->now, sizeof stack->last);
-    stack->rolled = baselines;
+    stack->rolled = reader->baselines;
 }
 
 static void read_frames(struct gs_box_reader *reader, struct gs_box_reader_stack *stack)
@@ -248,7 +252,7 @@ static void read_stack(struct gs_box_reader *reader)
     struct gs_box_reader_stack *stack = stack_at(reader, number_and_new / 2);
     if (!stack)
         return;
-    gs_box_roll_baselines(stack, reader->baselines);
+    gs_box_roll_stack(stack, reader);
     if (number_and_new & 1) {
         read_frames(reader, stack);
         read_labels(reader, stack);
@@ -264,6 +268,13 @@ static void read_baseline(struct gs_box_reader *reader)
     reader->before_ns = reader->last_ns;
     reader->last_ns = (int64_t)read_number_up_to(reader, INT64_MAX);
     reader->baselines++;
+}
+
+static void read_peak(struct gs_box_reader *reader)
+{
+    reader->peak_ns = (int64_t)read_number_up_to(reader, INT64_MAX);
+    reader->out->heap.peak_highest_bytes = read_number_up_to(reader, INT64_MAX);
+    reader->peaks++;
 }
 
 static void read_sampling(struct gs_box_reader *reader)
@@ -358,6 +369,7 @@ void gs_box_read_record(struct gs_box_reader *reader, unsigned type)
             read_stack(reader);
         break;
     case GS_BOX_BASELINE: read_baseline(reader); break;
+    case GS_BOX_PEAK: read_peak(reader); break;
     case GS_BOX_SAMPLING: read_sampling(reader); break;
     case GS_BOX_HISTORY:
         reader->history_cut |= (size_t)(reader->end - reader->at) > HISTORY_MAX - reader->history.length;

@@ -6,6 +6,7 @@
  *   each tick   changed stacks, the tick's values                     ──▶ appended
  *   the heap grew by 1/16                                             ──▶ appended at once (gs_box_heap_line)
  *   a thread has crashed                                              ──▶ appended at once (write_crash.c)
+ *   the heap has reached a new peak                                   ──▶ appended at once
  *   the file is twice its first size, or a write failed               ──▶ rewrite: begin a new file
  *
  * A kill at any time leaves a readable box: a write is valid only with its last record (inside.h), and a new file
@@ -60,6 +61,7 @@ static int append(struct gs_box *box, const struct gs_incident_context *context,
     gs_box_put_new_libraries(box); // after the stacks: every library that they name is in the table by now
     gs_box_put_new_maps(box);
     gs_box_put_new_baseline(box, context);
+    gs_box_put_new_peak(box);
     gs_box_put_new_sampling(box);
     if (when == GS_BOX_TICK)
         gs_box_put_new_history(box, context);
@@ -209,7 +211,8 @@ static void write_locked(struct gs_box *box, const struct gs_incident_context *c
 {
     bool required = must_rewrite(box), allowed = gs_clock_monotonic_ns() >= box->retry_ns;
     box->start_ns = context->start_ns;
-    bool written = allowed && (required || has_doubled(box)) && try_rewrite(box, context, required);
+    bool written = allowed && (required || has_doubled(box) || gs_box_peak_is_stale(box)) &&
+                   try_rewrite(box, context, required);
     if (!written && !required && !box->must_rewrite)
         append_changes(box, context, when);
 }

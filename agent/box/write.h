@@ -24,6 +24,7 @@ struct gs_box {
     uint64_t heap_line;        // gs_box_heap_line
     uint64_t history_mark;     // gs_history_serial of the last tick in the file
     int64_t baseline_ns;       // time of the youngest baseline in the file
+    int64_t peak_ns;           // time of the heap's peak in the file
     int64_t retry_ns;          // after a failure: no new file before this time
     bool must_rewrite, failing;
     struct gs_maps *maps;      // as in the file; NULL: write them again
@@ -44,12 +45,16 @@ struct gs_box {
 
 /* ---- the heap (write_heap.c) ---------------------------------------------------------------------------------------- */
 
-/* All stacks: their values at the two youngest baselines, and now. */
+/* All stacks: their values at the two youngest baselines, at the heap's peak, and now. */
 void gs_box_put_heap(struct gs_box *box, const struct gs_incident_context *context);
 /* The stacks whose values changed since the last write. */
 void gs_box_put_changed_stacks(struct gs_box *box);
 /* A baseline, if one was taken since the last write. */
 void gs_box_put_new_baseline(struct gs_box *box, const struct gs_incident_context *context);
+/* The heap's peak, if it was copied just now, and not in the file yet. */
+void gs_box_put_new_peak(struct gs_box *box);
+/* True: the peak in the file is another one than the agent's, and only a new file can have that one. */
+bool gs_box_peak_is_stale(const struct gs_box *box);
 void gs_box_put_sampling(struct gs_box *box);
 void gs_box_put_new_sampling(struct gs_box *box);
 

@@ -1,7 +1,8 @@
-/* write_heap.c - the heap's part of a black box: each stack's values, now and at two baselines, and how the heap is sampled.
+/* write_heap.c - the heap's part of a black box: each stack's values, now, at two baselines and at the peak, and how the heap
+ * is sampled.
  *
- *   a new file     older baseline: all stacks │ younger one: stacks that differ │ now: stacks that differ
- *   an append      stacks that changed since the last write │ a baseline, if one was taken
+ *   a new file     older baseline: all stacks │ younger one: stacks that differ │ peak: the same │ now: the same
+ *   an append      stacks that changed since the last write │ a baseline, if one was taken │ the peak, if it is now
  *
  * A stack's frames and labels are written once for each file (gs_box.known), its values each time.
  * Who: the watcher. Bounds: a new file has BEGIN_MAX bytes of stacks at most; stacks that do not fit are counted. */
@@ -14,6 +15,11 @@ enum {
     ENTRY_MAX = 8 << 10, // bytes of one stack at most: 256 frames, 8 labels
     BEGIN_MAX = GS_BOX_BYTES_MAX / 2,
 };
+#define FRESH_NS \
+    (10 * GS_NS_PER_MS) // what changes within this time after the peak was copied may be in the box's peak
+
+/* The moments of which a new file has the stacks' values: a baseline by its number, and these. */
+enum { NOW = -1, PEAK = -2, NO_MOMENT = -3, MOMENTS = 4 };
 
 /* ---- one stack ------------------------------------------------------------------------------------------------------ */
 
@@ -79,41 +85,80 @@ void gs_box_put_changed_stacks(struct gs_box *box)
         gs_box_end(&box->out);
 }
 
-/* The values of STACK at baseline number AT; AT -1: now. */
-static void values_at(const struct gs_incident_context *context, int at, uint32_t stack, int64_t *values)
+/* The values of STACK at MOMENT; NO_MOMENT: zeros. */
+static void values_at(const struct gs_incident_context *context, int moment, uint32_t stack, int64_t *values)
 {
-    if (at < 0)
+    if (moment == NO_MOMENT)
+        memset(values, 0, GS_HEAP_VALUES * sizeof *values);
+    else if (moment == NOW)
         gs_gather_heap_stack_values(stack, values);
+    else if (moment == PEAK)
+        gs_gather_peak_values(stack, values);
     else
-        gs_gather_baseline_values(context->baselines, (unsigned)at, stack, values);
+        gs_gather_baseline_values(context->baselines, (unsigned)moment, stack, values);
 }
 
-/* All stacks with their values at baseline AT (-1: now), except those that have not changed since the baseline before: that
- * one is in the file already. */
-static void put_all_stacks(struct gs_box *box, const struct gs_incident_context *context, int at, int oldest)
+/* All stacks with their values at MOMENT, except those that are the same as at the moment BEFORE: these are in the file
+ * already. */
+static void put_all_stacks(struct gs_box *box, const struct gs_incident_context *context, int moment,
+                           int before)
 {
     uint32_t count = gs_gather_heap_stack_count();
     gs_box_begin(&box->out, GS_BOX_STACKS);
     for (uint32_t stack = 0; stack < count; stack++) {
-        int64_t values[GS_HEAP_VALUES], before[GS_HEAP_VALUES] = {0};
-        values_at(context, at, stack, values);
-        if (at < oldest)
-            values_at(context, at + 1, stack, before);
-        if (memcmp(values, before, sizeof values) == 0)
+        int64_t values[GS_HEAP_VALUES], old[GS_HEAP_VALUES];
+        values_at(context, moment, stack, values);
+        values_at(context, before, stack, old);
+        if (memcmp(values, old, sizeof values) == 0)
             continue;
         if (gs_box_out_size(&box->out) < BEGIN_MAX)
             put_stack(box, stack, values);
         else
-            box->left_out += at < 0;
+            box->left_out += moment == NOW;
     }
     gs_box_end(&box->out);
+}
+
+static int64_t realtime_of(int64_t monotonic_ns)
+{
+    return gs_clock_realtime_ns() - (gs_clock_monotonic_ns() - monotonic_ns);
 }
 
 static void put_baseline(struct gs_box *box, int64_t taken_ns)
 {
     gs_box_begin(&box->out, GS_BOX_BASELINE);
-    gs_box_number(&box->out, (uint64_t)(gs_clock_realtime_ns() - (gs_clock_monotonic_ns() - taken_ns)));
+    gs_box_number(&box->out, (uint64_t)realtime_of(taken_ns));
     gs_box_end(&box->out);
+}
+
+static void put_peak(struct gs_box *box, int64_t taken_ns)
+{
+    gs_box_begin(&box->out, GS_BOX_PEAK);
+    gs_box_number(&box->out, (uint64_t)realtime_of(taken_ns));
+    uint64_t highest = gs_gather_peak_highest_bytes();
+    gs_box_number(&box->out, highest < INT64_MAX ? highest : INT64_MAX);
+    gs_box_end(&box->out);
+}
+
+static bool is_fresh(int64_t taken_ns)
+{
+    return taken_ns && gs_clock_monotonic_ns() - taken_ns <= FRESH_NS;
+}
+
+bool gs_box_peak_is_stale(const struct gs_box *box)
+{
+    int64_t taken_ns = gs_gather_peak_time_ns();
+    return taken_ns != box->peak_ns && !is_fresh(taken_ns);
+}
+
+/* The values in the file so far are those of a peak that was copied just now. */
+void gs_box_put_new_peak(struct gs_box *box)
+{
+    int64_t taken_ns = gs_gather_peak_time_ns();
+    if (taken_ns == box->peak_ns || !is_fresh(taken_ns))
+        return;
+    box->peak_ns = taken_ns;
+    put_peak(box, taken_ns);
 }
 
 /* If a baseline was taken since the last write, the values in the file so far are that baseline (except for changes within
@@ -127,22 +172,37 @@ void gs_box_put_new_baseline(struct gs_box *box, const struct gs_incident_contex
     put_baseline(box, taken_ns);
 }
 
+/* The moments of a new file, in their order there. */
+static size_t list_moments(const struct gs_incident_context *context, int moment[MOMENTS])
+{
+    size_t count = 0;
+    for (int at = 1; at >= 0; at--)
+        if (gs_gather_baseline_time_ns(context->baselines, (unsigned)at))
+            moment[count++] = at;
+    if (gs_gather_peak_time_ns())
+        moment[count++] = PEAK;
+    moment[count++] = NOW;
+    return count;
+}
+
 void gs_box_put_heap(struct gs_box *box, const struct gs_incident_context *context)
 {
-    int oldest = gs_gather_baseline_time_ns(context->baselines, 1)   ? 1
-                 : gs_gather_baseline_time_ns(context->baselines, 0) ? 0
-                                                                     : -1;
+    int moment[MOMENTS];
+    size_t count = list_moments(context, moment);
     memset(box->known, 0, sizeof box->known);
     box->left_out = 0;
     for (uint32_t group = 0; group < GS_BOX_STACKS_MAX / GS_HEAP_GROUP; group++)
         (void)gs_gather_heap_stacks_changed(
             group); // all stacks are written: clear the changes before reading, so that none is missed
-    for (int at = oldest; at >= -1; at--) {
-        put_all_stacks(box, context, at, oldest);
-        if (at >= 0)
-            put_baseline(box, gs_gather_baseline_time_ns(context->baselines, (unsigned)at));
+    for (size_t i = 0; i < count; i++) {
+        put_all_stacks(box, context, moment[i], i ? moment[i - 1] : NO_MOMENT);
+        if (moment[i] == PEAK)
+            put_peak(box, gs_gather_peak_time_ns());
+        else if (moment[i] != NOW)
+            put_baseline(box, gs_gather_baseline_time_ns(context->baselines, (unsigned)moment[i]));
     }
     box->baseline_ns = gs_gather_baseline_time_ns(context->baselines, 0);
+    box->peak_ns = gs_gather_peak_time_ns();
 }
 
 /* ---- how the heap is sampled ---------------------------------------------------------------------------------------- */

@@ -44,7 +44,7 @@ static enum gs_kind kind_of_profile(const char *kind)
 /* Choose the profile: the culprit's, else the first that view.c finds in a folder. */
 static void choose_profile(struct incident_folder *folder)
 {
-    static const enum gs_kind order[] = {GS_HEAP, GS_CPU, GS_THREADS, GS_THREADCREATE};
+    static const enum gs_kind order[] = {GS_HEAP, GS_CPU, GS_THREADS, GS_THREADCREATE, GS_PEAK};
     enum gs_kind wanted = kind_of_profile(gs_cli_json_text(folder->culprit, "kind", ""));
     const char *first = NULL, *chosen = NULL;
     for (size_t i = 0; i < sizeof order / sizeof *order; i++)
@@ -115,6 +115,14 @@ static void add_growth(struct gs_text *out, const struct incident_folder *folder
     }
 }
 
+static void add_peak(struct gs_text *out, const struct incident_folder *folder)
+{
+    if (has(folder, "heap.peak.pb.gz") && has(folder, "heap.pb.gz")) {
+        add_file(out, folder, "heap.peak.pb.gz");
+        add_file(out, folder, "heap.pb.gz");
+    }
+}
+
 static void add_threads(struct gs_text *out, const struct incident_folder *folder)
 {
     if (has(folder, "threads.pb.gz") && strcmp(folder->profile, "threads.pb.gz") != 0)
@@ -164,6 +172,7 @@ static const struct {
     {"report",    add_report,              "all of it as one page for a browser"},
     {"peek",      add_function_of_profile, "who calls the culprit, and what it calls"},
     {"diff",      add_growth,              "what grew since the baseline"},
+    {"diff",      add_peak,                "what has gone since the heap's peak"},
     {"top",       add_profile,             "the heaviest functions"},
     {"traces",    add_threads,             "every thread's stack"},
     {"replay",    add_history,             "the metrics before the incident, with the rules' lines"},

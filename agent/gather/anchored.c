@@ -3,7 +3,8 @@
  *   anchor ──▶ stacks: entries, frames, counters      } checked: version, sizes, numbers; a stack whose memory is
  *          ├─▶ labels: texts and sets                 } not in the core file is left out
  *          ├─▶ libraries that the frames were in      }
- *          └─▶ baselines: counters of an earlier time }
+ *          ├─▶ baselines: counters of an earlier time }
+ *          └─▶ peak: counters when most was in use    }
  *
  * Who: the command. Bounds: GS_STACKS_MAX stacks of GS_DEPTH_MAX frames. */
 #include "base/memory.h"
@@ -19,7 +20,7 @@ struct anchor_reading {
     struct gs_anchor_labels labels;
     struct gs_stack_entry *entry;
     uint32_t count;
-    struct gs_baseline base; // we free its counts; NULL: no baseline
+    struct gs_baseline base, peak; // we free their counts; NULL: none
     struct gs_anchored *out;
     size_t block_capacity;
 };
@@ -148,6 +149,8 @@ static bool read_stack(struct anchor_reading *reading, uint32_t number, struct g
     gs_gather_heap_values(now, out->now);
     if (reading->base.counts && number < reading->base.count)
         gs_gather_heap_values(reading->base.counts[number], out->then);
+    if (reading->peak.counts && number < reading->peak.count)
+        gs_gather_heap_values(reading->peak.counts[number], out->peak);
     if (now.alloc_objects == 0 || depth > GS_DEPTH_MAX || (depth && !(e->depth_live & 1)))
         return false;
     uint64_t *frame = new_block(reading, (depth + 1) * sizeof *frame);
@@ -201,6 +204,9 @@ static void describe(struct anchor_reading *reading)
     heap->time_ns = anchor->tick_realtime_ns;
     heap->duration_ns = anchor->tick_ns - anchor->start_ns;
     heap->base_age_ns = reading->base.counts ? anchor->tick_ns - reading->base.time_ns : 0;
+    if (reading->peak.counts && reading->peak.time_ns >= 0) // it may have been copied after the last tick
+        heap->peak_age_ns =
+            anchor->tick_ns > reading->peak.time_ns ? anchor->tick_ns - reading->peak.time_ns : 1;
     heap->sampling = (struct gs_heap_sampling){
         .asked_bytes = anchor->sampling.asked_bytes,
         .bytes = anchor->sampling.bytes,
@@ -214,6 +220,13 @@ static void describe(struct anchor_reading *reading)
     };
 }
 
+static void read_peak(struct anchor_reading *reading)
+{
+    struct gs_baseline there;
+    if (reading->anchor.peak && read_at(reading, reading->anchor.peak, 0, &there, sizeof there))
+        (void)gs_gather_baseline_read(reading->memory, &there, &reading->peak);
+}
+
 struct gs_anchored *gs_gather_anchored_read(const struct gs_memory *memory, uint64_t anchor, char *why,
                                             size_t why_size)
 {
@@ -223,12 +236,14 @@ struct gs_anchored *gs_gather_anchored_read(const struct gs_memory *memory, uint
         if (reading.anchor.baselines)
             (void)gs_gather_baselines_read(memory, (uint64_t)(uintptr_t)reading.anchor.baselines,
                                            reading.anchor.tick_ns, &reading.base);
+        read_peak(&reading);
         if (!read_stacks(&reading) || !read_libraries(&reading))
             error = "no memory";
         describe(&reading);
     }
     gs_free(reading.entry);
     gs_free(reading.base.counts);
+    gs_free(reading.peak.counts);
     if (!error)
         return reading.out;
     snprintf(why, why_size, "%s", error);

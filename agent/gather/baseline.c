@@ -43,7 +43,7 @@ void gs_gather_baselines_free(struct gs_baselines *baselines)
     gs_free(baselines);
 }
 
-static bool take(const struct gs_baselines *baselines, struct gs_baseline *out, int64_t now_ns)
+bool gs_gather_baseline_copy(struct gs_baseline *out, int64_t now_ns)
 {
     uint32_t count = gs_probe_stack_count();
     struct gs_heap_counts *counts = gs_alloc(count * sizeof *counts);
@@ -52,6 +52,13 @@ static bool take(const struct gs_baselines *baselines, struct gs_baseline *out, 
     for (uint32_t stack = 0; stack < count; stack++)
         counts[stack] = gs_probe_stack_counts(stack);
     *out = (struct gs_baseline){.time_ns = now_ns, .count = count, .counts = counts};
+    return true;
+}
+
+static bool take(const struct gs_baselines *baselines, struct gs_baseline *out, int64_t now_ns)
+{
+    if (!gs_gather_baseline_copy(out, now_ns))
+        return false;
     if (baselines->attachment)
         out->attached = baselines->attachment->take(baselines->count ? baselines->list[0].attached : NULL);
     return true;
@@ -124,6 +131,21 @@ const void *gs_gather_baselines_attached(const struct gs_baselines *baselines, i
     return found->attached;
 }
 
+bool gs_gather_baseline_read(const struct gs_memory *memory, const struct gs_baseline *there,
+                             struct gs_baseline *out)
+{
+    if (there->count > GS_STACKS_MAX)
+        return false;
+    struct gs_heap_counts *counts = gs_alloc((there->count + 1) * sizeof *counts);
+    if (!counts ||
+        !memory->read(memory, (uint64_t)(uintptr_t)there->counts, counts, there->count * sizeof *counts)) {
+        gs_free(counts);
+        return false;
+    }
+    *out = (struct gs_baseline){.time_ns = there->time_ns, .count = there->count, .counts = counts};
+    return true;
+}
+
 bool gs_gather_baselines_read(const struct gs_memory *memory, uint64_t at, int64_t now_ns,
                               struct gs_baseline *out)
 {
@@ -132,16 +154,7 @@ bool gs_gather_baselines_read(const struct gs_memory *memory, uint64_t at, int64
         memory->read(memory, at, &there, sizeof there) && there.count <= BASELINES
             ? gs_gather_baselines_find(&there, now_ns, 0)
             : NULL;
-    if (!found || found->count > GS_STACKS_MAX)
-        return false;
-    struct gs_heap_counts *counts = gs_alloc((found->count + 1) * sizeof *counts);
-    if (!counts ||
-        !memory->read(memory, (uint64_t)(uintptr_t)found->counts, counts, found->count * sizeof *counts)) {
-        gs_free(counts);
-        return false;
-    }
-    *out = (struct gs_baseline){.time_ns = found->time_ns, .count = found->count, .counts = counts};
-    return true;
+    return found && gs_gather_baseline_read(memory, found, out);
 }
 
 const struct gs_baseline *gs_gather_baselines_at(const struct gs_baselines *baselines, unsigned at)

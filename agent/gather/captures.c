@@ -11,6 +11,7 @@ static const struct {
     {GS_THREADS,      gs_gather_threads},
     {GS_THREADCREATE, gs_gather_threadcreate},
     {GS_HEAP,         gs_gather_heap},
+    {GS_PEAK,         gs_gather_peak},
     {GS_CPU,          gs_gather_cpu},
 };
 // clang-format on

@@ -31,6 +31,29 @@ void gs_gather_baselines_tick(struct gs_baselines *baselines, int64_t start_ns, 
  * none. */
 const void *gs_gather_baselines_attached(const struct gs_baselines *baselines, int64_t now_ns, int64_t window_ns, int64_t *time_ns);
 
+/* ---- the peak (peak.c): what every stack held when the heap in use was highest ------------------------------------- */
+
+struct gs_peak_settings {
+    int64_t period_ns;            // how long a peak is remembered at least; 0: none is kept
+    double budget;                // of the agent: CPU time as a share of one CPU, above 0
+};
+/* Apply SETTINGS. _forget: forget the peaks so far. Context of all these: watcher, unless they say otherwise. */
+void gs_gather_peak_configure(const struct gs_peak_settings *settings);
+void gs_gather_peak_forget(void);
+void gs_gather_peak_after_fork(void); // in the child, in the atfork handler
+/* Copy what the stacks hold if heap_in_use is high enough, and the budget allows it. True: the peak has changed. _tick: at
+ * each tick; _look: in between. REACHED: the alarm was set to gs_gather_peak_line, and has fired. */
+bool gs_gather_peak_tick(int64_t now_ns);
+bool gs_gather_peak_look(int64_t now_ns, bool reached);
+/* The heap in use at which _look is due, in bytes; UINT64_MAX: not before the next tick. */
+uint64_t gs_gather_peak_line(void);
+/* When the peak was, CLOCK_MONOTONIC (0: there is none); the highest heap in use around it, in bytes; what STACK held, as
+ * GS_HEAP_VALUES numbers. */
+int64_t gs_gather_peak_time_ns(void);
+uint64_t gs_gather_peak_highest_bytes(void);
+void gs_gather_peak_values(uint32_t stack, int64_t *values);
+const void *gs_gather_peak_for_anchor(void); // for gs_probe_anchor_tick; NULL: there is none
+
 /* ---- gathering (captures.c) ------------------------------------------------------------------------------------- */
 
 struct gs_gather {                // input of a gatherer; times are CLOCK_MONOTONIC
@@ -40,6 +63,7 @@ struct gs_gather {                // input of a gatherer; times are CLOCK_MONOTO
     int64_t window_ns;                    // the condition's window, or since the climb began: the baseline used is the youngest
                                           // that is at least this old
     struct gs_cpu_session *cpu;           // gs_gather_cpu closes and frees it; NULL: none
+    bool peak_if_higher;                  // gather a peak only if it is clearly above what is in use now
     const char *reason;                   // reason of the capture, for the profile's comments
 };
 /* One call of an allocation function, by its stack in the probe's table (allocation.c). bytes 0: none. */
@@ -103,10 +127,15 @@ enum { GS_LOCK_BEFORE = 16, GS_LOCK_BYTES = 48 };
 struct gs_lock_memory { unsigned first, end; unsigned char bytes[GS_LOCK_BYTES]; };
 
 enum { GS_GIVEN_DEPTH = 256 };
+struct gs_peak_facts {            // bytes: the sum of the profile; highest_bytes: the heap's estimate reached this around it
+    uint64_t bytes, highest_bytes;
+    int64_t age_ns;
+};
 struct gs_gathered {              // zeroed by the caller before; gs_gather_fini after
     struct gs_profile *profile;
     struct gs_profile *base;      // heap only, if there is a baseline
     int64_t base_age_ns;
+    struct gs_peak_facts peak;    // peak only
     struct gs_text text;          // threads.txt
     struct gs_deadlock deadlock;  // threads only
     struct gs_waits waits;        // threads only
@@ -185,6 +214,7 @@ struct gs_given_stack {
     uint32_t label_count;
     const struct gs_label_value *label;
     int64_t now[GS_HEAP_VALUES], then[GS_HEAP_VALUES]; // then: at the baseline
+    int64_t peak[GS_HEAP_VALUES];
 };
 struct gs_heap_sampling {      // how the heap was sampled, and what was dropped
     uint64_t asked_bytes, bytes;       // mean sampling distance: as the rules set it; in force
@@ -197,11 +227,14 @@ struct gs_given_heap {
     size_t count;
     int64_t time_ns, duration_ns;      // CLOCK_REALTIME of `now`; time since the start of the watch
     int64_t base_age_ns;               // age of the baseline before time_ns; 0: no baseline
+    int64_t peak_age_ns;               // the same of the peak; 0: no peak
+    uint64_t peak_highest_bytes;       // as in struct gs_peak_facts
     struct gs_heap_sampling sampling;
 };
 void gs_gather_heap_sampling_now(struct gs_heap_sampling *out); // of this process
-/* As gs_gather(GS_HEAP), but of GIVEN, not of this process. */
+/* As gs_gather(GS_HEAP) and gs_gather(GS_PEAK), but of GIVEN, not of this process. */
 int gs_gather_given_heap(const struct gs_gather *how, const struct gs_given_heap *given, struct gs_gathered *out);
+int gs_gather_given_peak(const struct gs_gather *how, const struct gs_given_heap *given, struct gs_gathered *out);
 
 /* Access to the memory of a dead process: read LENGTH bytes at AT; false if they are not available. Each reader embeds
  * this. */
@@ -224,7 +257,7 @@ size_t gs_gather_anchored_own_threads(const struct gs_memory *memory, uint64_t a
 /* The address of the anchor in LENGTH bytes of memory at AT; 0: not found. */
 uint64_t gs_gather_anchor_find(const struct gs_memory *memory, uint64_t at, uint64_t length);
 
-/* Capture evidence of KIND from this process. 0 or -errno. Context: watcher. */
+/* Capture evidence of KIND from this process. 0 or -errno; -ENODATA: there is none. Context: watcher. */
 int gs_gather(enum gs_kind kind, const struct gs_gather *how, struct gs_gathered *out) GS_CHECK_RESULT;
 /* CPU time is gathered over time: open ▶ poll, repeatedly ▶ gs_gather with gs_gather.cpu set, which closes the session. Several
  * sessions may be open at once. Context: watcher, and threads of gumshoe_write_profile; never inside a hook. */

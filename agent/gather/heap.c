@@ -2,10 +2,13 @@
  *
  *   the probe's stacks, the baselines ──▶ moment now, moment then ──┐
  *   a box's or a core file's stacks   ──▶ moment now, moment then ──┴▶ profiles ▶ notes of what was dropped ▶ names
+ *   the peak (peak.c)                 ──▶ moment of the peak ─────────▶ a profile of its own
  *
  * Values are estimates from the samples: alloc_* since the process started, inuse_* what is live. The sum of
  * inuse_space is the metric heap_in_use. Who: the watcher, or a host thread in gumshoe_write_profile. */
 #include "base/clock.h"
+#include "base/memory.h"
+#include "base/numbers.h"
 #include "base/units.h"
 #include "gather/inside.h"
 #include "profile/profile.h"
@@ -170,6 +173,66 @@ int gs_gather_heap(const struct gs_gather *how, struct gs_gathered *out)
     return error;
 }
 
+/* ---- the peak ------------------------------------------------------------------------------------------------------------ */
+
+/* The profile of the peak that FACTS describe, empty yet. NULL: no memory. */
+static struct gs_profile *new_peak_profile(const struct gs_gather *how,
+                                           const struct gs_heap_sampling *sampling, struct moment moment,
+                                           const struct gs_peak_facts *facts)
+{
+    char bytes[GS_UNIT_TEXT], age[GS_UNIT_TEXT], highest[GS_UNIT_TEXT];
+    struct gs_profile *profile = new_profile(how->reason, sampling, moment);
+    if (profile)
+        gs_profile_add_comment(profile, "the heap at its peak: %s, %s before; the estimate reached %s",
+                               gs_units_print_size((double)facts->bytes, bytes),
+                               gs_units_print_duration(facts->age_ns, age),
+                               gs_units_print_size((double)facts->highest_bytes, highest));
+    return profile;
+}
+
+/* All stacks are in OUT's profile. The heap's own gatherer adds the notes of what was dropped. */
+static int finish_peak(const struct gs_maps *maps, const struct gs_heap_sampling *sampling,
+                       struct gs_gathered *out)
+{
+    int error = finish(maps, sampling, out);
+    gs_text_fini(&out->notes);
+    return error;
+}
+
+/* Make the profile of PEAK in OUT. */
+static int gather_peak(const struct gs_gather *how, const struct gs_peak *peak, struct gs_gathered *out)
+{
+    struct gs_heap_sampling sampling;
+    struct gs_maps maps = *how->maps;
+    gs_gather_heap_sampling_now(&sampling);
+    if (how->peak_if_higher && !gs_gather_peak_is_higher(peak->bytes, gs_probe_heap_in_use(), sampling.bytes))
+        return -ENODATA;
+    out->peak = (struct gs_peak_facts){peak->bytes, peak->highest_bytes, 0};
+    if (how->now_ns > peak->copy.time_ns) // else it was copied after the look at the clock
+        out->peak.age_ns = how->now_ns - peak->copy.time_ns;
+    if (out->peak.highest_bytes < peak->bytes) // the counters went on while they were copied
+        out->peak.highest_bytes = peak->bytes;
+    struct moment moment = {gs_clock_realtime_ns() - out->peak.age_ns, peak->copy.time_ns - how->start_ns};
+    out->profile = new_peak_profile(how, &sampling, moment, &out->peak);
+    for (uint32_t stack = 0; out->profile && stack < peak->copy.count; stack++)
+        add_stack(out->profile, stack, peak->copy.counts[stack]);
+    maps.library = gs_gather_libraries(&maps.library_count);
+    int error = out->profile && maps.library ? finish_peak(&maps, &sampling, out) : -ENOMEM;
+    gs_gather_libraries_free(maps.library, maps.library_count);
+    return error;
+}
+
+int gs_gather_peak(const struct gs_gather *how, struct gs_gathered *out)
+{
+    struct gs_peak peak;
+    size_t failures = gs_memory_failures();
+    if (!gs_gather_peak_get(&peak))
+        return gs_memory_failures() != failures ? -ENOMEM : -ENODATA;
+    int error = gather_peak(how, &peak, out);
+    gs_free(peak.copy.counts);
+    return error;
+}
+
 /* ---- the heap of another process ----------------------------------------------------------------------------------------- */
 
 static void add_given(struct gs_profile *profile, const struct gs_given_stack *stack, const int64_t *values)
@@ -206,4 +269,29 @@ int gs_gather_given_heap(const struct gs_gather *how, const struct gs_given_heap
             add_given(out->base, &given->stack[i], given->stack[i].then);
     }
     return finish(how->maps, &given->sampling, out);
+}
+
+int gs_gather_given_peak(const struct gs_gather *how, const struct gs_given_heap *given,
+                         struct gs_gathered *out)
+{
+    int64_t now_bytes = 0, peak_bytes = 0;
+    for (size_t i = 0; i < given->count; i++) {
+        now_bytes = gs_sum(now_bytes, given->stack[i].now[GS_INUSE_SPACE]);
+        peak_bytes = gs_sum(peak_bytes, given->stack[i].peak[GS_INUSE_SPACE]);
+    }
+    if (!given->peak_age_ns || now_bytes < 0 || peak_bytes < 0 ||
+        (how->peak_if_higher &&
+         !gs_gather_peak_is_higher((uint64_t)peak_bytes, (uint64_t)now_bytes, given->sampling.bytes)))
+        return -ENODATA;
+    out->peak = (struct gs_peak_facts){(uint64_t)peak_bytes, given->peak_highest_bytes, given->peak_age_ns};
+    if (out->peak.highest_bytes < out->peak.bytes) // a core file does not have it
+        out->peak.highest_bytes = out->peak.bytes;
+    struct moment moment = {gs_sum(given->time_ns, -given->peak_age_ns),
+                            gs_sum(given->duration_ns, -given->peak_age_ns)};
+    out->profile = new_peak_profile(how, &given->sampling, moment, &out->peak);
+    if (!out->profile)
+        return -ENOMEM;
+    for (size_t i = 0; i < given->count; i++)
+        add_given(out->profile, &given->stack[i], given->stack[i].peak);
+    return finish_peak(how->maps, &given->sampling, out);
 }

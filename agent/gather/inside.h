@@ -4,6 +4,7 @@
 #include "probe/probe.h"
 
 int gs_gather_heap(const struct gs_gather *how, struct gs_gathered *out);
+int gs_gather_peak(const struct gs_gather *how, struct gs_gathered *out);
 int gs_gather_threads(const struct gs_gather *how, struct gs_gathered *out);
 int gs_gather_cpu(const struct gs_gather *how, struct gs_gathered *out);
 int gs_gather_threadcreate(const struct gs_gather *how, struct gs_gathered *out);
@@ -54,6 +55,17 @@ void gs_gather_heap_values(struct gs_heap_counts counts, int64_t values[GS_HEAP_
 
 /* The counts of every stack (COUNT stacks) at one moment; the counts belong to the baseline. */
 struct gs_baseline { int64_t time_ns; uint32_t count; struct gs_heap_counts *counts; void *attached; };
+/* Copy the counts of every stack as they are now; the caller frees OUT's counts. False: no memory. */
+bool gs_gather_baseline_copy(struct gs_baseline *out, int64_t now_ns) GS_CHECK_RESULT;
+/* Copy the counts of THERE, which are in another process's MEMORY; the caller frees OUT's. False: they cannot be read. */
+bool gs_gather_baseline_read(const struct gs_memory *memory, const struct gs_baseline *there, struct gs_baseline *out);
+/* A peak: the counts then, their sum, and the highest heap in use that was seen around it, in bytes. */
+struct gs_peak { struct gs_baseline copy; uint64_t bytes, highest_bytes; };
+/* Copy the peak to OUT, whose counts the caller frees. False: none is kept, or no memory. Context: any thread of ours. */
+bool gs_gather_peak_get(struct gs_peak *out) GS_CHECK_RESULT;
+/* Is a peak of PEAK_BYTES more than 10 % above NOW_BYTES, and by more than three standard errors of an estimate from samples
+ * DISTANCE bytes apart? */
+bool gs_gather_peak_is_higher(uint64_t peak_bytes, uint64_t now_bytes, uint64_t distance);
 /* The baseline for a condition with a window of WINDOW_NS: the youngest that is at least that old and at least the first age
  * old; if none is, the oldest. NULL: no baseline exists. */
 const struct gs_baseline *gs_gather_baselines_find(const struct gs_baselines *baselines, int64_t now_ns, int64_t window_ns);

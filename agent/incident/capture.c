@@ -1,7 +1,7 @@
 /* capture.c - makes one incident, from the trigger to the folder.
  *
  *   begin   choose the source ▶ make folder ▶ maps ▶ incident.json (not complete) ▶ CPU samples begin
- *           ▶ threads ▶ heap ▶ descriptors ▶ the allocation that fired ▶ memory account
+ *           ▶ threads ▶ heap, its peak ▶ descriptors ▶ the allocation that fired ▶ memory account
  *     …     gs_gather_cpu_poll, while the watch goes on
  *   end     CPU ▶ metrics, rules, maps ▶ findings ▶ summary ▶ incident.json ▶ publish ▶ rotate
  *
@@ -31,6 +31,7 @@ struct gs_incident {
     struct gs_folder folder;
     struct gs_report report;
     struct gs_cpu_session *cpu;
+    bool peak_if_higher;        // nobody asked for the heap's peak: it comes with the heap, if it says more
     const struct gs_maps *maps; // NULL: they could not be read
     struct gs_maps *owned_maps; // equals `maps` if we free them; NULL if the source owns them
     struct gs_gathered gathered[GS_INCIDENT_KINDS_MAX]; // in the order of gs_kinds
@@ -117,25 +118,33 @@ static struct gs_gather gathering(const struct gs_incident *incident)
         .start_ns = context->start_ns,
         .window_ns = baseline_window_ns(incident),
         .cpu = incident->cpu,
+        .peak_if_higher = incident->peak_if_higher,
         .reason = incident->report.trigger->reason,
     };
 }
 
-static void gather(struct gs_incident *incident, const struct gs_kind_entry *kind, struct gs_gathered *out)
+/* Gather KIND into OUT, and write its files. False: there is no such evidence, which is no failure. */
+static bool gather(struct gs_incident *incident, const struct gs_kind_entry *kind, struct gs_gathered *out)
 {
     struct gs_gather how = gathering(incident);
     int error = incident->source->gather(&incident->trigger, kind->kind, &how, out);
+    if (error == -ENODATA) {
+        if (!incident->peak_if_higher)
+            gs_incident_add_note(&incident->report, "%s: nothing was recorded", kind->name);
+        return false;
+    }
     gs_incident_add_notes(&incident->report, &out->notes);
     gs_incident_add_error(&incident->report, kind->name, error);
     if (error == -ENOMEM) // incomplete at an unknown place: do not use it
         gs_gather_fini(out);
     if (error && !out->profile)
-        return;
+        return true;
     put_profile(incident, kind->file, out->profile);
     if (out->base)
         put_profile(incident, kind->base_file, out->base);
     if (kind->text_file)
         put_text(incident, kind->text_file, &out->text);
+    return true;
 }
 
 /* Gather the kinds that the trigger asks for: those sampled over time (CPU), or the others. */
@@ -143,10 +152,9 @@ static void gather_all(struct gs_incident *incident, bool over_time)
 {
     for (size_t i = 0; incident->maps && gs_kinds[i].name && i < GS_INCIDENT_KINDS_MAX; i++)
         if (incident->report.trigger->capture & gs_kinds[i].kind &&
-            (gs_kinds[i].kind == GS_CPU) == over_time) {
-            gather(incident, &gs_kinds[i], &incident->gathered[i]);
+            (gs_kinds[i].kind == GS_CPU) == over_time &&
+            gather(incident, &gs_kinds[i], &incident->gathered[i]))
             gs_incident_end_step(&incident->report, gs_kinds[i].name);
-        }
 }
 
 /* Gather with a new memory map: libraries may have been loaded since the trigger. */
@@ -356,6 +364,9 @@ static void take_plumbing(struct gs_incident *incident)
 /* Choose the source; kinds that it does not have are not captured. */
 static void choose_source(struct gs_incident *incident)
 {
+    incident->peak_if_higher = !(incident->trigger.capture & GS_PEAK);
+    if (incident->trigger.capture & GS_HEAP)
+        incident->trigger.capture |= GS_PEAK;
     incident->source = gs_incident_choose_source(&incident->trigger);
     incident->source->describe(&incident->trigger, incident->report.context, &incident->process);
     incident->trigger.capture &= incident->process.kinds;

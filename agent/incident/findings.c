@@ -93,6 +93,10 @@ static void take_gathered(struct gs_report *report, enum gs_kind kind, const str
         findings->base_age_ns = gathered->base_age_ns;
         findings->growth = growth_of(report, gathered);
         break;
+    case GS_PEAK:
+        findings->peak = gathered->profile;
+        findings->peak_facts = gathered->peak;
+        break;
     default: break; // this kind has files but does not help to find the culprit
     }
 }
@@ -154,9 +158,9 @@ static void set_plumbing(struct gs_report *report)
 {
     struct gs_incident_findings *findings = &report->findings;
     struct gs_profile *profiles[] = {
-        findings->heap,      findings->growth, findings->threads,
-        findings->creators,  findings->cpu,    findings->account ? findings->account->mappings : NULL,
-        findings->allocation};
+        findings->heap,       findings->growth, findings->threads,
+        findings->creators,   findings->cpu,    findings->account ? findings->account->mappings : NULL,
+        findings->allocation, findings->peak};
     if (findings->heap)
         gs_incident_add_error(report, "the culprit",
                               gs_profile_learn_plumbing(findings->heap, &findings->plumbing));
@@ -170,7 +174,8 @@ static bool memory_ran_out(const struct gs_incident_findings *findings)
 {
     const struct gs_profile *profiles[] = {
         findings->heap, findings->growth,     findings->threads,
-        findings->cpu,  findings->allocation, findings->account ? findings->account->mappings : NULL};
+        findings->cpu,  findings->allocation, findings->account ? findings->account->mappings : NULL,
+        findings->peak};
     for (size_t i = 0; i < sizeof profiles / sizeof *profiles; i++)
         if (profiles[i] && profiles[i]->failed)
             return true;
@@ -185,8 +190,9 @@ void gs_incident_find(struct gs_report *report, const struct gs_gathered gathere
     judge_growth(&report->findings);
     set_plumbing(report);
     find_culprit(report);
+    gs_incident_find_peak(&report->findings);
     if (memory_ran_out(&report->findings)) {
-        report->findings.culprit = (struct gs_culprit){0};
+        report->findings.culprit = report->findings.peak_holder = (struct gs_culprit){0};
         gs_incident_add_error(report, "the culprit", -ENOMEM);
     }
 }

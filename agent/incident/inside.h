@@ -101,6 +101,14 @@ void gs_incident_write_descriptors(struct gs_text *out, struct gs_text *summary)
  * (growth.c). If there is no memory, GROWTH has failed. */
 double gs_incident_heap_growth(struct gs_profile *growth, const struct gs_profile *heap);
 
+/* The peak (peak.c). Find who held most of it; write the part of the summary; a member of incident.json, null without a peak
+ * (NULL: no memory); read the facts back from it. */
+struct gs_incident_findings;
+void gs_incident_find_peak(struct gs_incident_findings *findings);
+void gs_incident_add_peak(struct gs_text *out, const struct gs_incident_findings *findings);
+json_t *gs_incident_peak_json(const struct gs_incident_findings *findings) GS_CHECK_RESULT;
+struct gs_peak_facts gs_incident_read_peak(const json_t *peak);
+
 struct gs_incident_findings {           // what the profiles of one incident show; borrowed
     struct gs_profile *heap;   // NULL: not captured
     struct gs_profile *growth; // heap minus baseline; NULL: no baseline
@@ -108,6 +116,9 @@ struct gs_incident_findings {           // what the profiles of one incident sho
     struct gs_profile *creators; // thread creation
     struct gs_profile *cpu;
     struct gs_profile *allocation; // the call that the rule fired for; NULL: it was not for one
+    struct gs_profile *peak;   // the heap at its peak; NULL: not captured, or not higher than it is now
+    struct gs_peak_facts peak_facts;
+    struct gs_culprit peak_holder; // who held most at the peak
     const struct gs_deadlock *deadlock; // NULL: threads were not captured
     const struct gs_waits *waits;       // NULL: threads were not captured
     int64_t base_age_ns;

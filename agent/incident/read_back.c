@@ -217,7 +217,8 @@ static void read_waits(const struct gs_profile *threads, const json_t *json, str
 static bool has_types(const struct gs_profile *profile, enum gs_kind kind)
 {
     switch (kind) {
-    case GS_HEAP: return gs_profile_sample_type(profile, "inuse_space") >= 0;
+    case GS_HEAP:
+    case GS_PEAK: return gs_profile_sample_type(profile, "inuse_space") >= 0;
     case GS_CPU: return gs_profile_sample_type(profile, "cpu") == 1; // findings.c takes the second
     case GS_THREADS: return gs_profile_sample_type(profile, "threads") == 0;
     case GS_THREADCREATE:
@@ -257,6 +258,7 @@ static bool read_profiles(const struct gs_incident_evidence *evidence, struct re
         if (!read_kind(evidence->profile[i], evidence->base[i], gs_kinds[i].kind, gathered))
             return false;
         gathered->base_age_ns = isnan(base_age_s) ? 0 : (int64_t)(base_age_s * (double)GS_NS_PER_S + 0.5);
+        gathered->peak = gs_incident_read_peak(json_object_get(evidence->json, "peak"));
         if (gs_kinds[i].kind != GS_THREADS || !gathered->profile)
             continue;
         read_deadlock(gathered->profile, json_object_get(evidence->json, "deadlock"), &gathered->deadlock);
@@ -284,7 +286,8 @@ static void make_report(const struct gs_incident_evidence *evidence, struct read
         .context = &out->context,
         .process = &out->process,
         .folder = evidence->path,
-        .findings = {.descriptors = &out->descriptors, .plumbing = gs_incident_plumbing_of_evidence(evidence)},
+        .findings = {.descriptors = &out->descriptors,
+                     .plumbing = gs_incident_plumbing_of_evidence(evidence)},
         .steps = gs_json_array(),
         .notes = gs_json_array(),
         .errors = gs_json_array(),

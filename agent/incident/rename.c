@@ -137,6 +137,17 @@ static int rename_list(const char *key, const struct gs_incident_words *before,
     return error;
 }
 
+/* Rename who held most at the heap's peak. 0 or -ENOMEM. */
+static int rename_holder(const struct gs_incident_words *before, const struct gs_incident_words *after,
+                         json_t *json)
+{
+    json_t *peak = json_object_get(json, "peak"), *new_peak = json_object_get(after->json, "peak");
+    return json_is_object(peak) && json_is_object(new_peak) &&
+                   json_equal(peak, json_object_get(before->json, "peak"))
+               ? update(peak, new_peak)
+               : 0;
+}
+
 int gs_incident_rename_json(const struct gs_incident_words *before, const struct gs_incident_words *after,
                             json_t *json)
 {
@@ -145,6 +156,8 @@ int gs_incident_rename_json(const struct gs_incident_words *before, const struct
     int error = 0;
     if (same_culprit(culprit, json_object_get(before->json, "culprit")) && json_is_object(new_culprit))
         error = update(culprit, new_culprit);
+    if (!error)
+        error = rename_holder(before, after, json);
     if (!error)
         error = rename_list("deadlock", before, after, json);
     return error ? error : rename_list("waits", before, after, json);

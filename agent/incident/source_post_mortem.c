@@ -1,6 +1,6 @@
 /* source_post_mortem.c - evidence of a process that died, from its black box or core file (struct gs_post_mortem).
  *
- *   heap      of a box; of a core file, if the process had our probe
+ *   heap      of a box; of a core file, if the process had our probe; now, and at its peak
  *   threads   of a core file; of a box, the thread that crashed
  *   account   of a box: the last one that was taken
  *   rules     of a box: the rules that were in force; their text may be of another version and is stored unchanged
@@ -20,7 +20,7 @@ static void describe(const struct gs_incident_trigger *trigger, const struct gs_
     const struct gs_post_mortem *post_mortem = trigger->post_mortem;
     (void)context;
     out->pid = post_mortem->pid;
-    out->kinds = (post_mortem->heap ? GS_HEAP : 0u) | (post_mortem->threads ? GS_THREADS : 0u);
+    out->kinds = (post_mortem->heap ? GS_HEAP | GS_PEAK : 0u) | (post_mortem->threads ? GS_THREADS : 0u);
     snprintf(out->exe, sizeof out->exe, "%s", post_mortem->exe);
     snprintf(out->host, sizeof out->host, "%s", post_mortem->host);
     if (!*out->host) {
@@ -46,8 +46,9 @@ static const struct gs_maps *read_maps(const struct gs_incident_trigger *trigger
 static int gather(const struct gs_incident_trigger *trigger, enum gs_kind kind, const struct gs_gather *how,
                   struct gs_gathered *out)
 {
-    return kind == GS_HEAP ? gs_gather_given_heap(how, trigger->post_mortem->heap, out)
-                           : gs_gather_given(how, trigger->post_mortem->threads, out);
+    return kind == GS_HEAP   ? gs_gather_given_heap(how, trigger->post_mortem->heap, out)
+           : kind == GS_PEAK ? gs_gather_given_peak(how, trigger->post_mortem->heap, out)
+                             : gs_gather_given(how, trigger->post_mortem->threads, out);
 }
 
 /* The last account that the box has. It has no stacks. */

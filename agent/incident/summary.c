@@ -1,5 +1,5 @@
 /* summary.c - writes summary.txt, the report for people: which rule fired and why; the culprit; what grew; what holds
- * memory; what the threads did; what is missing. About twenty lines of 100 columns. Context: watcher. */
+ * and held memory; what the threads did; what is missing. About twenty lines of 100 columns. Context: watcher. */
 #include "base/clock.h"
 #include "box/box.h"
 #include "gather/gather.h"
@@ -210,6 +210,7 @@ void gs_incident_write_summary(const struct gs_report *report, struct gs_text *o
         gs_incident_add_deadlock(out, findings->deadlock);
     if (findings->waits)
         gs_incident_add_waits(out, findings->threads, findings->waits);
+    gs_incident_add_peak(out, findings);
     if (findings->heap)
         add_heap(findings, out);
     if (findings->cpu) {

@@ -46,6 +46,9 @@ const char *gs_probe_cannot_serve(void);
 /* Estimates from the samples, in bytes. heap_in_use is the sum over the stacks' inuse_space. */
 uint64_t gs_probe_heap_in_use(void);
 uint64_t gs_probe_heap_allocated(void); // since the start; only grows
+/* The highest heap_in_use since gs_probe_heap_forget_highest, which makes it what is in use now. */
+uint64_t gs_probe_heap_highest(void);
+void gs_probe_heap_forget_highest(void); // Context: watcher
 
 /* The distance in force is the distance that was set, doubled for the budget (gs_probe_widen; watch/governor.c decides) and
  * so that the tables of live samples never fill. Estimates stay unbiased. */
@@ -62,6 +65,7 @@ uint64_t gs_probe_sampling_ns(void);
 void gs_probe_alarm_at(uint64_t line_bytes);
 /* While muted the alarm never fires: the estimate is known to be wrong. Context: watcher. */
 void gs_probe_alarm_mute(bool mute);
+bool gs_probe_alarm_is_muted(void);
 /* Sleep until the alarm, a gs_probe_wake, a gs_probe_notify, or TIMEOUT_NS. Context: watcher. */
 enum gs_wake { GS_WAKE_TIMEOUT, GS_WAKE_ALARM, GS_WAKE_CALL, GS_WAKE_NOTICE };
 enum gs_wake gs_probe_wait(int64_t timeout_ns);
@@ -277,7 +281,7 @@ uint64_t gs_probe_labels_refused(void);
 /* ---- the anchor: where the tables are, for readers of core files --------------------------------------------------------- */
 
 #define GS_ANCHOR_MAGIC "gumshoe anchor"
-enum { GS_ANCHOR_VERSION = 4 };  // of the layout of everything that the anchor points to: change it with that
+enum { GS_ANCHOR_VERSION = 5 };  // of the layout of everything that the anchor points to: change it with that
 struct gs_stack_entry {          // a stack, as it lies in the table
     uint64_t hash;
     uint32_t first_frame, labels;
@@ -304,12 +308,13 @@ struct gs_anchor {
     struct gs_probe_drops drops;
     uint64_t labels_refused;
     bool hooks_seen;
-    const void *baselines;       // struct gs_baselines of gather/
+    const void *baselines, *peak; // struct gs_baselines and struct gs_baseline of gather/; peak NULL: none
     int64_t start_ns, tick_ns, tick_realtime_ns; // CLOCK_MONOTONIC, CLOCK_MONOTONIC, CLOCK_REALTIME
 };
 extern struct gs_anchor gumshoe_anchor __attribute__((visibility("default")));
 /* Write this tick's state to the anchor. Context: watcher. */
-void gs_probe_anchor_tick(const void *baselines, int64_t start_ns, int64_t tick_ns, int64_t tick_realtime_ns);
+void gs_probe_anchor_tick(const void *baselines, const void *peak, int64_t start_ns, int64_t tick_ns,
+                          int64_t tick_realtime_ns);
 
 /* ---- gauges ------------------------------------------------------------------------------------------ */
 

@@ -12,6 +12,7 @@ static const struct known_view {
     {"heap.pb.gz", "heap.base.pb.gz", "inuse_space", "grew", "Grew since the baseline"},
     {"heap.pb.gz", NULL, "inuse_space", "held", "Held now"},
     {"heap.pb.gz", NULL, "alloc_space", "allocated", "Allocated"},
+    {"heap.peak.pb.gz", NULL, "inuse_space", "peak", "Held at the peak"},
     {"cpu.pb.gz", NULL, "cpu", "cpu", "CPU time"},
     {"threads.pb.gz", NULL, "threads", "threads", "Threads"},
     {"threadcreate.pb.gz", NULL, "live_threads", "threadcreate", "Threads by creator"},
@@ -51,7 +52,7 @@ static void add_tree(struct gs_incident_page *page, const struct gs_profile *pro
     gs_reader_page_tree_free(tree);
 }
 
-/* Add a profile of which no view is known: "heap.peak.pb.gz" has the id "heap.peak". */
+/* Add a profile of which no view is known: "heap.later.pb.gz" has the id "heap.later". */
 static void add_other(struct gs_incident_page *page, const struct gs_incident_page_profile *file)
 {
     char id[GS_PAGE_FILE_NAME], label[GS_PAGE_FILE_NAME + 80];

@@ -56,7 +56,7 @@ struct heap_fields {
     const char *why;
     uint64_t sample_bytes;
     uint32_t depth;
-    int64_t baseline_ns;
+    int64_t baseline_ns, peak_ns;
 };
 
 static GS_FIELD_READER(read_heap)
@@ -67,15 +67,18 @@ static GS_FIELD_READER(read_heap)
         {"sample",   gs_field_size,     offsetof(struct heap_fields, sample_bytes), 1 << 10, 1 << 30, false, NULL},
         {"depth",    read_depth,        offsetof(struct heap_fields, depth), 1, 256, false, NULL},
         {"baseline", gs_field_duration, offsetof(struct heap_fields, baseline_ns), SECOND, 30 * DAY, false, NULL},
+        {"peak",     gs_field_duration, offsetof(struct heap_fields, peak_ns), SECOND, 30 * DAY, true, NULL},
         GS_FIELD_WHY(struct heap_fields),
     };
     // clang-format on
     struct gs_rules *rules = into;
-    struct heap_fields written = {NULL, rules->heap.sample_bytes, rules->heap.depth, rules->heap.baseline_ns};
+    struct heap_fields written = {NULL, rules->heap.sample_bytes, rules->heap.depth, rules->heap.baseline_ns,
+                                  rules->heap.peak_ns};
     gs_rules_read_fields(reader, value, path, GS_FIELDS(fields), &written);
     rules->heap.sample_bytes = written.sample_bytes;
     rules->heap.depth = written.depth;
     rules->heap.baseline_ns = written.baseline_ns;
+    rules->heap.peak_ns = written.peak_ns;
 }
 
 struct cpu_fields {

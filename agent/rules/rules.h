@@ -38,7 +38,7 @@ struct gs_rules {               // what a checked file says; never changes once 
     size_t text_length;
     const char *why;
     int64_t interval_ns;
-    struct { uint64_t sample_bytes; uint32_t depth; int64_t baseline_ns; } heap;
+    struct { uint64_t sample_bytes; uint32_t depth; int64_t baseline_ns, peak_ns; } heap; // peak_ns 0: no peak is kept
     struct { double hertz; int64_t duration_ns, before_ns; } cpu; // before_ns 0: no samples from before the trigger
     struct {
         const char *dir;

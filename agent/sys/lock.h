@@ -16,6 +16,7 @@ enum gs_lock_rank {
     GS_RANK_GATE = 1,  // watch/start.c: start and stop
     GS_RANK_GATHERING, // watch/active_captures.c: one thread gathers at a time
     GS_RANK_CPU,       // gather/: the CPU sessions
+    GS_RANK_PEAK,      // gather/: the copies of the heap's peak
     GS_RANK_JOBS,      // host/on_incident.c
     GS_RANK_CALLBACK,  // host/callback.c
     GS_RANK_REQUESTS,  // watch/requests.c

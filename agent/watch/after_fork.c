@@ -29,6 +29,7 @@ static const struct {
     { "memory",         gs_memory_after_fork },
     { "probe",          gs_probe_after_fork },
     { "cpu",            gs_gather_cpu_after_fork },
+    { "peak",           gs_gather_peak_after_fork },
     { "requests",       gs_watch_requests_after_fork },
     { "control",        gs_watch_control_after_fork },
     { "profile_jobs",   gs_watch_profile_jobs_after_fork },

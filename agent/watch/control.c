@@ -249,7 +249,7 @@ static void take_profile(struct client *client)
     int error = gs_watch_profile_jobs_take(client->profile, &profile);
     client->profile = NULL;
     if (error)
-        refuse(client, "%s", strerrordesc_np(-error));
+        refuse(client, "%s", error == -ENODATA ? "nothing was recorded" : strerrordesc_np(-error));
     else
         reply(client, json_pack("{s:i, s:I}", "version", 1, "bytes", (json_int_t)profile.length));
     if (!error && client->answer.length) {

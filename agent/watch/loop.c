@@ -1,7 +1,7 @@
 /* loop.c - the watcher's loop: sleep, read, judge, capture.
  *
  *   gs_probe_wait ──▶ a tick is due   ──▶ gs_metrics_set_read ─▶ gs_rules_judge_tick ─▶ gs_watch_captures_begin …; baseline, budget, box
- *     ▲           ├─▶ heap past a line ─▶ an early tick, or the box alone
+ *     ▲           ├─▶ heap past a line ─▶ a copy of the peak; an early tick, or the box alone
  *     │           ├─▶ a look is due, or the kernel gave notice ─▶ looks.c: memory past a line? ─▶ an early tick
  *     │           ├─▶ a request       ──▶ answers.c
  *     │           └─▶ each time: credentials, active captures, on_incident, boxes of dead processes, the rules file
@@ -44,6 +44,7 @@ static struct {
     int64_t recovery_pause_ns; // from a look to the next
     bool host_has_ended;       // no host thread was left at the last tick
     bool crossed;              // an early tick runs because a look found a value past a line
+    bool alarm_is_peaks;       // the probe's alarm is set to the line of the next peak
 } loop;
 
 /* ---- a tick ----------------------------------------------------------------------------------------------------------- */
@@ -160,13 +161,21 @@ static void capture_verdict(const struct gs_verdict *verdict)
     gs_watch_captures_begin(&gs_watcher.settings, &trigger, verdict->rule, NULL);
 }
 
-/* Write the box. Set the alarm for the heap size at which a rule may fire, or at which the box is out of date. */
+/* Set the alarm for the heap size at which a rule may fire, at which the box is out of date, or at which a peak is to be
+ * copied. */
+static void set_alarm(void)
+{
+    uint64_t line = gs_rules_judge_alarm_line(gs_watcher.settings.judge, gs_clock_monotonic_ns()),
+             box_line = gs_box_heap_line(gs_watcher.box), peak_line = gs_gather_peak_line();
+    line = box_line < line ? box_line : line;
+    loop.alarm_is_peaks = peak_line < line;
+    gs_probe_alarm_at(loop.alarm_is_peaks ? peak_line : line);
+}
+
 static void write_box(enum gs_box_when when)
 {
-    uint64_t rule_line = gs_rules_judge_alarm_line(gs_watcher.settings.judge, gs_clock_monotonic_ns());
     gs_box_write(gs_watcher.box, gs_watcher.settings.context, gs_probe_heap_in_use(), when);
-    gs_probe_alarm_at(rule_line < gs_box_heap_line(gs_watcher.box) ? rule_line
-                                                                   : gs_box_heap_line(gs_watcher.box));
+    set_alarm();
 }
 
 /* No host thread is left? An ended main thread stays in /proc/self/task until the process ends, but has no memory and no exe
@@ -215,8 +224,9 @@ static void tick(bool early)
             capture_verdict(&gs_watcher.settings.verdicts[i]);
     take_baseline(gs_clock_monotonic_ns());
     loop.baselines_cpu_ns += gs_watch_account_tick(gs_watcher.box, now_ns);
-    gs_probe_anchor_tick(gs_watcher.settings.baselines, gs_watcher.settings.start_ns, now_ns,
-                         gs_clock_realtime_ns());
+    (void)gs_gather_peak_tick(gs_clock_monotonic_ns()); // just before the box: it has the same values then
+    gs_probe_anchor_tick(gs_watcher.settings.baselines, gs_gather_peak_for_anchor(),
+                         gs_watcher.settings.start_ns, now_ns, gs_clock_realtime_ns());
     if (!early) // an early tick is seldom recorded: the next one shows its largest allocation again
         gs_probe_forget_largest_alloc(largest);
     keep_within_budget();
@@ -224,13 +234,18 @@ static void tick(bool early)
     gs_watch_looks_plan(&gs_watcher.settings, gs_clock_monotonic_ns());
 }
 
+/* The heap has reached the alarm's line. First of all look for a peak: it may be over soon. */
 static void handle_alarm(void)
 {
-    if (gs_probe_heap_in_use() >=
-        gs_rules_judge_alarm_line(gs_watcher.settings.judge, gs_clock_monotonic_ns()))
+    int64_t now_ns = gs_clock_monotonic_ns();
+    bool peaked = gs_gather_peak_look(now_ns, loop.alarm_is_peaks);
+    uint64_t in_use = gs_probe_heap_in_use();
+    if (in_use >= gs_rules_judge_alarm_line(gs_watcher.settings.judge, now_ns))
         tick(true);
-    else
+    else if (peaked || !loop.alarm_is_peaks || in_use >= gs_box_heap_line(gs_watcher.box))
         write_box(GS_BOX_EARLY);
+    else
+        set_alarm();
 }
 
 /* Look at memory, if that is due. An early tick lets the rules judge what is past a line. */
@@ -294,6 +309,7 @@ static void apply_rules(void)
     const struct gs_rules *rules = gs_watcher.settings.rules;
     gs_gather_cpu_configure(&(struct gs_cpu_settings){rules->cpu.hertz, rules->cpu.before_ns});
     loop.governor.budget = rules->budget;
+    gs_gather_peak_configure(&(struct gs_peak_settings){rules->heap.peak_ns, rules->budget});
     gs_box_request_rewrite(gs_watcher.box);
     atomic_store(&gs_watcher.cpu_duration_ns, rules->cpu.duration_ns);
     atomic_store(&gs_watcher.children, rules->children);

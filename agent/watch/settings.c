@@ -181,6 +181,7 @@ int gs_watch_settings_make(struct gs_settings *settings, const struct gumshoe_op
         return error;
     restart_sampling(settings->rules);
     settings->start_ns = gs_clock_monotonic_ns();
+    gs_gather_peak_forget();
     settings->baselines = gs_gather_baselines_new(&gs_account_attachment);
     if (!settings->baselines || !make_tables(settings))
         return gs_watch_refuse_start(options->error, -ENOMEM, "", "no memory for the watcher's own tables");

@@ -46,6 +46,7 @@ void gs_watch_drop(void)
     gs_watch_reload_drop();
     gs_box_close(gs_watcher.box);
     gs_watcher.box = NULL;
+    gs_gather_peak_forget();
     gs_watch_settings_drop(&gs_watcher.settings);
 }
 

@@ -127,6 +127,64 @@ static void counters_of_a_long_life_are_read_back(void **state)
     }
 }
 
+/* More is in use, of STACK, for the heap as a whole as well; less. */
+static void hold(uint32_t stack, uint64_t bytes)
+{
+    allocate(stack, 1, bytes);
+    (void)gs_heap_totals_add(bytes);
+}
+
+static void give_back(uint32_t stack, uint64_t bytes)
+{
+    gs_heap_stack_count_free(stack, 1 << GS_OBJECT_SHIFT, bytes);
+    gs_heap_totals_subtract(bytes);
+}
+
+/* What the box says of the peak: A and B of sites 120 and 121 were held then. */
+static void the_peak_holds(uint64_t a, uint64_t b)
+{
+    struct gs_box_contents *contents = read_now();
+    assert_int_equal(found(contents, 120)->peak[GS_INUSE_SPACE], a);
+    assert_int_equal(found(contents, 121)->peak[GS_INUSE_SPACE], b);
+    assert_int_equal(found(contents, 120)->now[GS_INUSE_SPACE], MiB(10));
+    assert_int_equal(found(contents, 121)->now[GS_INUSE_SPACE], 0);
+    assert_true(contents->heap.peak_age_ns > 0 && contents->heap.peak_highest_bytes >= a + b);
+    gs_box_contents_free(contents);
+}
+
+/* The peak is in the box as it is appended, as it is begun again, and if it was copied too long before the write. */
+static void the_peak_is_read_back(void **state)
+{
+    uint32_t a = site(120), b = site(121);
+    (void)state;
+    gs_gather_peak_configure(&(struct gs_peak_settings){3600 * SECOND, 1});
+    for (uint32_t stack = 0; stack < gs_probe_stack_count(); stack++) // what other stories have left
+        (void)gs_heap_totals_add(gs_probe_stack_counts(stack).inuse_space);
+    hold(a, MiB(10));
+    hold(b, MiB(1));
+    assert_true(gs_gather_peak_tick(gs_clock_monotonic_ns()));
+    tick(1);
+    hold(b, MiB(50));
+    assert_true(gs_gather_peak_look(gs_clock_monotonic_ns(), true));
+    tick(2);
+    give_back(b, MiB(51));
+    tick(3);
+    the_peak_holds(MiB(10), MiB(51));
+    gs_box_request_rewrite(box_story.box);
+    tick(4);
+    the_peak_holds(MiB(10), MiB(51));
+    hold(b, MiB(70));
+    assert_true(gs_gather_peak_look(gs_clock_monotonic_ns() - SECOND / 2, true));
+    give_back(b, MiB(70));
+    tick(5);
+    the_peak_holds(MiB(10), MiB(70));
+    gs_gather_peak_forget();
+    tick(6);
+    struct gs_box_contents *contents = read_now();
+    assert_int_equal(contents->heap.peak_age_ns, 0);
+    gs_box_contents_free(contents);
+}
+
 static void a_library_that_came_is_in_the_map(void **state)
 {
     uintptr_t outside[] = {0x10, 0x20};
@@ -321,7 +379,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORY(what_was_written_is_read_back),
         STORY(growth_is_since_the_baseline_that_the_living_would_take),
-        STORY(counters_of_a_long_life_are_read_back),
+        STORY(the_peak_is_read_back),
+        STORY(counters_of_a_long_life_are_read_back), // in use is below 0 afterwards
         STORY(a_library_that_came_is_in_the_map),
         STORY(a_tick_in_which_nothing_was_counted_takes_some_seventy_bytes),
         STORY(nothing_is_written_into_a_number_of_another_table),

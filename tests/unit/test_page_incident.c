@@ -248,13 +248,26 @@ static void later_kinds_appear_by_themselves(void **state)
 {
     (void)state;
     static const char *const stack[] = {"open_log", "main"};
-    incident("\"files\":[{\"name\":\"heap.peak.pb.gz\",\"size\":1},{\"name\":\"heap.orig.pb.gz\"},{\"name\":"
+    incident("\"files\":[{\"name\":\"heap.later.pb.gz\",\"size\":1},{\"name\":\"heap.orig.pb.gz\"},{\"name\":"
              "\"../../x.pb.gz\"},{\"name\":4}]");
-    profile("heap.peak.pb.gz", "inuse_space", stack, 2, 1);
+    profile("heap.later.pb.gz", "inuse_space", stack, 2, 1);
     profile("heap.orig.pb.gz", "inuse_space", stack, 2, 1);
     page();
-    has("\"id\":\"heap.peak\",\"label\":\"heap.peak: Held now\"");
+    has("\"id\":\"heap.later\",\"label\":\"heap.later: Held now\"");
     lacks("\"id\":\"heap.orig\"");
+}
+
+static void the_peak_is_one_more_view_of_the_heap(void **state)
+{
+    (void)state;
+    static const char *const now[] = {"keep", "main"}, *const peak[] = {"load_all", "main"};
+    incident("\"files\":[]");
+    profile("heap.pb.gz", "inuse_space", now, 2, 1);
+    profile("heap.peak.pb.gz", "inuse_space", peak, 2, 1);
+    page();
+    has("\"id\":\"held\",\"label\":\"Held now\"");
+    has("\"id\":\"peak\",\"label\":\"Held at the peak\"");
+    has("Held at the peak as a table");
 }
 
 /* ---- what is missing or damaged ---------------------------------------------------------------------------------------- */
@@ -394,6 +407,7 @@ int main(void)
         STORY(threads_with_equal_stacks_are_one_group),
         STORY(a_deadlock_is_told_as_a_ring),
         STORY(later_kinds_appear_by_themselves),
+        STORY(the_peak_is_one_more_view_of_the_heap),
         STORY(a_damaged_file_costs_its_section_alone),
         STORY(links_are_not_followed),
         STORY(no_incident_is_no_page),

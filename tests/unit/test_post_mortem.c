@@ -176,6 +176,41 @@ static void its_heap_and_what_grew_are_there(void **state)
     json_decref(json);
 }
 
+static void what_the_peak_held_is_there_if_it_was_higher(void **state)
+{
+    char path[PATH_MAX];
+    struct gs_post_mortem left = post_mortem();
+    (void)state;
+    heap.peak_age_ns = 720 * SECOND;
+    heap.peak_highest_bytes = (uint64_t)MiB(420);
+    memcpy(stacks[1].peak, ((int64_t[]){900, MiB(320), 900, MiB(300)}), sizeof stacks[1].peak);
+    memcpy(stacks[2].peak, ((int64_t[]){10, MiB(100), 10, MiB(100)}), sizeof stacks[2].peak);
+    json_t *json = written(&left, path), *peak = json_object_get(json, "peak"), *holder = json_object_get(peak, "held_by");
+    assert_int_equal(total(path, "heap.peak.pb.gz"), MiB(400));
+    assert_int_equal(json_integer_value(json_object_get(peak, "bytes")), MiB(400));
+    assert_int_equal(json_integer_value(json_object_get(peak, "highest")), MiB(420));
+    assert_true(json_real_value(json_object_get(peak, "age_s")) == 720);
+    assert_string_equal(text_of(holder, "function"), "fill_cache");
+    assert_int_equal(json_integer_value(json_object_get(holder, "bytes")), MiB(300));
+    assert_true(json_real_value(json_object_get(holder, "share")) == 0.75);
+    char *summary = file_of(path, "summary.txt");
+    assert_non_null(strstr(summary, "\nThe heap peaked at 400 MiB 12 m before; then held by\n     300 MiB   75 %  fill_cache"));
+    gs_free(summary);
+    json_decref(json);
+    heap.peak_highest_bytes = (uint64_t)MiB(500); // for less time than a copy takes
+    json = written(&left, path);
+    summary = file_of(path, "summary.txt");
+    assert_non_null(strstr(summary, "\nThe heap peaked at 400 MiB (for a moment: 500 MiB) 12 m before; then held by\n"));
+    gs_free(summary);
+    json_decref(json);
+    memcpy(stacks[1].peak, stacks[1].now, sizeof stacks[1].peak); // 180 of 181 MiB
+    json = written(&left, path);
+    assert_true(json_is_null(json_object_get(json, "peak")));
+    assert_null(file_of(path, "heap.peak.pb.gz"));
+    json_decref(json);
+    heap.peak_age_ns = 0;
+}
+
 static void without_a_baseline_the_culprit_is_who_holds_most(void **state)
 {
     char path[PATH_MAX];
@@ -306,6 +341,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(it_says_who_died_and_how, in_a_fresh_store, remove_store),
         cmocka_unit_test_setup_teardown(its_heap_and_what_grew_are_there, in_a_fresh_store, remove_store),
+        cmocka_unit_test_setup_teardown(what_the_peak_held_is_there_if_it_was_higher, in_a_fresh_store, remove_store),
         cmocka_unit_test_setup_teardown(without_a_baseline_the_culprit_is_who_holds_most, in_a_fresh_store, remove_store),
         cmocka_unit_test_setup_teardown(its_history_goes_to_the_last_tick, in_a_fresh_store, remove_store),
         cmocka_unit_test_setup_teardown(little_and_hostile_remains_will_do, in_a_fresh_store, remove_store),

@@ -287,6 +287,7 @@ static void defaults_are_those_of_the_documentation(void **state)
     assert_int_equal(rules->heap.sample_bytes, 512 << 10);
     assert_int_equal(rules->heap.depth, 64);
     assert_int_equal(rules->heap.baseline_ns, 600 * GS_NS_PER_S);
+    assert_int_equal(rules->heap.peak_ns, 3600 * GS_NS_PER_S);
     assert_string_equal(rules->incidents.dir, "incidents");
     assert_int_equal(rules->incidents.keep, 50);
     assert_int_equal(rules->incidents.max_bytes, 1 << 30);

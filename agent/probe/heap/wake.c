@@ -43,6 +43,11 @@ void gs_probe_alarm_mute(bool mute)
     muted = mute;
 }
 
+bool gs_probe_alarm_is_muted(void)
+{
+    return muted;
+}
+
 void gs_probe_alarm_at(uint64_t line_bytes)
 {
     atomic_store_explicit(&line, muted ? UINT64_MAX : line_bytes, memory_order_relaxed);

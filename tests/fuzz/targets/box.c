@@ -6,6 +6,7 @@
 #include "box/inside.h"
 #include "gather/gather.h"
 #include "symbol/symbol.h"
+#include <errno.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -34,6 +35,9 @@ static void gather(struct gs_box_contents *contents)
     struct gs_gather how = {.maps = &maps, .reason = "fuzz"};
     gs_must(gs_gather_given_heap(&how, &contents->heap, &gathered) == 0);
     gs_gather_fini(&gathered);
+    int error = gs_gather_given_peak(&how, &contents->heap, &gathered);
+    gs_must(error == 0 || error == -ENODATA);
+    gs_gather_fini(&gathered);
     gs_symbol_maps_free(none);
 }
 
@@ -45,7 +49,7 @@ static void read_one(const void *bytes, size_t length)
     if (!contents)
         return;
     gs_must(contents->post_mortem.maps && contents->post_mortem.heap && contents->post_mortem.pid > 0);
-    gs_must(contents->heap.base_age_ns >= 0 && contents->post_mortem.last_seen_ns >= contents->post_mortem.started_ns);
+    gs_must(contents->heap.peak_age_ns >= 0 && contents->heap.base_age_ns >= 0 && contents->post_mortem.last_seen_ns >= contents->post_mortem.started_ns);
     gather(contents);
     gs_box_contents_free(contents);
 }
