@@ -159,8 +159,12 @@ int gs_cli_read_bundle_file(const char *path, const char *name, size_t max, char
 int gs_cli_show_bundle(const char *path, bool as_json);
 /* The name of FILE for messages: "-" becomes "(standard input)". */
 const char *gs_cli_file_name(const char *file);
-/* Read the history in PATH: a metrics.json, an incident's folder, a black box, CSV or packs. The memory limit that an incident
- * or a box recorded is stored in ABOUT. */
+/* If PATH is a directory of incidents, or its .history: the path of the one history file in it into *OUT, which the caller frees with
+ * gs_free; else NULL: PATH itself is meant. Returns an exit status: there are several, or none; the error was printed
+ * (load_directory.c). */
+int gs_cli_find_history_file(const char *path, char **out) GS_CHECK_RESULT;
+/* Read the history in PATH: a metrics.json, an incident's folder, a history file, the directory that it is in, a black box, CSV or
+ * packs. The memory limit that an incident or a box recorded is stored in ABOUT. */
 struct gs_history *gs_cli_load_history(const char *path, struct gs_history_about *about, int *status) GS_CHECK_RESULT;
 
 /* Draw a metric over time in characters: "*" the values, "-" the rule's line, "^" below a firing (plot.c). Prints nothing if no

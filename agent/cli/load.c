@@ -122,7 +122,7 @@ static struct gs_history *read_box(const char *text, size_t length, const char *
     return history;
 }
 
-struct gs_history *gs_cli_load_history(const char *path, struct gs_history_about *about, int *status)
+static struct gs_history *load_history(const char *path, struct gs_history_about *about, int *status)
 {
     char file[PATH_MAX], *text = NULL;
     size_t length = 0;
@@ -148,5 +148,15 @@ struct gs_history *gs_cli_load_history(const char *path, struct gs_history_about
     print_errors(&errors);
     gs_errors_fini(&errors);
     gs_free(text);
+    return history;
+}
+
+struct gs_history *gs_cli_load_history(const char *path, struct gs_history_about *about, int *status)
+{
+    char *found;
+    *status = gs_cli_find_history_file(path, &found);
+    struct gs_history *history =
+        *status == GS_EXIT_OK ? load_history(found ? found : path, about, status) : NULL;
+    gs_free(found);
     return history;
 }

@@ -96,8 +96,9 @@ static bool read_arguments(struct gs_arguments *arguments, struct gs_session *se
          .help = "status 1 unless it fires; RULE=N: unless it fires N times"},
         {"expect-none", .set = &session->expect_none, .help = "status 1 if any rule fires"},
         {.argument = "HISTORY",
-         .help = "an incident's folder, its metrics.json, a black box, or CSV: time,rss,gauge:queue …; - is\n"
-                 "standard input"},
+         .help = "the directory of incidents (weeks, from its .history), an incident's folder, its "
+                 "metrics.json, a\n"
+                 "black box, or CSV: time,rss,gauge:queue …; - is standard input"},
         {0},
     };
     if (!gs_cli_read_options(arguments, options, status))

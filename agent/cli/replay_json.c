@@ -85,7 +85,8 @@ int gs_cli_replay_print_json(const struct gs_session *session)
         for (size_t k = 0; k < session->candidate[i].rules->rule_count; k++)
             gs_json_add(&rules, rule_json(session, &session->candidate[i], k));
     json_t *about =
-        json_pack("{s:I, s:I, s:o, s:o, s:f, s:o}", "rows", (json_int_t)last + 1, "gaps",
+        json_pack("{s:I, s:I, s:I, s:o, s:o, s:f, s:o}", "rows", (json_int_t)last + 1, "processes",
+                  (json_int_t)(session->about.processes ? session->about.processes : 1), "gaps",
                   (json_int_t)session->candidate[0].replay->gaps, "from",
                   moment_json(session, gs_history_time(history, 0)), "to",
                   moment_json(session, gs_history_time(history, last)), "interval_ms",

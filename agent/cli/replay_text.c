@@ -21,6 +21,8 @@ static void print_history(const struct gs_session *session)
         printf(" (the oldest every %s)", gs_units_print_duration(oldest_ns, oldest));
     printf(", from %s to %s", gs_cli_print_moment(session, gs_history_time(history, 0), from),
            gs_cli_print_moment(session, gs_history_time(history, length - 1), to));
+    if (session->about.processes > 1)
+        printf(", %zu processes (each begins with empty windows)", session->about.processes);
     if (gaps)
         printf(", %zu gap%s", gaps, gaps == 1 ? "" : "s");
     if (session->limit_bytes)

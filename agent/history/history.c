@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "history/inside.h"
+#include <errno.h>
 #include <math.h>
 #include <string.h>
 
@@ -55,6 +56,8 @@ struct gs_history {
     struct part part[GS_HISTORY_PARTS]; // the finest first
     void *rows;
     struct extremes *extremes;
+    size_t *start; // rows that are the first of a process, ascending; only of a history from a file
+    size_t start_count, start_capacity;
     char *name[];
 };
 
@@ -151,6 +154,7 @@ void gs_history_free(struct gs_history *history)
         gs_free(history->name[i]);
     gs_free(history->rows);
     gs_free(history->extremes);
+    gs_free(history->start);
     gs_free(history);
 }
 
@@ -275,6 +279,27 @@ void gs_history_put(struct gs_history *history, int64_t time_ns, int64_t step_ns
     double *row = push_row(history, 0, time_ns, whole_ms(step_ns));
     if (row && history->count)
         memcpy(row, values, history->count * sizeof *values);
+}
+
+int gs_history_mark_start(struct gs_history *history)
+{
+    if (gs_grow(&history->start, &history->start_capacity, history->start_count + 1, sizeof *history->start))
+        return -ENOMEM;
+    history->start[history->start_count++] = gs_history_length(history);
+    return 0;
+}
+
+bool gs_history_starts_process(const struct gs_history *history, size_t at)
+{
+    size_t low = 0, high = history->start_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (history->start[middle] < at)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < history->start_count && history->start[low] == at;
 }
 
 void gs_history_add(struct gs_history *history, int64_t realtime_ns, const double *values)

@@ -1,7 +1,8 @@
-/* history/history.h - the door of history/: the recorded values of the metrics, and their packed form.
+/* history/history.h - the door of history/: the recorded values of the metrics, their packed form, and the history file.
  * Opened by: rules, box, incident, watch, reader, cli, tests.  Opens: base. */
 #pragma once
 #include "base/attributes.h"
+#include "history/file.h" // part of this door: the history file of a program
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,6 +39,7 @@ struct gs_history_about {
     uint64_t limit_bytes;      // the process's memory limit; 0: unknown
     int64_t triggered_ns;      // CLOCK_REALTIME; written, not read back
     bool plain_seconds;        // times are seconds of any origin, not moments (CSV)
+    size_t processes;          // that the rows are of (gs_history_starts_process); 0: unknown, or one
 };
 struct gs_text;
 /* metrics.json of an incident: {"version":1,"interval_ms",…,"series":{…},"triggered"} (docs/formats.md). Missing values
@@ -77,3 +79,7 @@ struct gs_history *gs_history_shaped(const char *const *names, size_t count, con
     GS_CHECK_RESULT;
 /* Add a row from a file, which covers STEP_NS. */
 void gs_history_put(struct gs_history *history, int64_t time_ns, int64_t step_ns, const double *values);
+/* The row that is put next is the first of a process: a restart, or one that ran at the same time, so that times may go
+ * back. 0 or -ENOMEM. Only for a history of one part. */
+int gs_history_mark_start(struct gs_history *history) GS_CHECK_RESULT;
+bool gs_history_starts_process(const struct gs_history *history, size_t at); // is row AT so marked?

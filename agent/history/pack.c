@@ -1,13 +1,15 @@
-/* pack.c - packs a history into few bytes for the black box, and unpacks it.
+/* pack.c - packs a history into few bytes for the black box and the history file, and unpacks it.
  *
  *   pack   "gsh" version │ kind │ length (of the pack) │ rows │ interval, metrics, names (full pack only) │ row …
  *          4 bytes         1      4, little endian        4      numbers; a name is its length and its bytes
  *   row    time: its deviation from the step, and a bit: the step has changed │ [step] │ one code for each metric
  *   code   0 unchanged   1 missing   n·4 + 2 a whole number, as difference n   3 and 8 bytes: any other double
+ *          n·4 + 3 (version 2, n > 0): a rounded double, as difference zigzag⁻¹(n - 1) of its upper bits
  *
+ * Version 2 rounds numbers that are not whole to 12 significant bits (0.012 %): for the history file, which is to be small.
  * Numbers are LEB128. Differences are to the row before in the same pack, zigzag-encoded. A punctual tick whose metrics have
  * not changed takes one byte, and one for each metric.
- * Who:    the box packs, on the watcher, at every tick: no allocation. Unpacking reads
+ * Who:    the box and the history file pack, on the watcher: no allocation. Unpacking reads
  *         untrusted bytes: every length is checked before it is used. */
 #include "base/clock.h"
 #include "base/memory.h"
@@ -21,14 +23,17 @@
 enum {
     HEADER_SIZE = 13,
     VERSION = 1,
+    ROUNDED_VERSION = 2,
     FULL = 0,
     CONTINUATION = 1,
     SAME = 0,
     MISSING = 1,
     WHOLE = 2,
-    RAW_DOUBLE = 3
+    RAW_DOUBLE = 3,
+    MANTISSA_BITS = 52,
+    KEPT_BITS = 11 // of the mantissa; the highest bit is not stored
 };
-static const char magic[] = {'g', 's', 'h', VERSION};
+static const char magic[] = {'g', 's', 'h'};
 
 /* Whole numbers up to 2^53 are packed as differences, but not -0. */
 static bool is_whole(double value)
@@ -39,6 +44,38 @@ static bool is_whole(double value)
 static int64_t difference_base(double before)
 {
     return is_whole(before) ? (int64_t)before : 0;
+}
+
+/* The upper bits of VALUE, rounded, as a number that grows with VALUE. */
+static int64_t upper_bits(double value)
+{
+    int64_t bits;
+    double size = fabs(value);
+    memcpy(&bits, &size, sizeof bits);
+    bits = (bits + (1LL << (MANTISSA_BITS - KEPT_BITS - 1))) >> (MANTISSA_BITS - KEPT_BITS);
+    return signbit(value) ? -bits : bits;
+}
+
+/* The number whose upper bits these are; not finite: there is none. */
+static double from_upper_bits(int64_t upper)
+{
+    double size;
+    if (upper <= -(1LL << (KEPT_BITS + 11)) || upper >= 1LL << (KEPT_BITS + 11))
+        return INFINITY;
+    int64_t bits = (upper < 0 ? -upper : upper) << (MANTISSA_BITS - KEPT_BITS);
+    memcpy(&size, &bits, sizeof size);
+    return upper < 0 ? -size : size;
+}
+
+static double rounded(double value)
+{
+    double near = isfinite(value) && !is_whole(value) ? from_upper_bits(upper_bits(value)) : value;
+    return isfinite(near) ? near : value;
+}
+
+static int64_t upper_base(double before)
+{
+    return isfinite(before) ? upper_bits(before) : 0;
 }
 
 static bool same_bits(double a, double b)
@@ -56,6 +93,7 @@ static int64_t floor_ms(int64_t ns)
 struct pack_sink { // bytes beyond ROOM are counted, but not written
     unsigned char *at;
     size_t size, room;
+    bool rounds; // version 2
 };
 
 static void put(struct pack_sink *sink, const void *bytes, size_t length)
@@ -86,15 +124,28 @@ static void put_double(struct pack_sink *sink, double value)
     put_u32(sink, bits >> 32);
 }
 
+/* A number whose upper bits are all of it. False: VALUE is not one. */
+static bool put_upper_bits(struct pack_sink *sink, double value, double before)
+{
+    if (!isfinite(value) || !same_bits(from_upper_bits(upper_bits(value)), value))
+        return false;
+    put_number(sink, (gs_varint_zigzag(upper_bits(value) - upper_base(before)) + 1) << 2 | RAW_DOUBLE);
+    return true;
+}
+
 static void put_value(struct pack_sink *sink, double value, double before)
 {
+    if (sink->rounds) { // both, so that the reader has the same value before
+        value = rounded(value);
+        before = rounded(before);
+    }
     if (same_bits(value, before) || (isnan(value) && isnan(before)))
         put_number(sink, SAME);
     else if (isnan(value))
         put_number(sink, MISSING);
     else if (is_whole(value))
         put_number(sink, gs_varint_zigzag((int64_t)value - difference_base(before)) << 2 | WHOLE);
-    else
+    else if (!sink->rounds || !put_upper_bits(sink, value, before))
         put_double(sink, value);
 }
 
@@ -131,6 +182,15 @@ static void put_names(struct pack_sink *sink, const struct gs_history *history)
     }
 }
 
+static void put_header(struct pack_sink *sink, unsigned char kind, size_t size, size_t rows)
+{
+    put(sink, magic, sizeof magic);
+    put(sink, &(unsigned char){sink->rounds ? ROUNDED_VERSION : VERSION}, 1);
+    put(sink, &kind, 1);
+    put_u32(sink, size);
+    put_u32(sink, rows);
+}
+
 /* The oldest row, from FROM on, such that it and all newer rows fit into ROOM bytes; *SIZE: the bytes that they take. */
 static size_t oldest_that_fits(const struct gs_history *history, size_t from, size_t room, size_t *size)
 {
@@ -159,15 +219,32 @@ size_t gs_history_pack(const struct gs_history *history, uint64_t serial, void *
         return 0;
     size_t most_bytes = room < UINT32_MAX ? room : UINT32_MAX;
     size_t first = oldest_that_fits(history, is_full ? 0 : from, most_bytes - header_size, &rows_size);
-    put(&sink, magic, sizeof magic);
-    put(&sink, &(unsigned char){is_full ? FULL : CONTINUATION}, 1);
-    put_u32(&sink, header_size + rows_size);
-    put_u32(&sink, length - first);
+    put_header(&sink, is_full ? FULL : CONTINUATION, header_size + rows_size, length - first);
     if (is_full)
         put_names(&sink, history);
     for (size_t at = first; at < length; at++)
         put_row(&sink, history, at, at == first);
     return sink.size;
+}
+
+size_t gs_history_pack_names(const struct gs_history *history, void *out, size_t room)
+{
+    struct pack_sink names = {0}, sink = {.at = out, .room = room};
+    put_names(&names, history);
+    put_header(&sink, FULL, HEADER_SIZE + names.size, 0);
+    put_names(&sink, history);
+    return sink.size <= room ? sink.size : 0;
+}
+
+size_t gs_history_pack_rounded(const struct gs_history *history, size_t from, void *out, size_t room)
+{
+    struct pack_sink header = {.at = out, .room = room, .rounds = true};
+    struct pack_sink rows = {.at = out, .size = HEADER_SIZE, .room = room, .rounds = true};
+    size_t length = gs_history_length(history);
+    for (size_t at = from; at < length; at++)
+        put_row(&rows, history, at, at == from);
+    put_header(&header, CONTINUATION, rows.size, length - from);
+    return rows.size <= room && rows.size <= UINT32_MAX ? rows.size : 0;
 }
 
 /* ---- unpacking ----------------------------------------------------------------------------------------------- */
@@ -197,7 +274,7 @@ static uint32_t get_u32(struct source *source)
 }
 
 struct pack { // one pack, with its header read
-    bool is_full;
+    bool is_full, rounds;
     uint32_t rows;
     struct source rest; // after the header
 };
@@ -206,11 +283,13 @@ struct pack { // one pack, with its header read
 static bool get_pack(struct source *source, struct pack *out)
 {
     struct source head = *source;
+    const unsigned char *version = source->at + sizeof magic, *kind = version + 1;
     if (source->end - source->at < HEADER_SIZE || memcmp(source->at, magic, sizeof magic) != 0 ||
-        source->at[sizeof magic] > CONTINUATION)
+        *version < VERSION || *version > ROUNDED_VERSION || *kind > CONTINUATION)
         return false;
-    out->is_full = source->at[sizeof magic] == FULL;
-    head.at += sizeof magic + 1;
+    out->is_full = *kind == FULL;
+    out->rounds = *version == ROUNDED_VERSION;
+    head.at = kind + 1;
     size_t length = get_u32(&head);
     out->rows = get_u32(&head);
     if (length < HEADER_SIZE || length > (size_t)(source->end - source->at))
@@ -285,7 +364,18 @@ static double get_double(struct source *source)
     return value;
 }
 
-static double get_value(struct source *source, double before)
+static double get_upper_bits(struct source *source, uint64_t code, double before)
+{
+    int64_t upper;
+    if (__builtin_add_overflow(gs_varint_unzigzag(code - 1), upper_base(before), &upper) ||
+        !isfinite(from_upper_bits(upper))) {
+        source->bad = true;
+        return NAN;
+    }
+    return from_upper_bits(upper);
+}
+
+static double get_value(struct source *source, double before, bool rounds)
 {
     uint64_t code = get_number(source);
     int64_t whole;
@@ -295,7 +385,8 @@ static double get_value(struct source *source, double before)
             !is_whole((double)whole))
             source->bad = true;
         return (double)whole;
-    case RAW_DOUBLE: return get_double(source);
+    case RAW_DOUBLE:
+        return rounds && code >> 2 ? get_upper_bits(source, code >> 2, before) : get_double(source);
     case MISSING: return NAN;
     default: return before;
     }
@@ -307,8 +398,9 @@ struct row { // the row before
 };
 
 /* Read the next row, which is relative to *ROW, into *ROW. */
-static void get_row(struct source *source, size_t count, struct row *row)
+static void get_row(struct pack *pack, size_t count, struct row *row)
 {
+    struct source *source = &pack->rest;
     uint64_t code = get_number(source);
     if (code & 1)
         row->step_ms = (int64_t)(get_number(source) & UINT32_MAX);
@@ -317,7 +409,7 @@ static void get_row(struct source *source, size_t count, struct row *row)
         row->time_ms > INT64_MAX / GS_NS_PER_MS || row->time_ms < INT64_MIN / GS_NS_PER_MS)
         source->bad = true;
     for (size_t i = 0; i < count && !source->bad; i++)
-        row->value[i] = get_value(source, row->value[i]);
+        row->value[i] = get_value(source, row->value[i], pack->rounds);
 }
 
 static bool get_rows(struct pack *pack, struct gs_history *history, double *values)
@@ -327,7 +419,7 @@ static bool get_rows(struct pack *pack, struct gs_history *history, double *valu
     for (size_t i = 0; i < count; i++)
         values[i] = NAN;
     for (uint32_t i = 0; i < pack->rows && !pack->rest.bad; i++) {
-        get_row(&pack->rest, count, &row);
+        get_row(pack, count, &row);
         if (!pack->rest.bad)
             gs_history_put(history, row.time_ms * GS_NS_PER_MS, row.step_ms * GS_NS_PER_MS, values);
     }

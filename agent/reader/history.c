@@ -22,6 +22,20 @@ static struct gs_history *read_packed(const char *bytes, size_t length, const ch
     return history;
 }
 
+/* What was left out of a damaged file is a warning. */
+static struct gs_history *read_file(const char *bytes, size_t length, const char *file,
+                                    struct gs_history_about *about, struct gs_errors *errors)
+{
+    char note[160], why[160];
+    struct gs_history *history =
+        gs_history_file_read(bytes, length, about, note, sizeof note, why, sizeof why);
+    if (*note)
+        gs_errors_add(errors, GS_WARNING, file, 0, 0, NULL, "%s", note);
+    if (!history)
+        gs_errors_add(errors, GS_ERROR, file, 0, 0, NULL, "%s", why);
+    return history;
+}
+
 struct gs_history *gs_reader_history(const char *bytes, size_t length, const char *file,
                                      struct gs_history_about *about, struct gs_errors *errors)
 {
@@ -36,6 +50,8 @@ struct gs_history *gs_reader_history(const char *bytes, size_t length, const cha
         return gs_reader_history_json(bytes, length, file, about, errors);
     if (length >= sizeof magic && memcmp(bytes, magic, sizeof magic) == 0)
         return read_packed(bytes, length, file, errors);
+    if (gs_history_file_is(bytes, length))
+        return read_file(bytes, length, file, about, errors);
     about->plain_seconds = true;
     return gs_reader_history_csv(bytes, length, file, errors);
 }

@@ -168,7 +168,8 @@ int gs_reader_page_incident(const struct gs_page_incident *from, struct gs_text 
 /* ---- histories (history.c) ---------------------------------------------------------------------------------- */
 
 /* Read a history of untrusted origin: LENGTH bytes of metrics.json, of CSV ("time,rss,gauge:queue", seconds of any
- * origin, an empty field where a value is missing), or of packs (gs_history_pack); FILE is its name in messages. NULL:
+ * origin, an empty field where a value is missing), of packs (gs_history_pack), or of a history file (gs_history_file_read), of
+ * which *ERRORS gets a warning if a part of it is damaged; FILE is its name in messages. NULL:
  * every error is in *ERRORS, in file order, up to the first 1000. Needs at most about twenty times LENGTH of memory; reads
  * at most 2,000,000 values of metrics.json. Context: CLI (requires the C locale). */
 enum { GS_HISTORY_BYTES_MAX = 64 << 20 }; // a larger file is refused

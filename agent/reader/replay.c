@@ -6,6 +6,10 @@
  *                                                  cooldown · unless … It is recorded when it is nearer to an incident than
  *                                                  the recorded one, or equally near with the value nearer to its line
  *
+ * Where a process begins (gs_history_starts_process), the judge is a new one, as in the process itself: windows are empty, and
+ * cooldowns, "again", "every" and max_per_hour are those of a ledger, as store/ledger.c has it. If the process ran beside the one
+ * before, the ledger is empty too.
+ *
  * The judge's clock starts at 0 and advances with the rows' times; where those go back (the clock was set), it advances by
  * the row's step.
  * Who:    gumshoe replay, suggest. Pure.
@@ -18,12 +22,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CLOCK_MAX (INT64_MAX / 4) // far enough from the end for every cooldown to be added
+#define CLOCK_MAX    (INT64_MAX / 4) // far enough from the end for every cooldown to be added
+#define LEDGER_START GS_NS_PER_S     // the judge's clock 0 on the ledger's, where 0 is no time
 
 struct replay_run { // the state of a running replay
     const struct gs_rules *rules;
     const struct gs_history *history;
     struct gs_judge *judge;
+    struct gs_ledger ledger; // the incidents so far
+    uint64_t limit_bytes;
     struct gs_replay *replay;
     struct gs_verdict *verdict;
     double *value;
@@ -146,6 +153,34 @@ static int64_t advance_clock(int64_t clock_ns, int64_t since_ns)
     return since_ns > CLOCK_MAX - clock_ns ? CLOCK_MAX : clock_ns + since_ns;
 }
 
+/* Note the incident of VERDICT for the processes that come later. */
+static bool note_incident(struct replay_run *run, const struct gs_verdict *verdict)
+{
+    int64_t now_ns = run->clock_ns + LEDGER_START;
+    struct gs_ledger_incident incident = {.began_ns = now_ns, .ended_ns = now_ns, .value = verdict->value};
+    snprintf(incident.rule, sizeof incident.rule, "%s", run->rules->rule[verdict->rule].name);
+    gs_rules_ledger_tidy(&run->ledger, now_ns);
+    return gs_rules_ledger_add(&run->ledger, &incident) == 0;
+}
+
+/* A process begins: a new judge, with what the ledger has of those before. */
+static bool begin_process(struct replay_run *run, size_t row)
+{
+    const struct gs_now now = {run->clock_ns, run->clock_ns + LEDGER_START};
+    struct gs_judge *judge = gs_rules_judge_new(run->rules, run->limit_bytes);
+    if (!judge)
+        return false;
+    if (gs_history_time(run->history, row) <
+        gs_history_time(run->history, row - 1)) // it ran beside the one before
+        gs_rules_ledger_fini(&run->ledger);
+    else
+        (void)gs_rules_judge_record_due(run->judge, now, &run->ledger);
+    (void)gs_rules_judge_recall(judge, &run->ledger, now);
+    gs_rules_judge_free(run->judge);
+    run->judge = judge;
+    return true;
+}
+
 static bool judge_row(struct replay_run *run, size_t row)
 {
     int64_t step_ns = gs_history_step_ns(run->history, row);
@@ -159,7 +194,7 @@ static bool judge_row(struct replay_run *run, size_t row)
     for (size_t i = 0; i < fired; i++) {
         run->progress[run->verdict[i].rule].fired = true;
         gs_rules_judge_incident_over(run->judge, run->verdict[i].rule, run->clock_ns);
-        if (!add_firing(run, &run->verdict[i], row))
+        if (!add_firing(run, &run->verdict[i], row) || !note_incident(run, &run->verdict[i]))
             return false;
     }
     for (size_t i = 0; i < run->rules->rule_count; i++)
@@ -185,10 +220,13 @@ static bool judge_rows(struct replay_run *run)
         int64_t since_ns = since_row_before(run->history, row),
                 step_ns = gs_history_step_ns(run->history, row);
         run->total_ns = advance_clock(run->total_ns, since_ns);
-        run->replay->gaps += gs_rules_tick_stands_for(since_ns, step_ns) < since_ns;
+        run->replay->gaps += !gs_history_starts_process(run->history, row) &&
+                             gs_rules_tick_stands_for(since_ns, step_ns) < since_ns;
     }
     for (size_t row = 0; row < rows; row++) {
         run->clock_ns = row ? advance_clock(run->clock_ns, since_row_before(run->history, row)) : 0;
+        if (row && gs_history_starts_process(run->history, row) && !begin_process(run, row))
+            return false;
         if (!judge_row(run, row))
             return false;
     }
@@ -221,10 +259,10 @@ static bool make_replay(struct replay_run *run, size_t columns)
     return true;
 }
 
-static bool make_run(struct replay_run *run, uint64_t limit_bytes)
+static bool make_run(struct replay_run *run)
 {
     size_t rules = run->rules->rule_count, metrics = run->rules->metric_count;
-    run->judge = gs_rules_judge_new(run->rules, limit_bytes);
+    run->judge = gs_rules_judge_new(run->rules, run->limit_bytes);
     run->verdict = gs_alloc(rules * sizeof *run->verdict + 1);
     run->value = gs_alloc(metrics * sizeof *run->value + 1);
     run->column_of = gs_alloc(metrics * sizeof *run->column_of + 1);
@@ -239,9 +277,10 @@ static bool make_run(struct replay_run *run, uint64_t limit_bytes)
 struct gs_replay *gs_reader_replay_run(const struct gs_rules *rules, const struct gs_history *history,
                                        uint64_t limit_bytes, size_t columns)
 {
-    struct replay_run run = {.rules = rules, .history = history};
-    bool ok = make_replay(&run, columns) && make_run(&run, limit_bytes) && judge_rows(&run);
+    struct replay_run run = {.rules = rules, .history = history, .limit_bytes = limit_bytes};
+    bool ok = make_replay(&run, columns) && make_run(&run) && judge_rows(&run);
     gs_rules_judge_free(run.judge);
+    gs_rules_ledger_fini(&run.ledger);
     gs_free(run.verdict);
     gs_free(run.value);
     gs_free(run.column_of);

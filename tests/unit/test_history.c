@@ -154,7 +154,8 @@ static void metrics_json_is_what_the_design_says(void **state)
     gs_history_add(history, T0 + 507999999, (double[]){NAN, -3});
     gs_history_add(history, T0 + 1008 * GS_NS_PER_MS, (double[]){137367552, 0.5});
     struct gs_text text = {0};
-    const struct gs_history_about about = {4242, 536870912, T0 + 1061 * GS_NS_PER_MS, false};
+    const struct gs_history_about about = {
+        .pid = 4242, .limit_bytes = 536870912, .triggered_ns = T0 + 1061 * GS_NS_PER_MS};
     gs_history_write_json(history, &about, &text);
     assert_string_equal(text.bytes, "{\"version\":1,\"interval_ms\":500,\"pid\":4242,\"limit\":536870912,\n"
                                     "\"series\":{\n"

@@ -265,7 +265,7 @@ static void impossible_claims_are_refused(void **state)
         {'g', 's', 'h', 1, 0, 19, 0, 0, 0, 0, 0, 0, 0, 1, 1, 3, 'r', 0, 's'},      // NUL in a name
         {'g', 's', 'h', 1, 0, 19, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0x30, 'r', 's', 's'}, // a name beyond the end
         {'g', 's', 'h', 1, 0, 19, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 'r', 's', 's'},    // no interval
-        {'g', 's', 'h', 2, 0, 19, 0, 0, 0, 0, 0, 0, 0, 1, 1, 3, 'r', 's', 's'},    // another version
+        {'g', 's', 'h', 3, 0, 19, 0, 0, 0, 0, 0, 0, 0, 1, 1, 3, 'r', 's', 's'},    // another version
         {'g', 's', 'h', 1, 1, 19, 0, 0, 0, 0, 0, 0, 0, 1, 1, 3, 'r', 's', 's'},    // goes on from nothing
         {'g', 's', 'h', 1, 2, 19, 0, 0, 0, 0, 0, 0, 0, 1, 1, 3, 'r', 's', 's'},    // a kind that is none
         {'g', 's', 'h', 1, 0, 19, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
