@@ -16,6 +16,7 @@ static const struct {
         "heap": {"sample": "512KiB", "depth": 64, "baseline": "10m", "peak": "1h"},
         "cpu": {"rate": "99Hz", "duration": "10s", "before": "0s"},
         "incidents": {"dir": "incidents", "keep": 50, "max_bytes": "1GiB", "max_age": "14d", "max_per_hour": 12, "report": false},
+        "history": {"file": "on", "max": "16MiB"},
         "budget": "1%",
         "children": "forks",
         "crash": "off",

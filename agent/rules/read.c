@@ -181,13 +181,27 @@ static GS_FIELD_READER(read_children)
         *(enum gs_children *)into = (enum gs_children)choice;
 }
 
-static GS_FIELD_READER(read_crash)
+/* "off" or "on", into a bool. */
+static GS_FIELD_READER(read_on_off)
 {
     static const char *const names[] = {"off", "on"};
     (void)field;
     int choice = read_choice(reader, value, path, names, 2, "\"on\" or \"off\"");
     if (choice >= 0)
         *(bool *)into = choice == 1;
+}
+
+static GS_FIELD_READER(read_history)
+{
+    (void)field;
+    // clang-format off
+    static const struct gs_field fields[] = {
+        {"file", read_on_off,           offsetof(struct gs_rules, history.on), 0, 0, false, NULL},
+        {"max",  gs_field_size,         offsetof(struct gs_rules, history.max_bytes), 1 << 18, 64 << 20, false, NULL},
+        {"why",  gs_field_ignored_text, 0, 0, GS_TEXT_MAX, false, NULL},
+    };
+    // clang-format on
+    gs_rules_read_fields(reader, value, path, GS_FIELDS(fields), into);
 }
 
 static GS_FIELD_READER(read_symbolize)
@@ -264,11 +278,12 @@ static void read_top(struct gs_rules_reader *reader, const json_t *document, con
         {"interval",    gs_field_duration,  offsetof(struct gs_rules, interval_ns), SECOND / 100, HOUR, false, NULL},
         {"heap",        read_heap,          0, 0, 0, false, NULL},
         {"incidents",   read_incidents,     0, 0, 0, false, NULL},
+        {"history",     read_history,       0, 0, 0, false, NULL},
         {"labels",      read_labels,        0, 0, 0, false, NULL},
         {"rules",       gs_field_elsewhere, 0, 0, 0, false, NULL},
         {"cpu",         read_cpu,           0, 0, 0, false, NULL},
         {"children",    read_children,      offsetof(struct gs_rules, children), 0, 0, false, NULL},
-        {"crash",       read_crash,         offsetof(struct gs_rules, crash), 0, 0, false, NULL},
+        {"crash",       read_on_off,        offsetof(struct gs_rules, crash), 0, 0, false, NULL},
         {"only",        read_only,          0, 0, 0, false, NULL},
         {"plumbing",    read_plumbing,      0, 0, 0, false, NULL},
         {"budget",      gs_field_share,     offsetof(struct gs_rules, budget), 0.0001, 1, false, NULL},

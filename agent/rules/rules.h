@@ -48,6 +48,7 @@ struct gs_rules {               // what a checked file says; never changes once 
         uint64_t max_per_hour;  // 0: no limit
         bool report;            // does `gumshoe symbolize` write the incident's page, report.html?
     } incidents;
+    struct { bool on; uint64_t max_bytes; } history; // the program's history file (DIR/.history)
     double budget;              // CPU time that the agent may use, as a share of one CPU
     enum gs_children { GS_CHILDREN_FORKS, GS_CHILDREN_ALL, GS_CHILDREN_OFF } children;
     bool crash;                 // handle fatal signals, and note them in the black box

@@ -46,8 +46,7 @@ static void log_once(const struct gs_store *store, const char *what, int error)
 
 /* ---- open, write, close --------------------------------------------------------------------------------------------- */
 
-/* The path of this program, also if its file was replaced since the start. */
-static void find_program(char out[PATH_MAX])
+void gs_store_find_program(char out[PATH_MAX])
 {
     static const char deleted[] = " (deleted)";
     ssize_t length = readlink("/proc/self/exe", out, PATH_MAX - 1);
@@ -56,15 +55,15 @@ static void find_program(char out[PATH_MAX])
         out[length - (ssize_t)(sizeof deleted - 1)] = 0;
 }
 
-static void name_ledger(const char *program, char *out, size_t size)
+void gs_store_name_of_program(const char *shown, const char *hashed, const char *ending, char *out,
+                              size_t size)
 {
-    const char *slash = strrchr(program, '/');
-    unsigned long long hash = gs_hash_bytes(program, strlen(program));
-    int length = snprintf(out, size, "%.40s", slash ? slash + 1 : "program");
+    unsigned long long hash = gs_hash_bytes(hashed, strlen(hashed));
+    int length = snprintf(out, size, "%.40s", *shown ? shown : "program");
     for (char *at = out; *at; at++)
         if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", *at))
             *at = '_'; // no dot-file, no control characters for a terminal
-    snprintf(out + length, size - (size_t)length, "-%016llx.ledger", hash);
+    snprintf(out + length, size - (size_t)length, "-%016llx%s", hash, ending);
 }
 
 static int take_lock(int live)
@@ -124,8 +123,10 @@ static int open_ledger(struct gs_store *store, int64_t now_ns, struct locked_led
     *locked = (struct locked_ledger){.live = gs_store_live_open(store)};
     if (locked->live < 0)
         return locked->live;
-    find_program(locked->program);
-    name_ledger(locked->program, locked->name, sizeof locked->name);
+    gs_store_find_program(locked->program);
+    const char *slash = strrchr(locked->program, '/');
+    gs_store_name_of_program(slash ? slash + 1 : "", locked->program, ".ledger", locked->name,
+                             sizeof locked->name);
     (void)gs_store_live_name((int)getpid(), locked->key);
     locked->lock = take_lock(locked->live);
     int error = locked->lock < 0 ? locked->lock : read_ledger(locked, now_ns);

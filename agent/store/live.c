@@ -241,25 +241,36 @@ static bool lock_sockets(int live)
     return false;
 }
 
-int gs_store_live_open(struct gs_store *store)
+/* Open folder NAME of the store, which is created if missing and must be writable for this user only. */
+static int open_folder(struct gs_store *store, const char *name)
 {
     struct stat status;
     int store_fd = gs_store_fd(store), error = 0;
     if (store_fd < 0)
         return store_fd;
-    if (mkdirat(store_fd, ".live", 0700) != 0 && errno != EEXIST)
+    if (mkdirat(store_fd, name, 0700) != 0 && errno != EEXIST)
         return -errno;
-    int live = gs_file_openat(store_fd, ".live", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-    if (live < 0)
-        return live;
-    if (fstat(live, &status) != 0)
+    int folder = gs_file_openat(store_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    if (folder < 0)
+        return folder;
+    if (fstat(folder, &status) != 0)
         error = -errno;
     else if (status.st_uid != geteuid() || status.st_mode & (S_IWGRP | S_IWOTH))
         error = -EPERM;
     if (!error)
-        return live;
-    close(live);
+        return folder;
+    close(folder);
     return error;
+}
+
+int gs_store_live_open(struct gs_store *store)
+{
+    return open_folder(store, ".live");
+}
+
+int gs_store_history_open(struct gs_store *store)
+{
+    return open_folder(store, ".history");
 }
 
 int gs_store_live_listen(struct gs_store *store, char name[GS_LIVE_NAME])

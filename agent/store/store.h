@@ -196,3 +196,12 @@ void gs_store_ledger_end(struct gs_store *store, const char *rule, bool publishe
 size_t gs_store_ledger_recall(struct gs_store *store, struct gs_judge *judge, struct gs_now now);
 /* Record when JUDGE's "every" rules are due, if that has changed. */
 void gs_store_ledger_note_due(struct gs_store *store, const struct gs_judge *judge, struct gs_now now);
+
+/* ---- DIR/.history: the history files of programs (watch/history_file.c) ------------------------------------------ */
+
+/* The path of this program, also if its file was replaced since the start; "": not known. */
+void gs_store_find_program(char out[PATH_MAX]);
+/* A file's name "<SHOWN>-<hash of HASHED><ENDING>" into OUT; characters of SHOWN that a name should not have become "_". */
+void gs_store_name_of_program(const char *shown, const char *hashed, const char *ending, char *out, size_t size);
+/* Open DIR/.history, which is created if missing and must be writable for this user only. -errno. The caller closes it. */
+int gs_store_history_open(struct gs_store *store) GS_CHECK_RESULT;

@@ -12,6 +12,7 @@
 #include "host/own_thread.h"
 #include "rules/rules.h"
 #include "sys/event.h"
+#include "watch/history_write.h"
 #include "watch/settings.h"
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -42,6 +43,7 @@ struct gs_watcher {
      * (gs_watch_write_profile). */
     struct gs_settings settings;
     struct gs_box *box;              // NULL: out of memory
+    struct gs_history_writer *history; // NULL: out of memory
 };
 extern struct gs_watcher gs_watcher;
 /* True: the watcher's thread must end, for good or for a while. Context: watcher. */

@@ -232,6 +232,8 @@ static void tick(bool early)
     keep_within_budget();
     write_box(early ? GS_BOX_EARLY : GS_BOX_TICK);
     gs_watch_looks_plan(&gs_watcher.settings, gs_clock_monotonic_ns());
+    if (!early)
+        gs_watch_history_tick(gs_watcher.history, gs_watcher.settings.context, read_clocks());
 }
 
 /* The heap has reached the alarm's line. First of all look for a peak: it may be over soon. */

@@ -131,6 +131,7 @@ static void after_fork_in_child(void)
     bool inherited = atomic_load(&gs_watcher.inherited) || atomic_load(&gs_watcher.running);
     gs_watch_after_fork();
     gs_watcher.box = NULL;
+    gs_watcher.history = NULL;
     gs_lock_after_fork(&gate);
     gs_own_thread_after_fork(&thread);
     gs_step_aside_after_fork();

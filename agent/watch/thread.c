@@ -47,6 +47,8 @@ void gs_watch_drop(void)
     gs_box_close(gs_watcher.box);
     gs_watcher.box = NULL;
     gs_gather_peak_forget();
+    gs_watch_history_close(gs_watcher.history, NULL, (struct gs_now){0}); // writes nothing
+    gs_watcher.history = NULL;
     gs_watch_settings_drop(&gs_watcher.settings);
 }
 
@@ -62,9 +64,12 @@ static void release_resources(bool for_good)
     gs_watch_crash_stop();
     gs_watch_notices_stop();
     gs_gather_cpu_configure(&(struct gs_cpu_settings){.hertz = gs_watcher.settings.rules->cpu.hertz});
-    if (for_good)
+    if (for_good) {
+        const struct gs_now now = {gs_clock_monotonic_ns(), gs_clock_realtime_ns()};
+        gs_watch_history_close(gs_watcher.history, gs_watcher.settings.context, now);
+        gs_watcher.history = NULL;
         gs_watch_drop();
-    else
+    } else
         gs_box_remove_file(gs_watcher.box);
     gs_owned_fd_new_table(); // the descriptors end with this thread
 }
@@ -100,6 +105,7 @@ static int make_settings(const struct gumshoe_options *options)
     if (error)
         return error;
     gs_watcher.box = gs_box_open(gs_watcher.settings.store);
+    gs_watcher.history = gs_watch_history_open(gs_watcher.settings.store, gs_watcher.settings.start_ns);
     gs_watch_crash_handle(gs_watcher.settings.rules->crash); // before gumshoe_start returns
     gs_symbolizer_prepare();
     const struct gs_rules *rules = gs_watcher.settings.rules;
@@ -133,11 +139,13 @@ static bool take_over(void)
     atomic_store(&gs_watcher.running, error == 0);
     // after `running`, so that a child forked just now sees at least one of them
     atomic_store(&gs_watcher.inherited, false);
-    if (error)
+    if (error) {
         gs_watch_settings_drop(&gs_watcher.settings);
-    else
-        gs_watcher.box = gs_box_open(gs_watcher.settings.store);
-    return error == 0;
+        return false;
+    }
+    gs_watcher.box = gs_box_open(gs_watcher.settings.store);
+    gs_watcher.history = gs_watch_history_open(gs_watcher.settings.store, gs_watcher.settings.start_ns);
+    return true;
 }
 
 void gs_watch_begin_in_child(void *unused)

@@ -263,6 +263,7 @@ def document():
                                   max_bytes=lambda: size(1 << 20, 1 << 50, zero=True), why=why,
                                   max_age=lambda: duration(60, 3650 * DAY, zero=True), max_per_hour=lambda: draw.randint(0, 1000),
                                   report=lambda: draw.random() < 0.5),
+        "history": lambda: some(file=lambda: draw.choice(["on", "off"]), max=lambda: size(1 << 18, 64 << 20), why=why),
         "budget": lambda: percent(0.01, 100),
         "labels": lambda: {k: draw.choice(["", "v", "x" * 256]) for k in draw.sample(["a", "service", "ä", "x" * 256], 2)}},
         **LATER))

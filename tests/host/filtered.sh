@@ -15,7 +15,7 @@ rules_file=$(rules every '{ "version": 1, "interval": "100ms", "cpu": { "duratio
     { "name": "all", "metric": "rss", "above": "1MiB", "cooldown": "1h", "capture": ["heap", "threads", "threadcreate", "cpu"] },
     { "name": "files", "metric": "fds", "above": 0, "cooldown": "1h", "capture": ["threads"] } ] }')
 
-it "lives through captures of every kind, descriptors and source lines"
+it "lives through captures of every kind, descriptors, source lines, and the writing of the history file"
 unset GUMSHOE_LOG
 "$build/hosts/filtered" /usr/bin/env LD_PRELOAD="$build/libgumshoe.so" GUMSHOE_RULES="$rules_file" GUMSHOE_DIR="$tmp/d" \
     /usr/bin/python3 server.py 2> log & host=$!
@@ -28,6 +28,9 @@ symbolized() { kill -0 "$host" || fail "the server has ended"; jq -e '.notes | m
 wait_until symbolized
 complete "$(of_rule all)" # now that no file is replaced any more
 "$gumshoe" capture --kinds heap,threads,cpu --seconds 1 "$host" > /dev/null || fail "no capture on demand: $(cat log)"
+has_history() { kill -0 "$host" || fail "the server has ended"; ls d/.history/*.gsh; }
+wait_until has_history
+kill -0 "$host" || fail "the server has ended"
 kill "$host"
 status=0; wait "$host" || status=$?
 equal "$status" 143 "the status after SIGTERM"

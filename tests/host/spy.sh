@@ -1,6 +1,6 @@
 #!/bin/bash
 # The agent's threads call neither the host's malloc nor a mutex of the C library's, whatever they do: captures of every kind, the
-# black box, new rules, answers, programs after an incident, a death in the store, a host that has set another locale.
+# black box, the history file, new rules, answers, programs after an incident, a death in the store, a host that has set another locale.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 gcc -shared -fPIC -O1 -w "$source_dir/tests/host/ways/spy.c" -o spy.so
@@ -41,6 +41,8 @@ wait_until has second
 "$gumshoe" capture "$host" --kinds heap,threads,cpu --seconds 1 > /dev/null
 ended() { lives; grep -q 'on_incident: /bin/true finished' log; }
 wait_until ended
+has_history() { lives; ls d/.history/*.gsh; }
+wait_until has_history
 lives
 it "notices such a call (this test can fail)"
 printf '#include <stdlib.h>\n#include <sys/prctl.h>\nint main(void) { prctl(PR_SET_NAME, "gumshoe-not"); return malloc(1) == 0; }\n' > caught.c
