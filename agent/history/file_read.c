@@ -142,8 +142,11 @@ static bool take_names(struct past *past, const struct past_process *process)
         }
         snprintf(past->name[past->names++], GS_METRIC_NAME, "%s", gs_history_metric_name(empty, i));
     }
-    if (empty && (!past->interval_ns || gs_history_interval_ns(empty) < past->interval_ns))
-        past->interval_ns = gs_history_interval_ns(empty);
+    int64_t interval_ns = empty ? gs_history_interval_ns(empty) : 0;
+    interval_ns =
+        interval_ns < GS_NS_PER_S ? GS_NS_PER_S / 2 : interval_ns; // then a step of a second has two rows
+    if (empty && (!past->interval_ns || interval_ns < past->interval_ns))
+        past->interval_ns = interval_ns;
     gs_history_free(empty);
     return empty != NULL;
 }

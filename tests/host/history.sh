@@ -88,7 +88,7 @@ mkdir -m 700 blocked; echo > blocked/.history
 serve blocked 0
 said_so() { grep -qF "the history file $PWD/blocked/.history/" log; }
 wait_until said_so
-wait_for_ticks "$(ls blocked/.live/$server-*.box)" 200
+wait_for_ticks "$(ls blocked/.live/$server-*.box)" 50
 equal "$(grep -cF "the history file $PWD/blocked/.history/" log)" 1 "lines"
 
 it "is shared by fifty processes, four at a time, and whole at every moment; when these four are killed, others follow"

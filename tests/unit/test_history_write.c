@@ -401,6 +401,11 @@ static void short_intervals_are_steps_of_a_second(void **state)
     assert_true(size_of(m.path) > 0);
     end(false);
     assert_file(40, 50, 1);
+    struct gs_history_about about;
+    char note[160];
+    struct gs_history *history = read_file(&about, note, sizeof note);
+    assert_int_equal(gs_history_interval_ns(history), S(1) / 2);
+    gs_history_free(history);
 }
 
 #define SIMULATED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)

@@ -56,7 +56,7 @@ static void a_restart_is_no_jump(void **state)
     struct lives lives =
         begin("{\"name\": \"jump\", \"metric\": \"threads\", \"jitter\": {\"rise\": \"50%\", \"over\": 5}}");
     process(&lives, 0, 10, 10);
-    process(&lives, 20, 10, 100);
+    process(&lives, 11, 10, 100);
     assert_int_equal(replay(&lives)->fired, 0);
     assert_int_equal(lives.replay->gaps, 0);
     end(&lives);
