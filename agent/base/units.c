@@ -6,6 +6,7 @@
  * Who: rules/ reads; rules/, incident/ and the CLI print. */
 #include "base/units.h"
 #include "base/errors.h"
+#include "base/numbers.h"
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -329,8 +330,9 @@ static const char *print_decimal(double value, unsigned least, unsigned most, co
     return out;
 }
 
-/* Print BYTES as "130 MiB", followed by AFTER ("/s"). A value that would be rounded up to 1024 gets the next unit. */
-static const char *print_bytes(double bytes, const char *after, char *out)
+/* Print BYTES as "130 MiB", followed by AFTER ("/s"), with up to MORE further decimals. A value that would be rounded up to 1024
+ * gets the next unit. */
+static const char *print_bytes(double bytes, const char *after, unsigned more, char *out)
 {
     static const char *const unit[] = {" B", " KiB", " MiB", " GiB", " TiB"};
     size_t at = 0;
@@ -338,12 +340,12 @@ static const char *print_bytes(double bytes, const char *after, char *out)
         bytes /= 1024;
     char suffix[16];
     snprintf(suffix, sizeof suffix, "%s%s", unit[at], after);
-    return print_decimal(bytes, 0, at ? 1 : 0, suffix, out);
+    return print_decimal(bytes, 0, (at ? 1 : 0) + more, suffix, out);
 }
 
 const char *gs_units_print_size(double bytes, char *out)
 {
-    return print_bytes(bytes, "", out);
+    return print_bytes(bytes, "", 0, out);
 }
 
 const char *gs_units_print_duration(int64_t ns, char *out)
@@ -366,25 +368,61 @@ const char *gs_units_print_measured_percent(double share, char *out)
     return print_decimal(share * 100, 1, 1, " %", out);
 }
 
-static const char *print_count(double count, const char *suffix, char *out)
+static const char *print_count(double count, const char *suffix, unsigned more, char *out)
 {
     bool small = count < 10 && count > -10; // a gauge may be a ratio: 0.05 must not become 0.1
-    return print_decimal(count, 0, small ? 3 : 1, suffix, out);
+    return print_decimal(count, 0, (small ? 3 : 1) + more, suffix, out);
 }
 
 const char *gs_units_print_count(double count, char *out)
 {
-    return print_count(count, "", out);
+    return print_count(count, "", 0, out);
+}
+
+/* Print VALUE with up to MORE further decimals. */
+static const char *print_value(double value, enum gs_unit unit, unsigned more, char *out)
+{
+    switch (unit) {
+    case GS_BYTES: return print_bytes(value, "", more, out);
+    case GS_BYTES_PER_SECOND: return print_bytes(value, "/s", more, out);
+    case GS_PERCENT: return print_decimal(value, 0, 1 + more, " %", out);
+    case GS_PER_SECOND: return print_count(value, "/s", more, out);
+    case GS_COUNT: break;
+    }
+    return print_count(value, "", more, out);
 }
 
 const char *gs_units_print_value(double value, enum gs_unit unit, char *out)
 {
-    switch (unit) {
-    case GS_BYTES: return print_bytes(value, "", out);
-    case GS_BYTES_PER_SECOND: return print_bytes(value, "/s", out);
-    case GS_PERCENT: return print_decimal(value, 0, 1, " %", out);
-    case GS_PER_SECOND: return print_count(value, "/s", out);
-    case GS_COUNT: break;
+    return print_value(value, unit, 0, out);
+}
+
+/* How many further decimals of SIZE can be printed. */
+static unsigned decimals_for(double size)
+{
+    unsigned more = 0;
+    while (more < 10 && size * (double)powers_of_ten[more + 4] < 1e18)
+        more++;
+    return more;
+}
+
+static bool look_the_same(double value, double line, const char *value_text, const char *line_text)
+{
+    return value != line && strcmp(value_text, line_text) == 0;
+}
+
+void gs_units_print_apart(double value, double line, enum gs_unit unit, char *value_out, char *line_out)
+{
+    double size = gs_larger(value < 0 ? -value : value, line < 0 ? -line : line);
+    bool bytes = unit == GS_BYTES || unit == GS_BYTES_PER_SECOND;
+    unsigned most = bytes ? 4 : decimals_for(size), more = 0;
+    do {
+        print_value(value, unit, more, value_out);
+        print_value(line, unit, more, line_out);
+    } while (more++ < most && look_the_same(value, line, value_out, line_out));
+    if (bytes && look_the_same(value, line, value_out, line_out)) {
+        const char *suffix = unit == GS_BYTES ? " B" : " B/s";
+        print_decimal(value, 0, 3, suffix, value_out);
+        print_decimal(line, 0, 3, suffix, line_out);
     }
-    return print_count(value, "", out);
 }

@@ -36,3 +36,6 @@ const char *gs_units_print_count(double count, char *out);       // "1234", "0.5
 /* The unit of a metric's values, and how to print a value ("130 MiB", "12.5 %", "4.2 MiB/s", "17"). */
 enum gs_unit { GS_BYTES, GS_COUNT, GS_PERCENT, GS_BYTES_PER_SECOND, GS_PER_SECOND };
 const char *gs_units_print_value(double value, enum gs_unit unit, char *out); // GS_PERCENT: 12.5 is "12.5 %"
+/* Print VALUE and the LINE that it is compared with; with further decimals, or as bytes, if they differ and would look the same:
+ * "1.203 GiB" and "1.2 GiB". Each of the outputs has GS_UNIT_TEXT bytes. */
+void gs_units_print_apart(double value, double line, enum gs_unit unit, char *value_out, char *line_out);

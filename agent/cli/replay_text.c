@@ -47,10 +47,11 @@ static void print_closest(const struct gs_session *session, const struct gs_rule
     char time[GS_TIME_TEXT], value[GS_UNIT_TEXT], line[GS_UNIT_TEXT], text[GS_HELD_BACK_TEXT];
     if (replayed->obstacle != GS_NO_METRIC) {
         printf("  closest at %s", gs_cli_print_moment(session, replayed->time_ns, time));
+        gs_units_print_apart(replayed->value, replayed->line, rule->unit, value, line);
         if (isfinite(replayed->value))
-            printf(": value %s", gs_units_print_value(replayed->value, rule->unit, value));
+            printf(": value %s", value);
         if (isfinite(replayed->line))
-            printf(", line %s", gs_units_print_value(replayed->line, rule->unit, line));
+            printf(", line %s", line);
         putchar('\n');
     }
     printf("  held back by \"%s\": ", gs_rules_obstacle_name(replayed->obstacle));
@@ -103,7 +104,7 @@ static void print_candidate(const struct gs_session *session, const struct gs_ca
 /* The width of a table column: ISO 8601 times need more room. */
 static int cell_width(const struct gs_session *session)
 {
-    return session->about.plain_seconds ? CELL_WIDTH : CELL_WIDTH_OF_MOMENTS;
+    return session->about.no_date ? CELL_WIDTH : CELL_WIDTH_OF_MOMENTS;
 }
 
 /* Print "2, first 110" (fired twice), "never", or "-" if the file does not have the rule. */

@@ -18,7 +18,9 @@ struct growth_fields {
 static int read_slope(const char *text, const struct gs_metric *metric, struct gs_slope *slope,
                       struct gs_unit_error *error)
 {
+    const char *slash = strchr(text, '/');
     slope->share = strchr(text, '%') != NULL;
+    slope->per_s = !slash || slash[1] == 'h' ? 3600 : slash[1] == 'm' ? 60 : 1;
     if (slope->share)
         return gs_units_read_share_rate(text, &slope->per_second, error);
     if (metric->unit == GS_BYTES)
@@ -100,11 +102,14 @@ void gs_rules_growth_explain(const struct gs_condition *condition, const struct 
         return;
     }
     gs_units_print_value(inputs->value, inputs->unit, value);
-    gs_rules_print_slope(evaluation->measured, inputs->unit, found);
-    gs_rules_print_slope(evaluation->spread, inputs->unit, wanted);
-    if (condition->growth.share)
-        snprintf(of_usual, sizeof of_usual, " (%s/h of the median %s)",
-                 gs_units_print_percent(condition->growth.per_second * 3600, share),
+    const struct gs_slope *rate = &condition->growth;
+    gs_rules_print_slopes(evaluation->measured, evaluation->spread, inputs->unit, rate->per_s, found, wanted);
+    if (rate->share)
+        snprintf(of_usual, sizeof of_usual, " (%s/%s of the median %s)",
+                 gs_units_print_percent(rate->per_second * rate->per_s, share),
+                 rate->per_s == 1    ? "s"
+                 : rate->per_s == 60 ? "min"
+                                     : "h",
                  gs_units_print_value(evaluation->usual, inputs->unit, usual));
     gs_rules_print_span(condition->over, over);
     if (evaluation->answer == GS_YES)

@@ -173,6 +173,10 @@ enum { GS_LINE_TEXT = 96 };
 const char *gs_rules_print_threshold(const struct gs_threshold *threshold, enum gs_unit unit, uint64_t limit,
                                char out[GS_LINE_TEXT]);
 
+/* Print VALUE and the threshold that it is compared with, so that they look different if they are. Returns VALUE_OUT. */
+const char *gs_rules_print_apart(double value, const struct gs_threshold *threshold, enum gs_unit unit, uint64_t limit,
+                                 char value_out[GS_UNIT_TEXT], char line_out[GS_LINE_TEXT]);
+
 struct gs_span {               // the length of a window: one of the two is set
     uint32_t ticks;
     int64_t ns;
@@ -181,6 +185,7 @@ struct gs_span {               // the length of a window: one of the two is set
 struct gs_slope {
     double per_second;         // in the metric's unit, or a share of the window's median
     bool share;
+    int per_s;                 // the time that it was written with, in seconds: 60 for "1MiB/min"
 };
 
 struct gs_condition {
@@ -351,6 +356,9 @@ GS_ADVISE(unusual);
 double gs_rules_slope(struct gs_window *window, double *scratch);
 /* "1.2 MiB/min"; per hour when the slope per minute is below 1. */
 const char *gs_rules_print_slope(double per_second, enum gs_unit unit, char out[2 * GS_UNIT_TEXT]);
+/* The slope that was found and the one that the rule wants, per SECONDS (1, 60 or 3600), as gs_units_print_apart does it. */
+void gs_rules_print_slopes(double found, double wanted, enum gs_unit unit, int seconds, char found_out[2 * GS_UNIT_TEXT],
+                           char wanted_out[2 * GS_UNIT_TEXT]);
 
 /* THRESHOLD in a sentence (describe.c): "400 MiB", "80 % of the memory limit (409.6 MiB here)". Of RULE's metric, or of
  * any. */

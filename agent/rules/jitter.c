@@ -90,7 +90,7 @@ void gs_rules_jitter_explain(const struct gs_condition *condition, const struct 
 {
     char value[GS_UNIT_TEXT], line[GS_UNIT_TEXT], rise[GS_UNIT_TEXT], over[GS_UNIT_TEXT], mean[GS_UNIT_TEXT];
     char held[GS_UNIT_TEXT], allowed[2 * GS_LINE_TEXT];
-    gs_units_print_value(inputs->value, inputs->unit, value);
+    gs_units_print_apart(inputs->value, evaluation->line, inputs->unit, value, line);
     if (evaluation->answer == GS_CANNOT_TELL &&
         gs_rules_threshold_unknown(&condition->jitter.min, inputs->limit)) {
         snprintf(out, size, "\"min\" is a share of a limit that is unknown");
@@ -101,8 +101,7 @@ void gs_rules_jitter_explain(const struct gs_condition *condition, const struct 
         return;
     }
     if (evaluation->answer == GS_NO) {
-        snprintf(out, size, "value %s, fires above %s", value,
-                 gs_units_print_value(evaluation->line, inputs->unit, line));
+        snprintf(out, size, "value %s, fires above %s", value, line);
         return;
     }
     if (condition->jitter.has_rise && evaluation->usual != 0) // no percentage of 0

@@ -72,8 +72,7 @@ void gs_rules_reaches_explain(const struct gs_condition *condition, const struct
         gs_rules_window_explain(inputs->window, inputs->now_ns, out, size);
         return;
     }
-    gs_units_print_value(inputs->value, inputs->unit, value);
-    gs_rules_print_threshold(&condition->reaches.line, inputs->unit, inputs->limit, line);
+    gs_rules_print_apart(inputs->value, &condition->reaches.line, inputs->unit, inputs->limit, value, line);
     gs_rules_print_slope(evaluation->measured, inputs->unit, slope);
     gs_rules_print_span(condition->over, over);
     gs_units_print_duration(condition->reaches.within_ns, within);

@@ -47,11 +47,25 @@ double gs_rules_slope(struct gs_window *window, double *scratch)
     return window->slope.per_second;
 }
 
+static const char *time_name(int seconds)
+{
+    return seconds == 1 ? "s" : seconds == 60 ? "min" : "h";
+}
+
 const char *gs_rules_print_slope(double per_second, enum gs_unit unit, char out[2 * GS_UNIT_TEXT])
 {
     char amount[GS_UNIT_TEXT];
-    bool slow = per_second * 60 < 1 && per_second * 60 > -1;
-    snprintf(out, 2 * GS_UNIT_TEXT, "%s/%s",
-             gs_units_print_value(per_second * (slow ? 3600 : 60), unit, amount), slow ? "h" : "min");
+    int seconds = per_second * 60 < 1 && per_second * 60 > -1 ? 3600 : 60;
+    snprintf(out, 2 * GS_UNIT_TEXT, "%s/%s", gs_units_print_value(per_second * seconds, unit, amount),
+             time_name(seconds));
     return out;
+}
+
+void gs_rules_print_slopes(double found, double wanted, enum gs_unit unit, int seconds,
+                           char found_out[2 * GS_UNIT_TEXT], char wanted_out[2 * GS_UNIT_TEXT])
+{
+    char found_amount[GS_UNIT_TEXT], wanted_amount[GS_UNIT_TEXT];
+    gs_units_print_apart(found * seconds, wanted * seconds, unit, found_amount, wanted_amount);
+    snprintf(found_out, 2 * GS_UNIT_TEXT, "%s/%s", found_amount, time_name(seconds));
+    snprintf(wanted_out, 2 * GS_UNIT_TEXT, "%s/%s", wanted_amount, time_name(seconds));
 }

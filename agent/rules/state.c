@@ -29,10 +29,9 @@ static bool explain_held_back(const struct gs_judge *judge, size_t rule, char *o
     switch (record->held_back) {
     case GS_NOT_HELD_BACK: return false;
     case GS_BY_UNLESS_ABOVE:
-        snprintf(out, size, "held back: value %s is above %s (unless_above)",
-                 gs_units_print_value(record->value, the_rule->unit, value),
-                 gs_rules_print_threshold(&suppression->unless_above, the_rule->unit,
-                                          judge->limit[the_rule->share], line));
+        gs_rules_print_apart(record->value, &suppression->unless_above, the_rule->unit,
+                             judge->limit[the_rule->share], value, line);
+        snprintf(out, size, "held back: value %.30s is above %.80s (unless_above)", value, line);
         break;
     case GS_BY_UNLESS:
         snprintf(out, size, "held back: %.60s is %s (unless)", suppression->unless.metric,

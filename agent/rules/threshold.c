@@ -123,11 +123,11 @@ double gs_rules_threshold_line(const struct gs_threshold *threshold, uint64_t li
     return threshold->share ? threshold->value * (double)limit : threshold->value;
 }
 
-const char *gs_rules_print_threshold(const struct gs_threshold *threshold, enum gs_unit unit, uint64_t limit,
-                                     char out[GS_LINE_TEXT])
+/* LINE: the threshold's value as a text. */
+static const char *print_threshold(const struct gs_threshold *threshold, enum gs_unit unit, uint64_t limit,
+                                   const char *line, char out[GS_LINE_TEXT])
 {
-    char share[GS_UNIT_TEXT], line[GS_UNIT_TEXT], whole[GS_UNIT_TEXT];
-    gs_units_print_value(gs_rules_threshold_line(threshold, limit), unit, line);
+    char share[GS_UNIT_TEXT], whole[GS_UNIT_TEXT];
     if (!threshold->share)
         snprintf(out, GS_LINE_TEXT, "%s", line);
     else if (limit == 0)
@@ -138,6 +138,23 @@ const char *gs_rules_print_threshold(const struct gs_threshold *threshold, enum 
                  gs_units_print_percent(threshold->value, share), line,
                  gs_units_print_value((double)limit, unit, whole));
     return out;
+}
+
+const char *gs_rules_print_threshold(const struct gs_threshold *threshold, enum gs_unit unit, uint64_t limit,
+                                     char out[GS_LINE_TEXT])
+{
+    char line[GS_UNIT_TEXT];
+    gs_units_print_value(gs_rules_threshold_line(threshold, limit), unit, line);
+    return print_threshold(threshold, unit, limit, line, out);
+}
+
+const char *gs_rules_print_apart(double value, const struct gs_threshold *threshold, enum gs_unit unit,
+                                 uint64_t limit, char value_out[GS_UNIT_TEXT], char line_out[GS_LINE_TEXT])
+{
+    char line[GS_UNIT_TEXT];
+    gs_units_print_apart(value, gs_rules_threshold_line(threshold, limit), unit, value_out, line);
+    print_threshold(threshold, unit, limit, line, line_out);
+    return value_out;
 }
 
 /* ---- the conditions -------------------------------------------------------------------------------------------------- */
@@ -158,19 +175,14 @@ static struct gs_evaluation evaluate_line(const struct gs_condition *condition,
     return (struct gs_evaluation){.answer = isnan(line) ? GS_CANNOT_TELL : GS_NO, .line = line};
 }
 
-/* "rss 412 MiB is above 400 MiB"; also by how much, if both print as the same number. */
+/* "rss 412 MiB is above 400 MiB". */
 static void explain(const struct gs_condition *condition, const struct gs_condition_inputs *inputs,
                     const struct gs_evaluation *evaluation, const char *side, char *out, size_t size)
 {
-    char value[GS_UNIT_TEXT], line[GS_LINE_TEXT], held[GS_UNIT_TEXT], by[GS_UNIT_TEXT],
-        margin[GS_UNIT_TEXT + 8] = "";
-    gs_units_print_value(inputs->value, inputs->unit, value);
-    gs_rules_print_threshold(&condition->threshold, inputs->unit, inputs->limit, line);
-    if (strcmp(value, line) == 0)
-        snprintf(margin, sizeof margin, " by %s",
-                 gs_units_print_value(fabs(inputs->value - evaluation->line), inputs->unit, by));
+    char value[GS_UNIT_TEXT], line[GS_LINE_TEXT], held[GS_UNIT_TEXT];
+    gs_rules_print_apart(inputs->value, &condition->threshold, inputs->unit, inputs->limit, value, line);
     if (evaluation->answer == GS_YES)
-        snprintf(out, size, "%s %s is %s %s%s%s", inputs->metric, value, side, line, margin,
+        snprintf(out, size, "%s %s is %s %s%s", inputs->metric, value, side, line,
                  gs_rules_print_held(inputs, held));
     else
         snprintf(out, size, "value %s, fires %s %s", value, side, line);

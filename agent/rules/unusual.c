@@ -88,15 +88,14 @@ void gs_rules_unusual_explain(const struct gs_condition *condition, const struct
     char value[GS_UNIT_TEXT], line[GS_UNIT_TEXT], over[GS_UNIT_TEXT], median[GS_UNIT_TEXT],
         spread[GS_UNIT_TEXT];
     char score[GS_UNIT_TEXT], wanted[GS_UNIT_TEXT], held[GS_UNIT_TEXT];
-    gs_units_print_value(inputs->value, inputs->unit, value);
+    gs_units_print_apart(inputs->value, evaluation->line, inputs->unit, value, line);
     if (evaluation->answer == GS_CANNOT_TELL &&
         gs_rules_threshold_unknown(&condition->unusual.min, inputs->limit))
         snprintf(out, size, "\"min\" is a share of a limit that is unknown");
     else if (evaluation->answer == GS_CANNOT_TELL)
         gs_rules_window_explain(inputs->window, inputs->now_ns, out, size);
     else if (evaluation->answer == GS_NO)
-        snprintf(out, size, "value %s, fires from %s", value,
-                 gs_units_print_value(evaluation->line, inputs->unit, line));
+        snprintf(out, size, "value %s, fires from %s", value, line);
     else
         snprintf(out, size,
                  "%s %s is unusual: score %s against the %s before (median %s, spread %s)%s; the rule fires "

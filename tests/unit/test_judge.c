@@ -66,7 +66,7 @@ static void above_is_more_than_the_line(void **state)
     assert_true(s.last.value == MiB(412) && s.last.line == MiB(400));
     story("{ \"name\": \"a\", \"metric\": \"rss\", \"above\": \"400MiB\" }");
     ticks(1, MiB(400) + 512); // rounded, both are 400 MiB
-    assert_string_equal(s.last.reason, "rss 400 MiB is above 400 MiB by 512 B");
+    assert_string_equal(s.last.reason, "rss 400.0005 MiB is above 400 MiB");
 }
 
 /* 80 % of 512 MiB are 409.6 MiB. */
@@ -286,12 +286,12 @@ static void a_share_of_growth_is_of_the_median(void **state)
     for (int i = 0; i <= 600; i++)
         ticks(1, MiB(1900) + i * MiB(10) / 600);
     assert_int_equal(s.incidents, 0);
-    assert_string_equal(why_not(), "grows by 1 MiB/min over 10 min, fires from 19 MiB/min (60 %/h of the median 1.9 GiB)");
+    assert_string_equal(why_not(), "grows by 60 MiB/h over 10 min, fires from 1.1 GiB/h (60 %/h of the median 1.9 GiB)");
     story(leak);
     for (int i = 0; i <= 600; i++)
         ticks(1, MiB(90) + i * MiB(20) / 600);
     assert_int_equal(s.incidents, 1);
-    assert_string_equal(s.last.reason, "rss 110 MiB has grown by 2 MiB/min over the 10 min before; the rule fires from 1023.8 KiB/min "
+    assert_string_equal(s.last.reason, "rss 110 MiB has grown by 120 MiB/h over the 10 min before; the rule fires from 60 MiB/h "
                                        "(60 %/h of the median 100 MiB)"); // the median is that of the newest whole point: a hair less
     story(leak);
     ticks(700, 0); // 60 % of nothing is nothing, and that is not growth
@@ -588,7 +588,7 @@ static void a_quarter_of_the_ticks_cannot_fake_growth(void **state)
     for (int i = 0; i < 300; i++)
         ticks(1, i % 4 == 3 ? i * 1000 : 50);
     assert_int_equal(s.incidents, 0);
-    assert_non_null(strstr(why_not(), "grows by 0/h over 100 ticks, fires from 1/min"));
+    assert_non_null(strstr(why_not(), "grows by 0/min over 100 ticks, fires from 1/min"));
 }
 
 /* One a minute over five minutes is a growth by five. A step by four is none, wherever it stands in the window; one by eight is
