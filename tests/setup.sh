@@ -10,7 +10,7 @@ build="gcc g++ make cmake pkg-config binutils libjansson-dev zlib1g-dev libproto
 test="libcmocka-dev golang-go redis-server redis-tools memcached python3 jq procps util-linux libjson-c-dev
  libjemalloc2 libgoogle-perftools4 gdb python3-jsonschema
  nginx-light postgresql sqlite3 lld mold clang llvm elfutils dwz xz-utils strace meson ninja-build autoconf automake
- curl openssl apache2-utils prometheus prometheus-alertmanager chromium lintian mandoc zsh fish bash-completion"
+ curl openssl apache2-utils prometheus prometheus-alertmanager sysstat chromium lintian mandoc zsh fish bash-completion"
 
 hosts="libclang-rt-14-dev musl-tools gcc-multilib busybox-static dash libjemalloc-dev
  libgoogle-perftools-dev libmimalloc-dev git rsync tmux openssh-server openssh-client haproxy mariadb-server dnsmasq-base

@@ -163,9 +163,11 @@ const char *gs_cli_file_name(const char *file);
  * gs_free; else NULL: PATH itself is meant. Returns an exit status: there are several, or none; the error was printed
  * (load_directory.c). */
 int gs_cli_find_history_file(const char *path, char **out) GS_CHECK_RESULT;
-/* Read the history in PATH: a metrics.json, an incident's folder, a history file, the directory that it is in, a black box, CSV or
- * packs. The memory limit that an incident or a box recorded is stored in ABOUT. */
-struct gs_history *gs_cli_load_history(const char *path, struct gs_history_about *about, int *status) GS_CHECK_RESULT;
+/* Read the history in PATH: a metrics.json, an incident's folder, a history file, the directory that it is in, a black box, packs, or
+ * what another program wrote, as HOW says. Prints the notes on how it was understood. The memory limit that an incident or a box
+ * recorded is stored in ABOUT. */
+struct gs_history *gs_cli_load_history(const char *path, struct gs_import *how, struct gs_history_about *about, int *status)
+    GS_CHECK_RESULT;
 
 /* Draw a metric over time in characters: "*" the values, "-" the rule's line, "^" below a firing (plot.c). Prints nothing if no
  * column has a value. FROM, TO: the times at the ends of the axis. */

@@ -1,5 +1,6 @@
 /* commands.c - the table of the sub-commands of `gumshoe`. A new one is a row here and a file with its options. */
 #include "cli/cli.h"
+#include "cli/import.h"
 #include "cli/view.h"
 
 // clang-format off
@@ -8,9 +9,9 @@ const struct gs_command gs_commands[] = {
      "run an unmodified program under watch; the exit status is the program's", gs_cli_run_run},
     {"check", "[--explain] [--json] FILE …",
      "check rules files, and warn of rules that can never fire on this machine; status 1 if any has errors", gs_cli_run_check},
-    {"replay", "--rules FILE [--rules FILE …] [--limit SIZE] [--json] [--plot] [--expect RULE[=N] …] [--expect-none] HISTORY",
+    {"replay", "--rules FILE [--rules FILE …] [--limit SIZE] [--json] [--plot] [--expect RULE[=N] …] [--expect-none] " GS_IMPORT_ARGUMENTS " HISTORY",
      "test rules on a recorded history: when each would have fired, or what kept it from firing", gs_cli_run_replay},
-    {"suggest", "[--per-week N] [--limit SIZE] HISTORY",
+    {"suggest", "[--per-week N] [--limit SIZE] " GS_IMPORT_ARGUMENTS " HISTORY",
      "print a rules file fitted to a recorded history, with the reason for each figure", gs_cli_run_suggest},
     {"ls", "[--json] [DIR …]", "list incidents; repeats of one cause are one item", gs_cli_run_ls},
     {"show", "[--json] [--brief] [--plumbing PATTERN …] [--dir DIR] [INCIDENT]", "print an incident's summary (the latest by default), and what to do next", gs_cli_run_show},

@@ -122,7 +122,19 @@ static struct gs_history *read_box(const char *text, size_t length, const char *
     return history;
 }
 
-static struct gs_history *load_history(const char *path, struct gs_history_about *about, int *status)
+/* Print the notes of HOW, and how it was not used, on standard error. */
+static void print_notes(const char *file, const struct gs_import *how, bool foreign)
+{
+    const char *line = how->notes.bytes ? how->notes.bytes : "";
+    for (const char *end; (end = strchr(line, '\n')); line = end + 1)
+        gs_cli_complain(GS_EXIT_OK, "%s: %.*s", gs_cli_file_name(file), (int)(end - line), line);
+    if (!foreign && (how->column_count || how->series_count || how->cpus))
+        gs_cli_complain(GS_EXIT_OK, "%s is a history of gumshoe: --column, --series and --cpus are not used",
+                        gs_cli_file_name(file));
+}
+
+static struct gs_history *load_history(const char *path, struct gs_import *how, struct gs_history_about *about,
+                                       int *status)
 {
     char file[PATH_MAX], *text = NULL;
     size_t length = 0;
@@ -140,23 +152,27 @@ static struct gs_history *load_history(const char *path, struct gs_history_about
     }
     struct gs_history *history = gs_box_is(text, length)
                                      ? read_box(text, length, file, about, &errors)
-                                     : gs_reader_history(text, length, file, about, &errors);
+                                     : gs_reader_history_from(text, length, file, how, about, &errors);
     if (history && folder && about->limit_bytes == 0)
         about->limit_bytes = recorded_limit(path);
     if (history)
         *status = GS_EXIT_OK;
+    if (history)
+        print_notes(path, how, about->foreign);
+    gs_text_fini(&how->notes);
     print_errors(&errors);
     gs_errors_fini(&errors);
     gs_free(text);
     return history;
 }
 
-struct gs_history *gs_cli_load_history(const char *path, struct gs_history_about *about, int *status)
+struct gs_history *gs_cli_load_history(const char *path, struct gs_import *how,
+                                       struct gs_history_about *about, int *status)
 {
     char *found;
     *status = gs_cli_find_history_file(path, &found);
     struct gs_history *history =
-        *status == GS_EXIT_OK ? load_history(found ? found : path, about, status) : NULL;
+        *status == GS_EXIT_OK ? load_history(found ? found : path, how, about, status) : NULL;
     gs_free(found);
     return history;
 }

@@ -29,7 +29,7 @@ static int load(struct gs_session *session)
         file_status = GS_EXIT_OK;
         session->candidate[i].rules = gs_cli_load_rules(session->candidate[i].file, &file_status);
     }
-    session->history = gs_cli_load_history(session->path, &session->about, &file_status);
+    session->history = gs_cli_load_history(session->path, &session->how, &session->about, &file_status);
     if (!session->limit_bytes)
         session->limit_bytes = session->about.limit_bytes;
     return gs_cli_worse_status(status, file_status);
@@ -95,10 +95,8 @@ static bool read_arguments(struct gs_arguments *arguments, struct gs_session *se
         {"expect", .argument = "RULE", .list = &expectations, .check = check_expectation,
          .help = "status 1 unless it fires; RULE=N: unless it fires N times"},
         {"expect-none", .set = &session->expect_none, .help = "status 1 if any rule fires"},
-        {.argument = "HISTORY",
-         .help = "the directory of incidents (weeks, from its .history), an incident's folder, its "
-                 "metrics.json, a\n"
-                 "black box, or CSV: time,rss,gauge:queue …; - is standard input"},
+        GS_OPTIONS_IMPORT(&session->import),
+        {.argument = "HISTORY", .help = GS_HISTORY_HELP},
         {0},
     };
     if (!gs_cli_read_options(arguments, options, status))
@@ -108,6 +106,7 @@ static bool read_arguments(struct gs_arguments *arguments, struct gs_session *se
         return false;
     }
     session->path = arguments->operand[0];
+    session->how = gs_cli_import_how(&session->import);
     session->columns = plot ? plot_columns() : 0;
     for (; session->count < files.count; session->count++)
         session->candidate[session->count].file = file[session->count];
@@ -120,6 +119,7 @@ int gs_cli_run_replay(struct gs_arguments *arguments)
 {
     struct gs_session session = {.command = arguments->command};
     int status;
+    gs_cli_import_init(&session.import);
     if (!read_arguments(arguments, &session, &status))
         return status;
     status = replay(&session);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/units.h"
 #include "cli/cli.h"
+#include "cli/import.h"
 #include "history/history.h"
 #include "reader/reader.h"
 #include "rules/rules.h"
@@ -28,6 +29,8 @@ struct gs_candidate {          // one rules file under test
 struct gs_session {
     const struct gs_command *command; // gumshoe replay
     const char *path;          // the history's file or folder
+    struct gs_cli_import import;
+    struct gs_import how;      // to read the history; borrows from IMPORT
     struct gs_history *history;
     struct gs_history_about about;
     uint64_t limit_bytes;
@@ -49,7 +52,7 @@ static inline int gs_cli_worse_status(int a, int b)
 /* The index of the rule in CANDIDATE whose name is the LENGTH bytes at NAME; SIZE_MAX if there is none. */
 size_t gs_cli_find_rule(const struct gs_candidate *candidate, const char *name, size_t length);
 
-/* Print TIME_NS as the history writes times: seconds, or an ISO 8601 time. */
+/* Print TIME_NS for people: an ISO 8601 time or, where the history has no date, seconds as in the history. */
 const char *gs_cli_print_moment(const struct gs_session *session, int64_t time_ns, char out[GS_TIME_TEXT]);
 /* "1 time", "2 times". */
 const char *gs_cli_print_times(uint64_t times, char out[GS_UNIT_TEXT]);

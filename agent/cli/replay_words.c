@@ -5,7 +5,7 @@
 
 const char *gs_cli_print_moment(const struct gs_session *session, int64_t time_ns, char out[GS_TIME_TEXT])
 {
-    if (!session->about.plain_seconds)
+    if (!session->about.no_date)
         return gs_clock_print(time_ns, GS_TIME_ISO, out);
     int length = snprintf(out, GS_TIME_TEXT, "%.3f", (double)time_ns / GS_NS_PER_S);
     while (out[length - 1] == '0')

@@ -1,6 +1,7 @@
 /* suggest.c - `gumshoe suggest`: prints rules fitted to a history (reader/suggest.c) on standard output, as a file ready for use.
  * Standard error gets what was left out, and why. */
 #include "cli/cli.h"
+#include "cli/import.h"
 #include "cli/options.h"
 #include "history/history.h"
 #include "reader/reader.h"
@@ -34,11 +35,11 @@ static int print(const struct gs_history *history, const struct gs_suggest_const
     return status;
 }
 
-static int suggest(const char *path, struct gs_suggest_constraints *constraints)
+static int suggest(const char *path, struct gs_import *how, struct gs_suggest_constraints *constraints)
 {
     struct gs_history_about about = {0};
     int status = GS_EXIT_OK;
-    struct gs_history *history = gs_cli_load_history(path, &about, &status);
+    struct gs_history *history = gs_cli_load_history(path, how, &about, &status);
     if (!history)
         return status;
     if (!constraints->limit_bytes)
@@ -51,16 +52,17 @@ static int suggest(const char *path, struct gs_suggest_constraints *constraints)
 int gs_cli_run_suggest(struct gs_arguments *arguments)
 {
     struct gs_suggest_constraints constraints = {0};
+    struct gs_cli_import import;
     long long per_week = 1;
     int status;
+    gs_cli_import_init(&import);
     const struct gs_option options[] = {
         {"per-week", .argument = "N", .number = &per_week, .min = 0, .max = PER_WEEK_MAX,
          .help = "how many incidents a week the rules may make on this history (default: 1)"},
         {"limit", .argument = "SIZE", .size = &constraints.limit_bytes,
          .help = "the memory limit (default: what the history says)"},
-        {.argument = "HISTORY",
-         .help =
-             "an incident's folder, a metrics.json, or CSV (time,rss,gauge:queue,…); - is standard input"},
+        GS_OPTIONS_IMPORT(&import),
+        {.argument = "HISTORY", .help = GS_HISTORY_HELP},
         {0},
     };
     if (!gs_cli_read_options(arguments, options, &status))
@@ -69,5 +71,6 @@ int gs_cli_run_suggest(struct gs_arguments *arguments)
         return gs_cli_usage(arguments->command,
                             arguments->operand_count ? "one history at a time" : "which history?");
     constraints.per_week = (uint64_t)per_week;
-    return suggest(arguments->operand[0], &constraints);
+    struct gs_import how = gs_cli_import_how(&import);
+    return suggest(arguments->operand[0], &how, &constraints);
 }

@@ -38,7 +38,9 @@ struct gs_history_about {
     int pid;                   // 0: unknown
     uint64_t limit_bytes;      // the process's memory limit; 0: unknown
     int64_t triggered_ns;      // CLOCK_REALTIME; written, not read back
-    bool plain_seconds;        // times are seconds of any origin, not moments (CSV)
+    bool plain_seconds;        // the file has its times as seconds (CSV), and so has the JSON of replay
+    bool no_date;              // its times are of any origin, not since 1970
+    bool foreign;              // another program wrote it
     size_t processes;          // that the rows are of (gs_history_starts_process); 0: unknown, or one
 };
 struct gs_text;

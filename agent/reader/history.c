@@ -1,7 +1,7 @@
 /* history.c - reads a history from a file. Its first bytes tell the format.
  * Who: replay, suggest. */
 #include "history/history.h"
-#include "reader/inside.h"
+#include "reader/import.h"
 #include <string.h>
 
 static size_t count_blanks(const char *bytes, size_t length)
@@ -36,8 +36,29 @@ static struct gs_history *read_file(const char *bytes, size_t length, const char
     return history;
 }
 
-struct gs_history *gs_reader_history(const char *bytes, size_t length, const char *file,
-                                     struct gs_history_about *about, struct gs_errors *errors)
+/* Is JSON an answer of Prometheus, or a part of one, and not a metrics.json? */
+static bool is_foreign(const json_t *json)
+{
+    return json_is_array(json) || (!json_object_get(json, "series") &&
+                                   (json_object_get(json, "data") || json_object_get(json, "status")));
+}
+
+static struct gs_history *read_json(const char *bytes, size_t length, const char *file, struct gs_import *how,
+                                    struct gs_history_about *about, struct gs_errors *errors)
+{
+    json_t *json = gs_reader_history_parse(bytes, length, file, errors);
+    struct gs_history *history = NULL;
+    if (json && is_foreign(json))
+        history = gs_reader_import(bytes, length, json, file, how, about, errors);
+    else if (json)
+        history = gs_reader_history_json(json, file, about, errors);
+    json_decref(json);
+    return history;
+}
+
+struct gs_history *gs_reader_history_from(const char *bytes, size_t length, const char *file,
+                                          struct gs_import *how, struct gs_history_about *about,
+                                          struct gs_errors *errors)
 {
     static const char magic[] = {'g', 's', 'h', 1};
     *about = (struct gs_history_about){.triggered_ns = INT64_MIN};
@@ -46,12 +67,17 @@ struct gs_history *gs_reader_history(const char *bytes, size_t length, const cha
         gs_errors_add(errors, GS_ERROR, file, 0, 0, NULL, "the file is empty");
         return NULL;
     }
-    if (bytes[start] == '{')
-        return gs_reader_history_json(bytes, length, file, about, errors);
     if (length >= sizeof magic && memcmp(bytes, magic, sizeof magic) == 0)
         return read_packed(bytes, length, file, errors);
     if (gs_history_file_is(bytes, length))
         return read_file(bytes, length, file, about, errors);
-    about->plain_seconds = true;
-    return gs_reader_history_csv(bytes, length, file, errors);
+    if ((bytes[start] == '{' && !gs_reader_is_openmetrics(bytes, length)) || bytes[start] == '[')
+        return read_json(bytes, length, file, how, about, errors);
+    return gs_reader_import(bytes, length, NULL, file, how, about, errors);
+}
+
+struct gs_history *gs_reader_history(const char *bytes, size_t length, const char *file,
+                                     struct gs_history_about *about, struct gs_errors *errors)
+{
+    return gs_reader_history_from(bytes, length, file, NULL, about, errors);
 }

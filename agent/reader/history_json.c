@@ -61,20 +61,20 @@ static bool has_errors(const struct document *document)
     return document->errors->count + document->errors->lost > document->errors_before;
 }
 
-static json_t *parse(struct document *document, const char *bytes, size_t length)
+json_t *gs_reader_history_parse(const char *bytes, size_t length, const char *file, struct gs_errors *errors)
 {
     json_error_t error;
     size_t marks = 0; // each value has a bracket and two commas
     for (size_t i = 0; i < length; i++)
         marks += bytes[i] == '[' || bytes[i] == '{' || bytes[i] == ',';
     if (marks / 3 > VALUES_MAX) {
-        refuse(document, "more than %d values", VALUES_MAX);
+        gs_errors_add(errors, GS_ERROR, file, 0, 0, NULL, "more than %d values", VALUES_MAX);
         return NULL;
     }
     json_t *json = gs_json_read(bytes, length, JSON_REJECT_DUPLICATES, &error);
     if (!json)
-        gs_errors_add(document->errors, GS_ERROR, document->file, error.line > 0 ? error.line : 0,
-                      error.column, NULL, "%s", error.text);
+        gs_errors_add(errors, GS_ERROR, file, error.line > 0 ? error.line : 0, error.column, NULL, "%s",
+                      error.text);
     return json;
 }
 
@@ -242,25 +242,21 @@ static struct gs_history *make_history(struct document *document)
     return NULL;
 }
 
-struct gs_history *gs_reader_history_json(const char *bytes, size_t length, const char *file,
+struct gs_history *gs_reader_history_json(const json_t *json, const char *file,
                                           struct gs_history_about *about, struct gs_errors *errors)
 {
     struct document document = {
         .file = file, .errors = errors, .errors_before = errors->count + errors->lost};
     struct gs_history *history = NULL;
-    json_t *json = parse(&document, bytes, length);
-    if (json) {
-        read_head(&document, json, about);
-        read_steps(&document, json_object_get(json, "steps"));
-        read_series(&document, json_object_get(json, "series"));
-        if (!has_errors(&document) && document.points == 0)
-            refuse(&document, "there is no value in \"series\"");
-        if (!has_errors(&document))
-            history = make_history(&document);
-    }
+    read_head(&document, json, about);
+    read_steps(&document, json_object_get(json, "steps"));
+    read_series(&document, json_object_get(json, "series"));
+    if (!has_errors(&document) && document.points == 0)
+        refuse(&document, "there is no value in \"series\"");
+    if (!has_errors(&document))
+        history = make_history(&document);
     gs_free(document.step);
     gs_free(document.name);
     gs_free(document.point);
-    json_decref(json);
     return history;
 }

@@ -5,10 +5,15 @@
 #include "reader/reader.h"
 #include <regex.h>
 
-/* The readers of each format (history_csv.c, history_json.c); results as gs_reader_history. */
-struct gs_history *gs_reader_history_csv(const char *bytes, size_t length, const char *file, struct gs_errors *errors);
-struct gs_history *gs_reader_history_json(const char *bytes, size_t length, const char *file,
-                                           struct gs_history_about *about, struct gs_errors *errors);
+/* Parse JSON of a history (history_json.c). NULL: an error was reported. */
+json_t *gs_reader_history_parse(const char *bytes, size_t length, const char *file, struct gs_errors *errors) GS_CHECK_RESULT;
+/* Read metrics.json; result as gs_reader_history. */
+struct gs_history *gs_reader_history_json(const json_t *json, const char *file, struct gs_history_about *about,
+                                           struct gs_errors *errors);
+/* Read what another program wrote (import.c): JSON (NULL: none), else the LENGTH bytes. HOW may be NULL. Result as
+ * gs_reader_history. */
+struct gs_history *gs_reader_import(const char *bytes, size_t length, const json_t *json, const char *file, struct gs_import *how,
+                                    struct gs_history_about *about, struct gs_errors *errors);
 
 /* ---- filters (pattern.c, filter_labels.c) --------------------------------------------------------------------- */
 

@@ -167,14 +167,27 @@ int gs_reader_page_incident(const struct gs_page_incident *from, struct gs_text 
 
 /* ---- histories (history.c) ---------------------------------------------------------------------------------- */
 
-/* Read a history of untrusted origin: LENGTH bytes of metrics.json, of CSV ("time,rss,gauge:queue", seconds of any
- * origin, an empty field where a value is missing), of packs (gs_history_pack), or of a history file (gs_history_file_read), of
- * which *ERRORS gets a warning if a part of it is damaged; FILE is its name in messages. NULL:
- * every error is in *ERRORS, in file order, up to the first 1000. Needs at most about twenty times LENGTH of memory; reads
- * at most 2,000,000 values of metrics.json. Context: CLI (requires the C locale). */
+/* Read a history of untrusted origin: LENGTH bytes of metrics.json, of packs (gs_history_pack), of a history file
+ * (gs_history_file_read), of which *ERRORS gets a warning if a part of it is damaged, or of what another program wrote: CSV, JSON of
+ * Prometheus, OpenMetrics and promtool's text, pidstat and sar. FILE is its name in messages. NULL: the errors are in *ERRORS; of what
+ * other programs wrote, the first of each kind and the number of the others. Needs at most about twenty times LENGTH of memory; reads
+ * at most 2,000,000 values of JSON. Context: CLI (requires the C locale). */
 enum { GS_HISTORY_BYTES_MAX = 64 << 20 }; // a larger file is refused
 struct gs_history *gs_reader_history(const char *bytes, size_t length, const char *file, struct gs_history_about *about,
                                    struct gs_errors *errors);
+
+struct gs_import {             // how to read what another program wrote
+    const char *const *column; // "rss=Value #A": that column is this metric ("time=When": the time)
+    size_t column_count;
+    const char *const *series; // "pid=7": only series with this label
+    size_t series_count;
+    unsigned cpus;             // cpu is divided by it; 0: not given
+    struct gs_text notes;      // for the user, a line each: how times and columns were understood, what was left out. The caller frees it
+};
+enum { GS_IMPORT_COLUMNS_MAX = 64 };
+/* The same, with HOW (NULL: nothing is given, and nobody wants the notes). */
+struct gs_history *gs_reader_history_from(const char *bytes, size_t length, const char *file, struct gs_import *how,
+                                          struct gs_history_about *about, struct gs_errors *errors);
 
 /* ---- replay ------------------------------------------------------------------------------------------------ */
 
