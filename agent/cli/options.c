@@ -45,7 +45,9 @@ static void print_row(const struct gs_option *row)
     bool space = row->argument && (row->name || row->letter);
     snprintf(left, sizeof left, "%s%s%s", print_option(row, option), space ? " " : "",
              row->argument ? row->argument : "");
-    printf("  %-*s ", HELP_COLUMN, left);
+    printf("  %-*s", HELP_COLUMN, left);
+    printf(strlen(left) > HELP_COLUMN ? "\n%*s" : "%*s", strlen(left) > HELP_COLUMN ? 2 + HELP_COLUMN + 1 : 1,
+           "");
     for (const char *at = row->help; *at; at++) {
         putchar(*at);
         if (*at == '\n')

@@ -5,8 +5,12 @@
 
 const char *gs_cli_print_moment(const struct gs_session *session, int64_t time_ns, char out[GS_TIME_TEXT])
 {
-    if (!session->about.no_date)
-        return gs_clock_print(time_ns, GS_TIME_ISO, out);
+    if (!session->about.no_date) {
+        char *fraction = strstr(gs_clock_print(time_ns, GS_TIME_ISO, out), ".000Z");
+        if (fraction)
+            strcpy(fraction, "Z");
+        return out;
+    }
     int length = snprintf(out, GS_TIME_TEXT, "%.3f", (double)time_ns / GS_NS_PER_S);
     while (out[length - 1] == '0')
         out[--length] = 0;
