@@ -54,6 +54,8 @@ size_t gs_cli_find_rule(const struct gs_candidate *candidate, const char *name, 
 
 /* Print TIME_NS for people: an ISO 8601 time or, where the history has no date, seconds as in the history. */
 const char *gs_cli_print_moment(const struct gs_session *session, int64_t time_ns, char out[GS_TIME_TEXT]);
+/* The same as JSON: a number, or a text. */
+json_t *gs_cli_moment_json(const struct gs_session *session, int64_t time_ns) GS_CHECK_RESULT;
 /* "1 time", "2 times". */
 const char *gs_cli_print_times(uint64_t times, char out[GS_UNIT_TEXT]);
 /* Print what kept a rule from firing, and the option of this command that would help, if there is one. */

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-static json_t *moment_json(const struct gs_session *session, int64_t time_ns)
+json_t *gs_cli_moment_json(const struct gs_session *session, int64_t time_ns)
 {
     char text[GS_TIME_TEXT];
     if (!session->about.plain_seconds)
@@ -26,10 +26,10 @@ static json_t *firings_json(const struct gs_session *session, const struct gs_re
     struct gs_json list = gs_json_array();
     for (size_t i = 0; i < replayed->firing_count; i++) {
         const struct gs_firing *firing = &replayed->firing[i];
-        gs_json_add(&list,
-                    json_pack("{s:o, s:s, s:o, s:o, s:s}", "time", moment_json(session, firing->time_ns),
-                              "condition", firing->condition, "value", number_or_null(firing->value), "line",
-                              number_or_null(firing->line), "reason", firing->reason));
+        gs_json_add(&list, json_pack("{s:o, s:s, s:o, s:o, s:s}", "time",
+                                     gs_cli_moment_json(session, firing->time_ns), "condition",
+                                     firing->condition, "value", number_or_null(firing->value), "line",
+                                     number_or_null(firing->line), "reason", firing->reason));
     }
     return gs_json_take(&list);
 }
@@ -38,7 +38,7 @@ static json_t *closest_json(const struct gs_session *session, const struct gs_re
 {
     if (replayed->fired || replayed->obstacle == GS_NO_METRIC)
         return json_null();
-    return json_pack("{s:o, s:o, s:o}", "time", moment_json(session, replayed->time_ns), "value",
+    return json_pack("{s:o, s:o, s:o}", "time", gs_cli_moment_json(session, replayed->time_ns), "value",
                      number_or_null(replayed->value), "line", number_or_null(replayed->line));
 }
 
@@ -88,8 +88,8 @@ int gs_cli_replay_print_json(const struct gs_session *session)
         json_pack("{s:I, s:I, s:I, s:o, s:o, s:f, s:o}", "rows", (json_int_t)last + 1, "processes",
                   (json_int_t)(session->about.processes ? session->about.processes : 1), "gaps",
                   (json_int_t)session->candidate[0].replay->gaps, "from",
-                  moment_json(session, gs_history_time(history, 0)), "to",
-                  moment_json(session, gs_history_time(history, last)), "interval_ms",
+                  gs_cli_moment_json(session, gs_history_time(history, 0)), "to",
+                  gs_cli_moment_json(session, gs_history_time(history, last)), "interval_ms",
                   (double)gs_history_interval_ns(history) / GS_NS_PER_MS, "limit",
                   session->limit_bytes ? json_integer((json_int_t)session->limit_bytes) : json_null());
     json_t *json = json_pack("{s:o, s:o, s:o}", "rules", gs_json_take(&rules), "history", about, "notes",

@@ -5,13 +5,14 @@
  *   value − mean of the ten minutes before   ──▶ the jump that one row in a thousand exceeds
  *   Theil-Sen slopes of windows, overlapping ──▶ the median slope, and the spread of slopes
  *
+ * Rows in faults (faults.c) are left out.
  * Who: suggest.c, in the CLI. Bounds: about 40 bytes a row, freed before it returns. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/numbers.h"
 #include "base/sort.h"
 #include "history/history.h"
-#include "reader/inside.h"
+#include "reader/suggest.h"
 #include <errno.h>
 #include <math.h>
 
@@ -172,7 +173,16 @@ static void find_slopes(const struct rows *rows, int64_t window_ns, struct gs_fi
 
 /* ---- all figures ------------------------------------------------------------------------------------------------------ */
 
-static int gather_rows(const struct gs_history *history, size_t metric, struct rows *rows)
+bool gs_reader_is_within(const struct gs_periods *periods, int64_t time_ns)
+{
+    for (size_t i = 0; i < periods->count; i++)
+        if (time_ns >= periods->item[i].from_ns && time_ns <= periods->item[i].to_ns)
+            return true;
+    return false;
+}
+
+static int gather_rows(const struct gs_history *history, size_t metric, const struct gs_periods *without,
+                       struct rows *rows)
 {
     size_t length = gs_history_length(history);
     rows->timed = gs_alloc((length + 1) * sizeof *rows->timed);
@@ -181,7 +191,7 @@ static int gather_rows(const struct gs_history *history, size_t metric, struct r
         return -ENOMEM;
     for (size_t i = 0; i < length; i++) {
         double value = gs_history_value(history, i, metric);
-        if (isfinite(value))
+        if (isfinite(value) && !gs_reader_is_within(without, gs_history_time(history, i)))
             rows->timed[rows->count++] =
                 (struct timed_value){gs_history_time(history, i), gs_history_step_ns(history, i), value};
     }
@@ -208,12 +218,12 @@ static void compute_figures(const struct rows *rows, int64_t slope_window_ns, in
     out->spread = spread_of(rows->scratch, count, out->median);
 }
 
-int gs_reader_figures_of(const struct gs_history *history, size_t metric, int64_t slope_window_ns,
-                         int64_t jump_window_ns, struct gs_figures *out)
+int gs_reader_figures_of(const struct gs_history *history, size_t metric, const struct gs_periods *without,
+                         int64_t slope_window_ns, int64_t jump_window_ns, struct gs_figures *out)
 {
     struct rows rows = {0};
     *out = (struct gs_figures){0};
-    int error = gather_rows(history, metric, &rows);
+    int error = gather_rows(history, metric, without, &rows);
     out->count = rows.count;
     if (!error && rows.count)
         compute_figures(&rows, slope_window_ns, jump_window_ns, out);

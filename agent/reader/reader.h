@@ -227,18 +227,68 @@ struct gs_replay *gs_reader_replay_run(const struct gs_rules *rules, const struc
                                 size_t columns) GS_CHECK_RESULT;
 void gs_reader_replay_free(struct gs_replay *replay);
 
-/* ---- suggestions ---------------------------------------------------------------------------------------- */
+/* ---- suggestions (suggest*.c, faults.c, rises.c) ------------------------------------------------------------- */
 
 enum { GS_SUGGEST_ROWS_LEAST = 60 }; // and they must cover an hour
 struct gs_suggest_constraints {
-    uint64_t per_week;       // incidents per week at most; for a history of less than a week, in all of it
+    uint64_t per_week;       // incidents per week at most, faults apart; for a history of less than a week, in all of it
     uint64_t limit_bytes;    // the memory limit; 0: unknown
 };
-/* Write to OUT a rules file fitted to HISTORY. Its replay on HISTORY has no more incidents than CONSTRAINTS allow,
- * and the same input gives the same output. NOTES gets a line for each omission. 0; -ENODATA: nothing to fit to
- * (NOTES says why); or -ENOMEM. Context: CLI (pure). */
-int gs_reader_suggest(const struct gs_history *history, const struct gs_suggest_constraints *constraints, struct gs_text *out,
-               struct gs_text *notes) GS_CHECK_RESULT;
+
+enum { GS_SUGGESTIONS_MAX = 200, GS_FAULTS_MAX = 32, GS_FAULT_PARTS = 4, GS_USUAL_MAX = 32 };
+enum gs_fault_kind { GS_FAULT_STEP, GS_FAULT_CLIMB, GS_FAULT_SPIKE };
+struct gs_fault {            // a rise in the history that is not usual there
+    enum gs_fault_kind kind;
+    int64_t begin_ns, peak_ns; // the last usual value; when 95 % of the rise was reached
+    int64_t end_ns;          // when two thirds of the rise were gone, or the last row
+    bool lasts;              // it was not over at the last row
+    bool to_limit;           // it came within 5 % of the memory limit
+    struct { const char *metric; double from, to; } part[GS_FAULT_PARTS]; // metrics that show it; the names are the history's
+    size_t part_count;       // at least one
+};
+enum gs_usual_cause { GS_USUAL_RECURS, GS_USUAL_AT_START, GS_USUAL_SEEN_BEFORE, GS_USUAL_DAY, GS_USUAL_LOAD, GS_USUAL_CAUSES };
+struct gs_usual_rise {       // rises that are as large as a fault, and counted as usual
+    enum gs_usual_cause cause;
+    const char *metric;
+    size_t count;
+    double from, to;         // of the highest
+    int64_t first_ns, last_ns; // when the first and the last of them began
+};
+struct gs_hit { bool fires; int64_t time_ns; double value; }; // a rule's first incident on a fault
+struct gs_suggested_rule {
+    char name[GS_RULE_NAME_MAX + 1];
+    const char *metric;
+    struct gs_hit hit[GS_FAULTS_MAX]; // by the fault's number
+    uint64_t otherwise;      // incidents on no fault
+    int64_t otherwise_ns;    // the first of them
+};
+struct gs_suggested {
+    struct gs_text rules;    // a rules file
+    struct gs_text notes;    // a line for each omission
+    int64_t span_ns, interval_ns;
+    uint64_t weeks;          // whole weeks of the history; 1 at least
+    uint64_t otherwise;      // incidents of all rules together on no fault
+    struct gs_fault fault[GS_FAULTS_MAX];
+    size_t fault_count, faults_lost; // lost: without room
+    struct gs_usual_rise usual[GS_USUAL_MAX];
+    size_t usual_count;
+    struct gs_suggested_rule rule[GS_SUGGESTIONS_MAX]; // those in the rules file, in its order
+    size_t rule_count;
+};
+/* A rules file fitted to HISTORY, and what it does on it, as the judge of the watcher says. Without the faults it has no more
+ * incidents than CONSTRAINTS allow, except where NOTES says so. The same input gives the same output. *OUT: the caller frees it
+ * with gs_reader_suggested_free; it refers to HISTORY. 0; -ENODATA: nothing to fit to (the notes say why); else *OUT is NULL:
+ * -ENOMEM, or -EINVAL if the rules reader rejects the text. Context: CLI (pure). */
+int gs_reader_suggest(const struct gs_history *history, const struct gs_suggest_constraints *constraints,
+                      struct gs_suggested **out) GS_CHECK_RESULT;
+void gs_reader_suggested_free(struct gs_suggested *suggested);
+/* "climb". */
+const char *gs_reader_fault_name(enum gs_fault_kind kind);
+/* "2.1 h after it began, 9.3 h before its peak". Returns OUT. */
+enum { GS_HIT_TEXT = 128 };
+const char *gs_reader_print_hit(const struct gs_fault *fault, const struct gs_hit *hit, char out[GS_HIT_TEXT]);
+/* Does a rule fire on fault number FAULT? */
+bool gs_reader_suggested_covers(const struct gs_suggested *suggested, size_t fault);
 
 /* ---- core files (core_file.c, core_threads.c, core_crash.c) ---------------------------------------------------------------
  * A core file is read as untrusted bytes.

@@ -3,8 +3,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "history/history.h"
-#include "reader/inside.h"
-#include "reader/reader.h"
+#include "reader/suggest.h"
 #include <errno.h>
 #include <math.h>
 #include <setjmp.h>
@@ -60,9 +59,10 @@ static void end(void)
 
 static struct gs_figures figures(int64_t slope_window_ns, int64_t jump_window_ns)
 {
+    const struct gs_periods nothing = {0};
     struct gs_figures out;
     end();
-    assert_int_equal(gs_reader_figures_of(history, 0, slope_window_ns, jump_window_ns, &out), 0);
+    assert_int_equal(gs_reader_figures_of(history, 0, &nothing, slope_window_ns, jump_window_ns, &out), 0);
     return out;
 }
 
@@ -127,15 +127,14 @@ static void a_metric_that_is_never_there(void **state)
     assert_int_equal(figures(hour_ns, hour_ns).count, 0);
 }
 
-static struct gs_text rules, notes;
+static struct gs_suggested *suggested;
 
 static int suggest(uint64_t per_week, uint64_t limit_bytes)
 {
-    gs_text_fini(&rules);
-    gs_text_fini(&notes);
-    rules = notes = (struct gs_text){0};
+    gs_reader_suggested_free(suggested);
+    suggested = NULL;
     end();
-    return gs_reader_suggest(history, &(struct gs_suggest_constraints){per_week, limit_bytes}, &rules, &notes);
+    return gs_reader_suggest(history, &(struct gs_suggest_constraints){per_week, limit_bytes}, &suggested);
 }
 
 static void assert_says(const struct gs_text *text, const char *words)
@@ -153,13 +152,15 @@ static void a_week_of_nothing(void **state)
     for (int i = 0; i <= 7 * DAY; i++)
         row(MiB(100));
     assert_int_equal(suggest(1, 1 << 30), 0);
-    assert_says(&rules, "\"above\": \"80%\"");
-    assert_says(&rules, "\"above\": \"110MiB\"");
-    assert_says(&rules, "\"jitter\": { \"by\": \"15MiB\", \"over\": \"10m\" }");
-    assert_says(&rules, "\"growth\": { \"rate\": \"214KiB/h\", \"over\": \"2d\" }");
-    assert_says(&rules, "\"interval\": \"1m\"");
-    assert_says(&rules, "the median is 100 MiB, 99 % of the time it is at most 100 MiB, once it was 100 MiB");
-    assert_says(&notes, "heap_in_use: no rule, it is not in this history");
+    assert_says(&suggested->rules, "\"above\": \"80%\"");
+    assert_says(&suggested->rules, "\"above\": \"110MiB\"");
+    assert_says(&suggested->rules, "\"jitter\": { \"by\": \"15MiB\", \"over\": \"10m\" }");
+    assert_says(&suggested->rules, "\"growth\": { \"rate\": \"214KiB/h\", \"over\": \"2d\" }");
+    assert_says(&suggested->rules, "\"interval\": \"1m\"");
+    assert_says(
+        &suggested->rules,
+        "the median is 100 MiB, 99 % of the time it is at most 100 MiB, its highest value is 100 MiB");
+    assert_says(&suggested->notes, "heap_in_use: no rule, it is not in this history");
 }
 
 /* At 97 % of the limit for good there is no line that could be crossed. */
@@ -170,8 +171,8 @@ static void no_line_beyond_the_limit(void **state)
     for (int i = 0; i <= DAY; i++)
         row(0.97 * MiB(1024));
     assert_int_equal(suggest(1, 1 << 30), 0);
-    assert_true(!strstr(rules.bytes, "rss-high"));
-    assert_says(&notes, "rss-high: left out, it has already been as high as it can get");
+    assert_true(!strstr(suggested->rules.bytes, "rss-high"));
+    assert_says(&suggested->notes, "rss-high: left out, it has already been as high as it can get");
 }
 
 /* Twelve spikes in a week, each of five minutes: as many incidents at first, one is wished for. */
@@ -182,9 +183,9 @@ static void spikes_are_widened_away(void **state)
     for (int i = 0; i < 7 * DAY; i++)
         row(i % 840 < 5 ? 200 + i / 840 * 10 : 50); // 200, 210, … 310
     assert_int_equal(suggest(12, 0), 0);
-    assert_true(!strstr(rules.bytes, "widened"));
+    assert_true(!strstr(suggested->rules.bytes, "widened"));
     assert_int_equal(suggest(1, 0), 0);
-    assert_says(&rules, "widened until this history has no more than 1 incident a week");
+    assert_says(&suggested->rules, "widened until this history has no more than 1 incident a week");
 }
 
 static void too_short_is_said(void **state)
@@ -194,16 +195,15 @@ static void too_short_is_said(void **state)
     for (int i = 0; i < 59; i++)
         row(MiB(100));
     assert_int_equal(suggest(1, 0), -ENODATA);
-    assert_says(&notes, "the history is too short: 59 rows over 58 min");
-    assert_true(rules.length == 0);
+    assert_says(&suggested->notes, "the history is too short: 59 rows over 59 min");
+    assert_true(suggested->rules.length == 0);
 }
 
 static int forget(void **state)
 {
     (void)state;
     forget_history();
-    gs_text_fini(&rules);
-    gs_text_fini(&notes);
+    gs_reader_suggested_free(suggested);
     return 0;
 }
 
