@@ -6,7 +6,8 @@
  *                                                   none of these                   ──▶ a fault
  *   faults of one family of metrics at the same time are one fault with several parts
  *
- * A rise matters from 80 % of the level before it, or from a quarter of the memory limit; never below the noise.
+ * A rise matters from 80 % of the level before it, or from a quarter of the memory limit; never below the noise. One that still goes
+ * on at the end of the history matters from less than half of that.
  * Who: suggest.c. Context: CLI; pure. */
 #include "base/memory.h"
 #include "base/numbers.h"
@@ -22,7 +23,6 @@ struct study { // of one metric
     const char *metric;
     struct gs_track track;
     double *scratch; // one for each row of the history
-    struct gs_rise_scale scale;
     struct gs_rises rises;
     bool *is_fault; // of each rise
     int64_t span_ns;
@@ -335,18 +335,73 @@ static int gather_track(struct study *study)
     return 0;
 }
 
-static int find_rises(struct study *study)
+/* The share of the level, and of the memory limit, from which a rise matters; a smaller one does if it goes on at the end. */
+static const struct {
+    double level, limit;
+} shares = {0.8, 0.25}, shares_at_end = {0.35, 0.125};
+
+static struct gs_rise_scale scale_of(const struct study *study, double level_share, double limit_share)
 {
     int64_t day_ns = study->span_ns >= 2 * GS_NS_PER_DAY ? 26 * GS_NS_PER_HOUR : 0,
             share_ns = study->span_ns / 8;
     double noise = gs_reader_noise(&study->track, study->scratch);
-    study->scale = (struct gs_rise_scale){.share = 0.8,
-                                          .most = 0.25 * (double)limit_of(study),
-                                          .floor = gs_larger(3 * study->policy->floor, 8 * noise),
-                                          .settle_ns = share_ns > day_ns ? share_ns : day_ns};
-    int error = gs_reader_find_rises(&study->track, &study->scale, &study->rises);
+    return (struct gs_rise_scale){.share = level_share,
+                                  .most = limit_share * (double)limit_of(study),
+                                  .floor = gs_larger(3 * study->policy->floor, 8 * noise),
+                                  .settle_ns = share_ns > day_ns ? share_ns : day_ns};
+}
+
+static int find_rises(struct study *study, const struct gs_rise_scale *scale)
+{
+    gs_free(study->rises.item);
+    gs_free(study->is_fault);
+    study->rises = (struct gs_rises){0};
+    study->is_fault = NULL;
+    int error = gs_reader_find_rises(&study->track, scale, &study->rises);
     study->is_fault = error ? NULL : gs_alloc(study->rises.count + 1);
     return study->is_fault ? 0 : -ENOMEM;
+}
+
+/* Does it still rise at the end of the history, after a fiftieth of it at least? */
+static bool goes_on(const struct study *study, const struct gs_rise *rise)
+{
+    int64_t last_ns = time_of(study, study->track.count - 1),
+            up_ns = time_of(study, rise->reach) - time_of(study, rise->begin);
+    return !rise->returned && last_ns - time_of(study, rise->reach) <= study->span_ns / 50 &&
+           up_ns >= study->span_ns / 50;
+}
+
+static void judge_rise(struct study *study, size_t at, bool small)
+{
+    const struct gs_rise *rise = &study->rises.item[at];
+    if (is_too_short(study, rise))
+        return;
+    enum gs_usual_cause cause = cause_of(study, rise);
+    study->is_fault[at] = cause == GS_USUAL_CAUSES;
+    if (study->is_fault[at])
+        note_fault(study, rise);
+    else if (!small)
+        note_usual(study, rise, cause);
+}
+
+/* Find the rises that matter and, if none of them goes on at the end, a smaller one that does: a climb that has only begun. */
+static int study_rises(struct study *study)
+{
+    struct gs_rise_scale scale = scale_of(study, shares.level, shares.limit);
+    bool last_goes_on = false;
+    int error = find_rises(study, &scale);
+    for (size_t i = 0; !error && i < study->rises.count; i++) {
+        judge_rise(study, i, false);
+        last_goes_on |= goes_on(study, &study->rises.item[i]);
+    }
+    if (error || last_goes_on)
+        return error;
+    scale = scale_of(study, shares_at_end.level, shares_at_end.limit);
+    error = find_rises(study, &scale);
+    for (size_t i = 0; !error && i < study->rises.count; i++)
+        if (goes_on(study, &study->rises.item[i]))
+            judge_rise(study, i, true);
+    return error;
 }
 
 static int study_metric(struct gs_suggestions *suggestions, const char *metric)
@@ -357,16 +412,7 @@ static int study_metric(struct gs_suggestions *suggestions, const char *metric)
                           .span_ns = suggestions->out->span_ns};
     int error = gather_track(&study);
     if (!error && study.track.count >= GS_SUGGEST_ROWS_LEAST)
-        error = find_rises(&study);
-    for (size_t i = 0; !error && i < study.rises.count; i++) {
-        const struct gs_rise *rise = &study.rises.item[i];
-        enum gs_usual_cause cause = is_too_short(&study, rise) ? GS_USUAL_CAUSES : cause_of(&study, rise);
-        study.is_fault[i] = cause == GS_USUAL_CAUSES && !is_too_short(&study, rise);
-        if (study.is_fault[i])
-            note_fault(&study, rise);
-        else if (cause != GS_USUAL_CAUSES)
-            note_usual(&study, rise, cause);
-    }
+        error = study_rises(&study);
     gs_free(study.track.time_ns);
     gs_free(study.track.value);
     gs_free(study.scratch);
