@@ -135,12 +135,17 @@ static int refit_growth(struct gs_suggestions *suggestions)
     return changed ? gs_reader_fit_suggestions(suggestions) : 0;
 }
 
-static int suggest(struct gs_suggestions *suggestions)
+int gs_reader_study_history(struct gs_suggestions *suggestions)
 {
     if (!measure_span(suggestions) || is_too_short(suggestions))
         return -ENODATA;
     choose_windows(suggestions);
-    int error = gs_reader_find_faults(suggestions);
+    return gs_reader_find_faults(suggestions);
+}
+
+static int suggest(struct gs_suggestions *suggestions)
+{
+    int error = gs_reader_study_history(suggestions);
     if (!error)
         error = gs_reader_first_suggestions(suggestions);
     if (!error)

@@ -112,6 +112,8 @@ int64_t gs_reader_growth_window(int64_t span_ns);
 /* Fit a rule on growth to the usual growth, instead of to a climb. */
 void gs_reader_suggest_usual_growth(struct gs_suggestions *suggestions, struct gs_suggestion *rule);
 
+/* Choose the windows, and find the faults (suggest.c). 0; -ENODATA: the history is too short, the notes say so; or -ENOMEM. */
+int gs_reader_study_history(struct gs_suggestions *suggestions) GS_CHECK_RESULT;
 /* Find the faults of the history, and the usual rises, and store them in OUT (faults.c). 0 or -ENOMEM. */
 int gs_reader_find_faults(struct gs_suggestions *suggestions) GS_CHECK_RESULT;
 /* Is METRIC of the family that shows fault number FAULT? */
