@@ -169,12 +169,13 @@ static void noise_is_measured(void **state)
 
 static struct gs_suggested *suggested;
 
-/* The rows as rss, in MiB; cpu, fds and threads are LOADED times as high in the rows from FROM to TO, of each day of PERIOD rows. */
+/* The rows as rss, in MiB. If LOADED is not 1, with cpu, fds and threads, which are so many times as high in the rows from FROM to TO
+ * of each PERIOD. */
 static void suggest_periodic(uint64_t limit_bytes, double loaded, size_t from, size_t to, size_t period)
 {
     static const char *const names[] = {"rss", "cpu", "fds", "threads"};
     const struct gs_history_shape shape = {.part = {{rows, minute_ns}}};
-    struct gs_history *history = gs_history_shaped(names, 4, &shape);
+    struct gs_history *history = gs_history_shaped(names, loaded == 1 ? 1 : 4, &shape);
     assert_non_null(history);
     for (size_t i = 0; i < rows; i++) {
         double load = i % period >= from && i % period < to ? loaded : 1;
