@@ -107,12 +107,12 @@ static bool was_seen_before(const struct study *study, const struct gs_rise *ris
     return false;
 }
 
-/* It takes a tenth of the history or more, and goes back nearly as slowly: one day with its load. */
+/* It takes a tenth of the history or more, and goes back slowly: one day with its load. */
 static bool is_a_day(const struct study *study, const struct gs_rise *rise)
 {
     int64_t up_ns = time_of(study, rise->reach) - time_of(study, rise->begin),
             down_ns = time_of(study, rise->end) - time_of(study, rise->falls);
-    return rise->returned && up_ns >= study->span_ns / 10 && down_ns >= up_ns / 2;
+    return rise->returned && up_ns >= study->span_ns / 10 && down_ns >= up_ns / 4; // a restart takes no time
 }
 
 /* The median of METRIC in the rows from FROM_NS to TO_NS; NAN: it has no value there. */
