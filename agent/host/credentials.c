@@ -120,14 +120,17 @@ static int set_groups(const char *status)
     return error;
 }
 
-static int set_users(const char *status)
+/* BEFORE: as of gs_credentials_follow_and_tell; may be NULL. */
+static int set_users(const char *status, void (*before)(uid_t uid, gid_t gid))
 {
     uint64_t uid[3], gid[3]; // real, effective, saved
     if (read_numbers(find_field(status, "Uid"), 10, uid, 3) != 3 ||
         read_numbers(find_field(status, "Gid"), 10, gid, 3) != 3)
         return -EIO;
-    int groups = syscall(SYS_setresgid, (gid_t)gid[0], (gid_t)gid[1], (gid_t)gid[2]) != 0 ? -errno : 0,
-        users = syscall(SYS_setresuid, (uid_t)uid[0], (uid_t)uid[1], (uid_t)uid[2]) != 0 ? -errno : 0;
+    int groups = syscall(SYS_setresgid, (gid_t)gid[0], (gid_t)gid[1], (gid_t)gid[2]) != 0 ? -errno : 0;
+    if (before && !groups && uid[0] == uid[1] && uid[0] == uid[2] && uid[0] != geteuid())
+        before((uid_t)uid[1], (gid_t)gid[1]);
+    int users = syscall(SYS_setresuid, (uid_t)uid[0], (uid_t)uid[1], (uid_t)uid[2]) != 0 ? -errno : 0;
     return groups ? groups : users;
 }
 
@@ -145,7 +148,7 @@ static int set_capabilities(uint64_t effective, uint64_t permitted, uint64_t inh
 /* Take over the credentials of STATUS; OWN_STATUS: /proc status of this thread. 0 or -errno. Groups come before users, because
  * only root may set groups. First the whole permitted set is made effective: this thread may have adopted an effective set
  * that the program had lowered only for a moment. */
-static int adopt(const char *status, const char *own_status)
+static int adopt(const char *status, const char *own_status, void (*before)(uid_t uid, gid_t gid))
 {
     int dumpable = gs_prctl(PR_GET_DUMPABLE, 0, 0);
     drop_bounding(read_mask(status, "CapBnd"));
@@ -154,7 +157,7 @@ static int adopt(const char *status, const char *own_status)
     (void)set_capabilities(read_mask(own_status, "CapPrm"), read_mask(own_status, "CapPrm"),
                            read_mask(own_status, "CapInh"));
     int groups = is_same_field(status, own_status, "Groups") ? 0 : set_groups(status),
-        users = set_users(status),
+        users = set_users(status, before),
         capabilities = set_capabilities(read_mask(status, "CapEff"), read_mask(status, "CapPrm"),
                                         read_mask(status, "CapInh"));
     gs_prctl(PR_SET_KEEPCAPS, 0, 0);
@@ -204,7 +207,7 @@ static char *read_program_status(const char *own_status)
     return text;
 }
 
-bool gs_credentials_follow(void)
+bool gs_credentials_follow_and_tell(void (*before_user)(uid_t uid, gid_t gid))
 {
     uint32_t now = atomic_load(&changes);
     if (followed_changes == now)
@@ -212,7 +215,9 @@ bool gs_credentials_follow(void)
     char *own_status = read_status((int)syscall(SYS_gettid)),
          *program_status = read_program_status(own_status);
     bool differ = !program_status || !own_status || !is_same(program_status, own_status);
-    int error = !program_status || !own_status ? -ESRCH : differ ? adopt(program_status, own_status) : 0;
+    int error = !program_status || !own_status ? -ESRCH
+                : differ                       ? adopt(program_status, own_status, before_user)
+                                               : 0;
     if (error)
         gs_log(GS_LOG_WARNING,
                "the program has changed its credentials, and the agent's thread could not follow: %s",
@@ -221,4 +226,9 @@ bool gs_credentials_follow(void)
     gs_free(own_status);
     followed_changes = now;
     return differ;
+}
+
+bool gs_credentials_follow(void)
+{
+    return gs_credentials_follow_and_tell(NULL);
 }

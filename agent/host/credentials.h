@@ -6,11 +6,15 @@
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Record that the host thread TID has changed its credentials. Context: host thread; a signal handler; watcher. */
 void gs_credentials_changed(int tid);
 /* Take over the program's credentials, if they have changed since the last call on this thread. Each agent thread calls it
  * when it wakes. True: they differed. Failure: logged. Context: the agent's threads. */
 bool gs_credentials_follow(void);
+/* The same. If the program has become another user for good, BEFORE_USER is called while this thread still has its old
+ * user, and has the new user's groups. */
+bool gs_credentials_follow_and_tell(void (*before_user)(uid_t uid, gid_t gid));
 /* Number of recorded changes. Context: any. */
 uint32_t gs_credentials_changes(void);

@@ -97,12 +97,12 @@ static void allow_thread_back(void)
 
 /* ---- credentials: the agent's threads follow -------------------------------------------------------------------------- */
 
-void gs_step_aside_follow(void (*wake_others)(void))
+void gs_step_aside_follow(void (*before_user)(uid_t uid, gid_t gid), void (*wake_others)(void))
 {
     uint32_t changes = gs_credentials_changes();
     if (atomic_load(&state.followed_changes) == changes)
         return;
-    (void)gs_credentials_follow();
+    (void)gs_credentials_follow_and_tell(before_user);
     wake_others(); // even if this thread had nothing to change: the others may have followed an older state
     atomic_store(&state.followed_changes, changes);
     gs_event_signal(&state.followed);

@@ -23,8 +23,9 @@ struct gs_step_aside {
 /* Handle such calls from now on. OWNER is borrowed for ever. A later call does no harm. Context: host thread, in
  * gumshoe_start. */
 void gs_step_aside_prepare(const struct gs_step_aside *owner);
-/* Take over the program's credentials if they have changed: adopt them, call WAKE_OTHERS to have the agent's other threads
- * do the same, and wake the host thread that waits. Context: the watcher's thread, each time it wakes. */
-void gs_step_aside_follow(void (*wake_others)(void));
+/* Take over the program's credentials if they have changed: adopt them (BEFORE_USER: as of
+ * gs_credentials_follow_and_tell), call WAKE_OTHERS to have the agent's other threads do the same, and wake the host
+ * thread that waits. Context: the watcher's thread, each time it wakes. */
+void gs_step_aside_follow(void (*before_user)(uid_t uid, gid_t gid), void (*wake_others)(void));
 /* In the child of a fork: store the new pid; no call is active. Context: as gs_watch_after_fork. */
 void gs_step_aside_after_fork(void);

@@ -8,11 +8,17 @@ struct gs_store {
     char opened_path[PATH_MAX]; // absolute path when it was opened
     char path[PATH_MAX];       // absolute path now
     bool move_logged;          // the log says that the two paths differ
+    bool of_user;              // a directory of users.c: reached through its descriptor alone
     struct gs_store_limits limits;
 };
 
 /* Is NAME a file that our incident folders may contain? */
 bool gs_store_is_incident_file(const char *name);
+/* Remove the empty directories of users in DIRFD that nobody uses (users.c). Context: its owner. */
+void gs_store_users_sweep(int dirfd);
+/* Open the incident folder PATH; its last part may not be a link. A folder of this process's own store of a user, which
+ * has no path for this process, is opened through the store's descriptor. The descriptor, or -errno. */
+int gs_store_open_folder(const char *path);
 /* Remove folder NAME of DIRFD (own_folder.c). 0 or -errno; -ENOTEMPTY: it contains other files than ours, and stays. */
 int gs_store_folder_remove(int dirfd, const char *name);
 /* Append TEXT to the array KEY of JSON, an incident.json; the array is created if missing. 0 or -ENOMEM. */

@@ -9,9 +9,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { JSON_BYTES_MAX = 4 << 20 };
+enum { JSON_BYTES_MAX = 4 << 20, USER_INCIDENTS_MAX = 1000 };
 
 /* Does JSON have the keys that readers need, each of its type? False: *WHY says what is wrong. */
 static bool well_formed(const json_t *json, const char **why)
@@ -88,7 +89,7 @@ json_t *gs_store_read_incident(int folderfd, char *why, size_t why_size)
 
 json_t *gs_store_load_incident(const char *path, char *why, size_t why_size)
 {
-    int fd = gs_file_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    int fd = gs_store_open_folder(path);
     if (fd < 0) {
         snprintf(why, why_size, "%s", strerrordesc_np(-fd));
         return NULL;
@@ -100,7 +101,7 @@ json_t *gs_store_load_incident(const char *path, char *why, size_t why_size)
 
 int gs_store_read_incident_file(const char *path, const char *name, size_t max, char **bytes, size_t *length)
 {
-    int folder = gs_file_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    int folder = gs_store_open_folder(path);
     int fd = folder < 0 ? folder : gs_store_open_regular(folder, name);
     int error = fd < 0 ? fd : gs_file_read_all(fd, max, bytes, length);
     if (fd >= 0)
@@ -113,7 +114,8 @@ int gs_store_read_incident_file(const char *path, const char *name, size_t max, 
 static int by_name(const void *a, const void *b)
 {
     const struct gs_incident_entry *x = a, *y = b;
-    return strcmp(x->name, y->name); // names begin with the time
+    int order = strcmp(gs_text_base_name(x->name), gs_text_base_name(y->name)); // names begin with the time
+    return order ? order : strcmp(x->name, y->name);
 }
 
 static int add_entry(struct gs_store_list *list, size_t *capacity, const char *name, json_t *json)
@@ -131,29 +133,77 @@ static int add_entry(struct gs_store_list *list, size_t *capacity, const char *n
     return 0;
 }
 
-int gs_store_list(const char *path, struct gs_store_list *out)
+/* May the incident FOLDER be in the directory DIRFD of USER? NULL: in the store itself, where all may be. */
+static bool is_of_user(int dirfd, const struct gs_store_user *user, int folder)
+{
+    struct stat status, directory;
+    return !user || (fstat(folder, &status) == 0 && fstat(dirfd, &directory) == 0 &&
+                     (status.st_uid == user->uid || status.st_uid == directory.st_uid)); // the latter: a copy
+}
+
+/* incident.json of folder NAME in DIRFD, the directory of USER; NULL: it is damaged, or not that user's. */
+static json_t *read_one(int dirfd, const struct gs_store_user *user, const char *name)
+{
+    char why[160];
+    int folder = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    json_t *json = folder >= 0 && is_of_user(dirfd, user, folder)
+                       ? gs_store_read_incident(folder, why, sizeof why)
+                       : NULL;
+    if (folder >= 0)
+        close(folder);
+    return json;
+}
+
+/* Add the incidents in DIRFD, the directory of USER, at most USER_INCIDENTS_MAX; NULL: the store. */
+static int list_directory(int dirfd, const struct gs_store_user *user, struct gs_store_list *out,
+                          size_t *capacity)
 {
     struct gs_folder_name parts;
     struct gs_dir dir;
-    size_t capacity = 0;
-    char why[160];
-    int error = 0, fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    *out = (struct gs_store_list){0};
-    if (fd < 0)
-        return -errno;
-    gs_file_dir_start(&dir, fd);
+    size_t seen = 0;
+    int error = 0;
+    gs_file_dir_start(&dir, dirfd);
     for (const char *name; !error && (name = gs_file_dir_next(&dir));) {
+        char whole[sizeof GS_STORE_USERS + GS_STORE_USER_NAME + 256];
         if (!gs_store_folder_name_read(name, &parts))
             continue;
-        int folder = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        json_t *json = folder < 0 ? NULL : gs_store_read_incident(folder, why, sizeof why);
-        if (folder >= 0)
-            close(folder);
+        bool too_many = user && ++seen > USER_INCIDENTS_MAX;
+        json_t *json = too_many ? NULL : read_one(dirfd, user, name);
+        snprintf(whole, sizeof whole, "%s%s%s%s", user ? GS_STORE_USERS "/" : "", user ? user->name : "",
+                 user ? "/" : "", name);
         if (json)
-            error = add_entry(out, &capacity, name, json);
+            error = add_entry(out, capacity, whole, json);
         else
             out->unreadable++;
     }
+    return error;
+}
+
+static int list_users(int dirfd, struct gs_store_list *out, size_t *capacity)
+{
+    struct gs_store_users users;
+    int error = 0;
+    gs_store_users_find(dirfd, &users);
+    for (size_t i = 0; i < users.count && !error; i++) {
+        int fd = gs_store_user_open(dirfd, &users.user[i]);
+        if (fd < 0)
+            continue;
+        error = list_directory(fd, &users.user[i], out, capacity);
+        close(fd);
+    }
+    return error;
+}
+
+int gs_store_list(const char *path, struct gs_store_list *out)
+{
+    size_t capacity = 0;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    *out = (struct gs_store_list){0};
+    if (fd < 0)
+        return -errno;
+    int error = list_directory(fd, NULL, out, &capacity);
+    if (!error)
+        error = list_users(fd, out, &capacity);
     close(fd);
     gs_sort(out->entry, out->count, sizeof *out->entry, by_name);
     if (error)

@@ -17,7 +17,8 @@
 int gs_store_open_own_folder(int dirfd, const char *name)
 {
     struct stat status;
-    int folder = gs_file_openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    int folder = dirfd == AT_FDCWD ? gs_store_open_folder(name)
+                                   : gs_file_openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     if (folder < 0)
         return folder;
     if (fstat(folder, &status) == 0 && status.st_uid == geteuid() && !(status.st_mode & 022))
@@ -28,11 +29,12 @@ int gs_store_open_own_folder(int dirfd, const char *name)
 
 int gs_store_open_regular(int folderfd, const char *name)
 {
-    struct stat status;
+    struct stat status, folder;
     int fd = gs_file_openat(folderfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
     if (fd < 0)
         return fd;
-    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
+    if (fstat(fd, &status) == 0 && fstat(folderfd, &folder) == 0 && S_ISREG(status.st_mode) &&
+        (folder.st_uid == geteuid() || status.st_uid == folder.st_uid))
         return fd;
     close(fd);
     return -EINVAL;

@@ -11,6 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* The store of this process that has no path for it (users.c); NULL: none. Context: watcher. */
+static struct gs_store *user_store;
+
 /* Make DIR and its missing parents, 0700 each. */
 static int make_directories(const char *dir)
 {
@@ -26,16 +29,17 @@ static int make_directories(const char *dir)
     return mkdir(path, 0700) != 0 && errno != EEXIST ? -errno : 0;
 }
 
-/* Why directory FD cannot be used for incidents, with errno; NULL: it can. *STATUS is filled. */
-static const char *why_untrusted(int fd, struct stat *status)
+/* Why directory FD cannot be used for incidents, with errno; NULL: it can. *STATUS is filled. OF_USER: users.c made it,
+ * for this process's group, and it has been open since. */
+static const char *why_untrusted(int fd, bool of_user, struct stat *status)
 {
     if (fstat(fd, status) != 0)
         return "its owner and permissions cannot be read";
-    if (status->st_uid != geteuid()) {
+    if (!of_user && status->st_uid != geteuid()) {
         errno = EPERM;
         return "it belongs to another user: choose a directory of this process's own user";
     }
-    if ((status->st_mode & 022) && !(status->st_mode & S_ISVTX)) {
+    if (!of_user && (status->st_mode & 022) && !(status->st_mode & S_ISVTX)) {
         errno = EPERM;
         return "others may write in it: chmod go-w it, or choose another";
     }
@@ -77,7 +81,7 @@ static int open_checked(const char *dir, char *why, size_t why_size)
                       fd == -ENOTDIR || fd == -ELOOP ? "it is not a directory, or a symbolic link"
                                                      : strerrordesc_np(-fd),
                       why, why_size);
-    const char *reason = why_untrusted(fd, &status);
+    const char *reason = why_untrusted(fd, false, &status);
     if (!reason)
         return fd;
     error = errno;
@@ -93,27 +97,28 @@ static int use_directory(struct gs_store *store, int fd, const char *path)
     return gs_owned_fd_take(&store->directory, fd);
 }
 
-struct gs_store *gs_store_open(const char *dir, const struct gs_store_limits *limits, char *why,
-                               size_t why_size)
+/* A store of the directory FD, which is closed on failure. NULL: out of memory. */
+static struct gs_store *new_store(int fd, const char *dir, const struct gs_store_limits *limits)
 {
-    int fd = open_checked(dir, why, why_size);
-    if (fd < 0)
-        return NULL;
     struct gs_store *store = gs_alloc(sizeof *store);
     if (!store) {
         close(fd);
-        refuse(ENOMEM, strerrordesc_np(ENOMEM), why, why_size);
         return NULL;
     }
     store->directory.fd = -1;
     store->limits = *limits;
-    int error = use_directory(store, fd, dir);
-    if (error) {
-        gs_free(store);
-        refuse(-error, strerrordesc_np(-error), why, why_size);
-        return NULL;
-    }
+    (void)!use_directory(store, fd, dir); // FD is open
     strcpy(store->opened_path, store->path);
+    return store;
+}
+
+struct gs_store *gs_store_open(const char *dir, const struct gs_store_limits *limits, char *why,
+                               size_t why_size)
+{
+    int fd = open_checked(dir, why, why_size);
+    struct gs_store *store = fd < 0 ? NULL : new_store(fd, dir, limits);
+    if (fd >= 0 && !store)
+        refuse(ENOMEM, strerrordesc_np(ENOMEM), why, why_size);
     return store;
 }
 
@@ -127,14 +132,55 @@ void gs_store_close(struct gs_store *store)
     if (!store)
         return;
     gs_owned_fd_close(&store->directory);
+    if (user_store == store)
+        user_store = NULL;
     gs_free(store);
 }
+
+/* ---- a store of a user (users.c) ------------------------------------------------------------------------------------ */
+
+int gs_store_use_user(struct gs_store *store, int fd)
+{
+    int error = use_directory(store, fd, store->path);
+    strcpy(store->opened_path, store->path);
+    store->of_user = true;
+    user_store = store;
+    return error;
+}
+
+struct gs_store *gs_store_open_user(int fd, const struct gs_store_limits *limits)
+{
+    struct gs_store *store = new_store(fd, "", limits);
+    if (store) {
+        store->of_user = true;
+        user_store = store;
+    }
+    return store;
+}
+
+bool gs_store_is_of_user(const struct gs_store *store)
+{
+    return store->of_user;
+}
+
+int gs_store_open_folder(const char *path)
+{
+    enum { FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW };
+    int fd = gs_file_openat(AT_FDCWD, path, FLAGS, 0);
+    size_t length = user_store ? strlen(user_store->path) : 0;
+    if (fd != -EACCES || !length || strncmp(path, user_store->path, length) != 0 || path[length] != '/' ||
+        !gs_owned_fd_is_open(&user_store->directory, NULL))
+        return fd;
+    return gs_file_openat(user_store->directory.fd, path + length + 1, FLAGS, 0);
+}
+
+/* ---- the directory, again and again --------------------------------------------------------------------------------- */
 
 int gs_store_open_again(struct gs_store *store, char *why, size_t why_size)
 {
     struct stat status;
     if (gs_owned_fd_is_open(&store->directory, &status) && status.st_nlink) {
-        const char *reason = why_untrusted(store->directory.fd, &status);
+        const char *reason = why_untrusted(store->directory.fd, store->of_user, &status);
         return reason ? (refuse(errno, reason, why, why_size), -errno) : 0;
     }
     int fd = open_checked(store->opened_path, why, why_size);
@@ -144,8 +190,9 @@ int gs_store_open_again(struct gs_store *store, char *why, size_t why_size)
 void gs_store_log_if_unwritable(struct gs_store *store)
 {
     struct stat status;
-    const char *reason =
-        gs_owned_fd_is_open(&store->directory, NULL) ? why_untrusted(store->directory.fd, &status) : NULL;
+    const char *reason = gs_owned_fd_is_open(&store->directory, NULL)
+                             ? why_untrusted(store->directory.fd, store->of_user, &status)
+                             : NULL;
     if (reason && !store->unwritable_logged)
         gs_log(GS_LOG_WARNING,
                "the process has other credentials now, and incidents cannot be written to %s: %s",
@@ -188,9 +235,26 @@ static int reopen_directory(struct gs_store *store, bool removed)
     return store->directory.fd;
 }
 
+/* The descriptor of a store of a user, which cannot be opened again. */
+static int user_fd(struct gs_store *store)
+{
+    struct stat status;
+    if (gs_owned_fd_is_open(&store->directory, &status) && status.st_nlink)
+        return store->directory.fd;
+    if (!store->move_logged)
+        gs_log(GS_LOG_ERROR,
+               "%s was removed or closed, and this user cannot open it again: incidents are lost until this "
+               "process starts again",
+               store->path);
+    store->move_logged = true;
+    return -ENOENT;
+}
+
 int gs_store_fd(struct gs_store *store)
 {
     struct stat open_status, path_status;
+    if (store->of_user)
+        return user_fd(store);
     bool removed = !gs_owned_fd_is_open(&store->directory, &open_status) || open_status.st_nlink == 0;
     if (!removed && fstatat(AT_FDCWD, store->opened_path, &path_status, AT_SYMLINK_NOFOLLOW) != 0)
         return keep_directory(store, ""); // moved away, or the host has changed its root

@@ -83,13 +83,14 @@ void gs_store_folder_path(const struct gs_folder *folder, char out[PATH_MAX]);
 /* ---- reading back ----------------------------------------------------------------------------------------------- */
 
 struct gs_incident_entry {
-    char *name;                // of its folder in DIR
+    char *name;                // of its folder in DIR; a user's: ".users/33-33/" and the folder
     json_t *json;              // incident.json; never NULL
     int64_t triggered_ns;
 };
 struct gs_store_list { struct gs_incident_entry *entry; size_t count, unreadable; };
-/* The incidents of DIR, oldest first. Folders that are no incidents are skipped; damaged incidents are counted as
- * unreadable. 0 or -errno. */
+/* The incidents of DIR, oldest first, also those of its users: their names begin with ".users/<uid>-<gid>/". Folders that
+ * are no incidents are skipped; damaged incidents, and those in a user's directory that are not that user's, are counted
+ * as unreadable. 0 or -errno. */
 int gs_store_list(const char *dir, struct gs_store_list *out) GS_CHECK_RESULT;
 void gs_store_list_fini(struct gs_store_list *list);
 /* incident.json of the folder PATH, after a check of its version and of the types of its required keys;
@@ -108,7 +109,8 @@ bool gs_store_folder_name_read(const char *name, struct gs_folder_name *out); //
 bool gs_store_time_read(const char *text, int64_t *realtime_ns);
 /* Open folder NAME of DIRFD; no link is followed. -EPERM: it belongs to another user, or others may write to it. */
 int gs_store_open_own_folder(int dirfd, const char *name);
-/* Open file NAME of folder FOLDERFD for reading; no link is followed. Its descriptor, or -errno (-EINVAL: not a file). */
+/* Open file NAME of folder FOLDERFD for reading; no link is followed. In another user's folder it must be that user's: it
+ * may be a hard link. Its descriptor, or -errno (-EINVAL: not a file). */
 int gs_store_open_regular(int folderfd, const char *name);
 /* incident.json of the open folder, checked; NULL with a sentence in WHY and errno: ENOMEM, or EINVAL otherwise. */
 json_t *gs_store_read_incident(int folderfd, char *why, size_t why_size) GS_CHECK_RESULT;
@@ -117,6 +119,37 @@ json_t *gs_store_read_incident(int folderfd, char *why, size_t why_size) GS_CHEC
  * Context: watcher. */
 enum gs_remark { GS_NOTE, GS_FAILURE };
 int gs_store_amend_incident(const char *path, enum gs_remark kind, const char *text) GS_CHECK_RESULT;
+
+/* ---- directories of other users (users.c) ----------------------------------------------------------------------------- */
+
+#define GS_STORE_USERS ".users" /* in a store; it contains a store for each user that processes have become */
+enum { GS_STORE_USER_NAME = 24, GS_STORE_USERS_MAX = 64 };
+struct gs_store_user { unsigned uid, gid; char name[GS_STORE_USER_NAME]; }; // name: "<uid>-<gid>", of its directory
+struct gs_store_users { struct gs_store_user user[GS_STORE_USERS_MAX]; size_t count; };
+bool gs_store_user_read(const char *name, struct gs_store_user *out); // false: not such a name
+/* The user whose directory contains the incident PATH, "DIR/.users/33-33/…"; false: it is in no such directory. */
+bool gs_store_user_of_path(const char *path, struct gs_store_user *out);
+/* The users that have a directory in the store DIRFD, as far as only its owner can have made them. */
+void gs_store_users_find(int dirfd, struct gs_store_users *out);
+/* Open the directory of USER in the store DIRFD; no link is followed. The descriptor, or -errno. */
+int gs_store_user_open(int dirfd, const struct gs_store_user *user);
+/* Make and open the directory in STORE of user UID with group GID. The calling thread has this group and STORE's user. The
+ * descriptor, or -errno: -EDQUOT: too many users; -EPERM: STORE is such a directory itself, or cannot contain one.
+ * Context: watcher. */
+int gs_store_user_make(struct gs_store *store, uid_t uid, gid_t gid);
+/* From now on STORE is the directory FD of gs_store_user_make; its own is closed. 0 or -errno. */
+int gs_store_use_user(struct gs_store *store, int fd) GS_CHECK_RESULT;
+bool gs_store_is_of_user(const struct gs_store *store);
+/* A store of FD, of gs_store_user_open, for a process that has become this user. NULL: out of memory. Context: CLI. */
+struct gs_store *gs_store_open_user(int fd, const struct gs_store_limits *limits);
+/* An incident's key in its store, without a slash: the name of its folder, or "33-33@" and that name. USER NULL: in
+ * none's. */
+enum { GS_STORE_KEY_PATH = 256 };
+void gs_store_key_print(const struct gs_store_user *user, const char *folder, char out[GS_FOLDER_NAME_MAX]);
+/* The folder's name in KEY, and USER. NULL: KEY has no user, it is a folder's name. */
+const char *gs_store_key_split(const char *key, struct gs_store_user *user);
+/* The path of the incident KEY in its store. */
+void gs_store_key_path(const char *key, char out[GS_STORE_KEY_PATH]);
 
 /* ---- rewriting an incident that is published (amend.c) --------------------------------------------------------- */
 

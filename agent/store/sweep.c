@@ -115,6 +115,8 @@ void gs_store_sweep(struct gs_store *store)
     size_t count = 0;
     struct gs_folder_name parts;
     struct gs_dir dir;
+    if (!store->of_user)
+        gs_store_users_sweep(store->directory.fd);
     gs_file_dir_start(&dir, store->directory.fd);
     for (const char *name; count < AT_ONCE && (name = gs_file_dir_next(&dir));)
         if (strlen(name) < sizeof names[0] &&

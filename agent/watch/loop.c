@@ -45,6 +45,7 @@ static struct {
     bool host_has_ended;       // no host thread was left at the last tick
     bool crossed;              // an early tick runs because a look found a value past a line
     bool alarm_is_peaks;       // the probe's alarm is set to the line of the next peak
+    bool changes_user;         // enter_other_user is due
 } loop;
 
 /* ---- a tick ----------------------------------------------------------------------------------------------------------- */
@@ -275,11 +276,6 @@ static void wake_others(void)
     gs_store_log_if_unwritable(gs_watcher.settings.store);
 }
 
-void gs_watch_follow_credentials(void)
-{
-    gs_step_aside_follow(wake_others);
-}
-
 /* How long to sleep: until the next tick, poll of CPU samples, look at memory, check of the rules file
  * or recovery, whichever is first. */
 static int64_t pause_ns(int64_t next_ns)
@@ -354,6 +350,58 @@ static void recover_dead_process(void)
         recovered == GS_RECOVERED_ALL ? INT64_MAX : gs_clock_monotonic_ns() + loop.recovery_pause_ns;
 }
 
+/* ---- the program becomes another user for good (store/users.c) --------------------------------------------------------- */
+
+/* The program is user UID of group GID now. This thread still is the store's user: leave nothing behind in the store, and
+ * open a directory for the new user. In a new child nothing runs yet. If there can be no directory, the watch goes on
+ * without one. */
+static void leave_for_other_user(uid_t uid, gid_t gid)
+{
+    struct gs_settings *settings = &gs_watcher.settings;
+    if (gs_store_is_of_user(settings->store)) // this thread could not follow at the last try
+        return;
+    int fd = gs_store_user_make(settings->store, uid, gid);
+    if (fd < 0) {
+        gs_log(GS_LOG_WARNING, "%s: no directory for user %u, group %u: %s", gs_store_path(settings->store),
+               (unsigned)uid, (unsigned)gid,
+               fd == -EDQUOT ? "too many other users have one" : strerrordesc_np(-fd));
+        return;
+    }
+    if (atomic_load(&gs_watcher.running)) {
+        gs_watch_captures_continue(settings, true);
+        gs_watch_crash_stop();
+        gs_watch_control_stop();
+        gs_box_remove_file(gs_watcher.box);
+        loop.changes_user = true;
+    }
+    (void)!gs_store_use_user(settings->store, fd);
+}
+
+/* This thread is the new user, too: go on in its directory. */
+static void enter_other_user(void)
+{
+    struct gs_store *store = gs_watcher.settings.store;
+    loop.changes_user = false;
+    gs_log(GS_LOG_INFO, "the process is user %u now: incidents in %s", (unsigned)geteuid(),
+           gs_store_path(store));
+    gs_store_sweep(store);
+    gs_watch_control_start(store);
+    if (gs_watcher.settings.rules->crash)
+        gs_watch_crash_start();
+    recall_cooldowns();
+    write_box(GS_BOX_EARLY);
+    loop.recovery_due_ns = loop.recovery_pause_ns = 0;
+}
+
+void gs_watch_follow_credentials(void)
+{
+    gs_step_aside_follow(leave_for_other_user, wake_others);
+    if (loop.changes_user)
+        enter_other_user();
+}
+
+/* ---- running ---------------------------------------------------------------------------------------------------------- */
+
 /* Run until gs_watch_must_end, or until the last host thread has ended. */
 static void run_loop(void)
 {
@@ -389,6 +437,7 @@ static void run_loop(void)
 void gs_watch_loop(bool first_run)
 {
     loop.governor = (struct gs_governor){.before = cost_so_far()};
+    loop.changes_user = false; // of the parent, in a child
     apply_rules();
     // first: it removes sockets of dead processes, and recovery takes a process with a socket for alive
     gs_watch_control_start(gs_watcher.settings.store);

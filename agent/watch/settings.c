@@ -222,6 +222,8 @@ int gs_watch_settings_inherit(struct gs_settings *settings)
     int error = gs_store_open_again(settings->store, why, sizeof why);
     if (error)
         return gs_watch_refuse_start(NULL, error, gs_store_path(settings->store), why);
+    if (gs_store_is_of_user(settings->store)) // else the parent has done that
+        gs_store_sweep(settings->store);
     gs_probe_widen(0);
     settings->start_ns = gs_clock_monotonic_ns();
     settings->baselines = gs_gather_baselines_new(&gs_account_attachment);
