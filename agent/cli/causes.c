@@ -20,7 +20,7 @@ static int compare_times(const struct gs_listed *a, const struct gs_listed *b)
     int64_t a_ns = a->entry->triggered_ns, b_ns = b->entry->triggered_ns;
     int order = a_ns < b_ns ? -1 : a_ns > b_ns;
     order = order ? order : strcmp(a->dir, b->dir);
-    return order ? order : strcmp(a->entry->name, b->entry->name);
+    return order ? order : strcmp(gs_text_base_name(a->entry->name), gs_text_base_name(b->entry->name));
 }
 
 static int by_cause(const void *a, const void *b)

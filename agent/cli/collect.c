@@ -82,8 +82,11 @@ static int collect_all(struct collection *collection, int64_t quiet_ns, bool wai
 {
     unsigned made = 0;
     int status = GS_EXIT_OK;
-    for (size_t i = 0; i < collection->count; i++)
-        made += gs_cli_collect(&collection->collector[i], quiet_ns, wait, collection->newest);
+    for (size_t i = 0; i < collection->count; i++) {
+        struct gs_collector *collector = &collection->collector[i];
+        made += gs_cli_collect(collector, quiet_ns, wait, collection->newest);
+        collector->failed |= !gs_cli_collect_users(collector->dir, quiet_ns);
+    }
     if (made && collection->termination_log)
         status = write_termination_log(collection->termination_log, collection->newest);
     return status;

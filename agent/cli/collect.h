@@ -22,4 +22,9 @@ struct gs_collector {
  * for another process that makes incidents there. Returns how many were made. A failure is printed, once until it succeeds. A
  * directory that no agent has used yet is left alone. */
 unsigned gs_cli_collect(struct gs_collector *collector, int64_t quiet_ns, bool wait, char path[PATH_MAX]);
+/* Collect in STORE, which is of COLLECTOR->dir, from now on. gs_cli_collect opens a store of its own if there is none. */
+void gs_cli_collect_in(struct gs_collector *collector, struct gs_store *store);
 void gs_cli_collect_close(struct gs_collector *collector);
+/* The same for the directories of users in DIR (collect_users.c): root alone can do it, others do nothing. Waits for
+ * nobody. Not for processes with threads: it forks. False: it failed, which was printed. */
+bool gs_cli_collect_users(const char *dir, int64_t quiet_ns);

@@ -20,26 +20,31 @@ static void complain(struct gs_collector *collector, const char *why)
     collector->complained = collector->failed = true;
 }
 
+void gs_cli_collect_in(struct gs_collector *collector, struct gs_store *store)
+{
+    int status;
+    struct gs_rules *rules = gs_cli_load_rules(NULL, &status); // until an incident says what its rules are
+    collector->store = store;
+    collector->max_per_hour = rules ? rules->incidents.max_per_hour : 0;
+    gs_rules_free(rules);
+    gs_store_sweep(store);
+}
+
 /* Open the store, if an agent has used the directory: else it is the agent's to make, with its own user and mode. */
 static bool open_store(struct gs_collector *collector)
 {
     char live[PATH_MAX], why[256];
-    struct gs_rules *rules;
-    int status;
     if (collector->store)
         return true;
     if (snprintf(live, sizeof live, "%s/.live", collector->dir) >= (int)sizeof live ||
         access(live, F_OK) != 0)
         return false;
-    collector->store = gs_store_open(collector->dir, &(struct gs_store_limits){0}, why, sizeof why);
-    if (!collector->store) {
+    struct gs_store *store = gs_store_open(collector->dir, &(struct gs_store_limits){0}, why, sizeof why);
+    if (!store) {
         complain(collector, why);
         return false;
     }
-    rules = gs_cli_load_rules(NULL, &status); // until an incident says what its rules are
-    collector->max_per_hour = rules ? rules->incidents.max_per_hour : 0;
-    gs_rules_free(rules);
-    gs_store_sweep(collector->store);
+    gs_cli_collect_in(collector, store);
     return true;
 }
 

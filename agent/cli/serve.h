@@ -75,6 +75,8 @@ void gs_cli_web_route(const struct gs_web_request *request, struct gs_web_answer
 enum { GS_AGENTS_MAX = 1024, GS_PROGRAM_SHOWN = 64 };
 struct gs_agent {               // one control socket in DIR/.live
     size_t dir;                 // index in gs_served.dir
+    bool of_user;               // in the directory there of USER
+    struct gs_store_user user;
     char socket[GS_LIVE_NAME];  // its file name
     struct gs_store_live_id id;
     char key[GS_LIVE_NAME];     // its pid, or all of its id where two have the same pid: the part PID of /pid/PID/
@@ -123,7 +125,7 @@ enum { GS_INCIDENTS_SHOWN = 500 };
 struct gs_incident_row {
     size_t dir;
     int64_t time_ns;
-    char name[GS_FOLDER_NAME_MAX], rule[GS_RULE_NAME_MAX + 1];
+    char key[GS_FOLDER_NAME_MAX], rule[GS_RULE_NAME_MAX + 1]; // key: as of store/store.h, the part NAME of /incident/DIR/NAME/
 };
 struct gs_incident_rows {
     struct gs_incident_row row[GS_INCIDENTS_SHOWN]; // newest first

@@ -27,14 +27,18 @@ enum { ANSWER_MAX = 512 << 10, ALL_MAX = 16 << 20, RETRY_MS = 5, LATE_MAX = 256 
 
 /* ---- finding --------------------------------------------------------------------------------------------------------- */
 
-/* DIR/.live, or -errno. */
-static int open_live(const char *dir)
+/* Open .live of DIR, or of USER's directory there. -errno. */
+static int open_live(const char *dir, const struct gs_store_user *user)
 {
-    int fd = gs_file_openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0), live = fd;
-    if (fd >= 0) {
-        live = gs_file_openat(fd, ".live", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    int fd = gs_file_openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0), store = fd, live = fd;
+    if (fd >= 0 && user)
+        store = gs_store_user_open(fd, user);
+    if (fd >= 0)
+        live = store < 0 ? store : gs_file_openat(store, ".live", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    if (store >= 0 && store != fd)
+        close(store);
+    if (fd >= 0)
         close(fd);
-    }
     return live;
 }
 
@@ -43,20 +47,41 @@ static int by_pid(const void *a, const void *b)
     const struct gs_agent *x = a, *y = b;
     if (x->id.pid != y->id.pid)
         return x->id.pid < y->id.pid ? -1 : 1;
-    return strcmp(x->socket, y->socket);
+    int order = strcmp(x->socket, y->socket);
+    return order ? order : x->of_user - y->of_user;
 }
 
-static void find_in(size_t dir, int live, struct gs_agent *agent, size_t *count)
+/* Add the agents of directory number DIR of SERVED, or of USER's directory there. */
+static void find_in(const struct gs_served *served, size_t dir, const struct gs_store_user *user,
+                    struct gs_agent *agent, size_t *count)
 {
+    int live = open_live(served->dir[dir], user);
+    if (live < 0)
+        return;
     struct gs_dir entries;
     gs_file_dir_start(&entries, live);
     for (const char *name; *count < GS_AGENTS_MAX && (name = gs_file_dir_next(&entries));) {
-        struct gs_agent found = {.dir = dir};
+        struct gs_agent found = {.dir = dir, .of_user = user != NULL};
         if (strlen(name) >= sizeof found.socket || !gs_store_live_id_read(name, ".sock", &found.id))
             continue;
+        if (user)
+            found.user = *user;
         strcpy(found.socket, name);
         agent[(*count)++] = found;
     }
+    close(live);
+}
+
+static void find_of_users(const struct gs_served *served, size_t dir, struct gs_agent *agent, size_t *count)
+{
+    struct gs_store_users users;
+    int fd = gs_file_openat(AT_FDCWD, served->dir[dir], O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0)
+        return;
+    gs_store_users_find(fd, &users);
+    close(fd);
+    for (size_t i = 0; i < users.count; i++)
+        find_in(served, dir, &users.user[i], agent, count);
 }
 
 /* Is the process of this id in our pid namespace, and has it ended? Then nobody listens at its socket. */
@@ -76,21 +101,29 @@ static void drop_dead(struct gs_agent *agent, size_t *count)
     *count = kept;
 }
 
+/* A user may name a socket as another agent's is named: such ones are dropped. AGENT is sorted. */
+static void drop_doubles(struct gs_agent *agent, size_t *count)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < *count; i++)
+        if (kept == 0 || !agent[i].of_user || strcmp(agent[i].socket, agent[kept - 1].socket) != 0)
+            agent[kept++] = agent[i];
+    *count = kept;
+}
+
 size_t gs_cli_agents_find(const struct gs_served *served, struct gs_agent **out)
 {
     size_t count = 0;
     struct gs_agent *agent = *out = gs_alloc(GS_AGENTS_MAX * sizeof *agent);
-    for (size_t i = 0; agent && i < served->dir_count; i++) {
-        int live = open_live(served->dir[i]);
-        if (live < 0)
-            continue;
-        find_in(i, live, agent, &count);
-        close(live);
-    }
+    for (size_t i = 0; agent && i < served->dir_count; i++)
+        find_in(served, i, NULL, agent, &count);
+    for (size_t i = 0; agent && i < served->dir_count; i++) // after the others: there may be very many
+        find_of_users(served, i, agent, &count);
     if (!agent)
         return 0;
     drop_dead(agent, &count);
     gs_sort(agent, count, sizeof *agent, by_pid);
+    drop_doubles(agent, &count);
     for (size_t i = 0; i < count; i++) {
         bool shared = (i > 0 && agent[i - 1].id.pid == agent[i].id.pid) ||
                       (i + 1 < count && agent[i + 1].id.pid == agent[i].id.pid);
@@ -102,10 +135,23 @@ size_t gs_cli_agents_find(const struct gs_served *served, struct gs_agent **out)
     return count;
 }
 
+/* Is the process that listens at FD the one that AGENT's socket is named after? Asked of sockets of users alone: they may
+ * have made a link to another socket. */
+static bool is_named_process(const struct gs_agent *agent, int fd)
+{
+    struct ucred peer;
+    struct gs_store_live_id id;
+    socklen_t length = sizeof peer;
+    return !agent->of_user ||
+           (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 && peer.uid == agent->user.uid &&
+            peer.pid > 0 && gs_store_live_id(peer.pid, &id) && id.pid == agent->id.pid &&
+            id.start_ticks == agent->id.start_ticks);
+}
+
 int gs_cli_agent_connect(const struct gs_served *served, const struct gs_agent *agent)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int live = open_live(served->dir[agent->dir]), error = 0;
+    int live = open_live(served->dir[agent->dir], agent->of_user ? &agent->user : NULL), error = 0;
     if (live < 0)
         return live;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -113,6 +159,8 @@ int gs_cli_agent_connect(const struct gs_served *served, const struct gs_agent *
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
         error = -errno;
     close(live);
+    if (!error && !is_named_process(agent, fd))
+        error = -EPERM;
     if (!error)
         return fd;
     if (fd >= 0)

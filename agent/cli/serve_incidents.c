@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { RULES_COUNTED = 256, JSON_MAX = 32 << 20 };
+enum { RULES_COUNTED = 256, JSON_MAX = 32 << 20, USER_INCIDENTS_MAX = 200 };
 #define FILE_MAX (256 << 20)
 
 /* ---- the list ----------------------------------------------------------------------------------------------------------- */
@@ -25,30 +25,60 @@ static int newest_first(const void *a, const void *b)
     const struct gs_incident_row *x = a, *y = b;
     if (x->time_ns != y->time_ns)
         return x->time_ns > y->time_ns ? -1 : 1;
-    int order = strcmp(y->name, x->name);
+    int order = strcmp(y->key, x->key);
     return order ? order : (x->dir > y->dir) - (x->dir < y->dir);
+}
+
+/* What walk does with each incident. */
+struct walking {
+    void (*found)(void *argument, const struct gs_incident_row *row);
+    void *argument;
+};
+
+/* Walk the incidents in FD, which is directory number DIR, or that of USER there: then at most USER_INCIDENTS_MAX. */
+static void walk_in(const struct walking *walking, int fd, size_t dir_number,
+                    const struct gs_store_user *user)
+{
+    struct gs_folder_name parts;
+    struct gs_dir dir;
+    size_t left = user ? USER_INCIDENTS_MAX : SIZE_MAX;
+    gs_file_dir_start(&dir, fd);
+    for (const char *name; left && (name = gs_file_dir_next(&dir));) {
+        struct gs_incident_row row = {.dir = dir_number};
+        if (strlen(name) >= sizeof row.key - GS_STORE_USER_NAME || !gs_store_folder_name_read(name, &parts))
+            continue;
+        left--;
+        row.time_ns = parts.time_ns;
+        gs_store_key_print(user, name, row.key);
+        snprintf(row.rule, sizeof row.rule, "%s", parts.rule);
+        walking->found(walking->argument, &row);
+    }
+}
+
+static void walk_users(const struct walking *walking, int dirfd, size_t dir_number)
+{
+    struct gs_store_users users;
+    gs_store_users_find(dirfd, &users);
+    for (size_t i = 0; i < users.count; i++) {
+        int fd = gs_store_user_open(dirfd, &users.user[i]);
+        if (fd < 0)
+            continue;
+        walk_in(walking, fd, dir_number, &users.user[i]);
+        close(fd);
+    }
 }
 
 /* Walk the names of all incidents; FOUND gets each. */
 static void walk(const struct gs_served *served,
                  void (*found)(void *argument, const struct gs_incident_row *row), void *argument)
 {
+    const struct walking walking = {found, argument};
     for (size_t i = 0; i < served->dir_count; i++) {
-        struct gs_folder_name parts;
-        struct gs_dir dir;
         int fd = gs_file_openat(AT_FDCWD, served->dir[i], O_RDONLY | O_DIRECTORY, 0);
         if (fd < 0)
             continue;
-        gs_file_dir_start(&dir, fd);
-        for (const char *name; (name = gs_file_dir_next(&dir));) {
-            struct gs_incident_row row = {.dir = i};
-            if (strlen(name) >= sizeof row.name || !gs_store_folder_name_read(name, &parts))
-                continue;
-            row.time_ns = parts.time_ns;
-            strcpy(row.name, name);
-            snprintf(row.rule, sizeof row.rule, "%s", parts.rule);
-            found(argument, &row);
-        }
+        walk_in(&walking, fd, i, NULL);
+        walk_users(&walking, fd, i);
         close(fd);
     }
 }
@@ -131,15 +161,17 @@ void gs_cli_incidents_count(const struct gs_served *served,
 
 /* ---- reading ------------------------------------------------------------------------------------------------------------ */
 
-static bool path_of(const struct gs_served *served, size_t dir, const char *name, char out[PATH_MAX])
+static bool path_of(const struct gs_served *served, size_t dir, const char *key, char out[PATH_MAX])
 {
-    return snprintf(out, PATH_MAX, "%s/%s", served->dir[dir], name) < PATH_MAX;
+    char folder[GS_STORE_KEY_PATH];
+    gs_store_key_path(key, folder);
+    return snprintf(out, PATH_MAX, "%s/%s", served->dir[dir], folder) < PATH_MAX;
 }
 
 json_t *gs_cli_incident_load(const struct gs_served *served, const struct gs_incident_row *row)
 {
     char path[PATH_MAX], why[160];
-    return path_of(served, row->dir, row->name, path) ? gs_store_load_incident(path, why, sizeof why) : NULL;
+    return path_of(served, row->dir, row->key, path) ? gs_store_load_incident(path, why, sizeof why) : NULL;
 }
 
 void gs_cli_serve_incidents_json(const struct gs_web_request *request, struct gs_web_answer *answer)
@@ -153,7 +185,7 @@ void gs_cli_serve_incidents_json(const struct gs_web_request *request, struct gs
     for (size_t i = 0; rows && i < rows->count && answer->body.length < JSON_MAX; i++) {
         char path[PATH_MAX];
         json_t *json = gs_cli_incident_load(request->served, &rows->row[i]);
-        if (json && path_of(request->served, rows->row[i].dir, rows->row[i].name, path) &&
+        if (json && path_of(request->served, rows->row[i].dir, rows->row[i].key, path) &&
             json_object_set_new(json, "dir", gs_json_text(path)) == 0) {
             gs_text_add(&answer->body, first ? "\n" : ",\n");
             gs_json_print(json, JSON_COMPACT, &answer->body);
@@ -286,10 +318,11 @@ static void serve_folder(const char *path, const json_t *json, struct gs_web_ans
     gs_cli_html_end(answer);
 }
 
-/* Split "DIR/NAME/FILE". False: it is not of this form. */
+/* Split "DIR/NAME/FILE"; NAME is an incident's key. False: it is not of this form. */
 static bool read_place(const char *rest, size_t dir_count, size_t *dir, char name[GS_FOLDER_NAME_MAX],
                        const char **file)
 {
+    struct gs_store_user user;
     struct gs_folder_name parts;
     size_t digits = strspn(rest, "0123456789");
     if (digits == 0 || digits > 6 || rest[digits] != '/')
@@ -302,7 +335,8 @@ static bool read_place(const char *rest, size_t dir_count, size_t *dir, char nam
     memcpy(name, rest, length);
     name[length] = 0;
     *file = rest[length] ? rest + length + 1 : NULL;
-    return gs_store_folder_name_read(name, &parts);
+    const char *folder = gs_store_key_split(name, &user);
+    return gs_store_folder_name_read(folder ? folder : name, &parts);
 }
 
 void gs_cli_serve_incident(const struct gs_web_request *request, const char *rest,

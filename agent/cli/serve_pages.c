@@ -76,18 +76,19 @@ static size_t group(const struct gs_served *served, const struct gs_incident_row
 static void add_link(struct gs_text *out, const struct gs_incident_row *row, const char *shown)
 {
     gs_text_add(out, "<a href=\"incident/%zu/", row->dir);
-    gs_reader_page_escape(out, row->name);
+    gs_reader_page_escape(out, row->key);
     gs_text_add(out, "/\">");
     gs_reader_page_escape(out, shown);
     gs_text_add(out, "</a> <a href=\"incident/%zu/", row->dir);
-    gs_reader_page_escape(out, row->name);
+    gs_reader_page_escape(out, row->key);
     gs_text_add(out, "/files\">files</a>");
 }
 
-/* "2026-11-24 03:05:09" of a folder's name, which begins with 20261124T030509.123Z. */
+/* "2026-11-24 03:05:09" of a folder's name, which begins with 20261124T030509.123Z; a user and "@" may stand before it. */
 static const char *time_of(const struct gs_incident_row *row, char out[24])
 {
-    const char *n = row->name;
+    struct gs_store_user user;
+    const char *folder = gs_store_key_split(row->key, &user), *n = folder ? folder : row->key;
     snprintf(out, 24, "%.4s-%.2s-%.2s %.2s:%.2s:%.2s", n, n + 4, n + 6, n + 9, n + 11, n + 13);
     return out;
 }

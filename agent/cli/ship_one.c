@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "cli/ship.h"
+#include "store/store.h"
 #include "sys/file.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +32,14 @@ static int64_t version_of(const char *path)
     if (stat(file, &status) != 0)
         return 0;
     return status.st_mtim.tv_sec * GS_NS_PER_S + status.st_mtim.tv_nsec;
+}
+
+/* The folder of incident KEY (store/store.h) in DIR. */
+static void folder_path(const char *dir, const char *key, char out[PATH_MAX])
+{
+    char folder[GS_STORE_KEY_PATH];
+    gs_store_key_path(key, folder);
+    snprintf(out, PATH_MAX, "%s/%s", dir, folder);
 }
 
 static void journal_path(const struct gs_cli_ship *ship, const char *dir, char out[PATH_MAX])
@@ -104,7 +113,7 @@ static void attempt(struct gs_cli_ship *ship, const char *dir, struct gs_ship_go
 {
     char path[PATH_MAX];
     int fd = lock(ship, dir);
-    snprintf(path, sizeof path, "%s/%s", dir, gone->folder);
+    folder_path(dir, gone->folder, path);
     gone->version = version_of(path);
     *out = (struct gs_ship_result){.end = GS_SHIP_SENT};
     if (!has_gone(ship, dir, gone)) {
@@ -203,7 +212,7 @@ void gs_cli_ship_one(struct gs_cli_ship *ship, const char *dir, const char *fold
         return;
     }
     snprintf(gone.folder, sizeof gone.folder, "%s", folder);
-    snprintf(path, sizeof path, "%s/%s", dir, folder);
+    folder_path(dir, folder, path);
     gone.version = version_of(path);
     if (!gone.version || has_gone(ship, dir, &gone)) // no incident.json: it is being removed
         return;

@@ -11,21 +11,32 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { PASS_EACH_S = 2 };
+enum { PASS_EACH_S = 2, USER_INCIDENTS_MAX = 1000 };
 
 struct names {
     char **name;
     size_t count, capacity;
 };
 
+/* The part of KEY that begins with the time. */
+static const char *folder_of(const char *key)
+{
+    struct gs_store_user user;
+    const char *folder = gs_store_key_split(key, &user);
+    return folder ? folder : key;
+}
+
 static int by_name(const void *a, const void *b)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    const char *x = *(char *const *)a, *y = *(char *const *)b;
+    int order = strcmp(folder_of(x), folder_of(y));
+    return order ? order : strcmp(x, y);
 }
 
 static void free_names(struct names *names)
@@ -35,25 +46,53 @@ static void free_names(struct names *names)
     gs_free(names->name);
 }
 
-/* The incidents in DIR, by name, which begins with the time. 0 or -errno. */
-static int list_names(const char *dir, struct names *out)
+/* Add the incidents in FD, the directory of USER (then at most USER_INCIDENTS_MAX; NULL: none's). 0 or -ENOMEM. */
+static int list_in(int fd, const struct gs_store_user *user, struct names *out)
 {
     struct gs_folder_name parts;
     struct gs_dir entries;
-    int fd = gs_file_openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0), error = 0;
-    if (fd < 0)
-        return fd;
+    size_t most = user ? out->count + USER_INCIDENTS_MAX : SIZE_MAX;
     gs_file_dir_start(&entries, fd);
-    for (const char *name; !error && (name = gs_file_dir_next(&entries));) {
-        if (!gs_store_folder_name_read(name, &parts))
+    for (const char *name; out->count < most && (name = gs_file_dir_next(&entries));) {
+        char key[GS_FOLDER_NAME_MAX];
+        if (strlen(name) >= GS_FOLDER_NAME_MAX - GS_STORE_USER_NAME ||
+            !gs_store_folder_name_read(name, &parts))
             continue;
-        char *copy = gs_strdup(name);
+        gs_store_key_print(user, name, key);
+        char *copy = gs_strdup(key);
         if (!copy || gs_grow(&out->name, &out->capacity, out->count + 1, sizeof *out->name)) {
             gs_free(copy);
-            error = -ENOMEM;
-        } else
-            out->name[out->count++] = copy;
+            return -ENOMEM;
+        }
+        out->name[out->count++] = copy;
     }
+    return 0;
+}
+
+static int list_users(int dirfd, struct names *out)
+{
+    struct gs_store_users users;
+    int error = 0;
+    gs_store_users_find(dirfd, &users);
+    for (size_t i = 0; i < users.count && !error; i++) {
+        int fd = gs_store_user_open(dirfd, &users.user[i]);
+        if (fd < 0)
+            continue;
+        error = list_in(fd, &users.user[i], out);
+        close(fd);
+    }
+    return error;
+}
+
+/* The keys of the incidents in DIR, by time. 0 or -errno. */
+static int list_names(const char *dir, struct names *out)
+{
+    int fd = gs_file_openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0), error = fd;
+    if (fd < 0)
+        return fd;
+    error = list_in(fd, NULL, out);
+    if (!error)
+        error = list_users(fd, out);
     if (out->count)
         gs_sort(out->name, out->count, sizeof *out->name, by_name);
     close(fd);
@@ -73,7 +112,23 @@ static int ship_directory(struct gs_cli_ship *ship, const char *dir)
     return error;
 }
 
-/* Is PATH the folder of an incident? Then DIR and FOLDER are set. */
+/* If PATH is in the directory of a user, DIR/.users/33-33, set DIR and FOLDER, the incident's key: what is root's to
+ * write (journal, lock) does not go into that directory. */
+static void leave_users_directory(const char *path, char dir[PATH_MAX], char folder[PATH_MAX])
+{
+    struct gs_store_user user;
+    char whole[PATH_MAX], key[GS_FOLDER_NAME_MAX];
+    if (!realpath(path, whole) || !gs_store_user_of_path(whole, &user) ||
+        strlen(gs_text_base_name(whole)) >= sizeof key - sizeof user.name)
+        return;
+    gs_store_key_print(&user, gs_text_base_name(whole), key);
+    snprintf(folder, PATH_MAX, "%s", key);
+    for (int parts = 0; parts < 3; parts++) // the folder, the user, .users
+        *strrchr(whole, '/') = 0;
+    snprintf(dir, PATH_MAX, "%s", *whole ? whole : "/");
+}
+
+/* Is PATH the folder of an incident? Then DIR and FOLDER, its key, are set. */
 static bool split_incident(const char *path, char dir[PATH_MAX], char folder[PATH_MAX])
 {
     char file[PATH_MAX + 16];
@@ -90,6 +145,7 @@ static bool split_incident(const char *path, char dir[PATH_MAX], char folder[PAT
         snprintf(dir, PATH_MAX, ".");
     else
         dir[parent > 1 ? parent - 1 : 1] = 0;
+    leave_users_directory(path, dir, folder);
     return true;
 }
 

@@ -26,7 +26,7 @@ static int find_incident(const char *dir, const char *prefix, char out[PATH_MAX]
     if (error)
         return gs_cli_complain(GS_EXIT_IO, "%s: %s", dir, strerrordesc_np(-error));
     for (size_t i = list.count; i-- > 0 && status == GS_EXIT_NEGATIVE;)
-        if (strncmp(list.entry[i].name, prefix, strlen(prefix)) == 0) {
+        if (strncmp(gs_text_base_name(list.entry[i].name), prefix, strlen(prefix)) == 0) {
             snprintf(out, PATH_MAX, "%s/%s", dir, list.entry[i].name);
             status = GS_EXIT_OK;
         }

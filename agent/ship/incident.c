@@ -12,12 +12,15 @@ const char *gs_ship_text(const json_t *json, const char *key)
 }
 
 /* The hash of what identifies an incident: it stays the same when the folder is copied or symbolized, and differs between
- * machines, containers and boots that have equal pids. */
-static void hash_identity(const json_t *json, const char *folder, char hex[GS_SHIP_SHA256_HEX])
+ * machines, containers and boots that have equal pids. PATH is hashed if it is in the directory of a user (.users), who
+ * may have given it the name and the contents of another incident. */
+static void hash_identity(const json_t *json, const char *path, const char *folder,
+                          char hex[GS_SHIP_SHA256_HEX])
 {
     static const char *const keys[] = {"host",     "pod",     "namespace", "exe",
                                        "build_id", "started", "triggered", "rule"};
     struct gs_ship_sha256 hash;
+    struct gs_store_user user;
     char pid[32];
     gs_ship_sha256_begin(&hash);
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
@@ -27,6 +30,8 @@ static void hash_identity(const json_t *json, const char *folder, char hex[GS_SH
     snprintf(pid, sizeof pid, "%lld", (long long)json_integer_value(json_object_get(json, "pid")));
     gs_ship_sha256_add(&hash, pid, strlen(pid) + 1);
     gs_ship_sha256_add(&hash, folder, strlen(folder) + 1);
+    if (gs_store_user_of_path(path, &user))
+        gs_ship_sha256_add(&hash, user.name, strlen(user.name) + 1);
     gs_ship_sha256_end(&hash, hex);
 }
 
@@ -42,7 +47,7 @@ int gs_ship_incident_open(const char *path, struct gs_ship_incident *out, char *
     if (!out->json)
         return -1;
     snprintf(out->date, sizeof out->date, "%.10s", gs_ship_text(out->json, "triggered"));
-    hash_identity(out->json, out->folder, hex);
+    hash_identity(out->json, path, out->folder, hex);
     snprintf(out->id, sizeof out->id, "%s-%.16s", out->folder, hex);
     return 0;
 }

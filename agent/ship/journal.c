@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "ship/inside.h"
+#include "store/store.h"
 #include "sys/file.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -209,8 +210,9 @@ static void print_lines(const struct gs_ship_journal *journal, const char *dir, 
             break;
     }
     for (size_t i = first; i < journal->count; i++) {
-        char path[PATH_MAX];
-        snprintf(path, sizeof path, "%s/%s", dir, journal->gone[i].folder);
+        char path[PATH_MAX], folder[GS_STORE_KEY_PATH];
+        gs_store_key_path(journal->gone[i].folder, folder);
+        snprintf(path, sizeof path, "%s/%s", dir, folder);
         gs_ship_journal_print(&journal->gone[i], line);
         if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
             gs_text_add(out, "%s", line);

@@ -55,12 +55,12 @@ void gs_ship_send(struct gs_ship_destination *destination, const char *path, str
 
 /* ---- what has gone (journal.c) ---------------------------------------------------------------------------------------- */
 
-/* May FOLDER, the name of an incident's folder, stand in a journal? Printable, without spaces. */
+/* May FOLDER, the name of an incident's folder or its key (store/store.h), stand in a journal? Printable, without spaces. */
 bool gs_ship_is_folder_name(const char *folder);
 
-/* A text file. Each line is "1 DESTINATION VERSION FOLDER CHECKSUM": incident FOLDER, as of VERSION (when its incident.json was
- * written, ns), has gone to DESTINATION. Lines are appended with one write each; a line that was cut by a death has a wrong
- * checksum and is ignored, and so are other lines that cannot be read. */
+/* A text file. Each line is "1 DESTINATION VERSION FOLDER CHECKSUM": incident FOLDER (its key), as of VERSION (when its
+ * incident.json was written, ns), has gone to DESTINATION. Lines are appended with one write each; a line that was cut by
+ * a death has a wrong checksum and is ignored, and so are other lines that cannot be read. */
 #define GS_SHIP_JOURNAL ".shipped" /* its name in the incident directory */
 enum { GS_SHIP_JOURNAL_MAX = 16 << 20, GS_SHIP_FOLDER_MAX = 160 };
 struct gs_ship_gone { uint64_t destination; int64_t version; char folder[GS_SHIP_FOLDER_MAX]; };

@@ -125,10 +125,17 @@ if [ "$(id -u)" = 0 ]; then
     as_without child_has_left "$forks" fork drop work; child_left_incidents
     as_without child_has_left "$forks" fork chroot work
     as_without has_left "$forks" seccomp work
-    it "says why it does not continue: another user, a filter for all threads"
+    it "continues as another user, in a directory for that user"
     chmod 755 "$tmp"
+    user_has_left() { has_incident d/.users/65534-65534; }
+    as_without user_has_left "$forks" fork setuid work
+    as_without user_has_left "$forks" setuid work
+    it "says why it does not continue: no directory for another user, a filter for all threads"
+    chgrp 1 "$tmp"; chmod g+s "$tmp" # the new directories are of this group, too
     as_without 'says error:.not.watching:.*/d:.*it.belongs.to.another.user' "$forks" fork setuid work
+    as_without 'says warning:.*/d:.no.directory.for.user.65534,.group.65534:.Operation.not.permitted' "$forks" setuid work
     as_without 'says error:.*the.incident.could.not.be.written:.Permission.denied' "$forks" setuid work
+    chgrp 0 "$tmp"; chmod g-s "$tmp"
     as_without 'says error:.*the.incident.could.not.be.written:.Operation.not.permitted' "$forks" tsync work
     it "ignores the environment in a program that gains privileges"
     chmod 755 "$tmp"; cp children privileged; cp "$build/hosts/linked_start" "$build/libgumshoe.so.1" .
