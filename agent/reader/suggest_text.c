@@ -273,7 +273,7 @@ const char *gs_reader_fault_name(enum gs_fault_kind kind)
     return names[kind];
 }
 
-/* "44.2 m after it began", "as it began". */
+/* "44.2 min after it began", "as it began". */
 static const char *print_delay(int64_t since_ns, char out[2 * GS_UNIT_TEXT])
 {
     char delay[GS_UNIT_TEXT];

@@ -386,7 +386,7 @@ static void a_climb_that_has_only_begun(void **state)
 }
 
 /* At 97 % of the limit for two hours, ten times at no regular hours, and at 78 % between: no rise that matters, so none of it is a
- * fault. "for" is doubled from three rows, past an hour: 96 m; then the line goes to 95 %, then "for" to 192 m. */
+ * fault. "for" is doubled from three rows, past an hour: 96 min; then the line goes to 95 %, then "for" to 192 min. */
 static void near_the_limit_it_waits(void **state)
 {
     (void)state;

@@ -194,13 +194,13 @@ static void what_the_peak_held_is_there_if_it_was_higher(void **state)
     assert_int_equal(json_integer_value(json_object_get(holder, "bytes")), MiB(300));
     assert_true(json_real_value(json_object_get(holder, "share")) == 0.75);
     char *summary = file_of(path, "summary.txt");
-    assert_non_null(strstr(summary, "\nThe heap peaked at 400 MiB 12 m before; then held by\n     300 MiB   75 %  fill_cache"));
+    assert_non_null(strstr(summary, "\nThe heap peaked at 400 MiB 12 min before; then held by\n     300 MiB   75 %  fill_cache"));
     gs_free(summary);
     json_decref(json);
     heap.peak_highest_bytes = (uint64_t)MiB(500); // for less time than a copy takes
     json = written(&left, path);
     summary = file_of(path, "summary.txt");
-    assert_non_null(strstr(summary, "\nThe heap peaked at 400 MiB (for a moment: 500 MiB) 12 m before; then held by\n"));
+    assert_non_null(strstr(summary, "\nThe heap peaked at 400 MiB (for a moment: 500 MiB) 12 min before; then held by\n"));
     gs_free(summary);
     json_decref(json);
     memcpy(stacks[1].peak, stacks[1].now, sizeof stacks[1].peak); // 180 of 181 MiB
