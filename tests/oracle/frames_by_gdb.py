@@ -26,7 +26,7 @@ def by_gdb(most):
     while frame and "libgumshoe" in (gdb.solib_name(frame.pc()) or ""):
         frame = frame.older()
     while frame and len(frames) < most:
-        if frame.type() != gdb.INLINE_FRAME:
+        if frame.type() not in (gdb.INLINE_FRAME, gdb.TAILCALL_FRAME):  # the stack has neither
             frames.append(frame.pc() + exact)
             exact = frame.type() == gdb.SIGTRAMP_FRAME
         frame = frame.older()
