@@ -9,6 +9,8 @@ static int run(struct gs_arguments *arguments, struct gs_cli_ship *ship, const c
                const struct gs_ship_options *how)
 {
     char why[400], dir[PATH_MAX], *operands[] = {dir};
+    if (!gs_ship_load(why, sizeof why))
+        return gs_cli_complain(GS_EXIT_IO, "%s", why);
     ship->destination = gs_ship_destination_open(dest, how, why, sizeof why);
     if (!ship->destination)
         return gs_cli_usage(arguments->command, "%s", why);

@@ -33,7 +33,7 @@ set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "${about}\n\
 This package has the header, the static library, and the files for CMake and\npkg-config.")
 set(CPACK_DEBIAN_COMMAND_PACKAGE_NAME gumshoe)
 set(CPACK_DEBIAN_COMMAND_PACKAGE_SECTION devel)
-set(CPACK_DEBIAN_COMMAND_PACKAGE_DEPENDS "libgumshoe${gumshoe_soversion} (= ${PROJECT_VERSION})")
+set(CPACK_DEBIAN_COMMAND_PACKAGE_DEPENDS "libgumshoe${gumshoe_soversion} (= ${PROJECT_VERSION}), libcurl4 | libcurl4t64") # agent/ship/curl.c loads it
 set(CPACK_COMPONENT_COMMAND_DESCRIPTION "${about}\n\
 This package has the command, which runs programs under watch and reads what\nthey leave.")
 include(CPack)

@@ -175,7 +175,8 @@ void gs_ship_destination_close(struct gs_ship_destination *destination)
 {
     if (!destination)
         return;
-    curl_easy_cleanup(destination->curl);
+    if (destination->curl)
+        gs_ship_curl.easy_cleanup(destination->curl);
     for (size_t i = 0; i < destination->header_count; i++)
         gs_free(destination->header[i]);
     gs_free(destination->secret);

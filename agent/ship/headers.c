@@ -46,7 +46,7 @@ static bool would_be_signed_wrong(const struct gs_ship_destination *destination)
             size_t a = name_length(destination->header[i]), b = name_length(destination->header[j]);
             if (i != j && a <= b && strncasecmp(destination->header[i], destination->header[j], a) == 0)
                 return destination->kind == GS_SHIP_S3 &&
-                       curl_version_info(CURLVERSION_NOW)->version_num < 0x080a00;
+                       gs_ship_curl.version_info(CURLVERSION_NOW)->version_num < 0x080a00;
         }
     return false;
 }
@@ -89,7 +89,7 @@ static bool may_be_signed(const struct gs_ship_destination *destination, char *w
     snprintf(why, why_size,
              "the name of one header begins with the name of another: this libcurl (%s) would sign them in "
              "the wrong order; 8.10 would not",
-             curl_version_info(CURLVERSION_NOW)->version);
+             gs_ship_curl.version_info(CURLVERSION_NOW)->version);
     return false;
 }
 

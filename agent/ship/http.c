@@ -91,7 +91,7 @@ static int tell_progress(void *of, curl_off_t to_get, curl_off_t got, curl_off_t
 
 static void add_line(struct http_request *request, const char *line)
 {
-    struct curl_slist *longer = line ? curl_slist_append(request->headers, line) : NULL;
+    struct curl_slist *longer = line ? gs_ship_curl.slist_append(request->headers, line) : NULL;
     if (longer)
         request->headers = longer;
     else
@@ -138,9 +138,9 @@ static bool sign(struct http_request *request)
     add_header(request, "x-amz-content-sha256", hash);
     if (destination->token)
         add_header(request, "x-amz-security-token", destination->token);
-    return curl_easy_setopt(destination->curl, CURLOPT_AWS_SIGV4, provider) == CURLE_OK &&
-           curl_easy_setopt(destination->curl, CURLOPT_USERNAME, destination->key_id) == CURLE_OK &&
-           curl_easy_setopt(destination->curl, CURLOPT_PASSWORD, destination->secret) == CURLE_OK;
+    return gs_ship_curl.easy_setopt(destination->curl, CURLOPT_AWS_SIGV4, provider) == CURLE_OK &&
+           gs_ship_curl.easy_setopt(destination->curl, CURLOPT_USERNAME, destination->key_id) == CURLE_OK &&
+           gs_ship_curl.easy_setopt(destination->curl, CURLOPT_PASSWORD, destination->secret) == CURLE_OK;
 }
 
 static bool set_headers(struct http_request *request)
@@ -152,48 +152,48 @@ static bool set_headers(struct http_request *request)
         add_line(request, request->destination->header[i]);
     if (request->destination->kind == GS_SHIP_S3 && !sign(request))
         return false;
-    return !request->no_memory &&
-           curl_easy_setopt(request->destination->curl, CURLOPT_HTTPHEADER, request->headers) == CURLE_OK;
+    return !request->no_memory && gs_ship_curl.easy_setopt(request->destination->curl, CURLOPT_HTTPHEADER,
+                                                           request->headers) == CURLE_OK;
 }
 
 /* Limits that hold for every request: who answers, and for how long. */
 static void set_limits(const struct gs_ship_destination *destination)
 {
     CURL *curl = destination->curl;
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L);
-    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
+    gs_ship_curl.easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    gs_ship_curl.easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    gs_ship_curl.easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
+    gs_ship_curl.easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L);
+    gs_ship_curl.easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
     if (destination->ca)
-        curl_easy_setopt(curl, CURLOPT_CAINFO, destination->ca);
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)destination->silence_s);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)WHOLE_S);
-    curl_easy_setopt(curl, CURLOPT_USERAGENT, "gumshoe/" GUMSHOE_VERSION);
+        gs_ship_curl.easy_setopt(curl, CURLOPT_CAINFO, destination->ca);
+    gs_ship_curl.easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    gs_ship_curl.easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S);
+    gs_ship_curl.easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    gs_ship_curl.easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)destination->silence_s);
+    gs_ship_curl.easy_setopt(curl, CURLOPT_TIMEOUT, (long)WHOLE_S);
+    gs_ship_curl.easy_setopt(curl, CURLOPT_USERAGENT, "gumshoe/" GUMSHOE_VERSION);
 }
 
 static bool set_request(struct http_request *request, const char *url, bool post)
 {
     CURL *curl = request->destination->curl;
-    curl_easy_reset(curl); // keeps the connection
+    gs_ship_curl.easy_reset(curl); // keeps the connection
     set_limits(request->destination);
-    curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
-    curl_easy_setopt(curl, post ? CURLOPT_POST : CURLOPT_UPLOAD, 1L);
-    curl_easy_setopt(curl, post ? CURLOPT_POSTFIELDSIZE_LARGE : CURLOPT_INFILESIZE_LARGE,
-                     (curl_off_t)request->body->length);
-    curl_easy_setopt(curl, CURLOPT_READFUNCTION, read_body);
-    curl_easy_setopt(curl, CURLOPT_READDATA, request);
-    curl_easy_setopt(curl, CURLOPT_SEEKFUNCTION, seek_body);
-    curl_easy_setopt(curl, CURLOPT_SEEKDATA, request);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, keep_answer);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, request);
-    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, tell_progress);
-    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, request);
-    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, request->progress ? 0L : 1L);
-    return curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK && set_headers(request);
+    gs_ship_curl.easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
+    gs_ship_curl.easy_setopt(curl, post ? CURLOPT_POST : CURLOPT_UPLOAD, 1L);
+    gs_ship_curl.easy_setopt(curl, post ? CURLOPT_POSTFIELDSIZE_LARGE : CURLOPT_INFILESIZE_LARGE,
+                             (curl_off_t)request->body->length);
+    gs_ship_curl.easy_setopt(curl, CURLOPT_READFUNCTION, read_body);
+    gs_ship_curl.easy_setopt(curl, CURLOPT_READDATA, request);
+    gs_ship_curl.easy_setopt(curl, CURLOPT_SEEKFUNCTION, seek_body);
+    gs_ship_curl.easy_setopt(curl, CURLOPT_SEEKDATA, request);
+    gs_ship_curl.easy_setopt(curl, CURLOPT_WRITEFUNCTION, keep_answer);
+    gs_ship_curl.easy_setopt(curl, CURLOPT_WRITEDATA, request);
+    gs_ship_curl.easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, tell_progress);
+    gs_ship_curl.easy_setopt(curl, CURLOPT_XFERINFODATA, request);
+    gs_ship_curl.easy_setopt(curl, CURLOPT_NOPROGRESS, request->progress ? 0L : 1L);
+    return gs_ship_curl.easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK && set_headers(request);
 }
 
 /* ---- what came of it ------------------------------------------------------------------------------------------------------ */
@@ -247,8 +247,8 @@ static void judge_status(const struct http_request *request, struct gs_ship_resu
     curl_off_t wait_s = 0;
     char name[48];
     CURL *curl = request->destination->curl;
-    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &wait_s);
+    gs_ship_curl.easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    gs_ship_curl.easy_getinfo(curl, CURLINFO_RETRY_AFTER, &wait_s);
     read_error_name(&request->answer, name);
     out->wait_s = wait_s < 0 ? 0 : wait_s > WAIT_MAX_S ? WAIT_MAX_S : (int64_t)wait_s;
     enum gs_ship_end end = end_of_status(status, name);
@@ -265,13 +265,13 @@ static void judge_failure(CURLcode code, struct gs_ship_result *out)
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_BAD_FUNCTION_ARGUMENT:
-        gs_ship_fail(out, GS_SHIP_REFUSED, "%s", curl_easy_strerror(code));
+        gs_ship_fail(out, GS_SHIP_REFUSED, "%s", gs_ship_curl.easy_strerror(code));
         break;
     case CURLE_ABORTED_BY_CALLBACK:
     case CURLE_READ_ERROR:
         gs_ship_fail(out, GS_SHIP_UNFIT, "a file could not be read while it was sent");
         break;
-    default: gs_ship_fail(out, GS_SHIP_LATER, "%s", curl_easy_strerror(code));
+    default: gs_ship_fail(out, GS_SHIP_LATER, "%s", gs_ship_curl.easy_strerror(code));
     }
 }
 
@@ -281,17 +281,17 @@ static void perform(struct gs_ship_destination *destination, const char *url, co
 {
     struct http_request request = {.destination = destination, .body = body, .progress = progress};
     if (!destination->curl)
-        destination->curl = curl_easy_init();
+        destination->curl = gs_ship_curl.easy_init();
     if (!destination->curl || !set_request(&request, url, post))
         gs_ship_fail(out, GS_SHIP_LATER, "there is not enough memory, or a file could not be read");
     else {
-        CURLcode code = curl_easy_perform(destination->curl);
+        CURLcode code = gs_ship_curl.easy_perform(destination->curl);
         if (code == CURLE_OK)
             judge_status(&request, out);
         else
             judge_failure(code, out);
     }
-    curl_slist_free_all(request.headers);
+    gs_ship_curl.slist_free_all(request.headers);
     if (answer)
         *answer = request.answer;
     else

@@ -3,8 +3,8 @@
 #include "base/attributes.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "ship/curl.h"
 #include "ship/ship.h"
-#include <curl/curl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

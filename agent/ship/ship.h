@@ -22,6 +22,8 @@ struct gs_ship_options {        // all copied
     const char *ca;             // certificates to trust instead of the system's; NULL: none
     unsigned silence_s;         // a request ends after so long without a byte
 };
+/* Load libcurl, if that has not been done: first of all. False: it is missing; the reason is in WHY (SIZE bytes). */
+bool gs_ship_load(char *why, size_t size) GS_CHECK_RESULT;
 /* Read DEST (s3://BUCKET/PREFIX, https://…, pyroscope+https://…, otlp+https://…) and the secrets for it from the environment and the
  * headers file. NULL with a sentence in WHY, which never quotes DEST or a secret. Context: CLI. */
 struct gs_ship_destination *gs_ship_destination_open(const char *dest, const struct gs_ship_options *options, char *why,

@@ -8,8 +8,10 @@ Times are ratios to the same program left alone, the median over rounds in which
 an order that rotates; "a/a" is the plain program against itself, so it says what the machine's noise is worth. The spread
 is that of the middle half of the rounds.
 """
+import gzip
 import json
 import os
+import random
 import re
 import shutil
 import socket
@@ -530,7 +532,59 @@ def symbolize():
              middle_half(ratios["auto"]))
 
 
-ALL = [pair, tight, live, handoff, sample, walk, memory, resident, threads, redis, memcached, instant, capture, dump, pause, cpu, tick, idle, fleet, symbolize]
+def large_profile(path, stacks):
+    """A heap profile of so many stacks, 20 to 60 frames of 6,000 functions, each with four places that call, with files and lines."""
+    def varint(n):
+        out = bytearray()
+        while n > 127:
+            out.append(n & 127 | 128)
+            n >>= 7
+        return bytes(out) + bytes([n])
+
+    def field(number, value):
+        return varint(number << 3) + varint(value) if isinstance(value, int) else varint(number << 3 | 2) + varint(len(value)) + value
+
+    draw = random.Random(1)
+    functions = 6000
+    strings = ["", "inuse_space", "bytes", *(f"net::pool_{i % 50}::Cache<std::string, int>::operation_{i}(unsigned long)" for i in range(functions)),
+               *(f"/src/server/part_{i}.cc" for i in range(300))]
+    parts = [field(1, field(1, 1) + field(2, 2))]
+    for _ in range(stacks):
+        called = (min(int(draw.paretovariate(0.5)), functions - 1) for _ in range(draw.randint(20, 60)))
+        frames = b"".join(varint(1 + 4 * function + draw.randrange(4)) for function in called)
+        parts.append(field(2, field(1, frames) + field(2, varint(draw.randint(1, 1 << 24)))))
+    for i in range(1, 4 * functions + 1):
+        parts.append(field(4, field(1, i) + field(3, 0x400000 + 16 * i) + field(4, field(1, (i + 3) // 4) + field(2, i % 900 + 1))))
+    for i in range(1, functions + 1):
+        parts.append(field(5, field(1, i) + field(2, i + 2) + field(4, functions + 3 + i % 300)))
+    with gzip.open(path, "wb") as file:
+        file.write(b"".join(parts) + b"".join(field(6, s.encode()) for s in strings))
+
+
+def top():
+    """gumshoe top and go tool pprof -top of a profile of 10,000 stacks: time, and the most memory."""
+    path = TMP + "/large.pb.gz"
+    large_profile(path, 10000)
+    commands = {"gumshoe": [BUILD + "/gumshoe", "top", path], "again": [BUILD + "/gumshoe", "top", path], "pprof": ["go", "tool", "pprof", "-top", path]}
+
+    def measure(v):
+        began = time.monotonic()
+        process = subprocess.Popen(commands[v], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise RuntimeError(f"{commands[v]}: status {process.returncode}")
+        return (time.monotonic() - began) * 1e3, usage.ru_maxrss / 1024
+
+    seen = take_turns(list(commands), measure, 15)
+    for at, what, unit in ((0, "time", "ms"), (1, "memory", "MiB")):
+        each = {v: [x[at] for x in seen[v]] for v in seen}
+        for peer in ("again", "pprof"):
+            show(f"top, {what}", statistics.median(each["gumshoe"]), unit, "a/a" if peer == "again" else peer, statistics.median(each[peer]),
+                 middle_half(each["gumshoe"]))
+
+
+ALL = [pair, tight, live, handoff, sample, walk, memory, resident, threads, redis, memcached, instant, capture, dump, pause, cpu, tick, idle, fleet, symbolize, top]
 
 
 def main():

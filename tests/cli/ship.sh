@@ -123,6 +123,11 @@ equal "$(requests srv '.path == "/elsewhere"')" 0
 it "does not show what a server says: it could repeat the header"
 echo 'echo 1' > srv/faults; ! GUMSHOE_SHIP_HEADERS="Authorization: Bearer hunter2" ship --to "http://127.0.0.1:$port/put/c" d || fail "sent"
 
+it "says what is missing where there is no libcurl"
+mkdir none; : > none/libcurl.so.4
+equal "$(LD_LIBRARY_PATH=$tmp/none status_of ship --to s3://bucket/x d)" 3
+! LD_LIBRARY_PATH=$tmp/none ship --to s3://bucket/x d 2> err || fail "it sends"
+grep -q 'libcurl is needed' err || fail "$(cat err)"
 it "refuses secrets in its arguments, without showing them"
 for dest in https://me:hunter2@host/x https://hunter2@host s3://AKID:hunter2@bucket/x "https://host/x?token=hunter2" "https://host:hunter2/" \
     https://me:hun/hunter2@host/ "https://host/#hunter2" ftp://hunter2 "s3://bucket/../hunter2" "https://ho st/hunter2" https:///hunter2; do

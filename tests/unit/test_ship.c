@@ -191,6 +191,7 @@ static const char *base_of(const char *dest, char out[1200])
 {
     const struct gs_ship_options how = {.silence_s = 1};
     char why[400] = "";
+    assert_true(gs_ship_load(why, sizeof why));
     struct gs_ship_destination *destination = gs_ship_destination_open(dest, &how, why, sizeof why);
     snprintf(out, 1200, "%s", destination ? destination->base : "");
     assert_int_equal(destination == NULL, *why != 0);
