@@ -13,7 +13,7 @@
  *
  * Only rules that fire at once need this: "above" without "for", while they are armed. Without such rules nothing runs.
  * Who:    the watcher.
- * Bounds: looks take a quarter of the rules' budget at most (pace.c). */
+ * Bounds: looks take a quarter of the rules' budget on average (pace.c). */
 #include "watch/looks.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -43,7 +43,8 @@ static struct {
     bool noticed;
     uint64_t cpu_ns; // of the thread, after the last look; 0: there was a tick since
     int64_t cost_ns; // CPU time of a look and of waking for it, a moving average; 0: not known
-    uint64_t count;  // looks so far
+    struct gs_pace_credit credit;
+    uint64_t count; // looks so far
 } looks;
 
 /* ---- the plan ---------------------------------------------------------------------------------------------------------- */
@@ -72,7 +73,7 @@ static int64_t wait_for(const struct gs_settings *settings, int which, double va
         return noticed_within(now_ns, FOLLOW_PRESSURE_NS) ? PRESSURE_NS : INT64_MAX;
     const struct gs_pace_look look = {now_ns, value, line, (double)settings->context->limit_bytes};
     int64_t wait_ns = gs_watch_pace_next(&looks.at[which].pace, &look),
-            least_ns = gs_watch_pace_least(settings->rules->budget, looks.cost_ns);
+            least_ns = gs_watch_pace_least(&looks.credit, settings->rules->budget);
     if (is_guarded(settings, line - value, now_ns))
         return INT64_MAX;
     return wait_ns > least_ns ? wait_ns : least_ns;
@@ -133,13 +134,14 @@ void gs_watch_looks_noticed(const struct gs_settings *settings, int64_t now_ns)
 }
 
 /* From the end of one look to the end of the next, with nothing but sleep between them. */
-static void note_cost(void)
+static void note_cost(double budget, int64_t monotonic_ns)
 {
     uint64_t now_ns = gs_clock_thread_cpu_ns();
     int64_t cost_ns = (int64_t)(now_ns - looks.cpu_ns);
     if (looks.cpu_ns)
         looks.cost_ns = looks.cost_ns ? (7 * looks.cost_ns + cost_ns) / 8 : cost_ns;
     looks.cpu_ns = now_ns;
+    gs_watch_pace_spend(&looks.credit, budget, looks.cost_ns, monotonic_ns);
     looks.count++;
 }
 
@@ -153,7 +155,7 @@ bool gs_watch_looks_find_crossed(const struct gs_settings *settings, int64_t now
         crossed |= value > looks.at[i].line;
         plan_next(settings, i, value, now_ns);
     }
-    note_cost();
+    note_cost(settings->rules->budget, now_ns);
     return crossed;
 }
 

@@ -17,6 +17,14 @@ struct gs_pace {          // of one metric; all zero: no look so far
 
 /* How long after LOOK the value may be above its line, at the earliest. Stores LOOK in PACE. */
 int64_t gs_watch_pace_next(struct gs_pace *pace, const struct gs_pace_look *look);
-/* The shortest time between looks that cost COST_NS each, so that they take no more than their part of BUDGET, which is a
- * share of one CPU; 0: no limit. */
-int64_t gs_watch_pace_least(double budget, int64_t cost_ns);
+
+/* CPU time that looks may take: a quarter of the budget, saved up for a climb, when looks are close. All zero: full. */
+struct gs_pace_credit {
+    int64_t time_ns; // of the last look
+    double left_ns;  // below 0: spent
+};
+#define GS_PACE_CREDIT_NS (20 * 1000000LL) /* saved at most: a hundred looks or more */
+/* A look at NOW_NS (CLOCK_MONOTONIC) has cost COST_NS. BUDGET is a share of one CPU; 0: not limited, here as 1 %. */
+void gs_watch_pace_spend(struct gs_pace_credit *credit, double budget, int64_t cost_ns, int64_t now_ns);
+/* The shortest time to the next look, so that the credit is paid back by then. */
+int64_t gs_watch_pace_least(const struct gs_pace_credit *credit, double budget);

@@ -89,14 +89,48 @@ static void looks_are_never_closer_than_10_ms(void **state)
     assert_int_equal(gs_watch_pace_next(&pace, &(struct gs_pace_look){1, 0, 1e30, 0}), 3600 * 1000 * MS);
 }
 
-/* A quarter of the budget: of 1 %, looks of 50 µs may come every 20 ms; cheap ones every 10 ms. 0 is no limit, and taken for 1 %. */
+/* Looks of COST_NS, as soon as they may come, for SECONDS. Returns their number; *FIRST_NS: from the first to the hundredth. */
+static int look_at_once(double budget, int64_t cost_ns, int seconds, int64_t *first_ns)
+{
+    struct gs_pace_credit credit = {0};
+    int64_t now_ns = MS;
+    int count = 0;
+    for (; now_ns <= seconds * 1000 * MS; now_ns += gs_watch_pace_least(&credit, budget)) {
+        gs_watch_pace_spend(&credit, budget, cost_ns, now_ns);
+        if (++count == 100)
+            *first_ns = now_ns - MS;
+    }
+    return count;
+}
+
+/* A quarter of the budget, on average: of 1 %, looks of 0.2 ms may come every 80 ms. Those of a climb come every 10 ms. 0 is no limit,
+ * and taken for 1 %. */
 static void looks_take_a_quarter_of_the_budget(void **state)
 {
     (void)state;
-    assert_int_equal(gs_watch_pace_least(0.01, 50000), 20 * MS);
-    assert_int_equal(gs_watch_pace_least(0.01, 8000), 10 * MS);
-    assert_int_equal(gs_watch_pace_least(0.001, 8000), 32 * MS);
-    assert_int_equal(gs_watch_pace_least(0, 50000), 20 * MS);
+    int64_t first_ns = 0;
+    int count = look_at_once(0.01, 200000, 1000, &first_ns);
+    assert_int_equal(first_ns, 990 * MS);
+    assert_in_range(count, 12500, 12500 + GS_PACE_CREDIT_NS / 200000 + 1);
+    assert_int_equal(look_at_once(0, 200000, 1000, &first_ns), count);
+    assert_in_range(look_at_once(0.001, 200000, 1000, &first_ns), 1250,
+                    1250 + GS_PACE_CREDIT_NS / 200000 + 1);
+    assert_int_equal(look_at_once(0.01, 8000, 10, &first_ns), 1000); // cheap ones
+}
+
+/* What was not taken is saved, but no more than the limit; a clock that went back is a new beginning. */
+static void credit_has_a_limit(void **state)
+{
+    (void)state;
+    struct gs_pace_credit credit = {1, 0};
+    gs_watch_pace_spend(&credit, 0.01, 0, 1 + 1000 * MS);
+    assert_true(credit.left_ns == 0.0025 * 1000 * MS);
+    gs_watch_pace_spend(&credit, 0.01, 0, 3600 * 1000 * MS);
+    assert_true(credit.left_ns == GS_PACE_CREDIT_NS);
+    gs_watch_pace_spend(&credit, 0.01, 2 * GS_PACE_CREDIT_NS, 3600 * 1000 * MS);
+    assert_int_equal(gs_watch_pace_least(&credit, 0.01), 8000 * MS);
+    gs_watch_pace_spend(&credit, 0.01, 0, 1);
+    assert_int_equal(gs_watch_pace_least(&credit, 0.01), 10 * MS);
 }
 
 int main(void)
@@ -108,6 +142,7 @@ int main(void)
         cmocka_unit_test(a_faster_climb_is_believed_once_seen),
         cmocka_unit_test(looks_are_never_closer_than_10_ms),
         cmocka_unit_test(looks_take_a_quarter_of_the_budget),
+        cmocka_unit_test(credit_has_a_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
