@@ -42,7 +42,8 @@ wait_until test -s zombie.pid; zombie=$(cat zombie.pid); started="$started $zomb
 wait_until has_box zombie "$zombie"
 wait_for_ticks "$(ls zombie/.live/"$zombie"-*.box)" 1
 kill -9 "$zombie"
-wait_until grep -q '^State:.Z' "/proc/$zombie/status"
+has_ended() { grep -q '^State:.Z' "/proc/$zombie/status" && [ "$(ls "/proc/$zombie/task")" = "$zombie" ]; } # its other threads, too
+wait_until has_ended
 "$gumshoe" collect zombie > paths || fail "exit status $?"
 equal "$(wc -l < paths) $(jq -r .pid "$(cat paths)/incident.json")" "1 $zombie" "incidents"
 die $parent
