@@ -89,17 +89,14 @@ static bool collect_of(const struct gs_store_user *user, const char *dir, int fd
 bool gs_cli_collect_users(const char *dir, int64_t quiet_ns)
 {
     struct gs_store_users users = {.count = 0};
+    const struct gs_store_user *user;
     bool succeeded = true;
     int dirfd = geteuid() == 0 ? gs_file_openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0) : -1;
     if (dirfd >= 0)
         gs_store_users_find(dirfd, &users);
-    for (size_t i = 0; i < users.count; i++) {
-        int fd = gs_store_user_open(dirfd, &users.user[i]);
-        if (fd >= 0 && has_box_of_dead(fd))
-            succeeded &= collect_of(&users.user[i], dir, fd, quiet_ns);
-        if (fd >= 0)
-            close(fd);
-    }
+    for (int fd; (fd = gs_store_users_open_next(dirfd, &users, &user)) >= 0; close(fd))
+        if (has_box_of_dead(fd))
+            succeeded &= collect_of(user, dir, fd, quiet_ns);
     if (dirfd >= 0)
         close(dirfd);
     return succeeded;

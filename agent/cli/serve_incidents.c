@@ -58,14 +58,10 @@ static void walk_in(const struct walking *walking, int fd, size_t dir_number,
 static void walk_users(const struct walking *walking, int dirfd, size_t dir_number)
 {
     struct gs_store_users users;
+    const struct gs_store_user *user;
     gs_store_users_find(dirfd, &users);
-    for (size_t i = 0; i < users.count; i++) {
-        int fd = gs_store_user_open(dirfd, &users.user[i]);
-        if (fd < 0)
-            continue;
-        walk_in(walking, fd, dir_number, &users.user[i]);
-        close(fd);
-    }
+    for (int fd; (fd = gs_store_users_open_next(dirfd, &users, &user)) >= 0; close(fd))
+        walk_in(walking, fd, dir_number, user);
 }
 
 /* Walk the names of all incidents; FOUND gets each. */

@@ -72,15 +72,11 @@ static int list_in(int fd, const struct gs_store_user *user, struct names *out)
 static int list_users(int dirfd, struct names *out)
 {
     struct gs_store_users users;
+    const struct gs_store_user *user;
     int error = 0;
     gs_store_users_find(dirfd, &users);
-    for (size_t i = 0; i < users.count && !error; i++) {
-        int fd = gs_store_user_open(dirfd, &users.user[i]);
-        if (fd < 0)
-            continue;
-        error = list_in(fd, &users.user[i], out);
-        close(fd);
-    }
+    for (int fd; !error && (fd = gs_store_users_open_next(dirfd, &users, &user)) >= 0; close(fd))
+        error = list_in(fd, user, out);
     return error;
 }
 

@@ -8,9 +8,9 @@
  * So a file has weeks of steps, hours or days of ticks, and the last minutes before each end tick by tick.
  * Who: the watcher, once in days. Pure. */
 #include "base/sort.h"
-#include "history/history.h"
+#include "history/inside.h"
 
-static int by_process(const void *a, const void *b)
+int gs_history_entry_by_process(const void *a, const void *b)
 {
     const struct gs_history_entry *x = a, *y = b;
     if (x->process != y->process)
@@ -18,7 +18,7 @@ static int by_process(const void *a, const void *b)
     return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
-static int by_offset(const void *a, const void *b)
+int gs_history_entry_by_offset(const void *a, const void *b)
 {
     const struct gs_history_entry *x = a, *y = b;
     return x->offset < y->offset ? -1 : x->offset > y->offset;
@@ -95,12 +95,12 @@ static void for_each_process(struct gs_history_entry *entry, size_t count,
 
 void gs_history_file_choose(struct gs_history_entry *entry, size_t count, uint64_t max_bytes)
 {
-    gs_sort(entry, count, sizeof *entry, by_process);
+    gs_sort(entry, count, sizeof *entry, gs_history_entry_by_process);
     for_each_process(entry, count, prepare_process);
-    gs_sort(entry, count, sizeof *entry, by_offset);
+    gs_sort(entry, count, sizeof *entry, gs_history_entry_by_offset);
     uint64_t coarse = keep_newest(entry, count, true, max_bytes / 2);
     (void)keep_newest(entry, count, false, max_bytes / 4 * 3 - coarse);
-    gs_sort(entry, count, sizeof *entry, by_process);
+    gs_sort(entry, count, sizeof *entry, gs_history_entry_by_process);
     for_each_process(entry, count, keep_process);
-    gs_sort(entry, count, sizeof *entry, by_offset);
+    gs_sort(entry, count, sizeof *entry, gs_history_entry_by_offset);
 }

@@ -104,20 +104,6 @@ static void record_of(const struct past *past, const struct gs_history_entry *en
 
 /* ---- 2: processes and metrics --------------------------------------------------------------------------------------- */
 
-static int by_process(const void *a, const void *b)
-{
-    const struct gs_history_entry *x = a, *y = b;
-    if (x->process != y->process)
-        return x->process < y->process ? -1 : 1;
-    return x->offset < y->offset ? -1 : x->offset > y->offset;
-}
-
-static int by_offset(const void *a, const void *b)
-{
-    const struct gs_history_entry *x = a, *y = b;
-    return x->offset < y->offset ? -1 : x->offset > y->offset;
-}
-
 static int by_first_offset(const void *a, const void *b)
 {
     const struct past_process *x = a, *y = b;
@@ -178,7 +164,7 @@ static void describe_process(struct past *past, size_t first, size_t end)
 
 static void find_processes(struct past *past)
 {
-    gs_sort(past->entry, past->entries, sizeof *past->entry, by_process);
+    gs_sort(past->entry, past->entries, sizeof *past->entry, gs_history_entry_by_process);
     for (size_t first = 0, end; first < past->entries && !past->no_memory; first = end) {
         for (end = first; end < past->entries && past->entry[end].process == past->entry[first].process;
              end++)
@@ -193,7 +179,7 @@ static void find_processes(struct past *past)
 static void choose_rows(struct past *past)
 {
     uint64_t room = VALUES_MAX / (past->names + 1), ticks_left = room / 4 * 3, steps_left = room / 4;
-    gs_sort(past->entry, past->entries, sizeof *past->entry, by_offset);
+    gs_sort(past->entry, past->entries, sizeof *past->entry, gs_history_entry_by_offset);
     for (size_t i = past->entries; i-- > 0;) {
         struct gs_history_entry *entry = &past->entry[i];
         bool steps = entry->type == GS_HISTORY_STEPS, has_rows = steps || entry->type == GS_HISTORY_TICKS;
@@ -202,7 +188,8 @@ static void choose_rows(struct past *past)
         *left = entry->keep ? *left - entry->rows : has_rows ? 0 : *left; // older ones do not fill the rest
         past->has_older |= steps && !entry->keep;
     }
-    gs_sort(past->entry, past->entries, sizeof *past->entry, by_process); // as the processes know them
+    gs_sort(past->entry, past->entries, sizeof *past->entry,
+            gs_history_entry_by_process); // as the processes know them
 }
 
 /* ---- 3: rows -------------------------------------------------------------------------------------------------------- */

@@ -13,3 +13,7 @@ size_t gs_history_pack_names(const struct gs_history *history, void *out, size_t
 size_t gs_history_pack_rounded(const struct gs_history *history, size_t from, void *out, size_t room);
 /* A record of a history file has a pack of at most so many bytes, and its deflated form is at most GS_HISTORY_RECORD_MAX. */
 enum { GS_HISTORY_PACK_MAX = 256 << 10 };
+
+/* The orders of struct gs_history_entry, for gs_sort: by process, and in it by offset; by offset (file_choose.c). */
+int gs_history_entry_by_process(const void *a, const void *b);
+int gs_history_entry_by_offset(const void *a, const void *b);

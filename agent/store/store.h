@@ -125,7 +125,7 @@ int gs_store_amend_incident(const char *path, enum gs_remark kind, const char *t
 #define GS_STORE_USERS ".users" /* in a store; it contains a store for each user that processes have become */
 enum { GS_STORE_USER_NAME = 24, GS_STORE_USERS_MAX = 64 };
 struct gs_store_user { unsigned uid, gid; char name[GS_STORE_USER_NAME]; }; // name: "<uid>-<gid>", of its directory
-struct gs_store_users { struct gs_store_user user[GS_STORE_USERS_MAX]; size_t count; };
+struct gs_store_users { struct gs_store_user user[GS_STORE_USERS_MAX]; size_t count, next; }; // next: to be opened
 bool gs_store_user_read(const char *name, struct gs_store_user *out); // false: not such a name
 /* The user whose directory contains the incident PATH, "DIR/.users/33-33/…"; false: it is in no such directory. */
 bool gs_store_user_of_path(const char *path, struct gs_store_user *out);
@@ -133,6 +133,8 @@ bool gs_store_user_of_path(const char *path, struct gs_store_user *out);
 void gs_store_users_find(int dirfd, struct gs_store_users *out);
 /* Open the directory of USER in the store DIRFD; no link is followed. The descriptor, or -errno. */
 int gs_store_user_open(int dirfd, const struct gs_store_user *user);
+/* The same for the next of USERS whose directory can be opened, stored in *USER; -1: there are no more. The caller closes it. */
+int gs_store_users_open_next(int dirfd, struct gs_store_users *users, const struct gs_store_user **user);
 /* Make and open the directory in STORE of user UID with group GID. The calling thread has this group and STORE's user. The
  * descriptor, or -errno: -EDQUOT: too many users; -EPERM: STORE is such a directory itself, or cannot contain one.
  * Context: watcher. */

@@ -149,11 +149,21 @@ static void list_users(int users, struct gs_store_users *out)
 void gs_store_users_find(int dirfd, struct gs_store_users *out)
 {
     int users = open_users(dirfd);
-    out->count = 0;
+    out->count = out->next = 0;
     if (users < 0)
         return;
     list_users(users, out);
     close(users);
+}
+
+int gs_store_users_open_next(int dirfd, struct gs_store_users *users, const struct gs_store_user **user)
+{
+    int fd = -1;
+    while (fd < 0 && users->next < users->count) {
+        *user = &users->user[users->next++];
+        fd = gs_store_user_open(dirfd, *user);
+    }
+    return fd < 0 ? -1 : fd;
 }
 
 /* ---- making and removing -------------------------------------------------------------------------------------------- */
