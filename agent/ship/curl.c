@@ -28,17 +28,17 @@ bool gs_ship_load(char *why, size_t size)
         return true;
     void *library = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
     struct gs_ship_curl found;
-    for (size_t i = 0; library && i < sizeof functions / sizeof *functions; i++) {
-        void *function = dlsym(library, functions[i].name);
-        if (!function) {
-            snprintf(why, size, "this libcurl is of no use: %s", dlerror());
-            return false;
-        }
-        *(void **)((char *)&found + functions[i].at) = function;
-    }
     if (!library) {
         snprintf(why, size, "libcurl is needed (apt-get install libcurl4): %s", dlerror());
         return false;
+    }
+    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+        void *function = dlsym(library, functions[i].name);
+        if (!function) {
+            snprintf(why, size, "this libcurl cannot be used: %s", dlerror());
+            return false;
+        }
+        *(void **)((char *)&found + functions[i].at) = function;
     }
     gs_ship_curl = found;
     return true;

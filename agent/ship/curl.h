@@ -1,5 +1,5 @@
-/* curl.h - libcurl, which is loaded when a request is to be sent: with it come twenty libraries and 6 MiB, of which the other commands,
- * and the process that the agent starts after an incident, have no use.
+/* curl.h - libcurl, which is loaded when a request is to be sent: with it come twenty libraries and 2 MiB, which the other commands, and
+ * the process that the agent starts after an incident, do not need.
  * Context: CLI. */
 #pragma once
 #include <curl/curl.h>
