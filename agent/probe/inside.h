@@ -98,6 +98,7 @@ void gs_heap_sampler_forget(const void *ptr);
 
 struct gs_live { // what one sample stands for
     uint32_t stack;
+    uint64_t born_ns; // when it was taken, CLOCK_MONOTONIC; the table keeps multiples of 4096 ns
     uint64_t objects, bytes;
 };
 /* For realloc, which may fail and leave the block as it is: take PTR's sample out first, if it has one (true); afterwards

@@ -136,6 +136,12 @@ struct gs_probe_drops gs_probe_drops(void);
 void gs_probe_note_alloc(void *ptr, size_t size);
 void gs_probe_note_free(void *ptr);
 
+/* The live samples one by one, in no order; those that come or go meanwhile may be missing. Start with *AT = 0; false: no more.
+ * born_ns: when the block was allocated, CLOCK_MONOTONIC, in steps of 4096 ns. objects and bytes: what the sample stands for, objects as
+ * in struct gs_heap_counts; so bytes / objects is the size of the block itself. Context: watcher. */
+struct gs_live_sample { uintptr_t address; uint32_t stack; int64_t born_ns; uint64_t objects, bytes; };
+bool gs_probe_live_next(size_t *at, struct gs_live_sample *out);
+
 /* ---- what the memory is for --------------------------------------------------------------------------- */
 
 /* Addresses of heap blocks: of every live sample, and one in each 2 MiB that ever held a sample. Start with *AT = 0; false:

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <time.h>
 #include <cmocka.h>
 
 enum { BLOCKS = 1 << 20 };
@@ -54,6 +55,49 @@ static void small_blocks_are_estimated(void **state)
     free_blocks(BLOCKS);
     assert_int_equal(gs_probe_heap_in_use(), before);
     assert_int_equal(sum_of_stacks(), before);
+}
+
+static int64_t monotonic_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static bool is_ours(const struct gs_live_sample *sample)
+{
+    return sample->address >= (uintptr_t)block && sample->address < (uintptr_t)block + sizeof block;
+}
+
+static int64_t find_ours(uint64_t *bytes, size_t size, int64_t not_before_ns)
+{
+    const int64_t step = 4096;
+    struct gs_live_sample sample;
+    int64_t found = 0;
+    *bytes = 0;
+    for (size_t at = 0; gs_probe_live_next(&at, &sample);) {
+        if (!is_ours(&sample))
+            continue;
+        found++;
+        *bytes += sample.bytes;
+        assert_true(sample.born_ns > not_before_ns - step && sample.born_ns <= monotonic_ns());
+        assert_int_equal(llround((double)(sample.bytes << GS_OBJECT_SHIFT) / (double)sample.objects), size);
+    }
+    return found;
+}
+
+/* The table of live samples has the blocks, the time of their allocation and their size; what was freed is not in it. */
+static void live_samples_are_listed(void **state)
+{
+    (void)state;
+    uint64_t bytes, before = gs_probe_heap_in_use();
+    watch_every(16384);
+    int64_t began_ns = monotonic_ns();
+    take_blocks(BLOCKS / 4, 48);
+    assert_true(find_ours(&bytes, 48, began_ns) > 100);
+    assert_int_equal(bytes, gs_probe_heap_in_use() - before);
+    free_blocks(BLOCKS / 4);
+    assert_int_equal(find_ours(&bytes, 48, began_ns), 0);
 }
 
 /* A block 64 times the distance is always sampled, and stands for itself: to the byte. */
@@ -307,6 +351,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(large_blocks_are_exact),
         cmocka_unit_test(small_blocks_are_estimated),
+        cmocka_unit_test(live_samples_are_listed),
         cmocka_unit_test(the_estimate_is_unbiased),
         cmocka_unit_test(freeing_null_takes_nothing_out),
         cmocka_unit_test(empty_blocks_are_not_invisible),

@@ -106,10 +106,11 @@ uint64_t gs_heap_sampler_begin(size_t size)
     return thread->busy || gs_probe_cannot_serve() ? 0 : drawn_with;
 }
 
-static struct gs_live weigh(size_t size, uint64_t mean_distance)
+static struct gs_live weigh(size_t size, uint64_t mean_distance, uint64_t born_ns)
 {
     double weight = gs_heap_sample_weight(gs_counted_size(size), mean_distance);
     struct gs_live live = {
+        .born_ns = born_ns,
         .objects = (uint64_t)(weight * (1 << GS_OBJECT_SHIFT) + 0.5),
         .bytes = (uint64_t)(weight * (double)size + 0.5),
     };
@@ -224,11 +225,11 @@ void gs_heap_sampler_record(const void *ptr, size_t size, uint64_t drawn_with, s
         return;
     int saved_errno = errno;
     bool timed = gs_thread.random % TIMED == 0;
-    uint64_t began_ns = timed ? now_ns() : 0;
+    uint64_t began_ns = now_ns();
     gs_thread.busy = true;
     atomic_signal_fence(
         memory_order_seq_cst); // a signal handler on this thread sees the stores in this order
-    record(ptr, size, weigh(size, drawn_with), caller);
+    record(ptr, size, weigh(size, drawn_with, began_ns), caller);
     atomic_signal_fence(memory_order_seq_cst);
     gs_thread.busy = false;
     if (timed)
