@@ -19,7 +19,8 @@ wait_for test -S varies/s
 for i in $(seq 100); do
     SCRIPT_FILENAME=$PWD/varies/a.php REQUEST_METHOD=GET cgi-fcgi -bind -connect "$PWD/varies/s" | tail -n 1
 done | sort | uniq -c
-kill -USR2 $pid
+kill -USR2 $pid # it execs itself; until then the old one still answers
+wait_for sh -c '[ "$(grep -c "ready to handle" varies/log)" = 2 ]'
 wait_for sh -c "SCRIPT_FILENAME=$PWD/varies/a.php REQUEST_METHOD=GET cgi-fcgi -bind -connect $PWD/varies/s | grep -q 5000050000"
 kill -QUIT $pid
 ended $pid
