@@ -185,7 +185,7 @@ __attribute__((constructor)) static void on_load(int argc, char **argv, char **e
     (void)argc;
     gs_identity_remember(argv, envp);
     if (gs_watch_is_disabled())
-        gs_probe_stop();
+        gs_probe_disable();
     else if (is_preloaded() && !is_pid_to_watch())
         stay_dormant();
     else if (is_preloaded()) {

@@ -24,6 +24,8 @@ struct gs_thread {
     uint64_t countdown; // bytes up to the next sampled byte. First member: the fast path reads it
     uint64_t distance;  // the mean distance that the current gap was drawn with; 0: not sampling
     uint64_t random;
+    uint64_t follows; // the size of the sampled block that the next allocation follows, for empty blocks (sampler.c); 0: none
+    uint64_t empty;   // empty blocks since that block
     uintptr_t stack_low, stack_high; // the part of its own stack that is known to be readable
     int64_t second_due_ns;           // CPU time at which the timer must fire next, set by the handler (cpu.c); 0: the timer has it
     uint32_t labels;                 // the set of labels of its samples; 0: none
@@ -38,10 +40,7 @@ extern _Thread_local struct gs_thread gs_thread;
 /* ---- heap/: the check of every free (live.c) ---------------------------------------------------------------------
  * Was this address ever sampled? One counter for each group of addresses: zero means "no live sample here" for certain. */
 enum { GS_FILTER_BITS = 18 };
-extern _Atomic uint8_t gs_filter[1 << GS_FILTER_BITS];
-/* Set with the first sample, never cleared: as long as nothing was sampled, free needs no look at the filter. (Declared
- * hidden: else the compiler would access it through the GOT.) */
-extern bool gs_filter_used __attribute__((visibility("hidden")));
+extern _Atomic uint8_t gs_filter[1 << GS_FILTER_BITS] __attribute__((visibility("hidden")));
 
 /* Raise the counter of PTR, so that its free takes the slow path. */
 void gs_heap_filter_add(const void *ptr);
@@ -56,21 +55,15 @@ static inline size_t gs_filter_index(const void *ptr)
 
 static inline bool gs_maybe_sampled(const void *ptr)
 {
-    return GS_LIKELY(gs_filter_used) && GS_UNLIKELY(gs_byte_is_set(&gs_filter[gs_filter_index(ptr)]));
+    return GS_UNLIKELY(gs_byte_is_set(&gs_filter[gs_filter_index(ptr)]));
 }
 
 /* ---- heap/: the check of every allocation ---------------------------------------------------------------------------- */
 
-/* SIZE as the sampler counts it: plus 1 byte, so that blocks of 0 bytes are sampled too. Weights use the same. */
-static inline uint64_t gs_counted_size(size_t size)
-{
-    return (uint64_t)size + 1;
-}
-
-/* Is an allocation of SIZE bytes to be sampled: does the countdown end inside it? */
+/* Is an allocation of SIZE bytes to be sampled, or looked at: does the countdown end inside it? */
 static inline bool gs_due(size_t size)
 {
-    return GS_UNLIKELY(gs_count_down(&gs_thread.countdown, gs_counted_size(size)));
+    return GS_UNLIKELY(gs_count_down(&gs_thread.countdown, size));
 }
 
 /* ---- heap/: sampling (sampler.c) ------------------------------------------------------------------------------------ */
@@ -85,8 +78,8 @@ struct gs_caller {
     ((struct gs_caller){.pc = (uintptr_t)__builtin_return_address(0),                        \
                         .sp = (uintptr_t)__builtin_frame_address(0) + 2 * sizeof(uintptr_t), \
                         .bp = *(uintptr_t *)__builtin_frame_address(0)})
-/* The slow path of every allocation hook. gs_heap_sampler_begin starts the thread's next countdown and returns the mean
- * distance that the last gap was drawn with, or 0 if this allocation is not to be sampled. Else the hook allocates and
+/* The slow path of every allocation hook. gs_heap_sampler_begin returns the mean distance that the last gap was drawn with, or
+ * for an empty block what it stands for; 0: this allocation is not to be sampled. Else the hook allocates and
  * passes the block to gs_heap_sampler_record, or NULL if the allocation failed: then there is no sample, which does not bias
  * anything, as gaps have no memory. */
 uint64_t gs_heap_sampler_begin(size_t size);

@@ -34,6 +34,7 @@ struct gs_probe_settings {
 void gs_probe_start(const struct gs_probe_settings *settings);
 /* Stop sampling. Live samples are still followed until they are freed, so that a later start has right numbers. */
 void gs_probe_stop(void);
+void gs_probe_disable(void); // gs_probe_stop; threads look seldom whether somebody starts again
 /* False: the program has its own malloc, which our hooks do not see. */
 bool gs_probe_hooks_seen(void);
 

@@ -103,7 +103,8 @@ int main(void)
 C
 gcc -O1 -w churning.c -o churning -L. -Wl,--no-as-needed -lbehind "$jemalloc" -Wl,-rpath,"$PWD" -Wl,-rpath-link,"$PWD"
 rules_file=$(rules behind '{ "version": 1, "interval": "50ms", "rules": [
-    { "name": "heap", "metric": "heap_in_use", "above": "4GiB" }, { "name": "again", "every": "1s", "capture": ["heap"], "cooldown": "0s" } ] }')
+    { "name": "heap", "metric": "heap_in_use", "above": "4GiB" }, { "name": "again", "every": "1s", "capture": ["heap"], "cooldown": "0s" } ],
+    "incidents": { "max_per_hour": 0, "keep": 0 } }')
 mkfifo input
 "$gumshoe" run --rules "$rules_file" --dir behind -- ./churning < input > out &
 host=$!; started="$started $host"

@@ -205,10 +205,10 @@ static void allocate(uint32_t stack, uint64_t bytes)
     for (uint64_t i = 0; i < bytes / BLOCK; i++, watch()) {
         uint64_t *weight = &sim.weight[sim.blocks++];
         *weight = 0;
-        if (!gs_count_down(&sim.countdown, gs_counted_size(BLOCK)))
+        if (!gs_count_down(&sim.countdown, BLOCK))
             continue;
         sim.countdown = gs_heap_draw_gap(gs_heap_random(&sim.random), DISTANCE);
-        *weight = (uint64_t)(gs_heap_sample_weight(gs_counted_size(BLOCK), DISTANCE) * BLOCK + 0.5);
+        *weight = (uint64_t)(gs_heap_sample_weight(BLOCK, DISTANCE) * BLOCK + 0.5);
         hold(stack, *weight);
     }
 }

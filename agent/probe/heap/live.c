@@ -41,7 +41,6 @@ static struct live_table { // NEIGHBOURS more slots: the last home slot has neig
           (struct entry[(1 << MANY_BITS) + NEIGHBOURS]){{0}}, 0};
 
 _Atomic uint8_t gs_filter[1 << GS_FILTER_BITS];
-bool gs_filter_used;
 
 static size_t home_of(const void *ptr, const struct live_table *table)
 {
@@ -61,8 +60,6 @@ static void filter_change(const void *ptr, int by)
 void gs_heap_filter_add(const void *ptr)
 {
     filter_change(ptr, 1);
-    if (!gs_filter_used) // write once only: every free reads this cache line
-        gs_filter_used = true;
 }
 
 static uint64_t pack(const struct gs_live *sample)

@@ -16,13 +16,17 @@ enum {
     DEFAULT_DISTANCE = 512 << 10,
     DEFAULT_DEPTH = 64,
     WHILE_OFF = 256 << 10, // bytes: how often a thread checks whether sampling was switched on
+    WHILE_DISABLED = 64 << 20,
     DOUBLINGS_MAX = 24,
     TIMED = 64,           // one sample in 64 is timed
     TIMED_NS_MAX = 50000, // a longer time means that the thread was preempted
 };
+static const uint64_t EMPTY = 1ull << 63;        // no distance has this bit (begin_empty)
+static const uint64_t CERTAIN = UINT64_MAX >> 1; // the size of a block that is always sampled
 
 static _Atomic uint64_t distance = DEFAULT_DISTANCE; // 0: off
 static _Atomic uint32_t depth = DEFAULT_DEPTH;
+static _Atomic uint64_t while_off = WHILE_OFF;
 static _Atomic bool hooks_seen;
 _Atomic bool gs_heap_is_anothers;
 static _Atomic unsigned budget_doublings;
@@ -42,6 +46,12 @@ void gs_probe_start(const struct gs_probe_settings *settings)
 void gs_probe_stop(void)
 {
     atomic_store_explicit(&distance, 0, memory_order_relaxed);
+}
+
+void gs_probe_disable(void)
+{
+    atomic_store_explicit(&while_off, WHILE_DISABLED, memory_order_relaxed);
+    gs_probe_stop();
 }
 
 bool gs_probe_hooks_seen(void)
@@ -74,9 +84,35 @@ uint64_t gs_probe_sampling_ns(void)
 /* Start THREAD's countdown with a new gap. */
 static void arm(struct gs_thread *thread)
 {
+    thread->follows = 0;
     thread->distance = gs_probe_sampling().bytes;
-    thread->countdown =
-        thread->distance ? gs_heap_draw_gap(gs_heap_random(&thread->random), thread->distance) : WHILE_OFF;
+    thread->countdown = thread->distance ? gs_heap_draw_gap(gs_heap_random(&thread->random), thread->distance)
+                                         : atomic_load_explicit(&while_off, memory_order_relaxed);
+}
+
+/* Empty blocks hold no byte, so no gap ends in one. Instead a countdown of 0 brings the next allocation after a sampled block
+ * here. If it is empty, it is sampled with the weight of the block before it, and the allocation after it comes here too; else
+ * the next gap begins before it. So an empty block is sampled with the same probability as the block before it, and its weight is
+ * the inverse of that. A thread's first allocation follows, for this purpose, a block that is certain to be sampled. */
+static void look_at_next(struct gs_thread *thread, uint64_t sampled_size)
+{
+    thread->follows = sampled_size;
+    thread->empty = 0;
+    atomic_signal_fence(memory_order_seq_cst);
+    thread->countdown = 0;
+}
+
+/* What an empty block stands for: EMPTY, and the number of objects in units of 1 / (1 << GS_OBJECT_SHIFT). 0: it is not
+ * sampled. Of n empty blocks in a row about the square root of n is sampled, so that they do not fill the table. */
+static uint64_t begin_empty(struct gs_thread *thread)
+{
+    uint64_t row = ++thread->empty;
+    unsigned rarer = (unsigned)(64 - __builtin_clzll(row)) / 2;
+    if (gs_heap_random(&thread->random) & ((1ull << rarer) - 1) ||
+        !atomic_load_explicit(&distance, memory_order_relaxed))
+        return 0;
+    double weight = gs_heap_sample_weight(thread->follows, thread->distance);
+    return EMPTY | (uint64_t)(weight * (1 << GS_OBJECT_SHIFT) + 0.5) << rarer;
 }
 
 /* Prepare THREAD at its first allocation: its first gap begins before that allocation. */
@@ -90,25 +126,36 @@ static void make_ready(struct gs_thread *thread)
     thread->ready = true;
     atomic_store_explicit(&hooks_seen, true, memory_order_relaxed);
     arm(thread);
+    if (thread->distance)
+        look_at_next(thread, CERTAIN);
 }
 
 uint64_t gs_heap_sampler_begin(size_t size)
 {
     struct gs_thread *thread = &gs_thread;
-    if (!thread->ready) {
+    if (!thread->ready)
         make_ready(thread);
+    if (thread->follows && size) {
+        arm(thread);
         if (!gs_due(size))
             return 0;
     }
     uint64_t drawn_with =
         thread->distance; // 0: sampling was off, and the countdown only said when to check again
-    arm(thread);
+    if (!size)
+        drawn_with = thread->follows ? begin_empty(thread) : 0;
+    else if (drawn_with)
+        look_at_next(thread, size);
+    else
+        arm(thread);
     return thread->busy || gs_probe_cannot_serve() ? 0 : drawn_with;
 }
 
-static struct gs_live weigh(size_t size, uint64_t mean_distance, uint64_t born_ns)
+static struct gs_live weigh(size_t size, uint64_t drawn_with, uint64_t born_ns)
 {
-    double weight = gs_heap_sample_weight(gs_counted_size(size), mean_distance);
+    if (drawn_with & EMPTY)
+        return (struct gs_live){.born_ns = born_ns, .objects = drawn_with & ~EMPTY};
+    double weight = gs_heap_sample_weight(size, drawn_with);
     struct gs_live live = {
         .born_ns = born_ns,
         .objects = (uint64_t)(weight * (1 << GS_OBJECT_SHIFT) + 0.5),

@@ -310,8 +310,9 @@ HOOK void *calloc(size_t count, size_t size)
 
 HOOK void *realloc(void *ptr, size_t size)
 {
-    bool due = gs_due(size);
-    return due || gs_maybe_sampled(ptr) ? sampled_realloc(ptr, size, due) : real.realloc(ptr, size);
+    if (gs_due(size))
+        return sampled_realloc(ptr, size, true);
+    return gs_maybe_sampled(ptr) ? sampled_realloc(ptr, size, false) : real.realloc(ptr, size);
 }
 
 HOOK void *reallocarray(void *ptr, size_t count, size_t size)
@@ -321,8 +322,9 @@ HOOK void *reallocarray(void *ptr, size_t count, size_t size)
         errno = ENOMEM;
         return NULL;
     }
-    bool due = gs_due(bytes);
-    return due || gs_maybe_sampled(ptr) ? sampled_realloc(ptr, bytes, due) : real.realloc(ptr, bytes);
+    if (gs_due(bytes))
+        return sampled_realloc(ptr, bytes, true);
+    return gs_maybe_sampled(ptr) ? sampled_realloc(ptr, bytes, false) : real.realloc(ptr, bytes);
 }
 
 HOOK int posix_memalign(void **out, size_t alignment, size_t size)

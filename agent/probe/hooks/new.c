@@ -1,7 +1,7 @@
 /* new.c - hooks for C++'s operator new and delete: needed for allocators that define their own.
  *
- *   new ──▶ libstdc++'s ──▶ malloc           malloc.c counts it: passed through here
- *   new ──▶ tcmalloc's or jemalloc's own     does not call malloc: counted down and sampled here
+ *   new ──▶ libstdc++'s ──▶ malloc                       malloc.c counts it: passed through here, by one jump
+ *   new ──▶ counted_… ──▶ tcmalloc's or jemalloc's own   does not call malloc: counted down and sampled here
  *
  * To learn which case applies, we allocate one block with the real operator of each form: if the form calls our malloc, the
  * thread's countdown changes. (An allocator may define some forms, and let others call malloc.) The real operators are
@@ -38,8 +38,8 @@ typedef void delete_function(void *ptr, uintptr_t second, uintptr_t third);
     X(_ZdaPv) X(_ZdaPvm) X(_ZdaPvRKSt9nothrow_t) X(_ZdaPvSt11align_val_t) X(_ZdaPvmSt11align_val_t)                   \
     X(_ZdlPvSt11align_val_tRKSt9nothrow_t) X(_ZdaPvSt11align_val_tRKSt9nothrow_t)
 
-#define FIRST_NEW(name, kind, release) static new_function first##name;
-#define FIRST_DELETE(name)    static delete_function first##name;
+#define FIRST_NEW(name, kind, release) static new_function first##name, counted##name;
+#define FIRST_DELETE(name)    static delete_function first##name, counted##name;
 FORMS_OF_NEW(FIRST_NEW)
 FORMS_OF_DELETE(FIRST_DELETE)
 
@@ -50,19 +50,14 @@ FORMS_OF_DELETE(FIRST_DELETE)
 static struct {
     FORMS_OF_NEW(MEMBER_NEW)
     FORMS_OF_DELETE(MEMBER_DELETE)
-} real = {FORMS_OF_NEW(INITIAL_NEW) FORMS_OF_DELETE(INITIAL_DELETE)};
+} real, // the real operators
+  next = {FORMS_OF_NEW(INITIAL_NEW) FORMS_OF_DELETE(INITIAL_DELETE)}; // where a hook jumps: first_…, counted_…, or the real one
 
 #define PROTOTYPE_NEW(name, kind, release) HOOK new_function name;
 #define PROTOTYPE_DELETE(name)    HOOK delete_function name;
 FORMS_OF_NEW(PROTOTYPE_NEW)
 FORMS_OF_DELETE(PROTOTYPE_DELETE)
 // clang-format on
-
-#define FLAG_NEW(name, kind, release) bool name;
-static struct {
-    FORMS_OF_NEW(FLAG_NEW)
-} counted_here; // this form calls neither malloc nor another form: count and sample it here
-static bool any_counted_here;
 
 /* ---- finding the real operators ---------------------------------------------------------------------------------- */
 
@@ -127,27 +122,48 @@ static void find_all_real(uintptr_t caller)
 static bool bypasses_malloc(new_function *allocate, uintptr_t second, delete_function *release)
 {
     enum { ALIGNMENT = 64 };
-    uint64_t before = gs_thread.countdown;
+    const uint64_t far = 1ull << 40, before = gs_thread.countdown;
+    gs_thread.countdown = far;
     void *ptr = allocate(1, second ? second : ALIGNMENT, (uintptr_t) "");
-    bool bypassed = ptr && gs_thread.countdown == before;
+    bool bypassed = ptr && gs_thread.countdown == far;
     release(ptr, ALIGNMENT, 0);
+    gs_thread.countdown = before;
     return bypassed;
 }
 
+/* Count here the forms of new that call neither malloc nor another form. If there is one, check all forms of delete: from before
+ * the first such block on. */
 static void test_all_forms(void)
 {
     static const char nothrow;
     const uintptr_t plain = (uintptr_t)&nothrow, aligned = 0;
-#define TEST_NEW(name, kind, release) \
-    any_counted_here |= counted_here.name = bypasses_malloc(real.name, kind, real.release);
+    bool any = false;
+#define TEST_NEW(name, kind, release)                                           \
+    const bool bypasses##name = bypasses_malloc(real.name, kind, real.release); \
+    any |= bypasses##name;
+#define COUNT_DELETE(name) next.name = counted##name;
+#define COUNT_NEW(name, kind, release) \
+    if (bypasses##name)                \
+        next.name = counted##name;
     FORMS_OF_NEW(TEST_NEW)
+    if (!any)
+        return;
+    FORMS_OF_DELETE(COUNT_DELETE)
+    atomic_thread_fence(memory_order_release);
+    FORMS_OF_NEW(COUNT_NEW)
 }
 
+/* Afterwards all real operators are known. The first thread that gets here tests them; another one, meanwhile, may find that its
+ * hook still jumps here: then it calls the real operator. */
 NOT_INLINED void find_and_test_all(uintptr_t caller)
 {
+    static atomic_flag begun = ATOMIC_FLAG_INIT;
     int saved_errno = errno;
     find_all_real(caller);
-    test_all_forms();
+    if (!atomic_flag_test_and_set(&begun)) {
+        next = real; // before the tests: some forms call others
+        test_all_forms();
+    }
     errno = saved_errno;
 }
 
@@ -173,26 +189,35 @@ NOT_INLINED void sampled_delete(void *ptr, uintptr_t second, uintptr_t third, de
 #define HOOK_NEW(name, kind, release)                                                                       \
     HOOK void *name(size_t size, uintptr_t second, uintptr_t third)                                         \
     {                                                                                                       \
-        return GS_UNLIKELY(counted_here.name) && gs_due(size) ? sampled_new(size, second, third, real.name) \
-                                                              : real.name(size, second, third);             \
+        return next.name(size, second, third);                                                              \
+    }                                                                                                       \
+    static void *counted##name(size_t size, uintptr_t second, uintptr_t third)                              \
+    {                                                                                                       \
+        return gs_due(size) ? sampled_new(size, second, third, real.name) : real.name(size, second, third); \
     }                                                                                                       \
     static void *first##name(size_t size, uintptr_t second, uintptr_t third)                                \
     {                                                                                                       \
         find_and_test_all((uintptr_t)__builtin_return_address(0));                                          \
-        return name(size, second, third);                                                                   \
+        new_function *known = next.name == first##name ? real.name : next.name;                             \
+        return known(size, second, third);                                                                  \
     }
-#define HOOK_DELETE(name)                                                 \
-    HOOK void name(void *ptr, uintptr_t second, uintptr_t third)          \
-    {                                                                     \
-        if (GS_UNLIKELY(any_counted_here) && gs_maybe_sampled(ptr))       \
-            sampled_delete(ptr, second, third, real.name);                \
-        else                                                              \
-            real.name(ptr, second, third);                                \
-    }                                                                     \
-    static void first##name(void *ptr, uintptr_t second, uintptr_t third) \
-    {                                                                     \
-        find_and_test_all((uintptr_t)__builtin_return_address(0));        \
-        name(ptr, second, third);                                         \
+#define HOOK_DELETE(name)                                                          \
+    HOOK void name(void *ptr, uintptr_t second, uintptr_t third)                   \
+    {                                                                              \
+        next.name(ptr, second, third);                                             \
+    }                                                                              \
+    static void counted##name(void *ptr, uintptr_t second, uintptr_t third)        \
+    {                                                                              \
+        if (gs_maybe_sampled(ptr))                                                 \
+            sampled_delete(ptr, second, third, real.name);                         \
+        else                                                                       \
+            real.name(ptr, second, third);                                         \
+    }                                                                              \
+    static void first##name(void *ptr, uintptr_t second, uintptr_t third)          \
+    {                                                                              \
+        find_and_test_all((uintptr_t)__builtin_return_address(0));                 \
+        delete_function *known = next.name == first##name ? real.name : next.name; \
+        known(ptr, second, third);                                                 \
     }
 FORMS_OF_NEW(HOOK_NEW)
 FORMS_OF_DELETE(HOOK_DELETE)
