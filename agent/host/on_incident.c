@@ -36,6 +36,7 @@ struct job {
     char path[PATH_MAX];          // the incident folder
     _Atomic bool symbolize;       // first; cleared if there is no time for it
     uint64_t data_bytes;          // which that may use
+    struct gs_owned_fd users;     // of the directory, if it is that of a user and no path leads to it
     bool has_program;             // then: the rules' on_incident
     struct gs_command_line line;  // its
     bool symbolized, program_ran; // the ends are set
@@ -55,8 +56,10 @@ static struct {
 
 static void job_free(struct job *job)
 {
-    if (job)
+    if (job) {
         gs_command_line_fini(&job->line);
+        gs_owned_fd_close(&job->users);
+    }
     gs_free(job);
 }
 
@@ -122,12 +125,18 @@ static void run_program(struct job *job)
     job->program_ran = true;
 }
 
+static void symbolize(struct job *job)
+{
+    bool in_users = gs_owned_fd_is_open(&job->users, NULL);
+    gs_symbolizer_run(job->path, in_users ? job->users.fd : 0, job->data_bytes, &job->symbolize_end);
+}
+
 static void run_jobs(void *run_number)
 {
     unsigned run = (unsigned)(uintptr_t)run_number;
     for (struct job *job; (job = next_job(run));) {
         if (atomic_load(&job->symbolize)) {
-            gs_symbolizer_run(job->path, job->data_bytes, &job->symbolize_end);
+            symbolize(job);
             job->symbolized = true;
         }
         if (job->has_program && !is_run_over(run))
@@ -253,6 +262,7 @@ static struct job *new_job(const struct gs_rules *rules, const char *path, char 
     snprintf(why, GS_SYMBOLIZER_TEXT, "out of memory, or the incident could not be read back");
     if (!job)
         return NULL;
+    job->users = (struct gs_owned_fd)GS_OWNED_FD_NONE;
     snprintf(job->path, sizeof job->path, "%s", path);
     job->has_program = rules->on_incident;
     if (job->has_program && !gs_command_line_make(rules, path, &job->line)) {
@@ -260,6 +270,8 @@ static struct job *new_job(const struct gs_rules *rules, const char *path, char 
         return NULL;
     }
     job->symbolize = gs_symbolizer_may_run(rules, &job->data_bytes, why);
+    if (job->symbolize)
+        (void)!gs_owned_fd_take(&job->users, gs_store_dup_user()); // -ENOENT: there is a path
     return job;
 }
 

@@ -77,7 +77,8 @@ static void enter_background(const struct spawned *run)
     }
     setrlimit(RLIMIT_CORE, &no_core);
     setrlimit(RLIMIT_DATA, &data);
-    (void)!chdir("/");
+    if (!run->command->folder_fd) // else the keeper is there already
+        (void)!chdir("/");
 }
 
 static int become_program(void *pointer)
@@ -152,7 +153,11 @@ static int run_keeper(void *pointer)
     sigset_t all;
     gs_prctl(PR_SET_PDEATHSIG, SIGKILL, 0);
     if (getppid() != run->host)
-        _exit(0); // the host died before the prctl
+        _exit(0);                                                          // the host died before the prctl
+    if (run->command->folder_fd && fchdir(run->command->folder_fd) != 0) { // a current folder of its own
+        run->end->error = errno;
+        _exit(0);
+    }
     empty_table();
     signal(SIGCHLD, SIG_DFL); // of the keeper only: its handlers are a copy
     sigfillset(&all);

@@ -10,6 +10,7 @@ struct gs_spawn {
     char *const *argv, *const *envp;
     int64_t limit_ns;          // after this time SIGTERM, 1 s later SIGKILL
     bool background;           // lowest priority, first to go when memory runs out, in no folder of the host, ends with it
+    int folder_fd;             // with `background`: of the folder that it starts in; 0: in /
     uint64_t data_bytes;       // with `background`: how much memory it may use (RLIMIT_DATA)
 };
 struct gs_spawn_end {

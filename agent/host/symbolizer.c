@@ -3,9 +3,11 @@
  *   /proc/self/maps: PREFIX/lib/TRIPLET/libgumshoe.so.1.0.0 ──▶ PREFIX/bin/gumshoe     (in a build tree: beside the library)
  *   memory and tasks left in the control group ──▶ may it run now? ──▶ gs_spawn_run, of lowest priority
  *
- * The host did not ask for a program to be started, so it is not if that could hurt: not after a change of users, not under
- * a system call filter that the program has set since the start (which might end the process), not where little memory or
- * few tasks are left. The environment is our own: PATH and where a user's cache of debug files is.
+ * The host did not ask for a program to be started, so it is not if that could hurt: not under a system call filter that
+ * the program has set since the start (which might end the process), not where little memory or few tasks are left. The
+ * environment is our own: PATH and where a user's cache of debug files is.
+ * A process that has become another user starts it as that user, in the directory of that user (store/users.c), to which
+ * no path leads. So what reads the files that this process names never has more rights than the process.
  * Who: the watcher; gs_symbolizer_run: the thread of on_incident.c. */
 #include "host/symbolizer.h"
 #include "base/memory.h"
@@ -13,6 +15,7 @@
 #include "base/units.h"
 #include "host/command_line.h"
 #include "metrics/metrics.h"
+#include "store/store.h"
 #include "sys/file.h"
 #include "sys/process.h"
 #include <fcntl.h>
@@ -112,6 +115,19 @@ void gs_symbolizer_prepare(void)
 
 /* ---- may it run? ------------------------------------------------------------------------------------------------------ */
 
+static bool has_changed_user(void)
+{
+    return geteuid() != command.user || getegid() != command.group;
+}
+
+static bool is_in_users_store(void)
+{
+    int fd = gs_store_dup_user();
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 /* Why the command is never run in this process under RULES; NULL: it may be. */
 static const char *why_not(const struct gs_rules *rules)
 {
@@ -121,7 +137,7 @@ static const char *why_not(const struct gs_rules *rules)
         return "the command gumshoe is not installed with this library";
     if (getauxval(AT_SECURE) || getuid() != geteuid() || getgid() != getegid())
         return "the program runs with the rights of another user than its caller";
-    if (geteuid() != command.user || getegid() != command.group)
+    if (has_changed_user() && !is_in_users_store())
         return "the program has changed its user";
     if (gs_process_count_filters() != command.filters)
         return "the program has set a filter for system calls";
@@ -163,22 +179,24 @@ static void fill_environment(char **envp, size_t count)
     size_t filled = 0;
     envp[filled++] = (char *)"GUMSHOE_DISABLE=1";
     envp[filled++] = (char *)"PATH=/usr/local/bin:/usr/bin:/bin";
-    for (; from && *from; from++)
+    for (; from && *from && !has_changed_user(); from++) // else they are the first user's
         for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
             if (filled < count && strncmp(*from, taken[i], strlen(taken[i])) == 0)
                 envp[filled++] = *from;
     envp[filled] = NULL;
 }
 
-void gs_symbolizer_run(const char *path, uint64_t data_bytes, struct gs_spawn_end *out)
+void gs_symbolizer_run(const char *path, int folder_fd, uint64_t data_bytes, struct gs_spawn_end *out)
 {
-    char *argv[] = {command.path, (char *)"symbolize", (char *)path, NULL}, *envp[9];
+    const char *incident = folder_fd ? gs_text_base_name(path) : path;
+    char *argv[] = {command.path, (char *)"symbolize", (char *)incident, NULL}, *envp[9];
     fill_environment(envp, sizeof envp / sizeof *envp - 1);
     const struct gs_spawn spawn = {.program = command.path,
                                    .argv = argv,
                                    .envp = envp,
                                    .limit_ns = GS_SYMBOLIZER_LIMIT_NS,
                                    .background = true,
+                                   .folder_fd = folder_fd,
                                    .data_bytes = data_bytes};
     gs_spawn_run(&spawn, out);
 }

@@ -18,6 +18,7 @@ void gs_symbolizer_describe(const struct gs_rules *rules, char out[GS_SYMBOLIZER
  * in this process. *DATA_BYTES: how much memory it may use.
  * Context: watcher. */
 bool gs_symbolizer_may_run(const struct gs_rules *rules, uint64_t *data_bytes, char why[GS_SYMBOLIZER_TEXT]) GS_CHECK_RESULT;
-/* Run the command on the incident in folder PATH, and wait for its end, as gs_spawn_run. */
-void gs_symbolizer_run(const char *path, uint64_t data_bytes, struct gs_spawn_end *out);
+/* Run the command on the incident in folder PATH, and wait for its end, as gs_spawn_run. FOLDER_FD: of the directory that contains
+ * it, where no path leads there; else 0. */
+void gs_symbolizer_run(const char *path, int folder_fd, uint64_t data_bytes, struct gs_spawn_end *out);
 #define GS_SYMBOLIZER_LIMIT_NS (120 * 1000000000LL)

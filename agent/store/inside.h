@@ -14,6 +14,10 @@ struct gs_store {
 
 /* Is NAME a file that our incident folders may contain? */
 bool gs_store_is_incident_file(const char *name);
+/* Hold STORE's limits in the directories of its users, also against what these write without an agent (users_limit.c). True:
+ * there is more to do. Context: the store's owner, under the lock of gs_store_rotate. */
+bool gs_store_users_limit(const struct gs_store *store);
+enum { GS_STORE_USER_INCIDENTS_MAX = 1000 }; // that a user's directory has, and that are read of it
 /* Remove the empty directories of users in DIRFD that nobody uses (users.c). Context: its owner. */
 void gs_store_users_sweep(int dirfd);
 /* Open the incident folder PATH; its last part may not be a link. A folder of this process's own store of a user, which

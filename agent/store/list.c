@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { JSON_BYTES_MAX = 4 << 20, USER_INCIDENTS_MAX = 1000 };
+enum { JSON_BYTES_MAX = 4 << 20 };
 
 /* Does JSON have the keys that readers need, each of its type? False: *WHY says what is wrong. */
 static bool well_formed(const json_t *json, const char **why)
@@ -154,7 +154,7 @@ static json_t *read_one(int dirfd, const struct gs_store_user *user, const char 
     return json;
 }
 
-/* Add the incidents in DIRFD, the directory of USER, at most USER_INCIDENTS_MAX; NULL: the store. */
+/* Add the incidents in DIRFD, the directory of USER, at most GS_STORE_USER_INCIDENTS_MAX; NULL: the store. */
 static int list_directory(int dirfd, const struct gs_store_user *user, struct gs_store_list *out,
                           size_t *capacity)
 {
@@ -167,7 +167,7 @@ static int list_directory(int dirfd, const struct gs_store_user *user, struct gs
         char whole[sizeof GS_STORE_USERS + GS_STORE_USER_NAME + 256];
         if (!gs_store_folder_name_read(name, &parts))
             continue;
-        bool too_many = user && ++seen > USER_INCIDENTS_MAX;
+        bool too_many = user && ++seen > GS_STORE_USER_INCIDENTS_MAX;
         json_t *json = too_many ? NULL : read_one(dirfd, user, name);
         snprintf(whole, sizeof whole, "%s%s%s%s", user ? GS_STORE_USERS "/" : "", user ? user->name : "",
                  user ? "/" : "", name);

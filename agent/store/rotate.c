@@ -203,9 +203,8 @@ static size_t rotate(const struct gs_store *store)
 /* Take the lock; its descriptor, or -errno (-EBUSY: another process rotates). In a directory that other users may write to,
  * `.lock` may be somebody else's, locked for ever: then rotate without a lock. Two processes that rotate at once remove the
  * same. */
-static int take_lock(int fd)
+static int take_lock(int fd, int tries)
 {
-    enum { TRIES = 50 };
     const struct timespec pause = {.tv_nsec = 10 * GS_NS_PER_MS};
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     struct stat status;
@@ -217,10 +216,11 @@ static int take_lock(int fd)
             close(lock);
         return gs_file_openat(fd, ".", O_RDONLY | O_DIRECTORY, 0);
     }
-    for (int i = 0; lock >= 0 && i < TRIES; i++) {
+    for (int i = 0; lock >= 0 && i < tries; i++) {
         if (fcntl(lock, F_SETLK, &whole) == 0)
             return lock;
-        nanosleep(&pause, NULL);
+        if (i + 1 < tries)
+            nanosleep(&pause, NULL);
     }
     if (lock < 0)
         return lock;
@@ -230,10 +230,27 @@ static int take_lock(int fd)
 
 size_t gs_store_rotate(struct gs_store *store)
 {
-    int fd = gs_store_fd(store), lock = fd < 0 ? fd : take_lock(fd);
+    enum { TRIES = 50 };
+    int fd = gs_store_fd(store), lock = fd < 0 ? fd : take_lock(fd, TRIES);
     if (lock < 0)
         return 0; // another process rotates, or the store is gone: the next incident tries again
     size_t removed = rotate(store);
+    gs_store_users_limit(store);
     close(lock);
     return removed;
+}
+
+bool gs_store_limit_users(struct gs_store *store)
+{
+    int fd = store->of_user ? -EPERM : gs_store_fd(store),
+        users = fd < 0 ? fd : gs_file_openat(fd, GS_STORE_USERS, O_PATH | O_NOFOLLOW, 0);
+    if (users < 0)
+        return false; // there are none
+    close(users);
+    int lock = take_lock(fd, 1);
+    if (lock < 0)
+        return false;
+    bool unfinished = gs_store_users_limit(store);
+    close(lock);
+    return unfinished;
 }

@@ -163,6 +163,15 @@ bool gs_store_is_of_user(const struct gs_store *store)
     return store->of_user;
 }
 
+int gs_store_dup_user(void)
+{
+    enum { LOWEST = 3 };
+    if (!user_store || !gs_owned_fd_is_open(&user_store->directory, NULL))
+        return -ENOENT;
+    int fd = fcntl(user_store->directory.fd, F_DUPFD_CLOEXEC, LOWEST);
+    return fd < 0 ? -errno : fd;
+}
+
 int gs_store_open_folder(const char *path)
 {
     enum { FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW };

@@ -42,6 +42,10 @@ const char *gs_store_path(const struct gs_store *store);       // absolute
  * highest value; anything that is not an incident of ours. Other processes may rotate at the same time. Returns how many
  * were removed. */
 size_t gs_store_rotate(struct gs_store *store);
+/* Hold the limits in the directories of STORE's users only; gs_store_rotate does it, too. There, all that exceeds them is
+ * removed, except that the newest incident of a rule stays whatever its age. False: it is done, or another process does it;
+ * true: call again soon. Context: watcher. */
+bool gs_store_limit_users(struct gs_store *store);
 /* The store's descriptor, or -errno. The directory is opened again if the host closed the descriptor, if the directory was
  * removed, or if its path now leads to another directory that can be trusted. If it was moved away, or its path leads to
  * anything else, the open one stays in use. The end of the next incident sweeps a directory that was opened again. */
@@ -142,6 +146,9 @@ int gs_store_user_make(struct gs_store *store, uid_t uid, gid_t gid);
 /* From now on STORE is the directory FD of gs_store_user_make; its own is closed. 0 or -errno. */
 int gs_store_use_user(struct gs_store *store, int fd) GS_CHECK_RESULT;
 bool gs_store_is_of_user(const struct gs_store *store);
+/* In a process whose store is such a directory: a new descriptor of it, for a program that has to start there, because no
+ * path leads to it. -ENOENT: the store is no such directory. */
+int gs_store_dup_user(void);
 /* A store of FD, of gs_store_user_open, for a process that has become this user. NULL: out of memory. Context: CLI. */
 struct gs_store *gs_store_open_user(int fd, const struct gs_store_limits *limits);
 /* An incident's key in its store, without a slash: the name of its folder, or "33-33@" and that name. USER NULL: in

@@ -34,12 +34,14 @@
 
 #define RECOVERY_PAUSE_MAX_NS (60 * GS_NS_PER_S)
 #define SLOW_FACTS_PAUSE_NS   (5 * GS_NS_PER_S)
+#define USERS_PAUSE_NS        (30 * GS_NS_PER_S)
 
 static struct {
     struct gs_governor governor;
-    uint64_t baselines_cpu_ns; // CPU time that baselines and accounts have taken
+    uint64_t baselines_cpu_ns; // CPU time that baselines, accounts and limit_users have taken
     uint64_t file_limit;       // limit of file descriptors, at the last refresh_slow_facts
     int64_t slow_facts_due_ns;
+    int64_t users_due_ns;      // when to look at the directories of other users
     int64_t recovery_due_ns;   // when to look for boxes of dead processes; INT64_MAX: none are left
     int64_t recovery_pause_ns; // from a look to the next
     bool host_has_ended;       // no host thread was left at the last tick
@@ -86,6 +88,17 @@ static void add_new_gauges(void)
 {
     if (!gs_watch_captures_count() && gs_watch_record_add_gauges(&gs_watcher.settings))
         gs_box_request_rewrite(gs_watcher.box);
+}
+
+/* Hold the store's limits where processes that have become another user write. Not part of the budget, as baselines. */
+static void limit_users(int64_t now_ns)
+{
+    if (now_ns < loop.users_due_ns)
+        return;
+    uint64_t began_ns = gs_clock_thread_cpu_ns();
+    bool unfinished = gs_store_limit_users(gs_watcher.settings.store);
+    loop.users_due_ns = now_ns + (unfinished ? GS_NS_PER_S : USERS_PAUSE_NS);
+    loop.baselines_cpu_ns += gs_clock_thread_cpu_ns() - began_ns;
 }
 
 /* Tell the sampler how many times to double its distance, so that the cost stays within the budget. */
@@ -232,6 +245,7 @@ static void tick(bool early)
         gs_probe_forget_largest_alloc(largest);
     keep_within_budget();
     write_box(early ? GS_BOX_EARLY : GS_BOX_TICK);
+    limit_users(now_ns);
     gs_watch_looks_plan(&gs_watcher.settings, gs_clock_monotonic_ns());
     if (!early)
         gs_watch_history_tick(gs_watcher.history, gs_watcher.settings.context, read_clocks());

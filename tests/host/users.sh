@@ -139,6 +139,38 @@ cp -a "$found" "$linked"; rm "$linked/summary.txt"; echo secret > secret; ln sec
 "$gumshoe" show "$linked" > shown 2> err || true
 ! grep -q secret shown || fail "a hard link to a file of root's is read"
 
+it "holds the limits there, whatever is there, and touches nothing else"
+number_of() { find "$1" -maxdepth 1 -name "$2" | wc -l; }
+is_limited() { [ "$(number_of late/$own '2*')" -le "$1" ] && [ ! -e late/$own/junk ]; }
+mkdir late/$own/junk; seq 17000 | sed "s:^:late/$own/junk/:" | xargs touch
+for i in $(seq 10); do mkdir "late/$own/20261101T00000$((i % 10)).000Z-forged.$i-1"; echo secret > "late/$own/20261101T00000$((i % 10)).000Z-forged.$i-1/x"; done
+ln secret late/$own/junk/hard; ln -s "$tmp/web" late/$own/junk/soft; ln -s "$probe" late/$own/junk/probe
+chown -hR "$uid:$gid" late/$own/2* late/$own/junk; chown root secret
+rules_file=$(rules few '{ "version": 1, "interval": "100ms", "heap": { "sample": "16KiB" }, "incidents": { "keep": 4, "max_per_hour": 0 }, "symbolize": "auto", "rules": [
+    { "name": "leak", "metric": "heap_in_use", "above": "16MiB", "cooldown": "0s", "again": "1000%", "capture": ["heap", "threads"] } ] }')
+cp "$gumshoe" lib/gumshoe 2> /dev/null || true
+before=$(find late -path "late/$own" -prune -o -path late/.live -prune -o -name '2*' -print | sort)
+watch late lib/users "$uid" "$gid" none late > late.said
+wait_until is_limited 4
+grep -q "/$own exceeded the limits of the store: [0-9]* incidents removed" log || fail "the log does not say it"
+grep -q "/$own had more other files than agents write" log || fail "the log does not say it of the rest"
+equal "$(cat secret)" secret "a file of root's"
+complete "$probe"
+equal "$(find late -path "late/$own" -prune -o -path late/.live -prune -o -name '2*' -print | sort)" "$before" "incidents of the server"
+
+it "gives a worker's incident source lines, as the worker's user"
+worker=$(worker_number late.said 1)
+kill -USR2 "$worker"
+wait_until has_folder late/$own leak "$worker"
+found=$(folder_of late/$own leak "$worker")
+has_lines() { jq -e '.notes[] | select(startswith("symbolize: source lines for"))' "$1/incident.json"; }
+wait_until has_lines "$found"
+equal "$(jq -r '.culprit.file' "$found/incident.json" | sed 's:.*/::')" users.c "the culprit's file"
+wait_until status_of_watch "$worker" '.symbolize | startswith("runs ")'
+equal "$(find "$found" ! -uid "$uid" | wc -l)" 0 "files that are not the worker's user's"
+equal "$(jq -r '.errors | length' "$found/incident.json")" 0 "errors"
+end_server
+
 it "watches nginx's workers as Debian runs them, and its answers and its end are the same"
 cat > page.py <<'P'
 import http.client, sys, zlib

@@ -1,8 +1,10 @@
 /* Directories of users below a store: their names, who may make what, and what readers take from them. */
+#include "base/clock.h"
 #include "base/memory.h"
 #include "fresh_store.h"
 #include "store/inside.h"
 #include "store/store.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -276,6 +278,128 @@ static void a_file_in_anothers_folder_is_that_users(void **state)
     close(folder);
 }
 
+/* ---- limits ------------------------------------------------------------------------------------------------------------- */
+
+/* A shell's COMMAND, run in the directory of user A_USER, as that user if we are root. */
+static void as_user(const char *command)
+{
+    char whole[2048];
+    const char *there = in_dir(".users/%d-%u", A_USER, getegid());
+    snprintf(whole, sizeof whole, "cd %s && chmod 777 . && %s sh -c '%s'; s=$?; chmod 770 %s; exit $s", there,
+             geteuid() == 0 ? "setpriv --reuid=4711 --clear-groups" : "", command, there);
+    assert_int_equal(system(whole), 0);
+}
+
+static void begin_limits(uint64_t keep, uint64_t max_bytes, int64_t max_age_ns)
+{
+    int fd = gs_store_user_make(store, A_USER, getegid());
+    assert_true(fd >= 0);
+    close(fd);
+    gs_store_limit(store, &(struct gs_store_limits){keep, max_bytes, max_age_ns});
+}
+
+/* Let the store hold its limits until nothing is left to do. The user's incidents then, as a line: their rule and pid. */
+static const char *after_limits(void)
+{
+    static char left[512];
+    char command[256];
+    int looks = 0;
+    while (gs_store_limit_users(store))
+        assert_true(++looks < 1000);
+    snprintf(command, sizeof command, "cd %s; ls | grep ^2 | cut -c22- | tr '\\n' ' '",
+             in_dir(".users/%d-%u", A_USER, getegid()));
+    FILE *list = popen(command, "r");
+    left[fread(left, 1, sizeof left - 1, list)] = 0;
+    pclose(list);
+    return left;
+}
+
+static void the_oldest_go_but_for_the_newest_of_each_rule(void **state)
+{
+    (void)state;
+    begin_limits(3, 0, 0);
+    as_user("mkdir 20261101T000000.000Z-a-1 20261102T000000.000Z-b-2 20261103T000000.000Z-b-3 "
+            "20261104T000000.000Z-b-4");
+    assert_string_equal(after_limits(), "a-1 b-3 b-4 ");
+    as_user("mkdir 20261105T000000.000Z-c-5 20261106T000000.000Z-d-6"); // more rules than `keep`
+    assert_string_equal(after_limits(), "b-4 c-5 d-6 ");
+}
+
+static void what_is_too_large_goes(void **state)
+{
+    (void)state;
+    begin_limits(0, 4 << 20, 0);
+    as_user("mkdir 20261101T000000.000Z-a-1 20261102T000000.000Z-a-2 20261103T000000.000Z-a-3; "
+            "truncate -s 1M 20261101T000000.000Z-a-1/x; truncate -s 3M 20261102T000000.000Z-a-2/x; "
+            "truncate -s 2M 20261103T000000.000Z-a-3/x");
+    assert_string_equal(after_limits(), "a-3 ");
+    as_user("truncate -s 5M 20261103T000000.000Z-a-3/x"); // the newest of its rule, too large alone
+    assert_string_equal(after_limits(), "");
+    as_user("d=20261104T000000.000Z-a-4; mkdir $d; touch $d/x; fallocate -n -l 5M $d/x || head -c 5M /dev/zero > $d/x");
+    assert_string_equal(after_limits(), ""); // blocks without length count, too
+}
+
+static void what_is_too_old_goes(void **state)
+{
+    (void)state;
+    begin_limits(0, 0, 3600 * GS_NS_PER_S);
+    as_user("mkdir 20200101T000000.000Z-a-1 20200102T000000.000Z-a-2 20991231T000000.000Z-b-3");
+    assert_string_equal(after_limits(), "a-2 b-3 ");
+}
+
+static void a_flood_of_other_files_goes_and_no_link_is_followed(void **state)
+{
+    (void)state;
+    begin_limits(50, 0, 0);
+    assert_int_equal(mkdir(in_dir("precious"), 0755), 0);
+    assert_int_equal(mkdir(in_dir("precious/inner"), 0777), 0);
+    assert_int_equal(close(open(in_dir("precious/file"), O_CREAT | O_WRONLY, 0644)), 0);
+    as_user("mkdir 20261101T000000.000Z-good-1; echo > 20261101T000000.000Z-good-1/summary.txt");
+    as_user(
+        "mkdir .live junk deep; mkfifo fifo; ln -s ../../precious link; ln -s ../../../precious junk/link; "
+        "d=deep; for i in $(seq 40); do d=$d/d; mkdir $d; done; echo > $d/file; seq 17000 | sed s:^:junk/: | "
+        "xargs touch");
+    assert_int_equal(chmod(in_dir(".users/%d-%u", A_USER, getegid()), 0770), 0);
+    assert_string_equal(after_limits(), "good-1 ");
+    assert_int_equal(access(in_dir("precious/file"), F_OK), 0);
+    assert_int_equal(access(in_dir("precious/inner"), F_OK), 0);
+    DIR *left = opendir(in_dir(".users/%d-%u", A_USER, getegid()));
+    for (struct dirent *entry; (entry = readdir(left));)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            assert_string_equal(entry->d_name, "20261101T000000.000Z-good-1");
+    closedir(left);
+}
+
+/* What an agent of the user writes stays: a few boxes and ledgers. An incident with hundreds of files, or a tree in it, is none. */
+static void a_few_other_files_stay_and_no_agent_writes_trees(void **state)
+{
+    (void)state;
+    begin_limits(50, 1 << 20, 0);
+    as_user(
+        "a=20261101T000000.000Z-a-1 d=20261102T000000.000Z-a-2; mkdir .live $a $d 20261103T000000.000Z-a-3; "
+        "truncate -s 200M .live/box; seq 300 | sed s:^:$a/: | xargs touch; for i in $(seq 20); do d=$d/d; "
+        "mkdir $d; done");
+    assert_string_equal(after_limits(), "a-3 ");
+    assert_int_equal(access(in_dir(".users/%d-%u/.live/box", A_USER, getegid()), F_OK), 0);
+}
+
+static void directories_of_others_are_not_entered(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    begin_limits(1, 0, 0);
+    as_user("mkdir 20261101T000000.000Z-a-1 20261102T000000.000Z-a-2");
+    assert_int_equal(mkdir(in_dir(".users/%d-%u/20261101T000000.000Z-a-1/roots", A_USER, getegid()), 0700),
+                     0);
+    assert_int_equal(close(open(in_dir(".users/%d-%u/20261101T000000.000Z-a-1/roots/file", A_USER, getegid()),
+                                O_CREAT | O_WRONLY, 0600)),
+                     0);
+    (void)gs_store_limit_users(store);
+    assert_int_equal(
+        access(in_dir(".users/%d-%u/.gone-20261101T000000.000Z-a-1/roots/file", A_USER, getegid()), F_OK), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +415,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_list_has_them_all_by_time, begin, end),
         cmocka_unit_test_setup_teardown(a_list_has_no_link_and_nothing_of_others, begin, end),
         cmocka_unit_test_setup_teardown(a_file_in_anothers_folder_is_that_users, begin, end),
+        cmocka_unit_test_setup_teardown(the_oldest_go_but_for_the_newest_of_each_rule, begin, end),
+        cmocka_unit_test_setup_teardown(what_is_too_large_goes, begin, end),
+        cmocka_unit_test_setup_teardown(what_is_too_old_goes, begin, end),
+        cmocka_unit_test_setup_teardown(a_flood_of_other_files_goes_and_no_link_is_followed, begin, end),
+        cmocka_unit_test_setup_teardown(a_few_other_files_stay_and_no_agent_writes_trees, begin, end),
+        cmocka_unit_test_setup_teardown(directories_of_others_are_not_entered, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
