@@ -4,8 +4,7 @@
  */
 #pragma once
 #include "account/account.h"
-
-enum { GS_PAGE = 4096 };
+#include "sys/pagemap.h"
 
 /* ---- pages.c: present pages, out of /proc/PID/pagemap ------------------------------------------------------------ */
 
@@ -14,14 +13,7 @@ struct gs_page_counts {
     uint64_t anonymous;
     uint64_t doubtful;  // part of anonymous: mapped more than once (after a fork), or the zero page, which is not resident
 };
-struct gs_pages {
-    int fd;             // of the pagemap
-    int64_t until_ns;   // CLOCK_MONOTONIC: no step begins after this
-    bool cut;           // until_ns was reached
-    int error;          // -errno of a read that failed; nothing is read after it
-};
-/* Add the present pages of START to END to *OUT. Each step reads 2 MiB of address space; the kernel holds the memory map's
- * lock for one step only. */
+/* Add the present pages of START to END to *OUT, as far as they can be read (pages->cut, pages->error). */
 void gs_account_pages_count(struct gs_pages *pages, uint64_t start, uint64_t end, struct gs_page_counts *out);
 
 /* ---- survey.c: who owns which memory. Pure, except for reads of the pagemap's descriptor ---------------------------- */

@@ -4,7 +4,7 @@
 #include "base/text.h"
 #include <stddef.h>
 
-enum { GS_NEXT_MAX = 12 };
+enum { GS_NEXT_MAX = 16 };
 struct gs_next_step {
     struct gs_text command; // "gumshoe list cache_insert incidents/2026…": for the shell, with every word quoted that needs it
     const char *shows;      // "the source lines of cache_insert": a text that follows the command

@@ -38,6 +38,7 @@ static const struct endpoint {
     {"goroutine",    "threads",      "stacks of all threads, under Go's name"},
     {"heap",         "heap",         "live heap; ?seconds=N: what changed within N seconds"},
     {"mutex",        "mutex",        "who holds locks that others wait for"},
+    {"pages",        "pages",        "the heap: in memory, swapped out, never touched"},
     {"peak",         "peak",         "the heap as it was at its highest"},
     {"profile",      "cpu",          "CPU time; ?seconds=N (30)"},
     {"threadcreate", "threadcreate", "the stacks that created threads"},

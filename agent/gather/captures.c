@@ -12,6 +12,7 @@ static const struct {
     {GS_THREADCREATE, gs_gather_threadcreate},
     {GS_HEAP,         gs_gather_heap},
     {GS_PEAK,         gs_gather_peak},
+    {GS_PAGES,        gs_gather_pages},
     {GS_CPU,          gs_gather_cpu},
 };
 // clang-format on

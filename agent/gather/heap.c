@@ -33,6 +33,16 @@ static void add_stack(struct gs_profile *profile, uint32_t stack, struct gs_heap
         gs_gather_add_stack(profile, stack, values);
 }
 
+void gs_gather_describe_heap(struct gs_profile *profile, const char *reason,
+                             const struct gs_heap_sampling *sampling)
+{
+    profile->period_type =
+        (struct gs_value_type){gs_profile_string(profile, "space"), gs_profile_string(profile, "bytes")};
+    profile->period = (int64_t)sampling->bytes;
+    profile->drop_frames = gs_profile_string(profile, drop_frames);
+    gs_profile_add_comment(profile, "%s", reason);
+}
+
 static struct gs_profile *new_profile(const char *reason, const struct gs_heap_sampling *sampling,
                                       struct moment moment)
 {
@@ -44,13 +54,9 @@ static struct gs_profile *new_profile(const char *reason, const struct gs_heap_s
     gs_profile_add_sample_type(profile, "inuse_objects", "count");
     gs_profile_add_sample_type(profile, "inuse_space", "bytes");
     profile->default_sample_type = GS_INUSE_SPACE;
-    profile->period_type =
-        (struct gs_value_type){gs_profile_string(profile, "space"), gs_profile_string(profile, "bytes")};
-    profile->period = (int64_t)sampling->bytes;
-    profile->drop_frames = gs_profile_string(profile, drop_frames);
     profile->time_ns = moment.time_ns;
     profile->duration_ns = moment.duration_ns;
-    gs_profile_add_comment(profile, "%s", reason);
+    gs_gather_describe_heap(profile, reason, sampling);
     return profile;
 }
 

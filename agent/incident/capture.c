@@ -128,12 +128,12 @@ static bool gather(struct gs_incident *incident, const struct gs_kind_entry *kin
 {
     struct gs_gather how = gathering(incident);
     int error = incident->source->gather(&incident->trigger, kind->kind, &how, out);
+    gs_incident_add_notes(&incident->report, &out->notes);
     if (error == -ENODATA) {
-        if (!incident->peak_if_higher)
+        if (out->notes.length == 0 && !(kind->kind == GS_PEAK && incident->peak_if_higher))
             gs_incident_add_note(&incident->report, "%s: nothing was recorded", kind->name);
         return false;
     }
-    gs_incident_add_notes(&incident->report, &out->notes);
     gs_incident_add_error(&incident->report, kind->name, error);
     if (error == -ENOMEM) // incomplete at an unknown place: do not use it
         gs_gather_fini(out);

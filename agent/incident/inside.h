@@ -109,6 +109,17 @@ void gs_incident_add_peak(struct gs_text *out, const struct gs_incident_findings
 json_t *gs_incident_peak_json(const struct gs_incident_findings *findings) GS_CHECK_RESULT;
 struct gs_peak_facts gs_incident_read_peak(const json_t *peak);
 
+/* The pages of the heap in use (pages.c): how many bytes are in each state, and who has most of those that are swapped out or were
+ * never touched. */
+enum gs_page_state { GS_PAGES_RESIDENT, GS_PAGES_SWAPPED, GS_PAGES_UNTOUCHED, GS_PAGES_UNKNOWN, GS_PAGE_STATES };
+struct gs_page_finding { int64_t bytes; struct gs_culprit holder; };
+void gs_incident_find_pages(struct gs_incident_findings *findings);
+void gs_incident_add_pages(struct gs_text *out, const struct gs_incident_findings *findings); // for summary.txt
+/* "pages" of incident.json; one of its holders, also of the peak: null if there is none. NULL: no memory. */
+json_t *gs_incident_pages_json(const struct gs_incident_findings *findings) GS_CHECK_RESULT;
+json_t *gs_incident_holder_json(const struct gs_culprit *holder) GS_CHECK_RESULT;
+bool gs_incident_pages_are_known(const struct gs_profile *profile); // has it the sample types?
+
 struct gs_incident_findings {           // what the profiles of one incident show; borrowed
     struct gs_profile *heap;   // NULL: not captured
     struct gs_profile *growth; // heap minus baseline; NULL: no baseline
@@ -119,6 +130,8 @@ struct gs_incident_findings {           // what the profiles of one incident sho
     struct gs_profile *peak;   // the heap at its peak; NULL: not captured, or not higher than it is now
     struct gs_peak_facts peak_facts;
     struct gs_culprit peak_holder; // who held most at the peak
+    struct gs_profile *pages;  // the heap by the state of its pages; NULL: not captured
+    struct gs_page_finding page_state[GS_PAGE_STATES];
     const struct gs_deadlock *deadlock; // NULL: threads were not captured
     const struct gs_waits *waits;       // NULL: threads were not captured
     int64_t base_age_ns;

@@ -37,17 +37,11 @@ void gs_incident_add_peak(struct gs_text *out, const struct gs_incident_findings
 json_t *gs_incident_peak_json(const struct gs_incident_findings *findings)
 {
     const struct gs_peak_facts *facts = &findings->peak_facts;
-    const struct gs_culprit *holder = &findings->peak_holder;
     if (!findings->peak)
         return json_null();
-    json_t *held_by = holder->function
-                          ? json_pack("{s:o, s:o, s:I, s:f}", "function", gs_json_printable(holder->function),
-                                      "module", gs_json_printable(holder->module), "bytes",
-                                      (json_int_t)holder->value, "share", holder->share)
-                          : json_null();
     return json_pack("{s:I, s:I, s:f, s:o}", "bytes", (json_int_t)facts->bytes, "highest",
                      (json_int_t)facts->highest_bytes, "age_s", (double)facts->age_ns / (double)GS_NS_PER_S,
-                     "held_by", held_by);
+                     "held_by", gs_incident_holder_json(&findings->peak_holder));
 }
 
 struct gs_peak_facts gs_incident_read_peak(const json_t *peak)

@@ -219,6 +219,7 @@ static bool has_types(const struct gs_profile *profile, enum gs_kind kind)
     switch (kind) {
     case GS_HEAP:
     case GS_PEAK: return gs_profile_sample_type(profile, "inuse_space") >= 0;
+    case GS_PAGES: return gs_incident_pages_are_known(profile);
     case GS_CPU: return gs_profile_sample_type(profile, "cpu") == 1; // findings.c takes the second
     case GS_THREADS: return gs_profile_sample_type(profile, "threads") == 0;
     case GS_THREADCREATE:

@@ -137,14 +137,13 @@ static int rename_list(const char *key, const struct gs_incident_words *before,
     return error;
 }
 
-/* Rename who held most at the heap's peak. 0 or -ENOMEM. */
-static int rename_holder(const struct gs_incident_words *before, const struct gs_incident_words *after,
-                         json_t *json)
+/* Rename the holders in KEY: who held most at the heap's peak, or of its pages. 0 or -ENOMEM. */
+static int rename_holders(const char *key, const struct gs_incident_words *before,
+                          const struct gs_incident_words *after, json_t *json)
 {
-    json_t *peak = json_object_get(json, "peak"), *new_peak = json_object_get(after->json, "peak");
-    return json_is_object(peak) && json_is_object(new_peak) &&
-                   json_equal(peak, json_object_get(before->json, "peak"))
-               ? update(peak, new_peak)
+    json_t *old = json_object_get(json, key), *new = json_object_get(after->json, key);
+    return json_is_object(old) && json_is_object(new) && json_equal(old, json_object_get(before->json, key))
+               ? update(old, new)
                : 0;
 }
 
@@ -157,7 +156,9 @@ int gs_incident_rename_json(const struct gs_incident_words *before, const struct
     if (same_culprit(culprit, json_object_get(before->json, "culprit")) && json_is_object(new_culprit))
         error = update(culprit, new_culprit);
     if (!error)
-        error = rename_holder(before, after, json);
+        error = rename_holders("peak", before, after, json);
+    if (!error)
+        error = rename_holders("pages", before, after, json);
     if (!error)
         error = rename_list("deadlock", before, after, json);
     return error ? error : rename_list("waits", before, after, json);

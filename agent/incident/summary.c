@@ -211,6 +211,7 @@ void gs_incident_write_summary(const struct gs_report *report, struct gs_text *o
     if (findings->waits)
         gs_incident_add_waits(out, findings->threads, findings->waits);
     gs_incident_add_peak(out, findings);
+    gs_incident_add_pages(out, findings);
     if (findings->heap)
         add_heap(findings, out);
     if (findings->cpu) {

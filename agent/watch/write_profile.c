@@ -136,7 +136,7 @@ void gs_watch_profile_make(void *pointer)
     enum gs_kind kind = job->kind->kind;
     if (kind == GS_CPU)
         job->error = gather_cpu(job, &gathered);
-    else if (job->request.growth_ns && kind != GS_THREADS && kind != GS_PEAK)
+    else if (job->request.growth_ns && kind != GS_THREADS && kind != GS_PEAK && kind != GS_PAGES)
         job->error = gather_growth(job, &gathered);
     else
         job->error = gather_alone(job, NULL, &gathered);

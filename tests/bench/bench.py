@@ -292,6 +292,21 @@ def capture():
     compare("capture host", ["a/a", "gumshoe"], measure, 9, invert=True)
 
 
+def pages():
+    """The state of the pages of a heap in use: the step's time in an incident; of 2 GiB in blocks of 1 MiB, of 2 GiB in blocks of 2 KiB,
+    and of an empty host."""
+    for name, block, count in (("none", 1 << 20, 0), ("large", 1 << 20, 2048), ("small", 2 << 10, 1 << 20)):
+        directory = f"{TMP}/pages-{name}"
+        host = subprocess.Popen(["python3", "-c", f"b = [b'x' * {block} for i in range({count})]; print(flush=True); input()"],
+                                env=environment(LD_PRELOAD=OURS, GUMSHOE_DIR=directory, PYTHONMALLOC="malloc"), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        host.stdout.readline()
+        for _ in range(11):
+            run([BUILD + "/gumshoe", "capture", "--kinds", "pages", str(host.pid)])
+        host.communicate(b"\n")
+        took = [step["ms"] for i in incidents(directory) for step in i["steps"] if step["name"] == "pages"]
+        show(f"pages {name}", statistics.median(took), "ms", spread=middle_half(took))
+
+
 def timed(command):
     began = time.monotonic()
     subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=600, check=False)
@@ -585,7 +600,7 @@ def top():
                  middle_half(each["gumshoe"]))
 
 
-ALL = [pair, tight, live, handoff, sample, walk, memory, resident, threads, redis, memcached, instant, capture, dump, pause, cpu, tick, idle, fleet, symbolize, top]
+ALL = [pair, tight, live, handoff, sample, walk, memory, resident, threads, redis, memcached, instant, capture, pages, dump, pause, cpu, tick, idle, fleet, symbolize, top]
 
 
 def main():

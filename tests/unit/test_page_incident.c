@@ -270,6 +270,18 @@ static void the_peak_is_one_more_view_of_the_heap(void **state)
     has("Held at the peak as a table");
 }
 
+static void the_pages_of_the_heap_are_three_views(void **state)
+{
+    (void)state;
+    static const char *const now[] = {"keep", "main"}, *const swapped[] = {"conn_new", "main"};
+    incident("\"files\":[]");
+    profile("heap.pb.gz", "inuse_space", now, 2, 1);
+    profile("heap.pages.pb.gz", "inuse_swapped", swapped, 2, 1);
+    page();
+    has("\"id\":\"swapped\",\"label\":\"In use, swapped out\"");
+    has("In use, swapped out as a table");
+}
+
 /* ---- what is missing or damaged ---------------------------------------------------------------------------------------- */
 
 static void a_damaged_file_costs_its_section_alone(void **state)
@@ -408,6 +420,7 @@ int main(void)
         STORY(a_deadlock_is_told_as_a_ring),
         STORY(later_kinds_appear_by_themselves),
         STORY(the_peak_is_one_more_view_of_the_heap),
+        STORY(the_pages_of_the_heap_are_three_views),
         STORY(a_damaged_file_costs_its_section_alone),
         STORY(links_are_not_followed),
         STORY(no_incident_is_no_page),
