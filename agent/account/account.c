@@ -232,7 +232,7 @@ static void take_snapshot(struct gs_account_snapshot *out)
             out->by[out->count++] = (struct gs_account_mapped_by){
                 mapped->claim[i].stack, non_heap_bytes(&mapped->claim[i]), mapped->claim[i].shared * GS_PAGE};
     memcpy(out->part, reading.part, sizeof out->part);
-    out->known = out->by != NULL;
+    out->known = out->by && gs_account_areas_keep(&reading.survey, &out->areas) == 0;
     out->cut = reading.survey.source.cut;
     reading_fini(&reading);
 }
@@ -241,6 +241,7 @@ static void free_snapshot(void *attached)
 {
     struct gs_account_snapshot *snapshot = attached;
     gs_free(snapshot->by);
+    gs_free(snapshot->areas.area);
     gs_free(snapshot);
 }
 
@@ -279,22 +280,19 @@ bool gs_account_take_parts(struct gs_account_parts *out)
 static struct gs_profile *mappings_of(const struct gs_gather *how, const struct gs_claims *now,
                                       const struct gs_account_snapshot *then)
 {
-    struct gs_profile *profile = gs_profile_new();
+    struct gs_profile *profile = gs_account_mappings_new();
     if (!profile)
         return NULL;
-    gs_profile_add_sample_type(profile, "anonymous", "bytes");
-    gs_profile_add_sample_type(profile, "growth", "bytes");
-    gs_profile_add_sample_type(profile, "shared", "bytes");
-    gs_profile_add_sample_type(profile, "shared_growth", "bytes");
     for (size_t i = 0; i < now->count; i++) {
         int64_t bytes = (int64_t)non_heap_bytes(&now->claim[i]),
                 shared = (int64_t)(now->claim[i].shared * GS_PAGE),
-                values[] = {bytes, then ? bytes : 0, shared, then ? shared : 0};
+                values[GS_MAPPED_COLUMNS] = {bytes, then ? bytes : 0, shared, then ? shared : 0};
         if (bytes || shared)
             gs_gather_add_stack(profile, now->claim[i].stack, values);
     }
     for (size_t i = 0; then && i < then->count; i++) {
-        int64_t values[] = {0, -(int64_t)then->by[i].bytes, 0, -(int64_t)then->by[i].shared_bytes};
+        int64_t values[GS_MAPPED_COLUMNS] = {0, -(int64_t)then->by[i].bytes, 0,
+                                             -(int64_t)then->by[i].shared_bytes};
         gs_gather_add_stack(profile, then->by[i].stack, values);
     }
     gs_gather_symbolize(profile, how->maps);
@@ -333,7 +331,11 @@ int gs_account_take(const struct gs_gather *how, struct gs_account *out)
         for (int part = 0; part < GS_PARTS; part++)
             out->rss += out->part[part] = reading.part[part];
         out->mappings = mappings_of(how, &reading.survey.claims[GS_CLAIM_MAPPED], then);
-        error = !out->mappings || out->mappings->failed ? -ENOMEM : 0;
+        error = out->mappings
+                    ? gs_account_areas_list(&reading.survey, then ? &then->areas : NULL, how->maps, out)
+                    : -ENOMEM;
+        if (!error && out->mappings->failed)
+            error = -ENOMEM;
         add_notes(&reading, out);
     }
     out->has_base = then != NULL;
@@ -348,6 +350,7 @@ int gs_account_take(const struct gs_gather *how, struct gs_account *out)
 void gs_account_fini(struct gs_account *account)
 {
     gs_profile_free(account->mappings);
+    gs_free(account->area);
     gs_text_fini(&account->notes);
     *account = (struct gs_account){0};
 }

@@ -8,6 +8,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The columns of gs_account.mappings, its sample types: what is mapped now, and by how much it grew since the base. */
+enum gs_account_column { GS_MAPPED_ANONYMOUS, GS_MAPPED_SHARED, GS_MAPPED_UNSEEN, GS_MAPPED_FILES, GS_MAPPED_KINDS };
+enum { GS_MAPPED_COLUMNS = 2 * GS_MAPPED_KINDS }; // 2 * column: its size; + 1: its growth
+extern const char *const gs_account_columns[GS_MAPPED_COLUMNS]; // "anonymous", "growth", …
+/* An empty profile with these sample types; NULL: no memory. */
+struct gs_profile *gs_account_mappings_new(void) GS_CHECK_RESULT;
+
+/* Memory of one area of the memory map, as far as no stack is known that mapped it. */
+struct gs_account_area {
+    uint64_t start, end;          // 0: small areas, added up
+    char name[256];               // "/dev/shm/ring", "[anonymous mapping]", "[.bss of redis-server]"
+    uint64_t bytes;               // resident
+    int64_t growth;               // since the base; 0: there is no base
+    uint64_t size_then;           // of the area at the base; 0: it held next to nothing then, or there is no base
+    unsigned char part;           // enum gs_account_part: GS_FILES, GS_SHARED, GS_ANONYMOUS, GS_HEAP_KEPT
+    bool by_call;                 // a call of the program's made it; false: it came with a file
+};
+
 /* The memory account: resident memory by use. */
 enum gs_account_part { GS_HEAP_LIVE, GS_HEAP_KEPT, GS_STACKS, GS_FILES, GS_SHARED, GS_ANONYMOUS, GS_AGENT, GS_PARTS };
 extern const char *const gs_part_names[GS_PARTS]; // "heap_live", …
@@ -17,8 +35,10 @@ struct gs_account {               // bytes; all zero before; gs_account_fini aft
     bool has_base;                // base and base_age_ns are set: the parts at the baseline
     uint64_t base[GS_PARTS];
     int64_t base_age_ns;
-    struct gs_profile *mappings;  // memory that the host mapped outside malloc, by stack: "anonymous", and its "growth" since
-                                  // the base; "shared", and its "shared_growth"
+    struct gs_profile *mappings;  // memory that the host mapped outside malloc, by stack (anonymous, shared) or, where no stack
+                                  // is known (unseen, files), by the name of its area
+    struct gs_account_area *area; // the largest areas without a stack
+    size_t areas;
     const char *heap_unseen;      // why the program's allocator is not seen, so that live blocks are not known; borrowed;
                                   // NULL: it is seen. Set by the caller
     struct gs_text notes;         // what is missing from the account, one line each

@@ -1,6 +1,7 @@
 /* account/inside.h - what the files of account/ share.
  *
  *   account.c   asks the probe, /proc and the agent ──▶ survey.c   who owns which range (pure) ──▶ pages.c   resident pages
+ *                                                       └──▶ areas.c   what nobody claims, by area
  */
 #pragma once
 #include "account/account.h"
@@ -22,6 +23,8 @@ enum gs_area_kind { GS_AREA_UNCOUNTED, GS_AREA_FILE, GS_AREA_SHARED, GS_AREA_ANO
 struct gs_area {
     struct gs_maps_line line;
     enum gs_area_kind kind;
+    bool has_block;     // a heap block was seen in it
+    struct gs_page_counts unclaimed; // its pages that no claim has
 };
 /* A range of which we know more than the map says. Where ranges overlap, the first claimant wins: agent, stacks, mmap. */
 enum gs_claimant { GS_CLAIM_AGENT, GS_CLAIM_STACK, GS_CLAIM_MAPPED, GS_CLAIMANTS };
@@ -58,11 +61,26 @@ void gs_account_survey_block(struct gs_survey *survey, uint64_t address);
 /* 4. Count pages. Closed areas (no access rights) are read only if fewer than RESIDENT bytes were found elsewhere. */
 void gs_account_survey_count(struct gs_survey *survey, uint64_t resident);
 /* 5. The sums in bytes. LIVE: bytes of the heap that are live. RESIDENT tells how many of the doubtful pages are resident.
- *    Also corrects the page counts of the mmap claims. */
+ *    Also corrects the page counts of the mmap claims and of the areas. */
 void gs_account_survey_sum(struct gs_survey *survey, uint64_t live, const struct gs_resident *resident, uint64_t part[GS_PARTS]);
 /* The area that contains ADDRESS; NULL: none. */
 struct gs_area *gs_account_survey_area(const struct gs_survey *survey, uint64_t address);
 void gs_account_survey_fini(struct gs_survey *survey);
+
+/* ---- areas.c: memory without a stack, by area ----------------------------------------------------------------------- */
+
+struct gs_area_then { uint64_t start, end, private_bytes, file_bytes; };
+struct gs_areas_then {  // all zero before; gs_free(area) after
+    struct gs_area_then *area;
+    size_t count, capacity;
+    uint64_t rest;      // private bytes of all small areas together
+};
+/* Keep what SURVEY, which is summed up, knows of its areas. -ENOMEM. */
+int gs_account_areas_keep(const struct gs_survey *survey, struct gs_areas_then *out) GS_CHECK_RESULT;
+/* Put the areas of SURVEY into OUT: the largest into its list, all as samples into its mappings, with their growth since THEN
+ * (NULL: not known). MAPS (NULL: not known) has the names of static variables. -ENOMEM. */
+int gs_account_areas_list(const struct gs_survey *survey, const struct gs_areas_then *then, const struct gs_maps *maps,
+                          struct gs_account *out) GS_CHECK_RESULT;
 
 /* ---- account.c --------------------------------------------------------------------------------------------------- */
 
@@ -73,4 +91,5 @@ struct gs_account_snapshot { // known is false: it could not be read, or (cut) n
     uint64_t part[GS_PARTS];
     struct gs_account_mapped_by *by;
     size_t count;
+    struct gs_areas_then areas;
 };

@@ -116,7 +116,7 @@ int gs_account_survey_map(struct gs_survey *survey, const char *maps, size_t len
     for (size_t at = 0; gs_symbol_maps_next_line(maps, length, &at, &line);) {
         if (gs_grow(&survey->area, &survey->area_capacity, survey->areas + 1, sizeof *survey->area))
             return -ENOMEM;
-        survey->area[survey->areas++] = (struct gs_area){line, kind_of(&line, &devices)};
+        survey->area[survey->areas++] = (struct gs_area){.line = line, .kind = kind_of(&line, &devices)};
     }
     for (size_t i = 0; i + 1 < survey->areas; i++)
         if (is_arena(&survey->area[i], &survey->area[i + 1]))
@@ -224,9 +224,10 @@ void gs_account_survey_block(struct gs_survey *survey, uint64_t address)
 {
     struct gs_area *area = gs_account_survey_area(survey, address);
     uint64_t end;
-    if (!area || area->kind != GS_AREA_ANONYMOUS)
+    if (!area || (area->kind != GS_AREA_ANONYMOUS && area->kind != GS_AREA_HEAP))
         return;
     struct gs_claim *claim = owner_of(survey, area, address, &end);
+    area->has_block |= !claim;
     if (!claim)
         area->kind = GS_AREA_HEAP;
     else if (claim->part == GS_ANONYMOUS)
@@ -265,13 +266,18 @@ static void add_counts(struct gs_survey *survey, const struct gs_area *area, str
     }
 }
 
-static void count_area(struct gs_survey *survey, const struct gs_area *area)
+static void count_area(struct gs_survey *survey, struct gs_area *area)
 {
     for (uint64_t at = area->line.start, end; at < area->line.end; at = end) {
         struct gs_claim *owner = owner_of(survey, area, at, &end);
         struct gs_page_counts counts = {0};
         gs_account_pages_count(&survey->source, at, end, &counts);
         add_counts(survey, area, owner, &counts);
+        if (!owner) {
+            area->unclaimed.file += counts.file;
+            area->unclaimed.anonymous += counts.anonymous;
+            area->unclaimed.doubtful += counts.doubtful;
+        }
     }
 }
 
@@ -353,6 +359,9 @@ void gs_account_survey_sum(struct gs_survey *survey, uint64_t live, const struct
         struct gs_claim *claim = &survey->claims[GS_CLAIM_MAPPED].claim[i];
         claim->pages -= (uint64_t)((double)claim->doubtful * absent);
     }
+    for (size_t i = 0; i < survey->areas; i++)
+        survey->area[i].unclaimed.anonymous -=
+            (uint64_t)((double)survey->area[i].unclaimed.doubtful * absent);
     part[GS_HEAP_LIVE] = live < part[GS_HEAP_KEPT] ? live : part[GS_HEAP_KEPT];
     part[GS_HEAP_KEPT] -= part[GS_HEAP_LIVE];
 }

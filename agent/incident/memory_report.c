@@ -61,6 +61,22 @@ static json_t *mappings_json(struct gs_profile *profile, const char *type)
     return gs_json_take(&list);
 }
 
+/* The areas of which no stack is known, those that grew most first. */
+static json_t *areas_json(const struct gs_account *account)
+{
+    struct gs_json list = gs_json_array();
+    for (size_t i = 0; i < account->areas; i++) {
+        const struct gs_account_area *area = &account->area[i];
+        gs_json_add(&list,
+                    json_pack("{s:o, s:s, s:o, s:o, s:I, s:o, s:I}", "name", gs_json_printable(area->name),
+                              "part", gs_part_names[area->part], "start", address_json(area->start), "end",
+                              address_json(area->end), "bytes", (json_int_t)area->bytes, "growth",
+                              account->has_base ? json_integer(area->growth) : json_null(),
+                              "size_at_baseline", (json_int_t)area->size_then));
+    }
+    return gs_json_take(&list);
+}
+
 static json_t *baseline_json(const struct gs_account *account)
 {
     if (!account->has_base)
@@ -72,11 +88,12 @@ static json_t *baseline_json(const struct gs_account *account)
 void gs_incident_write_memory(const struct gs_account *account, struct gs_text *out)
 {
     json_t *json =
-        json_pack("{s:i, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "version", 1, "rss", (json_int_t)account->rss,
-                  "counted", (json_int_t)account->counted, "parts", parts_json(account->part), "heap_unseen",
-                  gs_json_printable(account->heap_unseen), "anonymous_by_stack",
-                  mappings_json(account->mappings, "anonymous"), "shared_by_stack",
-                  mappings_json(account->mappings, "shared"), "baseline", baseline_json(account));
+        json_pack("{s:i, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "version", 1, "rss",
+                  (json_int_t)account->rss, "counted", (json_int_t)account->counted, "parts",
+                  parts_json(account->part), "heap_unseen", gs_json_printable(account->heap_unseen),
+                  "anonymous_by_stack", mappings_json(account->mappings, "anonymous"), "shared_by_stack",
+                  mappings_json(account->mappings, "shared"), "areas", areas_json(account), "baseline",
+                  baseline_json(account));
     if (json && account->of_dead &&
         json_object_set_new(json, "age_s", json_real((double)account->age_ns / 1e9)) != 0)
         out->failed = true;
@@ -136,11 +153,52 @@ static bool find_mapper(const struct gs_account *account, const char *type, cons
                                     out);
 }
 
+static int64_t area_gain(const struct gs_account_area *area, bool since_base)
+{
+    return since_base ? area->growth : (int64_t)area->bytes;
+}
+
+/* Of the areas of PART, the one that grew most, or without SINCE_BASE the largest; *SUM: of all with its name. NULL: none. */
+static const struct gs_account_area *largest_area(const struct gs_account *account, enum gs_account_part part,
+                                                  bool since_base, int64_t *sum)
+{
+    const struct gs_account_area *found = NULL;
+    for (size_t i = 0; i < account->areas; i++)
+        if (account->area[i].part == part && area_gain(&account->area[i], since_base) > 0 &&
+            (!found || area_gain(&account->area[i], since_base) > area_gain(found, since_base)))
+            found = &account->area[i];
+    *sum = 0;
+    for (size_t i = 0; found && i < account->areas; i++)
+        if (account->area[i].part == part && strcmp(account->area[i].name, found->name) == 0)
+            *sum += area_gain(&account->area[i], since_base);
+    return found;
+}
+
+/* ", of it 60 MiB in [anonymous mapping]: 2 GiB at 0x7f0012340000, which was there before; the call that made it was not seen" */
+static void explain_area(const struct gs_account_area *area, int64_t sum, bool since_base,
+                         struct gs_text *out)
+{
+    char size[GS_UNIT_TEXT];
+    gs_text_add(out, ", of it %s in ", gs_units_print_size((double)sum, size));
+    gs_text_add_printable(out, area->name);
+    if (!area->start)
+        return;
+    gs_text_add(out, ": %s at %#llx", gs_units_print_size((double)(area->end - area->start), size),
+                (unsigned long long)area->start);
+    if (since_base && area->size_then)
+        gs_text_add(out, ", which was there before");
+    if (area->by_call)
+        gs_text_add(out, "; the call that made it was not seen");
+}
+
 static void explain_heap(const struct gs_account *account, bool since_base, int64_t most, struct gs_text *out)
 {
     char size[GS_UNIT_TEXT];
-    int64_t live = gain(account, GS_HEAP_LIVE, since_base);
-    if (account->heap_unseen)
+    int64_t live = gain(account, GS_HEAP_LIVE, since_base), sum;
+    const struct gs_account_area *foreign = largest_area(account, GS_HEAP_KEPT, since_base, &sum);
+    if (foreign && sum >= most / 2)
+        explain_area(foreign, sum, since_base, out);
+    if (account->heap_unseen || (foreign && sum >= most / 2))
         return;
     live = live < 0 ? 0 : live > most ? most : live;
     gs_text_add(out, ", of it live %s: %s", gs_units_print_size((double)live, size),
@@ -149,29 +207,49 @@ static void explain_heap(const struct gs_account *account, bool since_base, int6
                     : "fragmentation or memory kept by the allocator, not a leak of live blocks");
 }
 
-static void explain_anonymous(const struct gs_account *account, bool since_base, struct gs_text *out)
+/* Who mapped most of PART by a stack of COLUMN, or the area of PART, if that is more. False: neither is known. */
+static bool explain_mapping(const struct gs_account *account, enum gs_account_part part,
+                            enum gs_account_column column, bool since_base, struct gs_text *out)
 {
     struct gs_culprit mapper;
     char size[GS_UNIT_TEXT];
-    if (!find_mapper(account, since_base ? "growth" : "anonymous", "", &mapper)) {
+    int64_t sum;
+    const struct gs_account_area *area = largest_area(account, part, since_base, &sum);
+    bool known = find_mapper(account, gs_account_columns[2 * column + since_base], "", &mapper);
+    if (area && (!known || sum > mapper.value)) {
+        explain_area(area, sum, since_base, out);
+    } else if (known) {
+        bool outside = part == GS_ANONYMOUS && !account->heap_unseen;
+        gs_text_add(out, ", of it %s mapped %sby ", gs_units_print_size((double)mapper.value, size),
+                    outside ? "outside malloc " : "");
+        gs_text_add_printable(out, mapper.function);
+    }
+    return area || known;
+}
+
+static void explain_anonymous(const struct gs_account *account, bool since_base, struct gs_text *out)
+{
+    if (!explain_mapping(account, GS_ANONYMOUS, GS_MAPPED_ANONYMOUS, since_base, out))
         gs_text_add(out,
                     ": written data of programs and libraries, and mappings whose creation was not seen");
-        return;
-    }
-    gs_text_add(out, ", of it %s mapped %sby ", gs_units_print_size((double)mapper.value, size),
-                account->heap_unseen ? "" : "outside malloc ");
-    gs_text_add_printable(out, mapper.function);
 }
 
 static void explain_shared(const struct gs_account *account, bool since_base, struct gs_text *out)
 {
-    struct gs_culprit mapper;
-    char size[GS_UNIT_TEXT];
-    if (find_mapper(account, since_base ? "shared_growth" : "shared", "", &mapper)) {
-        gs_text_add(out, ", of it %s mapped by ", gs_units_print_size((double)mapper.value, size));
-        gs_text_add_printable(out, mapper.function);
-    }
+    (void)explain_mapping(account, GS_SHARED, GS_MAPPED_SHARED, since_base, out);
     gs_text_add(out, ": possibly shared with other processes");
+}
+
+static void explain_files(const struct gs_account *account, bool since_base, struct gs_text *out)
+{
+    int64_t sum;
+    char size[GS_UNIT_TEXT];
+    const struct gs_account_area *area = largest_area(account, GS_FILES, since_base, &sum);
+    if (area) {
+        gs_text_add(out, ", of it %s of ", gs_units_print_size((double)sum, size));
+        gs_text_add_printable(out, area->name);
+    }
+    gs_text_add(out, ": mapped files, whose unwritten pages the kernel takes back when it needs them");
 }
 
 /* ", of it live 80 MiB: …": what is known of the MOST bytes in PART. */
@@ -180,7 +258,6 @@ static void explain(const struct gs_account *account, enum gs_account_part part,
 {
     static const char *const why[GS_PARTS] = {
         [GS_STACKS] = ": more threads, or deeper calls",
-        [GS_FILES] = ": mapped files, whose unwritten pages the kernel takes back when it needs them",
         [GS_AGENT] = ": its tables, and the profiles of this incident",
     };
     if (part == GS_HEAP_LIVE)
@@ -189,6 +266,8 @@ static void explain(const struct gs_account *account, enum gs_account_part part,
         explain_anonymous(account, since_base, out);
     else if (part == GS_SHARED)
         explain_shared(account, since_base, out);
+    else if (part == GS_FILES)
+        explain_files(account, since_base, out);
     else
         gs_text_add(out, "%s", why[part]);
     gs_text_add(out, "\n");
@@ -242,25 +321,54 @@ void gs_incident_summarise_memory(const struct gs_account *account, const struct
 
 /* ---- the culprit ---------------------------------------------------------------------------------------------------- */
 
-/* Bytes of the heap that mappings must exceed to be the cause; if live blocks are not known, any of the heap may be live. */
-static int64_t heap_bytes(const struct gs_account *account, bool since_base)
+/* Memory that may be the cause: each kind's growth since the baseline is a candidate, and what is in use if ALSO_IN_USE. */
+static const struct candidate {
+    enum gs_account_column column;
+    const char *mapped; // NULL: depends on whether the heap is seen
+    bool also_in_use;
+} candidates[] = {
+    {GS_MAPPED_ANONYMOUS, NULL, true},
+    {GS_MAPPED_SHARED, "the shared memory", true},
+    {GS_MAPPED_UNSEEN, "the memory that was mapped unseen", true},
+    {GS_MAPPED_FILES, "the mapped files", false},
+};
+
+/* Bytes of the heap that mappings must exceed to be the cause; if live blocks are not known, any of the heap may be live,
+ * except what is a candidate itself. */
+static int64_t heap_bytes(const struct gs_account *account, bool since_base, bool unseen)
 {
     return gain(account, GS_HEAP_LIVE, since_base) +
-           (account->heap_unseen ? gain(account, GS_HEAP_KEPT, since_base) : 0);
+           (account->heap_unseen && !unseen ? gain(account, GS_HEAP_KEPT, since_base) : 0);
 }
 
-/* The function that mapped most, private or shared, since the baseline or in total. */
+/* Is what CANDIDATE's largest function or area has enough to be the cause? Areas without a stack are always there, if little
+ * of each: what they hold must be much, and what they grew by more than nearly nothing. */
+static bool is_enough(const struct gs_account *account, const struct candidate *candidate, bool since_base,
+                      int64_t value)
+{
+    bool unseen = candidate->column >= GS_MAPPED_UNSEEN;
+    int64_t min_bytes = (int64_t)account->rss / (unseen && !since_base ? 4 : 100);
+    if (unseen && min_bytes < LITTLE)
+        min_bytes = LITTLE;
+    return value > min_bytes && value > heap_bytes(account, since_base, unseen);
+}
+
+/* What mapped most, of all candidates, since the baseline or in total. */
 static bool find_largest_mapper(const struct gs_account *account, bool since_base, struct gs_culprit *out)
 {
-    struct gs_culprit shared;
-    const char *kind = since_base ? "growth" : "in_use";
-    if (!find_mapper(account, since_base ? "growth" : "anonymous", kind, out))
-        *out = (struct gs_culprit){0};
-    out->mapped = account->heap_unseen ? "what is mapped" : "what is mapped outside malloc";
-    if (find_mapper(account, since_base ? "shared_growth" : "shared", kind, &shared) &&
-        shared.value > out->value) {
-        *out = shared;
-        out->mapped = "the shared memory";
+    *out = (struct gs_culprit){0};
+    for (size_t i = 0; i < sizeof candidates / sizeof *candidates; i++) {
+        const struct candidate *candidate = &candidates[i];
+        struct gs_culprit found;
+        if ((!since_base && !candidate->also_in_use) ||
+            !find_mapper(account, gs_account_columns[2 * candidate->column + since_base],
+                         since_base ? "growth" : "in_use", &found) ||
+            found.value <= out->value || !is_enough(account, candidate, since_base, found.value))
+            continue;
+        *out = found;
+        out->mapped = candidate->mapped      ? candidate->mapped
+                      : account->heap_unseen ? "what is mapped"
+                                             : "what is mapped outside malloc";
     }
     return out->function;
 }
@@ -269,13 +377,12 @@ bool gs_incident_culprit_of_mappings(const struct gs_account *account, const str
                                      struct gs_culprit *out)
 {
     int64_t min_bytes = (int64_t)account->rss / 100,
-            grown = account->has_base ? heap_bytes(account, true) : 0;
-    bool found = account->has_base && find_largest_mapper(account, true, out) && out->value > min_bytes &&
-                 out->value > grown && !misses_climb(account, climb, out->value);
+            grown = account->has_base ? heap_bytes(account, true, false) : 0;
+    bool found = account->has_base && find_largest_mapper(account, true, out) &&
+                 !misses_climb(account, climb, out->value);
     if (!found &&
         (grown < min_bytes || misses_climb(account, climb, grown))) // nothing grew, or there is no baseline
-        found = find_largest_mapper(account, false, out) && out->value > min_bytes &&
-                out->value > heap_bytes(account, false);
+        found = find_largest_mapper(account, false, out);
     if (!found)
         *out = (struct gs_culprit){0};
     return found;

@@ -64,14 +64,8 @@ static int take_account(const struct gs_incident_trigger *trigger, const struct 
     out->counted = out->rss;
     out->of_dead = true;
     out->age_ns = trigger->post_mortem->last_seen_ns - parts->time_ns;
-    out->mappings = gs_profile_new();
-    if (!out->mappings)
-        return -ENOMEM;
-    gs_profile_add_sample_type(out->mappings, "anonymous", "bytes");
-    gs_profile_add_sample_type(out->mappings, "growth", "bytes");
-    gs_profile_add_sample_type(out->mappings, "shared", "bytes");
-    gs_profile_add_sample_type(out->mappings, "shared_growth", "bytes");
-    return out->mappings->failed ? -ENOMEM : 0;
+    out->mappings = gs_account_mappings_new();
+    return !out->mappings || out->mappings->failed ? -ENOMEM : 0;
 }
 
 const struct gs_incident_source gs_incident_source_post_mortem = {

@@ -42,7 +42,8 @@ static const struct key_rule {
     {NULL, "rss", LEFT_OUT}, {NULL, "counted", LEFT_OUT}, {NULL, "parts", LEFT_OUT}, {"parts", "heap_live", LEFT_OUT},
     {"parts", "heap_kept", LEFT_OUT}, {"parts", "stacks", LEFT_OUT}, {"parts", "files", LEFT_OUT}, {"parts", "shared", LEFT_OUT},
     {"parts", "anonymous", LEFT_OUT}, {"parts", "agent", LEFT_OUT}, {NULL, "anonymous_by_stack", LEFT_OUT},
-    {NULL, "shared_by_stack", LEFT_OUT}, {NULL, "age_s", LEFT_OUT}, {NULL, "baseline", QUANTITY},
+    {NULL, "shared_by_stack", LEFT_OUT}, {NULL, "areas", LEFT_OUT}, {"areas", "name", NAMED(FILE)}, {"areas", "part", WORD},
+    {"areas", "start", HEX}, {"areas", "end", HEX}, {"areas", "size_at_baseline", LEFT_OUT}, {NULL, "age_s", LEFT_OUT}, {NULL, "baseline", QUANTITY},
     /* metrics.json; the keys in "series" are metrics */
     {NULL, "interval_ms", LEFT_OUT}, {NULL, "series", LEFT_OUT},
     /* rules.json */

@@ -21,6 +21,8 @@ static const char *const words[] = {
     "count", "bytes", "nanoseconds", "microseconds", "milliseconds", "seconds", "objects",
     /* mappings of the kernel's */
     "[heap]", "[stack]", "[vdso]", "[vvar]", "[vsyscall]",
+    /* parts of memory.json, and areas that no name of the program is in */
+    "heap_kept", "files", "shared", "anonymous", "[anonymous mapping]", "[small private areas]",
 };
 // clang-format on
 

@@ -1,5 +1,7 @@
 /* The memory account, over maps and pages that are made up: every sum is worked out by hand. */
 #include "base/clock.h"
+#include "base/memory.h"
+#include "profile/profile.h"
 #include "account/account.h"
 #include "account/inside.h"
 #include <errno.h>
@@ -169,7 +171,8 @@ static void who_maps_shared_memory_is_known(void **state)
     (void)state;
     map("50000000-50100000 rw-s 00000000 00:01 5          /dev/zero (deleted)\n"
         "52000000-52100000 rw-p 00000000 00:01 7          /memfd:table (deleted)\n"
-        "54000000-54100000 rw-s 00000000 08:01 9          /data/journal\n", NULL);
+        "54000000-54100000 rw-s 00000000 08:01 9          /data/journal\n",
+        NULL);
     of_file(0x50000000, 5);
     of_file(0x52000000, 3);
     own(0x52003000, 2);
@@ -431,6 +434,114 @@ static void odd_maps_are_passed_over(void **state)
     assert_non_null(gs_account_survey_area(&survey, 0x10fffff));
 }
 
+/* ---- areas without a stack ---------------------------------------------------------------------------------------------- */
+
+static struct gs_areas_then then;
+static struct gs_account account;
+
+/* The process as it is now is the base of what follows: other MAPS come next. */
+static void is_the_base(void)
+{
+    gs_account_survey_settle_claims(&survey);
+    sum(0, 0, 1 << 20);
+    assert_int_equal(gs_account_areas_keep(&survey, &then), 0);
+    int fd = survey.source.fd;
+    gs_account_survey_fini(&survey);
+    survey = (struct gs_survey){.source = {.fd = fd, .until_ns = INT64_MAX}};
+}
+
+/* The areas now, those that grew most first: "NAME BYTES +GROWTH" in pages. */
+static const char *areas(void)
+{
+    static char text[1000];
+    size_t length = 0;
+    text[0] = 0;
+    gs_account_survey_settle_claims(&survey);
+    sum(0, 0, 1 << 20);
+    account.mappings = gs_account_mappings_new();
+    assert_int_equal(gs_account_areas_list(&survey, &then, NULL, &account), 0);
+    for (size_t i = 0; i < account.areas; i++)
+        length += (size_t)snprintf(text + length, sizeof text - length, "%s%s %d %+d", i ? ", " : "",
+                                   account.area[i].name, (int)(account.area[i].bytes / 4096),
+                                   (int)(account.area[i].growth / 4096));
+    return text;
+}
+
+static int forget_areas(void **state)
+{
+    gs_account_fini(&account);
+    gs_free(then.area);
+    then = (struct gs_areas_then){0};
+    return forget(state);
+}
+
+static const char two_areas[] = "10000000-10100000 rw-p 00000000 00:00 0 \n"
+                                "10200000-10300000 rw-p 00000000 00:00 0 \n";
+
+/* 100 pages in each of two areas. Then one of them has 50 more; it was cut in two, and the other grew into the gap. Nothing else
+ * moved: what was there is where it was. */
+static void growth_is_found_where_areas_are_cut_and_joined(void **state)
+{
+    (void)state;
+    own(0x10000000, 100);
+    own(0x10200000, 100);
+    map(two_areas, "");
+    is_the_base();
+    own(0x10200000 + 100 * 4096, 50);
+    map("10000000-10032000 rw-p 00000000 00:00 0 \n" // 50 pages
+        "10032000-10100000 r--p 00000000 00:00 0 \n"
+        "10180000-10300000 rw-p 00000000 00:00 0 \n",
+        "");
+    // areas below 64 pages are added up: of the cut one, 50 and 50
+    assert_string_equal(areas(), "[anonymous mapping] 150 +50, [small private areas] 100 +0");
+}
+
+static void a_cut_area_has_not_grown(void **state)
+{
+    (void)state;
+    own(0x10000000, 200);
+    map(two_areas, "");
+    is_the_base();
+    map("10000000-10064000 rw-p 00000000 00:00 0 \n" // 100 pages
+        "10064000-10100000 r--p 00000000 00:00 0 \n",
+        "");
+    assert_string_equal(areas(), "[anonymous mapping] 100 +0, [anonymous mapping] 100 +0");
+}
+
+/* Who is known to have mapped its memory is not among them. */
+static void areas_have_the_names_of_what_they_are(void **state)
+{
+    (void)state;
+    map("00400000-00500000 rw-p 00000000 08:01 100        /usr/bin/a host\n"
+        "00500000-00600000 rw-p 00000000 00:00 0 \n"
+        "10000000-10100000 rw-p 00000000 00:00 0 \n"
+        "20000000-20100000 rw-s 00000000 00:01 5          /dev/zero (deleted)\n"
+        "30000000-30100000 r--s 00000000 08:01 101        /var/lib/a/data.mdb\n"
+        "40000000-40100000 rw-p 00000000 00:00 0          [anon:cache]\n",
+        "");
+    claim(GS_CLAIM_MAPPED, 0x10000000, 0x10080000);
+    is_the_base();
+    map("00400000-00500000 rw-p 00000000 08:01 100        /usr/bin/a host\n"
+        "00500000-00600000 rw-p 00000000 00:00 0 \n"
+        "10000000-10100000 rw-p 00000000 00:00 0 \n"
+        "20000000-20100000 rw-s 00000000 00:01 5          /dev/zero (deleted)\n"
+        "30000000-30100000 r--s 00000000 08:01 101        /var/lib/a/data.mdb\n"
+        "40000000-40100000 rw-p 00000000 00:00 0          [anon:cache]\n",
+        "");
+    claim(GS_CLAIM_MAPPED, 0x10000000, 0x10080000);
+    own(0x400000, 65);
+    own(0x500000, 66);
+    own(0x10000000, 128 + 70); // 70 beyond the claim
+    of_file(0x20000000, 80);
+    of_file(0x30000000, 90);
+    own(0x40000000, 100);
+    assert_string_equal(
+        areas(),
+        "[anon:cache] 100 +100, /var/lib/a/data.mdb 90 +90, /dev/zero 80 +80, [anonymous mapping] 70 +70, "
+        "[.bss of a host] 66 +66, [written data of a host] 65 +65");
+}
+
+#define AREAS(function) cmocka_unit_test_setup_teardown(function, nothing_resident, forget_areas)
 #define STORY(function) cmocka_unit_test_setup_teardown(function, nothing_resident, forget)
 
 int main(void)
@@ -454,6 +565,9 @@ int main(void)
         STORY(a_pagemap_that_cannot_be_read_is_told),
         STORY(what_the_kernel_counts_is_read),
         STORY(odd_maps_are_passed_over),
+        AREAS(growth_is_found_where_areas_are_cut_and_joined),
+        AREAS(a_cut_area_has_not_grown),
+        AREAS(areas_have_the_names_of_what_they_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

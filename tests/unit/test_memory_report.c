@@ -24,7 +24,7 @@ static void mapped_as(enum how how, const char *function, int now, int then)
 {
     const char *names[] = {function, "main"};
     uint32_t location[2];
-    int64_t private[] = {MIB(now), MIB(now - then), 0, 0}, shared[] = {0, 0, MIB(now), MIB(now - then)};
+    int64_t private[GS_MAPPED_COLUMNS] = {MIB(now), MIB(now - then)}, shared[GS_MAPPED_COLUMNS] = {0, 0, MIB(now), MIB(now - then)};
     for (int i = 0; i < 2; i++) {
         struct gs_line line = {gs_profile_add_function(account.mappings, names[i], names[i], "", 0), 0};
         location[i] = gs_profile_add_location(account.mappings, &(struct gs_location){.line_count = 1, .line = &line});
@@ -58,12 +58,8 @@ static int an_account(void **state)
 {
     (void)state;
     gs_json_use_our_memory();
-    account.mappings = gs_profile_new();
-    gs_profile_add_sample_type(account.mappings, "anonymous", "bytes");
-    gs_profile_add_sample_type(account.mappings, "growth", "bytes");
-    gs_profile_add_sample_type(account.mappings, "shared", "bytes");
-    gs_profile_add_sample_type(account.mappings, "shared_growth", "bytes");
-    return 0;
+    account.mappings = gs_account_mappings_new();
+    return !account.mappings;
 }
 
 static int forget(void **state)

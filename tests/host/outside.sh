@@ -1,0 +1,70 @@
+#!/bin/bash
+# Growth outside malloc: whoever mapped it, whatever it is, the incident names it. Each host grows by 60 MiB in one way; all of
+# them run at the same time, each with its own rules and incidents.
+. "$(dirname "$0")/lib.sh"
+cd "$tmp"
+declare -A pid input rule
+hosts=
+
+# plant NAME KIND…: a host that does KIND…, in a folder of its own; one of the kinds is "wait".
+plant() {
+    local name=$1; shift
+    mkdir "$name"; mkfifo "$name/input"
+    rule[$name]=$(rules "$name/asked" '{ "version": 1, "heap": { "sample": "64KiB", "baseline": "1s" }, "budget": "100%", "children": "off", "rules": [ { "name": "never", "metric": "rss", "above": "90%" } ] }')
+    (cd "$name"; GUMSHOE_LOG=$tmp/$name/log exec "$gumshoe" run --rules "${rule[$name]}" --dir d -- "$build/hosts/outside" "$@" < input > out 2>&1) & pid[$name]=$!
+    started="$started ${pid[$name]}"
+    exec {input[$name]}> "$name/input"
+    hosts="$hosts $name"
+}
+# reload EXPRESSION: jq's EXPRESSION changes the rules of all hosts; until they are in force.
+reload() {
+    local name; declare -A reloads
+    for name in $hosts; do
+        reloads[$name]=$("$gumshoe" status --json "$(watched_in "$name/d")" | jq .file.reloads)
+        jq "$1" "${rule[$name]}" > "$name/new" && mv "$name/new" "${rule[$name]}"
+    done
+    for name in $hosts; do wait_until status_of_watch "$(watched_in "$name/d")" ".file.reloads > ${reloads[$name]}"; done
+}
+# grow: all hosts get a baseline, and go on from "wait"; then each has an incident.
+grow() {
+    local name
+    for name in $hosts; do wait_until grep -q waits "$name/out"; wait_until has_watch "$name/d"; done
+    for name in $hosts; do wait_until has_baseline "$(watched_in "$name/d")"; rm -rf "$name"/d/2*; done
+    reload '.heap.baseline = "1h"'
+    for name in $hosts; do rm -rf "$name"/d/2*; echo >&"${input[$name]}"; done
+    for name in $hosts; do wait_until grep -q ready "$name/out"; done
+    reload '.rules = [{ "name": "high", "metric": "rss", "above": "3MiB", "capture": ["heap", "threads"] }]'
+    for name in $hosts; do wait_until has_incident "$name/d"; complete "$(incident "$name/d")"; done
+}
+end() { local name; for name in $hosts; do echo >&"${input[$name]}"; wait "${pid[$name]}" || fail "$name failed: $(cat "$name/out")"; done; hosts=; }
+
+# blames NAME FUNCTION: the culprit of NAME's incident, with at least 40 MiB of growth.
+blames() {
+    found=$(incident "$1/d")
+    equal "$(jq -r '.culprit | "\(.function) \(.kind)"' "$found/incident.json")" "$2 growth" "culprit of $1: $(cat "$found/summary.txt")"
+    jq -e '.culprit.bytes >= 40 * 1048576 and .culprit.bytes <= 66 * 1048576' "$found/incident.json" > /dev/null || fail "$1: $(jq -c .culprit "$found/incident.json")"
+}
+says() { grep -qE -- "$1" "$found/summary.txt" || fail "the summary does not say '$1': $(cat "$found/summary.txt")"; }
+
+plant raw wait raw
+plant static wait static
+plant read wait read
+plant lend wait lend
+plant arena arena wait fill
+plant populate arena wait populate
+grow
+it "names what is known of memory that was mapped by a bare system call"
+blames raw "[anonymous mapping]"
+says '^  anonymous memory outside the heap grew [56][0-9.]* MiB in .*, of it 60 MiB in \[anonymous mapping\]: 6[0-9.]+ MiB at 0x[0-9a-f]+; the call that made it was not seen$'
+it "names the static array that is filled"
+blames static "[static table of outside]"
+it "names the file whose pages are read"
+blames read "$tmp/read/data.file"
+says "^  files grew 6[0-9.]+ MiB in .*, of it 60 MiB of $tmp/read/data.file: mapped files, whose unwritten pages the kernel takes back"
+it "names who mapped memory that is filled later, by writing or by madvise"
+blames arena arena_init
+blames populate arena_init
+it "blames nobody for memory that was given back"
+found=$(incident lend/d)
+says '^  no part of it grew by 1 MiB in the last'
+end
