@@ -213,13 +213,26 @@ static int write_out(struct bundle *bundle)
 
 /* ---- the command ------------------------------------------------------------------------------------------------ */
 
+/* The history file beside the incident, which the copy does not have; -1: none, and none for an anonymous copy. */
+static int open_past(const struct bundle *bundle)
+{
+    int folder =
+            bundle->anonymize ? -1 : gs_file_openat(AT_FDCWD, bundle->incident, O_RDONLY | O_DIRECTORY, 0),
+        past = folder < 0 ? -1 : gs_reader_open_past(folder);
+    if (folder >= 0)
+        close(folder);
+    return past < 0 ? -1 : past;
+}
+
 /* Write the page of the copy, in the names that it has now. A page that cannot be made is missing, which is said. */
 static int add_page(struct bundle *bundle)
 {
-    const struct gs_page_incident from = {.folder = bundle->copy.fd};
+    const struct gs_page_incident from = {.folder = bundle->copy.fd, .past = open_past(bundle)};
     struct gs_text page = {0};
     char why[200];
     int error = gs_reader_page_incident(&from, &page, why, sizeof why);
+    if (from.past >= 0)
+        close(from.past);
     if (error)
         gs_cli_complain(GS_EXIT_OK, "%s: no report.html: %s", bundle->incident, why);
     else

@@ -95,8 +95,13 @@ void gs_history_file_choose(struct gs_history_entry *entry, size_t count, uint64
 /* ---- reading (file_read.c) -------------------------------------------------------------------------------------- */
 
 bool gs_history_file_is(const void *bytes, size_t length); // of any version
+struct gs_history_file_part {  // what to read of a file
+    int64_t to_ns;             // no record that begins later
+    uint64_t max_bytes;        // and of the others so many bytes, chosen as by gs_history_file_choose
+};
 /* The history in a file of untrusted origin: process by process, each with its first row marked (gs_history_starts_process),
- * its ticks, and its steps where no ticks are left. ABOUT gets the last process's pid and memory limit, and how many
+ * its ticks, and its steps where no ticks are left. PART: what to read; NULL: all. ABOUT gets the last process's pid and memory limit, and how many
  * processes there are. NOTE says in one line what was left out; "": nothing. NULL, with a sentence in WHY. */
-struct gs_history *gs_history_file_read(const void *bytes, size_t length, struct gs_history_about *about, char *note,
-                                        size_t note_size, char *why, size_t why_size) GS_CHECK_RESULT;
+struct gs_history *gs_history_file_read(const void *bytes, size_t length, const struct gs_history_file_part *part,
+                                        struct gs_history_about *about, char *note, size_t note_size, char *why,
+                                        size_t why_size) GS_CHECK_RESULT;

@@ -6,7 +6,7 @@
  *                                                its STEPS ──┴▶ where no TICKS are ──▶ rows, sorted by time ──▶ gs_history
  *
  * The metrics are those of all processes; a process without one has no values of it.
- * Who: replay, suggest, in the CLI. Bounds: VALUES_MAX values, each of 8 bytes, twice; DAMAGES_MAX places are looked at. */
+ * Who: replay, suggest, the page of an incident, in the CLI. Bounds: VALUES_MAX values, each of 8 bytes, twice; DAMAGES_MAX places are looked at. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/sort.h"
@@ -92,6 +92,22 @@ static void find_entries(struct past *past)
         at += record.size;
     }
     past->damages += looks == DAMAGES_MAX;
+}
+
+/* Leave out the entries that are not of PART. */
+static void choose_part(struct past *past, const struct gs_history_file_part *part)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < past->entries; i++)
+        if (past->entry[i].type == GS_HISTORY_PROCESS || past->entry[i].from_ms <= part->to_ns / GS_NS_PER_MS)
+            past->entry[kept++] = past->entry[i];
+    past->entries = kept;
+    gs_history_file_choose(past->entry, past->entries, part->max_bytes);
+    kept = 0;
+    for (size_t i = 0; i < past->entries; i++)
+        if (past->entry[i].keep)
+            past->entry[kept++] = past->entry[i];
+    past->entries = kept;
 }
 
 static void record_of(const struct past *past, const struct gs_history_entry *entry,
@@ -348,7 +364,9 @@ static void put_processes(struct past *past, struct gs_history *history, struct 
         gather_process(past, process);
         if (past->no_memory || past->rows == 0)
             continue;
-        past->no_memory = gs_history_mark_start(history) != 0;
+        past->no_memory =
+            gs_history_mark_start(history,
+                                  (struct gs_history_owner){process->is.pid, process->is.started_ns}) != 0;
         for (size_t at = 0; at < past->rows; at++)
             gs_history_put(history, past->row[at].time_ns, past->row[at].step_ns,
                            past->value + past->row[at].value);
@@ -373,13 +391,16 @@ static void write_note(const struct past *past, char *note, size_t size)
                  length ? "; " : "");
 }
 
-static const char *read_all(struct past *past, struct gs_history **out, struct gs_history_about *about)
+static const char *read_all(struct past *past, const struct gs_history_file_part *part,
+                            struct gs_history **out, struct gs_history_about *about)
 {
     if (past->length < GS_HISTORY_FILE_HEAD || !gs_history_file_is(past->bytes, past->length))
         return "this is not a history file, or only its beginning";
     if (past->bytes[GS_HISTORY_FILE_HEAD - 1] != gs_history_file_head[GS_HISTORY_FILE_HEAD - 1])
         return "this is a history file of a later version: use a newer gumshoe";
     find_entries(past);
+    if (part)
+        choose_part(past, part);
     find_processes(past);
     if (past->no_memory)
         return "out of memory";
@@ -399,12 +420,14 @@ bool gs_history_file_is(const void *bytes, size_t length)
            memcmp(bytes, gs_history_file_head, GS_HISTORY_FILE_HEAD - 1) == 0;
 }
 
-struct gs_history *gs_history_file_read(const void *bytes, size_t length, struct gs_history_about *about,
-                                        char *note, size_t note_size, char *why, size_t why_size)
+struct gs_history *gs_history_file_read(const void *bytes, size_t length,
+                                        const struct gs_history_file_part *part,
+                                        struct gs_history_about *about, char *note, size_t note_size,
+                                        char *why, size_t why_size)
 {
     struct past past = {.bytes = bytes, .length = length};
     struct gs_history *history = NULL;
-    const char *wrong = read_all(&past, &history, about);
+    const char *wrong = read_all(&past, part, &history, about);
     write_note(&past, note, note_size);
     if (wrong) {
         snprintf(why, why_size, "%s", wrong);

@@ -49,6 +49,11 @@ struct part {
     struct row_step step; // newer than its rows; unused in the first part
 };
 
+struct row_start { // a process begins
+    size_t row;
+    struct gs_history_owner owner;
+};
+
 struct gs_history {
     size_t count;                       // of metrics
     uint64_t added;                     // ticks ever added, with those of adopted histories
@@ -56,7 +61,8 @@ struct gs_history {
     struct part part[GS_HISTORY_PARTS]; // the finest first
     void *rows;
     struct extremes *extremes;
-    size_t *start; // rows that are the first of a process, ascending; only of a history from a file
+    struct row_start
+        *start; // the rows that are the first of a process, ascending; only of a history from a file
     size_t start_count, start_capacity;
     char *name[];
 };
@@ -281,25 +287,38 @@ void gs_history_put(struct gs_history *history, int64_t time_ns, int64_t step_ns
         memcpy(row, values, history->count * sizeof *values);
 }
 
-int gs_history_mark_start(struct gs_history *history)
+int gs_history_mark_start(struct gs_history *history, struct gs_history_owner owner)
 {
     if (gs_grow(&history->start, &history->start_capacity, history->start_count + 1, sizeof *history->start))
         return -ENOMEM;
-    history->start[history->start_count++] = gs_history_length(history);
+    history->start[history->start_count++] = (struct row_start){gs_history_length(history), owner};
     return 0;
 }
 
-bool gs_history_starts_process(const struct gs_history *history, size_t at)
+/* How many processes begin before row AT. */
+static size_t starts_before(const struct gs_history *history, size_t at)
 {
     size_t low = 0, high = history->start_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (history->start[middle] < at)
+        if (history->start[middle].row < at)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < history->start_count && history->start[low] == at;
+    return low;
+}
+
+bool gs_history_starts_process(const struct gs_history *history, size_t at)
+{
+    size_t next = starts_before(history, at);
+    return next < history->start_count && history->start[next].row == at;
+}
+
+struct gs_history_owner gs_history_owner(const struct gs_history *history, size_t at)
+{
+    size_t begun = starts_before(history, at + 1);
+    return begun ? history->start[begun - 1].owner : (struct gs_history_owner){0};
 }
 
 void gs_history_add(struct gs_history *history, int64_t realtime_ns, const double *values)

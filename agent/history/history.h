@@ -81,7 +81,13 @@ struct gs_history *gs_history_shaped(const char *const *names, size_t count, con
     GS_CHECK_RESULT;
 /* Add a row from a file, which covers STEP_NS. */
 void gs_history_put(struct gs_history *history, int64_t time_ns, int64_t step_ns, const double *values);
-/* The row that is put next is the first of a process: a restart, or one that ran at the same time, so that times may go
+struct gs_history_owner {      // the process that rows are of
+    int pid;                   // 0: unknown
+    int64_t started_ns;        // CLOCK_REALTIME; 0: unknown
+};
+/* The row that is put next is the first of process OWNER: a restart, or one that ran at the same time, so that times may go
  * back. 0 or -ENOMEM. Only for a history of one part. */
-int gs_history_mark_start(struct gs_history *history) GS_CHECK_RESULT;
+int gs_history_mark_start(struct gs_history *history, struct gs_history_owner owner) GS_CHECK_RESULT;
 bool gs_history_starts_process(const struct gs_history *history, size_t at); // is row AT so marked?
+/* The process of row AT, as the last mark at or before it says. */
+struct gs_history_owner gs_history_owner(const struct gs_history *history, size_t at);

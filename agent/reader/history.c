@@ -28,7 +28,7 @@ static struct gs_history *read_file(const char *bytes, size_t length, const char
 {
     char note[160], why[160];
     struct gs_history *history =
-        gs_history_file_read(bytes, length, about, note, sizeof note, why, sizeof why);
+        gs_history_file_read(bytes, length, NULL, about, note, sizeof note, why, sizeof why);
     if (*note)
         gs_errors_add(errors, GS_WARNING, file, 0, 0, NULL, "%s", note);
     if (!history)

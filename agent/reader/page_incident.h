@@ -60,6 +60,22 @@ struct gs_page_place { const char *function, *file; int64_t line; }; // borrowed
 /* Where the culprit's function is, as its profile has it. PLACE stays as it is if that has no line (page_incident_source.c). */
 void gs_reader_report_culprit_place(const struct gs_incident_page *page, struct gs_page_place *place);
 
+/* ---- the processes before (page_incident_past.c) ------------------------------------------------------------------------- */
+
+enum { GS_PAGE_LIVES_MAX = 100 };
+struct gs_page_life {             // a process, and the times of its first and last row
+    struct gs_history_owner owner;
+    int64_t from_ns, to_ns;
+};
+struct gs_page_past {
+    struct gs_history *history;   // the metrics of OWN, of all these processes, each one marked; NULL: the page has metrics.json alone. The caller frees it
+    struct gs_page_life life[GS_PAGE_LIVES_MAX]; // the oldest first; the last is the incident's process
+    size_t lives, beside;         // beside: other processes that were recorded in this time, and are not shown
+    bool failed;                  // memory ran out
+};
+/* What the program's history file has of the time before OWN, the history of metrics.json, which has a row. */
+void gs_reader_report_past(struct gs_incident_page *page, const struct gs_history *own, struct gs_page_past *out);
+
 /* ---- sections, in the order of the page ------------------------------------------------------------------------------- */
 
 void gs_reader_report_verdict(struct gs_incident_page *page);     // page_incident_verdict.c

@@ -159,7 +159,10 @@ struct gs_page_incident {
     int folder;             // descriptor of the incident's folder; borrowed
     const char *source_dir; // where its sources are; NULL: show none
     bool symbolize;         // look for lines in debug information on this machine, where a profile has none
+    int past;               // descriptor of the program's history file, borrowed; 0: gs_reader_open_past(folder); -1: none
 };
+/* Open the history file of the program of the incident in FOLDER, in .history beside it. -errno. The caller closes it. */
+int gs_reader_open_past(int folder) GS_CHECK_RESULT;
 /* Append the page of an incident to OUT (page_incident*.c). Its files are of unknown origin: one that is missing or damaged costs its
  * section alone, and the page says so. 0 or -errno, with a sentence in WHY; -EBADMSG: incident.json is no incident's. */
 int gs_reader_page_incident(const struct gs_page_incident *from, struct gs_text *out, char *why, size_t why_size)

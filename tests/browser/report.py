@@ -73,6 +73,32 @@ def metrics(browser):
     quiet(page)
 
 
+def past(browser):
+    it("shows days of the history file: each process apart, restarts marked, the lowest and the highest value of each column")
+    page = opened(browser, "past.html")
+    equal(texts(page, "#plots .toolbar button"), ["Last 30 min", "Last 3 h", "Last 3 d", "All of it"])
+    equal(page.evaluate("document.querySelectorAll('.plot.large .restart').length"), 0, "restarts in the last 30 min")
+    for part, restarts, pieces in (("days", ["process 7 begins", "process 4 begins"], 3), ("hours", [], 2)): # heap_in_use is missing from 2 h to 2 min before
+        page.click_on("#plots button[data-range=%s]" % part)
+        equal(texts(page, ".plot.large .mark.restart title"), restarts)
+        drawn = page.evaluate("['values', 'band'].map((one) => document.querySelector('.plot.large .' + one).getAttribute('d').split('M').length - 1)")
+        equal(drawn, [pieces, pieces], "pieces of the curve and of its band")
+    page.click_on("#plots button[data-range=all]")
+    page.evaluate("document.querySelector('.plot.large svg').focus()")
+    page.press("Home")
+    equal(page.text(".plot.large .reading"), "−11 d: 195.3 KiB to 244.1 KiB")
+    equal(page.evaluate("document.querySelector('.plot.large svg').getAttribute('aria-label')").split(", ")[1:3],
+          ["from 244.1 KiB to 478.5 KiB", "at most 478.5 KiB"])
+    it("says in words which processes these are, and what is not shown")
+    equal(page.text("#history .why"), "The history file of this program goes back to 2026-11-13T03:05:09.000Z, with 2 processes before this one."
+          " 1 other process ran at the same time, and is not shown.")
+    equal(texts(page, "#processes li"), ["process 4, from 2026-11-22T03:15:09.000Z for 23.8 h", "process 3, from 2026-11-13T03:05:09.000Z for 9 d"])
+    page.screenshot(SHOTS + "past.png", whole=True)
+    phone = opened(browser, "past.html#range=days", width=390, height=844)
+    phone.screenshot(SHOTS + "past-phone.png")
+    quiet(page)
+
+
 def labels(browser):
     it("never writes one label over another, and names what there is room for")
     for width in (1280, 500):
@@ -164,5 +190,5 @@ def many(browser):
 
 
 with Browser() as browser:
-    for story in (verdict, metrics, labels, memory, others_texts, damaged, without_script, looks, many):
+    for story in (verdict, metrics, past, labels, memory, others_texts, damaged, without_script, looks, many):
         story(browser)

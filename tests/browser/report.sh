@@ -76,6 +76,24 @@ J
     "$(rows 1795489389 20 1795489509 70000)" "$(rows 1795489389 20 1795489509 1)" "$(rows 1795489389 20 1795489509 9000)"; } > shop/20261124T030509.000Z-heap-high-7/metrics.json
 report -o crowded.html shop/20261124T030509.000Z-heap-high-7
 
+# The history file of the program: nine days of one process, a day of its successor, six hours of the incident's process before its
+# metrics.json; and another one that ran beside the first.
+mkdir -p past/20261124T030509.000Z-heap-high-7
+cp leak/* past/20261124T030509.000Z-heap-high-7
+jq '.program = "server" | .started = "2026-11-23T19:05:09.000Z"' leak/incident.json > past/20261124T030509.000Z-heap-high-7/incident.json
+python3 - <<'P' | python3 "$source_dir/tests/cli/history_file.py" past /srv/bin/server server > past/path
+import json
+END, HOUR, DAY = 1795489509, 3600, 86400
+def life(pid, begin, end, every, heap, **more):
+    print(json.dumps({"pid": pid, "started": begin, "interval": 1, "metrics": ["heap_in_use", "cpu", "rss"], **more,
+                      "rows": [[at, heap(at), 20 + at // 30 % 2 * 20, 9e5] for at in range(begin, end, every)]}))
+life(3, END - 11 * DAY, END - 2 * DAY, 30, lambda at: 200000 + at // 30 % 2 * 50000, step=30)
+life(5, END - 11 * DAY, END - 2 * DAY, 300, lambda at: 9e9)
+life(4, END - 2 * DAY + 600, END - DAY, 30, lambda at: 100000 + 4 * (at - END + 2 * DAY))
+life(7, END - 8 * HOUR, END, 30, lambda at: 80000)
+P
+report -o past.html past/20261124T030509.000Z-heap-high-7
+
 it "keeps 5,000 stacks under 350 KiB"
 size=$(stat -c %s many.html)
 [ "$size" -lt $((350 << 10)) ] || fail "many.html has $size bytes"

@@ -3,10 +3,12 @@
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 # 60 ticks of 20 ms are a write each 1.2 s.
-rules=$(rules quiet '{"version": 1, "interval": "20ms", "rules": [{"name": "never", "metric": "rss", "above": "1TiB"}]}')
+never='"interval": "20ms", "rules": [{"name": "never", "metric": "rss", "above": "1TiB"}]'
+rules=$(rules quiet "{\"version\": 1, $never}")
+with_page=$(rules page "{\"version\": 1, \"incidents\": {\"keep\": 0, \"report\": true}, \"symbolize\": \"auto\", $never}")
 any=$(rules any '{"version": 1, "rules": [{"name": "any", "metric": "rss", "above": "1B", "cooldown": "1h"}]}')
-serve() { # DIR WORKERS
-    GUMSHOE_RULES=$rules GUMSHOE_DIR=$PWD/$1 LD_PRELOAD=$build/libgumshoe.so "$build/hosts/prefork" "$2" 1 > out & server=$!
+serve() { # DIR WORKERS [RULES]
+    GUMSHOE_RULES=${3:-$rules} GUMSHOE_DIR=$PWD/$1 LD_PRELOAD=$build/libgumshoe.so "$build/hosts/prefork" "$2" 1 > out & server=$!
     started="$started $server"
     wait_until grep -q serving out
     [ "$2" = 0 ] || started="$started $(grep -v serving out | tr '\n' ' ')"
@@ -46,7 +48,7 @@ serve one 0; first=$server
 wait_until recorded one 1 2
 kill -9 $server; wait $server 2> /dev/null || true
 truncate -s -1 one/.history/*.gsh # as if the last write had been cut off: its rows are lost, and it is cut away
-serve one 0
+serve one 0 "$with_page"
 wait_until replayed one '.history.processes == 2'
 wait_until recorded one 2 2
 equal "$pids" "$(printf '%s\n' $first $server | sort -n | paste -sd ' ')" "the processes in the file"
@@ -59,6 +61,22 @@ grep -q ', 2 processes (each begins with empty windows)' text || fail "$(cat tex
 status=0; "$gumshoe" suggest one > said 2>&1 || status=$?
 equal "$status" 1 "suggest: $(cat said)"
 grep -q 'the history is too short' said || fail "$(cat said)"
+
+it "is in the page of an incident of the next process: written at the incident, by report, and in a bundle"
+"$gumshoe" capture "$server" --dir one > incident || fail "capture: $(cat incident)"
+incident=$(cat incident)
+wait_until test -e "$incident/report.html"
+"$gumshoe" report --no-symbolize -o page.html "$incident" || fail "report"
+"$gumshoe" bundle -o bundle.tar.gz "$incident" > said 2>&1 && tar -xzOf bundle.tar.gz "$(basename "$incident")/report.html" > bundle.html || fail "$(cat said)"
+data() { sed -n 's|.*id="gumshoe-data">\(.*\)</script>|\1|p' "$1" | jq -e "$2"; }
+for page in "$incident/report.html" page.html bundle.html; do
+    data "$page" ".incident.history.restarts | length == 1 and .[0].pid == $server" > /dev/null || fail "$page: restarts: $(data "$page" .incident.history.restarts)"
+    data "$page" '.incident.history | .restarts[0].time as $at | .all[0] < $at and $at < .all[1]
+        and (.metrics[] | select(.name == "rss") | .all.low | map(. != null) | .[0] and .[-1])' > /dev/null || fail "$page: the first process's values are missing"
+    grep -q "<li>process $first, from " "$page" || fail "$page does not name process $first"
+done
+"$gumshoe" bundle --anonymize -o bundle.tar.gz "$incident" > said 2>&1 && tar -xzOf bundle.tar.gz --wildcards '*/report.html' > bundle.html || fail "$(cat said)"
+data bundle.html '.incident.history.restarts == []' > /dev/null || fail "an anonymous bundle has the history of other processes"
 
 it "says in one line what it cannot read"
 says() { # PATH WORDS

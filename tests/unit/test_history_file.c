@@ -93,7 +93,7 @@ static struct gs_history *read_first(size_t length)
     about = (struct gs_history_about){0};
     *why = *note = 0;
     struct gs_history *history =
-        gs_history_file_read(copy, length, &about, note, sizeof note, why, sizeof why);
+        gs_history_file_read(copy, length, NULL, &about, note, sizeof note, why, sizeof why);
     free(copy);
     return history;
 }

@@ -123,7 +123,8 @@ static struct gs_history *read_file(struct gs_history_about *about, char *note, 
     size_t length;
     *about = (struct gs_history_about){0};
     assert_int_equal(gs_file_read(AT_FDCWD, m.path, 1 << 26, &bytes, &length), 0);
-    struct gs_history *history = gs_history_file_read(bytes, length, about, note, size, why, sizeof why);
+    struct gs_history *history =
+        gs_history_file_read(bytes, length, NULL, about, note, size, why, sizeof why);
     gs_free(bytes);
     if (!history)
         fail_msg("%s", why);

@@ -30,7 +30,7 @@ static struct lives begin(const char *rules)
 /* A process begins at second FROM, with a row of VALUE for each of COUNT seconds. */
 static void process(struct lives *lives, int64_t from, int count, double value)
 {
-    assert_int_equal(gs_history_mark_start(lives->history), 0);
+    assert_int_equal(gs_history_mark_start(lives->history, (struct gs_history_owner){0}), 0);
     for (int64_t second = from; second < from + count; second++)
         gs_history_put(lives->history, S(second), S(1), &value);
 }

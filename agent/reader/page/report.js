@@ -7,7 +7,7 @@
  *   data.incident.deadlock ──▶ #ring    threads that wait for each other
  *   data.profiles          ──▶ #graph   (graph.js)
  *
- * Hash: range=all|near, open=ID.ID: the time that plots show, and which details are open. */
+ * Hash: range=near|hours|days|all, open=ID.ID: the time that plots show, and which details are open. */
 (function () {
     const { make, makeSvg: svg, button, press, hash } = gumshoe;
     const { incident, profiles } = gumshoe.data();
@@ -32,7 +32,7 @@
         return size < 0.05 ? incident.history.moment : text;
     }
 
-    const TIMES = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400];
+    const TIMES = [1, 2, 5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400, 172800, 432000, 864000];
 
     /** A round step near SPAN / COUNT: 1, 2 or 5 times a power of ten; of 1024 for bytes; one of TIMES for times. */
     function step(span, count, unit) {
@@ -59,6 +59,7 @@
             gap: Math.max(8 + low.length / 16, 2.5 * (known[last] - known[0]) / last || 0), // as wide a gap breaks a line
             zero: incident.history.triggered || to, right: width - RIGHT, foot: height - FOOT, taken: [],
             time: (column) => from + (column + 0.5) / low.length * (to - from),
+            column: (time) => Math.floor((time - from) / (to - from || 1) * low.length),
             x: (time) => LEFT + (time - from) / (to - from || 1) * (width - LEFT - RIGHT),
             y: (value) => HEAD + (top - value) / (top - bottom) * (height - HEAD - FOOT),
             has: (time) => time !== null && time >= from && time <= to,
@@ -75,17 +76,17 @@
         return box ? [svg('text', { class: 'label', x: box.x, y: box.y, 'text-anchor': box.anchor }, text)] : [];
     }
 
-    /** A path through VALUES, broken where none is known for long. COLUMN: that of a value's number. */
-    function path(plan, values, column = (i) => i) {
-        let d = '', last = -Infinity;
-        values.forEach((value, i) => {
-            if (value === null) return;
-            const x = plan.x(plan.time(column(i))), letter = i - last > plan.gap ? 'M' : 'L';
-            d += `${letter}${x.toFixed(1)} ${plan.y(value).toFixed(1)}`;
-            last = i;
-        });
-        return d;
+    /** Where VALUES are known: lists of columns. One ends where none is known for long, or another process begins. */
+    function runs({ gap, column }, values) {
+        const known = Array.from(values.keys()).filter((i) => values[i] !== null), { restarts } = incident.history;
+        const begins = known.filter((i, at) => i - known[at - 1] <= gap ? restarts.some((one) =>
+            column(one.time) > known[at - 1] && column(one.time) <= i) : true);
+        return begins.map((first, at) => known.filter((i) => i >= first && !(i >= begins[at + 1])));
     }
+
+    const path = (plan, columns, values) => 'M' + columns.map((i) => // one column is a point
+        `${plan.x(plan.time(i)).toFixed(1)} ${plan.y(values[i]).toFixed(1)}`).join('L') + (columns.length === 1 ? 'h2' : '');
+    const paths = (plan, values) => runs(plan, values).map((columns) => path(plan, columns, values)).join('');
 
     function drawAxes(plan) {
         const { bottom, top, unit, width, height, zero, from, to } = plan, parts = [];
@@ -107,7 +108,7 @@
     function drawLines(plan) {
         return plan.lines.flatMap((line) => {
             const moves = Array.isArray(line.at), first = moves ? line.at.find((value) => value !== null) : line.at;
-            const d = moves ? path(plan, line.at) : `M${LEFT} ${plan.y(first)}H${plan.right}`;
+            const d = moves ? paths(plan, line.at) : `M${LEFT} ${plan.y(first)}H${plan.right}`;
             const above = plan.y(first) - 4, below = above + 16, left = LEFT + 6, right = plan.right - 4;
             const places = [[left, above, 'start'], [left, below, 'start'], [right, above, 'end'], [right, below, 'end']];
             return [svg('path', { class: line.fired ? 'line fired' : 'line', d }),
@@ -117,17 +118,19 @@
 
     /** The trigger, the baseline, and other incidents of this process. */
     function drawMarks(plan) {
-        const { triggered, baseline, incidents, moment } = incident.history, y = HEAD - 5;
+        const { triggered, baseline, incidents, restarts, moment } = incident.history, y = HEAD - 5;
         const marks = [
             { time: triggered, kind: 'trigger', name: moment, title: `the ${moment}` },
+            ...restarts.map(({ time, pid }) => ({ time, kind: 'restart', name: 'restart', title: `process ${pid} begins` })),
             { time: baseline, kind: 'baseline', name: 'baseline', title: 'the baseline' },
             ...incidents.map(({ time, rule }) => ({ time, kind: 'other', name: rule, title: `incident of rule ${rule}` })),
         ].filter(({ time }) => plan.has(time));
         return marks.map(({ time, kind, name, title }) => {
             const x = plan.x(time), left = [x - 3, y, 'end'], right = [x + 3, y, 'start'];
-            const before = [Math.min(x, ...plan.taken.map(({ from }) => from)) - 6, y, 'end']; // before all others
+            const first = Math.min(x, ...plan.taken.map(({ from }) => from)) - 6; // before all other labels
+            const isFar = kind === 'other' || marks.some((one) => plan.x(one.time) > first && plan.x(one.time) < x);
             return [svg('line', { class: `mark ${kind}`, x1: x, x2: x, y1: HEAD, y2: plan.foot }, svg('title', {}, title)),
-                label(plan, name, kind === 'baseline' ? [right, left, before] : [left, right])];
+                label(plan, name, [left, right, ...(isFar ? [] : [[first, y, 'end']])])];
         }).reverse().flat(2);
     }
 
@@ -179,22 +182,23 @@
     function plot(metric, range, figure) {
         const plan = planOf(metric, range, figure), { width, height, low, high } = plan;
         const reading = make('span', { class: 'reading' });
-        const upper = path(plan, high), lower = path(plan, [...low].reverse(), (i) => low.length - 1 - i);
+        const band = runs(plan, high).map((columns) => path(plan, columns, high)
+            + path(plan, [...columns].reverse(), low).replace('M', 'L') + 'Z').join('');
         const marks = drawMarks(plan); // their labels have the first choice
         const picture = svg('svg', {
             width, height, viewBox: `0 0 ${width} ${height}`, role: 'img', tabindex: 0, 'aria-label': describe(plan),
-        }, drawAxes(plan), svg('path', { class: 'band', d: upper + lower.replace(/^M/, 'L') + 'Z' }),
-        svg('path', { class: 'values', d: upper }), drawLines(plan), marks, drawTrigger(plan));
+        }, drawAxes(plan), svg('path', { class: 'band', d: band }),
+        svg('path', { class: 'values', d: paths(plan, high) }), drawLines(plan), marks, drawTrigger(plan));
         figure.replaceChildren(make('figcaption', {}, make('b', {}, metric.name), ' ', reading), picture);
         follow(plan, picture, reading);
     }
 
     let redraw = () => {};
-
     function plots() {
         const box = at('plots'), { history } = incident;
         if (!box || !history || !history.metrics.length) return;
-        const names = { near: 'Last 30 min', all: 'All of it' }, ranges = Object.keys(names).filter((name) => history[name]);
+        const names = { near: 'Last 30 min', hours: 'Last 3 h', days: 'Last 3 d', all: 'All of it' };
+        const ranges = Object.keys(names).filter((name) => history[name]);
         const figures = history.metrics.map((_, i) => make('figure', { class: i === 0 ? 'plot large' : 'plot' }));
         const buttons = ranges.map((range) => button(names[range], 'The time that the plots show',
             () => { hash.set({ range }); redraw(); }, { 'data-range': range }));
@@ -205,7 +209,7 @@
         };
         const isShown = (_, i) => i === 0 || history.metrics[i].lines.length > 0 || history.metrics[i].name === 'rss';
         const others = figures.filter((one, i) => !isShown(one, i));
-        box.append(make('div', { class: 'toolbar' }, history.near ? buttons : []),
+        box.append(make('div', { class: 'toolbar' }, ranges.length > 1 ? buttons : []),
             make('div', { class: 'plots' }, figures.filter(isShown)));
         const summary = make('summary', {}, `${others.length} more metrics, which no rule names`);
         if (others.length) // a closed picture has no width: they are drawn again when they open

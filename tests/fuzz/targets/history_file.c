@@ -57,11 +57,11 @@ static void replay(const struct gs_history *history)
     gs_errors_fini(&errors);
 }
 
-static void read_one(const unsigned char *bytes, size_t length)
+static void read_part(const unsigned char *bytes, size_t length, const struct gs_history_file_part *part)
 {
     char note[160] = "", why[160] = "";
     struct gs_history_about about = {0};
-    struct gs_history *history = gs_history_file_read(bytes, length, &about, note, sizeof note, why, sizeof why);
+    struct gs_history *history = gs_history_file_read(bytes, length, part, &about, note, sizeof note, why, sizeof why);
     gs_must(history || *why);
     if (!history)
         return;
@@ -76,6 +76,12 @@ static void read_one(const unsigned char *bytes, size_t length)
     if (gs_history_length(history) < 20000)
         replay(history);
     gs_history_free(history);
+}
+
+static void read_one(const unsigned char *bytes, size_t length)
+{
+    read_part(bytes, length, NULL);
+    read_part(bytes, length, &(struct gs_history_file_part){1700000000 * INT64_C(1000000000), length / 2});
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
