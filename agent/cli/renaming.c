@@ -287,6 +287,8 @@ int gs_cli_renaming_words(struct gs_renaming *renaming)
     if (renaming->summary.length) {
         gs_incident_rename_summary(&renaming->words_before, &renaming->words_after, &renaming->summary);
         gs_incident_rename_summary(&renaming->words_original, &renaming->words_after, &renaming->summary);
+        if (gs_incident_has_culprit_of(renaming->json, &renaming->words_original))
+            gs_incident_rename_blocks(&renaming->words_after, &renaming->summary);
     }
     return renaming->summary.failed ? -ENOMEM : 0;
 }
@@ -309,5 +311,7 @@ int gs_cli_renaming_json(const struct gs_renaming *renaming, json_t *json)
     int error = gs_incident_rename_json(&renaming->words_before, &renaming->words_after, json);
     if (!error)
         error = gs_incident_rename_json(&renaming->words_original, &renaming->words_after, json);
+    if (!error && gs_incident_has_culprit_of(json, &renaming->words_original))
+        error = gs_incident_rename_culprit(&renaming->words_after, json);
     return error ? error : set_plumbing(renaming, json);
 }

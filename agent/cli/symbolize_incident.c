@@ -27,6 +27,20 @@ static size_t lines_of(const struct gs_profile *profile)
     return count;
 }
 
+static size_t names_of(const struct gs_profile *profile)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < profile->location_count; i++)
+        count += profile->location[i].line_count > 0;
+    return count;
+}
+
+/* Has A less to say than B? */
+static bool knows_less(const struct gs_profile *a, const struct gs_profile *b)
+{
+    return lines_of(a) < lines_of(b) || (lines_of(a) == lines_of(b) && names_of(a) < names_of(b));
+}
+
 /* What is left of the time that OPTIONS allow for all, of which the use began at BEGAN_NS. */
 static struct gs_symbolize_options within(const struct gs_symbolize_options *options, int64_t began_ns)
 {
@@ -38,7 +52,7 @@ static struct gs_symbolize_options within(const struct gs_symbolize_options *opt
     return left;
 }
 
-/* Add lines to every profile, within the time that OPTIONS allow for all. A profile that has more lines from an earlier run,
+/* Add lines to every profile, within the time that OPTIONS allow for all. A profile that has more lines, or names, from an earlier run,
  * when there were more symbols, stays as it is. */
 static void add_lines(struct gs_renaming *work, const struct gs_symbolize_options *options)
 {
@@ -48,7 +62,7 @@ static void add_lines(struct gs_renaming *work, const struct gs_symbolize_option
         struct gs_renamed_profile *file = &work->file[i];
         left = within(options, began_ns);
         file->named = gs_reader_symbolize_apart(file->captured, &left, &work->notes);
-        if (file->named && lines_of(file->named) < lines_of(file->now)) {
+        if (file->named && knows_less(file->named, file->now)) {
             gs_profile_free(file->named);
             file->named = NULL;
         }

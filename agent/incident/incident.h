@@ -97,6 +97,12 @@ void gs_incident_words_fini(struct gs_incident_words *words);
  * 0 or -ENOMEM. */
 void gs_incident_rename_summary(const struct gs_incident_words *before, const struct gs_incident_words *after, struct gs_text *summary);
 int gs_incident_rename_json(const struct gs_incident_words *before, const struct gs_incident_words *after, json_t *json) GS_CHECK_RESULT;
+/* Is the culprit of JSON, a stored incident.json, the one of CAPTURED, the words of the profiles as captured? It may have any names.
+ * Then _rename_culprit puts that of AFTER in its place, and _rename_blocks those blocks of AFTER into SUMMARY that begin like one
+ * there and have as many lines. 0 or -ENOMEM. */
+bool gs_incident_has_culprit_of(const json_t *json, const struct gs_incident_words *captured);
+void gs_incident_rename_blocks(const struct gs_incident_words *after, struct gs_text *summary);
+int gs_incident_rename_culprit(const struct gs_incident_words *after, json_t *json) GS_CHECK_RESULT;
 /* The same in TEXT, a threads.txt as it was captured: BEFORE is what it says of deadlock and waits, and frames get their names from
  * THREADS, the profile with lines, by their addresses. An inlined function is a line of its own, without address. */
 void gs_incident_rename_threads(const struct gs_incident_words *before, const struct gs_incident_words *after,

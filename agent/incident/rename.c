@@ -5,7 +5,11 @@
  *   stored   [headline] [Culprit: …] [Memory: …] [What grew …] [Heap in use …]     [Memory: …] could not be read back
  *
  * A block of `stored` that equals one of `before` becomes the one of `after` at the same place. If a block differs, its lines
- * are tried one by one. All else stays. Context: CLI. */
+ * are tried one by one. All else stays.
+ *
+ * `before` may be what the incident says now, or what it said when it was captured. If it is neither (a run that was interrupted, a
+ * profile that was symbolized by itself), the culprit is still known by its fingerprint, which stays as captured, and its amount:
+ * then its members, and the blocks that begin alike, become those of `after`. Context: CLI. */
 #include "base/memory.h"
 #include "incident/inside.h"
 #include <errno.h>
@@ -100,6 +104,39 @@ void gs_incident_rename_summary(const struct gs_incident_words *before, const st
             replace_lines(summary, &old, &new);
 }
 
+/* Do A and B begin alike: with the same first line, or with the culprit? And have they as many lines? */
+static bool same_kind(const struct passage *a, const struct passage *b)
+{
+    static const char head[] = "Culprit: ";
+    const char *a_end = memchr(a->at, '\n', a->length), *b_end = memchr(b->at, '\n', b->length);
+    size_t a_line = a_end ? (size_t)(a_end - a->at) : a->length,
+           b_line = b_end ? (size_t)(b_end - b->at) : b->length, a_lines = 0, b_lines = 0,
+           length = sizeof head - 1;
+    for (size_t i = 0; i < a->length; i++)
+        a_lines += a->at[i] == '\n';
+    for (size_t i = 0; i < b->length; i++)
+        b_lines += b->at[i] == '\n';
+    bool culprits = a_line > length && b_line > length && memcmp(a->at, head, length) == 0 &&
+                    memcmp(b->at, head, length) == 0;
+    return a_lines == b_lines && (culprits || (a_line == b_line && memcmp(a->at, b->at, a_line) == 0));
+}
+
+void gs_incident_rename_blocks(const struct gs_incident_words *after, struct gs_text *summary)
+{
+    const char *new_at = after->summary.bytes ? after->summary.bytes : "";
+    struct passage old, new;
+    if (!summary->bytes || strlen(summary->bytes) != summary->length)
+        return;
+    while (!summary->failed && next_passage(&new_at, "\n\n", &new)) {
+        const char *at = summary->bytes;
+        bool found = false;
+        while (!found && next_passage(&at, "\n\n", &old))
+            found = same_kind(&old, &new);
+        if (found && !same(&old, &new))
+            (void)replace_passage(summary, "\n\n", &old, &new);
+    }
+}
+
 /* ---- incident.json --------------------------------------------------------------------------------------------------- */
 
 /* Is the culprit A the same as B, as far as both say? Their other keys may be of different versions. */
@@ -113,6 +150,20 @@ static bool same_culprit(const json_t *a, const json_t *b)
             return false;
     }
     return json_is_object(a) && json_is_object(b);
+}
+
+bool gs_incident_has_culprit_of(const json_t *json, const struct gs_incident_words *captured)
+{
+    static const char *const keys[] = {"kind", "bytes", "count", "nanoseconds"};
+    const json_t *a = json_object_get(json, "culprit"), *b = json_object_get(captured->json, "culprit"),
+                 *fingerprint = json_object_get(json, "fingerprint");
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const json_t *x = json_object_get(a, keys[i]), *y = json_object_get(b, keys[i]);
+        if ((x || y) && !json_equal(x, y))
+            return false;
+    }
+    return json_is_object(a) && json_is_object(b) && json_string_length(fingerprint) > 0 &&
+           json_equal(fingerprint, json_object_get(captured->json, "fingerprint"));
 }
 
 /* Put the members of NEW into the object STORED; its others stay. 0 or -ENOMEM. */
@@ -145,6 +196,12 @@ static int rename_holders(const char *key, const struct gs_incident_words *befor
     return json_is_object(old) && json_is_object(new) && json_equal(old, json_object_get(before->json, key))
                ? update(old, new)
                : 0;
+}
+
+int gs_incident_rename_culprit(const struct gs_incident_words *after, json_t *json)
+{
+    const json_t *new_culprit = json_object_get(after->json, "culprit");
+    return json_is_object(new_culprit) ? update(json_object_get(json, "culprit"), new_culprit) : 0;
 }
 
 int gs_incident_rename_json(const struct gs_incident_words *before, const struct gs_incident_words *after,

@@ -16,8 +16,12 @@ static void rename_all(const struct gs_incident_words *before, const struct gs_i
     gs_must(!summary.failed);
     gs_must(before != after ||
             (summary.length == strlen(stored) && (!stored[0] || strcmp(summary.bytes, stored) == 0)));
+    gs_incident_rename_blocks(after, &summary);
+    gs_must(!summary.failed);
     gs_text_fini(&summary);
     gs_must(gs_incident_rename_json(before, after, json) == 0);
+    if (gs_incident_has_culprit_of(json, before))
+        gs_must(gs_incident_rename_culprit(after, json) == 0);
     gs_must(json_is_true(json_object_get(json, "unknown to this version")));
 }
 
