@@ -288,7 +288,7 @@ uint64_t gs_probe_labels_refused(void);
 /* ---- the anchor: where the tables are, for readers of core files --------------------------------------------------------- */
 
 #define GS_ANCHOR_MAGIC "gumshoe anchor"
-enum { GS_ANCHOR_VERSION = 5 };  // of the layout of everything that the anchor points to: change it with that
+enum { GS_ANCHOR_VERSION = 6 };  // of the layout of everything that the anchor points to: change it with that
 struct gs_stack_entry {          // a stack, as it lies in the table
     uint64_t hash;
     uint32_t first_frame, labels;
@@ -301,7 +301,12 @@ struct gs_anchor_stacks { const struct gs_stack_entry *entry; const _Atomic uint
  * texts, key and value, 4 bytes each. */
 struct gs_anchor_labels { const char *text, *set; };
 struct gs_anchor_libraries { const struct gs_library *library; const _Atomic uint32_t *count; };
-enum { GS_OWN_THREADS_MAX = 8 };
+enum { // the agent's threads that may run at a time
+    GS_OWN_THREADS_SINGLE = 5,  // watcher; control socket; crash; on_incident; the kernel's notices
+    GS_OWN_THREADS_SERVED = 4,  // profiles for clients of the control socket (watch/profile_jobs.c)
+    GS_OWN_THREADS_CALLED = 7,  // profiles for calls of gumshoe_write_profile (watch/write_profile.c)
+    GS_OWN_THREADS_MAX = GS_OWN_THREADS_SINGLE + GS_OWN_THREADS_SERVED + GS_OWN_THREADS_CALLED
+};
 struct gs_anchor_threads { const _Atomic pid_t *own; }; // the agent's threads: GS_OWN_THREADS_MAX tids; 0: none
 struct gs_anchor {
     char magic[16];              // GS_ANCHOR_MAGIC

@@ -18,6 +18,7 @@
 #include "watch/profile_jobs.h"
 #include "watch/reload.h"
 #include "watch/requests.h"
+#include "watch/write_profile.h"
 #include <stddef.h>
 
 static const struct {
@@ -33,6 +34,7 @@ static const struct {
     { "requests",       gs_watch_requests_after_fork },
     { "control",        gs_watch_control_after_fork },
     { "profile_jobs",   gs_watch_profile_jobs_after_fork },
+    { "write_profile",  gs_watch_write_profile_after_fork },
     { "crash",          gs_watch_crash_after_fork },
     { "notices",        gs_watch_notices_after_fork },
     { "limit",          gs_watch_limit_after_fork },

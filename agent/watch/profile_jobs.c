@@ -10,9 +10,10 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "host/own_thread.h"
+#include "probe/probe.h"
 #include <errno.h>
 
-enum { SLOTS = 4 };
+enum { SLOTS = GS_OWN_THREADS_SERVED };
 #define BYTES_MAX (16 << 20)
 
 struct gs_profile_slot {

@@ -4,15 +4,18 @@
  *                   over a time:  gather ▶ sleep ▶ gather ▶ subtract
  *
  * So the agent opens nothing in the host's table, and a slow reader of the descriptor delays only the caller.
- * Who: host threads, in a public call; profile_jobs.c. One thread gathers at a time: the watcher waits, too. */
+ * Who: host threads, in a public call; profile_jobs.c. One thread gathers at a time: the watcher waits, too.
+ * Bounds: GS_OWN_THREADS_CALLED profiles for public calls at a time; further calls wait for their turn. */
 #include "watch/write_profile.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "gather/gather.h"
 #include "host/credentials.h"
 #include "host/own_thread.h"
+#include "probe/probe.h"
 #include "profile/profile.h"
 #include "symbol/symbol.h"
+#include "sys/event.h"
 #include "sys/file.h"
 #include "sys/log.h"
 #include "watch/active_captures.h"
@@ -145,6 +148,35 @@ void gs_watch_profile_make(void *pointer)
     gs_gather_fini(&gathered);
 }
 
+/* ---- for public calls ------------------------------------------------------------------------------------------------- */
+
+static struct {
+    struct gs_event ended;
+    _Atomic int running;
+} calls;
+
+/* Take one of the GS_OWN_THREADS_CALLED turns. False: none is free. */
+static bool take_turn(const void *unused)
+{
+    int running = atomic_load(&calls.running);
+    (void)unused;
+    while (running < GS_OWN_THREADS_CALLED)
+        if (atomic_compare_exchange_weak(&calls.running, &running, running + 1))
+            return true;
+    return false;
+}
+
+static void give_turn(void)
+{
+    atomic_fetch_sub(&calls.running, 1);
+    gs_event_signal(&calls.ended);
+}
+
+void gs_watch_write_profile_after_fork(void)
+{
+    atomic_store(&calls.running, 0);
+}
+
 static int make_and_write(struct gs_profile_job *job, int fd)
 {
     const struct gs_own_thread_options start = {"gumshoe-profile", gs_watch_profile_make, job,
@@ -167,7 +199,11 @@ int gs_watch_gather_profile(const struct gs_profile_request *request, int fd)
         if ((unsigned)kind->kind == (unsigned)request->kind) {
             struct gs_profile_job job = {.request = *request, .kind = kind};
             gs_json_use_our_memory();
-            return make_and_write(&job, fd);
+            while (!gs_event_wait_until(&calls.ended, take_turn, NULL, GS_NS_PER_S))
+                ;
+            int error = make_and_write(&job, fd);
+            give_turn();
+            return error;
         }
     return -EINVAL;
 }

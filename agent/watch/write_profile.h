@@ -21,6 +21,8 @@ struct gs_profile_request {
  * Context: host thread, not in a hook; a watcher, if there is one, runs on. */
 int gs_watch_gather_profile(const struct gs_profile_request *request, int fd) GS_CHECK_RESULT;
 
+void gs_watch_write_profile_after_fork(void);
+
 /* One profile, made on a thread of the agent with a table of descriptors of its own (GS_FDS_OWN_TEMPORARY). */
 struct gs_profile_job {
     struct gs_profile_request request;

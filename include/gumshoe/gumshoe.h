@@ -100,7 +100,8 @@ GUMSHOE_API int gumshoe_write_profile(enum gumshoe_kind kind, int fd);
 /* The same over the next SECONDS, above 0 and at most GUMSHOE_PROFILE_SECONDS_MAX, as Go serves /debug/pprof/...?seconds=N.
  * GUMSHOE_CPU: the CPU time spent meanwhile. GUMSHOE_HEAP: what changes meanwhile: alloc_* is what is allocated, inuse_* the
  * growth, negative where a stack's blocks are freed. GUMSHOE_THREADCREATE: likewise, the threads created meanwhile.
- * GUMSHOE_THREADS, GUMSHOE_PEAK, GUMSHOE_PAGES: as of now, and at once. The calling thread waits; the rest of the program does not, and the watcher goes on.
+ * GUMSHOE_THREADS, GUMSHOE_PEAK, GUMSHOE_PAGES: as of now, and at once. Seven calls, of any kind, are served at a time. The
+ * calling thread waits; the rest of the program does not, and the watcher goes on.
  * Returns as gumshoe_write_profile does; -EINVAL also for SECONDS out of range. */
 #define GUMSHOE_PROFILE_SECONDS_MAX 3600
 GUMSHOE_API int gumshoe_write_profile_for(enum gumshoe_kind kind, int fd, double seconds);
