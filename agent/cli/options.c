@@ -1,5 +1,6 @@
 /* options.c - reads the options of every command by the command's table (options.h). */
 #include "cli/options.h"
+#include "base/errors.h"
 #include "base/units.h"
 #include <assert.h>
 #include <errno.h>
@@ -158,7 +159,8 @@ static int store_argument(const struct gs_arguments *arguments, const struct gs_
 
 struct getopt_table {
     struct option known[OPTIONS_MAX + 2]; // the rows that have a name, --help, and the end
-    char letters[2 * OPTIONS_MAX + 3];
+    char letters[2 * OPTIONS_MAX + 4];
+    size_t names;
 };
 
 static void build_getopt_table(const struct gs_option *options, bool options_first, struct getopt_table *out)
@@ -166,6 +168,7 @@ static void build_getopt_table(const struct gs_option *options, bool options_fir
     size_t names = 0, letters = 0;
     if (options_first)
         out->letters[letters++] = '+'; // tells getopt to stop at the first operand
+    out->letters[letters++] = ':';     // and to tell a missing argument from an unknown option
     out->letters[letters++] = 'h';
     for (size_t i = 0; gs_cli_is_option_row(&options[i]); i++) {
         const struct gs_option *row = &options[i];
@@ -181,9 +184,47 @@ static void build_getopt_table(const struct gs_option *options, bool options_fir
     out->known[names++] = (struct option){"help", no_argument, NULL, 'h'};
     out->known[names] = (struct option){0};
     out->letters[letters] = 0;
+    out->names = names;
 }
 
-/* The row for FOUND, a result of getopt_long; NULL if the option is unknown or lacks its argument. */
+/* WORD is none of the long options of TABLE, or the beginning of several. */
+static int refuse_word(const struct gs_arguments *arguments, const struct getopt_table *table,
+                       const char *word)
+{
+    char name[64];
+    size_t beginning = 0;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(word + 2, "="), word + 2);
+    for (size_t i = 0; i < table->names; i++)
+        beginning += strncmp(table->known[i].name, name, strlen(name)) == 0;
+    const char *nearest =
+        gs_errors_nearest(name, &table->known[0].name, table->names, sizeof table->known[0]);
+    if (beginning > 1)
+        return gs_cli_usage(arguments->command, "option \"--%s\" is ambiguous", name);
+    if (nearest)
+        return gs_cli_usage(arguments->command, "there is no option \"--%s\"; did you mean \"--%s\"?", name,
+                            nearest);
+    return gs_cli_usage(arguments->command, "there is no option \"--%s\"", name);
+}
+
+/* Say what is wrong with the option that getopt_long did not take. Its own messages would print control characters as they
+ * are. */
+static int refuse_option(const struct gs_arguments *arguments, const struct getopt_table *table,
+                         bool lacks_argument)
+{
+    const char *word = arguments->value[optind - 1];
+    char letter[] = {'-', (char)optopt, 0};
+    bool is_long = optopt == 0 || optopt >= FIRST_ROW || strncmp(word, "--help=", 7) == 0;
+    if (lacks_argument)
+        return gs_cli_usage(arguments->command, "option \"%s\" needs an argument", is_long ? word : letter);
+    if (is_long && optopt != 0)
+        return gs_cli_usage(arguments->command, "option \"%.*s\" takes no argument", (int)strcspn(word, "="),
+                            word);
+    if (is_long)
+        return refuse_word(arguments, table, word);
+    return gs_cli_usage(arguments->command, "there is no option \"%s\"", letter);
+}
+
+/* The row for FOUND, a result of getopt_long; NULL: it is none. */
 static const struct gs_option *row_of(const struct gs_option *options, int found)
 {
     if (found >= FIRST_ROW)
@@ -203,6 +244,7 @@ bool gs_cli_read_options(struct gs_arguments *arguments, const struct gs_option 
         return false;
     }
     build_getopt_table(options, arguments->options_first, &table);
+    opterr = 0;
     *status = GS_EXIT_OK;
     for (int found;
          (found = getopt_long(arguments->count, arguments->value, table.letters, table.known, NULL)) != -1;) {
@@ -211,8 +253,8 @@ bool gs_cli_read_options(struct gs_arguments *arguments, const struct gs_option 
             print_help(arguments->command, options);
             return false;
         }
-        *status = row ? store_argument(arguments, row, optarg)
-                      : gs_cli_usage(arguments->command, "see gumshoe %s --help", arguments->command->name);
+        *status =
+            row ? store_argument(arguments, row, optarg) : refuse_option(arguments, &table, found == ':');
         if (*status != GS_EXIT_OK)
             return false;
     }

@@ -125,6 +125,24 @@ esc=$(printf 'evil\033[2J\342\200\256dir'); mkdir "$esc"; cp -r "$incident" "$es
 sed -n "/ top /p" out > commands; bash -c "$(cat commands)" > run/out || fail "$(cat commands)"
 grep -q put run/out || fail "$(cat run/out)"
 
+it "says what is wrong with an option, and quotes that as well"
+refused() { # TEXT ARGUMENT…: status 2, and TEXT on the first line
+    local text=$1 status=0; shift
+    "$gumshoe" "$@" > /dev/null 2> err || status=$?
+    equal $status 2 "the status of $*"
+    equal "$(head -n 1 err)" "gumshoe $1: $text" "$*"
+    ! head -n 1 err | LC_ALL=C grep -q $'[\e\r\x80-\xff]' || fail "$*: $(cat -v err)"
+}
+refused 'there is no option "--jsno"; did you mean "--json"?' ls --jsno
+refused 'there is no option "--red\x1b[31m\x0d"' ls --red$'\e[31m\r'
+refused 'there is no option "-\x1b"' ls -$'\e'
+refused 'there is no option "-\xff"' ls -$'\xff'
+refused 'option "--s" is ambiguous' top --s heap.pb.gz
+refused 'option "--json" takes no argument' ls --json=$'\e'
+refused 'option "--help" takes no argument' ls --help=$'\e'
+refused 'option "--dir" needs an argument' show --dir
+refused 'option "-n" needs an argument' top -n
+
 it "gives machines the verdict, where the evidence is, and the next steps"
 "$gumshoe" show --json --brief "$incident" > brief.json
 equal "$(jq -r 'keys_unsorted | join(" ")' brief.json)" "version dir rule reason triggered complete verdict culprit evidence next"
