@@ -1,6 +1,7 @@
 /* climb BASE MORE MS: a host whose memory climbs. It has BASE MiB and says "calm"; after a line of input it takes MORE MiB within MS
  * milliseconds, evenly; with MS 0 as fast as it can. Then it says "full", and after another line it goes on at that pace until it
  * is killed, or has four times MORE. At the end of its input it does not wait. */
+#include "say.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,14 +46,6 @@ static void climb(size_t mib, double ms)
         if (!fill_cache())
             _exit(9);
     }
-}
-
-static void say_and_wait(const char *word)
-{
-    printf("%s\n", word);
-    fflush(stdout);
-    for (char byte; read(0, &byte, 1) == 1 && byte != '\n';)
-        ;
 }
 
 int main(int argc, char **argv)

@@ -4,6 +4,7 @@
  *   more    a cache of 1 GiB more, and sleep
  *   exit    exit(0)    _exit  _exit(0)    abort    exec PROGRAM …
  * It says "calm" and "full" as it comes to be so. At the end of its input it does not wait. */
+#include "say.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,14 +38,6 @@ __attribute__((noipa)) static void fill_cache(size_t bytes)
     for (size_t at = 0; at < bytes; at += BLOCK)
         keep(BLOCK);
     __asm__ volatile("");
-}
-
-static void say_and_wait(const char *word)
-{
-    printf("%s\n", word);
-    fflush(stdout);
-    for (char byte; read(0, &byte, 1) == 1 && byte != '\n';)
-        ;
 }
 
 int main(int argc, char **argv)
