@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { RULES_COUNTED = 256, JSON_MAX = 32 << 20, USER_INCIDENTS_MAX = 200 };
+enum { RULES_COUNTED = 256, JSON_MAX = 32 << 20 };
 #define FILE_MAX (256 << 20)
 
 /* ---- the list ----------------------------------------------------------------------------------------------------------- */
@@ -29,52 +29,29 @@ static int newest_first(const void *a, const void *b)
     return order ? order : (x->dir > y->dir) - (x->dir < y->dir);
 }
 
-/* What walk does with each incident. */
-struct walking {
-    void (*found)(void *argument, const struct gs_incident_row *row);
-    void *argument;
-};
-
-/* Walk the incidents in FD, which is directory number DIR, or that of USER there: then at most USER_INCIDENTS_MAX. */
-static void walk_in(const struct walking *walking, int fd, size_t dir_number,
-                    const struct gs_store_user *user)
+static struct gs_incident_row row_of(const struct gs_store_walk *walk, size_t dir_number)
 {
-    struct gs_folder_name parts;
-    struct gs_dir dir;
-    size_t left = user ? USER_INCIDENTS_MAX : SIZE_MAX;
-    gs_file_dir_start(&dir, fd);
-    for (const char *name; left && (name = gs_file_dir_next(&dir));) {
-        struct gs_incident_row row = {.dir = dir_number};
-        if (strlen(name) >= sizeof row.key - GS_STORE_USER_NAME || !gs_store_folder_name_read(name, &parts))
-            continue;
-        left--;
-        row.time_ns = parts.time_ns;
-        gs_store_key_print(user, name, row.key);
-        snprintf(row.rule, sizeof row.rule, "%s", parts.rule);
-        walking->found(walking->argument, &row);
-    }
-}
-
-static void walk_users(const struct walking *walking, int dirfd, size_t dir_number)
-{
-    struct gs_store_users users;
-    const struct gs_store_user *user;
-    gs_store_users_find(dirfd, &users);
-    for (int fd; (fd = gs_store_users_open_next(dirfd, &users, &user)) >= 0; close(fd))
-        walk_in(walking, fd, dir_number, user);
+    struct gs_incident_row row = {.dir = dir_number, .time_ns = walk->parts.time_ns};
+    gs_store_key_print(walk->user, walk->name, row.key);
+    snprintf(row.rule, sizeof row.rule, "%s", walk->parts.rule);
+    return row;
 }
 
 /* Walk the names of all incidents; FOUND gets each. */
-static void walk(const struct gs_served *served,
-                 void (*found)(void *argument, const struct gs_incident_row *row), void *argument)
+static void walk_all(const struct gs_served *served,
+                     void (*found)(void *argument, const struct gs_incident_row *row), void *argument)
 {
-    const struct walking walking = {found, argument};
     for (size_t i = 0; i < served->dir_count; i++) {
+        struct gs_store_walk walk;
         int fd = gs_file_openat(AT_FDCWD, served->dir[i], O_RDONLY | O_DIRECTORY, 0);
         if (fd < 0)
             continue;
-        walk_in(&walking, fd, i, NULL);
-        walk_users(&walking, fd, i);
+        gs_store_walk_begin(&walk, fd);
+        while (gs_store_walk_next(&walk)) {
+            const struct gs_incident_row row = row_of(&walk, i);
+            found(argument, &row);
+        }
+        gs_store_walk_end(&walk);
         close(fd);
     }
 }
@@ -102,7 +79,7 @@ void gs_cli_incidents_find(const struct gs_served *served, struct gs_incident_ro
     out->count = out->left_out = 0;
     if (!keeping.row)
         return;
-    walk(served, keep, &keeping);
+    walk_all(served, keep, &keeping);
     gs_sort(keeping.row, keeping.count, sizeof *keeping.row, newest_first);
     out->count = keeping.count < GS_INCIDENTS_SHOWN ? keeping.count : GS_INCIDENTS_SHOWN;
     out->left_out = keeping.seen - out->count;
@@ -148,7 +125,7 @@ void gs_cli_incidents_count(const struct gs_served *served,
     struct counting counting = {.rule = gs_alloc(RULES_COUNTED * sizeof *counting.rule)};
     if (!counting.rule)
         return;
-    walk(served, count_one, &counting);
+    walk_all(served, count_one, &counting);
     for (size_t i = 0; i < counting.count; i++)
         counted(argument, counting.rule[i].dir, counting.rule[i].rule, counting.rule[i].count,
                 counting.rule[i].newest_ns);

@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PASS_EACH_S = 2, USER_INCIDENTS_MAX = 1000 };
+enum { PASS_EACH_S = 2 };
 
 struct names {
     char **name;
@@ -46,49 +46,31 @@ static void free_names(struct names *names)
     gs_free(names->name);
 }
 
-/* Add the incidents in FD, the directory of USER (then at most USER_INCIDENTS_MAX; NULL: none's). 0 or -ENOMEM. */
-static int list_in(int fd, const struct gs_store_user *user, struct names *out)
+/* Add the incident that WALK is at. 0 or -ENOMEM. */
+static int add_name(const struct gs_store_walk *walk, struct names *out)
 {
-    struct gs_folder_name parts;
-    struct gs_dir entries;
-    size_t most = user ? out->count + USER_INCIDENTS_MAX : SIZE_MAX;
-    gs_file_dir_start(&entries, fd);
-    for (const char *name; out->count < most && (name = gs_file_dir_next(&entries));) {
-        char key[GS_FOLDER_NAME_MAX];
-        if (strlen(name) >= GS_FOLDER_NAME_MAX - GS_STORE_USER_NAME ||
-            !gs_store_folder_name_read(name, &parts))
-            continue;
-        gs_store_key_print(user, name, key);
-        char *copy = gs_strdup(key);
-        if (!copy || gs_grow(&out->name, &out->capacity, out->count + 1, sizeof *out->name)) {
-            gs_free(copy);
-            return -ENOMEM;
-        }
-        out->name[out->count++] = copy;
+    char key[GS_FOLDER_NAME_MAX];
+    gs_store_key_print(walk->user, walk->name, key);
+    char *copy = gs_strdup(key);
+    if (!copy || gs_grow(&out->name, &out->capacity, out->count + 1, sizeof *out->name)) {
+        gs_free(copy);
+        return -ENOMEM;
     }
+    out->name[out->count++] = copy;
     return 0;
-}
-
-static int list_users(int dirfd, struct names *out)
-{
-    struct gs_store_users users;
-    const struct gs_store_user *user;
-    int error = 0;
-    gs_store_users_find(dirfd, &users);
-    for (int fd; !error && (fd = gs_store_users_open_next(dirfd, &users, &user)) >= 0; close(fd))
-        error = list_in(fd, user, out);
-    return error;
 }
 
 /* The keys of the incidents in DIR, by time. 0 or -errno. */
 static int list_names(const char *dir, struct names *out)
 {
-    int fd = gs_file_openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0), error = fd;
+    struct gs_store_walk walk;
+    int fd = gs_file_openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0), error = 0;
     if (fd < 0)
         return fd;
-    error = list_in(fd, NULL, out);
-    if (!error)
-        error = list_users(fd, out);
+    gs_store_walk_begin(&walk, fd);
+    while (!error && gs_store_walk_next(&walk))
+        error = add_name(&walk, out);
+    gs_store_walk_end(&walk);
     if (out->count)
         gs_sort(out->name, out->count, sizeof *out->name, by_name);
     close(fd);

@@ -154,52 +154,32 @@ static json_t *read_one(int dirfd, const struct gs_store_user *user, const char 
     return json;
 }
 
-/* Add the incidents in DIRFD, the directory of USER, at most GS_STORE_USER_INCIDENTS_MAX; NULL: the store. */
-static int list_directory(int dirfd, const struct gs_store_user *user, struct gs_store_list *out,
-                          size_t *capacity)
+/* Add the incident that WALK is at. */
+static int add_incident(const struct gs_store_walk *walk, struct gs_store_list *out, size_t *capacity)
 {
-    struct gs_folder_name parts;
-    struct gs_dir dir;
-    size_t seen = 0;
-    int error = 0;
-    gs_file_dir_start(&dir, dirfd);
-    for (const char *name; !error && (name = gs_file_dir_next(&dir));) {
-        char whole[sizeof GS_STORE_USERS + GS_STORE_USER_NAME + 256];
-        if (!gs_store_folder_name_read(name, &parts))
-            continue;
-        bool too_many = user && ++seen > GS_STORE_USER_INCIDENTS_MAX;
-        json_t *json = too_many ? NULL : read_one(dirfd, user, name);
-        snprintf(whole, sizeof whole, "%s%s%s%s", user ? GS_STORE_USERS "/" : "", user ? user->name : "",
-                 user ? "/" : "", name);
-        if (json)
-            error = add_entry(out, capacity, whole, json);
-        else
-            out->unreadable++;
-    }
-    return error;
-}
-
-static int list_users(int dirfd, struct gs_store_list *out, size_t *capacity)
-{
-    struct gs_store_users users;
-    const struct gs_store_user *user;
-    int error = 0;
-    gs_store_users_find(dirfd, &users);
-    for (int fd; !error && (fd = gs_store_users_open_next(dirfd, &users, &user)) >= 0; close(fd))
-        error = list_directory(fd, user, out, capacity);
-    return error;
+    char whole[sizeof GS_STORE_USERS + GS_STORE_USER_NAME + GS_FOLDER_NAME_MAX];
+    json_t *json = read_one(walk->fd, walk->user, walk->name);
+    snprintf(whole, sizeof whole, "%s%s%s%s", walk->user ? GS_STORE_USERS "/" : "",
+             walk->user ? walk->user->name : "", walk->user ? "/" : "", walk->name);
+    if (json)
+        return add_entry(out, capacity, whole, json);
+    out->unreadable++;
+    return 0;
 }
 
 int gs_store_list(const char *path, struct gs_store_list *out)
 {
+    struct gs_store_walk walk;
     size_t capacity = 0;
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), error = 0;
     *out = (struct gs_store_list){0};
     if (fd < 0)
         return -errno;
-    int error = list_directory(fd, NULL, out, &capacity);
-    if (!error)
-        error = list_users(fd, out, &capacity);
+    gs_store_walk_begin(&walk, fd);
+    while (!error && gs_store_walk_next(&walk))
+        error = add_incident(&walk, out, &capacity);
+    out->unreadable += walk.left_out;
+    gs_store_walk_end(&walk);
     close(fd);
     gs_sort(out->entry, out->count, sizeof *out->entry, by_name);
     if (error)

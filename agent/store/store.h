@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "rules/rules.h"
+#include "sys/file.h"
 #include "sys/owned_fd.h"
 #include <limits.h>
 #include <stdbool.h>
@@ -139,6 +140,23 @@ void gs_store_users_find(int dirfd, struct gs_store_users *out);
 int gs_store_user_open(int dirfd, const struct gs_store_user *user);
 /* The same for the next of USERS whose directory can be opened, stored in *USER; -1: there are no more. The caller closes it. */
 int gs_store_users_open_next(int dirfd, struct gs_store_users *users, const struct gs_store_user **user);
+/* Walk the names of the incidents in the store DIRFD and in the directories of its users (walk.c), in no order. An incident is named
+ * like one: whether it is one is not looked at. The caller drives: begin, next until it is false, end (also before that).
+ * Context: CLI. */
+struct gs_store_walk {
+    const char *name;                 // of the folder; valid until the next call, like all of these
+    struct gs_folder_name parts;      // of its name
+    const struct gs_store_user *user; // whose directory contains it; NULL: it is in DIRFD
+    int fd;                           // that directory; borrowed
+    size_t left_out;                  // so far: more than are read of a user
+    int dirfd;                        // these are the walk's own
+    size_t seen;
+    struct gs_dir dir;
+    struct gs_store_users users;
+};
+void gs_store_walk_begin(struct gs_store_walk *walk, int dirfd);
+bool gs_store_walk_next(struct gs_store_walk *walk);
+void gs_store_walk_end(struct gs_store_walk *walk);
 /* Make and open the directory in STORE of user UID with group GID. The calling thread has this group and STORE's user. The
  * descriptor, or -errno: -EDQUOT: too many users; -EPERM: STORE is such a directory itself, or cannot contain one.
  * Context: watcher. */

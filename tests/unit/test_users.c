@@ -280,7 +280,7 @@ static void a_file_in_anothers_folder_is_that_users(void **state)
 
 /* ---- limits ------------------------------------------------------------------------------------------------------------- */
 
-/* A shell's COMMAND, run in the directory of user A_USER, as that user if we are root. */
+/* COMMAND of a shell, run in the directory of user A_USER, as that user if we are root. */
 static void as_user(const char *command)
 {
     char whole[2048];
