@@ -8,7 +8,7 @@ set -eu
 build="gcc g++ make cmake pkg-config binutils libjansson-dev zlib1g-dev libprotobuf-c-dev protobuf-c-compiler
  libunwind-dev libiberty-dev libdw-dev liblzma-dev libmicrohttpd-dev libcurl4-openssl-dev libarchive-dev"
 test="libcmocka-dev golang-go redis-server redis-tools memcached python3 jq procps util-linux libjson-c-dev
- libjemalloc2 libgoogle-perftools4 gdb python3-jsonschema
+ libjemalloc2 libgoogle-perftools4 libmimalloc2.0 gdb python3-jsonschema
  nginx-light postgresql sqlite3 lld mold clang llvm elfutils dwz xz-utils strace meson ninja-build autoconf automake
  curl openssl apache2-utils prometheus prometheus-alertmanager sysstat chromium lintian mandoc zsh fish bash-completion"
 

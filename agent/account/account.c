@@ -317,6 +317,20 @@ static void add_notes(const struct memory_reading *reading, struct gs_account *o
                     lost, gs_text_plural((double)lost));
 }
 
+/* The pages of the heap become OUT's, if they could be read. */
+static void take_heap(const struct memory_reading *reading, struct gs_account *out)
+{
+    out->heap = reading->survey.heap;
+    if (!out->heap)
+        return;
+    out->heap->cut = reading->survey.source.cut;
+    gs_account_heap_pages_settle(out->heap);
+    if (!reading->error)
+        return;
+    gs_account_heap_pages_free(out->heap);
+    out->heap = NULL;
+}
+
 int gs_account_take(const struct gs_gather *how, struct gs_account *out)
 {
     int64_t then_ns;
@@ -325,7 +339,9 @@ int gs_account_take(const struct gs_gather *how, struct gs_account *out)
     if (then && !then->known)
         then = NULL;
     struct memory_reading reading = {0};
+    reading.survey.heap = gs_alloc(sizeof *reading.survey.heap); // NULL: the account goes without it
     int error = take_reading(&reading, INCIDENT_NS);
+    take_heap(&reading, out);
     if (!error) {
         out->counted = reading.resident.all;
         for (int part = 0; part < GS_PARTS; part++)
@@ -351,6 +367,7 @@ void gs_account_fini(struct gs_account *account)
 {
     gs_profile_free(account->mappings);
     gs_free(account->area);
+    gs_account_heap_pages_free(account->heap);
     gs_text_fini(&account->notes);
     *account = (struct gs_account){0};
 }

@@ -41,6 +41,7 @@ struct gs_account {               // bytes; all zero before; gs_account_fini aft
     size_t areas;
     const char *heap_unseen;      // why the program's allocator is not seen, so that live blocks are not known; borrowed;
                                   // NULL: it is seen. Set by the caller
+    struct gs_heap_pages *heap;   // which pages of the heap are resident; NULL: not known
     struct gs_text notes;         // what is missing from the account, one line each
     bool of_dead;                 // of a process that died: the account has no stacks
     int64_t age_ns;               // and was taken so long before its end
@@ -48,6 +49,11 @@ struct gs_account {               // bytes; all zero before; gs_account_fini aft
 /* Take the account of this process: 7 ms a GiB, 1 s at most. 0 or -errno. Context: watcher. */
 int gs_account_take(const struct gs_gather *how, struct gs_account *out) GS_CHECK_RESULT;
 void gs_account_fini(struct gs_account *account);
+
+/* As gs_gather; also the waste, which an account is taken for unless HOW has the pages of one. Context: as gs_gather. */
+int gs_account_gather(enum gs_kind kind, const struct gs_gather *how, struct gs_gathered *out) GS_CHECK_RESULT;
+/* The frame of free memory that no stack is charged with. */
+#define GS_UNATTRIBUTED "[unattributed]"
 
 /* The parts alone, without stacks: for the black box. */
 struct gs_account_parts {

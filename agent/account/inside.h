@@ -2,6 +2,8 @@
  *
  *   account.c   asks the probe, /proc and the agent ──▶ survey.c   who owns which range (pure) ──▶ pages.c   resident pages
  *                                                       └──▶ areas.c   what nobody claims, by area
+ *                                                                                                     │ those of the heap
+ *   waste_profile.c ◀── waste.c   whose blocks pin free memory (pure) ◀── chunks.c   glibc's headers ◀─┴ heap_pages.c
  */
 #pragma once
 #include "account/account.h"
@@ -14,8 +16,72 @@ struct gs_page_counts {
     uint64_t anonymous;
     uint64_t doubtful;  // part of anonymous: mapped more than once (after a fork), or the zero page, which is not resident
 };
-/* Add the present pages of START to END to *OUT, as far as they can be read (pages->cut, pages->error). */
-void gs_account_pages_count(struct gs_pages *pages, uint64_t start, uint64_t end, struct gs_page_counts *out);
+struct gs_heap_pages;
+/* Add the present pages of START to END to *OUT, and to HEAP unless that is NULL. Each step reads 2 MiB of address space; the kernel
+ * holds the memory map's lock for one step only. Pages that cannot be read are missing (pages->cut, pages->error). */
+void gs_account_pages_count(struct gs_pages *pages, uint64_t start, uint64_t end, struct gs_page_counts *out,
+                            struct gs_heap_pages *heap);
+
+/* ---- heap_pages.c: which pages of the heap are resident ------------------------------------------------------------ */
+
+enum { GS_CELL = 256 << 10 };  // bytes: 64 pages
+struct gs_heap_cell {          // of memory that starts at a multiple of GS_CELL, and has resident pages of the heap
+    uint64_t address, pages;   // bit n of pages: page n is resident
+    bool walked;               // chunks.c has read its headers; then:
+    uint32_t in_use, trimmable; // resident bytes in chunks that are in use; that malloc_trim would return
+};
+struct gs_heap_range { uint64_t start, end; bool is_main; }; // is_main: grown with brk
+struct gs_heap_pages {         // all zero before; gs_account_heap_pages_free after
+    struct gs_heap_cell *cell; // sorted by address after gs_account_heap_pages_settle
+    size_t count, capacity;
+    struct gs_heap_range *range;
+    size_t ranges, range_capacity;
+    bool failed;               // no memory: some are missing
+    bool cut;                  // the time was up: some were not read
+    uint32_t arenas;           // glibc's, by their headers: 1 with the main heap; 0: none was found
+};
+/* Remember the range START to END, before its pages are added. */
+void gs_account_heap_pages_range(struct gs_heap_pages *heap, uint64_t start, uint64_t end, bool is_main);
+/* Add the pages of WORD[0..COUNT), the pagemap's words of the pages from number FIRST on. */
+void gs_account_heap_pages_add(struct gs_heap_pages *heap, uint64_t first, const uint64_t *word, size_t count);
+/* Sort the cells and the ranges; ranges that touch become one. */
+void gs_account_heap_pages_settle(struct gs_heap_pages *heap);
+/* The cell that contains ADDRESS; NULL: nothing is resident there. The first cell that ends after ADDRESS; COUNT: none. */
+struct gs_heap_cell *gs_account_heap_pages_cell(const struct gs_heap_pages *heap, uint64_t address);
+size_t gs_account_heap_pages_from(const struct gs_heap_pages *heap, uint64_t address);
+/* The resident bytes from START to END, which lie in CELL. */
+uint64_t gs_account_cell_resident(const struct gs_heap_cell *cell, uint64_t start, uint64_t end);
+void gs_account_heap_pages_free(struct gs_heap_pages *heap); // NULL is fine
+
+/* ---- waste.c: whose blocks pin free memory. Pure -------------------------------------------------------------------- */
+
+struct gs_waste_block {        // a live sample
+    uint64_t address, size, weight; // size: of the block; weight: bytes that it stands for
+    int64_t born_ns;           // CLOCK_MONOTONIC
+    uint32_t stack;
+};
+struct gs_waste_row { uint32_t stack; uint64_t bytes, trimmable, samples; int64_t oldest_ns; };
+struct gs_waste {              // gs_account_waste_fini after
+    struct gs_waste_row *row;  // by stack
+    size_t count;
+    uint64_t resident, bytes, trimmable; // of the whole heap: resident, free of it, of that what malloc_trim would return
+    uint64_t walked;           // resident bytes of which headers were read
+    uint64_t pinned, pinned_trimmable; // what the rows add up to; the rest has no live sample near it
+};
+enum { GS_WASTE_WINDOW = 1 << 20 };
+/* Share the free memory of HEAP (settled) among the stacks of BLOCK. 0 or -ENOMEM. */
+int gs_account_waste_share(const struct gs_heap_pages *heap, const struct gs_waste_block *block, size_t blocks,
+                           struct gs_waste *out) GS_CHECK_RESULT;
+void gs_account_waste_sort(struct gs_waste_block *block, size_t blocks); // by address
+void gs_account_waste_fini(struct gs_waste *waste);
+
+/* ---- chunks.c: glibc's heap, by the headers of its chunks ------------------------------------------------------------ */
+
+/* Read the headers in HEAP (settled) from MEMORY, and set what its cells have in use; in at most MOST_NS of CPU time. BLOCK, sorted by
+ * address: chunks that are known to be in use. MEMORY may change meanwhile, and may be another allocator's: a cell whose headers
+ * contradict each other stays unknown. 0 or -ENOMEM. */
+int gs_account_chunks_walk(struct gs_heap_pages *heap, const struct gs_memory *memory, const struct gs_waste_block *block,
+                           size_t blocks, int64_t most_ns) GS_CHECK_RESULT;
 
 /* ---- survey.c: who owns which memory. Pure, except for reads of the pagemap's descriptor ---------------------------- */
 
@@ -42,6 +108,7 @@ struct gs_survey {      // all zero before; gs_account_survey_fini after
     uint64_t pages[GS_PARTS], doubtful[GS_PARTS]; // heap pages are all counted under GS_HEAP_KEPT
     uint64_t agent_files; // file pages among the agent's pages
     struct gs_pages source;
+    struct gs_heap_pages *heap; // gets the resident pages of the heap; NULL: nobody wants them
 };
 /* The kernel's counts of resident memory, in bytes (from /proc/PID/status). */
 struct gs_resident { uint64_t all, anonymous, file, shared; };

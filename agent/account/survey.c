@@ -266,12 +266,23 @@ static void add_counts(struct gs_survey *survey, const struct gs_area *area, str
     }
 }
 
+/* Where the resident pages from START to END go beside the sums; NULL: they are not the heap's, or nobody wants them. */
+static struct gs_heap_pages *heap_of(struct gs_survey *survey, const struct gs_area *area,
+                                     const struct gs_claim *owner, uint64_t start, uint64_t end)
+{
+    bool is_heap = owner ? owner->part == GS_HEAP_KEPT : area->kind == GS_AREA_HEAP;
+    if (!survey->heap || !is_heap)
+        return NULL;
+    gs_account_heap_pages_range(survey->heap, start, end, begins(&area->line, "[heap]"));
+    return survey->heap;
+}
+
 static void count_area(struct gs_survey *survey, struct gs_area *area)
 {
     for (uint64_t at = area->line.start, end; at < area->line.end; at = end) {
         struct gs_claim *owner = owner_of(survey, area, at, &end);
         struct gs_page_counts counts = {0};
-        gs_account_pages_count(&survey->source, at, end, &counts);
+        gs_account_pages_count(&survey->source, at, end, &counts, heap_of(survey, area, owner, at, end));
         add_counts(survey, area, owner, &counts);
         if (!owner) {
             area->unclaimed.file += counts.file;

@@ -44,7 +44,8 @@ static enum gs_kind kind_of_profile(const char *kind)
 /* Choose the profile: the culprit's, else the first that view.c finds in a folder. */
 static void choose_profile(struct incident_folder *folder)
 {
-    static const enum gs_kind order[] = {GS_HEAP, GS_CPU, GS_THREADS, GS_THREADCREATE, GS_PEAK, GS_PAGES};
+    static const enum gs_kind order[] = {GS_HEAP, GS_CPU,   GS_THREADS, GS_THREADCREATE,
+                                         GS_PEAK, GS_PAGES, GS_WASTE};
     enum gs_kind wanted = kind_of_profile(gs_cli_json_text(folder->culprit, "kind", ""));
     const char *first = NULL, *chosen = NULL;
     for (size_t i = 0; i < sizeof order / sizeof *order; i++)
@@ -129,6 +130,12 @@ static void add_pages(struct gs_text *out, const struct incident_folder *folder)
         add_file(out, folder, "heap.pages.pb.gz");
 }
 
+static void add_waste(struct gs_text *out, const struct incident_folder *folder)
+{
+    if (has(folder, "waste.pb.gz") && strcmp(folder->profile, "waste.pb.gz") != 0)
+        add_file(out, folder, "waste.pb.gz");
+}
+
 static void add_threads(struct gs_text *out, const struct incident_folder *folder)
 {
     if (has(folder, "threads.pb.gz") && strcmp(folder->profile, "threads.pb.gz") != 0)
@@ -179,6 +186,7 @@ static const struct {
     {"peek",      add_function_of_profile, "who calls the culprit, and what it calls"},
     {"diff",      add_growth,              "what grew since the baseline"},
     {"diff",      add_peak,                "what has gone since the heap's peak"},
+    {"top",       add_waste,               "whose blocks pin the heap's free memory"},
     {"top",       add_profile,             "the heaviest functions"},
     {"top",       add_pages,               "whose memory in use is in memory; --sample inuse_swapped, inuse_untouched"},
     {"traces",    add_threads,             "every thread's stack"},

@@ -43,6 +43,7 @@ static const struct endpoint {
     {"profile",      "cpu",          "CPU time; ?seconds=N (30)"},
     {"threadcreate", "threadcreate", "the stacks that created threads"},
     {"threads",      "threads",      "stacks of all threads; ?debug=1: as text"},
+    {"waste",        "waste",        "the heap's free memory, by whose blocks pin it"},
 };
 // clang-format on
 

@@ -56,6 +56,7 @@ const void *gs_gather_peak_for_anchor(void); // for gs_probe_anchor_tick; NULL: 
 
 /* ---- gathering (captures.c) ------------------------------------------------------------------------------------- */
 
+struct gs_heap_pages;             // which pages of the heap are resident (account/)
 struct gs_gather {                // input of a gatherer; times are CLOCK_MONOTONIC
     const struct gs_maps *maps;
     const struct gs_baselines *baselines; // NULL: none
@@ -63,6 +64,8 @@ struct gs_gather {                // input of a gatherer; times are CLOCK_MONOTO
     int64_t window_ns;                    // the condition's window, or since the climb began: the baseline used is the youngest
                                           // that is at least this old
     struct gs_cpu_session *cpu;           // gs_gather_cpu closes and frees it; NULL: none
+    struct gs_heap_pages *heap_pages;     // of the memory account that was just taken, for the waste; NULL: it is taken for it
+    bool waste_asked;                     // the waste does not only come along: read more of the heap's headers
     bool peak_if_higher;                  // gather a peak only if it is clearly above what is in use now
     const char *reason;                   // reason of the capture, for the profile's comments
 };
@@ -131,11 +134,19 @@ struct gs_peak_facts {            // bytes: the sum of the profile; highest_byte
     uint64_t bytes, highest_bytes;
     int64_t age_ns;
 };
+struct gs_waste_facts {           // of the heap's resident memory, in bytes
+    uint64_t heap, waste;         // all; what is free of it
+    uint64_t pinned, trimmable;   // of the waste: near a live sample; what malloc_trim would return
+    uint64_t walked;              // of the heap: where the allocator's headers told what is in use
+    uint64_t samples;             // live ones in all
+    uint32_t arenas;              // glibc's; 0: not known
+};
 struct gs_gathered {              // zeroed by the caller before; gs_gather_fini after
     struct gs_profile *profile;
     struct gs_profile *base;      // heap only, if there is a baseline
     int64_t base_age_ns;
     struct gs_peak_facts peak;    // peak only
+    struct gs_waste_facts waste;  // waste only
     struct gs_text text;          // threads.txt
     struct gs_deadlock deadlock;  // threads only
     struct gs_waits waits;        // threads only
@@ -277,6 +288,10 @@ void gs_gather_fini(struct gs_gathered *gathered);
 
 /* Add the probe's stack number STACK, with its labels, to PROFILE. */
 void gs_gather_add_stack(struct gs_profile *profile, uint32_t stack, const int64_t *values);
+/* The same with one more label. */
+void gs_gather_add_stack_with(struct gs_profile *profile, uint32_t stack, const int64_t *values, const struct gs_label_value *more);
+/* What every profile of the heap says: REASON, and how it was sampled. */
+void gs_gather_describe_heap(struct gs_profile *profile, const char *reason, const struct gs_heap_sampling *sampling);
 /* The first line of /proc/self/task/TID/NAME; TASK: descriptor of /proc/self/task. "" if it cannot be read. */
 void gs_gather_task_line(int task, pid_t tid, const char *name, char *out, size_t size);
 

@@ -52,8 +52,6 @@ const char *gs_gather_thread_state(char state);
 /* OUT becomes library NUMBER; its path is freed by the caller. False: no memory. */
 bool gs_gather_library_mapping(const struct gs_library *from, uint32_t number, struct gs_mapping *out);
 
-/* What every profile of the heap says: REASON, and how it was sampled. */
-void gs_gather_describe_heap(struct gs_profile *profile, const char *reason, const struct gs_heap_sampling *sampling);
 /* gs_gather_pages, out of the pagemap SOURCE. */
 int gs_gather_pages_by(const struct gs_gather *how, struct gs_pages *source, struct gs_gathered *out);
 

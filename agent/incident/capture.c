@@ -1,7 +1,7 @@
 /* capture.c - makes one incident, from the trigger to the folder.
  *
  *   begin   choose the source ▶ make folder ▶ maps ▶ incident.json (not complete) ▶ CPU samples begin
- *           ▶ threads ▶ heap, its peak ▶ descriptors ▶ the allocation that fired ▶ memory account
+ *           ▶ threads ▶ heap, its peak ▶ descriptors ▶ the allocation that fired ▶ memory account ▶ who pins free memory
  *     …     gs_gather_cpu_poll, while the watch goes on
  *   end     CPU ▶ metrics, rules, maps ▶ findings ▶ summary ▶ incident.json ▶ publish ▶ rotate
  *
@@ -31,6 +31,7 @@ struct gs_incident {
     struct gs_folder folder;
     struct gs_report report;
     struct gs_cpu_session *cpu;
+    bool waste_asked;           // else it comes with the heap, if there is any
     bool peak_if_higher;        // nobody asked for the heap's peak: it comes with the heap, if it says more
     const struct gs_maps *maps; // NULL: they could not be read
     struct gs_maps *owned_maps; // equals `maps` if we free them; NULL if the source owns them
@@ -118,6 +119,8 @@ static struct gs_gather gathering(const struct gs_incident *incident)
         .start_ns = context->start_ns,
         .window_ns = baseline_window_ns(incident),
         .cpu = incident->cpu,
+        .heap_pages = incident->account.heap,
+        .waste_asked = incident->waste_asked,
         .peak_if_higher = incident->peak_if_higher,
         .reason = incident->report.trigger->reason,
     };
@@ -130,7 +133,9 @@ static bool gather(struct gs_incident *incident, const struct gs_kind_entry *kin
     int error = incident->source->gather(&incident->trigger, kind->kind, &how, out);
     gs_incident_add_notes(&incident->report, &out->notes);
     if (error == -ENODATA) {
-        if (out->notes.length == 0 && !(kind->kind == GS_PEAK && incident->peak_if_higher))
+        bool came_along = kind->kind == GS_WASTE ? !incident->waste_asked
+                                                 : kind->kind == GS_PEAK && incident->peak_if_higher;
+        if (out->notes.length == 0 && !came_along)
             gs_incident_add_note(&incident->report, "%s: nothing was recorded", kind->name);
         return false;
     }
@@ -147,12 +152,11 @@ static bool gather(struct gs_incident *incident, const struct gs_kind_entry *kin
     return true;
 }
 
-/* Gather the kinds that the trigger asks for: those sampled over time (CPU), or the others. */
-static void gather_all(struct gs_incident *incident, bool over_time)
+/* Gather those of KINDS that the trigger asks for. */
+static void gather_all(struct gs_incident *incident, unsigned kinds)
 {
     for (size_t i = 0; incident->maps && gs_kinds[i].name && i < GS_INCIDENT_KINDS_MAX; i++)
-        if (incident->report.trigger->capture & gs_kinds[i].kind &&
-            (gs_kinds[i].kind == GS_CPU) == over_time &&
+        if (incident->report.trigger->capture & kinds & gs_kinds[i].kind &&
             gather(incident, &gs_kinds[i], &incident->gathered[i]))
             gs_incident_end_step(&incident->report, gs_kinds[i].name);
 }
@@ -161,7 +165,7 @@ static void gather_all(struct gs_incident *incident, bool over_time)
 static void gather_cpu(struct gs_incident *incident)
 {
     read_maps(incident);
-    gather_all(incident, true);
+    gather_all(incident, GS_CPU);
     if (incident->maps)
         incident->cpu = NULL; // gathering has closed it
 }
@@ -210,10 +214,21 @@ static void put_allocation(struct gs_incident *incident)
     gs_incident_end_step(&incident->report, "allocation");
 }
 
-/* The account of the resident memory, if the heap was captured or the rule is about resident memory. */
+/* The facts of the waste; NULL: it was not gathered. */
+static const struct gs_waste_facts *waste_of(const struct gs_incident *incident)
+{
+    for (size_t i = 0; gs_kinds[i].name && i < GS_INCIDENT_KINDS_MAX; i++)
+        if (gs_kinds[i].kind == GS_WASTE && incident->gathered[i].profile)
+            return &incident->gathered[i].waste;
+    return NULL;
+}
+
+/* The account of the resident memory, if the heap was captured or the rule is about resident memory; then who pins what is free of
+ * the heap, by the same reading. */
 static void put_account(struct gs_incident *incident)
 {
-    bool wanted = incident->trigger.capture & GS_HEAP || gs_incident_is_about_resident(&incident->trigger);
+    bool wanted =
+        incident->trigger.capture & (GS_HEAP | GS_WASTE) || gs_incident_is_about_resident(&incident->trigger);
     if (!incident->source->take_account || !incident->maps || !wanted)
         return;
     struct gs_gather how = gathering(incident);
@@ -224,15 +239,17 @@ static void put_account(struct gs_incident *incident)
     gs_incident_add_notes(&incident->report, &incident->account.notes);
     gs_incident_add_error(&incident->report, "memory.json", error);
     incident->account.heap_unseen = incident->report.findings.heap_unseen;
+    gs_incident_end_step(&incident->report, "account");
+    gather_all(incident, GS_WASTE);
     if (!error) {
         incident->report.findings.account = &incident->account;
         if (incident->account.mappings)
             incident->account.mappings->plumbing = &incident->report.findings.plumbing;
-        gs_incident_write_memory(&incident->account, &text);
+        gs_incident_write_memory(&incident->account, waste_of(incident), &text);
         put_text(incident, "memory.json", &text);
     }
     gs_text_fini(&text);
-    gs_incident_end_step(&incident->report, "account");
+    gs_incident_end_step(&incident->report, "memory");
 }
 
 static void put_history(struct gs_incident *incident)
@@ -365,8 +382,9 @@ static void take_plumbing(struct gs_incident *incident)
 static void choose_source(struct gs_incident *incident)
 {
     incident->peak_if_higher = !(incident->trigger.capture & GS_PEAK);
+    incident->waste_asked = incident->trigger.capture & GS_WASTE;
     if (incident->trigger.capture & GS_HEAP)
-        incident->trigger.capture |= GS_PEAK;
+        incident->trigger.capture |= GS_PEAK | GS_WASTE;
     incident->source = gs_incident_choose_source(&incident->trigger);
     incident->source->describe(&incident->trigger, incident->report.context, &incident->process);
     incident->trigger.capture &= incident->process.kinds;
@@ -415,7 +433,7 @@ int gs_incident_begin(struct gs_store *store, const struct gs_incident_trigger *
         return error;
     }
     start_cpu(incident);
-    gather_all(incident, false);
+    gather_all(incident, ~(unsigned)(GS_CPU | GS_WASTE));
     put_descriptors(incident);
     put_allocation(incident);
     put_account(incident);

@@ -108,6 +108,13 @@ static void describe(struct gs_profile *profile, const uint32_t *stack, uint32_t
     snprintf(out->fingerprint, sizeof out->fingerprint, "%016llx", (unsigned long long)hash);
 }
 
+/* Is it memory that no stack is charged with? */
+static bool is_unattributed(const struct gs_profile *profile, const struct gs_stack_row *row)
+{
+    const struct gs_location *leaf = &profile->location[row->location[0]];
+    return leaf->line_count && strcmp(profile->function[leaf->line[0].function].name, GS_UNATTRIBUTED) == 0;
+}
+
 /* ---- charges ------------------------------------------------------------------------------------------------------- */
 
 static int by_pointer(const char *a, const char *b)
@@ -284,7 +291,7 @@ bool gs_incident_culprit_find(struct gs_profile *profile, int sample_type, const
     struct charge *charges = gs_alloc((stacks.count + 1) * sizeof *charges);
     profile->failed |= !charges;
     for (size_t i = 0; charges && i < stacks.count; i++)
-        if (stacks.row[i].value && stacks.row[i].depth)
+        if (stacks.row[i].value && stacks.row[i].depth && !is_unattributed(profile, &stacks.row[i]))
             charges[count++] = charge_of(profile, &stacks.row[i], i, sample_type);
     bool found = count && choose(profile, &stacks, charges, count, out);
     gs_free(charges);

@@ -98,6 +98,10 @@ static void take_gathered(struct gs_report *report, enum gs_kind kind, const str
         findings->peak_facts = gathered->peak;
         break;
     case GS_PAGES: findings->pages = gathered->profile; break;
+    case GS_WASTE:
+        findings->waste = gathered->profile;
+        findings->waste_facts = gathered->waste;
+        break;
     default: break; // this kind has files but does not help to find the culprit
     }
 }
@@ -161,7 +165,8 @@ static void set_plumbing(struct gs_report *report)
     struct gs_profile *profiles[] = {
         findings->heap,       findings->growth, findings->threads,
         findings->creators,   findings->cpu,    findings->account ? findings->account->mappings : NULL,
-        findings->allocation, findings->peak,   findings->pages};
+        findings->allocation, findings->peak,   findings->pages,
+        findings->waste};
     if (findings->heap)
         gs_incident_add_error(report, "the culprit",
                               gs_profile_learn_plumbing(findings->heap, &findings->plumbing));
@@ -176,7 +181,7 @@ static bool memory_ran_out(const struct gs_incident_findings *findings)
     const struct gs_profile *profiles[] = {
         findings->heap, findings->growth,     findings->threads,
         findings->cpu,  findings->allocation, findings->account ? findings->account->mappings : NULL,
-        findings->peak, findings->pages};
+        findings->peak, findings->pages,      findings->waste};
     for (size_t i = 0; i < sizeof profiles / sizeof *profiles; i++)
         if (profiles[i] && profiles[i]->failed)
             return true;
@@ -193,8 +198,10 @@ void gs_incident_find(struct gs_report *report, const struct gs_gathered gathere
     find_culprit(report);
     gs_incident_find_peak(&report->findings);
     gs_incident_find_pages(&report->findings);
+    gs_incident_find_waste(&report->findings);
     if (memory_ran_out(&report->findings)) {
-        report->findings.culprit = report->findings.peak_holder = (struct gs_culprit){0};
+        report->findings.culprit = report->findings.peak_holder = report->findings.pinner =
+            (struct gs_culprit){0};
         report->findings.pages = NULL;
         gs_incident_add_error(report, "the culprit", -ENOMEM);
     }

@@ -86,8 +86,8 @@ struct gs_climb gs_incident_find_climb(const struct gs_incident_trigger *trigger
 /* Is a growth by BYTES in the last AGE_NS part of CLIMB? Yes, if it covers the climb, or goes on at half of its pace or more. */
 bool gs_incident_is_of_climb(const struct gs_climb *climb, int64_t age_ns, double bytes);
 
-/* Write memory.json; write the lines of the summary. CLIMB: what led to the incident; all zero: not known. */
-void gs_incident_write_memory(const struct gs_account *account, struct gs_text *out);
+/* Write memory.json, with WASTE unless that is NULL; write the lines of the summary. CLIMB: what led to the incident; all zero: not known. */
+void gs_incident_write_memory(const struct gs_account *account, const struct gs_waste_facts *waste, struct gs_text *out);
 void gs_incident_summarise_memory(const struct gs_account *account, const struct gs_climb *climb, struct gs_text *out);
 /* The function that mapped memory outside malloc, if that memory grew more than the live heap since the baseline; if neither
  * grew, if it is larger than the live heap. Else false. */
@@ -119,6 +119,13 @@ void gs_incident_add_pages(struct gs_text *out, const struct gs_incident_finding
 json_t *gs_incident_pages_json(const struct gs_incident_findings *findings) GS_CHECK_RESULT;
 json_t *gs_incident_holder_json(const struct gs_culprit *holder) GS_CHECK_RESULT;
 bool gs_incident_pages_are_known(const struct gs_profile *profile); // has it the sample types?
+/* The waste (waste.c). Find whose blocks pin most; write the part of the summary; a member of incident.json, null without a waste
+ * (NULL: no memory), and one of memory.json (FACTS may be NULL); read the facts back from it. */
+void gs_incident_find_waste(struct gs_incident_findings *findings);
+void gs_incident_add_waste(struct gs_text *out, const struct gs_incident_findings *findings);
+json_t *gs_incident_waste_json(const struct gs_incident_findings *findings) GS_CHECK_RESULT;
+json_t *gs_incident_waste_facts_json(const struct gs_waste_facts *facts) GS_CHECK_RESULT;
+struct gs_waste_facts gs_incident_read_waste(const json_t *waste);
 
 struct gs_incident_findings {           // what the profiles of one incident show; borrowed
     struct gs_profile *heap;   // NULL: not captured
@@ -132,6 +139,10 @@ struct gs_incident_findings {           // what the profiles of one incident sho
     struct gs_culprit peak_holder; // who held most at the peak
     struct gs_profile *pages;  // the heap by the state of its pages; NULL: not captured
     struct gs_page_finding page_state[GS_PAGE_STATES];
+    struct gs_profile *waste;  // free memory of the heap; NULL: not captured
+    struct gs_waste_facts waste_facts;
+    struct gs_culprit pinner;  // whose blocks pin most of it
+    int64_t pinner_oldest_s;   // the age of the oldest of these blocks
     const struct gs_deadlock *deadlock; // NULL: threads were not captured
     const struct gs_waits *waits;       // NULL: threads were not captured
     int64_t base_age_ns;
@@ -181,7 +192,8 @@ void gs_incident_add_stack(struct gs_text *out, const struct gs_profile *profile
 void gs_incident_add_stack_with_leaf(struct gs_text *out, const struct gs_profile *profile, const struct gs_stack_row *row);
 /* gs_profile_stacks. False: no memory. */
 bool gs_incident_stacks_of(const struct gs_profile *profile, int type, struct gs_stacks *stacks, struct gs_text *out);
-/* The heaviest stacks of the heap PROFILE with positive values, under TITLE. */
+/* The heaviest stacks of PROFILE by its sample type TYPE_NAME, under TITLE; of a heap profile by what is in use. */
+void gs_incident_add_stacks(struct gs_text *out, const struct gs_profile *profile, const char *type_name, const char *title);
 void gs_incident_add_heap_stacks(struct gs_text *out, const struct gs_profile *profile, const char *title);
 /* The heaviest functions of PROFILE by its sample type TYPE_NAME, under "TITLE, TOTAL in all". */
 void gs_incident_add_functions(struct gs_text *out, const struct gs_profile *profile, const char *type_name,

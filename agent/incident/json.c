@@ -126,6 +126,7 @@ static void add_findings(struct gs_json *json, const struct gs_incident_findings
     add_plumbing(json, &findings->plumbing);
     gs_json_set(json, "peak", gs_incident_peak_json(findings));
     gs_json_set(json, "pages", gs_incident_pages_json(findings));
+    gs_json_set(json, "waste", gs_incident_waste_json(findings));
 }
 
 static void add_identity(struct gs_json *json, const struct gs_identity *identity)

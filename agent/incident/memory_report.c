@@ -85,7 +85,8 @@ static json_t *baseline_json(const struct gs_account *account)
                      parts_json(account->base));
 }
 
-void gs_incident_write_memory(const struct gs_account *account, struct gs_text *out)
+void gs_incident_write_memory(const struct gs_account *account, const struct gs_waste_facts *waste,
+                              struct gs_text *out)
 {
     json_t *json =
         json_pack("{s:i, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "version", 1, "rss",
@@ -93,7 +94,7 @@ void gs_incident_write_memory(const struct gs_account *account, struct gs_text *
                   parts_json(account->part), "heap_unseen", gs_json_printable(account->heap_unseen),
                   "anonymous_by_stack", mappings_json(account->mappings, "anonymous"), "shared_by_stack",
                   mappings_json(account->mappings, "shared"), "areas", areas_json(account), "baseline",
-                  baseline_json(account));
+                  baseline_json(account), "waste", gs_incident_waste_facts_json(waste));
     if (json && account->of_dead &&
         json_object_set_new(json, "age_s", json_real((double)account->age_ns / 1e9)) != 0)
         out->failed = true;

@@ -188,7 +188,7 @@ static int rename_list(const char *key, const struct gs_incident_words *before,
     return error;
 }
 
-/* Rename the holders in KEY: who held most at the heap's peak, or of its pages. 0 or -ENOMEM. */
+/* Rename the holders in KEY: who held most at the heap's peak, or of its pages, or pins most free memory. 0 or -ENOMEM. */
 static int rename_holders(const char *key, const struct gs_incident_words *before,
                           const struct gs_incident_words *after, json_t *json)
 {
@@ -216,6 +216,8 @@ int gs_incident_rename_json(const struct gs_incident_words *before, const struct
         error = rename_holders("peak", before, after, json);
     if (!error)
         error = rename_holders("pages", before, after, json);
+    if (!error)
+        error = rename_holders("waste", before, after, json);
     if (!error)
         error = rename_list("deadlock", before, after, json);
     return error ? error : rename_list("waits", before, after, json);

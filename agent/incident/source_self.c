@@ -27,7 +27,7 @@ static int gather(const struct gs_incident_trigger *trigger, enum gs_kind kind, 
                   struct gs_gathered *out)
 {
     (void)trigger;
-    return gs_gather(kind, how, out);
+    return gs_account_gather(kind, how, out);
 }
 
 static int take_account(const struct gs_incident_trigger *trigger, const struct gs_gather *how,

@@ -203,6 +203,7 @@ void gs_incident_write_summary(const struct gs_report *report, struct gs_text *o
         gs_incident_add_crashed_stack(out, death, findings->threads);
     if (findings->account)
         gs_incident_summarise_memory(findings->account, &findings->climb, out);
+    gs_incident_add_waste(out, findings);
     if (findings->descriptors->length)
         gs_text_add(out, "%s", findings->descriptors->bytes);
     out->failed |= findings->descriptors->failed;

@@ -91,9 +91,15 @@ bool gs_incident_stacks_of(const struct gs_profile *profile, int type, struct gs
 
 void gs_incident_add_heap_stacks(struct gs_text *out, const struct gs_profile *profile, const char *title)
 {
+    gs_incident_add_stacks(out, profile, "inuse_space", title);
+}
+
+void gs_incident_add_stacks(struct gs_text *out, const struct gs_profile *profile, const char *type_name,
+                            const char *title)
+{
     struct gs_stacks stacks;
     char size[GS_UNIT_TEXT];
-    int type = gs_profile_sample_type(profile, "inuse_space");
+    int type = gs_profile_sample_type(profile, type_name);
     if (type < 0 || !gs_incident_stacks_of(profile, type, &stacks, out))
         return;
     int64_t positive = 0;

@@ -11,13 +11,13 @@ static const char *const words[] = {
     "in_use", "threads", "cpu", "deadlock", "lock", "crash", "heap", "threadcreate", "fds", "high", "low",
     "mutex", "rwlock", "condition", "semaphore", "barrier", "once", "static", "libc", "join", "futex",
     /* steps */
-    "account", "context", "summary", "descriptors",
+    "account", "waste", "memory", "context", "summary", "descriptors",
     /* settings of rules.json */
     "auto", "on", "off", "all", "forks", "always",
     /* states of threads */
     "running", "sleeping", "uninterruptible", "stopped", "traced", "idle", "zombie", "dead", "unknown",
     /* sample types and units of profiles */
-    "alloc_objects", "alloc_space", "inuse_objects", "inuse_space", "waste_space", "samples", "live_threads", "space", "wall",
+    "alloc_objects", "alloc_space", "inuse_objects", "inuse_space", "waste_space", "trim_space", "oldest", "samples", "live_threads", "space", "wall",
     "count", "bytes", "nanoseconds", "microseconds", "milliseconds", "seconds", "objects",
     /* mappings of the kernel's */
     "[heap]", "[stack]", "[vdso]", "[vvar]", "[vsyscall]",

@@ -13,7 +13,7 @@ static const struct {
 } defaults[] = {
     {"file", AS_JSON({
         "interval": "1s",
-        "heap": {"sample": "512KiB", "depth": 64, "baseline": "10m", "peak": "1h"},
+        "heap": {"sample": "512KiB", "depth": 64, "baseline": "10m", "peak": "1h", "focus": "1h"},
         "cpu": {"rate": "99Hz", "duration": "10s", "before": "0s"},
         "incidents": {"dir": "incidents", "keep": 50, "max_bytes": "1GiB", "max_age": "14d", "max_per_hour": 12, "report": false},
         "history": {"file": "on", "max": "16MiB"},

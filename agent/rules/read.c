@@ -56,7 +56,7 @@ struct heap_fields {
     const char *why;
     uint64_t sample_bytes;
     uint32_t depth;
-    int64_t baseline_ns, peak_ns;
+    int64_t baseline_ns, peak_ns, focus_ns;
 };
 
 static GS_FIELD_READER(read_heap)
@@ -68,17 +68,23 @@ static GS_FIELD_READER(read_heap)
         {"depth",    read_depth,        offsetof(struct heap_fields, depth), 1, 256, false, NULL},
         {"baseline", gs_field_duration, offsetof(struct heap_fields, baseline_ns), SECOND, 30 * DAY, false, NULL},
         {"peak",     gs_field_duration, offsetof(struct heap_fields, peak_ns), SECOND, 30 * DAY, true, NULL},
+        {"focus",    gs_field_duration, offsetof(struct heap_fields, focus_ns), SECOND, 30 * DAY, true, NULL},
         GS_FIELD_WHY(struct heap_fields),
     };
     // clang-format on
     struct gs_rules *rules = into;
-    struct heap_fields written = {NULL, rules->heap.sample_bytes, rules->heap.depth, rules->heap.baseline_ns,
-                                  rules->heap.peak_ns};
+    struct heap_fields written = {NULL,
+                                  rules->heap.sample_bytes,
+                                  rules->heap.depth,
+                                  rules->heap.baseline_ns,
+                                  rules->heap.peak_ns,
+                                  rules->heap.focus_ns};
     gs_rules_read_fields(reader, value, path, GS_FIELDS(fields), &written);
     rules->heap.sample_bytes = written.sample_bytes;
     rules->heap.depth = written.depth;
     rules->heap.baseline_ns = written.baseline_ns;
     rules->heap.peak_ns = written.peak_ns;
+    rules->heap.focus_ns = written.focus_ns;
 }
 
 struct cpu_fields {

@@ -38,7 +38,8 @@ struct gs_rules {               // what a checked file says; never changes once 
     size_t text_length;
     const char *why;
     int64_t interval_ns;
-    struct { uint64_t sample_bytes; uint32_t depth; int64_t baseline_ns, peak_ns; } heap; // peak_ns 0: no peak is kept
+    struct { uint64_t sample_bytes; uint32_t depth; int64_t baseline_ns, peak_ns, focus_ns; } heap; // peak_ns 0: no peak is kept; focus_ns: how long
+                                // samples are denser after an incident of a rule that captures the waste
     struct { double hertz; int64_t duration_ns, before_ns; } cpu; // before_ns 0: no samples from before the trigger
     struct {
         const char *dir;

@@ -151,6 +151,8 @@ void gs_watch_captures_begin(struct gs_settings *settings, const struct gs_incid
     slot->rule = rule;
     slot->request = request;
     slot->began_ns = slot->logged_ns = gs_clock_monotonic_ns();
+    if (trigger->capture & GS_WASTE)
+        gs_watch_focus_begin(settings, slot->began_ns);
     if (error) {
         gs_log(GS_LOG_ERROR, "rule %s: the incident could not be written: %s", trigger->rule,
                strerrordesc_np(-error));

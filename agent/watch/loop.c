@@ -244,6 +244,7 @@ static void tick(bool early)
     if (!early) // an early tick is seldom recorded: the next one shows its largest allocation again
         gs_probe_forget_largest_alloc(largest);
     keep_within_budget();
+    gs_watch_focus_tick(&gs_watcher.settings, now_ns);
     write_box(early ? GS_BOX_EARLY : GS_BOX_TICK);
     limit_users(now_ns);
     gs_watch_looks_plan(&gs_watcher.settings, gs_clock_monotonic_ns());

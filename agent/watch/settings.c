@@ -116,18 +116,6 @@ void gs_watch_settings_try_hooks(void)
     free(block);
 }
 
-static void start_sampling(const struct gs_rules *rules)
-{
-    struct gs_probe_settings settings = {rules->heap.sample_bytes, rules->heap.depth};
-    gs_probe_start(&settings);
-}
-
-static void restart_sampling(const struct gs_rules *rules)
-{
-    gs_probe_widen(0);
-    start_sampling(rules);
-}
-
 /* Make what the rules determine: judge, metrics, history, context and their arrays. False: out of memory. */
 static bool make_tables(struct gs_settings *settings)
 {
@@ -179,7 +167,8 @@ int gs_watch_settings_make(struct gs_settings *settings, const struct gumshoe_op
         error = open_store(settings, options);
     if (error)
         return error;
-    restart_sampling(settings->rules);
+    gs_probe_widen(0);
+    gs_watch_focus_apply(settings);
     settings->start_ns = gs_clock_monotonic_ns();
     gs_gather_peak_forget();
     settings->baselines = gs_gather_baselines_new(&gs_account_attachment);
@@ -267,7 +256,7 @@ int gs_watch_settings_renew(struct gs_settings *settings, struct gs_rules *rules
     settings->context->limit_from = settings->limit_from;
     struct gs_store_limits limits = gs_store_limits_of(rules);
     gs_store_limit(settings->store, &limits);
-    start_sampling(rules);
+    gs_watch_focus_apply(settings);
     log_advice(settings);
     report_unavailable(settings);
     return 0;

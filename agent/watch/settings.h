@@ -30,6 +30,7 @@ struct gs_settings {
     size_t unavailable_count, unavailable_of_rules;
     struct gs_incident_context *context;
     int64_t start_ns;            // CLOCK_MONOTONIC: start of the watcher
+    int64_t focus_until_ns;      // CLOCK_MONOTONIC: the heap is sampled more densely until then (focus.c); 0: it is not
     char limit_from[160];        // where the memory limit comes from, as text
 };
 
@@ -48,6 +49,14 @@ int gs_watch_settings_inherit(struct gs_settings *settings) GS_CHECK_RESULT;
 const char *gs_watch_setting(const char *variable, const char *option);
 /* Refuse to start: write CODE, FILE (may be "") and MESSAGE to the log and to ERROR (may be NULL). Returns CODE. */
 int gs_watch_refuse_start(struct gumshoe_error *error, int code, const char *file, const char *message);
+
+/* ---- denser samples for a while (focus.c) ------------------------------------------------------------------------ */
+
+/* Sample the heap as the rules of SETTINGS say, or more densely while the focus lasts. */
+void gs_watch_focus_apply(const struct gs_settings *settings);
+/* An incident has captured the waste: sample more densely for as long as the rules say. _tick: until then. Context: watcher. */
+void gs_watch_focus_begin(struct gs_settings *settings, int64_t now_ns);
+void gs_watch_focus_tick(struct gs_settings *settings, int64_t now_ns);
 
 /* ---- what is recorded (record.c) -------------------------------------------------------------------------------- */
 

@@ -7,6 +7,7 @@
  * Who: host threads, in a public call; profile_jobs.c. One thread gathers at a time: the watcher waits, too.
  * Bounds: GS_OWN_THREADS_CALLED profiles for public calls at a time; further calls wait for their turn. */
 #include "watch/write_profile.h"
+#include "account/account.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "gather/gather.h"
@@ -75,8 +76,9 @@ static int gather(const struct gs_profile_job *job, struct gs_cpu_session *cpu, 
         .start_ns = start_ns ? start_ns : gs_clock_monotonic_ns(),
         .reason = job->request.reason,
         .cpu = cpu,
+        .waste_asked = true,
     };
-    int error = how.maps ? gs_gather(job->kind->kind, &how, out) : -errno;
+    int error = how.maps ? gs_account_gather(job->kind->kind, &how, out) : -errno;
     if (!how.maps)
         gs_gather_cpu_abandon(cpu);
     gs_symbol_maps_free((struct gs_maps *)how.maps);
@@ -139,7 +141,8 @@ void gs_watch_profile_make(void *pointer)
     enum gs_kind kind = job->kind->kind;
     if (kind == GS_CPU)
         job->error = gather_cpu(job, &gathered);
-    else if (job->request.growth_ns && kind != GS_THREADS && kind != GS_PEAK && kind != GS_PAGES)
+    else if (job->request.growth_ns && kind != GS_THREADS && kind != GS_PEAK && kind != GS_PAGES &&
+             kind != GS_WASTE)
         job->error = gather_growth(job, &gathered);
     else
         job->error = gather_alone(job, NULL, &gathered);

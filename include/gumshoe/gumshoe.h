@@ -44,6 +44,9 @@ enum gumshoe_kind {
                                       more than 10 % above what is in use now */
     GUMSHOE_PAGES        = 1 << 5, /* the heap in use by the state of its pages: in memory, swapped out, never touched. Reads
                                       /proc/self/pagemap for at most 1 s: about 7 ms a GiB */
+    GUMSHOE_WASTE        = 1 << 7, /* waste_space: resident memory of the heap that is free, by the stacks of the live blocks that lie
+                                      around it; trim_space: of that what malloc_trim would return. Comes with GUMSHOE_HEAP in
+                                      incidents */
 };
 
 /* Why a call failed, for people. All zero after success. */
@@ -94,14 +97,14 @@ GUMSHOE_API void gumshoe_gauge(const char *name, double value);
  * first: for the rules' cpu duration, or 10 s without a watcher.
  * Works with or without a watcher, which GUMSHOE_PEAK needs: it keeps the peak. Returns 0; -EINVAL for an unknown kind; -EBUSY if
  * CPU time cannot be sampled (the program has its own handlers for both SIGURG and SIGWINCH); -ENODATA if no peak is kept, or
- * the pages of no block can be read; or the error of write(2). */
+ * the pages of no block can be read, or the program's allocator is not seen; or the error of write(2). */
 GUMSHOE_API int gumshoe_write_profile(enum gumshoe_kind kind, int fd);
 
 /* The same over the next SECONDS, above 0 and at most GUMSHOE_PROFILE_SECONDS_MAX, as Go serves /debug/pprof/...?seconds=N.
  * GUMSHOE_CPU: the CPU time spent meanwhile. GUMSHOE_HEAP: what changes meanwhile: alloc_* is what is allocated, inuse_* the
  * growth, negative where a stack's blocks are freed. GUMSHOE_THREADCREATE: likewise, the threads created meanwhile.
- * GUMSHOE_THREADS, GUMSHOE_PEAK, GUMSHOE_PAGES: as of now, and at once. Seven calls, of any kind, are served at a time. The
- * calling thread waits; the rest of the program does not, and the watcher goes on.
+ * The other kinds: as of now, and at once. Seven calls, of any kind, are served at a time. The calling thread waits; the rest of
+ * the program does not, and the watcher goes on.
  * Returns as gumshoe_write_profile does; -EINVAL also for SECONDS out of range. */
 #define GUMSHOE_PROFILE_SECONDS_MAX 3600
 GUMSHOE_API int gumshoe_write_profile_for(enum gumshoe_kind kind, int fd, double seconds);

@@ -133,7 +133,7 @@ static void who_mapped_shared_memory_is_named(void **state)
     assert_string_equal(culprit.function, "map_ring");
     assert_string_equal(culprit.mapped, "the shared memory");
     gs_text_fini(&text);
-    gs_incident_write_memory(&account, &text);
+    gs_incident_write_memory(&account, NULL, &text);
     json_t *json = json_loads(text.bytes, 0, NULL), *list = json_object_get(json, "shared_by_stack");
     assert_int_equal(json_array_size(list), 1);
     assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "function")), "map_ring");
@@ -206,7 +206,7 @@ static void an_allocator_that_is_not_seen_is_not_judged(void **state)
                  "  gumshoe does not see this program's allocator: live blocks are not known (no allocation was seen)");
     assert_false(gs_incident_culprit_of_mappings(&account, &climb, &culprit)); // the heap grew by more
     gs_text_fini(&text);
-    gs_incident_write_memory(&account, &text);
+    gs_incident_write_memory(&account, NULL, &text);
     json_t *json = json_loads(text.bytes, 0, NULL);
     assert_string_equal(json_string_value(json_object_get(json, "heap_unseen")), "no allocation was seen");
     json_decref(json);
@@ -239,7 +239,7 @@ static void machines_read_the_same(void **state)
     mapped("map_table", 40, 0);
     holds(PARTS(1, 2, 3, 4, 5, 46, 7));
     held(PARTS(1, 2, 3, 4, 5, 6, 7));
-    gs_incident_write_memory(&account, &text);
+    gs_incident_write_memory(&account, NULL, &text);
     json_t *json = json_loads(text.bytes, 0, NULL);
     json_int_t version, rss, kept, agent, bytes, base;
     const char *function, *leaf, *caller;

@@ -87,8 +87,8 @@ static const struct bad documents[] = {
     {RULES("{ \"name\": \"a\", \"metric\": \"rss\", \"jitter\": { \"rise\": \"25%\", \"over\": 0 } }"), "f:3:72: error: 0 is out of range: \"over\" may be 1 to 4096"},
     {RULES("{ \"name\": \"a\", \"every\": \"1h\", \"capture\": [] }"), "f:3:46: error: \"capture\" is empty; leave it out to capture what goes with the metric"},
     {RULES("{ \"name\": \"a\", \"every\": \"1h\", \"capture\": \"heap\" }"), "f:3:46: error: expected an array such as [\"heap\", \"threads\"], found a string"},
-    {RULES("{ \"name\": \"a\", \"every\": \"1h\", \"capture\": [\"heap\", \"cpus\"] }"), "f:3:55: error: unknown kind of evidence \"cpus\"; did you mean \"cpu\"? It may be \"threads\", \"threadcreate\", \"heap\", \"peak\", \"pages\" or \"cpu\""},
-    {RULES("{ \"name\": \"a\", \"every\": \"1h\", \"capture\": [\"hepa\"] }"), "f:3:47: error: unknown kind of evidence \"hepa\"; did you mean \"heap\"? It may be \"threads\", \"threadcreate\", \"heap\", \"peak\", \"pages\" or \"cpu\""},
+    {RULES("{ \"name\": \"a\", \"every\": \"1h\", \"capture\": [\"heap\", \"cpus\"] }"), "f:3:55: error: unknown kind of evidence \"cpus\"; did you mean \"cpu\"? It may be \"threads\", \"threadcreate\", \"heap\", \"peak\", \"pages\", \"waste\" or \"cpu\""},
+    {RULES("{ \"name\": \"a\", \"every\": \"1h\", \"capture\": [\"hepa\"] }"), "f:3:47: error: unknown kind of evidence \"hepa\"; did you mean \"heap\"? It may be \"threads\", \"threadcreate\", \"heap\", \"peak\", \"pages\", \"waste\" or \"cpu\""},
     {RULES("{ \"name\": \"a\", \"every\": \"1h\", \"capture\": [\"heap\", \"heap\"] }"), "f:3:55: error: \"heap\" is captured already"},
     {RULES("{ \"name\": \"a\", \"every\": \"1h\" }, { \"name\": \"a\", \"every\": \"2h\" }"), "f:3:47: error: duplicate name \"a\"; the rule in line 3 has it"},
     {RULES("{ \"name\": \"a\", \"every\": \"1h\", \"max_per_hour\": 1.5 }"), "f:3:51: error: expected a whole number, found a number"},
@@ -288,6 +288,7 @@ static void defaults_are_those_of_the_documentation(void **state)
     assert_int_equal(rules->heap.depth, 64);
     assert_int_equal(rules->heap.baseline_ns, 600 * GS_NS_PER_S);
     assert_int_equal(rules->heap.peak_ns, 3600 * GS_NS_PER_S);
+    assert_int_equal(rules->heap.focus_ns, 3600 * GS_NS_PER_S);
     assert_string_equal(rules->incidents.dir, "incidents");
     assert_int_equal(rules->incidents.keep, 50);
     assert_int_equal(rules->incidents.max_bytes, 1 << 30);
