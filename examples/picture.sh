@@ -7,6 +7,10 @@
 #   bank_server      docs/stories.md: a deadlock
 #   redis            docs/stories.md: what grew, function by function
 #   serve            docs/serve.md: the first page of `gumshoe serve`
+#   peak             docs/reading-an-incident.md: what redis held before a large list was deleted
+#   pages            docs/reading-an-incident.md: memory of redis that was never touched
+#   outside          docs/reading-an-incident.md: memory that Python maps outside malloc
+#   timer_server     docs/reading-an-incident.md: CPU time of a worker that spins
 #
 # The servers are built anew, so that no path of this machine is in a picture.
 . "$(dirname "$0")/../tests/host/lib.sh"
@@ -93,6 +97,59 @@ J
 }
 has_file() { [ -e "$1" ]; }
 
+# watched NAME COMMAND…: COMMAND under watch with its incidents in the directory NAME; its pid in $pid.
+watched() {
+    "$gumshoe" run --dir "$1" -- "${@:2}" > "$1.out" 2>&1 &
+    started="$! $started"
+    wait_until has_watch "$1"
+    pid=$(watched_in "$1")
+    started="$pid $started"
+}
+
+# A list is deleted before somebody asks: only the peak has it.
+picture_peak() {
+    watched peak redis-server --port 0 --unixsocket "$tmp/peak.sock" --save ""
+    wait_until redis-cli -s "$tmp/peak.sock" ping
+    redis-benchmark -s "$tmp/peak.sock" -q -t set -n 20000 -r 10000 -d 512 > /dev/null
+    redis-benchmark -s "$tmp/peak.sock" -q -n 60000 rpush events:audit "$(head -c 1000 /dev/zero | tr '\0' x)" > /dev/null
+    redis-cli -s "$tmp/peak.sock" del events:audit > /dev/null
+    "$gumshoe" capture --kinds heap "$pid" > /dev/null
+    page peak
+    shot peak 1180 545 "peak.html#view=peak" 'document.querySelector("#profiles h2").scrollIntoView();'
+}
+
+# A client announces a value of 256 MB and sends none of it: redis has made room.
+picture_pages() {
+    watched pages redis-server --port 0 --unixsocket "$tmp/pages.sock" --save ""
+    wait_until redis-cli -s "$tmp/pages.sock" ping
+    redis-benchmark -s "$tmp/pages.sock" -q -t set -n 20000 -r 10000 -d 512 > /dev/null
+    python3 -c 'import socket, sys, time
+one = socket.socket(socket.AF_UNIX); one.connect(sys.argv[1]); one.sendall(b"*3\r\n$3\r\nSET\r\n$3\r\nbig\r\n$268435456\r\n"); time.sleep(600)' "$tmp/pages.sock" > /dev/null &
+    started="$! $started"
+    wait_until has_large_buffer
+    "$gumshoe" capture --kinds heap,pages "$pid" > /dev/null
+    page pages
+    shot pages 1180 452 "pages.html#view=untouched" 'document.querySelector("#profiles h2").scrollIntoView();'
+}
+has_large_buffer() { redis-cli -s "$tmp/pages.sock" client list | grep -qE 'qbuf-free=2[0-9]{8} |tot-mem=2[0-9]{8} '; }
+
+# Python maps memory for its small objects itself.
+picture_outside() {
+    mkfifo outside.in
+    exec 4<> outside.in
+    watched outside python3 -c 'rows = [{"id": i, "name": str(i)} for i in range(400000)]; print("ready", flush=True); input()' <&4
+    wait_until grep -q ready outside.out
+    "$gumshoe" capture --kinds heap "$pid" > /dev/null
+    page outside
+    shot outside 1180 560 outside.html 'document.querySelector("#memory").scrollIntoView();'
+}
+
+picture_timer_server() {
+    example timer_server
+    page timer_server
+    shot timer_server 1180 600 timer_server.html 'document.querySelector("#profiles h2").scrollIntoView();'
+}
+
 # The incidents of three examples, and a process that is watched.
 picture_serve() {
     for name in leaky_server bank_server session_server; do example $name; done
@@ -107,5 +164,5 @@ picture_serve() {
     shot serve 1180 560 serve.html ''
 }
 
-[ $# -gt 0 ] || set -- report session_server bank_server redis serve
+[ $# -gt 0 ] || set -- report session_server bank_server redis serve peak pages outside timer_server
 for picture; do "picture_$picture"; done
