@@ -71,6 +71,15 @@ static void add_other(struct gs_incident_page *page, const struct gs_incident_pa
     add_tree(page, file->profile, NULL, &view, 1);
 }
 
+/* Is TYPE worth a view? The default of PROFILE always is; another one if any of its values is not 0. */
+static bool shows_something(const struct gs_profile *profile, int type)
+{
+    bool shows = type >= 0 && (unsigned)type == profile->default_sample_type;
+    for (size_t i = 0; type >= 0 && !shows && i < profile->sample_count; i++)
+        shows = profile->sample[i].value[type] != 0;
+    return shows;
+}
+
 /* Collect the views of FILE: FIRST, if it is one of them, then the others. Returns how many. */
 static size_t views_of(const struct gs_incident_page_profile *file, bool has_base,
                        const struct known_view *first, struct gs_page_view *out)
@@ -79,8 +88,8 @@ static size_t views_of(const struct gs_incident_page_profile *file, bool has_bas
     for (int turn = 0; turn < 2; turn++)
         for (size_t i = 0; i < KNOWN; i++) {
             int type = gs_profile_sample_type(file->profile, known[i].type);
-            if (strcmp(known[i].file, file->name) == 0 && type >= 0 && (has_base || !known[i].base) &&
-                (turn == 0) == (&known[i] == first))
+            if (strcmp(known[i].file, file->name) == 0 && shows_something(file->profile, type) &&
+                (has_base || !known[i].base) && (turn == 0) == (&known[i] == first))
                 out[count++] =
                     (struct gs_page_view){known[i].id, known[i].label, type, .alone = !known[i].base};
         }
