@@ -86,6 +86,8 @@ uint64_t gs_heap_sampler_begin(size_t size);
 void gs_heap_sampler_record(const void *ptr, size_t size, uint64_t drawn_with, struct gs_caller caller);
 /* The number of CALLER's stack, for events that are not allocations. False: sampling is off, or no scratch room. */
 bool gs_heap_sampler_stack(struct gs_caller caller, uint32_t *stack);
+/* The same of CALLER alone, as a stack of one frame: a few ns. False: sampling is off. */
+bool gs_heap_sampler_caller(struct gs_caller caller, uint32_t *stack);
 /* The block at PTR is about to be freed: if it was sampled, subtract it. Call before the real free. */
 void gs_heap_sampler_forget(const void *ptr);
 
@@ -211,6 +213,16 @@ void gs_threads_cpu_begin(pid_t tid);
 /* The calling thread has blocked the signals in SET: if ours is one of them, stop sampling it and discard our pending
  * signal. */
 void gs_threads_cpu_block(const sigset_t *set);
+
+/* ---- descriptors (descriptors.c) ---------------------------------------------------------------------------------------- */
+
+/* CALLER has opened FD, of KIND. Context: host thread of the watched process, not a child of vfork. errno is kept. */
+void gs_probe_descriptor_opened(int fd, enum gs_descriptor_kind kind, struct gs_caller caller);
+/* What FD was opened as; GS_DESCRIPTOR_ANY: not known. */
+enum gs_descriptor_kind gs_probe_descriptor_kind(int fd);
+/* The descriptors FIRST to LAST are about to be closed. Context: as above. */
+void gs_probe_descriptors_closing(unsigned first, unsigned last);
+void gs_probe_descriptors_hook(void); // from now on the calls are seen
 
 /* ---- in the child of a fork (after_fork.c calls them) ------------------------------------------------------------------- */
 

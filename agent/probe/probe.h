@@ -271,6 +271,23 @@ void gs_probe_crash_recorded(void); // the thread that crashed may die
  * theirs by themselves. Context: host thread. */
 void gs_probe_crash_stack(void);
 
+/* ---- descriptors ------------------------------------------------------------------------------------- */
+
+enum { GS_DESCRIPTORS_MAX = 1 << 18 };
+enum gs_descriptor_kind {         // what the function that opened a descriptor opens
+    GS_DESCRIPTOR_ANY, GS_DESCRIPTOR_FILE, GS_DESCRIPTOR_SOCKET, GS_DESCRIPTOR_PIPE,
+    GS_DESCRIPTOR_EVENTS,         // eventfd, epoll, inotify, timerfd, signalfd
+};
+struct gs_descriptor {            // who opened a descriptor
+    uint32_t stack;
+    enum gs_descriptor_kind kind;
+    bool caller_only;             // the stack is its first frame: too many were opened at that time
+};
+/* Who opened FD, which may have been closed since by a call that we did not see. False: not known. Context: any. */
+bool gs_probe_descriptor(unsigned fd, struct gs_descriptor *out);
+/* False: no calls that open descriptors are seen in this process. */
+bool gs_probe_descriptors_are_seen(void);
+
 /* ---- labels ------------------------------------------------------------------------------------------ */
 
 enum { GS_LABELS_MAX = 8, GS_LABEL_TEXT = 128 }; // labels of one thread; bytes of a key or value, with the final 0

@@ -219,6 +219,18 @@ bool gs_heap_sampler_stack(struct gs_caller caller, uint32_t *stack)
     return true;
 }
 
+bool gs_heap_sampler_caller(struct gs_caller caller, uint32_t *stack)
+{
+    if (!atomic_load_explicit(&distance, memory_order_relaxed))
+        return false;
+    int saved_errno = errno;
+    uintptr_t frame = caller.pc;
+    gs_unwind_libraries_tag(&frame, 1);
+    *stack = gs_heap_stack_intern(&frame, 1, true, gs_thread.labels);
+    errno = saved_errno;
+    return true;
+}
+
 __attribute__((noinline)) uint32_t gs_probe_own_frames(uintptr_t *frames, uint32_t max)
 {
     struct gs_caller caller = GS_CALLER();

@@ -41,6 +41,9 @@ void *gs_hooks_malloc(size_t size);
 void *gs_hooks_memalign(size_t alignment, size_t size);
 void gs_hooks_free(void *ptr);
 
+/* Not 0: this thread runs in a child of vfork, which shares our memory, but not our descriptors (vfork.c). */
+extern _Thread_local uint8_t gs_hooks_vfork_child __attribute__((visibility("hidden")));
+
 /* ---- listeners (listeners.c) --------------------------------------------------------------------------------------------- */
 
 /* Called before an exec, and if it failed; NULL: no listener. */
