@@ -6,6 +6,7 @@ const struct gs_kind_entry gs_kinds[] = {
     // first: stacks change within microseconds
     {"threads",      GS_THREADS,      "threads.pb.gz",      NULL,              "threads.txt"},
     {"threadcreate", GS_THREADCREATE, "threadcreate.pb.gz", NULL,              NULL},
+    {"fds",          GS_FDS,          "fds.pb.gz",          NULL,              "fds.txt"},
     {"heap",         GS_HEAP,         "heap.pb.gz",         "heap.base.pb.gz", NULL},
     {"peak",         GS_PEAK,         "heap.peak.pb.gz",    NULL,              NULL}, // comes with heap
     {"pages",        GS_PAGES,        "heap.pages.pb.gz",   NULL,              NULL},

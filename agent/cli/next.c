@@ -34,7 +34,8 @@ static bool has(const struct incident_folder *folder, const char *file)
 /* The kind of profile that shows a culprit of KIND ("growth", …). */
 static enum gs_kind kind_of_profile(const char *kind)
 {
-    return strcmp(kind, "cpu") == 0 ? GS_CPU
+    return strcmp(kind, "cpu") == 0   ? GS_CPU
+           : strcmp(kind, "fds") == 0 ? GS_FDS
            : strcmp(kind, "threads") == 0 || strcmp(kind, "deadlock") == 0 || strcmp(kind, "lock") == 0 ||
                    strcmp(kind, "crash") == 0
                ? GS_THREADS
@@ -44,8 +45,8 @@ static enum gs_kind kind_of_profile(const char *kind)
 /* Choose the profile: the culprit's, else the first that view.c finds in a folder. */
 static void choose_profile(struct incident_folder *folder)
 {
-    static const enum gs_kind order[] = {GS_HEAP, GS_CPU,   GS_THREADS, GS_THREADCREATE,
-                                         GS_PEAK, GS_PAGES, GS_WASTE};
+    static const enum gs_kind order[] = {GS_HEAP, GS_CPU,  GS_THREADS, GS_THREADCREATE,
+                                         GS_FDS,  GS_PEAK, GS_PAGES,   GS_WASTE};
     enum gs_kind wanted = kind_of_profile(gs_cli_json_text(folder->culprit, "kind", ""));
     const char *first = NULL, *chosen = NULL;
     for (size_t i = 0; i < sizeof order / sizeof *order; i++)

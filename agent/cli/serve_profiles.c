@@ -35,6 +35,7 @@ static const struct endpoint {
 } endpoints[] = {
     {"allocs",       "heap",         "all allocations since the start, also of memory that was freed"},
     {"block",        "block",        "where threads wait for locks"},
+    {"fds",          "fds",          "open descriptors, by the stacks that opened them; ?debug=1: as text"},
     {"goroutine",    "threads",      "stacks of all threads, under Go's name"},
     {"heap",         "heap",         "live heap; ?seconds=N: what changed within N seconds"},
     {"mutex",        "mutex",        "who holds locks that others wait for"},

@@ -10,6 +10,7 @@ static const struct {
 } gatherers[] = {
     {GS_THREADS,      gs_gather_threads},
     {GS_THREADCREATE, gs_gather_threadcreate},
+    {GS_FDS,          gs_gather_fds},
     {GS_HEAP,         gs_gather_heap},
     {GS_PEAK,         gs_gather_peak},
     {GS_PAGES,        gs_gather_pages},
@@ -30,6 +31,7 @@ void gs_gather_fini(struct gs_gathered *gathered)
     gs_profile_free(gathered->profile);
     gs_profile_free(gathered->base);
     gs_text_fini(&gathered->text);
+    gs_text_fini(&gathered->summary);
     gs_text_fini(&gathered->notes);
     *gathered = (struct gs_gathered){0};
 }

@@ -66,6 +66,7 @@ struct gs_gather {                // input of a gatherer; times are CLOCK_MONOTO
     struct gs_cpu_session *cpu;           // gs_gather_cpu closes and frees it; NULL: none
     struct gs_heap_pages *heap_pages;     // of the memory account that was just taken, for the waste; NULL: it is taken for it
     bool waste_asked;                     // the waste does not only come along: read more of the heap's headers
+    int (*open_descriptors)(void);        // gs_metrics_open_descriptors; NULL: descriptors are not gathered
     bool peak_if_higher;                  // gather a peak only if it is clearly above what is in use now
     const char *reason;                   // reason of the capture, for the profile's comments
 };
@@ -147,7 +148,8 @@ struct gs_gathered {              // zeroed by the caller before; gs_gather_fini
     int64_t base_age_ns;
     struct gs_peak_facts peak;    // peak only
     struct gs_waste_facts waste;  // waste only
-    struct gs_text text;          // threads.txt
+    struct gs_text text;          // threads.txt, fds.txt
+    struct gs_text summary;       // fds only: lines for summary.txt
     struct gs_deadlock deadlock;  // threads only
     struct gs_waits waits;        // threads only
     struct gs_text notes;         // what was dropped, one line each

@@ -11,6 +11,41 @@ int gs_gather_threads(const struct gs_gather *how, struct gs_gathered *out);
 int gs_gather_cpu(const struct gs_gather *how, struct gs_gathered *out);
 int gs_gather_threadcreate(const struct gs_gather *how, struct gs_gathered *out);
 
+int gs_gather_fds(const struct gs_gather *how, struct gs_gathered *out);
+
+/* ---- descriptors (fds.c, fds_describe.c, fds_text.c) --------------------------------------------------------------- */
+
+enum { GS_FD_GROUPS = 4096, GS_FD_TARGET = 200, GS_FD_TYPES = 32, GS_FD_TYPE = 24 };
+struct gs_fd_group {           // descriptors that refer to the same
+    char what[GS_FD_TARGET];   // "file /var/log/x", "socket tcp to 10.0.0.1:5432"
+    size_t count;
+    int example;
+    const char *opener;        // the function that opened most of them; NULL: not seen. Borrowed from the profile
+    size_t opened;             // so many
+};
+struct gs_open_fd {
+    int64_t stack;             // -1: not seen
+    uint32_t group, type;      // group GS_FD_GROUPS: no group was left
+    uint32_t sample;           // in the profile
+    const char *opener;        // NULL: not seen
+};
+struct gs_fds {                // the descriptors that are open
+    int directory, process;    // descriptors of /proc/self/fd and of a pidfd
+    struct gs_open_fd *fd;
+    size_t count, beyond;      // beyond: descriptors for which there was no room
+    size_t not_seen, caller_only;
+    char type[GS_FD_TYPES][GS_FD_TYPE];
+    uint32_t type_count;
+    size_t group_count, ungrouped;
+    struct gs_fd_group group[GS_FD_GROUPS];
+};
+/* Describe entry NAME, a link to "pipe:[123]", "anon_inode:[eventpoll]" or "/path". */
+void gs_gather_describe_fd(const struct gs_fds *fds, const char *name, const char *link, char *out, size_t size);
+/* Count descriptor NUMBER, which is described by WHAT; returns its group. */
+uint32_t gs_gather_group_fd(struct gs_fds *fds, const char *what, int number);
+/* Write fds.txt to TEXT, and its part of summary.txt to SUMMARY. Sorts FDS's arrays anew. */
+void gs_gather_fds_text(struct gs_fds *fds, struct gs_text *text, struct gs_text *summary);
+
 #define GS_TABLE_FULL "(table full)" /* frame name for samples that found no room in the stack table */
 
 /* The labels of set SET, for a sample; returns the number of labels. */

@@ -1,7 +1,7 @@
 /* capture.c - makes one incident, from the trigger to the folder.
  *
  *   begin   choose the source ▶ make folder ▶ maps ▶ incident.json (not complete) ▶ CPU samples begin
- *           ▶ threads ▶ heap, its peak ▶ descriptors ▶ the allocation that fired ▶ memory account ▶ who pins free memory
+ *           ▶ threads ▶ descriptors ▶ heap, its peak ▶ the allocation that fired ▶ memory account ▶ who pins free memory
  *     …     gs_gather_cpu_poll, while the watch goes on
  *   end     CPU ▶ metrics, rules, maps ▶ findings ▶ summary ▶ incident.json ▶ publish ▶ rotate
  *
@@ -37,7 +37,6 @@ struct gs_incident {
     struct gs_maps *owned_maps; // equals `maps` if we free them; NULL if the source owns them
     struct gs_gathered gathered[GS_INCIDENT_KINDS_MAX]; // in the order of gs_kinds
     struct gs_account account;
-    struct gs_text descriptors; // their part of the summary
     char build_id[2 * GS_BUILD_ID_MAX + 1], path[PATH_MAX];
 };
 
@@ -186,18 +185,6 @@ static void start_cpu(struct gs_incident *incident)
     incident->trigger.capture &= ~(unsigned)GS_CPU;
 }
 
-static void put_descriptors(struct gs_incident *incident)
-{
-    struct gs_text text = {0};
-    if (!incident->source->write_descriptors || !incident->trigger.metric ||
-        strcmp(incident->trigger.metric, "fds") != 0)
-        return;
-    incident->source->write_descriptors(&text, &incident->descriptors);
-    put_text(incident, "fds.txt", &text);
-    gs_text_fini(&text);
-    gs_incident_end_step(&incident->report, "descriptors");
-}
-
 /* The call that the rule fired for, if it fired for one. */
 static void put_allocation(struct gs_incident *incident)
 {
@@ -340,7 +327,6 @@ static void incident_free(struct gs_incident *incident)
         gs_gather_fini(&incident->gathered[i]);
     gs_profile_free(incident->report.findings.allocation);
     gs_account_fini(&incident->account);
-    gs_text_fini(&incident->descriptors);
     gs_symbol_maps_free(incident->owned_maps);
     gs_store_folder_close(&incident->folder);
     json_decref(incident->report.steps.json);
@@ -385,6 +371,8 @@ static void choose_source(struct gs_incident *incident)
     incident->waste_asked = incident->trigger.capture & GS_WASTE;
     if (incident->trigger.capture & GS_HEAP)
         incident->trigger.capture |= GS_PEAK | GS_WASTE;
+    if (gs_incident_is_about_descriptors(&incident->trigger))
+        incident->trigger.capture |= GS_FDS;
     incident->source = gs_incident_choose_source(&incident->trigger);
     incident->source->describe(&incident->trigger, incident->report.context, &incident->process);
     incident->trigger.capture &= incident->process.kinds;
@@ -407,7 +395,6 @@ static struct gs_incident *new_incident(struct gs_store *store, const struct gs_
         .steps = gs_json_array(),
         .notes = gs_json_array(),
         .errors = gs_json_array(),
-        .findings.descriptors = &incident->descriptors,
     };
     if (copy_trigger(incident, trigger) && incident->report.steps.json && incident->report.notes.json &&
         incident->report.errors.json) {
@@ -434,7 +421,6 @@ int gs_incident_begin(struct gs_store *store, const struct gs_incident_trigger *
     }
     start_cpu(incident);
     gather_all(incident, ~(unsigned)(GS_CPU | GS_WASTE));
-    put_descriptors(incident);
     put_allocation(incident);
     put_account(incident);
     return 0;

@@ -173,8 +173,14 @@ static bool is_of_function(const struct charge *a, const struct charge *b)
     return a->function == b->function && a->module == b->module;
 }
 
-/* Add up CHARGES (sorted by function) for each function. The largest positive sum goes to *BEST, the next to *NEXT; without a
- * first, these are zero. Returns the total of all positive sums. */
+/* Does NAME stand for what nobody can be blamed for? */
+static bool is_nobody(const char *name)
+{
+    return strcmp(name, GS_NOT_SEEN) == 0;
+}
+
+/* Add up CHARGES (sorted by function) for each function. The largest positive sum goes to *BEST, the next (or
+ * what was not seen, if it is larger) to *NEXT; without a first, these are zero. Returns the total of all positive sums. */
 static int64_t add_up(const struct charge *charges, size_t count, struct sum *best, struct sum *next)
 {
     int64_t total = 0;
@@ -188,8 +194,8 @@ static int64_t add_up(const struct charge *charges, size_t count, struct sum *be
         if (sum.value <= 0)
             continue;
         total += sum.value;
-        if (sum.value > best->value) {
-            *next = *best;
+        if (sum.value > best->value && !is_nobody(sum.first->function)) {
+            *next = best->value > next->value ? *best : *next;
             *best = sum;
         } else if (sum.value > next->value) {
             *next = sum;

@@ -40,6 +40,11 @@ bool gs_incident_is_about_resident(const struct gs_incident_trigger *trigger)
     return is_about(trigger, about_resident);
 }
 
+bool gs_incident_is_about_descriptors(const struct gs_incident_trigger *trigger)
+{
+    return is_about(trigger, about_descriptors);
+}
+
 /* The growth of the heap since its baseline: base minus heap, then negated, in the memory of the base. The heap's profile
  * does not change. NULL: no baseline, or no memory. */
 static struct gs_profile *growth_of(struct gs_report *report, const struct gs_gathered *heap)
@@ -83,6 +88,10 @@ static void take_gathered(struct gs_report *report, enum gs_kind kind, const str
         findings->threads = gathered->profile;
         findings->deadlock = &gathered->deadlock;
         findings->waits = gathered->profile ? &gathered->waits : NULL;
+        break;
+    case GS_FDS:
+        findings->fds = gathered->profile;
+        findings->descriptors = &gathered->summary;
         break;
     case GS_CPU: findings->cpu = gathered->profile; break;
     case GS_THREADCREATE: findings->creators = gathered->profile; break;
@@ -136,16 +145,19 @@ static void find_culprit(struct gs_report *report)
         return;
     if (findings->deadlock && findings->deadlock->count && !about_memory)
         gs_incident_culprit_of_deadlock(findings->threads, findings->deadlock, &findings->culprit);
-    else if (is_about(trigger, about_descriptors))
-        return; // who opened them is not recorded
-    else if (findings->cpu && (is_about(trigger, about_cpu) || !findings->heap) &&
-             gs_incident_culprit_find(findings->cpu, 1, "cpu", &findings->culprit))
+    else if (is_about(trigger, about_descriptors)) {
+        if (findings->fds)
+            (void)gs_incident_culprit_find(findings->fds, 0, "fds", &findings->culprit);
+    } else if (findings->cpu && (is_about(trigger, about_cpu) || !findings->heap) &&
+               gs_incident_culprit_find(findings->cpu, 1, "cpu", &findings->culprit))
         return;
     else if (findings->threads && (is_about(trigger, about_threads) || !findings->heap)) {
         if (!gs_incident_culprit_of_holder(findings->threads, findings->waits, &findings->culprit))
             (void)gs_incident_culprit_find(findings->threads, 0, "threads", &findings->culprit);
     } else if (findings->heap)
         find_in_heap(findings);
+    else if (findings->fds)
+        (void)gs_incident_culprit_find(findings->fds, 0, "fds", &findings->culprit);
 }
 
 struct gs_plumbing gs_incident_plumbing_of(const struct gs_rules *rules)
@@ -166,7 +178,7 @@ static void set_plumbing(struct gs_report *report)
         findings->heap,       findings->growth, findings->threads,
         findings->creators,   findings->cpu,    findings->account ? findings->account->mappings : NULL,
         findings->allocation, findings->peak,   findings->pages,
-        findings->waste};
+        findings->waste,      findings->fds};
     if (findings->heap)
         gs_incident_add_error(report, "the culprit",
                               gs_profile_learn_plumbing(findings->heap, &findings->plumbing));
@@ -181,7 +193,8 @@ static bool memory_ran_out(const struct gs_incident_findings *findings)
     const struct gs_profile *profiles[] = {
         findings->heap, findings->growth,     findings->threads,
         findings->cpu,  findings->allocation, findings->account ? findings->account->mappings : NULL,
-        findings->peak, findings->pages,      findings->waste};
+        findings->peak, findings->pages,      findings->waste,
+        findings->fds};
     for (size_t i = 0; i < sizeof profiles / sizeof *profiles; i++)
         if (profiles[i] && profiles[i]->failed)
             return true;

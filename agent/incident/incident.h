@@ -74,7 +74,7 @@ int gs_incident_from_post_mortem(struct gs_store *store, const struct gs_post_mo
 
 /* ---- naming an incident anew (read_back.c, rename.c) ---------------------------------------------------------------- */
 
-enum { GS_INCIDENT_KINDS_MAX = 12 };
+enum { GS_INCIDENT_KINDS_MAX = 16 };
 struct gs_incident_evidence {    // of a published incident, read from its folder; borrowed
     const json_t *json;          // incident.json
     const struct gs_rules *rules; // of rules.json; NULL: none, or not readable

@@ -41,7 +41,7 @@ enum gs_doubt {                // why the culprit may be the wrong one; combined
     GS_DOUBT_NOT_OWN = 4,      // no function of the program is on its stack
 };
 struct gs_culprit {            // all zero: none found
-    const char *kind;          // "growth", "in_use", "threads", "cpu", "deadlock", "lock", "crash", "allocation",
+    const char *kind;          // "growth", "in_use", "threads", "cpu", "deadlock", "lock", "crash", "fds", "allocation",
                                // "failed_allocation"
     const char *function;      // borrowed from the profile, like all below
     const char *file, *module; // "" when unknown
@@ -92,10 +92,6 @@ void gs_incident_summarise_memory(const struct gs_account *account, const struct
 /* The function that mapped memory outside malloc, if that memory grew more than the live heap since the baseline; if neither
  * grew, if it is larger than the live heap. Else false. */
 bool gs_incident_culprit_of_mappings(const struct gs_account *account, const struct gs_climb *climb, struct gs_culprit *out);
-
-/* Write fds.txt to OUT: how many descriptors of each kind, and their targets; no contents. SUMMARY: the most frequent ones,
- * for summary.txt. */
-void gs_incident_write_descriptors(struct gs_text *out, struct gs_text *summary);
 
 /* Bytes by which those stacks grew that grew by more than their sampling error; 0: they make up less than 1 % of HEAP
  * (growth.c). If there is no memory, GROWTH has failed. */
@@ -152,7 +148,8 @@ struct gs_incident_findings {           // what the profiles of one incident sho
     struct gs_climb climb;     // that led to the incident; all zero: not known
     const struct gs_account *account; // NULL: not taken
     const char *heap_unseen;   // why the program's allocator is not seen; NULL: it is seen, or not known
-    const struct gs_text *descriptors; // lines for the summary; empty: the rule is not about descriptors
+    struct gs_profile *fds;    // open descriptors by who opened them; NULL: not captured
+    const struct gs_text *descriptors; // lines about them for the summary; NULL: not captured
     struct gs_plumbing plumbing; // the user's from the start, then what the heap shows as well
     struct gs_culprit culprit;
 };
@@ -208,6 +205,7 @@ const struct gs_waited *gs_incident_largest_lock(const struct gs_waits *waits);
 void gs_incident_add_held_lock(struct gs_text *out, const struct gs_profile *threads, const struct gs_waited *lock);
 void gs_incident_add_threads(struct gs_text *out, const struct gs_profile *threads);
 void gs_incident_add_creators(struct gs_text *out, const struct gs_profile *creators);
+void gs_incident_add_openers(struct gs_text *out, const struct gs_profile *fds);
 
 /* One item of "waits" in incident.json (waits_json.c). NULL: no memory. */
 json_t *gs_incident_wait_json(struct gs_profile *threads, const struct gs_waited *wait) GS_CHECK_RESULT;
@@ -250,3 +248,4 @@ const char *gs_incident_heap_unseen(const struct gs_incident_context *context);
 struct gs_plumbing gs_incident_plumbing_of(const struct gs_rules *rules);
 /* Is the trigger's metric about resident memory? */
 bool gs_incident_is_about_resident(const struct gs_incident_trigger *trigger);
+bool gs_incident_is_about_descriptors(const struct gs_incident_trigger *trigger);

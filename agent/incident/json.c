@@ -36,7 +36,8 @@ static json_t *share_json(const char *name, double share)
 
 static const char *unit_of(const struct gs_culprit *culprit)
 {
-    bool counted = !strcmp(culprit->kind, "threads") || !strcmp(culprit->kind, "deadlock") || culprit->lock,
+    bool counted = !strcmp(culprit->kind, "threads") || !strcmp(culprit->kind, "deadlock") ||
+                   !strcmp(culprit->kind, "fds") || culprit->lock,
          timed = !strcmp(culprit->kind, "cpu");
     return counted ? "count" : timed ? "nanoseconds" : "bytes";
 }

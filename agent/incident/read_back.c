@@ -28,7 +28,6 @@ struct read_back {
     struct gs_incident_process process;
     struct gs_report report;
     struct gs_gathered gathered[GS_INCIDENT_KINDS_MAX];
-    struct gs_text descriptors; // empty: they are in no profile
     struct gs_post_mortem death;
     struct gs_given_crash crash; // without the thread's frames: they are in the profile
 };
@@ -226,6 +225,7 @@ static bool has_types(const struct gs_profile *profile, enum gs_kind kind)
     case GS_THREADCREATE:
         return gs_profile_sample_type(profile, "threadcreate") >= 0 &&
                gs_profile_sample_type(profile, "live_threads") >= 0;
+    case GS_FDS: return gs_profile_sample_type(profile, "descriptors") == 0;
     default: return false;
     }
 }
@@ -289,8 +289,7 @@ static void make_report(const struct gs_incident_evidence *evidence, struct read
         .context = &out->context,
         .process = &out->process,
         .folder = evidence->path,
-        .findings = {.descriptors = &out->descriptors,
-                     .plumbing = gs_incident_plumbing_of_evidence(evidence)},
+        .findings = {.plumbing = gs_incident_plumbing_of_evidence(evidence)},
         .steps = gs_json_array(),
         .notes = gs_json_array(),
         .errors = gs_json_array(),

@@ -23,8 +23,6 @@ struct gs_incident_source {
                   struct gs_gathered *out);
     /* Take the account of the resident memory, like gs_account_take. 0 or -errno; -ENODATA: none exists. NULL: no account. */
     int (*take_account)(const struct gs_incident_trigger *trigger, const struct gs_gather *how, struct gs_account *out);
-    /* Write fds.txt, and its part of the summary. A failure is in OUT. NULL: descriptors cannot be listed. */
-    void (*write_descriptors)(struct gs_text *out, struct gs_text *summary);
 };
 extern const struct gs_incident_source gs_incident_source_self, gs_incident_source_other_process,
     gs_incident_source_post_mortem;

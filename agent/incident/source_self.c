@@ -2,6 +2,7 @@
  * It is the only source that has every kind of evidence. Context: watcher. */
 #include "gather/gather.h"
 #include "incident/source.h"
+#include "metrics/metrics.h"
 #include "rules/rules.h"
 #include "symbol/symbol.h"
 #include <unistd.h>
@@ -26,8 +27,10 @@ static const struct gs_maps *read_maps(const struct gs_incident_trigger *trigger
 static int gather(const struct gs_incident_trigger *trigger, enum gs_kind kind, const struct gs_gather *how,
                   struct gs_gathered *out)
 {
+    struct gs_gather all = *how;
     (void)trigger;
-    return gs_account_gather(kind, how, out);
+    all.open_descriptors = gs_metrics_open_descriptors;
+    return gs_account_gather(kind, &all, out);
 }
 
 static int take_account(const struct gs_incident_trigger *trigger, const struct gs_gather *how,
@@ -42,5 +45,4 @@ const struct gs_incident_source gs_incident_source_self = {
     .read_maps = read_maps,
     .gather = gather,
     .take_account = take_account,
-    .write_descriptors = gs_incident_write_descriptors,
 };

@@ -93,10 +93,25 @@ static void add_doubts(const struct gs_culprit *culprit, struct gs_text *out)
         gs_text_add(out, "  not certain: ");
         gs_symbol_add_short_name(out, culprit->runner_up);
         gs_units_print_percent((double)(int64_t)(culprit->runner_up_share * 1000 + 0.5) / 1000, share);
-        gs_text_add(out, " has about as much, %s\n", share);
+        gs_text_add(out, " has %s, %s\n",
+                    culprit->runner_up_share > culprit->share ? "more" : "about as much", share);
     }
     if (culprit->doubts & GS_DOUBT_NOT_OWN)
         gs_text_add(out, "  not certain: no function of the program itself is on the stack\n");
+}
+
+/* ": opened 412 of 500 descriptors, 82.4 % of all" */
+static void add_opened(const struct gs_culprit *culprit, const char *share, struct gs_text *out)
+{
+    long long all = (long long)((double)culprit->value / culprit->share + 0.5);
+    gs_text_add(out, ": opened %lld of %lld descriptors, %s of all\n", (long long)culprit->value, all, share);
+}
+
+static void add_no_culprit(const struct gs_report *report, struct gs_text *out)
+{
+    bool unseen = report->findings.fds && gs_incident_is_about_descriptors(report->trigger);
+    gs_text_add(out, "Culprit: none found%s\n",
+                unseen ? " (it was not seen who opened the descriptors)" : "");
 }
 
 static void add_culprit(const struct gs_report *report, struct gs_text *out)
@@ -105,9 +120,7 @@ static void add_culprit(const struct gs_report *report, struct gs_text *out)
     const char *plural = gs_text_plural((double)culprit->value);
     char amount[GS_UNIT_TEXT], share[GS_UNIT_TEXT], age[GS_UNIT_TEXT];
     if (!culprit->function) {
-        gs_text_add(out, "Culprit: none found%s\n",
-                    report->findings.descriptors->length ? " (who opened the descriptors is not recorded)"
-                                                         : "");
+        add_no_culprit(report, out);
         return;
     }
     add_culprit_name(culprit, out);
@@ -128,6 +141,8 @@ static void add_culprit(const struct gs_report *report, struct gs_text *out)
                     share);
     else if (strcmp(culprit->kind, "threads") == 0)
         gs_text_add(out, ": %lld thread%s, %s of all\n", (long long)culprit->value, plural, share);
+    else if (strcmp(culprit->kind, "fds") == 0)
+        add_opened(culprit, share, out);
     else if (strcmp(culprit->kind, "growth") == 0)
         gs_text_add(out, ": %s more than %s ago, %s of all growth%s%s\n", amount,
                     gs_units_print_duration(culprit->mapped ? report->findings.account->base_age_ns
@@ -204,9 +219,10 @@ void gs_incident_write_summary(const struct gs_report *report, struct gs_text *o
     if (findings->account)
         gs_incident_summarise_memory(findings->account, &findings->climb, out);
     gs_incident_add_waste(out, findings);
-    if (findings->descriptors->length)
+    if (findings->descriptors && findings->descriptors->length)
         gs_text_add(out, "%s", findings->descriptors->bytes);
-    out->failed |= findings->descriptors->failed;
+    if (findings->fds)
+        gs_incident_add_openers(out, findings->fds);
     if (findings->deadlock && findings->deadlock->count)
         gs_incident_add_deadlock(out, findings->deadlock);
     if (findings->waits)

@@ -1,10 +1,10 @@
 /* summary_threads.c - the parts of summary.txt about threads: a deadlock, what the threads wait for, what they do, who
- * created them. Context: watcher. */
+ * created them; and about descriptors, who opened them. Context: watcher. */
 #include "gather/gather.h"
 #include "incident/inside.h"
 #include "profile/profile.h"
 
-enum { STACKS = 3, WAITS = 3 };
+enum { STACKS = 3, WAITS = 3, OPENERS = 5 };
 
 void gs_incident_add_deadlock(struct gs_text *out, const struct gs_deadlock *deadlock)
 {
@@ -124,4 +124,19 @@ void gs_incident_add_creators(struct gs_text *out, const struct gs_profile *prof
         gs_profile_stacks_fini(&live);
     }
     gs_profile_stacks_fini(&created);
+}
+
+void gs_incident_add_openers(struct gs_text *out, const struct gs_profile *profile)
+{
+    struct gs_stacks stacks;
+    if (!gs_incident_stacks_of(profile, gs_profile_sample_type(profile, "descriptors"), &stacks, out))
+        return;
+    gs_text_add(out, "\nOpen descriptors by who opened them, by whole stacks\n");
+    for (size_t i = 0; i < stacks.count && i < OPENERS && stacks.row[i].value > 0; i++) {
+        gs_text_add(out, "  %10lld", (long long)stacks.row[i].value);
+        gs_incident_add_share(out, stacks.row[i].value, stacks.total);
+        gs_text_add(out, "  ");
+        gs_incident_add_stack(out, profile, &stacks.row[i]);
+    }
+    gs_profile_stacks_fini(&stacks);
 }

@@ -57,6 +57,8 @@ struct gs_profile {               // owns everything in it, strings included
     struct gs_profile_pool *pool; // internal: strings, arenas, intern tables
 };
 
+#define GS_NOT_SEEN "[not seen]" /* name of a sample of what was not seen to be made */
+
 struct gs_profile *gs_profile_new(void) GS_CHECK_RESULT;
 void gs_profile_free(struct gs_profile *profile);
 /* A copy of TEXT that lives as long as PROFILE; equal texts give the same pointer. "": no memory. */

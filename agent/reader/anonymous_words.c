@@ -19,6 +19,8 @@ static const char *const words[] = {
     /* sample types and units of profiles */
     "alloc_objects", "alloc_space", "inuse_objects", "inuse_space", "waste_space", "trim_space", "oldest", "samples", "live_threads", "space", "wall",
     "count", "bytes", "nanoseconds", "microseconds", "milliseconds", "seconds", "objects",
+    /* kinds of descriptors, and what was not seen */
+    "socket", "pipe", "file", "eventfd", "eventpoll", "inotify", "timerfd", "signalfd", "kind", "[not seen]",
     /* mappings of the kernel's */
     "[heap]", "[stack]", "[vdso]", "[vvar]", "[vsyscall]",
     /* parts of memory.json, and areas that no name of the program is in */

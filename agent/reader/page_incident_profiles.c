@@ -20,6 +20,7 @@ static const struct known_view {
     {"cpu.pb.gz", NULL, "cpu", "cpu", "CPU time"},
     {"threads.pb.gz", NULL, "threads", "threads", "Threads"},
     {"threadcreate.pb.gz", NULL, "live_threads", "threadcreate", "Threads by creator"},
+    {"fds.pb.gz", NULL, "descriptors", "fds", "Descriptors by opener"},
 };
 enum { KNOWN = sizeof known / sizeof *known };
 
@@ -27,8 +28,8 @@ enum { KNOWN = sizeof known / sizeof *known };
 static const struct known_view *find_first(const struct gs_incident_page *page)
 {
     static const char *const of_kind[][2] = {
-        {"growth", "grew"},  {"in_use", "held"},      {"cpu", "cpu"},      {"threads", "threads"},
-        {"lock", "threads"}, {"deadlock", "threads"}, {"crash", "threads"}};
+        {"growth", "grew"},  {"in_use", "held"},      {"cpu", "cpu"},       {"threads", "threads"},
+        {"lock", "threads"}, {"deadlock", "threads"}, {"crash", "threads"}, {"fds", "fds"}};
     const char *kind = gs_reader_report_text(json_object_get(page->json, "culprit"), "kind");
     for (size_t i = 0; i < sizeof of_kind / sizeof *of_kind; i++)
         for (size_t k = 0; k < KNOWN; k++)

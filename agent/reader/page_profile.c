@@ -15,6 +15,7 @@ const char *gs_reader_page_label(const char *type)
         {"samples", "CPU samples"},
         {"threads", "Threads"},
         {"threadcreate", "Threads created"},
+        {"descriptors", "Open descriptors"},
         {"waste_space", "Wasted"},
         {"goroutine", "Goroutines"},
         {"contentions", "Contentions"},

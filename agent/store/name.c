@@ -124,9 +124,9 @@ static bool is_of_kind(const struct gs_kind_entry *kind, const char *name)
 
 bool gs_store_is_incident_file(const char *name)
 {
-    static const char *const fixed[] = {"incident.json", "summary.txt",      "metrics.json",     "rules.json",
-                                        "maps.txt",      "memory.json",      "memory.orig.json", "fds.txt",
-                                        "report.html",   "allocation.pb.gz", "allocation.orig.pb.gz"};
+    static const char *const fixed[] = {
+        "incident.json", "summary.txt",      "metrics.json", "rules.json",       "maps.txt",
+        "memory.json",   "memory.orig.json", "report.html",  "allocation.pb.gz", "allocation.orig.pb.gz"};
     char whole[GS_STORE_FILE_NAME];
     size_t length = strlen(name);
     if (length >= sizeof whole)

@@ -13,6 +13,7 @@
 #include "gather/gather.h"
 #include "host/credentials.h"
 #include "host/own_thread.h"
+#include "metrics/metrics.h"
 #include "probe/probe.h"
 #include "profile/profile.h"
 #include "symbol/symbol.h"
@@ -77,6 +78,7 @@ static int gather(const struct gs_profile_job *job, struct gs_cpu_session *cpu, 
         .reason = job->request.reason,
         .cpu = cpu,
         .waste_asked = true,
+        .open_descriptors = gs_metrics_open_descriptors,
     };
     int error = how.maps ? gs_account_gather(job->kind->kind, &how, out) : -errno;
     if (!how.maps)

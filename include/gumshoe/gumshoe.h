@@ -44,6 +44,7 @@ enum gumshoe_kind {
                                       more than 10 % above what is in use now */
     GUMSHOE_PAGES        = 1 << 5, /* the heap in use by the state of its pages: in memory, swapped out, never touched. Reads
                                       /proc/self/pagemap for at most 1 s: about 7 ms a GiB */
+    GUMSHOE_FDS          = 1 << 6, /* open descriptors, by the stacks that opened them */
     GUMSHOE_WASTE        = 1 << 7, /* waste_space: resident memory of the heap that is free, by the stacks of the live blocks that lie
                                       around it; trim_space: of that what malloc_trim would return. Comes with GUMSHOE_HEAP in
                                       incidents */
@@ -102,7 +103,8 @@ GUMSHOE_API int gumshoe_write_profile(enum gumshoe_kind kind, int fd);
 
 /* The same over the next SECONDS, above 0 and at most GUMSHOE_PROFILE_SECONDS_MAX, as Go serves /debug/pprof/...?seconds=N.
  * GUMSHOE_CPU: the CPU time spent meanwhile. GUMSHOE_HEAP: what changes meanwhile: alloc_* is what is allocated, inuse_* the
- * growth, negative where a stack's blocks are freed. GUMSHOE_THREADCREATE: likewise, the threads created meanwhile.
+ * growth, negative where a stack's blocks are freed. GUMSHOE_THREADCREATE: likewise, the threads created meanwhile. GUMSHOE_FDS:
+ * the descriptors that were opened and are still open, less those that were closed.
  * The other kinds: as of now, and at once. Seven calls, of any kind, are served at a time. The calling thread waits; the rest of
  * the program does not, and the watcher goes on.
  * Returns as gumshoe_write_profile does; -EINVAL also for SECONDS out of range. */

@@ -411,6 +411,13 @@ def agents_cpu(pids):
     return total / 1e9
 
 
+def fds():
+    """Opening a file and closing it, accepting a connection and closing it, as fast as one thread can."""
+    for way, rounds in (("open", 200000), ("accept", 100000)):
+        compare(f"fds {way}", ["a/a", "gumshoe", "disabled"],
+                lambda v: number([BUILD + "/bench/fds", way, str(rounds)], **VARIANTS[v][2]), 21)
+
+
 def fleet():
     """gumshoe serve over 100 agents in one directory: a scrape of /metrics, its memory, and what scrapes cost an agent."""
     import http.client
@@ -600,7 +607,7 @@ def top():
                  middle_half(each["gumshoe"]))
 
 
-ALL = [pair, tight, live, handoff, sample, walk, memory, resident, threads, redis, memcached, instant, capture, pages, dump, pause, cpu, tick, idle, fleet, symbolize, top]
+ALL = [pair, tight, live, handoff, sample, walk, memory, resident, threads, redis, memcached, instant, capture, pages, dump, pause, cpu, tick, idle, fds, fleet, symbolize, top]
 
 
 def main():

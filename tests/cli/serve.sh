@@ -61,6 +61,8 @@ pprof "${plain}debug/pprof/allocs"; grep -q '^Type: alloc_space' pprof.out || fa
 pprof "${plain}debug/pprof/heap?seconds=1"; grep -q 'Duration: 1s' pprof.out || fail "$(cat pprof.out)"
 pprof "${plain}debug/pprof/profile?seconds=1"; grep -q '^Type: cpu' pprof.out || fail "$(cat pprof.out)"
 pprof "${plain}debug/pprof/goroutine"; grep -q '100%.* 4 ' pprof.out || grep -q 'of 4 total' pprof.out || fail "$(cat pprof.out)"
+pprof "${plain}debug/pprof/fds"; grep -q '^Type: descriptors' pprof.out || fail "$(cat pprof.out)"
+get "${plain}debug/pprof/fds?debug=1" > text; grep -q '^descriptors: ' text || fail "$(head -3 text)"
 pprof "${plain}debug/pprof/threads"; pprof "${plain}debug/pprof/threadcreate"; pprof "${plain}pid/$first/debug/pprof/heap"
 get "${plain}debug/pprof/goroutine?debug=2" > text; grep -q '^threads: 4' text || fail "$(head -3 text)"
 get "${plain}debug/pprof/threadcreate?debug=1" > text; grep -q '^threadcreate profile: ' text || fail "$(head -3 text)"

@@ -13,7 +13,7 @@
 
 static struct gs_gathered gathered[GS_INCIDENT_KINDS_MAX], *heap;
 static struct gs_report report;
-static struct gs_text text, no_descriptors;
+static struct gs_text text;
 static struct gs_incident_process process = {.pid = 1, .exe = "/bin/server", .host = "web-3"};
 static struct gs_incident_context context;
 static struct gs_incident_trigger trigger = {
@@ -47,8 +47,7 @@ static void an_incident(void)
                                 .folder = "d",
                                 .steps = gs_json_array(),
                                 .notes = gs_json_array(),
-                                .errors = gs_json_array(),
-                                .findings.descriptors = &no_descriptors};
+                                .errors = gs_json_array()};
 }
 
 static int begin(void **state)
@@ -107,9 +106,9 @@ static void what_was_renewed_did_not_grow_by_a_sampling_error(void **state)
     (void)state;
     blocks("make_table", 1024, 300, 300, 300);
     blocks("renew", 64, 80, 1000, 100);
-    assert_non_null(
-        strstr(summary(), "\nNothing grew since the baseline 10 min ago; what holds the heap, by whole stacks\n"
-                          "     300 MiB   75 %  make_table\n     100 MiB   25 %  renew\n"));
+    assert_non_null(strstr(
+        summary(), "\nNothing grew since the baseline 10 min ago; what holds the heap, by whole stacks\n"
+                   "     300 MiB   75 %  make_table\n     100 MiB   25 %  renew\n"));
     assert_null(strstr(text.bytes, "What grew"));
     assert_string_equal(culprit(), "in_use");
     assert_string_equal(report.findings.culprit.function, "make_table");
@@ -121,8 +120,9 @@ static void what_was_renewed_and_grew_by_more_did_grow(void **state)
     (void)state;
     blocks("make_table", 1024, 300, 300, 300);
     blocks("renew", 64, 60, 1000, 100);
-    assert_non_null(strstr(
-        summary(), "\nWhat grew since the baseline 10 min ago, by whole stacks\n      40 MiB  100 %  renew\n"));
+    assert_non_null(
+        strstr(summary(),
+               "\nWhat grew since the baseline 10 min ago, by whole stacks\n      40 MiB  100 %  renew\n"));
     assert_null(strstr(text.bytes, "what holds the heap"));
     assert_null(strstr(text.bytes, "What holds the heap"));
     assert_string_equal(culprit(), "growth");
@@ -163,12 +163,14 @@ static void a_baseline_of_the_middle_of_the_climb_is_said_to_be_one(void **state
     report.findings.climb = (struct gs_climb){1200 * GS_NS_PER_S, (double)MIB(200)};
     blocks("make_table", 1024, 280, 280, 280);
     blocks("renew", 64, 0, 20, 20);
-    assert_non_null(strstr(
-        summary(), "\nThe oldest baseline, 10 min ago, is younger than the climb, which began 20 min ago: growth "
-                   "before it is not shown\n"));
-    assert_non_null(strstr(
-        text.bytes, "\nWhat grew since the baseline 10 min ago, by whole stacks\n      20 MiB  100 %  renew\n\n"
-                    "What holds the heap, by whole stacks\n     280 MiB 93.3 %  make_table\n"));
+    assert_non_null(
+        strstr(summary(),
+               "\nThe oldest baseline, 10 min ago, is younger than the climb, which began 20 min ago: growth "
+               "before it is not shown\n"));
+    assert_non_null(
+        strstr(text.bytes,
+               "\nWhat grew since the baseline 10 min ago, by whole stacks\n      20 MiB  100 %  renew\n\n"
+               "What holds the heap, by whole stacks\n     280 MiB 93.3 %  make_table\n"));
     assert_string_equal(culprit(), "in_use");
 }
 
@@ -192,20 +194,68 @@ static void a_heap_that_is_not_seen_is_not_described(void **state)
     assert_string_equal(culprit(), "none");
 }
 
+/* COUNT descriptors that FUNCTION opened. */
+static void descriptors(struct gs_gathered *fds, const char *function, int64_t count)
+{
+    gs_profile_add_named_sample(fds->profile, function, &count, NULL, 0);
+}
+
+static struct gs_gathered *fds_gathered(void)
+{
+    struct gs_gathered *fds = gathered;
+    for (size_t i = 0; gs_kinds[i].kind != GS_FDS; i++)
+        fds++;
+    *fds = (struct gs_gathered){.profile = gs_profile_new()};
+    gs_profile_add_sample_type(fds->profile, "descriptors", "count");
+    gs_text_add(&fds->summary, "\nOpen descriptors, 300 in all: 300 files\n");
+    return fds;
+}
+
 /* A rule on descriptors with a heap that grew: it did not open them. */
 static void the_heap_opens_no_descriptors(void **state)
 {
-    struct gs_text descriptors = {0};
+    struct gs_gathered *fds = fds_gathered();
     (void)state;
-    gs_text_add(&descriptors, "\nOpen descriptors, 300 in all: 300 files\n");
     trigger.metric = "fds";
-    report.findings.descriptors = &descriptors;
+    descriptors(fds, GS_NOT_SEEN, 300);
     blocks("make_table", 1024, 280, 380, 380);
     assert_non_null(
-        strstr(summary(), "\nCulprit: none found (who opened the descriptors is not recorded)\n"));
+        strstr(summary(), "\nCulprit: none found (it was not seen who opened the descriptors)\n"));
     assert_non_null(strstr(text.bytes, "\n\nOpen descriptors, 300 in all: 300 files\n"));
     trigger.metric = "rss";
-    gs_text_fini(&descriptors);
+    gs_gather_fini(fds);
+}
+
+/* 210 of 300, in two functions; 60 were not seen to be opened. */
+static void who_opened_most_descriptors_is_named(void **state)
+{
+    struct gs_gathered *fds = fds_gathered();
+    (void)state;
+    trigger.metric = "fds";
+    descriptors(fds, GS_NOT_SEEN, 60);
+    descriptors(fds, "open_log", 30);
+    descriptors(fds, "accept_peer", 210);
+    assert_non_null(
+        strstr(summary(), "\nCulprit: accept_peer: opened 210 of 300 descriptors, 70 % of all\n"));
+    assert_string_equal(culprit(), "fds");
+    assert_int_equal(report.findings.culprit.doubts & GS_DOUBT_RUNNER_UP, 0);
+    trigger.metric = "rss";
+    gs_gather_fini(fds);
+}
+
+/* Most were not seen to be opened: nobody is blamed for them, and the culprit is in doubt. */
+static void what_was_not_seen_is_a_doubt_and_no_culprit(void **state)
+{
+    struct gs_gathered *fds = fds_gathered();
+    (void)state;
+    trigger.metric = "fds";
+    descriptors(fds, "accept_peer", 100);
+    descriptors(fds, GS_NOT_SEEN, 160);
+    descriptors(fds, "open_log", 40);
+    assert_non_null(strstr(summary(), "\nCulprit: accept_peer: opened 100 of 300 descriptors, 33.3 % of all\n"
+                                      "  not certain: [not seen] has more, 53.3 %\n"));
+    trigger.metric = "rss";
+    gs_gather_fini(fds);
 }
 
 #define STORY(function) cmocka_unit_test_setup_teardown(function, begin, end)
@@ -222,6 +272,8 @@ int main(void)
         STORY(growth_at_the_pace_of_the_climb_is_of_it),
         STORY(a_heap_that_is_not_seen_is_not_described),
         STORY(the_heap_opens_no_descriptors),
+        STORY(who_opened_most_descriptors_is_named),
+        STORY(what_was_not_seen_is_a_doubt_and_no_culprit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
