@@ -104,7 +104,8 @@ static int claim_for_mmap(struct gs_survey *survey)
     struct gs_mapped mapped;
     int error = 0;
     for (size_t at = 0; !error && gs_probe_mapped_next(&at, &mapped);)
-        error = gs_account_survey_claim(survey, GS_CLAIM_MAPPED, mapped.start, mapped.end, mapped.stack);
+        error = gs_account_survey_claim_sampled(survey, mapped.start, mapped.end, mapped.stack,
+                                                (double)mapped.weight / GS_MAPPED_ONE);
     return error;
 }
 
@@ -186,6 +187,8 @@ static void count(struct memory_reading *reading, int64_t budget_ns)
         use_kernel_counts(reading, live);
     else
         gs_account_survey_sum(survey, live, &reading->resident, reading->part);
+    if (!reading->error)
+        gs_account_sampled_share(survey, reading->part);
 }
 
 static int take_reading(struct memory_reading *reading, int64_t budget_ns)
@@ -212,10 +215,10 @@ static void reading_fini(struct memory_reading *reading)
     gs_free(reading->mounts);
 }
 
-/* Bytes of private memory that MAPPED holds outside the heap. */
+/* Bytes of private memory that MAPPED, and what it stands for, hold outside the heap. */
 static uint64_t non_heap_bytes(const struct gs_claim *mapped)
 {
-    return mapped->part == GS_ANONYMOUS ? mapped->pages * GS_PAGE : 0;
+    return mapped->part == GS_ANONYMOUS ? (mapped->pages + mapped->more) * GS_PAGE : 0;
 }
 
 /* ---- for baselines --------------------------------------------------------------------------------------------------- */
@@ -313,7 +316,8 @@ static void add_notes(const struct memory_reading *reading, struct gs_account *o
                     gs_units_print_size((double)(out->counted - out->rss), missing));
     if (lost)
         gs_text_add(&out->notes,
-                    "%" PRIu64 " mapping%s outside malloc without a stack: the table of mappings was full\n",
+                    "%" PRIu64
+                    " mapping%s outside malloc without a stack: no room in the table of mappings\n",
                     lost, gs_text_plural((double)lost));
 }
 

@@ -91,6 +91,7 @@ struct gs_area {
     enum gs_area_kind kind;
     bool has_block;     // a heap block was seen in it
     struct gs_page_counts unclaimed; // its pages that no claim has
+    double sought;      // sampled.c: pages of mappings like the sampled ones in it
 };
 /* A range of which we know more than the map says. Where ranges overlap, the first claimant wins: agent, stacks, mmap. */
 enum gs_claimant { GS_CLAIM_AGENT, GS_CLAIM_STACK, GS_CLAIM_MAPPED, GS_CLAIMANTS };
@@ -99,6 +100,8 @@ struct gs_claim {
     enum gs_account_part part;
     uint32_t stack;     // GS_CLAIM_MAPPED only: the stack that called mmap
     uint64_t pages, doubtful, shared; // shared: pages of shared memory, GS_CLAIM_MAPPED only
+    double weight;      // how many mappings it stands for; below: GS_CLAIM_MAPPED only
+    uint64_t more;      // pages of the others (sampled.c)
 };
 struct gs_claims { struct gs_claim *claim; size_t count, capacity; };
 struct gs_survey {      // all zero before; gs_account_survey_fini after
@@ -120,6 +123,8 @@ struct gs_resident gs_account_resident_read(const char *status);
 int gs_account_survey_map(struct gs_survey *survey, const char *maps, size_t length, const char *mounts) GS_CHECK_RESULT;
 /* 2. Add the claims; then call gs_account_survey_settle_claims once. */
 int gs_account_survey_claim(struct gs_survey *survey, enum gs_claimant who, uint64_t start, uint64_t end, uint32_t stack) GS_CHECK_RESULT;
+/*    A claim of who mapped it that stands for WEIGHT mappings of its size. */
+int gs_account_survey_claim_sampled(struct gs_survey *survey, uint64_t start, uint64_t end, uint32_t stack, double weight) GS_CHECK_RESULT;
 /*    Claim a thread's stack for WHO: SIZE bytes below TOP (SIZE 0: not known); if TOP is 0, a range around SP. */
 int gs_account_survey_thread(struct gs_survey *survey, enum gs_claimant who, uint64_t top, uint64_t size, uint64_t sp) GS_CHECK_RESULT;
 void gs_account_survey_settle_claims(struct gs_survey *survey);
@@ -133,6 +138,12 @@ void gs_account_survey_sum(struct gs_survey *survey, uint64_t live, const struct
 /* The area that contains ADDRESS; NULL: none. */
 struct gs_area *gs_account_survey_area(const struct gs_survey *survey, uint64_t address);
 void gs_account_survey_fini(struct gs_survey *survey);
+
+/* ---- sampled.c: what sampled mappings stand for. Pure ---------------------------------------------------------------- */
+
+/* After gs_account_survey_sum: give the claims of sampled mappings their share of the pages that nobody claims, and move these in PART (bytes), from the heap
+ * or wherever they were counted, to GS_ANONYMOUS. */
+void gs_account_sampled_share(struct gs_survey *survey, uint64_t part[GS_PARTS]);
 
 /* ---- areas.c: memory without a stack, by area ----------------------------------------------------------------------- */
 

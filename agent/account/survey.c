@@ -143,8 +143,18 @@ int gs_account_survey_claim(struct gs_survey *survey, enum gs_claimant who, uint
     if (gs_grow(&claims->claim, &claims->capacity, claims->count + 1, sizeof *claims->claim))
         return -ENOMEM;
     claims->claim[claims->count++] =
-        (struct gs_claim){.start = start, .end = end, .part = part[who], .stack = stack};
+        (struct gs_claim){.start = start, .end = end, .part = part[who], .stack = stack, .weight = 1};
     return 0;
+}
+
+int gs_account_survey_claim_sampled(struct gs_survey *survey, uint64_t start, uint64_t end, uint32_t stack,
+                                    double weight)
+{
+    struct gs_claims *claims = &survey->claims[GS_CLAIM_MAPPED];
+    int error = gs_account_survey_claim(survey, GS_CLAIM_MAPPED, start, end, stack);
+    if (!error)
+        claims->claim[claims->count - 1].weight = weight;
+    return error;
 }
 
 int gs_account_survey_thread(struct gs_survey *survey, enum gs_claimant who, uint64_t top, uint64_t size,
@@ -194,11 +204,13 @@ static struct gs_claim *first_claim_ending_after(const struct gs_claims *claims,
     return search.low < claims->count ? &claims->claim[search.low] : NULL;
 }
 
-/* May WHO claim AREA? Only the agent claims files; shared memory has one more kind of claimant, who mapped it. */
+/* May WHO claim AREA? The agent claims files, too; who mapped it claims shared memory, and written pages of files. */
 static bool may_claim(enum gs_claimant who, const struct gs_area *area)
 {
-    bool anonymous = area->kind == GS_AREA_ANONYMOUS || area->kind == GS_AREA_HEAP;
-    return anonymous || who == GS_CLAIM_AGENT || (who == GS_CLAIM_MAPPED && area->kind == GS_AREA_SHARED);
+    bool anonymous = area->kind == GS_AREA_ANONYMOUS || area->kind == GS_AREA_HEAP,
+         written = area->kind == GS_AREA_FILE && !area->line.shared;
+    return anonymous || who == GS_CLAIM_AGENT ||
+           (who == GS_CLAIM_MAPPED && (area->kind == GS_AREA_SHARED || written));
 }
 
 /* The claim that holds ADDRESS of AREA; NULL: none. *END: the answer is valid up to here. */
@@ -252,11 +264,14 @@ static void add_counts(struct gs_survey *survey, const struct gs_area *area, str
         owner->shared += counts->file; // it stays shared memory, but we know who mapped it
         owner = NULL;
     }
-    if (owner) {
+    if (owner && owner->part != GS_AGENT) {
         owner->pages += counts->anonymous;
         owner->doubtful += counts->doubtful;
+        add_pages(survey, owner->part, counts->anonymous, counts->doubtful);
+        add_pages(survey, GS_FILES, of_file ? counts->file : 0, 0);
+    } else if (owner) {
         survey->agent_files += of_file ? counts->file : 0;
-        add_pages(survey, owner->part, counts->anonymous + (of_file ? counts->file : 0), counts->doubtful);
+        add_pages(survey, GS_AGENT, counts->anonymous + (of_file ? counts->file : 0), counts->doubtful);
     } else if (of_file) {
         add_pages(survey, area->kind == GS_AREA_FILE ? GS_FILES : GS_SHARED, counts->file, 0);
         if (!area->line.shared) // in a shared mapping, pages that are not a file's belong to a device
@@ -284,8 +299,9 @@ static void count_area(struct gs_survey *survey, struct gs_area *area)
         struct gs_page_counts counts = {0};
         gs_account_pages_count(&survey->source, at, end, &counts, heap_of(survey, area, owner, at, end));
         add_counts(survey, area, owner, &counts);
-        if (!owner) {
+        if (!owner || (owner->part != GS_AGENT && area->kind == GS_AREA_FILE))
             area->unclaimed.file += counts.file;
+        if (!owner) {
             area->unclaimed.anonymous += counts.anonymous;
             area->unclaimed.doubtful += counts.doubtful;
         }

@@ -108,15 +108,21 @@ extern _Atomic bool gs_heap_is_anothers;
 
 /* ---- heap/: mappings, threads by the stack that created them -------------------------------------------------------- */
 
-/* _add: STACK mapped START to END, which replaces what was recorded there. _forget: START to END is about to be unmapped.
- * _stack: the stack that mapped the memory at AT; false: not known. A stack with GS_MAPPED_RESERVED mapped memory without
- * access. _is_reserved: is any of START to END such memory? _open: STACK has made that part of it writable (mapped.c). */
+/* _draw: is a mapping of LENGTH bytes to be recorded? Small ones are sampled. _weight: how many it then stands for, in units of
+ * 1 / GS_MAPPED_ONE. _add: STACK mapped START to END, which replaces what was recorded there. _forget: START to END is about to
+ * be unmapped. _find: the record of the memory at AT; false: there is none. A stack with GS_MAPPED_RESERVED mapped memory
+ * without access, one with GS_MAPPED_ALONE memory that is unmapped as a whole, without its length. _is_reserved: is any of
+ * START to END reserved? _open: STACK has made that part of it writable (mapped.c). */
 #define GS_MAPPED_RESERVED (1u << 31)
-void gs_heap_mapped_add(uintptr_t start, uintptr_t end, uint32_t stack);
+#define GS_MAPPED_ALONE    (1u << 30)
+bool gs_heap_mapped_draw(size_t length);
+uint32_t gs_heap_mapped_weight(size_t length);
+void gs_heap_mapped_add(uintptr_t start, uintptr_t end, uint32_t stack, uint32_t weight);
 void gs_heap_mapped_forget(uintptr_t start, uintptr_t end);
 bool gs_heap_mapped_is_reserved(uintptr_t start, uintptr_t end);
 void gs_heap_mapped_open(uintptr_t start, uintptr_t end, uint32_t stack);
-bool gs_heap_mapped_stack(uintptr_t at, uint32_t *stack);
+bool gs_heap_mapped_find(uintptr_t at, struct gs_mapped *out);
+void gs_heap_regions_forget(uintptr_t start, uintptr_t end); // START to END was mapped anew: no heap is there (heap_regions.c)
 void gs_heap_stack_count_thread(uint32_t stack); // STACK created a thread (stacks.c)
 
 /* ---- heap/: random numbers (sampling_math.c; pure) ------------------------------------------------------------------ */

@@ -148,10 +148,12 @@ bool gs_probe_live_next(size_t *at, struct gs_live_sample *out);
 /* Addresses of heap blocks: of every live sample, and one in each 2 MiB that ever held a sample. Start with *AT = 0; false:
  * no more. Context: watcher. */
 bool gs_probe_block_next(size_t *at, uintptr_t *address);
-/* Anonymous private memory, and shared memory, of 64 KiB and more that the host mapped with mmap, and the stack that mapped it;
- * of memory reserved without access, the stack that opened it with mprotect. Includes what an allocator maps for itself, if it
- * calls mmap through our hook, and shared mappings of files. In no order. Context: watcher. */
-struct gs_mapped { uintptr_t start, end; uint32_t stack; };
+/* Anonymous private memory, shared memory, writable mappings of files, and memory behind the program break, that the host mapped
+ * with mmap, shmat or sbrk, and the stack that did; of memory reserved without access, the stack that opened it with mprotect.
+ * Includes what an allocator maps for itself, if it calls mmap through our hook. Mappings below 64 KiB are sampled: one with
+ * weight W / GS_MAPPED_ONE stands for so many. In no order. Context: watcher. */
+#define GS_MAPPED_ONE 256u
+struct gs_mapped { uintptr_t start, end; uint32_t stack, weight; };
 bool gs_probe_mapped_next(size_t *at, struct gs_mapped *out);
 /* The upper end of thread TID's stack, and the size that was asked for (0: none). False: not known. Context: watcher. */
 bool gs_probe_stack_of(pid_t tid, uintptr_t *top, size_t *size);

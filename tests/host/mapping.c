@@ -1,5 +1,5 @@
-/* mmap, munmap, mremap and mprotect in all their corners, told as results: the same lines with and without the agent. Also before
- * anything is initialised, from 8 threads at once, and in a child that is forked meanwhile. */
+/* mmap, munmap, mremap, mprotect, brk, sbrk, shmat and shmdt in all their corners, told as results: the same lines with and
+ * without the agent. Also before anything is initialised, from 8 threads at once, and in a child that is forked meanwhile. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,9 +17,11 @@ enum { PAGE = 4096, LARGE = 1 << 20 };
 static const int rw = PROT_READ | PROT_WRITE, private = MAP_PRIVATE | MAP_ANONYMOUS;
 
 static char *early; // mapped before the first constructor
+static int early_break;
 
 static void before_all(void)
 {
+    early_break = sbrk(PAGE) != (void *)-1 && sbrk(-PAGE) != (void *)-1;
     early = mmap(NULL, LARGE, rw, private, -1, 0);
     if (early != MAP_FAILED)
         early[LARGE - 1] = 7;
@@ -100,6 +103,57 @@ static void protections(void)
     told("shared in bad ways", mmap(NULL, LARGE, rw, MAP_SHARED_VALIDATE | MAP_ANONYMOUS | 1 << 30, -1, 0));
 }
 
+/* Where the break is, in pages from BASE on. */
+static void told_break(const char *what, const char *base, const void *was)
+{
+    printf("%s: %ld, now %ld, errno %d\n", what,
+           was == (void *)-1 ? -1L : (long)((const char *)was - base) / PAGE,
+           (long)((char *)sbrk(0) - base) / PAGE, errno);
+    errno = 77;
+}
+
+static void breaks(void)
+{
+    char *base = sbrk(0);
+    errno = 77;
+    told_break("the break", base, sbrk(0));
+    told_break("up", base, sbrk(100 * PAGE));
+    base[100 * PAGE - 1] = 5;
+    told_break("a little", base, sbrk(PAGE));
+    told_break("down", base, sbrk(-51 * PAGE));
+    told_break("too far", base, sbrk(INTPTR_MAX));
+    told_break("too far down", base, sbrk(INTPTR_MIN));
+    told_break("set up", base, brk(base + 200 * PAGE) == 0 ? base : (void *)-1);
+    base[200 * PAGE - 1] = 5;
+    told_break("set down", base, brk(base + 10 * PAGE) == 0 ? base : (void *)-1);
+    told_break("set where it is", base, brk(base + 10 * PAGE) == 0 ? base : (void *)-1);
+    told_break("set too low", base, brk((void *)1) == 0 ? base : (void *)-1);
+    told_break("set to nothing", base, brk(NULL) == 0 ? base : (void *)-1);
+    told_break("set too high", base, brk((void *)UINTPTR_MAX) == 0 ? base : (void *)-1);
+    told_break("back", base, sbrk(-10 * PAGE));
+}
+
+static void segments(void)
+{
+    int id = shmget(IPC_PRIVATE, LARGE, IPC_CREAT | 0600);
+    errno = 77;
+    char *at = shmat(id, NULL, 0), *twice = shmat(id, NULL, SHM_RDONLY);
+    told("attach", at);
+    at[LARGE - 1] = 5;
+    printf("there: %d\n", twice[LARGE - 1]);
+    told("attach, askew", shmat(id, at + 1, 0));
+    told("attach over it", shmat(id, at, 0));
+    told("attach nothing", shmat(-1, NULL, 0));
+    told_int("detach, askew", shmdt(at + 1));
+    told_int("detach", shmdt(at));
+    told_int("detach twice", shmdt(at));
+    printf("still there: %d\n", twice[LARGE - 1]);
+    told_int("detach the other", shmdt(twice));
+    shmctl(id, IPC_RMID, NULL);
+    errno = 77;
+    told("attach what is gone", shmat(id, NULL, 0));
+}
+
 /* Eight threads map, write, resize and unmap, while the first forks: nothing is lost, and every child can do the same. */
 static void *busy(void *number)
 {
@@ -158,10 +212,12 @@ static void in_a_handler(int number)
 
 int main(void)
 {
-    printf("early: %d\n", early[LARGE - 1]);
+    printf("early: %d %d\n", early[LARGE - 1], early_break);
     told_int("unmap what was early", munmap(early, LARGE));
     corners();
     protections();
+    breaks();
+    segments();
     signal(SIGUSR1, in_a_handler);
     for (int i = 0; i < 1000; i++)
         raise(SIGUSR1);

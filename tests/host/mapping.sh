@@ -1,5 +1,5 @@
 #!/bin/bash
-# mmap, munmap, mremap and mprotect return what they return without us, in every corner case, at every moment.
+# mmap, munmap, mremap, mprotect, brk, sbrk, shmat and shmdt return what they return without us, in every corner case, at every moment.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 rules_file=$(rules often '{ "version": 1, "interval": "50ms", "heap": { "sample": "4KiB", "baseline": "1s" }, "rules": [

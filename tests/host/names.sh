@@ -10,7 +10,7 @@ it "exports its API and the functions that it takes over, and nothing else"
 exported() { nm -D --defined-only "$1" | awk '$2 != "A" && $3 !~ /@GUMSHOE_/ { print $3 }' | sort; }
 { sed -n 's/^GUMSHOE_API.*[ *]\(gumshoe_[a-z_]*\)(.*/\1/p' "$source_dir/include/gumshoe/gumshoe.h"
   echo gumshoe_anchor # for readers of core files
-  printf '%s\n' malloc free calloc realloc reallocarray posix_memalign aligned_alloc memalign valloc pvalloc cfree malloc_usable_size pthread_create dlclose mmap mmap64 munmap mremap mprotect _exit _Exit; } | sort > wanted
+  printf '%s\n' malloc free calloc realloc reallocarray posix_memalign aligned_alloc memalign valloc pvalloc cfree malloc_usable_size pthread_create dlclose mmap mmap64 munmap mremap mprotect brk sbrk shmat shmdt _exit _Exit; } | sort > wanted
 printf '%s\n' setuid seteuid setreuid setresuid setgid setegid setregid setresgid setgroups initgroups capset prctl unshare setns chroot \
     execve execvpe fexecve execveat execv execvp execl execlp execle pthread_sigmask sigprocmask \
     sigaction __sigaction signal ssignal bsd_signal sysv_signal __sysv_signal sigset sigaltstack > identity

@@ -541,6 +541,55 @@ static void areas_have_the_names_of_what_they_are(void **state)
         "[.bss of a host] 66 +66, [written data of a host] 65 +65");
 }
 
+/* A and B are sampled in an area that also has blocks of malloc: A stands for 8 mappings of 4 pages, B for 4 of 2. Of the area's 100 other
+ * pages, 28 and 6 are theirs. A lone mapping, C, whose 3 fellows are areas of their own, has their pages. */
+static void a_sampled_mapping_stands_for_its_fellows(void **state)
+{
+    (void)state;
+    map("10000000-10100000 rw-p 00000000 00:00 0 \n"
+        "20000000-20004000 rw-p 00000000 00:00 0 \n"
+        "20005000-20009000 rw-p 00000000 00:00 0 \n"
+        "2000a000-2000e000 rw-p 00000000 00:00 0 \n",
+        "");
+    assert_int_equal(gs_account_survey_claim_sampled(&survey, 0x10000000, 0x10004000, 1, 8), 0);
+    assert_int_equal(gs_account_survey_claim_sampled(&survey, 0x10008000, 0x1000a000, 2, 4), 0);
+    assert_int_equal(gs_account_survey_claim_sampled(&survey, 0x20005000, 0x20009000, 3, 4), 0);
+    gs_account_survey_settle_claims(&survey);
+    own(0x10000000, 4);
+    own(0x10008000, 2);
+    own(0x10010000, 100);
+    own(0x20000000, 4);
+    own(0x20005000, 4);
+    own(0x2000a000, 4);
+    gs_account_survey_block(&survey, 0x10020000);
+    sum(50 * 4096, 118, 118);
+    gs_account_sampled_share(&survey, part);
+    const struct gs_claim *claim = survey.claims[GS_CLAIM_MAPPED].claim;
+    assert_int_equal(claim[0].pages + claim[0].more, 4 + 28);
+    assert_int_equal(claim[1].pages + claim[1].more, 2 + 6);
+    assert_int_equal(claim[2].pages + claim[2].more, 4 + 8); // 12 are sought, 8 are there
+    assert_pages(50, 100 - 34 - 50, 0, 0, 0, 6 + 34 + 12, 0);
+}
+
+/* More is sought than is there: both get the same share. */
+static void fellows_are_no_more_than_what_is_there(void **state)
+{
+    (void)state;
+    map("10000000-10100000 rw-p 00000000 00:00 0 \n", "");
+    assert_int_equal(gs_account_survey_claim_sampled(&survey, 0x10000000, 0x10004000, 1, 8), 0);
+    assert_int_equal(gs_account_survey_claim_sampled(&survey, 0x10008000, 0x1000c000, 2, 4), 0);
+    gs_account_survey_settle_claims(&survey);
+    own(0x10000000, 4);
+    own(0x10008000, 4);
+    own(0x10010000, 20);
+    sum(0, 28, 28);
+    gs_account_sampled_share(&survey, part);
+    const struct gs_claim *claim = survey.claims[GS_CLAIM_MAPPED].claim;
+    assert_int_equal(claim[0].more, 14); // of 28
+    assert_int_equal(claim[1].more, 6);  // of 12
+    assert_pages(0, 0, 0, 0, 0, 28, 0);
+}
+
 #define AREAS(function) cmocka_unit_test_setup_teardown(function, nothing_resident, forget_areas)
 #define STORY(function) cmocka_unit_test_setup_teardown(function, nothing_resident, forget)
 
@@ -565,6 +614,8 @@ int main(void)
         STORY(a_pagemap_that_cannot_be_read_is_told),
         STORY(what_the_kernel_counts_is_read),
         STORY(odd_maps_are_passed_over),
+        STORY(a_sampled_mapping_stands_for_its_fellows),
+        STORY(fellows_are_no_more_than_what_is_there),
         AREAS(growth_is_found_where_areas_are_cut_and_joined),
         AREAS(a_cut_area_has_not_grown),
         AREAS(areas_have_the_names_of_what_they_are),

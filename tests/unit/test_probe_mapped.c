@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <math.h>
 #include <cmocka.h>
 
 enum { PAGE = 4096 };
@@ -31,7 +32,7 @@ static const char *records(void)
 
 static void add(uintptr_t start, uintptr_t end, uint32_t stack)
 {
-    gs_heap_mapped_add(start * PAGE, end * PAGE, stack);
+    gs_heap_mapped_add(start * PAGE, end * PAGE, stack, GS_MAPPED_ONE);
 }
 
 static void take(uintptr_t start, uintptr_t end)
@@ -98,13 +99,13 @@ static void what_is_mapped_over_is_gone(void **state)
 
 static void the_stack_of_an_address_is_known(void **state)
 {
-    uint32_t stack = 0;
+    struct gs_mapped found;
     (void)state;
     add(100, 200, 5);
-    assert_true(gs_heap_mapped_stack(199 * PAGE, &stack));
-    assert_int_equal(stack, 5);
-    assert_false(gs_heap_mapped_stack(200 * PAGE, &stack));
-    assert_false(gs_heap_mapped_stack(99 * PAGE, &stack));
+    assert_true(gs_heap_mapped_find(199 * PAGE, &found));
+    assert_int_equal(found.stack, 5);
+    assert_false(gs_heap_mapped_find(200 * PAGE, &found));
+    assert_false(gs_heap_mapped_find(99 * PAGE, &found));
 }
 
 /* Reserved by 1, opened piece by piece by 2 and 3. What is opened twice, or was never reserved, stays as it is. */
@@ -158,6 +159,62 @@ static void a_full_table_counts_what_it_drops(void **state)
     assert_int_equal(gs_probe_drops().mappings - before, 6);
 }
 
+/* 60,000 mappings of 4 to 60 KiB and 300 of 64 KiB, 1.9 GiB in all, with gaps between them: the table does not fill up, and what the
+ * records stand for is what was mapped, within eight estimated standard errors: of the last records each stands for 8 MiB. */
+static void many_small_mappings_are_sampled(void **state)
+{
+    enum { KIB = 1 << 10 };
+    struct gs_mapped seen;
+    uint64_t before = gs_probe_drops().mappings, mapped = 0, count = 0;
+    double estimate = 0, error = 0;
+    (void)state;
+    uintptr_t at = 1ul << 40;
+    for (unsigned i = 0; i < 60300; i++) {
+        size_t size = i % 201 == 0 ? 64 * KIB : (4 + i % 15 * 4) * KIB;
+        if (gs_heap_mapped_draw(size)) {
+            uint32_t weight = gs_heap_mapped_weight(size);
+            gs_heap_mapped_add(at, at + size, 1 + i % 3, weight);
+            error += (double)size * (double)size * weight / GS_MAPPED_ONE * ((double)weight / GS_MAPPED_ONE - 1);
+        }
+        mapped += size;
+        at += size + PAGE;
+    }
+    for (size_t i = 0; gs_probe_mapped_next(&i, &seen); count++)
+        estimate += (double)(seen.end - seen.start) * seen.weight / GS_MAPPED_ONE;
+    assert_int_equal(gs_probe_drops().mappings, before);
+    assert_in_range(count, 512, 1000);
+    error = 8 * sqrt(error);
+    if (estimate < (double)mapped - error || estimate > (double)mapped + error)
+        fail_msg("%.0f MiB, not %.0f +- %.0f", estimate / 1048576, (double)mapped / 1048576, error / 1048576);
+}
+
+/* What is sampled keeps its weight when it is cut, and is not joined to its neighbour. */
+static void a_sampled_mapping_keeps_its_weight(void **state)
+{
+    struct gs_mapped found;
+    (void)state;
+    gs_heap_mapped_add(100 * PAGE, 108 * PAGE, 1, 8 * GS_MAPPED_ONE);
+    gs_heap_mapped_add(108 * PAGE, 116 * PAGE, 1, 8 * GS_MAPPED_ONE);
+    add(116, 200, 1);
+    assert_string_equal(records(), "100-108 1, 108-116 1, 116-200 1");
+    take(102, 104);
+    assert_string_equal(records(), "100-102 1, 104-108 1, 108-116 1, 116-200 1");
+    assert_true(gs_heap_mapped_find(105 * PAGE, &found));
+    assert_int_equal(found.weight, 8 * GS_MAPPED_ONE);
+}
+
+/* Two segments of one stack lie side by side: each is detached by its address alone. */
+static void a_segment_stays_alone(void **state)
+{
+    struct gs_mapped found;
+    (void)state;
+    add(100, 200, 1 | GS_MAPPED_ALONE);
+    add(200, 300, 1 | GS_MAPPED_ALONE);
+    assert_true(gs_heap_mapped_find(200 * PAGE, &found));
+    assert_int_equal(found.start, 200 * PAGE);
+    assert_string_equal(records(), "100-200 1, 200-300 1");
+}
+
 /* Eight threads map and unmap pieces of one range each, side by side, of one stack, so that they meet in shared records. At the
  * end all is gone; but for a piece where somebody lost patience, which is counted. */
 static void *map_and_unmap(void *number)
@@ -205,7 +262,8 @@ static void the_heap_is_known_after_it_was_freed(void **state)
     assert_true(is_known(here));
     assert_false(is_known(next_door)); // one of each 2 MiB will do
     assert_true(is_known(far));
-    gs_heap_mapped_add(here & ~4095ul, (here & ~4095ul) + (1 << 20), 1); // now something else is there
+    gs_heap_mapped_add(here & ~4095ul, (here & ~4095ul) + (1 << 20), 1,
+                       GS_MAPPED_ONE); // now something else is there
     assert_false(is_known(here));
     assert_true(is_known(far));
 }
@@ -234,6 +292,9 @@ int main(void)
         STORY(what_is_reserved_belongs_to_who_opens_it),
         STORY(in_a_full_table_it_stays_with_who_reserved_it),
         STORY(a_full_table_counts_what_it_drops),
+        STORY(many_small_mappings_are_sampled),
+        STORY(a_sampled_mapping_keeps_its_weight),
+        STORY(a_segment_stays_alone),
         STORY(threads_meet_in_one_record),
         STORY(the_heap_is_known_after_it_was_freed),
         STORY(a_live_sample_is_a_place_of_the_heap),

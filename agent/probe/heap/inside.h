@@ -26,7 +26,6 @@ unsigned gs_heap_live_crowding(void);
 /* ---- where the heap is (heap_regions.c) ---------------------------------------------------------------------------------- */
 
 void gs_heap_regions_add(const void *ptr);                   // a block was allocated here
-void gs_heap_regions_forget(uintptr_t start, uintptr_t end); // the memory from START to END was replaced
 
 /* ---- stacks (stacks.c) --------------------------------------------------------------------------------------------------- */
 

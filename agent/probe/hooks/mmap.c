@@ -1,7 +1,7 @@
 /* mmap.c - mmap, munmap, mremap and mprotect, taken over to record which stack maps large anonymous or shared memory.
  *
- *   mmap     anonymous, or shared and writable, 64 KiB or more ──▶ the real mmap ──▶ walk, intern ──▶ mapped.c
- *            all others ──▶ the real mmap          (two comparisons more)
+ *   mmap     anonymous, or writable, if it is drawn ──▶ the real mmap ──▶ walk, intern ──▶ mapped.c
+ *            all others ──▶ the real mmap          (a random number more; mapped.c: of less than 64 KiB, some are drawn)
  *   munmap, mremap ──▶ mapped.c: remove the record ──▶ the real function
  *   mprotect ──▶ the real mprotect; where it made memory writable that was mapped without access ──▶ walk ──▶ mapped.c
  *
@@ -20,7 +20,7 @@
 #define HOOK   __attribute__((visibility("default")))
 #define CALLED static __attribute__((noinline))
 
-enum { LARGE = 64 << 10, PAGE = 4096 };
+enum { LARGE = 64 << 10, PAGE = 4096 }; // LARGE: of memory that grew by mremap, and was not recorded before
 
 /* ---- the real functions ------------------------------------------------------------------------------------- */
 
@@ -94,7 +94,8 @@ CALLED void *remembered_map(void *at, size_t length, int protection, int flags, 
     uint32_t stack;
     if (mapped != MAP_FAILED && gs_heap_sampler_stack(caller, &stack))
         gs_heap_mapped_add((uintptr_t)mapped, end_of(mapped, length),
-                           protection == PROT_NONE ? stack | GS_MAPPED_RESERVED : stack);
+                           protection == PROT_NONE ? stack | GS_MAPPED_RESERVED : stack,
+                           gs_heap_mapped_weight(end_of(NULL, length)));
     return mapped;
 }
 
@@ -108,32 +109,46 @@ CALLED int remembered_protect(void *at, size_t length, int protection)
     return result;
 }
 
-/* A mapping that replaces what was at its addresses: remove the old record. */
-static void *map_over(void *at, size_t length, int protection, int flags, int fd, off_t offset)
+/* Memory that was mapped but is not recorded: what was at its addresses is gone. */
+static void *map_anew(void *at, size_t length, int protection, int flags, int fd, off_t offset)
 {
     void *mapped = real.map(at, length, protection, flags, fd, offset);
-    if (mapped != MAP_FAILED)
+    if (mapped == MAP_FAILED)
+        return mapped;
+    if (flags & MAP_FIXED)
         gs_heap_mapped_forget((uintptr_t)mapped, end_of(mapped, length));
+    gs_heap_regions_forget((uintptr_t)mapped, end_of(mapped, length));
     return mapped;
+}
+
+/* MOVED has just become large, and was not recorded before. */
+CALLED void *remembered_growth(void *moved, size_t length)
+{
+    struct gs_caller caller = GS_CALLER();
+    uint32_t stack;
+    if (gs_heap_sampler_stack(caller, &stack))
+        gs_heap_mapped_add((uintptr_t)moved, end_of(moved, length), stack, GS_MAPPED_ONE);
+    return moved;
 }
 
 /* ---- the hooks ------------------------------------------------------------------------------------------------- */
 
-/* Memory of no file on disk, as far as the arguments tell: a shared file may be a memfd. */
+/* Memory that may become resident for good: anonymous, or a writable file's, which may be a memfd. Huge pages do not count as
+ * resident. */
 static bool is_memory(int protection, int flags)
 {
     int type = flags & MAP_TYPE;
-    bool shared = type == MAP_SHARED || type == MAP_SHARED_VALIDATE;
-    return flags & MAP_ANONYMOUS ? shared || type == MAP_PRIVATE : shared && protection & PROT_WRITE;
+    bool known = type == MAP_SHARED || type == MAP_SHARED_VALIDATE || type == MAP_PRIVATE;
+    return known && (flags & MAP_ANONYMOUS || protection & PROT_WRITE) && !(flags & MAP_HUGETLB);
 }
 
 HOOK void *mmap(void *at, size_t length, int protection, int flags, int fd, off_t offset)
 {
-    if (length >= LARGE && is_memory(protection, flags) &&
-        !(flags & MAP_HUGETLB)) // huge pages do not count as resident
+    bool memory = is_memory(protection, flags);
+    if (memory && gs_heap_mapped_draw(end_of(NULL, length)))
         return remembered_map(at, length, protection, flags, fd, offset);
-    if (flags & MAP_FIXED)
-        return map_over(at, length, protection, flags, fd, offset);
+    if (memory || flags & MAP_FIXED)
+        return map_anew(at, length, protection, flags, fd, offset);
     return real.map(at, length, protection, flags, fd, offset);
 }
 
@@ -159,15 +174,21 @@ HOOK void *mremap(void *at, size_t old_length, size_t length, int flags, ...)
         target = va_arg(more, void *);
         va_end(more);
     }
-    uint32_t stack;
-    bool known = gs_heap_mapped_stack((uintptr_t)at, &stack);
+    struct gs_mapped record;
+    bool known = gs_heap_mapped_find((uintptr_t)at, &record);
     if (known && !(flags & MREMAP_DONTUNMAP))
         gs_heap_mapped_forget((uintptr_t)at, end_of(at, old_length));
     void *moved = real.remap(at, old_length, length, flags, target);
-    if (known && moved != MAP_FAILED)
-        gs_heap_mapped_add((uintptr_t)moved, end_of(moved, length), stack);
-    else if (known && !(flags & MREMAP_DONTUNMAP))
-        gs_heap_mapped_add((uintptr_t)at, end_of(at, old_length), stack);
+    if (moved == MAP_FAILED) {
+        if (known && !(flags & MREMAP_DONTUNMAP))
+            gs_heap_mapped_add((uintptr_t)at, end_of(at, old_length), record.stack, record.weight);
+        return moved;
+    }
+    if (!known && length > old_length && length >= LARGE)
+        return remembered_growth(moved, length);
+    if (known)
+        gs_heap_mapped_add((uintptr_t)moved, end_of(moved, length), record.stack,
+                           length < LARGE ? record.weight : GS_MAPPED_ONE);
     return moved;
 }
 
