@@ -11,6 +11,8 @@
  *   events (cgroup v2), pressure, or nothing              likewise
  *   memory_pressure, after a notice of pressure           every PRESSURE_NS: the kernel computes the figure every two seconds
  *
+ * The kernel's notices are asked for NOTICES_AFTER_NS after the start: a process that has a PSI trigger ends 10 ms later, and
+ * shorter programs should not. Until then there are looks alone, for bytes.
  * Only rules that fire at once need this: "above" without "for", while they are armed. Without such rules nothing runs.
  * Who:    the watcher.
  * Bounds: looks take a quarter of the rules' budget on average (pace.c). */
@@ -25,6 +27,7 @@
 #define FOLLOW_NS          GS_NS_PER_S
 #define FOLLOW_PRESSURE_NS (3 * GS_NS_PER_S)
 #define PRESSURE_NS        (100 * GS_NS_PER_MS)
+#define NOTICES_AFTER_NS   GS_NS_PER_S
 #define STALLED_SHARE      0.05 /* for notices, if no rule is about pressure */
 
 enum { RSS, GROUP_MEMORY, PRESSURE, LOOKED_AT };
@@ -38,8 +41,10 @@ static struct {
         int64_t wait_ns; // that the plan allowed; 0: none
         struct gs_pace pace;
     } at[LOOKED_AT];
-    bool needed;        // the rules have a line of this kind
-    int64_t noticed_ns; // when the kernel gave its last notice
+    bool needed;            // the rules have a line of this kind
+    int64_t notices_due_ns; // when to start notices.c; INT64_MAX: it runs, or is not needed
+    double stalled_share;   // for it
+    int64_t noticed_ns;     // when the kernel gave its last notice
     bool noticed;
     uint64_t cpu_ns; // of the thread, after the last look; 0: there was a tick since
     int64_t cost_ns; // CPU time of a look and of waking for it, a moving average; 0: not known
@@ -113,7 +118,7 @@ void gs_watch_looks_plan(const struct gs_settings *settings, int64_t now_ns)
 
 int64_t gs_watch_looks_due_ns(void)
 {
-    int64_t due_ns = INT64_MAX;
+    int64_t due_ns = looks.notices_due_ns;
     for (int i = 0; i < LOOKED_AT && looks.needed; i++)
         if (looks.at[i].due_ns < due_ns)
             due_ns = looks.at[i].due_ns;
@@ -145,9 +150,18 @@ static void note_cost(double budget, int64_t monotonic_ns)
     looks.count++;
 }
 
+static void start_notices_if_due(int64_t now_ns)
+{
+    if (now_ns < looks.notices_due_ns)
+        return;
+    looks.notices_due_ns = INT64_MAX;
+    gs_watch_notices_start(looks.stalled_share);
+}
+
 bool gs_watch_looks_find_crossed(const struct gs_settings *settings, int64_t now_ns)
 {
     bool crossed = false;
+    start_notices_if_due(now_ns);
     for (int i = 0; i < LOOKED_AT && looks.needed; i++) {
         if (now_ns < looks.at[i].due_ns)
             continue;
@@ -169,10 +183,11 @@ void gs_watch_looks_begin(const struct gs_settings *settings)
         line[i] = gs_rules_line_above(settings->rules, names[i], settings->context->limit_bytes);
         looks.needed |= isfinite(line[i]);
     }
-    if (looks.needed)
-        gs_watch_notices_start(line[PRESSURE] / 100 < STALLED_SHARE ? line[PRESSURE] / 100 : STALLED_SHARE);
-    else
+    looks.stalled_share = line[PRESSURE] / 100 < STALLED_SHARE ? line[PRESSURE] / 100 : STALLED_SHARE;
+    looks.notices_due_ns = looks.needed ? settings->start_ns + NOTICES_AFTER_NS : INT64_MAX;
+    if (!looks.needed)
         gs_watch_notices_stop();
+    start_notices_if_due(gs_clock_monotonic_ns());
 }
 
 /* ---- status ------------------------------------------------------------------------------------------------------------- */

@@ -7,7 +7,7 @@
 
 struct gs_json;
 
-/* The rules, the limit or the group have changed, or the loop begins: start or end the thread for the kernel's notices. */
+/* The rules, the limit or the group have changed, or the loop begins: start or end the thread for the kernel's notices; in the first second of a watch it is started later. */
 void gs_watch_looks_begin(const struct gs_settings *settings);
 /* After each tick: plan the looks until the next one. */
 void gs_watch_looks_plan(const struct gs_settings *settings, int64_t now_ns);

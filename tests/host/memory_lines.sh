@@ -134,6 +134,19 @@ change_rules "$host" "$rules" '.rules[0].for = "10s"'
 wait_until has_none
 end_host
 
+it "asks the kernel for no notices in the first second: a process that has a PSI trigger ends later"
+cat > short.py <<'P'
+import os, time
+began = float(open("/proc/self/stat").read().rsplit(")", 1)[1].split()[19]) / os.sysconf("SC_CLK_TCK")
+time.sleep(0.3)
+names = [open("/proc/self/task/%s/comm" % tid).read().strip() for tid in os.listdir("/proc/self/task")]
+print("short" if time.clock_gettime(time.CLOCK_BOOTTIME) - began < 0.9 else "long", "gumshoe" in names, "gumshoe-notice" in names)
+P
+rules=$(rules now '{ "version": 1, "rules": [ { "name": "now", "metric": "memory_pressure", "above": "99%" }, { "name": "rss", "metric": "rss", "above": "1TiB" } ] }')
+is_short() { GUMSHOE_RULES=$rules GUMSHOE_DIR=$tmp/short LD_PRELOAD=$library python3 short.py > short.out && grep -q ^short short.out; }
+wait_until is_short # on a busy machine it may take longer
+equal "$(cat short.out)" "short True False" "length, watched, with a thread for notices"
+
 # ---- the race ----------------------------------------------------------------------------------------------------------------
 [ "$rounds" -gt 0 ] && [ $v1 = yes ] || exit 0
 # A read-only cgroup tree takes no thresholds: the watcher looks by itself, as with cgroup v2.
