@@ -17,10 +17,9 @@ enum { SYMBOLIZE_SECONDS = 20 };
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-const char *const gs_cli_profile_names[] = {
-    "heap.pb.gz", "cpu.pb.gz",       "threads.pb.gz",    "threadcreate.pb.gz",
-    "fds.pb.gz",  "heap.peak.pb.gz", "heap.pages.pb.gz", "waste.pb.gz",
-    NULL};
+const char *const gs_cli_profile_names[] = {"heap.pb.gz",         "cpu.pb.gz",   "threads.pb.gz",
+                                            "threadcreate.pb.gz", "fds.pb.gz",   "heap.peak.pb.gz",
+                                            "heap.pages.pb.gz",   "waste.pb.gz", NULL};
 
 /* Find the profile that PATH means: the file itself, or of an incident's folder the first of NAMES that it has. Returns
  * false if the folder has none. */
