@@ -8,18 +8,16 @@
  * that stack: this is the C library's own vfork, in assembler, with the flag added. If the next vfork is not the C library's
  * (a sanitizer's is not), it is called instead, and the flag stays 0.
  * Shadow stacks: the child jumps back and does not return, which leaves the parent's entry as it is.
+ * Other machines than x86-64 have no such hook: the flag stays 0 there.
  * In libgumshoe.so alone. Who: host threads; async-signal-safe. */
 #include "probe/hooks/inside.h"
 #include <dlfcn.h>
 #include <errno.h>
 
-#pragma weak _dl_find_object
-
-#if !defined(__x86_64__)
-#error "the system call is made in assembler"
-#endif
-
 _Thread_local uint8_t gs_hooks_vfork_child;
+
+#ifdef __x86_64__
+#pragma weak _dl_find_object
 
 /* Where to jump to instead; NULL: nowhere. */
 void *gs_hooks_other_vfork __attribute__((visibility("hidden"))) = NULL;
@@ -86,3 +84,4 @@ __asm__(".pushsection .text\n"
         ".globl __vfork\n"
         ".set __vfork, vfork\n"
         ".popsection\n");
+#endif
