@@ -87,8 +87,8 @@ const char *gs_gather_thread_state(char state);
 /* OUT becomes library NUMBER; its path is freed by the caller. False: no memory. */
 bool gs_gather_library_mapping(const struct gs_library *from, uint32_t number, struct gs_mapping *out);
 
-/* gs_gather_pages, out of the pagemap SOURCE. */
-int gs_gather_pages_by(const struct gs_gather *how, struct gs_pages *source, struct gs_gathered *out);
+/* gs_gather_pages, out of the pagemap SOURCE. TRACKS_WRITES: it has the bits that say which pages were written. */
+int gs_gather_pages_by(const struct gs_gather *how, struct gs_pages *source, bool tracks_writes, struct gs_gathered *out);
 
 /* COUNTS as profile values: whole objects, and bytes. */
 void gs_gather_heap_values(struct gs_heap_counts counts, int64_t values[GS_HEAP_VALUES]);

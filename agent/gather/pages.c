@@ -22,14 +22,16 @@
 
 #define READ_NS GS_NS_PER_S
 
-enum page_value { RESIDENT, SWAPPED, UNTOUCHED, UNKNOWN, PAGE_VALUES }; // the sample types
+/* The sample types. UNWRITTEN is a part of RESIDENT; only if the kernel records which pages were written. */
+enum page_value { RESIDENT, SWAPPED, UNTOUCHED, UNKNOWN, UNWRITTEN, PAGE_VALUES };
 
 struct block_bytes {
-    uint64_t resident, swapped;
+    uint64_t resident, swapped, unwritten;
 }; // the rest was never touched
 
 struct pages_by_stack {
     struct gs_pages *source;
+    bool tracks_writes;
     uint32_t count; // of stacks
     int64_t (*of)[PAGE_VALUES];
     uint64_t blocks, unread;
@@ -48,6 +50,7 @@ static bool read_block(struct gs_pages *source, uint64_t start, uint64_t length,
             uint64_t next = (at / GS_PAGE + 1) * GS_PAGE, bytes = (next < end ? next : end) - at;
             out->resident += words[i] & GS_PAGE_PRESENT ? bytes : 0;
             out->swapped += !(words[i] & GS_PAGE_PRESENT) && words[i] & GS_PAGE_SWAPPED ? bytes : 0;
+            out->unwritten += words[i] & GS_PAGE_PRESENT && !(words[i] & GS_PAGE_WRITTEN) ? bytes : 0;
             at += bytes;
         }
     }
@@ -89,6 +92,7 @@ static void add_block(struct pages_by_stack *pages, size_t at, const struct gs_l
     value[RESIDENT] += resident;
     value[SWAPPED] += written - resident;
     value[UNTOUCHED] += bytes - written;
+    value[UNWRITTEN] += scaled(sample->bytes, part.unwritten, size);
 }
 
 static void read_blocks(struct pages_by_stack *pages)
@@ -98,7 +102,7 @@ static void read_blocks(struct pages_by_stack *pages)
         add_block(pages, at - 1, &sample);
 }
 
-static struct gs_profile *new_profile(const struct gs_gather *how)
+static struct gs_profile *new_profile(const struct gs_gather *how, bool tracks_writes)
 {
     struct gs_heap_sampling sampling;
     struct gs_profile *profile = gs_profile_new();
@@ -108,6 +112,8 @@ static struct gs_profile *new_profile(const struct gs_gather *how)
     gs_profile_add_sample_type(profile, "inuse_swapped", "bytes");
     gs_profile_add_sample_type(profile, "inuse_untouched", "bytes");
     gs_profile_add_sample_type(profile, "inuse_unknown", "bytes");
+    if (tracks_writes)
+        gs_profile_add_sample_type(profile, "inuse_unwritten", "bytes");
     profile->default_sample_type = RESIDENT;
     profile->time_ns = gs_clock_realtime_ns();
     profile->duration_ns = how->now_ns - how->start_ns;
@@ -116,6 +122,9 @@ static struct gs_profile *new_profile(const struct gs_gather *how)
     gs_profile_add_comment(
         profile, "inuse_resident, inuse_swapped, inuse_untouched and inuse_unknown add up to the heap "
                  "in use, except for blocks that came or went while pages were read");
+    if (!tracks_writes)
+        gs_profile_add_comment(profile,
+                               "which pages were written is not known: this kernel has no soft-dirty bits");
     return profile;
 }
 
@@ -139,7 +148,7 @@ static int make_profile(const struct gs_gather *how, const struct pages_by_stack
                         struct gs_gathered *out)
 {
     static const int64_t none[PAGE_VALUES];
-    out->profile = new_profile(how);
+    out->profile = new_profile(how, pages->tracks_writes);
     if (!out->profile)
         return -ENOMEM;
     for (uint32_t stack = 0; stack < pages->count; stack++)
@@ -150,9 +159,11 @@ static int make_profile(const struct gs_gather *how, const struct pages_by_stack
     return out->profile->failed ? -ENOMEM : 0;
 }
 
-int gs_gather_pages_by(const struct gs_gather *how, struct gs_pages *source, struct gs_gathered *out)
+int gs_gather_pages_by(const struct gs_gather *how, struct gs_pages *source, bool tracks_writes,
+                       struct gs_gathered *out)
 {
-    struct pages_by_stack pages = {.source = source, .count = gs_probe_stack_count()};
+    struct pages_by_stack pages = {
+        .source = source, .tracks_writes = tracks_writes, .count = gs_probe_stack_count()};
     if (pages.count == 0)
         return -ENODATA;
     pages.of = gs_alloc(pages.count * sizeof *pages.of);
@@ -170,7 +181,7 @@ int gs_gather_pages(const struct gs_gather *how, struct gs_gathered *out)
     struct gs_pages source = {
         .fd = fd, .until_ns = gs_clock_monotonic_ns() + READ_NS, .error = fd < 0 ? fd : 0};
     if (fd >= 0) {
-        result = gs_gather_pages_by(how, &source, out);
+        result = gs_gather_pages_by(how, &source, gs_pagemap_tracks_writes(&source), out);
         close(fd);
     }
     if (source.error)

@@ -107,7 +107,9 @@ struct gs_peak_facts gs_incident_read_peak(const json_t *peak);
 
 /* The pages of the heap in use (pages.c): how many bytes are in each state, and who has most of those that are swapped out or were
  * never touched. */
-enum gs_page_state { GS_PAGES_RESIDENT, GS_PAGES_SWAPPED, GS_PAGES_UNTOUCHED, GS_PAGES_UNKNOWN, GS_PAGE_STATES };
+enum gs_page_state { GS_PAGES_RESIDENT, GS_PAGES_SWAPPED, GS_PAGES_UNTOUCHED, GS_PAGES_UNKNOWN,
+    GS_PAGES_UNWRITTEN, // a part of those in memory; only if the kernel tells
+    GS_PAGE_STATES };
 struct gs_page_finding { int64_t bytes; struct gs_culprit holder; };
 void gs_incident_find_pages(struct gs_incident_findings *findings);
 void gs_incident_add_pages(struct gs_text *out, const struct gs_incident_findings *findings); // for summary.txt

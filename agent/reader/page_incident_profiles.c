@@ -16,6 +16,7 @@ static const struct known_view {
     {"heap.pages.pb.gz", NULL, "inuse_resident", "resident", "In use and in memory"},
     {"heap.pages.pb.gz", NULL, "inuse_swapped", "swapped", "In use, swapped out"},
     {"heap.pages.pb.gz", NULL, "inuse_untouched", "untouched", "In use, never touched"},
+    {"heap.pages.pb.gz", NULL, "inuse_unwritten", "unwritten", "In memory, not written"},
     {"waste.pb.gz", NULL, "waste_space", "waste", "Free memory, by who pins it"},
     {"cpu.pb.gz", NULL, "cpu", "cpu", "CPU time"},
     {"threads.pb.gz", NULL, "threads", "threads", "Threads"},

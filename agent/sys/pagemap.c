@@ -23,3 +23,10 @@ size_t gs_pagemap_read(struct gs_pages *pages, uint64_t first, uint64_t last, ui
         pages->error = -errno;
     return got < 0 ? 0 : (size_t)got / sizeof *words;
 }
+
+bool gs_pagemap_tracks_writes(struct gs_pages *pages)
+{
+    volatile char written = 1; // so the bit of its page is set, whenever the bits were cleared
+    uint64_t words[GS_PAGES_STEP], page = (uintptr_t)&written / GS_PAGE;
+    return gs_pagemap_read(pages, page, page + 1, words) == 1 && (words[0] & GS_PAGE_WRITTEN);
+}

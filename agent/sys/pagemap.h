@@ -11,6 +11,7 @@ enum { GS_PAGE = 4096, GS_PAGES_STEP = 512 };   // bytes; words that are read at
 #define GS_PAGE_SWAPPED (1ull << 62)
 #define GS_PAGE_SHARED  (1ull << 61)            // of a file, or of shared memory
 #define GS_PAGE_MAPPED_ONCE (1ull << 56)
+#define GS_PAGE_WRITTEN (1ull << 55)            // since somebody wrote 4 to /proc/PID/clear_refs; see gs_pagemap_tracks_writes
 
 struct gs_pages {
     int fd;             // of the pagemap
@@ -22,3 +23,5 @@ struct gs_pages {
  * memory map's lock for one step only. Returns how many words were read; 0: pages->cut, pages->error, or the end of the
  * address space. */
 size_t gs_pagemap_read(struct gs_pages *pages, uint64_t first, uint64_t last, uint64_t words[GS_PAGES_STEP]);
+/* Does the kernel record which pages were written (CONFIG_MEM_SOFT_DIRTY)? */
+bool gs_pagemap_tracks_writes(struct gs_pages *pages);

@@ -3,6 +3,7 @@
  *   hold      load_table: 64 MiB, written           half_table: 64 MiB, the first half written
  *             sparse_index: 64 MiB, each 8th page   cache_init: 48 MiB of calloc, never written
  *             keep_small: 32 MiB in blocks of 1000 bytes, written
+ *   rewrite   writes the first half of load_table's again
  *   pageout   asks the kernel to swap load_table's out
  *   child     forks a child that shares every page, and stays
  *   churn     80 profiles, churn-N.pb.gz, while two threads hold blocks whose pages are all there from before malloc returns, and
@@ -132,6 +133,8 @@ static int obey(const char *word)
 {
     if (strcmp(word, "hold") == 0)
         hold();
+    else if (strcmp(word, "rewrite") == 0)
+        memset(table, 2, 32 * MIB);
     else if (strcmp(word, "pageout") == 0)
         return page_out();
     else if (strcmp(word, "child") == 0)

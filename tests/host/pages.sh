@@ -59,6 +59,18 @@ equal "$(jq -r '.pages | [.untouched_by.function, .swapped, .swapped_by, .unknow
 it "is a profile that go tool pprof reads"
 equal "$(go tool pprof -top -unit=MB -sample_index=inuse_untouched "$found/heap.pages.pb.gz" 2> /dev/null | awk '$6 == "cache_init" { print $1 }')" 48MB "by pprof"
 
+it "has what was not written, or says that this kernel does not record it"
+if "$gumshoe" top --json --sample inuse_unwritten "$found/heap.pages.pb.gz" > /dev/null 2>&1; then
+    equal "$(mib unwritten load_table)" 0 "MiB that were not written, before the bits are cleared"
+    echo 4 > /proc/$host/clear_refs
+    tell rewrite
+    found=$("$gumshoe" capture --kinds pages $host)
+    [ "$(mib unwritten load_table)" -le 32 ] || fail "$(mib unwritten load_table) MiB are not written, of the 32 that are not"
+else
+    go tool pprof -comments "$found/heap.pages.pb.gz" 2> /dev/null | grep -qx 'which pages were written is not known: this kernel has no soft-dirty bits' ||
+        fail "$(go tool pprof -comments "$found/heap.pages.pb.gz")"
+fi
+
 it "is what a child shares, too"
 tell child
 found=$("$gumshoe" capture --kinds pages $host)

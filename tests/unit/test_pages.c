@@ -20,6 +20,7 @@
 #define PRESENT (1ull << 63)
 #define SWAPPED (1ull << 62)
 #define ALONE   (1ull << 56)
+#define WRITTEN (1ull << 55)
 enum { PAGE = 4096, BLOCKS_MAX = 2000 };
 
 static char path[] = "/tmp/gumshoe-pagemap-XXXXXX";
@@ -28,6 +29,7 @@ static struct gs_maps *maps;
 static struct gs_gathered gathered;
 static const void *block[BLOCKS_MAX];
 static int blocks;
+static bool tracks_writes; // the kernel has soft-dirty bits
 
 /* ---- a process that is made up ---------------------------------------------------------------------------------------------- */
 
@@ -44,6 +46,7 @@ static void load_table(void)
 static int no_blocks(void **state)
 {
     (void)state;
+    tracks_writes = false;
     gs_json_use_our_memory();
     strcpy(path, "/tmp/gumshoe-pagemap-XXXXXX");
     source = (struct gs_pages){.fd = mkstemp(path), .until_ns = INT64_MAX};
@@ -84,7 +87,7 @@ static void pages(uintptr_t address, int count, uint64_t word)
 static int gather(void)
 {
     const struct gs_gather how = {.maps = maps, .reason = "a test"};
-    return gs_gather_pages_by(&how, &source, &gathered);
+    return gs_gather_pages_by(&how, &source, tracks_writes, &gathered);
 }
 
 static int64_t bytes(const char *type, const char *function)
@@ -258,6 +261,48 @@ static void swap_as_an_incident_tells_it(void **state)
     json_decref(json);
 }
 
+/* Of 40 pages in memory 30 were not written since the bits were cleared; swapped pages have the bit, too, and are not in memory. */
+static void what_was_not_written_is_told_if_the_kernel_knows(void **state)
+{
+    (void)state;
+    tracks_writes = true;
+    holds(load_table, 0x20000000, 60 * PAGE, 1);
+    pages(0x20000000, 10, PRESENT | ALONE | WRITTEN);
+    pages(0x2000a000, 30, PRESENT | ALONE);
+    pages(0x20028000, 10, SWAPPED);
+    assert_line("\nOf the 240 KiB in use: 160 KiB in memory, 40 KiB swapped out (load_table 40 KiB), 40 KiB "
+                "never touched (load_table 40 KiB)\n"
+                "  of what is in memory, 120 KiB not written since the soft-dirty bits were cleared "
+                "(load_table 120 KiB)\n");
+    assert_int_equal(bytes("inuse_unwritten", "load_table"), 30 * PAGE);
+    json_t *json = gs_incident_pages_json(&findings);
+    assert_int_equal(json_integer_value(json_object_get(json, "unwritten")), 30 * PAGE);
+    json_decref(json);
+}
+
+static void a_kernel_that_does_not_record_writes_leaves_no_figure(void **state)
+{
+    (void)state;
+    holds(load_table, 0x20000000, 60 * PAGE, 1);
+    pages(0x20000000, 60, PRESENT | ALONE);
+    assert_int_equal(gather(), 0);
+    assert_int_equal(gs_profile_sample_type(gathered.profile, "inuse_unwritten"), -1);
+    assert_string_equal(gathered.profile->comment[gathered.profile->comment_count - 1],
+                        "which pages were written is not known: this kernel has no soft-dirty bits");
+}
+
+/* A page of our stack was just written: its bit says whether the kernel sets one. */
+static void a_page_of_ours_tells_whether_the_kernel_records_writes(void **state)
+{
+    enum { BELOW = 64 };
+    uintptr_t here = (uintptr_t)&state;
+    assert_false(gs_pagemap_tracks_writes(&source)); // the stack is beyond the end of the file
+    pages(here - BELOW * PAGE, BELOW + 1, PRESENT | ALONE);
+    assert_false(gs_pagemap_tracks_writes(&source));
+    pages(here - BELOW * PAGE, BELOW + 1, PRESENT | ALONE | WRITTEN);
+    assert_true(gs_pagemap_tracks_writes(&source));
+}
+
 static void a_heap_that_is_all_in_memory_is_told_in_one_figure(void **state)
 {
     (void)state;
@@ -281,6 +326,9 @@ int main(void)
         STORY(a_pagemap_that_cannot_be_read_is_no_profile),
         STORY(no_block_is_no_profile),
         STORY(swap_as_an_incident_tells_it),
+        STORY(what_was_not_written_is_told_if_the_kernel_knows),
+        STORY(a_kernel_that_does_not_record_writes_leaves_no_figure),
+        STORY(a_page_of_ours_tells_whether_the_kernel_records_writes),
         STORY(a_heap_that_is_all_in_memory_is_told_in_one_figure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
