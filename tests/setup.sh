@@ -25,7 +25,7 @@ test) wanted="$build $test" ;;
 hosts) wanted="$build $test $hosts" ;;
 bench) wanted="$build $test $bench" ;;
 fuzz) wanted="$build $test libclang-rt-14-dev" ;;
-analyze) wanted="$build $test cppcheck valgrind" ;;
+analyze) wanted="$build $test cppcheck valgrind gcc-aarch64-linux-gnu libc6-dev-arm64-cross" ;;
 *) echo "usage: $0 [build|test|hosts|bench|fuzz|analyze]" >&2; exit 2 ;;
 esac
 

@@ -220,12 +220,22 @@ static uint16_t *version_of(const struct symbols *own, const char *name)
 /* mprotect as a bare system call: the loader is still relocating us, so no function of the C library may be called. */
 static bool protect(uintptr_t page, int protection)
 {
+#if defined(__x86_64__)
     long result = SYS_mprotect;
     __asm__ volatile("syscall"
                      : "+a"(result)
                      : "D"(page), "S"(PAGE), "d"(protection)
                      : "rcx", "r11", "memory");
     return result == 0;
+#elif defined(__aarch64__)
+    register long number __asm__("x8") = SYS_mprotect, length __asm__("x1") = PAGE,
+                         how __asm__("x2") = protection, result __asm__("x0") = (long)page;
+    __asm__ volatile("svc #0" : "+r"(result) : "r"(number), "r"(length), "r"(how) : "memory");
+    return result == 0;
+#else
+    (void)page, (void)protection;
+    return false;
+#endif
 }
 
 /* Make our symbol NAME visible. If mprotect fails, it stays hidden. */

@@ -37,26 +37,27 @@ static void settle_outer(struct gs_crash *note)
         note->frames[GS_CRASH_INNER + i] = ring[(beyond + i) % GS_CRASH_OUTER];
 }
 
-static bool read_word(struct gs_reach *reach, uintptr_t at, uintptr_t *value)
+#if defined(__x86_64__)
+static bool read_word(uintptr_t at, uintptr_t *value)
 {
-    (void)reach;
     return gs_unwind_reach_first_readable(at, 1) && !(at & 7) && (*value = *(const uintptr_t *)at, true);
 }
+#endif
 
 /* The thread called an address where no code is: its return address is on top of the stack. */
-static bool step_out_of_nowhere(struct gs_registers *registers, struct gs_reach *reach, struct gs_crash *note)
+static bool step_out_of_nowhere(struct gs_registers *registers, struct gs_crash *note)
 {
 #if defined(__x86_64__)
     uintptr_t caller;
     add_frame(note, registers->pc + 1);
-    if (!read_word(reach, registers->sp, &caller))
+    if (!read_word(registers->sp, &caller))
         return false;
     registers->pc = caller;
     registers->sp += sizeof caller;
     registers->exact = false;
     return true;
 #else
-    (void)registers, (void)reach, (void)note;
+    (void)registers, (void)note;
     return true;
 #endif
 }
@@ -97,7 +98,7 @@ void gs_threads_crash_walk(const ucontext_t *context, struct gs_crash *note)
         add_frame(note, registers.pc + 1);
         return;
     }
-    if (!called_nowhere || step_out_of_nowhere(&registers, &reach, note))
+    if (!called_nowhere || step_out_of_nowhere(&registers, note))
         walk_all(&registers, &reach, note);
     settle_outer(note);
 }
