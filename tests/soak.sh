@@ -2,7 +2,8 @@
 # tests/soak.sh [MINUTES]: the repetitions that are too long for tests/run.sh, on a build that is there. Ends early at the first thing
 # that is not so. At least once through, then over again, with other moments, until MINUTES (0) are over:
 #   each system call and each allocation failing at every turn; 200 kills in the middle of a capture, and 200 of a write of the
-#   black box; two processes at one directory for a minute; climbs to the memory limit in 300 ms, ended by the OOM killer (figures);
+#   black box; incidents sent to servers that fail and are killed; two processes at one directory for a minute; climbs to the
+#   memory limit in 300 ms, ended by the OOM killer (figures);
 #   other people's programs (tests/hosts), as they are watched, under captures all the time, with their children watched as well;
 #   what a capture costs a host that serves requests meanwhile (figures, no judgement).
 set -euo pipefail
@@ -23,6 +24,7 @@ while :; do
     GUMSHOE_STRIDE=1 tests/host/memory_fails.sh "$build"
     GUMSHOE_ROUNDS=200 GUMSHOE_SEED=$seed tests/host/box_kills.sh "$build"
     GUMSHOE_ROUNDS=10 tests/host/memory_lines.sh "$build"
+    for _ in 1 2 3 4 5; do tests/cli/ship.sh "$build"; done
     cd "$tmp"
     export GUMSHOE_DIR=$tmp/d GUMSHOE_LOG=$tmp/log
     GUMSHOE_RULES=$(rules 50) python3 "$inject" "$host" kills 200 "$seed"

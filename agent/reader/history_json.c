@@ -5,7 +5,8 @@
  * Series may have different times: a series without a value at a row's time is missing there. If the clock was set
  * back while the history was recorded, its times do not grow; sorting corrects that.
  * Who:    gs_reader_history. The bytes are untrusted.
- * Bounds: VALUES_MAX values, counted before they are parsed: some 200 bytes each. */
+ * Bounds: VALUES_MAX values, counted before they are parsed: some 200 bytes each; CELLS_MAX in the rows that they make, missing
+ * ones included: series with times of their own make rows that are nearly empty. */
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -18,7 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { VALUES_MAX = 2000000, STEPS_MAX = 1000 };
+enum { VALUES_MAX = 2000000, CELLS_MAX = 1 << 24, STEPS_MAX = 1000 };
 #define SECONDS_MAX 9e9
 #define STEP_MS_MAX (366.0 * 86400e3)
 
@@ -228,7 +229,13 @@ static void put_rows(const struct document *document, struct gs_history *history
 static struct gs_history *make_history(struct document *document)
 {
     gs_sort(document->point, document->points, sizeof *document->point, compare);
-    const struct gs_history_shape shape = {{{count_rows(document), document->interval_ns}}};
+    size_t rows = count_rows(document);
+    if (rows > CELLS_MAX / (document->count + 1)) {
+        refuse(document, "the series have %zu different times and %zu metrics: too many for one table", rows,
+               document->count);
+        return NULL;
+    }
+    const struct gs_history_shape shape = {{{rows, document->interval_ns}}};
     struct gs_history *history = gs_history_shaped(document->name, document->count, &shape);
     double *row = gs_alloc(document->count * sizeof *row + 1);
     if (history && row)

@@ -283,6 +283,22 @@ static void much_is_bounded(void **state)
     free(many);
 }
 
+/* 4,096 metrics with five values each, no two of them at one time: a table of these would have 84 million values. */
+static void a_table_that_is_nearly_empty_is_refused(void **state)
+{
+    struct gs_text text = {0};
+    (void)state;
+    gs_text_add(&text, "{\"version\": 1, \"interval_ms\": 1000, \"series\": {");
+    for (int metric = 0; metric < 4096; metric++)
+        gs_text_add(&text, "%s\"gauge:g%d\": [[%d,1],[%d,1],[%d,1],[%d,1],[%d,1]]", metric ? "," : "", metric,
+                    metric, metric + 5000, metric + 10000, metric + 15000, metric + 20000);
+    gs_text_add(&text, "}}");
+    assert_null(read_bytes(text.bytes, text.length));
+    assert_string_equal(
+        said, "h: error: the series have 20480 different times and 4096 metrics: too many for one table\n");
+    gs_text_fini(&text);
+}
+
 int main(void)
 {
     gs_json_use_our_memory();
@@ -296,6 +312,7 @@ int main(void)
         cmocka_unit_test(packs_are_taken_too),
         cmocka_unit_test(no_bytes_do_harm),
         cmocka_unit_test(much_is_bounded),
+        cmocka_unit_test(a_table_that_is_nearly_empty_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
