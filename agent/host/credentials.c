@@ -9,9 +9,11 @@
  * Trap: a change of the effective user makes the whole process undumpable. That is right for the program's own change. Ours
  * comes later, when the program may have set PR_SET_DUMPABLE again, so the old value is restored. */
 #include "host/credentials.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "sys/file.h"
 #include "sys/log.h"
+#include "sys/owned_fd.h"
 #include "sys/process.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -86,14 +88,25 @@ static bool is_same_field(const char *a, const char *b, const char *name)
     return number && other && strncmp(number, other, length + 1) == 0;
 }
 
+static const char *const fields[] = {"Uid",    "Gid",    "Groups", "CapInh",
+                                     "CapPrm", "CapEff", "CapBnd", "NoNewPrivs"};
+
 static bool is_same(const char *a, const char *b)
 {
-    static const char *const fields[] = {"Uid",    "Gid",    "Groups", "CapInh",
-                                         "CapPrm", "CapEff", "CapBnd", "NoNewPrivs"};
     bool same = true;
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         same &= is_same_field(a, b, fields[i]);
     return same;
+}
+
+static uint64_t hash_fields(const char *status)
+{
+    uint64_t hash = 0;
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        const char *text = find_field(status, fields[i]);
+        hash = gs_hash_mix(hash ^ (text ? gs_hash_bytes(text, strcspn(text, "\n")) : 0)) + i;
+    }
+    return hash;
 }
 
 /* ---- adopting the credentials ----------------------------------------------------------------------------------------- */
@@ -205,6 +218,36 @@ static char *read_program_status(const char *own_status)
             text = await_stable_status(text, tid[i]);
     }
     return text;
+}
+
+/* Hash of the main thread's credentials; 0: they cannot be read. Its status stays open, and is read with one call. */
+static uint64_t hash_of_main(void)
+{
+    static struct gs_owned_fd file = GS_OWNED_FD_NONE;
+    char text[8192];
+    int error = gs_owned_fd_is_open(&file, NULL)
+                    ? 0
+                    : gs_owned_fd_take(&file, gs_file_openat(AT_FDCWD, "/proc/self/status", O_RDONLY, 0));
+    ssize_t length = error ? -1 : pread(file.fd, text, sizeof text, 0);
+    if (length >= 0 && (size_t)length < sizeof text) {
+        text[length] = 0;
+        return hash_fields(text);
+    }
+    char *status = read_status((int)getpid()); // thousands of groups
+    uint64_t hash = status ? hash_fields(status) : 0;
+    gs_free(status);
+    return hash;
+}
+
+void gs_credentials_look(void)
+{
+    enum { LOOKS = 12 };
+    static uint64_t seen;
+    static unsigned looks;
+    uint64_t now = hash_of_main();
+    if (now != seen || looks++ % LOOKS == 0)
+        gs_credentials_changed((int)getpid());
+    seen = now;
 }
 
 bool gs_credentials_follow_and_tell(void (*before_user)(uid_t uid, gid_t gid))

@@ -10,6 +10,9 @@
 
 /* Record that the host thread TID has changed its credentials. Context: host thread; a signal handler; watcher. */
 void gs_credentials_changed(int tid);
+/* Record a change if the main thread's credentials are others than at the last call: the program may have made the system
+ * call itself. Now and then without one: a thread of ours may have failed to follow. Context: watcher. */
+void gs_credentials_look(void);
 /* Take over the program's credentials, if they have changed since the last call on this thread. Each agent thread calls it
  * when it wakes. True: they differed. Failure: logged. Context: the agent's threads. */
 bool gs_credentials_follow(void);

@@ -156,4 +156,4 @@ static double cpu_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
     return 100 * rate / 1e9 / usable;
 }
 
-const struct gs_metric_reader gs_metric_reader_cpu = {cpu_open, cpu_read, 0};
+const struct gs_metric_reader gs_metric_reader_cpu = {cpu_open, cpu_read, 0, 0};

@@ -5,7 +5,7 @@
  *
  * The same figure as docker's and kubelet's "working set". The group is the one whose limit is the lowest, from the process's
  * own group up to the root; its own group, if there is no limit.
- * Who: the watcher. Bounds: the kernel sums memory.stat over all CPUs, so it is read every CACHE_REFRESH_NS; earlier, if the
+ * Who: the watcher; every REST_NS if no rule names the metric. Bounds: the kernel sums memory.stat over all CPUs, so it is read every CACHE_REFRESH_NS; earlier, if the
  * use has grown by a sixteenth since, or if at a look between two ticks (set.c) the use is above the line. */
 #include "base/clock.h"
 #include "base/memory.h"
@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define CACHE_REFRESH_NS (5 * GS_NS_PER_S)
+#define REST_NS          (2 * GS_NS_PER_S)
 
 static const struct group_files {
     const char *controller, *limit, *used, *cache; // cache: a line of memory.stat
@@ -101,26 +102,41 @@ static void read_cache(struct gs_metric_set *set, uint64_t used)
         set->group_cache = 0;
 }
 
-static double group_memory_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
+/* Read set->group_use. 0; -EINVAL: the file is not as expected; or -errno. */
+static ssize_t read_use(struct gs_metric_set *set)
 {
     char text[64];
     const char *at = text;
     uint64_t used;
-    if (!set->group_used.path)
-        return gs_metrics_no_value(slot, "the process is in no control group that counts memory");
     ssize_t length = gs_metrics_source_read(&set->group_used, set->now_ns, text, sizeof text);
     if (length < 0)
-        return gs_metrics_unreadable(slot, &set->group_used, length);
+        return length;
     if (!gs_metrics_scan_u64(&at, &used) || !gs_metrics_scan_end(at))
-        return gs_metrics_no_value(slot, "%s is not as expected", set->group_used.path);
+        return -EINVAL;
     set->group_use = used;
-    read_cache(set, used);
-    return used > set->group_cache ? (double)(used - set->group_cache) : 0;
+    set->group_use_ns = set->now_ns;
+    return 0;
 }
 
-uint64_t gs_metrics_set_group_used(const struct gs_metric_set *set)
+static double group_memory_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
 {
+    if (!set->group_used.path)
+        return gs_metrics_no_value(slot, "the process is in no control group that counts memory");
+    ssize_t error = read_use(set);
+    if (error == -EINVAL)
+        return gs_metrics_no_value(slot, "%s is not as expected", set->group_used.path);
+    if (error)
+        return gs_metrics_unreadable(slot, &set->group_used, error);
+    read_cache(set, set->group_use);
+    return set->group_use > set->group_cache ? (double)(set->group_use - set->group_cache) : 0;
+}
+
+uint64_t gs_metrics_set_group_used(struct gs_metric_set *set)
+{
+    if (set->group_used.path && set->group_use_ns != set->now_ns)
+        (void)read_use(set); // else: as last read
     return set->group_use;
 }
 
-const struct gs_metric_reader gs_metric_reader_group_memory = {group_memory_open, group_memory_read, 0};
+const struct gs_metric_reader gs_metric_reader_group_memory = {group_memory_open, group_memory_read, 0,
+                                                               REST_NS};

@@ -80,8 +80,8 @@ static double gauge_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
 }
 
 const struct gs_metric_reader gs_metric_reader_heap_in_use = {gs_metrics_process_open_memory,
-                                                              heap_in_use_read, 0};
-const struct gs_metric_reader gs_metric_reader_heap_alloc_rate = {NULL, heap_alloc_rate_read, 0};
-const struct gs_metric_reader gs_metric_reader_largest_alloc = {NULL, largest_alloc_read, 0};
-const struct gs_metric_reader gs_metric_reader_alloc_failures = {NULL, alloc_failures_read, 0};
-const struct gs_metric_reader gs_metric_reader_gauge = {NULL, gauge_read, 0};
+                                                              heap_in_use_read, 0, 0};
+const struct gs_metric_reader gs_metric_reader_heap_alloc_rate = {NULL, heap_alloc_rate_read, 0, 0};
+const struct gs_metric_reader gs_metric_reader_largest_alloc = {NULL, largest_alloc_read, 0, 0};
+const struct gs_metric_reader gs_metric_reader_alloc_failures = {NULL, alloc_failures_read, 0, 0};
+const struct gs_metric_reader gs_metric_reader_gauge = {NULL, gauge_read, 0, 0};

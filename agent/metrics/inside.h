@@ -66,13 +66,13 @@ struct gs_metrics_rate { // turns a growing counter into a rate
     double per_second; // between the last two readings; NAN: fewer than two so far
 };
 
-struct gs_metric_slot { // one metric of the set
-    char name[GS_METRIC_NAME];
+struct gs_metric_slot { // one metric of the set; what each tick needs comes first, to be in few cache lines
     const struct gs_metric *metric; // NULL: unknown name (the caller's mistake); never read
-    char why[160];                  // why there is no value; "": there is one, or will be soon
-    struct gs_metrics_rate rate;
-    int64_t due_ns;                 // of the next reading
+    int64_t refresh_ns, due_ns;     // between two readings; of the next reading
     double last;                    // value of the last reading
+    struct gs_metrics_rate rate;
+    char why[160];                  // why there is no value; "": there is one, or will be soon
+    char name[GS_METRIC_NAME];
 };
 
 struct gs_memory_pages { // /proc/self/statm; all 0: the main thread has ended
@@ -81,6 +81,10 @@ struct gs_memory_pages { // /proc/self/statm; all 0: the main thread has ended
 
 struct gs_process { // /proc/self/stat
     uint64_t major_faults, cpu_ticks;
+};
+
+struct gs_usage { // of all threads, also of those that have ended
+    uint64_t switches, major_faults;
 };
 
 struct gs_cpu_quota { // the CPU quota of one group; version 2 has both figures in one file
@@ -109,13 +113,14 @@ struct gs_metric_set {
     char *root;
     int64_t now_ns; // time of the current tick
     struct gs_source_file statm, stat, status, tasks, descriptors, pressure, io_pressure, group_used, group_stat;
-    bool statm_read, statm_valid, stat_read, stat_valid; // in this tick: read, and parsed
+    bool statm_read, statm_valid, stat_read, stat_valid, usage_read, usage_valid; // in this tick: read, and parsed
     ssize_t statm_error;         // why it could not be read: negative errno
     struct gs_memory_pages pages;
     bool threads_counted;        // in this tick
     long threads;                // the result of gs_metrics_process_count_threads in this tick
     ssize_t stat_error;          // why it could not be read: negative errno
     struct gs_process process;
+    struct gs_usage usage;
     double descriptors_counted;
     bool procfs_known;
     dev_t procfs; // device number of procfs
@@ -127,6 +132,7 @@ struct gs_metric_set {
     int64_t quota_due_ns;
     bool group_unified;       // the files of group_memory are of version 2
     uint64_t group_use;       // of the group, as last read, with all file cache; UINT64_MAX: not known
+    int64_t group_use_ns;     // the tick or look at which it was read
     uint64_t group_cache;     // inactive file cache of the group, as last read
     uint64_t group_cache_use; // of the group, when its cache was read
     int64_t group_cache_due_ns;
@@ -144,6 +150,7 @@ struct gs_metric_reader {
     /* The value now. NAN: none, with a reason in slot->why (empty before the call) unless it only needs more ticks. */
     double (*read)(struct gs_metric_set *set, struct gs_metric_slot *slot);
     int64_t refresh_ns; // read so often at most; in between, the last value stands. 0: at every tick
+    int64_t rest_ns;    // the same where no rule names the metric; 0: as refresh_ns
 };
 extern const struct gs_metric_reader gs_metric_reader_rss, gs_metric_reader_threads, gs_metric_reader_major_faults, gs_metric_reader_descriptors,
     gs_metric_reader_cpu, gs_metric_reader_pressure, gs_metric_reader_io_wait, gs_metric_reader_heap_in_use, gs_metric_reader_heap_alloc_rate,
@@ -168,6 +175,9 @@ const struct gs_memory_pages *gs_metrics_process_memory(struct gs_metric_set *se
 /* /proc/self/stat, read at most once a tick for all readers; NULL: the reason is in SLOT (process.c). */
 int gs_metrics_process_open(struct gs_metric_set *set);
 const struct gs_process *gs_metrics_process_now(struct gs_metric_set *set, struct gs_metric_slot *slot);
+
+/* getrusage, at most once a tick; NULL: the kernel does not count (process.c). */
+const struct gs_usage *gs_metrics_process_usage(struct gs_metric_set *set);
 
 /* Are there more than GS_CROWD threads? Figures that the kernel sums over all threads are then slow (process.c). */
 enum { GS_CROWD = 200 };

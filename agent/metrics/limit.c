@@ -4,7 +4,7 @@
  *   cgroup v1   memory.limit_in_bytes  likewise                                 2^63 less a page: no limit
  *   machine     MemTotal
  *
- * Who: the watcher at start, the command. */
+ * Who: the watcher at start, and every few seconds whether anything has changed, through descriptors kept open; the command. */
 #include "base/hash.h"
 #include "base/memory.h"
 #include "metrics/inside.h"
@@ -101,15 +101,26 @@ uint64_t gs_metrics_memory_limit(const char *root, char *from, size_t size)
 enum { LEVELS_MAX = 32 };
 
 struct gs_limit_files {
-    uint64_t groups; // hash of /proc/self/cgroup, when the others were found
+    struct gs_source_file groups; // /proc/self/cgroup
+    uint64_t hash;                // of it, when the others were found
+    bool found;
     size_t count;
-    char *path[LEVELS_MAX];
+    struct gs_source_file limit[LEVELS_MAX];
 };
+
+static void forget_levels(struct gs_limit_files *files)
+{
+    for (size_t i = 0; i < files->count; i++)
+        gs_metrics_source_fini(&files->limit[i]);
+    files->count = 0;
+}
 
 void gs_metrics_limit_files_free(struct gs_limit_files *files)
 {
-    for (size_t i = 0; files && i < files->count; i++)
-        gs_free(files->path[i]);
+    if (!files)
+        return;
+    forget_levels(files);
+    gs_metrics_source_fini(&files->groups);
     gs_free(files);
 }
 
@@ -122,41 +133,46 @@ static void list_levels(struct gs_limit_files *files, const char *root, const ch
     do {
         char *path = files->count < LEVELS_MAX ? gs_metrics_group_path(&group, root, name) : NULL;
         if (path)
-            files->path[files->count++] = path;
+            gs_metrics_source_init(&files->limit[files->count++], path);
     } while (gs_metrics_group_up(&group));
     gs_metrics_group_fini(&group);
 }
 
-/* Hash of /proc/self/cgroup: which groups the process is in; 0: it cannot be read. */
-static uint64_t hash_groups(const char *root)
+static struct gs_limit_files *new_files(const char *root)
 {
-    char *path = gs_metrics_join_path(root, "/proc/self/cgroup"), *text;
-    size_t length;
-    uint64_t hash = 0;
-    if (path && gs_file_read(AT_FDCWD, path, SMALL_FILE_MAX, &text, &length) == 0) {
-        hash = gs_hash_bytes(text, length);
-        gs_free(text);
-    }
-    gs_free(path);
-    return hash;
+    struct gs_limit_files *files = gs_alloc(sizeof *files);
+    char *path = files ? gs_metrics_join_path(root, "/proc/self/cgroup") : NULL;
+    if (path)
+        gs_metrics_source_init(&files->groups, path);
+    else
+        gs_free(files);
+    return path ? files : NULL;
+}
+
+/* Hash of what FILE says, which is read from its start; 0: it cannot be read. */
+static uint64_t hash_of(struct gs_source_file *file)
+{
+    char text[8192];
+    file->retry_ns = INT64_MIN; // whoever calls comes seldom
+    ssize_t length = gs_metrics_source_read(file, 0, text, sizeof text);
+    return length > 0 ? gs_hash_bytes(text, (size_t)length) : 0;
 }
 
 uint64_t gs_metrics_limit_fingerprint(struct gs_limit_files **files, const char *root)
 {
-    uint64_t groups = hash_groups(root), sum = groups;
-    if (*files && (*files)->groups != groups) {
-        gs_metrics_limit_files_free(*files);
-        *files = NULL;
-    }
-    if (!*files) {
-        *files = gs_alloc(sizeof **files);
-        if (!*files)
-            return 0;
-        (*files)->groups = groups;
+    if (!*files)
+        *files = new_files(root);
+    if (!*files)
+        return 0;
+    uint64_t hash = hash_of(&(*files)->groups), sum = hash;
+    if (!(*files)->found || hash != (*files)->hash) {
+        forget_levels(*files);
+        (*files)->hash = hash;
+        (*files)->found = true;
         list_levels(*files, root, NULL, "memory.max");
         list_levels(*files, root, "memory", "memory.limit_in_bytes");
     }
     for (size_t i = 0; i < (*files)->count; i++)
-        sum = gs_hash_mix(sum ^ gs_metrics_read_limit((*files)->path[i])) + i;
+        sum = gs_hash_mix(sum ^ hash_of(&(*files)->limit[i])) + i;
     return sum;
 }

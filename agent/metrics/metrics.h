@@ -67,6 +67,8 @@ struct gs_metric_set *gs_metrics_set_new(const char *const *names, size_t count,
 void gs_metrics_set_free(struct gs_metric_set *set);
 size_t gs_metrics_set_count(const struct gs_metric_set *set);
 const char *gs_metrics_set_name(const struct gs_metric_set *set, size_t index);
+/* No rule names the metrics from index FROM on: some of them may be read less often. */
+void gs_metrics_set_rest(struct gs_metric_set *set, size_t from);
 /* One tick: read every metric into VALUES (count of them); NAN: missing now. NOW_NS is CLOCK_MONOTONIC, for the
  * metrics that are rates. No allocation. */
 void gs_metrics_set_read(struct gs_metric_set *set, int64_t now_ns, double *values);
@@ -80,8 +82,9 @@ bool gs_metrics_set_main_has_ended(const struct gs_metric_set *set);
 /* The value of metric INDEX now, between two ticks; NAN: none. LINE: a value above it is read with care, at more cost. For
  * metrics that are no rates. No allocation. */
 double gs_metrics_set_look(struct gs_metric_set *set, size_t index, double line, int64_t now_ns);
-/* What the group of group_memory used at its last reading, with all file cache, in bytes; UINT64_MAX: not known. */
-uint64_t gs_metrics_set_group_used(const struct gs_metric_set *set);
+/* What the group of group_memory used at the last tick or look, with all file cache, in bytes; UINT64_MAX: not known. Reads it if that
+ * tick did not. */
+uint64_t gs_metrics_set_group_used(struct gs_metric_set *set);
 
 /* ---- notices of the kernel (notices.c) ------------------------------------------------------------------ */
 

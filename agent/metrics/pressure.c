@@ -97,5 +97,5 @@ static double io_wait_read(struct gs_metric_set *set, struct gs_metric_slot *slo
 }
 
 const struct gs_metric_reader gs_metric_reader_pressure = {memory_pressure_open, memory_pressure_read,
-                                                           REFRESH_NS};
-const struct gs_metric_reader gs_metric_reader_io_wait = {io_wait_open, io_wait_read, REFRESH_NS};
+                                                           REFRESH_NS, 0};
+const struct gs_metric_reader gs_metric_reader_io_wait = {io_wait_open, io_wait_read, REFRESH_NS, 0};

@@ -19,7 +19,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define DELAY_REFRESH_NS  (10 * GS_NS_PER_S)
@@ -29,14 +28,14 @@
 
 static double context_switches_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
 {
-    struct rusage usage;
-    if (getrusage(RUSAGE_SELF, &usage))
+    const struct gs_usage *usage = gs_metrics_process_usage(set);
+    if (!usage)
         return gs_metrics_no_value(slot, "the kernel does not count them");
-    return gs_metrics_rate(&slot->rate, set->now_ns, (uint64_t)(usage.ru_nvcsw + usage.ru_nivcsw));
+    return gs_metrics_rate(&slot->rate, set->now_ns, usage->switches);
 }
 
 const struct gs_metric_reader gs_metric_reader_context_switches = {NULL, context_switches_read,
-                                                                   SWITCH_REFRESH_NS};
+                                                                   SWITCH_REFRESH_NS, 0};
 
 /* ---- run_delay ----------------------------------------------------------------------------------------- */
 
@@ -120,4 +119,5 @@ static double run_delay_read(struct gs_metric_set *set, struct gs_metric_slot *s
     return !known ? NAN : wanted_ns > 0 ? 100 * (double)sum.waited_ns / wanted_ns : 0;
 }
 
-const struct gs_metric_reader gs_metric_reader_run_delay = {run_delay_open, run_delay_read, DELAY_REFRESH_NS};
+const struct gs_metric_reader gs_metric_reader_run_delay = {run_delay_open, run_delay_read, DELAY_REFRESH_NS,
+                                                            0};

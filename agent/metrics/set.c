@@ -49,6 +49,7 @@ static int init_slot(struct gs_metric_set *set, struct gs_metric_slot *slot, con
         return 0;
     }
     const struct gs_metric_reader *reader = slot->metric->reader;
+    slot->refresh_ns = reader->refresh_ns;
     return reader->open ? reader->open(set) : 0;
 }
 
@@ -56,20 +57,19 @@ static int init_slot(struct gs_metric_set *set, struct gs_metric_slot *slot, con
  * of a machine that slept, may go back. */
 static bool is_due(const struct gs_metric_slot *slot, int64_t now_ns)
 {
-    int64_t refresh_ns = slot->metric->reader->refresh_ns;
-    return now_ns >= slot->due_ns || slot->due_ns - now_ns <= refresh_ns / 64 ||
-           slot->due_ns - now_ns > refresh_ns;
+    return now_ns >= slot->due_ns || slot->due_ns - now_ns <= slot->refresh_ns / 64 ||
+           slot->due_ns - now_ns > slot->refresh_ns;
 }
 
 static void read_all(struct gs_metric_set *set, int64_t now_ns, double *values)
 {
     set->now_ns = now_ns;
-    set->statm_read = set->stat_read = set->threads_counted = false;
+    set->statm_read = set->stat_read = set->usage_read = set->threads_counted = false;
     for (size_t i = 0; i < set->count; i++) {
         struct gs_metric_slot *slot = &set->slot[i];
         if (slot->metric && is_due(slot, now_ns)) {
             slot->why[0] = 0;
-            slot->due_ns = now_ns + slot->metric->reader->refresh_ns;
+            slot->due_ns = now_ns + slot->refresh_ns;
             slot->last = slot->metric->reader->read(set, slot);
         }
         if (values)
@@ -109,6 +109,15 @@ void gs_metrics_set_free(struct gs_metric_set *set)
     gs_free(set->delays);
     gs_free(set->root);
     gs_free(set);
+}
+
+void gs_metrics_set_rest(struct gs_metric_set *set, size_t from)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        const struct gs_metric_reader *reader = set->slot[i].metric ? set->slot[i].metric->reader : NULL;
+        if (reader)
+            set->slot[i].refresh_ns = i >= from && reader->rest_ns ? reader->rest_ns : reader->refresh_ns;
+    }
 }
 
 size_t gs_metrics_set_count(const struct gs_metric_set *set)
@@ -152,8 +161,10 @@ void gs_metrics_set_adopt(struct gs_metric_set *set, struct gs_metric_set *old)
 {
     for (size_t i = 0; i < set->count; i++) {
         const struct gs_metric_slot *slot = find_slot(old, set->slot[i].name);
+        int64_t refresh_ns = set->slot[i].refresh_ns;
         if (slot)
             set->slot[i] = *slot;
+        set->slot[i].refresh_ns = refresh_ns; // rules may name it now
     }
     if (set->delays && old->delays)
         *set->delays = *old->delays;

@@ -26,4 +26,4 @@ static double swap_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
     return (double)kib * 1024;
 }
 
-const struct gs_metric_reader gs_metric_reader_swap = {swap_open, swap_read, REFRESH_NS};
+const struct gs_metric_reader gs_metric_reader_swap = {swap_open, swap_read, REFRESH_NS, 0};

@@ -10,10 +10,16 @@
 enum { PERIOD_NS = 1000000000, QUIET_PERIODS = 30, DOUBLINGS_MAX = 12 };
 static const double WORTH_SAVING = 0.1; // share of the budget: below it, cheaper sampling does not help
 
+bool gs_watch_governor_is_due(const struct gs_governor *governor, int64_t now_ns)
+{
+    return governor->budget > 0 &&
+           (!governor->before.time_ns || now_ns - governor->before.time_ns >= PERIOD_NS);
+}
+
 unsigned gs_watch_governor_tick(struct gs_governor *governor, const struct gs_cost *cost)
 {
     int64_t period_ns = cost->time_ns - governor->before.time_ns;
-    if (governor->budget <= 0 || (governor->before.time_ns && period_ns < PERIOD_NS))
+    if (!gs_watch_governor_is_due(governor, cost->time_ns))
         return governor->doublings;
     double sampling = (double)(cost->sampling_ns - governor->before.sampling_ns) / (double)period_ns,
            watching = (double)(cost->watching_ns - governor->before.watching_ns) / (double)period_ns;

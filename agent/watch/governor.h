@@ -1,5 +1,6 @@
 /* governor.h - keeps the cost of the agent within its budget. Context: any (pure); one caller at a time. */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The cost of the agent since its start, and when it was read. */
@@ -15,5 +16,7 @@ struct gs_governor {
     unsigned doublings, quiet_periods;
 };
 
+/* Is a period over? Before, the cost need not be read. */
+bool gs_watch_governor_is_due(const struct gs_governor *governor, int64_t now_ns);
 /* Returns how many times the sampling distance is to be doubled from now on. COST: as of this tick. */
 unsigned gs_watch_governor_tick(struct gs_governor *governor, const struct gs_cost *cost);

@@ -63,9 +63,9 @@ static bool noticed_within(int64_t now_ns, int64_t span_ns)
  * its limit, other memory may take the place of file cache, and the use stays the same. */
 static bool is_guarded(const struct gs_settings *settings, double gap, int64_t now_ns)
 {
-    uint64_t limit = gs_watch_notices_limit(), step = limit / GS_NOTICE_STEPS,
-             used = gs_metrics_set_group_used(settings->metrics);
-    return limit && gap > (double)step && used < limit - 2 * step && !noticed_within(now_ns, FOLLOW_NS);
+    uint64_t limit = gs_watch_notices_limit(), step = limit / GS_NOTICE_STEPS;
+    return limit && gap > (double)step && !noticed_within(now_ns, FOLLOW_NS) &&
+           gs_metrics_set_group_used(settings->metrics) < limit - 2 * step;
 }
 
 /* How long to wait with the next look at metric WHICH, which is VALUE; INT64_MAX: no look before the next tick. */

@@ -78,7 +78,7 @@ static void refresh_slow_facts(int64_t now_ns)
         return;
     loop.slow_facts_due_ns = now_ns + SLOW_FACTS_PAUSE_NS;
     loop.file_limit = gs_metrics_file_limit();
-    gs_credentials_changed((int)getpid());
+    gs_credentials_look();
     if (!gs_watch_captures_count() && gs_watch_limit_follow(&gs_watcher.settings))
         gs_watch_looks_begin(&gs_watcher.settings);
 }
@@ -102,8 +102,10 @@ static void limit_users(int64_t now_ns)
 }
 
 /* Tell the sampler how many times to double its distance, so that the cost stays within the budget. */
-static void keep_within_budget(void)
+static void keep_within_budget(int64_t now_ns)
 {
+    if (!gs_watch_governor_is_due(&loop.governor, now_ns))
+        return;
     struct gs_cost cost = cost_so_far();
     unsigned before = loop.governor.doublings, now = gs_watch_governor_tick(&loop.governor, &cost);
     gs_probe_widen(now);
@@ -216,7 +218,8 @@ static void record_early(void)
 /* Read, judge, record. EARLY: before its time. */
 static void tick(bool early)
 {
-    int64_t now_ns = gs_clock_monotonic_ns();
+    struct gs_now now = read_clocks();
+    const int64_t now_ns = now.judge_ns;
     struct gs_notable_alloc largest = gs_probe_largest_alloc();
     refresh_slow_facts(now_ns);
     add_new_gauges();
@@ -227,7 +230,7 @@ static void tick(bool early)
     if (loop.host_has_ended)
         return;
     if (!early)
-        gs_history_add(gs_watcher.settings.history, gs_clock_realtime_ns(), gs_watcher.settings.values);
+        gs_history_add(gs_watcher.settings.history, now.real_ns, gs_watcher.settings.values);
     gs_rules_judge_set_limit(gs_watcher.settings.judge, GS_OF_FILE_LIMIT, loop.file_limit);
     struct gs_tick this_tick = {.time_ns = now_ns, .value = gs_watcher.settings.values, .early = early};
     size_t fired = gs_rules_judge_tick(gs_watcher.settings.judge, &this_tick, gs_watcher.settings.verdicts);
@@ -236,20 +239,22 @@ static void tick(bool early)
     for (size_t i = 0; i < fired; i++)
         if (may_begin(&gs_watcher.settings.verdicts[i]))
             capture_verdict(&gs_watcher.settings.verdicts[i]);
-    take_baseline(gs_clock_monotonic_ns());
+    if (fired) // the captures have begun: that takes time
+        now = read_clocks();
+    take_baseline(now.judge_ns);
     loop.baselines_cpu_ns += gs_watch_account_tick(gs_watcher.box, now_ns);
-    (void)gs_gather_peak_tick(gs_clock_monotonic_ns()); // just before the box: it has the same values then
+    (void)gs_gather_peak_tick(now.judge_ns); // just before the box: it has the same values then
     gs_probe_anchor_tick(gs_watcher.settings.baselines, gs_gather_peak_for_anchor(),
-                         gs_watcher.settings.start_ns, now_ns, gs_clock_realtime_ns());
+                         gs_watcher.settings.start_ns, now_ns, now.real_ns);
     if (!early) // an early tick is seldom recorded: the next one shows its largest allocation again
         gs_probe_forget_largest_alloc(largest);
-    keep_within_budget();
+    keep_within_budget(now_ns);
     gs_watch_focus_tick(&gs_watcher.settings, now_ns);
     write_box(early ? GS_BOX_EARLY : GS_BOX_TICK);
     limit_users(now_ns);
-    gs_watch_looks_plan(&gs_watcher.settings, gs_clock_monotonic_ns());
+    gs_watch_looks_plan(&gs_watcher.settings, now.judge_ns);
     if (!early)
-        gs_watch_history_tick(gs_watcher.history, gs_watcher.settings.context, read_clocks());
+        gs_watch_history_tick(gs_watcher.history, gs_watcher.settings.context, now);
 }
 
 /* The heap has reached the alarm's line. First of all look for a peak: it may be over soon. */
@@ -435,7 +440,7 @@ static void run_loop(void)
         else if (woken == GS_WAKE_ALARM)
             handle_alarm();
         look_at_memory(woken);
-        if (gs_clock_monotonic_ns() >= loop.recovery_due_ns)
+        if (loop.recovery_due_ns != INT64_MAX && gs_clock_monotonic_ns() >= loop.recovery_due_ns)
             recover_dead_process();
         follow_rules(&next_ns);
         int64_t now_ns = gs_clock_monotonic_ns();

@@ -63,6 +63,8 @@ bool gs_watch_record_make(struct gs_settings *settings)
         return false;
     size_t count = settings->recorded_count;
     settings->metrics = gs_metrics_set_new(settings->recorded, count, "");
+    if (settings->metrics)
+        gs_metrics_set_rest(settings->metrics, settings->rules->metric_count);
     settings->history = gs_history_new(settings->recorded, count, settings->rules->interval_ns);
     settings->values = gs_alloc((count + 1) * sizeof *settings->values);
     settings->unavailable = gs_alloc((count + 1) * sizeof *settings->unavailable);

@@ -15,12 +15,17 @@
 /* Sets of old rules: one for each active capture, and one for the rules that were just replaced. */
 enum { RETIRED_MAX = GS_ACTIVE_CAPTURES_MAX + 1 };
 static struct gs_settings retired[RETIRED_MAX];
+static bool any_retired; // spares each wake a look at all of them, a page each
 
 static void drop_unneeded(void)
 {
-    for (size_t i = 0; i < RETIRED_MAX; i++)
+    bool any = false;
+    for (size_t i = 0; any_retired && i < RETIRED_MAX; i++) {
         if (retired[i].rules && !gs_watch_captures_needs(retired[i].context))
             gs_watch_settings_drop(&retired[i]);
+        any |= retired[i].rules != NULL;
+    }
+    any_retired = any;
 }
 
 static struct gs_settings *free_slot(void)
@@ -68,6 +73,7 @@ static bool put_in_force(struct gs_settings *settings, struct gs_rules *rules)
         gs_rules_free(rules);
         return false;
     }
+    any_retired = true;
     gs_watch_captures_renumber(before, settings->rules);
     gs_watch_rules_file_taken(&settings->file);
     log_reload(settings);
@@ -95,4 +101,5 @@ void gs_watch_reload_drop(void)
 void gs_watch_reload_after_fork(void)
 {
     memset(retired, 0, sizeof retired);
+    any_retired = false;
 }

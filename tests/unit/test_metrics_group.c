@@ -57,6 +57,32 @@ static void the_group_with_the_lowest_limit_counts(void **state)
     machine_drop(&m);
 }
 
+/* No rule is about it: every two seconds are enough for the record. Whoever must know earlier what the group uses is told. */
+static void without_a_rule_it_is_read_every_two_seconds(void **state)
+{
+    (void)state;
+    struct machine_dir m = machine_new();
+    machine_put_group(&m, "0::/a\n");
+    machine_put(&m, "/cg/a/memory.current", "1000\n");
+    struct gs_metric_set *watch = watch_one("group_memory", m.root);
+    gs_metrics_set_rest(watch, 0);
+    assert_about(read_one(watch, 1), 1000);
+    machine_put(&m, "/cg/a/memory.current", "2000\n");
+    assert_about(read_one(watch, 2), 1000);
+    assert_int_equal(gs_metrics_set_group_used(watch), 2000);
+    assert_about(read_one(watch, 2.9), 1000);
+    assert_about(read_one(watch, 3), 2000);
+    struct gs_metric_set *reloaded = watch_one("group_memory", m.root); // with a rule on it
+    gs_metrics_set_adopt(reloaded, watch);
+    gs_metrics_set_free(watch);
+    watch = reloaded;
+    machine_put(&m, "/cg/a/memory.current", "3000\n");
+    assert_about(read_one(watch, 3.1), 3000);
+    assert_int_equal(gs_metrics_set_group_used(watch), 3000);
+    gs_metrics_set_free(watch);
+    machine_drop(&m);
+}
+
 static void without_a_limit_the_own_group_counts(void **state)
 {
     (void)state;
@@ -188,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(swap_is_read_every_five_seconds),
         cmocka_unit_test(the_group_with_the_lowest_limit_counts),
+        cmocka_unit_test(without_a_rule_it_is_read_every_two_seconds),
         cmocka_unit_test(without_a_limit_the_own_group_counts),
         cmocka_unit_test(version_1_has_other_names),
         cmocka_unit_test(without_a_group_there_is_no_group_memory),
