@@ -148,12 +148,30 @@ APART void open_and_close(int count)
     closefrom(first);
 }
 
-/* The C library opens these in ways that are not seen: numbers that were open_log's before. */
+/* COUNT descriptors of open_log that are closed in one way each, whose numbers then are opened again by direct system calls. */
 APART void open_unseen(int count)
 {
-    open_and_close(count);
-    for (int i = 0; i < count; i++)
-        check(syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDONLY) >= 0, "openat");
+    enum { WAYS = 5 };
+    for (int way = 0; way < WAYS; way++) {
+        int first = open_log(0);
+        for (int i = 1; i < count; i++)
+            check(open(way == 4 ? "/" : "/dev/null", O_RDONLY) == first + i, "the next number");
+        for (int fd = first; fd < first + count; fd++)
+            if (way == 0)
+                check(close(fd) == 0, "close");
+            else if (way == 1)
+                check(fclose(fdopen(fd, "r")) == 0, "fclose");
+            else if (way == 4 && fd > first)
+                check(closedir(fdopendir(fd)) == 0, "closedir");
+        if (way == 2)
+            check(close_range(first, first + count - 1, 0) == 0, "close_range");
+        if (way == 3)
+            closefrom(first);
+        if (way == 4)
+            close(first);
+        for (int i = 0; i < count; i++)
+            check(syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDONLY) == first + i, "openat");
+    }
 }
 
 /* Files that are closed unseen, whose numbers then become sockets, unseen: not open_log's. */
