@@ -83,7 +83,11 @@ static int claim_for_thread(struct gs_survey *survey, int task, pid_t tid)
     size_t size;
     bool known = gs_probe_stack_of(tid, &top, &size);
     uint64_t sp = known ? 0 : sleeping_sp(task, tid);
-    return known || sp ? gs_account_survey_thread(survey, who, top, size, sp) : 0;
+    size_t before = survey->claims[who].count;
+    int error = known || sp ? gs_account_survey_thread(survey, who, top, size, sp) : 0;
+    if (survey->claims[who].count > before)
+        survey->claims[who].claim[before].stack = (uint32_t)tid;
+    return error;
 }
 
 static int claim_for_threads(struct gs_survey *survey)
@@ -235,7 +239,8 @@ static void take_snapshot(struct gs_account_snapshot *out)
             out->by[out->count++] = (struct gs_account_mapped_by){
                 mapped->claim[i].stack, non_heap_bytes(&mapped->claim[i]), mapped->claim[i].shared * GS_PAGE};
     memcpy(out->part, reading.part, sizeof out->part);
-    out->known = out->by && gs_account_areas_keep(&reading.survey, &out->areas) == 0;
+    out->known = out->by && gs_account_areas_keep(&reading.survey, &out->areas) == 0 &&
+                 gs_account_stacks_keep(&reading.survey, &out->stacks) == 0;
     out->cut = reading.survey.source.cut;
     reading_fini(&reading);
 }
@@ -245,6 +250,7 @@ static void free_snapshot(void *attached)
     struct gs_account_snapshot *snapshot = attached;
     gs_free(snapshot->by);
     gs_free(snapshot->areas.area);
+    gs_free(snapshot->stacks.stack);
     gs_free(snapshot);
 }
 
@@ -280,12 +286,9 @@ bool gs_account_take_parts(struct gs_account_parts *out)
 
 /* ---- for incidents --------------------------------------------------------------------------------------------------- */
 
-static struct gs_profile *mappings_of(const struct gs_gather *how, const struct gs_claims *now,
-                                      const struct gs_account_snapshot *then)
+static void add_mappings(struct gs_profile *profile, const struct gs_claims *now,
+                         const struct gs_account_snapshot *then)
 {
-    struct gs_profile *profile = gs_account_mappings_new();
-    if (!profile)
-        return NULL;
     for (size_t i = 0; i < now->count; i++) {
         int64_t bytes = (int64_t)non_heap_bytes(&now->claim[i]),
                 shared = (int64_t)(now->claim[i].shared * GS_PAGE),
@@ -298,8 +301,21 @@ static struct gs_profile *mappings_of(const struct gs_gather *how, const struct 
                                              -(int64_t)then->by[i].shared_bytes};
         gs_gather_add_stack(profile, then->by[i].stack, values);
     }
-    gs_gather_symbolize(profile, how->maps);
-    return profile;
+}
+
+/* Who mapped what, whose stacks are deep, and what is left of each area. THEN: NULL: not known. */
+static int explain_parts(const struct gs_gather *how, const struct gs_survey *survey,
+                         const struct gs_account_snapshot *then, struct gs_account *out)
+{
+    out->mappings = gs_account_mappings_new();
+    if (!out->mappings)
+        return -ENOMEM;
+    add_mappings(out->mappings, &survey->claims[GS_CLAIM_MAPPED], then);
+    int error = gs_account_stacks_list(survey, then ? &then->stacks : NULL, out->mappings, out);
+    gs_gather_symbolize(out->mappings, how->maps);
+    if (!error)
+        error = gs_account_areas_list(survey, then ? &then->areas : NULL, how->maps, out);
+    return error || !out->mappings->failed ? error : -ENOMEM;
 }
 
 static void add_notes(const struct memory_reading *reading, struct gs_account *out)
@@ -350,12 +366,7 @@ int gs_account_take(const struct gs_gather *how, struct gs_account *out)
         out->counted = reading.resident.all;
         for (int part = 0; part < GS_PARTS; part++)
             out->rss += out->part[part] = reading.part[part];
-        out->mappings = mappings_of(how, &reading.survey.claims[GS_CLAIM_MAPPED], then);
-        error = out->mappings
-                    ? gs_account_areas_list(&reading.survey, then ? &then->areas : NULL, how->maps, out)
-                    : -ENOMEM;
-        if (!error && out->mappings->failed)
-            error = -ENOMEM;
+        error = explain_parts(how, &reading.survey, then, out);
         add_notes(&reading, out);
     }
     out->has_base = then != NULL;
@@ -372,6 +383,7 @@ void gs_account_fini(struct gs_account *account)
     gs_profile_free(account->mappings);
     gs_free(account->area);
     gs_account_heap_pages_free(account->heap);
+    gs_free(account->thread);
     gs_text_fini(&account->notes);
     *account = (struct gs_account){0};
 }

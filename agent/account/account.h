@@ -9,11 +9,22 @@
 #include <stdint.h>
 
 /* The columns of gs_account.mappings, its sample types: what is mapped now, and by how much it grew since the base. */
-enum gs_account_column { GS_MAPPED_ANONYMOUS, GS_MAPPED_SHARED, GS_MAPPED_UNSEEN, GS_MAPPED_FILES, GS_MAPPED_KINDS };
+enum gs_account_column { GS_MAPPED_ANONYMOUS, GS_MAPPED_SHARED, GS_MAPPED_UNSEEN, GS_MAPPED_FILES, GS_STACKS_DEEP,
+                         GS_STACKS_CREATED, GS_MAPPED_KINDS };
 enum { GS_MAPPED_COLUMNS = 2 * GS_MAPPED_KINDS }; // 2 * column: its size; + 1: its growth
 extern const char *const gs_account_columns[GS_MAPPED_COLUMNS]; // "anonymous", "growth", …
 /* An empty profile with these sample types; NULL: no memory. */
 struct gs_profile *gs_account_mappings_new(void) GS_CHECK_RESULT;
+
+/* The stack of one thread. */
+struct gs_account_thread {
+    int tid;
+    char name[16];
+    uint64_t bytes;               // resident
+    int64_t growth;               // since the base; 0: there is no base
+    uint64_t in_use;              // what of it is used now; 0: not known
+    bool is_new;                  // it was not there at the base
+};
 
 /* Memory of one area of the memory map, as far as no stack is known that mapped it. */
 struct gs_account_area {
@@ -36,9 +47,12 @@ struct gs_account {               // bytes; all zero before; gs_account_fini aft
     uint64_t base[GS_PARTS];
     int64_t base_age_ns;
     struct gs_profile *mappings;  // memory that the host mapped outside malloc, by stack (anonymous, shared) or, where no stack
-                                  // is known (unseen, files), by the name of its area
+                                  // is known (unseen, files), by the name of its area; stacks of threads by the function whose
+                                  // frames are most of it (deep), else by who created the thread (created)
     struct gs_account_area *area; // the largest areas without a stack
     size_t areas;
+    struct gs_account_thread *thread; // those whose stacks grew most
+    size_t threads;
     const char *heap_unseen;      // why the program's allocator is not seen, so that live blocks are not known; borrowed;
                                   // NULL: it is seen. Set by the caller
     struct gs_heap_pages *heap;   // which pages of the heap are resident; NULL: not known

@@ -21,8 +21,12 @@
 enum { AREAS_MAX = 64, SMALL = 256 << 10, SHARE_MIN = 512 }; // SHARE_MIN: below 1/512 of all is small, too
 enum { BLOCKS_MISSED_MAX = 32 }; // so many sampling distances without a sample: e^-32
 
-const char *const gs_account_columns[GS_MAPPED_COLUMNS] = {
-    "anonymous", "growth", "shared", "shared_growth", "unseen", "unseen_growth", "files", "files_growth"};
+const char *const gs_account_columns[GS_MAPPED_COLUMNS] = {"anonymous",      "growth",
+                                                           "shared",         "shared_growth",
+                                                           "unseen",         "unseen_growth",
+                                                           "files",          "files_growth",
+                                                           "deep_stacks",    "deep_stacks_growth",
+                                                           "created_stacks", "created_stacks_growth"};
 
 struct gs_profile *gs_account_mappings_new(void)
 {

@@ -1,7 +1,7 @@
 /* account/inside.h - what the files of account/ share.
  *
  *   account.c   asks the probe, /proc and the agent ──▶ survey.c   who owns which range (pure) ──▶ pages.c   resident pages
- *                                                       └──▶ areas.c   what nobody claims, by area
+ *                                                       └──▶ areas.c   what nobody claims, by area; stacks.c   threads' stacks
  *                                                                                                     │ those of the heap
  *   waste_profile.c ◀── waste.c   whose blocks pin free memory (pure) ◀── chunks.c   glibc's headers ◀─┴ heap_pages.c
  */
@@ -98,7 +98,7 @@ enum gs_claimant { GS_CLAIM_AGENT, GS_CLAIM_STACK, GS_CLAIM_MAPPED, GS_CLAIMANTS
 struct gs_claim {
     uint64_t start, end;
     enum gs_account_part part;
-    uint32_t stack;     // GS_CLAIM_MAPPED only: the stack that called mmap
+    uint32_t stack;     // GS_CLAIM_MAPPED: the stack that called mmap; GS_CLAIM_STACK: the thread's tid
     uint64_t pages, doubtful, shared; // shared: pages of shared memory, GS_CLAIM_MAPPED only
     double weight;      // how many mappings it stands for; below: GS_CLAIM_MAPPED only
     uint64_t more;      // pages of the others (sampled.c)
@@ -160,6 +160,19 @@ int gs_account_areas_keep(const struct gs_survey *survey, struct gs_areas_then *
 int gs_account_areas_list(const struct gs_survey *survey, const struct gs_areas_then *then, const struct gs_maps *maps,
                           struct gs_account *out) GS_CHECK_RESULT;
 
+/* ---- stacks.c: threads' stacks ----------------------------------------------------------------------------------------- */
+
+struct gs_stack_then { int tid; uint32_t pages; };
+struct gs_stacks_then { // all zero before; gs_free(stack) after
+    struct gs_stack_then *stack; // by tid
+    size_t count;
+};
+/* Keep the size of each thread's stack. -ENOMEM. */
+int gs_account_stacks_keep(const struct gs_survey *survey, struct gs_stacks_then *out) GS_CHECK_RESULT;
+/* Put the threads whose stacks grew most since THEN (NULL: not known) into OUT, and all as samples into PROFILE. -ENOMEM. */
+int gs_account_stacks_list(const struct gs_survey *survey, const struct gs_stacks_then *then, struct gs_profile *profile,
+                           struct gs_account *out) GS_CHECK_RESULT;
+
 /* ---- account.c --------------------------------------------------------------------------------------------------- */
 
 /* The account at one moment: its parts, and the anonymous and shared memory that each stack had mapped. */
@@ -170,4 +183,5 @@ struct gs_account_snapshot { // known is false: it could not be read, or (cut) n
     struct gs_account_mapped_by *by;
     size_t count;
     struct gs_areas_then areas;
+    struct gs_stacks_then stacks;
 };

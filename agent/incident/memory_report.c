@@ -77,6 +77,21 @@ static json_t *areas_json(const struct gs_account *account)
     return gs_json_take(&list);
 }
 
+/* The threads whose stacks grew most first. */
+static json_t *threads_json(const struct gs_account *account)
+{
+    struct gs_json list = gs_json_array();
+    for (size_t i = 0; i < account->threads; i++) {
+        const struct gs_account_thread *thread = &account->thread[i];
+        gs_json_add(&list,
+                    json_pack("{s:i, s:o, s:I, s:o, s:o}", "tid", thread->tid, "name",
+                              gs_json_printable(thread->name), "bytes", (json_int_t)thread->bytes, "growth",
+                              account->has_base ? json_integer(thread->growth) : json_null(), "in_use",
+                              thread->in_use ? json_integer((json_int_t)thread->in_use) : json_null()));
+    }
+    return gs_json_take(&list);
+}
+
 static json_t *baseline_json(const struct gs_account *account)
 {
     if (!account->has_base)
@@ -88,16 +103,24 @@ static json_t *baseline_json(const struct gs_account *account)
 void gs_incident_write_memory(const struct gs_account *account, const struct gs_waste_facts *waste,
                               struct gs_text *out)
 {
-    json_t *json =
-        json_pack("{s:i, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "version", 1, "rss",
-                  (json_int_t)account->rss, "counted", (json_int_t)account->counted, "parts",
-                  parts_json(account->part), "heap_unseen", gs_json_printable(account->heap_unseen),
-                  "anonymous_by_stack", mappings_json(account->mappings, "anonymous"), "shared_by_stack",
-                  mappings_json(account->mappings, "shared"), "areas", areas_json(account), "baseline",
-                  baseline_json(account), "waste", gs_incident_waste_facts_json(waste));
-    if (json && account->of_dead &&
-        json_object_set_new(json, "age_s", json_real((double)account->age_ns / 1e9)) != 0)
-        out->failed = true;
+    struct gs_json memory = gs_json_object();
+    struct gs_profile *mappings = account->mappings;
+    gs_json_set(&memory, "version", json_integer(1));
+    gs_json_set(&memory, "rss", json_integer((json_int_t)account->rss));
+    gs_json_set(&memory, "counted", json_integer((json_int_t)account->counted));
+    gs_json_set(&memory, "parts", parts_json(account->part));
+    gs_json_set(&memory, "heap_unseen", gs_json_printable(account->heap_unseen));
+    gs_json_set(&memory, "anonymous_by_stack", mappings_json(mappings, "anonymous"));
+    gs_json_set(&memory, "shared_by_stack", mappings_json(mappings, "shared"));
+    gs_json_set(&memory, "stacks_by_function", mappings_json(mappings, "deep_stacks"));
+    gs_json_set(&memory, "stacks_by_creator", mappings_json(mappings, "created_stacks"));
+    gs_json_set(&memory, "stacks_by_thread", threads_json(account));
+    gs_json_set(&memory, "areas", areas_json(account));
+    gs_json_set(&memory, "baseline", baseline_json(account));
+    gs_json_set(&memory, "waste", gs_incident_waste_facts_json(waste));
+    if (account->of_dead)
+        gs_json_set(&memory, "age_s", json_real((double)account->age_ns / 1e9));
+    json_t *json = gs_json_take(&memory);
     gs_json_print(json, JSON_INDENT(2), out);
     json_decref(json);
 }
@@ -253,12 +276,40 @@ static void explain_files(const struct gs_account *account, bool since_base, str
     gs_text_add(out, ": mapped files, whose unwritten pages the kernel takes back when it needs them");
 }
 
+static void explain_stacks(const struct gs_account *account, bool since_base, struct gs_text *out)
+{
+    struct gs_culprit deep, creator;
+    char size[GS_UNIT_TEXT];
+    bool is_deep = find_mapper(account, gs_account_columns[2 * GS_STACKS_DEEP + since_base], "", &deep),
+         is_created =
+             find_mapper(account, gs_account_columns[2 * GS_STACKS_CREATED + since_base], "", &creator);
+    const struct gs_account_thread *first = account->thread;
+    if (is_deep && (!is_created || deep.value >= creator.value)) {
+        gs_text_add(out, ", of it %s under frames of ", gs_units_print_size((double)deep.value, size));
+        gs_text_add_printable(out, deep.function);
+    } else if (is_created) {
+        gs_text_add(out, ", of it %s of threads created by ",
+                    gs_units_print_size((double)creator.value, size));
+        gs_text_add_printable(out, creator.function);
+    }
+    if (!account->threads) {
+        gs_text_add(out, ": more threads, or deeper calls");
+        return;
+    }
+    gs_text_add(out, "; the largest: %s of ",
+                gs_units_print_size((double)(since_base ? first->growth : (int64_t)first->bytes), size));
+    gs_text_add_printable(out, first->name);
+    gs_text_add(out, " (%d)", first->tid);
+    if (first->in_use && first->in_use < first->bytes / 2)
+        gs_text_add(out, ", which uses %s now and was deeper before",
+                    gs_units_print_size((double)first->in_use, size));
+}
+
 /* ", of it live 80 MiB: …": what is known of the MOST bytes in PART. */
 static void explain(const struct gs_account *account, enum gs_account_part part, bool since_base,
                     int64_t most, struct gs_text *out)
 {
     static const char *const why[GS_PARTS] = {
-        [GS_STACKS] = ": more threads, or deeper calls",
         [GS_AGENT] = ": its tables, and the profiles of this incident",
     };
     if (part == GS_HEAP_LIVE)
@@ -269,6 +320,8 @@ static void explain(const struct gs_account *account, enum gs_account_part part,
         explain_shared(account, since_base, out);
     else if (part == GS_FILES)
         explain_files(account, since_base, out);
+    else if (part == GS_STACKS)
+        explain_stacks(account, since_base, out);
     else
         gs_text_add(out, "%s", why[part]);
     gs_text_add(out, "\n");
@@ -332,6 +385,8 @@ static const struct candidate {
     {GS_MAPPED_SHARED, "the shared memory", true},
     {GS_MAPPED_UNSEEN, "the memory that was mapped unseen", true},
     {GS_MAPPED_FILES, "the mapped files", false},
+    {GS_STACKS_DEEP, "the threads' stacks", true},
+    {GS_STACKS_CREATED, "the threads' stacks", true},
 };
 
 /* Bytes of the heap that mappings must exceed to be the cause; if live blocks are not known, any of the heap may be live,
@@ -354,6 +409,17 @@ static bool is_enough(const struct gs_account *account, const struct candidate *
     return value > min_bytes && value > heap_bytes(account, since_base, unseen);
 }
 
+/* Stacks of threads that have ended since the baseline are not held against those of new ones: all of them together did not grow
+ * by more than their part. Returns *VALUE, corrected. */
+static int64_t bounded(const struct gs_account *account, const struct candidate *candidate, bool since_base,
+                       int64_t *value)
+{
+    int64_t most = gain(account, GS_STACKS, since_base);
+    if (candidate->column >= GS_STACKS_DEEP && *value > most)
+        *value = most;
+    return *value;
+}
+
 /* What mapped most, of all candidates, since the baseline or in total. */
 static bool find_largest_mapper(const struct gs_account *account, bool since_base, struct gs_culprit *out)
 {
@@ -364,7 +430,8 @@ static bool find_largest_mapper(const struct gs_account *account, bool since_bas
         if ((!since_base && !candidate->also_in_use) ||
             !find_mapper(account, gs_account_columns[2 * candidate->column + since_base],
                          since_base ? "growth" : "in_use", &found) ||
-            found.value <= out->value || !is_enough(account, candidate, since_base, found.value))
+            bounded(account, candidate, since_base, &found.value) <= out->value ||
+            !is_enough(account, candidate, since_base, found.value))
             continue;
         *out = found;
         out->mapped = candidate->mapped      ? candidate->mapped

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const lists[] = {"anonymous_by_stack", "shared_by_stack"};
+static const char *const lists[] = {"anonymous_by_stack", "shared_by_stack", "stacks_by_function",
+                                    "stacks_by_creator"};
 
 /* The addresses of STACK, if it has one for each frame; else NULL. */
 static const json_t *addresses_of(const json_t *stack)

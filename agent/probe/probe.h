@@ -176,6 +176,15 @@ struct gs_thread_stack {
 /* Read the stack of thread TID of this process; TASK: descriptor of /proc/self/task. Waits at most TIMEOUT_NS for the answer
  * to a signal; 0: sends no signal. Context: watcher. */
 void gs_probe_thread_stack(int task, pid_t tid, int64_t timeout_ns, struct gs_thread_stack *out);
+/* How the sleeping thread TID uses its stack: frame I, as above, lies between sp[I] and sp[I + 1]; if the walk was cut, the last
+ * frame's end is not known. *FAR: it was cut because that end is further away than what is read of a stack. False: the thread
+ * does not sleep, or has ended. Context: watcher. */
+struct gs_stack_use {
+    uint32_t depth;
+    bool cut, far;
+    uintptr_t frames[GS_DEPTH_MAX], sp[GS_DEPTH_MAX + 1];
+};
+bool gs_probe_stack_use(int task, pid_t tid, struct gs_stack_use *out);
 /* May thread TID be signaled? False: it was created with a stack so small that a signal might overflow it, or was seen on a
  * small stack of the program's own. */
 bool gs_probe_can_signal_thread(pid_t tid);

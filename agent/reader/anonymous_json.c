@@ -43,7 +43,8 @@ static const struct key_rule {
     {"parts", "heap_kept", LEFT_OUT}, {"parts", "stacks", LEFT_OUT}, {"parts", "files", LEFT_OUT}, {"parts", "shared", LEFT_OUT},
     {"parts", "anonymous", LEFT_OUT}, {"parts", "agent", LEFT_OUT}, {NULL, "anonymous_by_stack", LEFT_OUT},
     {NULL, "shared_by_stack", LEFT_OUT}, {NULL, "areas", LEFT_OUT}, {"areas", "name", NAMED(FILE)}, {"areas", "part", WORD},
-    {"areas", "start", HEX}, {"areas", "end", HEX}, {"areas", "size_at_baseline", LEFT_OUT}, {NULL, "age_s", LEFT_OUT}, {NULL, "baseline", QUANTITY},
+    {NULL, "stacks_by_function", LEFT_OUT}, {NULL, "stacks_by_creator", LEFT_OUT}, {NULL, "stacks_by_thread", LEFT_OUT},
+    {"stacks_by_thread", "name", NAMED(THREAD)}, {"stacks_by_thread", "in_use", LEFT_OUT}, {"areas", "start", HEX}, {"areas", "end", HEX}, {"areas", "size_at_baseline", LEFT_OUT}, {NULL, "age_s", LEFT_OUT}, {NULL, "baseline", QUANTITY},
     /* metrics.json; the keys in "series" are metrics */
     {NULL, "interval_ms", LEFT_OUT}, {NULL, "series", LEFT_OUT},
     /* rules.json */

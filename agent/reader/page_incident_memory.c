@@ -134,6 +134,57 @@ static void add_stacks(struct gs_text *out, const json_t *list, const char *titl
         gs_text_add(out, "<p>%zu more stacks are in memory.json.</p>\n", json_array_size(list) - STACKS_MAX);
 }
 
+static void add_growth_cell(struct gs_text *out, const json_t *item)
+{
+    char size[GS_UNIT_TEXT], text[GS_UNIT_TEXT + 4];
+    double growth = gs_reader_report_number(item, "growth");
+    snprintf(text, sizeof text, "%s%s", growth < 0 ? "−" : "+", gs_units_print_size(fabs(growth), size));
+    gs_reader_report_element(out, "td", "number", isnan(growth) ? "" : text);
+}
+
+/* A table of named things that hold memory: areas without a stack, threads. */
+static void add_names(struct gs_text *out, const json_t *list, const char *title, const char *what)
+{
+    size_t i;
+    const json_t *item;
+    if (!json_array_size(list))
+        return;
+    gs_text_add(out,
+                "<h3>%s</h3><div class=\"scroll\"><table><thead><tr><th class=\"number\">Resident</th>"
+                "<th class=\"number\">Growth</th><th>%s</th></tr></thead><tbody>\n",
+                title, what);
+    json_array_foreach(list, i, item)
+    {
+        if (i == STACKS_MAX)
+            break;
+        gs_text_add(out, "<tr>");
+        gs_reader_report_cell(out, bytes_of(item, "bytes"), GS_BYTES);
+        add_growth_cell(out, item);
+        gs_text_add(out, "<td>");
+        gs_reader_report_element(out, "code", NULL, gs_reader_report_text(item, "name"));
+        gs_text_add(out, "</td></tr>\n");
+    }
+    gs_text_add(out, "</tbody></table></div>\n");
+    if (json_array_size(list) > STACKS_MAX)
+        gs_text_add(out, "<p>%zu more are in memory.json.</p>\n", json_array_size(list) - STACKS_MAX);
+}
+
+static void add_details(struct gs_text *out, const json_t *json)
+{
+    static const struct {
+        const char *key, *title;
+    } stacks[] = {
+        {"anonymous_by_stack", "Memory that the program mapped itself"},
+        {"shared_by_stack", "Shared memory that it mapped"},
+        {"stacks_by_function", "Deep stacks of threads, by the function whose frames are most of it"},
+        {"stacks_by_creator", "Other stacks of threads, by what created the threads"}};
+    for (size_t i = 0; i < sizeof stacks / sizeof *stacks; i++)
+        add_stacks(out, gs_reader_report_list(json, stacks[i].key), stacks[i].title);
+    add_names(out, gs_reader_report_list(json, "stacks_by_thread"), "Stacks by thread", "Thread");
+    add_names(out, gs_reader_report_list(json, "areas"),
+              "Memory whose mapping was not seen, and mapped files", "Area");
+}
+
 void gs_reader_report_memory(struct gs_incident_page *page)
 {
     char *text = NULL;
@@ -144,10 +195,7 @@ void gs_reader_report_memory(struct gs_incident_page *page)
         json_t *json = gs_json_read(text, length, 0, &error);
         if (json_is_object(json_object_get(json, "parts"))) {
             add_table(page, json);
-            add_stacks(&page->body, gs_reader_report_list(json, "anonymous_by_stack"),
-                       "Memory that the program mapped itself");
-            add_stacks(&page->body, gs_reader_report_list(json, "shared_by_stack"),
-                       "Shared memory that it mapped");
+            add_details(&page->body, json);
         } else {
             gs_reader_report_problem(page, "memory.json", "it is not a memory account");
         }

@@ -11,6 +11,7 @@
  *   sysv, posix, memfd   shared memory of 60 MiB
  *   break     moves the program break by 60 MiB
  *   deep      a thread, "diver", calls itself until its stack is 48 MiB deep
+ *   dived     the same, but it comes up again
  *   wide      a thread whose one function has 48 MiB of local variables
  *   crowd     40 threads of 1 MiB each */
 #include <fcntl.h>
@@ -194,6 +195,7 @@ SEEN move_break(void)
 /* ---- threads ------------------------------------------------------------------------------------------------ */
 
 static sem_t down;
+static int stays_down = 1;
 
 static void stay(void)
 {
@@ -207,9 +209,9 @@ int descend(int left)
 {
     volatile char room[8 * KIB];
     room[0] = room[4 * KIB] = (char)left;
-    if (left == 0)
+    if (left == 0 && stays_down)
         stay();
-    else
+    else if (left > 0)
         descend(left - 1);
     return room[0];
 }
@@ -236,17 +238,19 @@ SEEN use_little(void)
 
 static void *in_thread(void *what)
 {
-    if (*(char *)what == 'd')
+    stays_down = strcmp(what, "dived") != 0;
+    if (*(char *)what == 'd') {
         descend(48 * MIB / (8 * KIB) - 10);
-    else if (*(char *)what == 'w')
+        stay();
+    } else if (*(char *)what == 'w')
         use_much();
     else
         use_little();
     return NULL;
 }
 
-SEEN start_thread(char *what);
-SEEN start_thread(char *what)
+SEEN launch(char *what);
+SEEN launch(char *what)
 {
     pthread_attr_t attributes;
     pthread_t thread;
@@ -272,8 +276,9 @@ static void take(char *kind)
         if (!strcmp(kind, kinds[i].kind))
             kinds[i].take();
     for (int i = 0; i < (*kind == 'c' ? 40 : 1); i++)
-        if (!strcmp(kind, "deep") || !strcmp(kind, "wide") || !strcmp(kind, "crowd"))
-            start_thread(kind);
+        if (!strcmp(kind, "deep") || !strcmp(kind, "dived") || !strcmp(kind, "wide") ||
+            !strcmp(kind, "crowd"))
+            launch(kind);
     if (!strcmp(kind, "wait")) {
         puts("waits");
         fflush(stdout);

@@ -60,6 +60,10 @@ plant sysv wait sysv
 plant posix wait posix
 plant memfd wait memfd
 plant break wait break
+plant deep wait deep
+plant dived wait dived
+plant wide wait wide
+plant crowd wait crowd
 grow
 it "names what is known of memory that was mapped by a bare system call"
 blames raw "[anonymous mapping]"
@@ -86,6 +90,17 @@ it "names who mapped many small pieces, by a sample of them"
 # 45 of 60 MiB in some 1400 pieces, one in 8 of them sampled: the standard error is 3.1 MiB
 blames pieces map_most 26 61
 holds pieces '[.anonymous_by_stack[] | select(.function == "map_briefly")] | length == 0'
+it "names the function that calls itself, on the thread whose stack is deep"
+blames deep descend
+says '^  thread stacks grew 48 MiB in .*, of it 4[78][0-9.]* MiB under frames of descend; the largest: 4[78][0-9.]* MiB of diver \([0-9]+\)$'
+holds deep '.stacks_by_thread[0] | .name == "diver" and .growth > 47 * 1048576 and .in_use > 47 * 1048576'
+it "names the function that has large local variables"
+blames wide use_much
+it "names who created the threads, if there are many"
+blames crowd launch 38 42
+it "names who created a thread that was deep, and says that it is not any more"
+blames dived launch
+says 'of it 4[78][0-9.]* MiB of threads created by launch; the largest: 4[78][0-9.]* MiB of diver \([0-9]+\), which uses [0-9.]+ KiB now and was deeper before$'
 it "blames nobody for memory that was given back"
 found=$(incident lend/d)
 says '^  no part of it grew by 1 MiB in the last'

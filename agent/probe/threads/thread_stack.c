@@ -132,11 +132,46 @@ static bool walk_asleep(int fd, struct gs_thread_stack *out)
     return true;
 }
 
-static bool read_sleeping(int task, pid_t tid, struct gs_thread_stack *out)
+/* The descriptor of /proc/self/task/TID/syscall, or negative. */
+static int open_position(int task, pid_t tid)
 {
     char path[24];
     syscall_path(tid, path);
-    int fd = openat(task, path, O_RDONLY | O_CLOEXEC);
+    return openat(task, path, O_RDONLY | O_CLOEXEC);
+}
+
+/* Walk one frame at a time, so that the end of each is known. */
+static void walk_use(const struct position *position, struct gs_stack_use *out)
+{
+    struct gs_reach reach = copy_stack(position->sp);
+    struct gs_registers registers = {.pc = position->pc, .sp = position->sp, .exact = true};
+    *out = (struct gs_stack_use){.cut = true, .sp = {position->sp}};
+    while (out->cut && out->depth < GS_DEPTH_MAX) {
+        uintptr_t sp = registers.sp;
+        (void)gs_unwind_walk(&registers, &reach, &out->frames[out->depth++], 1, &out->cut);
+        out->sp[out->depth] = registers.sp;
+        if (out->cut && registers.sp == sp)
+            break;
+    }
+    out->far = out->cut && reach.pages_left == 0;
+}
+
+bool gs_probe_stack_use(int task, pid_t tid, struct gs_stack_use *out)
+{
+    struct position before, after;
+    int fd = open_position(task, tid);
+    bool taken = fd >= 0 && read_position(fd, &before);
+    if (taken)
+        walk_use(&before, out);
+    taken = taken && read_position(fd, &after) && strcmp(before.text, after.text) == 0;
+    if (fd >= 0)
+        close(fd);
+    return taken;
+}
+
+static bool read_sleeping(int task, pid_t tid, struct gs_thread_stack *out)
+{
+    int fd = open_position(task, tid);
     if (fd < 0)
         return false;
     bool taken = walk_asleep(fd, out);
