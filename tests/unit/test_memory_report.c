@@ -24,16 +24,22 @@ static void mapped_as(enum how how, const char *function, int now, int then)
 {
     const char *names[] = {function, "main"};
     uint32_t location[2];
-    int64_t private[GS_MAPPED_COLUMNS] = {MIB(now), MIB(now - then)}, shared[GS_MAPPED_COLUMNS] = {0, 0, MIB(now), MIB(now - then)};
+    int64_t private[GS_MAPPED_COLUMNS] = {MIB(now), MIB(now - then)},
+            shared[GS_MAPPED_COLUMNS] = {0, 0, MIB(now), MIB(now - then)};
     for (int i = 0; i < 2; i++) {
         struct gs_line line = {gs_profile_add_function(account.mappings, names[i], names[i], "", 0), 0};
-        location[i] = gs_profile_add_location(account.mappings, &(struct gs_location){.line_count = 1, .line = &line});
+        location[i] =
+            gs_profile_add_location(account.mappings, &(struct gs_location){.line_count = 1, .line = &line});
     }
-    gs_profile_append_sample(account.mappings, &(struct gs_sample){.location = location, .depth = 2,
-                                                                   .value = how == SHARED ? shared : private});
+    gs_profile_append_sample(
+        account.mappings,
+        &(struct gs_sample){.location = location, .depth = 2, .value = how == SHARED ? shared : private});
 }
 
-static void mapped(const char *function, int now, int then) { mapped_as(PRIVATE, function, now, then); }
+static void mapped(const char *function, int now, int then)
+{
+    mapped_as(PRIVATE, function, now, then);
+}
 
 /* MiB of live heap, kept, stacks, files, shared, anonymous, agent: now. */
 static void holds(const int mib[GS_PARTS])
@@ -52,7 +58,11 @@ static void held(const int mib[GS_PARTS])
     account.base_age_ns = 600 * GS_NS_PER_S;
 }
 
-#define PARTS(...) (const int[GS_PARTS]){__VA_ARGS__}
+#define PARTS(...)        \
+    (const int[GS_PARTS]) \
+    {                     \
+        __VA_ARGS__       \
+    }
 
 static int an_account(void **state)
 {
@@ -84,9 +94,11 @@ static void a_fragmented_heap_is_no_leak(void **state)
     (void)state;
     holds(PARTS(100, 1249, 1, 30, 0, 12, 2));
     held(PARTS(20, 100, 1, 30, 0, 12, 2));
-    assert_words("Memory: RSS 1.4 GiB = live heap 100 MiB + kept by the allocator 1.2 GiB + thread stacks 1 MiB + files 30 MiB + "
+    assert_words("Memory: RSS 1.4 GiB = live heap 100 MiB + kept by the allocator 1.2 GiB + thread stacks 1 "
+                 "MiB + files 30 MiB + "
                  "other anonymous 12 MiB + gumshoe 2 MiB",
-                 "  heap grew 1.2 GiB in 10 min, of it live 80 MiB: fragmentation or memory kept by the allocator, not a leak of "
+                 "  heap grew 1.2 GiB in 10 min, of it live 80 MiB: fragmentation or memory kept by the "
+                 "allocator, not a leak of "
                  "live blocks");
 }
 
@@ -109,7 +121,8 @@ static void who_mapped_what_grew_is_named(void **state)
     holds(PARTS(10, 0, 0, 0, 0, 105, 0));
     held(PARTS(5, 0, 0, 0, 0, 54, 0));
     assert_words("Memory: RSS 115 MiB = live heap 10 MiB + other anonymous 105 MiB",
-                 "  anonymous memory outside the heap grew 51 MiB in 10 min, of it 40 MiB mapped outside malloc by map_table");
+                 "  anonymous memory outside the heap grew 51 MiB in 10 min, of it 40 MiB mapped outside "
+                 "malloc by map_table");
     assert_true(gs_incident_culprit_of_mappings(&account, &climb, &culprit));
     assert_string_equal(culprit.function, "map_table");
     assert_string_equal(culprit.kind, "growth");
@@ -128,7 +141,8 @@ static void who_mapped_shared_memory_is_named(void **state)
     holds(PARTS(10, 0, 0, 0, 41, 64, 0));
     held(PARTS(5, 0, 0, 0, 1, 54, 0));
     assert_words("Memory: RSS 115 MiB = live heap 10 MiB + shared memory 41 MiB + other anonymous 64 MiB",
-                 "  shared memory grew 40 MiB in 10 min, of it 40 MiB mapped by map_ring: possibly shared with other processes");
+                 "  shared memory grew 40 MiB in 10 min, of it 40 MiB mapped by map_ring: possibly shared "
+                 "with other processes");
     assert_true(gs_incident_culprit_of_mappings(&account, &climb, &culprit));
     assert_string_equal(culprit.function, "map_ring");
     assert_string_equal(culprit.mapped, "the shared memory");
@@ -141,6 +155,30 @@ static void who_mapped_shared_memory_is_named(void **state)
     json_decref(json);
 }
 
+static void the_waste_stands_beside_the_parts(void **state)
+{
+    (void)state;
+    const struct gs_waste_facts waste = {.heap = MIB(60),
+                                         .waste = MIB(50),
+                                         .pinned = MIB(40),
+                                         .trimmable = MIB(8),
+                                         .walked = MIB(30),
+                                         .samples = 90,
+                                         .arenas = 3};
+    holds(PARTS(10, 50, 0, 0, 0, 0, 0));
+    gs_text_fini(&text);
+    gs_incident_write_memory(&account, &waste, &text);
+    json_t *json = json_loads(text.bytes, 0, NULL);
+    struct gs_waste_facts read = gs_incident_read_waste(json_object_get(json, "waste"));
+    assert_memory_equal(&read, &waste, sizeof waste);
+    json_decref(json);
+    gs_text_fini(&text);
+    gs_incident_write_memory(&account, NULL, &text);
+    json = json_loads(text.bytes, 0, NULL);
+    assert_true(json_is_null(json_object_get(json, "waste")));
+    json_decref(json);
+}
+
 /* Without a baseline: what holds most. */
 static void the_largest_part_is_told_where_nothing_is_known_of_before(void **state)
 {
@@ -150,7 +188,8 @@ static void the_largest_part_is_told_where_nothing_is_known_of_before(void **sta
     mapped("map_table", 40, 40);
     holds(PARTS(50, 0, 0, 0, 0, 101, 0));
     assert_words("Memory: RSS 151 MiB = live heap 50 MiB + other anonymous 101 MiB",
-                 "  anonymous memory outside the heap: 101 MiB, the largest part, of it 60 MiB mapped outside malloc by map_index");
+                 "  anonymous memory outside the heap: 101 MiB, the largest part, of it 60 MiB mapped "
+                 "outside malloc by map_index");
     assert_true(gs_incident_culprit_of_mappings(&account, &climb, &culprit));
     assert_string_equal(culprit.function, "map_index");
     assert_string_equal(culprit.kind, "in_use");
@@ -186,8 +225,9 @@ static void a_baseline_that_missed_the_climb_is_not_held_against_it(void **state
     holds(PARTS(300, 20, 0, 0, 0, 40, 0));
     held(PARTS(300, 20, 0, 0, 0, 38, 0));
     account.base_age_ns = 2 * GS_NS_PER_S;
-    assert_words("Memory: RSS 360 MiB = live heap 300 MiB + kept by the allocator 20 MiB + other anonymous 40 MiB",
-                 "  heap: 320 MiB, the largest part, of it live 300 MiB: live blocks explain it");
+    assert_words(
+        "Memory: RSS 360 MiB = live heap 300 MiB + kept by the allocator 20 MiB + other anonymous 40 MiB",
+        "  heap: 320 MiB, the largest part, of it live 300 MiB: live blocks explain it");
     assert_false(gs_incident_culprit_of_mappings(&account, &climb, &culprit));
     climb = (struct gs_climb){0};
 }
@@ -203,7 +243,8 @@ static void an_allocator_that_is_not_seen_is_not_judged(void **state)
     held(PARTS(0, 50, 0, 0, 0, 0, 0));
     assert_words("Memory: RSS 220 MiB = heap, live or kept 200 MiB + other anonymous 20 MiB",
                  "  heap grew 150 MiB in 10 min\n"
-                 "  gumshoe does not see this program's allocator: live blocks are not known (no allocation was seen)");
+                 "  gumshoe does not see this program's allocator: live blocks are not known (no allocation "
+                 "was seen)");
     assert_false(gs_incident_culprit_of_mappings(&account, &climb, &culprit)); // the heap grew by more
     gs_text_fini(&text);
     gs_incident_write_memory(&account, NULL, &text);
@@ -220,9 +261,11 @@ static void what_an_unseen_allocator_maps_is_not_called_outside_of_it(void **sta
     mapped("map_pool", 200, 0);
     holds(PARTS(0, 1, 0, 0, 0, 200, 0));
     held(PARTS(0, 1, 0, 0, 0, 0, 0));
-    assert_words("Memory: RSS 201 MiB = heap, live or kept 1 MiB + other anonymous 200 MiB",
-                 "  anonymous memory outside the heap grew 200 MiB in 10 min, of it 200 MiB mapped by map_pool\n"
-                 "  gumshoe does not see this program's allocator: live blocks are not known (no allocation was seen)");
+    assert_words(
+        "Memory: RSS 201 MiB = heap, live or kept 1 MiB + other anonymous 200 MiB",
+        "  anonymous memory outside the heap grew 200 MiB in 10 min, of it 200 MiB mapped by map_pool\n"
+        "  gumshoe does not see this program's allocator: live blocks are not known (no allocation was "
+        "seen)");
 }
 
 static void every_other_part_has_its_words(void **state)
@@ -230,7 +273,8 @@ static void every_other_part_has_its_words(void **state)
     (void)state;
     holds(PARTS(0, 0, 9, 0, 0, 0, 0));
     held(PARTS(0, 0, 1, 0, 0, 0, 0));
-    assert_words("Memory: RSS 9 MiB = thread stacks 9 MiB", "  thread stacks grew 8 MiB in 10 min: more threads, or deeper calls");
+    assert_words("Memory: RSS 9 MiB = thread stacks 9 MiB",
+                 "  thread stacks grew 8 MiB in 10 min: more threads, or deeper calls");
 }
 
 static void machines_read_the_same(void **state)
@@ -243,10 +287,11 @@ static void machines_read_the_same(void **state)
     json_t *json = json_loads(text.bytes, 0, NULL);
     json_int_t version, rss, kept, agent, bytes, base;
     const char *function, *leaf, *caller;
-    assert_int_equal(json_unpack(json, "{s:I, s:I, s:{s:I, s:I}, s:[{s:I, s:s, s:[s, s]}], s:{s:{s:I}}}", "version", &version,
-                                 "rss", &rss, "parts", "heap_kept", &kept, "agent", &agent, "anonymous_by_stack", "bytes",
-                                 &bytes, "function", &function, "stack", &leaf, &caller, "baseline", "parts", "anonymous",
-                                 &base), 0);
+    assert_int_equal(json_unpack(json, "{s:I, s:I, s:{s:I, s:I}, s:[{s:I, s:s, s:[s, s]}], s:{s:{s:I}}}",
+                                 "version", &version, "rss", &rss, "parts", "heap_kept", &kept, "agent",
+                                 &agent, "anonymous_by_stack", "bytes", &bytes, "function", &function,
+                                 "stack", &leaf, &caller, "baseline", "parts", "anonymous", &base),
+                     0);
     assert_int_equal(version, 1);
     assert_int_equal(rss, MIB(68));
     assert_int_equal(kept, MIB(2));
@@ -268,6 +313,7 @@ int main(void)
         STORY(a_leak_is_one),
         STORY(who_mapped_what_grew_is_named),
         STORY(who_mapped_shared_memory_is_named),
+        STORY(the_waste_stands_beside_the_parts),
         STORY(the_largest_part_is_told_where_nothing_is_known_of_before),
         STORY(the_heap_is_to_blame_when_it_grew_more_or_holds_more),
         STORY(a_baseline_that_missed_the_climb_is_not_held_against_it),
