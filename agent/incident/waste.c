@@ -13,7 +13,7 @@
 
 enum {
     NOTABLE_DIVISOR = 10, // less than this part of the heap is what every heap has
-    NOTABLE_BYTES = 4 << 20,
+    NOTABLE_BYTES = 4 << 20, // of free memory; of a heap
     ARENAS_MANY = 8,
 };
 
@@ -94,7 +94,7 @@ void gs_incident_add_waste(struct gs_text *out, const struct gs_incident_finding
 {
     const struct gs_waste_facts *facts = &findings->waste_facts;
     char bytes[GS_UNIT_TEXT], of[GS_UNIT_TEXT];
-    if (!findings->waste)
+    if (!findings->waste || facts->heap < NOTABLE_BYTES)
         return;
     gs_text_add(out, "\nHeap: %s of %s resident is free", gs_units_print_size((double)facts->waste, bytes),
                 gs_units_print_size((double)facts->heap, of));

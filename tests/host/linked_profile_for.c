@@ -166,6 +166,6 @@ int main(int argc, char **argv)
     refuse(GUMSHOE_HEAP, -1);
     refuse(GUMSHOE_HEAP, NAN);
     refuse(GUMSHOE_HEAP, GUMSHOE_PROFILE_SECONDS_MAX + 1);
-    refuse((enum gumshoe_kind)64, 1);
+    refuse((enum gumshoe_kind)(1 << 20), 1);
     return 0;
 }
