@@ -21,8 +21,9 @@ struct study { // of one metric
     struct gs_suggestions *suggestions;
     const struct gs_metric_policy *policy;
     const char *metric;
-    struct gs_track track;
-    double *scratch; // one for each row of the history
+    struct gs_track track; // of all processes, one after the other
+    bool *begins;          // of each value: it is the first of a process
+    double *scratch;       // one for each row of the history
     struct gs_rises rises;
     bool *is_fault; // of each rise
     int64_t span_ns;
@@ -40,7 +41,7 @@ static double height(const struct gs_rise *rise)
 
 static uint64_t limit_of(const struct study *study)
 {
-    return gs_metrics_find(study->metric)->share == GS_OF_MEMORY_LIMIT
+    return study->policy->leaks && gs_metrics_find(study->metric)->share == GS_OF_MEMORY_LIMIT
                ? study->suggestions->constraints->limit_bytes
                : 0;
 }
@@ -62,7 +63,9 @@ static bool recurs(const struct study *study, const struct gs_rise *rise)
     for (size_t i = 0; i < study->rises.count; i++) {
         const struct gs_rise *other = &study->rises.item[i];
         int64_t begin_ns = time_of(study, other->begin), since_ns = begin_ns - last_ns;
-        if (other->to - rise->from < 0.7 * height(rise) || (episodes && since_ns <= study->span_ns / 50))
+        bool small = study->policy->never && height(other) < height(rise) / 2; // up and down within the fault
+        if (small || other->to - rise->from < 0.7 * height(rise) ||
+            (episodes && since_ns <= study->span_ns / 50))
             continue;
         if (episodes) {
             shortest_ns = since_ns < shortest_ns ? since_ns : shortest_ns;
@@ -80,12 +83,18 @@ static bool recurs(const struct study *study, const struct gs_rise *rise)
     return episodes >= (regular ? 3 : 5) && last_ns - first_ns >= study->span_ns / 3;
 }
 
-/* It begins with the history, and its height is reached in the first half: tables are loaded, a cache fills. */
+/* It begins with the history, or with a process, and is high in the first half of that: tables are loaded, a cache fills. */
 static bool is_at_start(const struct study *study, const struct gs_rise *rise)
 {
-    int64_t start_ns = time_of(study, 0);
-    return time_of(study, rise->begin) - start_ns <= study->span_ns / 50 &&
-           time_of(study, rise->reach) - start_ns <= study->span_ns / 2;
+    size_t first = rise->begin, end = rise->begin + 1;
+    while (first > 0 && !study->begins[first])
+        first--;
+    while (end < study->track.count && !study->begins[end])
+        end++;
+    int64_t start_ns = time_of(study, first),
+            lived_ns = first == 0 ? study->span_ns : time_of(study, end - 1) - start_ns;
+    return time_of(study, rise->begin) - start_ns <= lived_ns / 50 &&
+           time_of(study, rise->reach) - start_ns <= lived_ns / 2;
 }
 
 /* Does the value AT belong to a rise that was found to be a fault? */
@@ -102,7 +111,8 @@ static bool was_seen_before(const struct study *study, const struct gs_rise *ris
 {
     double level = rise->from + 0.8 * height(rise);
     for (size_t i = 0; i < rise->begin; i++)
-        if (study->track.value[i] >= level && study->track.value[i + 1] >= level && !is_in_fault(study, i))
+        if (study->track.value[i] >= level && study->track.value[i + 1] >= level && !study->begins[i + 1] &&
+            !is_in_fault(study, i))
             return true;
     return false;
 }
@@ -292,7 +302,7 @@ static void note_fault(const struct study *study, const struct gs_rise *rise)
     }
     if (time_of(study, rise->end) >= fault->end_ns || fault->part_count == 0) {
         fault->end_ns = time_of(study, rise->end);
-        fault->lasts = !rise->returned;
+        fault->lasts = !rise->returned && rise->end + 1 == study->track.count; // not if its process has ended
     }
     if (time_of(study, rise->begin) < fault->begin_ns)
         fault->begin_ns = time_of(study, rise->begin);
@@ -306,7 +316,7 @@ static bool is_too_short(const struct study *study, const struct gs_rise *rise)
 {
     struct gs_unit_error error;
     int64_t least_ns = 0;
-    bool is_level = study->policy->leaks || study->policy->family == GS_FAMILY_OWN;
+    bool is_level = study->policy->leaks || !study->policy->metric;
     if (is_level || gs_units_read_duration(study->policy->for_time, &least_ns, &error))
         return false;
     return time_of(study, rise->end) - time_of(study, rise->begin) < least_ns;
@@ -321,12 +331,14 @@ static int gather_track(struct study *study)
     track->time_ns = gs_alloc((rows + 1) * sizeof *track->time_ns);
     track->value = gs_alloc((rows + 1) * sizeof *track->value);
     study->scratch = gs_alloc((rows + 1) * sizeof *study->scratch);
-    if (!track->time_ns || !track->value || !study->scratch)
+    study->begins = gs_alloc(rows + 1);
+    if (!track->time_ns || !track->value || !study->scratch || !study->begins)
         return -ENOMEM;
     int64_t first_ns = gs_history_time(history, 0), last_ns = gs_history_time(history, rows - 1);
     for (size_t i = 0; i < rows; i++) {
         double value = gs_history_value(history, i, column);
         int64_t time_ns = gs_history_time(history, i);
+        study->begins[track->count] |= gs_history_starts_process(history, i);
         if (!isfinite(value) || time_ns < first_ns || time_ns > last_ns)
             continue;
         track->time_ns[track->count] = time_ns;
@@ -344,20 +356,27 @@ static struct gs_rise_scale scale_of(const struct study *study, double level_sha
 {
     int64_t day_ns = study->span_ns >= 2 * GS_NS_PER_DAY ? 26 * GS_NS_PER_HOUR : 0,
             share_ns = study->span_ns / 8;
-    double noise = gs_reader_noise(&study->track, study->scratch);
+    double noise = study->policy->never ? 0 : gs_reader_noise(&study->track, study->scratch);
     return (struct gs_rise_scale){.share = level_share,
                                   .most = limit_share * (double)limit_of(study),
                                   .floor = gs_larger(3 * study->policy->floor, 8 * noise),
                                   .settle_ns = share_ns > day_ns ? share_ns : day_ns};
 }
 
+/* A process that starts is no drop, and no rise from the level of the one before. */
 static int find_rises(struct study *study, const struct gs_rise_scale *scale)
 {
     gs_free(study->rises.item);
     gs_free(study->is_fault);
     study->rises = (struct gs_rises){0};
     study->is_fault = NULL;
-    int error = gs_reader_find_rises(&study->track, scale, &study->rises);
+    int error = 0;
+    for (size_t first = 0, end; first < study->track.count && study->rises.count < GS_RISES_MAX && !error;
+         first = end) {
+        for (end = first + 1; end < study->track.count && !study->begins[end]; end++)
+            ;
+        error = gs_reader_find_rises_of(&study->track, first, end, scale, &study->rises);
+    }
     study->is_fault = error ? NULL : gs_alloc(study->rises.count + 1);
     return study->is_fault ? 0 : -ENOMEM;
 }
@@ -416,6 +435,7 @@ static int study_metric(struct gs_suggestions *suggestions, const char *metric)
     gs_free(study.track.time_ns);
     gs_free(study.track.value);
     gs_free(study.scratch);
+    gs_free(study.begins);
     gs_free(study.rises.item);
     gs_free(study.is_fault);
     return error;
@@ -427,7 +447,7 @@ int gs_reader_find_faults(struct gs_suggestions *suggestions)
     const struct gs_metric_policy *policy;
     int error = 0;
     for (size_t i = 0; !error && (policy = gs_reader_metric_policy_at(i)); i++)
-        if (gs_history_find(history, policy->metric) != SIZE_MAX)
+        if (policy->capture && gs_history_find(history, policy->metric) != SIZE_MAX)
             error = study_metric(suggestions, policy->metric);
     for (size_t i = 0; !error && i < gs_history_metric_count(history); i++) {
         const char *name = gs_history_metric_name(history, i);

@@ -5,7 +5,7 @@
  *   value − mean of the ten minutes before   ──▶ the jump that one row in a thousand exceeds
  *   Theil-Sen slopes of windows, overlapping ──▶ the median slope, and the spread of slopes
  *
- * Rows in faults (faults.c) are left out.
+ * Rows in faults (faults.c) are left out. Jumps and slopes are those of each process: a restart is neither.
  * Who: suggest.c, in the CLI. Bounds: about 40 bytes a row, freed before it returns. */
 #include "base/clock.h"
 #include "base/memory.h"
@@ -21,6 +21,7 @@ enum { HOURS = 24, PARTS = 24, PARTS_LEAST = 16, SLOPES_MAX = 4096 };
 struct timed_value { // a row that has a value
     int64_t time_ns, step_ns;
     double value;
+    bool begins; // it is the first of a process
 };
 
 struct rows {
@@ -90,16 +91,20 @@ static void find_hours(const struct rows *rows, struct gs_figures *out)
 
 /* ---- jumps -------------------------------------------------------------------------------------------------------- */
 
-/* The rise of a row over the mean of the rows within WINDOW_NS before it, which one row in 1000 exceeds. */
+/* The rise of a row over the mean of the rows of its process within WINDOW_NS before it, which one row in 1000 exceeds. */
 static double jump_of(const struct rows *rows, int64_t window_ns)
 {
-    size_t first = 0, count = 0;
+    size_t first = 0, count = 0, start = 0;
     double sum = 0;
     for (size_t i = 0; i < rows->count; i++) {
         const struct timed_value *row = &rows->timed[i];
+        if (row->begins) {
+            first = start = i;
+            sum = 0;
+        }
         for (; first < i && row->time_ns - rows->timed[first].time_ns > window_ns; first++)
             sum -= rows->timed[first].value;
-        if (i > first && row->time_ns - rows->timed[0].time_ns >= window_ns)
+        if (i > first && row->time_ns - rows->timed[start].time_ns >= window_ns)
             rows->scratch[count++] = row->value - sum / (double)(i - first);
         sum += row->value;
     }
@@ -133,13 +138,14 @@ static size_t mean_until(const struct rows *rows, size_t *next, int64_t end_ns, 
     return count;
 }
 
-/* Slopes of overlapping windows of WINDOW_NS, each starting WINDOW_NS / PARTS after the last. Returns their number. */
-static size_t slopes_of(const struct rows *rows, int64_t window_ns, double *out)
+/* Slopes of overlapping windows of WINDOW_NS of one process, each starting WINDOW_NS / PARTS after the last, at most ROOM. Returns
+ * their number. */
+static size_t slopes_of(const struct rows *rows, int64_t window_ns, double *out, size_t room)
 {
     double time_s[PARTS], value[PARTS];
     size_t have = 0, next = 0, slopes = 0;
     int64_t part_ns = window_ns / PARTS, start_ns = rows->timed[0].time_ns;
-    for (int64_t end_ns = start_ns + part_ns; next < rows->count && slopes < SLOPES_MAX; end_ns += part_ns) {
+    for (int64_t end_ns = start_ns + part_ns; next < rows->count && slopes < room; end_ns += part_ns) {
         double mean, at_s = (double)(end_ns - start_ns) / 1e9;
         size_t found = mean_until(rows, &next, end_ns, &mean);
         size_t old = 0;
@@ -164,7 +170,13 @@ static size_t slopes_of(const struct rows *rows, int64_t window_ns, double *out)
 static void find_slopes(const struct rows *rows, int64_t window_ns, struct gs_figures *out)
 {
     out->slope = out->slope_spread = NAN;
-    size_t count = slopes_of(rows, window_ns, rows->scratch);
+    size_t count = 0;
+    for (size_t first = 0, end; first < rows->count; first = end) {
+        for (end = first + 1; end < rows->count && !rows->timed[end].begins; end++)
+            ;
+        const struct rows process = {rows->timed + first, end - first, NULL};
+        count += slopes_of(&process, window_ns, rows->scratch + count, SLOPES_MAX - count);
+    }
     if (count == 0)
         return;
     out->slope = gs_median(rows->scratch, count);
@@ -191,9 +203,11 @@ static int gather_rows(const struct gs_history *history, size_t metric, const st
         return -ENOMEM;
     for (size_t i = 0; i < length; i++) {
         double value = gs_history_value(history, i, metric);
+        bool begins = rows->timed[rows->count].begins | gs_history_starts_process(history, i);
+        rows->timed[rows->count].begins = begins; // whichever row of the process is the first with a value
         if (isfinite(value) && !gs_reader_is_within(without, gs_history_time(history, i)))
-            rows->timed[rows->count++] =
-                (struct timed_value){gs_history_time(history, i), gs_history_step_ns(history, i), value};
+            rows->timed[rows->count++] = (struct timed_value){gs_history_time(history, i),
+                                                              gs_history_step_ns(history, i), value, begins};
     }
     return 0;
 }

@@ -201,3 +201,21 @@ int gs_reader_find_rises(const struct gs_track *track, const struct gs_rise_scal
     gs_sort(rises->item, rises->count, sizeof *rises->item, compare_begins);
     return ok ? 0 : -ENOMEM;
 }
+
+int gs_reader_find_rises_of(const struct gs_track *track, size_t first, size_t end,
+                            const struct gs_rise_scale *scale, struct gs_rises *rises)
+{
+    const struct gs_track part = {track->time_ns + first, track->value + first, end - first};
+    struct gs_rises found = {0};
+    int error = gs_reader_find_rises(&part, scale, &found);
+    for (size_t i = 0; !error && i < found.count; i++) {
+        struct gs_rise rise = found.item[i];
+        rise.begin += first;
+        rise.reach += first;
+        rise.falls += first;
+        rise.end += first;
+        error = add(rises, rise) ? 0 : -ENOMEM;
+    }
+    gs_free(found.item);
+    return error;
+}

@@ -31,6 +31,9 @@ enum { GS_RISES_MAX = 256 };   // further ones are not looked for
 struct gs_rises { struct gs_rise *item; size_t count, capacity; }; // the caller frees ITEM with gs_free
 /* Append to RISES, by their begins. 0 or -ENOMEM. */
 int gs_reader_find_rises(const struct gs_track *track, const struct gs_rise_scale *scale, struct gs_rises *rises) GS_CHECK_RESULT;
+/* The same for the values [FIRST, END) of TRACK, which are of one process. */
+int gs_reader_find_rises_of(const struct gs_track *track, size_t first, size_t end, const struct gs_rise_scale *scale,
+                            struct gs_rises *rises) GS_CHECK_RESULT;
 /* The least rise above LEVEL that matters. */
 double gs_reader_rise_least(const struct gs_rise_scale *scale, double level);
 /* The noise of a value, as a standard deviation: from the median distance of neighbours. SCRATCH has room for track->count. */
@@ -67,7 +70,8 @@ struct gs_metric_policy {      // which rules are suggested for a metric
     const char *metric;        // NULL: any gauge
     enum gs_metric_family family; // GS_FAMILY_OWN: each such metric is a family
     bool leaks, jumps;         // suggest such rules
-    const char *capture, *for_time;
+    bool never;                // usually it is 0: whatever goes up and down above that is no noise
+    const char *capture, *for_time; // capture NULL: no rule is suggested for it, and no fault is looked for in it
     double floor;              // least distance of a line from the usual value, in the metric's unit
 };
 /* The policy of METRIC; a gauge's if it has none of its own. */
@@ -87,6 +91,7 @@ struct gs_suggestion {         // one rule
     double least;              // loosening widens its distance from this value
     int64_t for_ns;            // NEAR_LIMIT, HIGH
     int64_t window_ns;         // LEAK, JUMP: "over"
+    int64_t cooldown_ns;       // not of LEAK
     size_t fault;              // LEAK: fitted to the climb of this fault; SIZE_MAX: to usual growth
     unsigned loosened;         // how many times
     uint64_t otherwise, on_faults; // incidents on no fault, and on faults, in the last replay of this rule alone

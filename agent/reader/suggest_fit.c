@@ -13,7 +13,8 @@
 #include <errno.h>
 #include <string.h>
 
-enum { LOOSENINGS_MAX = 40 };
+enum { LOOSENINGS_MAX = 40, FAULTS_A_DAY = 4 };
+#define LONG_COOLDOWN_NS (6 * GS_NS_PER_HOUR)
 
 /* ---- replay ----------------------------------------------------------------------------------------------------------- */
 
@@ -144,6 +145,23 @@ static uint64_t total(const struct gs_suggestions *suggestions)
     return sum;
 }
 
+/* A fault that lasts, or comes back each hour, needs no incident of every rule each hour: of a rule that fires on faults more than
+ * FAULTS_A_DAY times a day, the cooldown becomes LONG_COOLDOWN_NS. Its first incident stays. */
+static int wait_longer(struct gs_suggestions *suggestions)
+{
+    uint64_t days = (uint64_t)(suggestions->out->span_ns / GS_NS_PER_DAY) + 1;
+    int error = 0;
+    for (size_t i = 0; i < suggestions->count && !error; i++) {
+        struct gs_suggestion *rule = &suggestions->rule[i];
+        if (rule->on_faults <= FAULTS_A_DAY * days || rule->kind == GS_SUGGEST_LEAK ||
+            rule->cooldown_ns == LONG_COOLDOWN_NS)
+            continue;
+        rule->cooldown_ns = LONG_COOLDOWN_NS;
+        error = replay_alone(suggestions, rule);
+    }
+    return error;
+}
+
 /* Say which rules are kept although they fire too often. */
 static void note_too_often(const struct gs_suggestions *suggestions)
 {
@@ -165,6 +183,8 @@ int gs_reader_fit_suggestions(struct gs_suggestions *suggestions)
         loosen(suggestions, rule);
         error = replay_alone(suggestions, rule);
     }
+    if (!error)
+        error = wait_longer(suggestions);
     if (!error)
         note_too_often(suggestions);
     return error;

@@ -5,16 +5,24 @@
 
 // clang-format off
 static const struct gs_metric_policy policies[] = {
-    {"heap_in_use",     GS_FAMILY_MEMORY,      true,  true,  "[\"heap\", \"threads\"]",         "30s", 8 << 20},
-    {"rss",             GS_FAMILY_MEMORY,      true,  true,  "[\"heap\", \"threads\"]",         "30s", 8 << 20},
-    {"threads",         GS_FAMILY_THREADS,     true,  true,  "[\"threads\", \"threadcreate\"]", "30s", 8},
-    {"fds",             GS_FAMILY_DESCRIPTORS, true,  true,  "[\"threads\"]",                   "30s", 32},
-    {"cpu",             GS_FAMILY_CPU,         false, false, "[\"cpu\", \"threads\"]",          "5m",  10},
-    {"memory_pressure", GS_FAMILY_MEMORY,      false, false, "[\"heap\", \"threads\"]",         "1m",  5},
-    {"major_faults",    GS_FAMILY_MEMORY,      false, false, "[\"threads\"]",                   "1m",  20},
-    {"heap_alloc_rate", GS_FAMILY_MEMORY,      false, false, "[\"heap\", \"cpu\"]",             "1m",  1 << 20},
+    {"heap_in_use",     GS_FAMILY_MEMORY,      true,  true,  false, "[\"heap\", \"threads\"]",         "30s", 8 << 20},
+    {"rss",             GS_FAMILY_MEMORY,      true,  true,  false, "[\"heap\", \"threads\"]",         "30s", 8 << 20},
+    {"threads",         GS_FAMILY_THREADS,     true,  true,  false, "[\"threads\", \"threadcreate\"]", "30s", 8},
+    {"fds",             GS_FAMILY_DESCRIPTORS, true,  true,  false, "[\"threads\"]",                   "30s", 32},
+    {"cpu",             GS_FAMILY_CPU,         false, false, false, "[\"cpu\", \"threads\"]",          "5m",  10},
+    {"memory_pressure", GS_FAMILY_MEMORY,      false, false, false, "[\"heap\", \"threads\"]",         "1m",  5},
+    {"major_faults",    GS_FAMILY_MEMORY,      false, false, false, "[\"threads\"]",                   "1m",  20},
+    {"heap_alloc_rate", GS_FAMILY_MEMORY,      false, false, false, "[\"heap\", \"cpu\"]",             "1m",  1 << 20},
+    {"group_memory",    GS_FAMILY_MEMORY,      false, false, false, "[\"heap\", \"threads\"]",         "1m",  64 << 20},
+    {"swap",            GS_FAMILY_MEMORY,      false, false, false, "[\"heap\", \"threads\"]",         "1m",  64 << 20},
+    {"alloc_failures",  GS_FAMILY_OWN,         false, false, true,  "[\"heap\", \"threads\"]",         "30s", 1},
+    {"run_delay",       GS_FAMILY_CPU,         false, false, false, "[\"cpu\", \"threads\"]",          "5m",  10},
+    {"io_wait",         GS_FAMILY_OWN,         false, false, false, "[\"threads\"]",                   "5m",  10},
+    /* One tick's largest allocation is no level, and switches follow the load: whoever wants a rule on them knows the line. */
+    {"largest_alloc",   GS_FAMILY_OWN,         false, false, false, NULL,                              "30s", 0},
+    {"context_switches", GS_FAMILY_OWN,        false, false, false, NULL,                              "30s", 0},
 };
-static const struct gs_metric_policy gauge_policy = {NULL, GS_FAMILY_OWN, false, false, "[\"threads\"]", "30s", 1};
+static const struct gs_metric_policy gauge_policy = {NULL, GS_FAMILY_OWN, false, false, false, "[\"threads\"]", "30s", 1};
 // clang-format on
 enum { POLICIES = sizeof policies / sizeof *policies };
 

@@ -55,6 +55,7 @@ static struct gs_suggestion *add_rule(struct gs_suggestions *suggestions, enum g
                                    .figures = *figures,
                                    .fault = SIZE_MAX};
     rule->for_ns = for_time(suggestions, rule->policy);
+    rule->cooldown_ns = GS_NS_PER_HOUR;
     make_name(suggestions, rule, suffix);
     return rule;
 }
@@ -242,7 +243,9 @@ int gs_reader_first_suggestions(struct gs_suggestions *suggestions)
     const struct gs_metric_policy *policy;
     int error = 0;
     for (size_t i = 0; !error && (policy = gs_reader_metric_policy_at(i)); i++)
-        if (gs_history_find(suggestions->history, policy->metric) != SIZE_MAX)
+        if (!policy->capture)
+            continue;
+        else if (gs_history_find(suggestions->history, policy->metric) != SIZE_MAX)
             error = suggest_for(suggestions, policy->metric);
         else if (i < EXPECTED)
             gs_text_add(suggestions->notes,

@@ -201,7 +201,8 @@ static void add_why(const struct gs_suggestions *suggestions, const struct gs_su
 /* At least as long as "for": else the cooldown would be over before the rule could fire again. */
 static const char *print_cooldown(const struct gs_suggestion *rule, char out[GS_UNIT_TEXT])
 {
-    return print_time(rule->for_ns > GS_NS_PER_HOUR ? rule->for_ns : GS_NS_PER_HOUR, out);
+    bool waits_longer = rule->kind == GS_SUGGEST_NEAR_LIMIT && rule->for_ns > rule->cooldown_ns;
+    return print_time(waits_longer ? rule->for_ns : rule->cooldown_ns, out);
 }
 
 static void add_condition(const struct gs_suggestion *rule, struct gs_text *out)
@@ -219,13 +220,14 @@ static void add_condition(const struct gs_suggestion *rule, struct gs_text *out)
                     print_time(rule->window_ns, time));
         break;
     case GS_SUGGEST_HIGH:
-        gs_text_add(out, "      \"above\": %s,\n      \"for\": \"%s\",\n      \"cooldown\": \"1h\",\n",
-                    print_line(rule, rule->figure, line), print_time(rule->for_ns, time));
+        gs_text_add(out, "      \"above\": %s,\n      \"for\": \"%s\",\n      \"cooldown\": \"%s\",\n",
+                    print_line(rule, rule->figure, line), print_time(rule->for_ns, time),
+                    print_cooldown(rule, cooldown));
         break;
     case GS_SUGGEST_JUMP:
         gs_text_add(out, "      \"jitter\": { \"by\": %s, ", print_line(rule, rule->figure, line));
-        gs_text_add(out, "\"over\": \"%s\" },\n      \"cooldown\": \"1h\",\n",
-                    print_time(rule->window_ns, time));
+        gs_text_add(out, "\"over\": \"%s\" },\n      \"cooldown\": \"%s\",\n",
+                    print_time(rule->window_ns, time), print_cooldown(rule, cooldown));
         break;
     }
 }

@@ -8,13 +8,16 @@
 
 #define MiB 1048576.0
 
-const char *const fault_names[] = {"well", "memory", "threads", "descriptors", "cpu"};
-const char *const metric_names[METRICS] = {"rss", "heap_in_use", "heap_alloc_rate", "threads",
-                                           "cpu", "fds",         "major_faults",    "memory_pressure"};
+const char *const fault_names[FAULTS_COUNT] = {"well", "memory",    "threads", "descriptors", "cpu",
+                                               "swap", "no memory", "no CPU",  "disk"};
+const char *const metric_names[METRICS] = {
+    "rss",  "heap_in_use",    "heap_alloc_rate", "threads", "cpu", "fds", "major_faults", "memory_pressure",
+    "swap", "alloc_failures", "run_delay",       "io_wait"};
 
 enum fault fault_of(const char *metric)
 {
-    static const enum fault of[METRICS] = {MEMORY, MEMORY, MEMORY, THREADS, CPU, DESCRIPTORS, MEMORY, MEMORY};
+    static const enum fault of[METRICS] = {MEMORY, MEMORY, MEMORY,  THREADS, CPU,     DESCRIPTORS,
+                                           MEMORY, MEMORY, SWAPPED, REFUSED, STARVED, DISK};
     for (size_t i = 0; metric && i < METRICS; i++)
         if (strcmp(metric_names[i], metric) == 0)
             return of[i];
@@ -54,7 +57,9 @@ static struct server well(const struct story *story)
                            .cpu = 8 + 10 * story->figure[7],
                            .fds = 0.05 * story->files,
                            .faults = 0.2,
-                           .pressure = 0};
+                           .pressure = 0,
+                           .run_delay = 2,
+                           .io_wait = 1};
 }
 
 static double clamp(double value, double least, double most)
@@ -75,6 +80,11 @@ static void look(const struct story *story, struct server *now, uint64_t *chance
     row[FDS] = floor(clamp(now->fds * (1 + noise / 2 * bell(chance)), 3, story->files));
     row[FAULTS] = clamp(now->faults * (1 + bell(chance)), 0, INFINITY);
     row[PRESSURE] = clamp(now->pressure * (1 + noise * bell(chance)), 0, 100);
+    uint64_t further = *chance * 31; // so that the values above are those of earlier versions
+    row[SWAP] = floor(clamp(now->swap * (1 + noise / 4 * bell(&further)), 0, INFINITY) / 4096) * 4096;
+    row[ALLOC_FAILURES] = clamp(now->alloc_failures * (1 + bell(&further) / 4), 0, INFINITY);
+    row[RUN_DELAY] = clamp(now->run_delay * (1 + noise * bell(&further)) + bell(&further), 0, 100);
+    row[IO_WAIT] = clamp(now->io_wait * (1 + noise * bell(&further)) + bell(&further), 0, 100);
     for (size_t i = 0; i < METRICS && now->missing; i++)
         row[i] = NAN;
 }
@@ -153,7 +163,8 @@ void history_judge(const struct history *history, const struct gs_rules *rules, 
     gs_rules_judge_set_limit(judge, GS_OF_FILE_LIMIT, (uint64_t)history->story.files);
     trial->count = 0;
     for (size_t i = 0; i < history->ticks; i++) {
-        struct gs_tick tick = {.time_ns = (int64_t)i * history->step_ns, .step_ns = history->step_ns, .value = values};
+        struct gs_tick tick = {
+            .time_ns = (int64_t)i * history->step_ns, .step_ns = history->step_ns, .value = values};
         for (size_t m = 0; m < rules->metric_count; m++)
             values[m] = history_value(history, i, number_of(rules->metric[m]));
         size_t fired = gs_rules_judge_tick(judge, &tick, verdicts);

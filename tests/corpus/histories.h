@@ -7,10 +7,12 @@
 #pragma once
 #include "rules/rules.h"
 
-enum fault { WELL, MEMORY, THREADS, DESCRIPTORS, CPU };
-extern const char *const fault_names[];
+enum fault { WELL, MEMORY, THREADS, DESCRIPTORS, CPU, SWAPPED, REFUSED, STARVED, DISK, FAULTS_COUNT };
+extern const char *const fault_names[FAULTS_COUNT];
 
-enum metric { RSS, HEAP, ALLOC_RATE, THREAD_COUNT, CPU_PERCENT, FDS, FAULTS, PRESSURE, METRICS };
+enum metric {
+    RSS, HEAP, ALLOC_RATE, THREAD_COUNT, CPU_PERCENT, FDS, FAULTS, PRESSURE, SWAP, ALLOC_FAILURES, RUN_DELAY, IO_WAIT, METRICS
+};
 extern const char *const metric_names[METRICS];
 /* The fault that a rule on this metric speaks of; WELL: of none. */
 enum fault fault_of(const char *metric);
@@ -18,6 +20,7 @@ enum fault fault_of(const char *metric);
 struct server {                // at one moment; bytes, counts, per cent
     double heap, beyond_heap;  // live blocks; what else is resident
     double alloc_rate, threads, cpu, fds, faults, pressure;
+    double swap, alloc_failures, run_delay, io_wait;
     bool missing;              // nobody looked
 };
 
@@ -40,6 +43,8 @@ struct shape {
     void (*draw)(const struct story *story, double t_s, struct server *now);
 };
 extern const struct shape shapes[]; // ends with a NULL name
+/* The same, about metrics on which only suggested rules are (further.c). */
+extern const struct shape further_shapes[];
 
 struct history {
     struct story story;

@@ -2,7 +2,7 @@
  * the last tenth of its climb; on a well one they fire no oftener than was allowed. Prints one line a server.
  *
  * The rules are judged by what is known of the story, not by what the suggestion says of itself.
- * usage: suggest [SEEDS [FIRST]] */
+ * usage: suggest [SEEDS [FIRST [HISTORY]]] */
 #include "base/json.h"
 #include "base/text.h"
 #include "histories.h"
@@ -38,7 +38,8 @@ static struct gs_history *recorded(const struct history *from)
 static size_t last_useful_tick(const struct history *history)
 {
     static const enum metric shows[] = {
-        [MEMORY] = RSS, [THREADS] = THREAD_COUNT, [DESCRIPTORS] = FDS, [CPU] = CPU_PERCENT};
+        [MEMORY] = RSS,   [THREADS] = THREAD_COUNT,   [DESCRIPTORS] = FDS,   [CPU] = CPU_PERCENT,
+        [SWAPPED] = SWAP, [REFUSED] = ALLOC_FAILURES, [STARVED] = RUN_DELAY, [DISK] = IO_WAIT};
     enum metric metric = shows[history->story.shape->fault];
     size_t from = (size_t)(history->story.from_s / history->story.shape->step_s), peak = from, end = from;
     double low = NAN, high = -INFINITY;
@@ -83,8 +84,11 @@ static void judge(const struct history *history, const struct gs_rules *rules, u
     outcome->otherwise = otherwise > outcome->otherwise ? otherwise : outcome->otherwise;
     if (otherwise > PER_WEEK * (weeks ? weeks : 1) ||
         (double)trial.count > INCIDENTS_A_DAY * (story->shape->hours / 24 + 1)) {
+        char said[80];
         outcome->loud++;
-        complain(outcome, seed, "fires too often");
+        snprintf(said, sizeof said, "fires too often, %zu times, %llu on no fault", trial.count,
+                 (unsigned long long)otherwise);
+        complain(outcome, seed, said);
     }
     if (well)
         return;
@@ -137,17 +141,13 @@ static void print_outcome(const struct shape *shape, const struct outcome *outco
            *outcome->example ? outcome->example : "right");
 }
 
-int main(int argc, char **argv)
+static unsigned faulty, caught, well, silent;
+
+static void try_all(const struct shape *shape, uint64_t first, uint64_t seeds, const char *only)
 {
-    uint64_t seeds = argc > 1 ? strtoull(argv[1], NULL, 10) : 1,
-             first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-    unsigned faulty = 0, caught = 0, well = 0, silent = 0;
-    gs_json_use_our_memory();
-    printf("suggested rules over %llu seed(s), %d incident a week allowed\n", (unsigned long long)seeds,
-           PER_WEEK);
-    printf("%-17s %-12s %-9s %-13s %-22s %-10s %s\n", "HISTORY", "FAULT", "SEEN", "FIRES AFTER", "FIRST RULE",
-           "OTHERWISE", "VERDICT");
-    for (const struct shape *shape = shapes; shape->name; shape++) {
+    for (; shape->name; shape++) {
+        if (only && strcmp(shape->name, only) != 0)
+            continue;
         struct outcome outcome = {.earliest = 1};
         for (uint64_t seed = first; seed < first + seeds; seed++)
             try_one(shape, seed, &outcome);
@@ -158,6 +158,20 @@ int main(int argc, char **argv)
         well += shape->fault == WELL;
         silent += shape->fault == WELL && right;
     }
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t seeds = argc > 1 ? strtoull(argv[1], NULL, 10) : 1,
+             first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+    const char *only = argc > 3 ? argv[3] : NULL;
+    gs_json_use_our_memory();
+    printf("suggested rules over %llu seed(s), %d incident a week allowed\n", (unsigned long long)seeds,
+           PER_WEEK);
+    printf("%-17s %-12s %-9s %-13s %-22s %-10s %s\n", "HISTORY", "FAULT", "SEEN", "FIRES AFTER", "FIRST RULE",
+           "OTHERWISE", "VERDICT");
+    try_all(shapes, first, seeds, only);
+    try_all(further_shapes, first, seeds, only);
     printf("%u of %u faults: rules fire before their last tenth; %u of %u well histories: no more incidents "
            "than allowed\n",
            caught, faulty, silent, well);
