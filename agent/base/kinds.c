@@ -11,6 +11,7 @@ const struct gs_kind_entry gs_kinds[] = {
     {"peak",         GS_PEAK,         "heap.peak.pb.gz",    NULL,              NULL}, // comes with heap
     {"pages",        GS_PAGES,        "heap.pages.pb.gz",   NULL,              NULL},
     {"waste",        GS_WASTE,        "waste.pb.gz",        NULL,              NULL}, // comes with heap
+    {"lifetimes",    GS_LIFETIMES,    "lifetimes.pb.gz",    NULL,              NULL}, // comes with heap
     {"cpu",          GS_CPU,          "cpu.pb.gz",          NULL,              NULL}, // last: it takes seconds
     {NULL,           0,               NULL,                 NULL,              NULL},
 };

@@ -3,7 +3,7 @@
 #include <stddef.h>
 
 enum gs_kind { GS_HEAP = 1 << 0, GS_CPU = 1 << 1, GS_THREADS = 1 << 2, GS_THREADCREATE = 1 << 3, GS_PEAK = 1 << 4,
-               GS_PAGES = 1 << 5, GS_FDS = 1 << 6, GS_WASTE = 1 << 7 };
+               GS_PAGES = 1 << 5, GS_FDS = 1 << 6, GS_WASTE = 1 << 7, GS_LIFETIMES = 1 << 8 };
 
 struct gs_kind_entry {
     const char *name;

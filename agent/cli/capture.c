@@ -101,7 +101,9 @@ int gs_cli_run_capture(struct gs_arguments *arguments)
     int status;
     const struct gs_option options[] = {
         {"kinds", .argument = "LIST", .text = &kinds, .check = check_kinds,
-         .help = "one or more of heap, peak, pages, waste, threads, threadcreate, cpu (default: heap,threads)"},
+         .help =
+             "one or more of heap, peak, pages, waste, lifetimes, threads, threadcreate, fds, cpu (default: "
+             "heap,threads)"},
         {"seconds", .argument = "N", .seconds = &settings.seconds, .max = SECONDS_MAX,
          .help = "how long CPU time is sampled (default: the rules' cpu duration, 10)"},
         {"dir", .argument = "DIR", .text = &settings.dir,

@@ -48,8 +48,9 @@ const char *gs_cli_completion_words(enum gs_completed what)
 {
     static char kinds[128];
     if (what == GS_COMPLETED_TYPES)
-        return "inuse_space inuse_objects alloc_space alloc_objects cpu samples threads threadcreate "
-               "live_threads";
+        return "inuse_space inuse_objects inuse_old alloc_space alloc_objects cpu samples threads "
+               "threadcreate "
+               "live_threads freed_space freed_objects alive_space alive_objects";
     size_t length = 0;
     for (const struct gs_kind_entry *kind = gs_kinds; kind->name && length < sizeof kinds; kind++)
         length +=

@@ -1,4 +1,4 @@
-/* merge.c - `gumshoe merge`: adds up several profiles of the same sample types. */
+/* merge.c - `gumshoe merge`: adds up several profiles: the sample types that all of them have. */
 #include "cli/options.h"
 #include "cli/view.h"
 #include <errno.h>
@@ -21,6 +21,7 @@ static int add(struct gs_profile **sum, const char *path)
         *sum = profile;
         return GS_EXIT_OK;
     }
+    gs_profile_keep_common_types(*sum, profile);
     int error = gs_profile_add(*sum, profile);
     gs_profile_free(profile);
     if (error == -EINVAL)

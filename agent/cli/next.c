@@ -45,8 +45,8 @@ static enum gs_kind kind_of_profile(const char *kind)
 /* Choose the profile: the culprit's, else the first that view.c finds in a folder. */
 static void choose_profile(struct incident_folder *folder)
 {
-    static const enum gs_kind order[] = {GS_HEAP, GS_CPU,  GS_THREADS, GS_THREADCREATE,
-                                         GS_FDS,  GS_PEAK, GS_PAGES,   GS_WASTE};
+    static const enum gs_kind order[] = {GS_HEAP, GS_CPU,   GS_THREADS, GS_THREADCREATE, GS_FDS,
+                                         GS_PEAK, GS_PAGES, GS_WASTE,   GS_LIFETIMES};
     enum gs_kind wanted = kind_of_profile(gs_cli_json_text(folder->culprit, "kind", ""));
     const char *first = NULL, *chosen = NULL;
     for (size_t i = 0; i < sizeof order / sizeof *order; i++)
@@ -137,6 +137,14 @@ static void add_waste(struct gs_text *out, const struct incident_folder *folder)
         add_file(out, folder, "waste.pb.gz");
 }
 
+static void add_lifetimes(struct gs_text *out, const struct incident_folder *folder)
+{
+    if (!has(folder, "lifetimes.pb.gz"))
+        return;
+    gs_text_add(out, " --lifetime");
+    add_file(out, folder, "lifetimes.pb.gz");
+}
+
 static void add_threads(struct gs_text *out, const struct incident_folder *folder)
 {
     if (has(folder, "threads.pb.gz") && strcmp(folder->profile, "threads.pb.gz") != 0)
@@ -190,6 +198,7 @@ static const struct {
     {"top",       add_profile,             "the heaviest functions"},
     {"top",       add_pages,               "whose memory in use is in memory; --sample inuse_swapped, inuse_untouched"},
     {"top",       add_waste,               "whose blocks pin the heap's free memory"},
+    {"top",       add_lifetimes,           "how long blocks live, by function"},
     {"traces",    add_threads,             "every thread's stack"},
     {"replay",    add_history,             "the metrics before the incident, with the rules' lines"},
     {"flame",     add_flame,               "a flame graph"},

@@ -38,6 +38,7 @@ static const struct endpoint {
     {"fds",          "fds",          "open descriptors, by the stacks that opened them; ?debug=1: as text"},
     {"goroutine",    "threads",      "stacks of all threads, under Go's name"},
     {"heap",         "heap",         "live heap; ?seconds=N: what changed within N seconds"},
+    {"lifetimes",    "lifetimes",    "how long blocks live; ?seconds=N: of those freed within N seconds"},
     {"mutex",        "mutex",        "who holds locks that others wait for"},
     {"pages",        "pages",        "the heap: in memory, swapped out, never touched"},
     {"peak",         "peak",         "the heap as it was at its highest"},
@@ -138,8 +139,11 @@ static void write_difference(const struct fetch *fetch, const struct gs_text *be
 {
     struct gs_profile *base = read_profile(fetch, before),
                       *profile = base ? read_profile(fetch, after) : NULL;
-    if (base)
+    if (base) {
+        gs_profile_clear_type(base, "alive_objects"); // of lifetimes: they are as of now
+        gs_profile_clear_type(base, "alive_space");
         base->comment_count = 0; // the later one has them, too
+    }
     int error = profile ? gs_profile_subtract(profile, base) : 0;
     if (profile && !error) {
         profile->duration_ns = seconds * GS_NS_PER_S;

@@ -1,5 +1,5 @@
 /* top.c - `gumshoe top`: prints flat and cum by function or line, in the layout of `go tool pprof -top`. */
-#include "cli/view.h"
+#include "cli/top.h"
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -83,12 +83,15 @@ static int show(const struct gs_view *view)
 int gs_cli_run_top(struct gs_arguments *arguments)
 {
     struct gs_view_options view_options = GS_VIEW_INIT(view_options);
+    bool lifetime = false;
     int status;
     const struct gs_option options[] = {
         {NULL, 'n', .argument = "N", .number = &view_options.max_rows, .min = 1, .max = LLONG_MAX,
          .help = "at most N functions"},
         GS_VIEW_OPTIONS(view_options),
         GS_VIEW_LINES(view_options),
+        {"lifetime", .set = &lifetime,
+         .help = "how long blocks live, by function: those freed at once, and those that stay"},
         {"cum", .set = &view_options.cum, .help = "sort by cum"},
         {"json", .set = &view_options.json,
          .help = "{\"sample_type\", \"unit\", \"total\", \"rows\": [{\"function\", \"file\", \"flat\", "
@@ -97,5 +100,8 @@ int gs_cli_run_top(struct gs_arguments *arguments)
     };
     if (!gs_cli_read_options(arguments, options, &status))
         return status;
-    return gs_cli_view_run(arguments, &view_options, show);
+    if (!lifetime)
+        return gs_cli_view_run(arguments, &view_options, show);
+    const char *path = gs_cli_view_operand(arguments);
+    return path ? gs_cli_top_lifetime(path, &view_options) : GS_EXIT_USAGE;
 }

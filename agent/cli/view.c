@@ -17,9 +17,9 @@ enum { SYMBOLIZE_SECONDS = 20 };
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-const char *const gs_cli_profile_names[] = {"heap.pb.gz",         "cpu.pb.gz",   "threads.pb.gz",
-                                            "threadcreate.pb.gz", "fds.pb.gz",   "heap.peak.pb.gz",
-                                            "heap.pages.pb.gz",   "waste.pb.gz", NULL};
+const char *const gs_cli_profile_names[] = {
+    "heap.pb.gz",      "cpu.pb.gz",        "threads.pb.gz", "threadcreate.pb.gz", "fds.pb.gz",
+    "heap.peak.pb.gz", "heap.pages.pb.gz", "waste.pb.gz",   "lifetimes.pb.gz",    NULL};
 
 /* Find the profile that PATH means: the file itself, or of an incident's folder the first of NAMES that it has. Returns
  * false if the folder has none. */
@@ -93,9 +93,12 @@ static int subtract_base(struct gs_view *view, int64_t *base_total)
         return GS_EXIT_OK;
     if (!base)
         return GS_EXIT_IO;
-    int type = gs_profile_sample_type(base, view->profile->sample_type[view->type].type);
-    *base_total = type >= 0 ? gs_cli_view_total(base, type) : 0;
-    int error = gs_profile_subtract(view->profile, base);
+    const char *type = view->profile->sample_type[view->type].type;
+    gs_profile_keep_common_types(view->profile, base);
+    int at = gs_profile_sample_type(view->profile, type), base_at = gs_profile_sample_type(base, type);
+    *base_total = base_at >= 0 ? gs_cli_view_total(base, base_at) : 0;
+    int error = at < 0 ? -EINVAL : gs_profile_subtract(view->profile, base);
+    view->type = at;
     gs_profile_free(base);
     if (error == -EINVAL)
         return gs_cli_complain(GS_EXIT_NEGATIVE, "%s: its sample types are not those of the profile", path);

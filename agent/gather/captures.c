@@ -14,6 +14,7 @@ static const struct {
     {GS_HEAP,         gs_gather_heap},
     {GS_PEAK,         gs_gather_peak},
     {GS_PAGES,        gs_gather_pages},
+    {GS_LIFETIMES,    gs_gather_lifetimes},
     {GS_CPU,          gs_gather_cpu},
 };
 // clang-format on

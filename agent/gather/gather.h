@@ -142,10 +142,16 @@ struct gs_waste_facts {           // of the heap's resident memory, in bytes
     uint64_t samples;             // live ones in all
     uint32_t arenas;              // glibc's; 0: not known
 };
+/* How old the heap in use is (ages.c). older[n]: bytes in blocks at least as old as gs_gather_age_from_ns(n); older[0]: all.
+ * older_than_baseline: 0 without a baseline. known false: nothing is known, as of a process that died. */
+enum { GS_AGE_CLASSES = 8 };
+struct gs_heap_ages { bool known, baseline; uint64_t older[GS_AGE_CLASSES], older_than_baseline; };
+int64_t gs_gather_age_from_ns(unsigned class);
 struct gs_gathered {              // zeroed by the caller before; gs_gather_fini after
     struct gs_profile *profile;
     struct gs_profile *base;      // heap only, if there is a baseline
     int64_t base_age_ns;
+    struct gs_heap_ages ages;     // heap only
     struct gs_peak_facts peak;    // peak only
     struct gs_waste_facts waste;  // waste only
     struct gs_text text;          // threads.txt, fds.txt

@@ -4,8 +4,9 @@
  *   a box's or a core file's stacks   ──▶ moment now, moment then ──┴▶ profiles ▶ notes of what was dropped ▶ names
  *   the peak (peak.c)                 ──▶ moment of the peak ─────────▶ a profile of its own
  *
- * Values are estimates from the samples: alloc_* since the process started, inuse_* what is live. The sum of
- * inuse_space is the metric heap_in_use. Who: the watcher, or a host thread in gumshoe_write_profile. */
+ * Values are estimates from the samples: alloc_* since the process started, inuse_* what is live, inuse_old what of it is
+ * older than the baseline (ages.c; not of another process). The sum of inuse_space is the metric heap_in_use.
+ * Who: the watcher, or a host thread in gumshoe_write_profile. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/numbers.h"
@@ -25,12 +26,16 @@ struct moment {
     int64_t time_ns, duration_ns; // CLOCK_REALTIME; since the watch's start
 };
 
-static void add_stack(struct gs_profile *profile, uint32_t stack, struct gs_heap_counts counts)
+/* Add STACK, which has OLD_BYTES in blocks that are older than the baseline. */
+static void add_stack(struct gs_profile *profile, uint32_t stack, struct gs_heap_counts counts,
+                      uint64_t old_bytes)
 {
     int64_t values[GS_HEAP_VALUES];
     gs_gather_heap_values(counts, values);
+    const int64_t with_old[] = {values[GS_ALLOC_OBJECTS], values[GS_ALLOC_SPACE], values[GS_INUSE_OBJECTS],
+                                (int64_t)old_bytes, values[GS_INUSE_SPACE]};
     if (values[GS_ALLOC_OBJECTS])
-        gs_gather_add_stack(profile, stack, values);
+        gs_gather_add_stack(profile, stack, with_old);
 }
 
 void gs_gather_describe_heap(struct gs_profile *profile, const char *reason,
@@ -43,8 +48,11 @@ void gs_gather_describe_heap(struct gs_profile *profile, const char *reason,
     gs_profile_add_comment(profile, "%s", reason);
 }
 
+/* Are the ages of blocks known? inuse_space is the last sample type in any case. */
+enum ages { WITHOUT_OLD, WITH_OLD };
+
 static struct gs_profile *new_profile(const char *reason, const struct gs_heap_sampling *sampling,
-                                      struct moment moment)
+                                      struct moment moment, enum ages ages)
 {
     struct gs_profile *profile = gs_profile_new();
     if (!profile)
@@ -52,8 +60,10 @@ static struct gs_profile *new_profile(const char *reason, const struct gs_heap_s
     gs_profile_add_sample_type(profile, "alloc_objects", "count");
     gs_profile_add_sample_type(profile, "alloc_space", "bytes");
     gs_profile_add_sample_type(profile, "inuse_objects", "count");
+    if (ages == WITH_OLD)
+        gs_profile_add_sample_type(profile, "inuse_old", "bytes");
     gs_profile_add_sample_type(profile, "inuse_space", "bytes");
-    profile->default_sample_type = GS_INUSE_SPACE;
+    profile->default_sample_type = profile->sample_type_count - 1;
     profile->time_ns = moment.time_ns;
     profile->duration_ns = moment.duration_ns;
     gs_gather_describe_heap(profile, reason, sampling);
@@ -136,13 +146,26 @@ void gs_gather_heap_sampling_now(struct gs_heap_sampling *out)
     };
 }
 
-static struct gs_profile *profile_now(const struct gs_gather *how, const struct gs_heap_sampling *sampling)
+static struct gs_profile *profile_now(const struct gs_gather *how, const struct gs_heap_sampling *sampling,
+                                      const struct gs_baseline *baseline, struct gs_heap_ages *out)
 {
     struct moment now = {gs_clock_realtime_ns(), how->now_ns - how->start_ns};
-    struct gs_profile *profile = new_profile(how->reason, sampling, now);
+    struct gs_ages ages;
+    if (!gs_gather_ages_take(&ages, how->now_ns, baseline ? baseline->time_ns : INT64_MIN))
+        return NULL;
+    struct gs_profile *profile = new_profile(how->reason, sampling, now, WITH_OLD);
     uint32_t count = gs_probe_stack_count();
-    for (uint32_t stack = 0; profile && stack < count; stack++)
-        add_stack(profile, stack, gs_probe_stack_counts(stack));
+    for (uint32_t stack = 0; profile && stack < count; stack++) {
+        struct gs_heap_counts counts = gs_probe_stack_counts(stack);
+        struct gs_stack_ages of = gs_gather_ages_of(&ages, stack, &counts);
+        gs_gather_ages_add(&of, out);
+        add_stack(profile, stack, counts, of.old_bytes);
+    }
+    gs_gather_ages_fini(&ages);
+    out->known = true;
+    out->baseline = baseline != NULL;
+    if (profile && !baseline)
+        gs_profile_add_comment(profile, "inuse_old is 0: there is no baseline yet");
     return profile;
 }
 
@@ -151,9 +174,9 @@ static struct gs_profile *profile_then(const struct gs_gather *how, const struct
 {
     struct moment then = {gs_clock_realtime_ns() - (how->now_ns - baseline->time_ns),
                           baseline->time_ns - how->start_ns};
-    struct gs_profile *profile = new_profile(how->reason, sampling, then);
+    struct gs_profile *profile = new_profile(how->reason, sampling, then, WITH_OLD);
     for (uint32_t stack = 0; profile && stack < baseline->count; stack++)
-        add_stack(profile, stack, baseline->counts[stack]);
+        add_stack(profile, stack, baseline->counts[stack], baseline->counts[stack].inuse_space);
     return profile;
 }
 
@@ -163,7 +186,7 @@ int gs_gather_heap(const struct gs_gather *how, struct gs_gathered *out)
         gs_gather_baselines_find(how->baselines, how->now_ns, how->window_ns);
     struct gs_heap_sampling sampling;
     gs_gather_heap_sampling_now(&sampling);
-    out->profile = profile_now(how, &sampling);
+    out->profile = profile_now(how, &sampling, baseline, &out->ages);
     if (!out->profile)
         return -ENOMEM;
     if (baseline) {
@@ -184,10 +207,10 @@ int gs_gather_heap(const struct gs_gather *how, struct gs_gathered *out)
 /* The profile of the peak that FACTS describe, empty yet. NULL: no memory. */
 static struct gs_profile *new_peak_profile(const struct gs_gather *how,
                                            const struct gs_heap_sampling *sampling, struct moment moment,
-                                           const struct gs_peak_facts *facts)
+                                           const struct gs_peak_facts *facts, enum ages ages)
 {
     char bytes[GS_UNIT_TEXT], age[GS_UNIT_TEXT], highest[GS_UNIT_TEXT];
-    struct gs_profile *profile = new_profile(how->reason, sampling, moment);
+    struct gs_profile *profile = new_profile(how->reason, sampling, moment, ages);
     if (profile)
         gs_profile_add_comment(profile, "the heap at its peak: %s, %s before; the estimate reached %s",
                                gs_units_print_size((double)facts->bytes, bytes),
@@ -219,9 +242,11 @@ static int gather_peak(const struct gs_gather *how, const struct gs_peak *peak, 
     if (out->peak.highest_bytes < peak->bytes) // the counters went on while they were copied
         out->peak.highest_bytes = peak->bytes;
     struct moment moment = {gs_clock_realtime_ns() - out->peak.age_ns, peak->copy.time_ns - how->start_ns};
-    out->profile = new_peak_profile(how, &sampling, moment, &out->peak);
+    out->profile = new_peak_profile(how, &sampling, moment, &out->peak, WITH_OLD);
+    if (out->profile) // it has the types of heap.pb.gz, so that the two can be compared
+        gs_profile_add_comment(out->profile, "inuse_old is 0: how old blocks were at the peak is not known");
     for (uint32_t stack = 0; out->profile && stack < peak->copy.count; stack++)
-        add_stack(out->profile, stack, peak->copy.counts[stack]);
+        add_stack(out->profile, stack, peak->copy.counts[stack], 0);
     maps.library = gs_gather_libraries(&maps.library_count);
     int error = out->profile && maps.library ? finish_peak(&maps, &sampling, out) : -ENOMEM;
     gs_gather_libraries_free(maps.library, maps.library_count);
@@ -261,11 +286,11 @@ int gs_gather_given_heap(const struct gs_gather *how, const struct gs_given_heap
 {
     struct moment now = {given->time_ns, given->duration_ns},
                   then = {given->time_ns - given->base_age_ns, given->duration_ns - given->base_age_ns};
-    out->profile = new_profile(how->reason, &given->sampling, now);
+    out->profile = new_profile(how->reason, &given->sampling, now, WITHOUT_OLD);
     if (!out->profile)
         return -ENOMEM;
     if (given->base_age_ns)
-        out->base = new_profile(how->reason, &given->sampling, then);
+        out->base = new_profile(how->reason, &given->sampling, then, WITHOUT_OLD);
     if (given->base_age_ns && !out->base)
         return -ENOMEM;
     out->base_age_ns = given->base_age_ns;
@@ -294,7 +319,7 @@ int gs_gather_given_peak(const struct gs_gather *how, const struct gs_given_heap
         out->peak.highest_bytes = out->peak.bytes;
     struct moment moment = {gs_sum(given->time_ns, -given->peak_age_ns),
                             gs_sum(given->duration_ns, -given->peak_age_ns)};
-    out->profile = new_peak_profile(how, &given->sampling, moment, &out->peak);
+    out->profile = new_peak_profile(how, &given->sampling, moment, &out->peak, WITHOUT_OLD);
     if (!out->profile)
         return -ENOMEM;
     for (size_t i = 0; i < given->count; i++)

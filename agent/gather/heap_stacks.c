@@ -6,16 +6,16 @@
 
 _Static_assert((int)GS_HEAP_LABELS_MAX == (int)GS_LABELS_MAX, "the probe's own bound");
 
-static int64_t whole(uint64_t fixed)
+int64_t gs_gather_whole_objects(uint64_t fixed)
 {
     return (int64_t)((fixed + (1 << (GS_OBJECT_SHIFT - 1))) >> GS_OBJECT_SHIFT);
 }
 
 void gs_gather_heap_values(struct gs_heap_counts counts, int64_t values[GS_HEAP_VALUES])
 {
-    values[GS_ALLOC_OBJECTS] = whole(counts.alloc_objects);
+    values[GS_ALLOC_OBJECTS] = gs_gather_whole_objects(counts.alloc_objects);
     values[GS_ALLOC_SPACE] = (int64_t)counts.alloc_space;
-    values[GS_INUSE_OBJECTS] = whole(counts.inuse_objects);
+    values[GS_INUSE_OBJECTS] = gs_gather_whole_objects(counts.inuse_objects);
     values[GS_INUSE_SPACE] = (int64_t)counts.inuse_space;
 }
 

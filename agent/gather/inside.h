@@ -7,6 +7,7 @@
 int gs_gather_heap(const struct gs_gather *how, struct gs_gathered *out);
 int gs_gather_peak(const struct gs_gather *how, struct gs_gathered *out);
 int gs_gather_pages(const struct gs_gather *how, struct gs_gathered *out);
+int gs_gather_lifetimes(const struct gs_gather *how, struct gs_gathered *out);
 int gs_gather_threads(const struct gs_gather *how, struct gs_gathered *out);
 int gs_gather_cpu(const struct gs_gather *how, struct gs_gathered *out);
 int gs_gather_threadcreate(const struct gs_gather *how, struct gs_gathered *out);
@@ -90,6 +91,20 @@ bool gs_gather_library_mapping(const struct gs_library *from, uint32_t number, s
 /* gs_gather_pages, out of the pagemap SOURCE. TRACKS_WRITES: it has the bits that say which pages were written. */
 int gs_gather_pages_by(const struct gs_gather *how, struct gs_pages *source, bool tracks_writes, struct gs_gathered *out);
 
+/* How old the live blocks of each stack are (ages.c): for each class of ages the objects, as the probe counts them, and the
+ * bytes; and the bytes of blocks that are older than the baseline. */
+struct gs_age_counts { uint64_t objects, bytes; };
+struct gs_stack_ages { struct gs_age_counts class[GS_AGE_CLASSES]; uint64_t old_bytes; };
+struct gs_ages { uint32_t count; struct gs_stack_ages *of; }; // count: of stacks
+/* Read the ages of all live samples, as of NOW_NS. BASELINE_NS: when the baseline was taken. False: no memory. */
+bool gs_gather_ages_take(struct gs_ages *out, int64_t now_ns, int64_t baseline_ns) GS_CHECK_RESULT;
+void gs_gather_ages_fini(struct gs_ages *ages);
+/* The ages of STACK, made to add up to what COUNTS has in use. _add: add them to the totals OUT. */
+struct gs_stack_ages gs_gather_ages_of(const struct gs_ages *ages, uint32_t stack, const struct gs_heap_counts *counts);
+void gs_gather_ages_add(const struct gs_stack_ages *ages, struct gs_heap_ages *out);
+
+/* FIXED, in units of 1 / (1 << GS_OBJECT_SHIFT), rounded. */
+int64_t gs_gather_whole_objects(uint64_t fixed);
 /* COUNTS as profile values: whole objects, and bytes. */
 void gs_gather_heap_values(struct gs_heap_counts counts, int64_t values[GS_HEAP_VALUES]);
 

@@ -370,7 +370,7 @@ static void choose_source(struct gs_incident *incident)
     incident->peak_if_higher = !(incident->trigger.capture & GS_PEAK);
     incident->waste_asked = incident->trigger.capture & GS_WASTE;
     if (incident->trigger.capture & GS_HEAP)
-        incident->trigger.capture |= GS_PEAK | GS_WASTE;
+        incident->trigger.capture |= GS_PEAK | GS_WASTE | GS_LIFETIMES;
     if (gs_incident_is_about_descriptors(&incident->trigger))
         incident->trigger.capture |= GS_FDS;
     incident->source = gs_incident_choose_source(&incident->trigger);

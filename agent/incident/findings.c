@@ -99,6 +99,7 @@ static void take_gathered(struct gs_report *report, enum gs_kind kind, const str
         if (!gathered->profile)
             break;
         findings->heap = gathered->profile;
+        findings->ages = gathered->ages;
         findings->base_age_ns = gathered->base_age_ns;
         findings->growth = growth_of(report, gathered);
         break;
@@ -111,6 +112,7 @@ static void take_gathered(struct gs_report *report, enum gs_kind kind, const str
         findings->waste = gathered->profile;
         findings->waste_facts = gathered->waste;
         break;
+    case GS_LIFETIMES: findings->lifetimes = gathered->profile; break;
     default: break; // this kind has files but does not help to find the culprit
     }
 }
@@ -178,7 +180,7 @@ static void set_plumbing(struct gs_report *report)
         findings->heap,       findings->growth, findings->threads,
         findings->creators,   findings->cpu,    findings->account ? findings->account->mappings : NULL,
         findings->allocation, findings->peak,   findings->pages,
-        findings->waste,      findings->fds};
+        findings->waste,      findings->fds,    findings->lifetimes};
     if (findings->heap)
         gs_incident_add_error(report, "the culprit",
                               gs_profile_learn_plumbing(findings->heap, &findings->plumbing));
@@ -194,7 +196,7 @@ static bool memory_ran_out(const struct gs_incident_findings *findings)
         findings->heap, findings->growth,     findings->threads,
         findings->cpu,  findings->allocation, findings->account ? findings->account->mappings : NULL,
         findings->peak, findings->pages,      findings->waste,
-        findings->fds};
+        findings->fds,  findings->lifetimes};
     for (size_t i = 0; i < sizeof profiles / sizeof *profiles; i++)
         if (profiles[i] && profiles[i]->failed)
             return true;

@@ -124,14 +124,22 @@ void gs_incident_add_waste(struct gs_text *out, const struct gs_incident_finding
 json_t *gs_incident_waste_json(const struct gs_incident_findings *findings) GS_CHECK_RESULT;
 json_t *gs_incident_waste_facts_json(const struct gs_waste_facts *facts) GS_CHECK_RESULT;
 struct gs_waste_facts gs_incident_read_waste(const json_t *waste);
+/* How old the heap is (ages.c): for summary.txt; "ages" of incident.json (NULL: no memory), and what it says, read back. */
+void gs_incident_add_ages(struct gs_text *out, const struct gs_incident_findings *findings);
+json_t *gs_incident_ages_json(const struct gs_heap_ages *ages) GS_CHECK_RESULT;
+struct gs_heap_ages gs_incident_read_ages(const json_t *json);
+/* Who allocates what is freed at once, if it is much: for summary.txt (lifetimes.c). */
+void gs_incident_add_lifetimes(struct gs_text *out, const struct gs_incident_findings *findings);
 
 struct gs_incident_findings {           // what the profiles of one incident show; borrowed
     struct gs_profile *heap;   // NULL: not captured
     struct gs_profile *growth; // heap minus baseline; NULL: no baseline
+    struct gs_heap_ages ages;  // of the heap
     struct gs_profile *threads;
     struct gs_profile *creators; // thread creation
     struct gs_profile *cpu;
     struct gs_profile *allocation; // the call that the rule fired for; NULL: it was not for one
+    struct gs_profile *lifetimes; // of blocks; NULL: not captured
     struct gs_profile *peak;   // the heap at its peak; NULL: not captured, or not higher than it is now
     struct gs_peak_facts peak_facts;
     struct gs_culprit peak_holder; // who held most at the peak

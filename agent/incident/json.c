@@ -128,6 +128,7 @@ static void add_findings(struct gs_json *json, const struct gs_incident_findings
     gs_json_set(json, "peak", gs_incident_peak_json(findings));
     gs_json_set(json, "pages", gs_incident_pages_json(findings));
     gs_json_set(json, "waste", gs_incident_waste_json(findings));
+    gs_json_set(json, "ages", gs_incident_ages_json(&findings->ages));
 }
 
 static void add_identity(struct gs_json *json, const struct gs_identity *identity)

@@ -220,6 +220,7 @@ static bool has_types(const struct gs_profile *profile, enum gs_kind kind)
     case GS_PEAK: return gs_profile_sample_type(profile, "inuse_space") >= 0;
     case GS_PAGES: return gs_incident_pages_are_known(profile);
     case GS_WASTE: return gs_profile_sample_type(profile, "waste_space") >= 0;
+    case GS_LIFETIMES: return gs_profile_sample_type(profile, "freed_space") >= 0;
     case GS_CPU: return gs_profile_sample_type(profile, "cpu") == 1; // findings.c takes the second
     case GS_THREADS: return gs_profile_sample_type(profile, "threads") == 0;
     case GS_THREADCREATE:
@@ -262,6 +263,7 @@ static bool read_profiles(const struct gs_incident_evidence *evidence, struct re
         gathered->base_age_ns = isnan(base_age_s) ? 0 : (int64_t)(base_age_s * (double)GS_NS_PER_S + 0.5);
         gathered->peak = gs_incident_read_peak(json_object_get(evidence->json, "peak"));
         gathered->waste = gs_incident_read_waste(json_object_get(evidence->json, "waste"));
+        gathered->ages = gs_incident_read_ages(json_object_get(evidence->json, "ages"));
         if (gs_kinds[i].kind != GS_THREADS || !gathered->profile)
             continue;
         read_deadlock(gathered->profile, json_object_get(evidence->json, "deadlock"), &gathered->deadlock);

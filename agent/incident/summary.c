@@ -204,7 +204,9 @@ static void add_heap(const struct gs_incident_findings *findings, struct gs_text
         snprintf(title, sizeof title, "What holds the heap, by whole stacks (no baseline yet)");
     if (!findings->growth_explains)
         gs_incident_add_heap_stacks(out, findings->heap, title);
+    gs_incident_add_ages(out, findings);
     gs_incident_add_functions(out, findings->heap, "inuse_space", "Heap in use by function", print_bytes);
+    gs_incident_add_lifetimes(out, findings);
 }
 
 void gs_incident_write_summary(const struct gs_report *report, struct gs_text *out)

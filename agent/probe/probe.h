@@ -143,6 +143,15 @@ void gs_probe_note_free(void *ptr);
 struct gs_live_sample { uintptr_t address; uint32_t stack; int64_t born_ns; uint64_t objects, bytes; };
 bool gs_probe_live_next(size_t *at, struct gs_live_sample *out);
 
+/* How long the sampled blocks of STACK lived that were freed since the start, in classes that are twice as long each (lifetimes.c):
+ * start with *AT = 0; false: no more. objects and bytes as in struct gs_heap_counts. _from_ns: the shortest lifetime of a class.
+ * _dropped: frees that are in no class, because the table was full. Context: any thread of ours. */
+enum { GS_LIFETIME_CLASSES = 45 };
+struct gs_lifetime { unsigned class; uint64_t objects, bytes; };
+bool gs_probe_lifetimes_next(uint32_t stack, uint32_t *at, struct gs_lifetime *out);
+int64_t gs_probe_lifetime_from_ns(unsigned class);
+uint64_t gs_probe_lifetimes_dropped(void);
+
 /* ---- what the memory is for --------------------------------------------------------------------------- */
 
 /* Addresses of heap blocks: of every live sample, and one in each 2 MiB that ever held a sample. Start with *AT = 0; false:

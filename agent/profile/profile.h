@@ -104,6 +104,10 @@ int gs_profile_sample_type(const struct gs_profile *profile, const char *name);
 /* Make PROFILE the growth from BASE to it: BASE's samples are added with their values negated, locations matched
  * by mapping (build id, else path) and address in file. Sample types must be the same: else -EINVAL. */
 int gs_profile_subtract(struct gs_profile *profile, const struct gs_profile *base) GS_CHECK_RESULT;
+/* Remove the sample types that only one of A and B has, and give B's the order of A's. If none is common, both stay as they are. */
+void gs_profile_keep_common_types(struct gs_profile *a, struct gs_profile *b);
+/* Set PROFILE's values of sample type TYPE to 0, if it has it. */
+void gs_profile_clear_type(struct gs_profile *profile, const char *type);
 /* Add OTHER's samples to PROFILE's; the same in all else. */
 int gs_profile_add(struct gs_profile *profile, const struct gs_profile *other) GS_CHECK_RESULT;
 
@@ -117,6 +121,23 @@ struct gs_top { struct gs_top_row *row; size_t count; int64_t total; };
  * frames without a function are counted by their file. All rows are returned. 0 or -ENOMEM; free with gs_profile_top_fini. */
 int gs_profile_top(const struct gs_profile *profile, int sample_type, struct gs_top *out) GS_CHECK_RESULT;
 void gs_profile_top_fini(struct gs_top *top);
+
+struct gs_lifetime_row {      // what one function's blocks lived; borrowed from the profile. Bytes, unless it says otherwise
+    const char *function;     // the program's own, as gs_profile_own_frame finds it
+    int64_t freed_space, freed_objects, short_space, long_space; // freed; of it within 1 s, and after 1 min or later
+    int64_t median_ns, most_ns; // lifetimes that half and 90 % of its freed blocks did not exceed, right within a factor of 2
+    int64_t alive_space, alive_objects, old_space; // in use; of it for 1 min or longer
+};
+struct gs_lifetimes { struct gs_lifetime_row *row; size_t count; int64_t freed_space, short_space, alive_space; };
+enum { GS_LIFETIME_SHORTEST_NS = 4096 }; // what is shorter has the label 0
+/* Does PROFILE have the sample types of lifetimes.pb.gz? */
+bool gs_profile_has_lifetimes(const struct gs_profile *profile);
+/* The lifetimes in PROFILE by function, the largest freed_space first. 0, -EINVAL: it has none, or -ENOMEM; free with
+ * gs_profile_lifetimes_fini. */
+int gs_profile_lifetimes(const struct gs_profile *profile, struct gs_lifetimes *out) GS_CHECK_RESULT;
+void gs_profile_lifetimes_fini(struct gs_lifetimes *lifetimes);
+/* A lifetime in two figures, into OUT, GS_UNIT_TEXT bytes: "12 us", "2.1 ms", "17 s". */
+const char *gs_profile_print_lifetime(int64_t ns, char *out);
 
 struct gs_stack_row { const uint32_t *location; uint32_t depth; int64_t value; size_t sample; };
 struct gs_stacks { struct gs_stack_row *row; size_t count; int64_t total; };

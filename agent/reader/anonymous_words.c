@@ -8,7 +8,7 @@
 static const char *const words[] = {
     /* conditions and kinds of incident.json */
     "above", "below", "jitter", "growth", "unusual", "reaches", "every", "call", "died", "started",
-    "in_use", "threads", "cpu", "deadlock", "lock", "crash", "heap", "threadcreate", "fds", "high", "low",
+    "in_use", "threads", "cpu", "deadlock", "lock", "crash", "heap", "peak", "threadcreate", "fds", "high", "low",
     "mutex", "rwlock", "condition", "semaphore", "barrier", "once", "static", "libc", "join", "futex",
     /* steps */
     "account", "waste", "memory", "context", "summary", "descriptors",
@@ -17,7 +17,7 @@ static const char *const words[] = {
     /* states of threads */
     "running", "sleeping", "uninterruptible", "stopped", "traced", "idle", "zombie", "dead", "unknown",
     /* sample types and units of profiles */
-    "alloc_objects", "alloc_space", "inuse_objects", "inuse_space", "waste_space", "trim_space", "oldest", "samples", "live_threads", "space", "wall",
+    "alloc_objects", "alloc_space", "inuse_objects", "inuse_space", "inuse_old", "alive_objects", "alive_space", "freed_objects", "freed_space", "lifetimes", "waste_space", "trim_space", "oldest", "samples", "live_threads", "space", "wall",
     "count", "bytes", "nanoseconds", "microseconds", "milliseconds", "seconds", "objects",
     /* kinds of descriptors, and what was not seen */
     "socket", "pipe", "file", "eventfd", "eventpoll", "inotify", "timerfd", "signalfd", "kind", "[not seen]",

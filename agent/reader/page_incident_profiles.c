@@ -11,6 +11,7 @@ static const struct known_view {
 } known[] = {
     {"heap.pb.gz", "heap.base.pb.gz", "inuse_space", "grew", "Grew since the baseline"},
     {"heap.pb.gz", NULL, "inuse_space", "held", "Held now"},
+    {"heap.pb.gz", NULL, "inuse_old", "old", "Held since before the baseline"},
     {"heap.pb.gz", NULL, "alloc_space", "allocated", "Allocated"},
     {"heap.peak.pb.gz", NULL, "inuse_space", "peak", "Held at the peak"},
     {"heap.pages.pb.gz", NULL, "inuse_resident", "resident", "In use and in memory"},
@@ -18,6 +19,7 @@ static const struct known_view {
     {"heap.pages.pb.gz", NULL, "inuse_untouched", "untouched", "In use, never touched"},
     {"heap.pages.pb.gz", NULL, "inuse_unwritten", "unwritten", "In memory, not written"},
     {"waste.pb.gz", NULL, "waste_space", "waste", "Free memory, by who pins it"},
+    {"lifetimes.pb.gz", NULL, "freed_space", "freed", "Allocated and freed again"},
     {"cpu.pb.gz", NULL, "cpu", "cpu", "CPU time"},
     {"threads.pb.gz", NULL, "threads", "threads", "Threads"},
     {"threadcreate.pb.gz", NULL, "live_threads", "threadcreate", "Threads by creator"},

@@ -9,6 +9,8 @@ const char *gs_reader_page_label(const char *type)
     static const char *const labels[][2] = {
         {"inuse_space", "Held now"},
         {"inuse_objects", "Blocks held now"},
+        {"inuse_old", "Held since before the baseline"},
+        {"freed_space", "Allocated and freed again"},
         {"alloc_space", "Allocated"},
         {"alloc_objects", "Blocks allocated"},
         {"cpu", "CPU time"},

@@ -69,11 +69,13 @@ void gs_ship_incident_print(const struct gs_ship_incident *incident, const char 
     json_decref(line);
 }
 
-/* Is NAME a profile as of the trigger: "heap.pb.gz", not "heap.base.pb.gz" or "heap.orig.pb.gz"? */
+/* Is NAME a profile as of the trigger: "heap.pb.gz", not "heap.base.pb.gz" or "heap.orig.pb.gz"? Lifetimes are not sent: each of
+ * their labels would be a series, and they are sums since the process's start. */
 static bool is_profile(const char *name)
 {
     size_t stem = strcspn(name, ".");
-    return stem > 0 && strcmp(name + stem, ".pb.gz") == 0 && !strchr(name, '/');
+    return stem > 0 && strcmp(name + stem, ".pb.gz") == 0 && !strchr(name, '/') &&
+           strcmp(name, "lifetimes.pb.gz") != 0;
 }
 
 size_t gs_ship_incident_profiles(const struct gs_ship_incident *incident,

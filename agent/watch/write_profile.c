@@ -109,6 +109,9 @@ static void sleep_until(struct gs_profile_job *job, int64_t until_ns)
 static int subtract(struct gs_profile *profile, struct gs_profile *before)
 {
     int64_t duration_ns = profile->time_ns - before->time_ns;
+    gs_profile_clear_type(
+        before, "alive_objects"); // of lifetimes: blocks that only became older would be in two classes
+    gs_profile_clear_type(before, "alive_space");
     before->comment_count = 0; // the later profile has them, and its counts of drops are the current ones
     int error = gs_profile_subtract(profile, before);
     profile->duration_ns = duration_ns;

@@ -35,7 +35,7 @@ extern "C" {
 
 /* Kinds of evidence; they may be combined with | where a function takes "kinds". */
 enum gumshoe_kind {
-    GUMSHOE_HEAP         = 1 << 0, /* sampled allocations: alloc_objects, alloc_space, inuse_objects, inuse_space */
+    GUMSHOE_HEAP         = 1 << 0, /* sampled allocations: alloc_objects, alloc_space, inuse_objects, inuse_old, inuse_space */
     GUMSHOE_CPU          = 1 << 1, /* where CPU time goes, for as long as the rules say ("cpu": "duration") */
     GUMSHOE_THREADS      = 1 << 2, /* the stack, name and state of every thread */
     GUMSHOE_THREADCREATE = 1 << 3, /* the stacks that called pthread_create: how often, and how many threads still live */
@@ -48,6 +48,8 @@ enum gumshoe_kind {
     GUMSHOE_WASTE        = 1 << 7, /* waste_space: resident memory of the heap that is free, by the stacks of the live blocks that lie
                                       around it; trim_space: of that what malloc_trim would return. Comes with GUMSHOE_HEAP in
                                       incidents */
+    GUMSHOE_LIFETIMES    = 1 << 8, /* how long sampled blocks live: freed_objects, freed_space, with the label "lifetime", and
+                                      alive_objects, alive_space, with the label "age". An incident of GUMSHOE_HEAP has it, too */
 };
 
 /* Why a call failed, for people. All zero after success. */
@@ -104,7 +106,8 @@ GUMSHOE_API int gumshoe_write_profile(enum gumshoe_kind kind, int fd);
 /* The same over the next SECONDS, above 0 and at most GUMSHOE_PROFILE_SECONDS_MAX, as Go serves /debug/pprof/...?seconds=N.
  * GUMSHOE_CPU: the CPU time spent meanwhile. GUMSHOE_HEAP: what changes meanwhile: alloc_* is what is allocated, inuse_* the
  * growth, negative where a stack's blocks are freed. GUMSHOE_THREADCREATE: likewise, the threads created meanwhile. GUMSHOE_FDS:
- * the descriptors that were opened and are still open, less those that were closed.
+ * the descriptors that were opened and are still open, less those that were closed. GUMSHOE_LIFETIMES: freed_* of the blocks
+ * freed meanwhile; alive_* as of the end.
  * The other kinds: as of now, and at once. Seven calls, of any kind, are served at a time. The calling thread waits; the rest of
  * the program does not, and the watcher goes on.
  * Returns as gumshoe_write_profile does; -EINVAL also for SECONDS out of range. */

@@ -191,7 +191,7 @@ LINES = {  # of a metric: a line at a share of its range, so that lines can be o
 METRICS = {"rss": "bytes", "heap_in_use": "bytes", "heap_alloc_rate": "bytes/s", "threads": "number", "cpu": "percent",
            "group_memory": "bytes", "swap": "bytes", "largest_alloc": "bytes", "alloc_failures": "number", "context_switches": "number",
            "run_delay": "percent", "io_wait": "percent", "fds": "descriptors", "major_faults": "number", "memory_pressure": "percent", "gauge:queue.len": "gauge", "gauge:x": "gauge"}
-KINDS = ["heap", "threads", "threadcreate", "fds", "peak", "pages", "waste", "cpu"]
+KINDS = ["heap", "threads", "threadcreate", "fds", "peak", "pages", "waste", "lifetimes", "cpu"]
 
 
 def span(least):

@@ -58,7 +58,7 @@ says() {
 says 'unknown metric "memory"; it may be "rss", "heap_in_use", ' '{ "name": "a", "metric": "memory", "above": 1 }'
 grep -qF '"io_wait" or "gauge:NAME"' out || fail "$(cat out)"
 says 'unknown metric "rsss"; did you mean "rss"?' '{ "name": "a", "metric": "rsss", "above": 1 }'
-says 'unknown kind of evidence "hepa"; did you mean "heap"? It may be "threads", "threadcreate", "fds", "heap", "peak", "pages", "waste" or "cpu"' '{ "name": "a", "every": "1h", "capture": ["hepa"] }'
+says 'unknown kind of evidence "hepa"; did you mean "heap"? It may be "threads", "threadcreate", "fds", "heap", "peak", "pages", "waste", "lifetimes" or "cpu"' '{ "name": "a", "every": "1h", "capture": ["hepa"] }'
 says 'unknown key "per"; it may be "rate", "over" or "why"' '{ "name": "a", "metric": "rss", "growth": { "rate": "1MiB/min", "per": "1h" } }'
 says 'unknown key "threshold"; it may be "name", "why", "metric", ' '{ "name": "a", "metric": "rss", "threshold": "1GiB" }'
 it "refuses a default that does not fit to the interval, and says which"

@@ -58,7 +58,7 @@ for shell in bash zsh; do
     tab $shell 'gumshoe show --dir inc\t' 'gumshoe show --dir incidents/'
     tab $shell 'gumshoe capture --kinds threadc\t' 'gumshoe capture --kinds threadcreate'
     tab $shell 'gumshoe capture --kinds heap,threadc\t' 'gumshoe capture --kinds heap,threadcreate'
-    tab $shell 'gumshoe top --sample inuse_o\t' 'gumshoe top --sample inuse_objects'
+    tab $shell 'gumshoe top --sample inuse_ob\t' 'gumshoe top --sample inuse_objects'
     it "completes a process in $shell"
     sleep 600 & started="$started $!"
     tab $shell "gumshoe status ${!%?}\t\t" "$!"
@@ -73,7 +73,7 @@ if command -v fish > /dev/null; then
     in_fish 'gumshoe show --br' | grep -qx -- --brief || fail "options"
     in_fish 'gumshoe run --rules rules-of' | grep -qx rules-of-mine.json || fail "files: $(in_fish 'gumshoe run --rules rules-of')"
     in_fish 'gumshoe capture --kinds threadc' | grep -qx threadcreate || fail "kinds"
-    in_fish 'gumshoe top --sample inuse_o' | grep -qx inuse_objects || fail "types"
+    in_fish 'gumshoe top --sample inuse_ob' | grep -qx inuse_objects || fail "types"
     in_fish "gumshoe status ${!%?}" | grep -qx "$!" || fail "processes"
     [ -z "$(in_fish 'gumshoe show --ru')" ] || fail "an option of another command"
 fi

@@ -32,7 +32,7 @@ equal "$(jq '.errors | length' "$path/incident.json")" 0 "errors"
 
 # types PROFILE: the names of its sample types, one in a line.
 types() { go tool pprof -raw "$1" 2> /dev/null | grep -A1 '^Samples:' | tail -n 1 | tr ' ' '\n' | sed -n 's|/.*||p'; }
-profiles=$(cd "$path" && ls *.pb.gz | grep -v '\.base\.')
+profiles=$(cd "$path" && ls *.pb.gz | grep -vE '^lifetimes|\..*\.pb')
 count=$(wc -l <<< "$profiles")
 it "sends each profile to Pyroscope, as a form"
 ship --to "pyroscope+http://127.0.0.1:$port/base" "$path" || fail "$(cat err)"
@@ -66,7 +66,7 @@ ship --to "otlp+http://127.0.0.1:$port" "$path" || fail "$(cat err)"
 equal "$(ls srv/otlp | wc -l)" "$count" "requests"
 for file in srv/otlp/*; do python3 "$source_dir/tests/cli/ship/otlp.py" "$file" || fail "$file is not by the specification"; done | jq -s . > otlp.json
 equal "$(jq -r '[.[].profiles[0].type] | sort | join(" ")' otlp.json)" "$(for file in $profiles; do types "$path/$file" | tail -n 1; done | sort | xargs)" "default types first"
-for row in "heap inuse_space" "heap inuse_objects" "heap alloc_space" "heap alloc_objects" "threads threads" "cpu samples" "cpu cpu"; do
+for row in "heap inuse_space" "heap inuse_old" "heap inuse_objects" "heap alloc_space" "heap alloc_objects" "threads threads" "cpu samples" "cpu cpu"; do
     set -- $row
     equal "$(jq "[.[].profiles[] | select(.type == \"$2\") | .total] | add" otlp.json)" "$(total "$path/$1.pb.gz" "$2")" "the sum of $2"
 done

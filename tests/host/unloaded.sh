@@ -87,7 +87,7 @@ stop
 it "keeps one stack for a library that is loaded and unloaded for ever"
 run './a.so*3000' './b.so*3000' './a.so*3000' ./a.so=50 ./b.so=50
 dir=$("$gumshoe" capture --kinds heap "$pid"); holds "$dir" leak_in_a 50 leak_in_b 50
-stacks=$(go tool pprof -raw -sample_index=inuse_space "$dir/heap.pb.gz" 2> /dev/null | grep -cE '^ +[0-9]+ +[0-9]+ +[0-9]+ +[0-9]+: ')
+stacks=$(go tool pprof -raw -sample_index=inuse_space "$dir/heap.pb.gz" 2> /dev/null | grep -cE '^ +[0-9]+ +[0-9]+ +[0-9]+ +[0-9]+ +[0-9]+: ')
 [ "$stacks" -lt 60 ] || fail "$stacks stacks"
 stop
 

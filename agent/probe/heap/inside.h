@@ -20,6 +20,8 @@ bool gs_heap_live_insert(const void *ptr, const struct gs_live *sample);
 /* The address in slot AT of the two tables, 0 to GS_LIVE_SLOTS - 1; 0: empty slot. Context: watcher. */
 enum { GS_LIVE_SLOTS = (1 << 11) + (1 << 16) + 2 * 32 };
 uintptr_t gs_heap_live_address(size_t at);
+/* Times of birth in the table go round after 2^56 ns, 2.2 years. */
+enum { GS_BORN_BITS = 56 };
 /* How many doublings of the sampling distance the fill level of the tables asks for. */
 unsigned gs_heap_live_crowding(void);
 
@@ -34,6 +36,9 @@ enum { GS_STACK_TABLE_FULL = 0 }; // the stack for samples when the table is ful
 uint32_t gs_heap_stack_intern(const uintptr_t *frames, uint32_t depth, bool cut, uint32_t labels);
 void gs_heap_stack_count_alloc(uint32_t stack, uint64_t objects, uint64_t bytes);
 void gs_heap_stack_count_free(uint32_t stack, uint64_t objects, uint64_t bytes);
+
+/* Count a block of STACK that was freed LIFETIME_NS after its allocation (lifetimes.c). */
+void gs_heap_lifetimes_add(uint32_t stack, uint64_t lifetime_ns, uint64_t objects, uint64_t bytes);
 
 /* ---- the whole heap (totals.c), and the alarm (wake.c) ------------------------------------------------------------------- */
 

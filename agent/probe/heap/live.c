@@ -24,6 +24,7 @@ enum { FEW_BITS = 11, MANY_BITS = 16, NEIGHBOURS = 32, SATURATED = 255 };
 /* Time of birth: 44 bits of units of 4096 ns go round once in 2.2 years. */
 enum { STACK_BITS = 20, BORN_BITS = 64 - STACK_BITS, BORN_SHIFT = 12 };
 static_assert(GS_STACKS_MAX < 1 << STACK_BITS, "every stack's number fits");
+static_assert(GS_BORN_BITS == BORN_BITS + BORN_SHIFT, "when they go round");
 
 struct entry {
     _Atomic uint64_t stack_born; // born << STACK_BITS | stack

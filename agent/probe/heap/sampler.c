@@ -297,10 +297,25 @@ void gs_heap_sampler_record(const void *ptr, size_t size, uint64_t drawn_with, s
     errno = saved_errno;
 }
 
-void gs_heap_sampler_release(const struct gs_live *sample)
+/* SAMPLE's block is not counted any more. */
+static void uncount(const struct gs_live *sample)
 {
     gs_heap_stack_count_free(sample->stack, sample->objects, sample->bytes);
     gs_heap_totals_subtract(sample->bytes);
+}
+
+/* How long it is since BORN_NS, which the table has without its upper bits. */
+static uint64_t lifetime_ns(uint64_t born_ns)
+{
+    return (now_ns() - born_ns) & (((uint64_t)1 << GS_BORN_BITS) - 1);
+}
+
+void gs_heap_sampler_release(const struct gs_live *sample)
+{
+    int saved_errno = errno;
+    uncount(sample);
+    gs_heap_lifetimes_add(sample->stack, lifetime_ns(sample->born_ns), sample->objects, sample->bytes);
+    errno = saved_errno;
 }
 
 void gs_heap_sampler_forget(const void *ptr)
@@ -315,5 +330,5 @@ void gs_heap_sampler_put_back(const void *ptr, const struct gs_live *sample)
     if (gs_heap_live_insert(ptr, sample))
         return;
     atomic_fetch_add_explicit(&gs_drops.samples, 1, memory_order_relaxed);
-    gs_heap_sampler_release(sample);
+    uncount(sample);
 }
