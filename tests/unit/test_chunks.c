@@ -223,6 +223,19 @@ static void without_a_known_block_the_rest_is_unknown(void **state)
     assert_int_equal(sums().walked, 1);
 }
 
+static void a_free_chunk_has_its_size_at_its_end_too(void **state)
+{
+    (void)state;
+    range(MAIN, MIB, true, -1);
+    chunk(300 * KIB, USED);
+    chunk(300 * KIB, FREE);
+    put(end_of_chunks, 16 * KIB);
+    chunk(64, USED);
+    top(MIB);
+    walk();
+    assert_int_equal(sums().walked, 1);
+}
+
 static void chunks_that_hold_known_blocks_but_are_free_are_not_glibcs(void **state)
 {
     (void)state;
@@ -314,6 +327,7 @@ int main(void)
         STORY(a_second_heap_of_an_arena_is_none_more),
         STORY(a_contradiction_costs_its_cell_alone),
         STORY(without_a_known_block_the_rest_is_unknown),
+        STORY(a_free_chunk_has_its_size_at_its_end_too),
         STORY(chunks_that_hold_known_blocks_but_are_free_are_not_glibcs),
         STORY(other_memory_is_not_taken_for_an_arena),
         STORY(any_memory_is_walked_to_an_end),
