@@ -156,7 +156,7 @@ static size_t append(char out[GS_HINT_TEXT], size_t length, const char *format, 
 const char *gs_errors_suggest(const char *word, const char *const *words, size_t count, size_t stride,
                               const char *more, char out[GS_HINT_TEXT])
 {
-    enum { FEW_BESIDE_ONE = 8, FEW = 20 };
+    enum { FEW_BESIDE_ONE = 12, FEW = 20 };
     const char *nearest = gs_errors_nearest(word, words, count, stride);
     size_t length = 0, all = count + (more != NULL);
     out[0] = 0;
