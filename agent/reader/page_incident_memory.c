@@ -100,19 +100,17 @@ static void add_table(struct gs_incident_page *page, const json_t *json)
     }
 }
 
-/* Memory that the program mapped itself, by stack: anonymous_by_stack and shared_by_stack. */
-static void add_stacks(struct gs_text *out, const json_t *list, const char *title)
+/* Memory by the stacks of LIST. FOLDED: its title unfolds it. */
+static void add_stacks(struct gs_text *out, const json_t *list, const char *title, bool folded)
 {
     size_t i, k;
     const json_t *item, *frame;
     if (!json_array_size(list))
         return;
-    gs_text_add(
-        out,
-        "<h3>%s</h3><div class=\"scroll\"><table><thead><tr><th class=\"number\">Resident</th><th>Stack, the "
-        "innermost function first</th></tr>"
-        "</thead><tbody>\n",
-        title);
+    gs_text_add(out, folded ? "<details><summary>%s</summary>" : "<h3>%s</h3>", title);
+    gs_text_add(out,
+                "<div class=\"scroll\"><table><thead><tr><th class=\"number\">Resident</th><th>Stack, the "
+                "innermost function first</th></tr></thead><tbody>\n");
     json_array_foreach(list, i, item)
     {
         if (i == STACKS_MAX)
@@ -132,6 +130,7 @@ static void add_stacks(struct gs_text *out, const json_t *list, const char *titl
     gs_text_add(out, "</tbody></table></div>\n");
     if (json_array_size(list) > STACKS_MAX)
         gs_text_add(out, "<p>%zu more stacks are in memory.json.</p>\n", json_array_size(list) - STACKS_MAX);
+    gs_text_add(out, folded ? "</details>\n" : "");
 }
 
 static void add_growth_cell(struct gs_text *out, const json_t *item)
@@ -139,10 +138,10 @@ static void add_growth_cell(struct gs_text *out, const json_t *item)
     char size[GS_UNIT_TEXT], text[GS_UNIT_TEXT + 4];
     double growth = gs_reader_report_number(item, "growth");
     snprintf(text, sizeof text, "%s%s", growth < 0 ? "−" : "+", gs_units_print_size(fabs(growth), size));
-    gs_reader_report_element(out, "td", "number", isnan(growth) ? "" : text);
+    gs_reader_report_element(out, "td", "number", isnan(growth) || growth == 0 ? "" : text);
 }
 
-/* A table of named things that hold memory: areas without a stack, threads. */
+/* A table of named things that hold memory: areas without a stack, threads. Its title unfolds it. */
 static void add_names(struct gs_text *out, const json_t *list, const char *title, const char *what)
 {
     size_t i;
@@ -150,7 +149,8 @@ static void add_names(struct gs_text *out, const json_t *list, const char *title
     if (!json_array_size(list))
         return;
     gs_text_add(out,
-                "<h3>%s</h3><div class=\"scroll\"><table><thead><tr><th class=\"number\">Resident</th>"
+                "<details><summary>%s</summary><div class=\"scroll\"><table><thead><tr><th "
+                "class=\"number\">Resident</th>"
                 "<th class=\"number\">Growth</th><th>%s</th></tr></thead><tbody>\n",
                 title, what);
     json_array_foreach(list, i, item)
@@ -167,19 +167,21 @@ static void add_names(struct gs_text *out, const json_t *list, const char *title
     gs_text_add(out, "</tbody></table></div>\n");
     if (json_array_size(list) > STACKS_MAX)
         gs_text_add(out, "<p>%zu more are in memory.json.</p>\n", json_array_size(list) - STACKS_MAX);
+    gs_text_add(out, "</details>\n");
 }
 
 static void add_details(struct gs_text *out, const json_t *json)
 {
     static const struct {
         const char *key, *title;
+        bool folded;
     } stacks[] = {
-        {"anonymous_by_stack", "Memory that the program mapped itself"},
-        {"shared_by_stack", "Shared memory that it mapped"},
-        {"stacks_by_function", "Deep stacks of threads, by the function whose frames are most of it"},
-        {"stacks_by_creator", "Other stacks of threads, by what created the threads"}};
+        {"anonymous_by_stack", "Memory that the program mapped itself", false},
+        {"shared_by_stack", "Shared memory that it mapped", false},
+        {"stacks_by_function", "Deep stacks of threads, by the function whose frames are most of it", true},
+        {"stacks_by_creator", "Other stacks of threads, by what created the threads", true}};
     for (size_t i = 0; i < sizeof stacks / sizeof *stacks; i++)
-        add_stacks(out, gs_reader_report_list(json, stacks[i].key), stacks[i].title);
+        add_stacks(out, gs_reader_report_list(json, stacks[i].key), stacks[i].title, stacks[i].folded);
     add_names(out, gs_reader_report_list(json, "stacks_by_thread"), "Stacks by thread", "Thread");
     add_names(out, gs_reader_report_list(json, "areas"),
               "Memory whose mapping was not seen, and mapped files", "Area");
