@@ -107,7 +107,7 @@ wait_for has_lines
 if [ "$name" = pprof_server ] && command -v go > /dev/null; then
     echo
     echo "== go tool pprof -top http://127.0.0.1:$port/debug/pprof/heap"
-    PPROF_TMPDIR=$work go tool pprof -top "http://127.0.0.1:$port/debug/pprof/heap" 2> /dev/null | head -n 10
+    PPROF_TMPDIR=$work go tool pprof -top "http://127.0.0.1:$port/debug/pprof/heap" 2> /dev/null | head -n 14
 fi
 echo
 echo "== $build/gumshoe show --dir $dir"

@@ -165,7 +165,7 @@ static struct gs_profile *profile_now(const struct gs_gather *how, const struct 
     out->known = true;
     out->baseline = baseline != NULL;
     if (profile && !baseline)
-        gs_profile_add_comment(profile, "inuse_old is 0: there is no baseline yet");
+        gs_profile_add_comment(profile, "inuse_old is 0: there is no baseline to compare with");
     return profile;
 }
 

@@ -66,7 +66,7 @@ equal "$(go tool pprof -raw "$found/heap.pb.gz" 2> /dev/null | grep -A 1 '^Sampl
 it "does not know what is old before there is a baseline"
 equal "$(mib inuse_old "$young/heap.pb.gz")" 0 "MiB older than no baseline"
 equal "$(jq -c '[.ages.older_than_baseline, .ages.classes[0].bytes > 5e6]' "$young/incident.json")" "[null,true]" "ages without a baseline"
-go tool pprof -comments "$young/heap.pb.gz" 2> /dev/null | grep -qx 'inuse_old is 0: there is no baseline yet' || fail "comments"
+go tool pprof -comments "$young/heap.pb.gz" 2> /dev/null | grep -qx 'inuse_old is 0: there is no baseline to compare with' || fail "comments"
 never_says "$young/summary.txt" 'older than the baseline' "there is none"
 it "says nothing of ages that the black box does not have"
 wait_for_ticks burst/.live/$host-*.box 2
