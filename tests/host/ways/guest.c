@@ -59,7 +59,8 @@ static void print_identities(void)
 {
     fflush(stdout);
     (void)!system("sets() { for t in /proc/$PPID/task/*/status; do "
-                  "grep -E '^(Uid|Gid|Groups|Cap(Inh|Prm|Eff|Bnd)|NoNewPrivs)' $t | md5sum; done | sort -u | wc -l; }; "
+                  "who=$(grep -E '^(Uid|Gid|Groups|Cap(Inh|Prm|Eff|Bnd)|NoNewPrivs)' $t 2> /dev/null) && "
+                  "echo \"$who\" | md5sum; done | sort -u | wc -l; }; " // a thread may end meanwhile
                   "for i in $(seq 600); do [ $(sets) = 1 ] && break; sleep 0.1; done; sets; "
                   "grep -E '^(Uid|Gid|CapPrm)' /proc/$PPID/status");
 }
