@@ -9,6 +9,8 @@
 #   serve            docs/serve.md: the first page of `gumshoe serve`
 #   peak             docs/reading-an-incident.md: what redis held before a large list was deleted
 #   pages            docs/reading-an-incident.md: memory of redis that was never touched
+#   age, lifetimes, waste   docs/reading-an-incident.md: redis after most of its keys were deleted
+#   fds              docs/reading-an-incident.md: clients of redis that do not leave
 #   outside          docs/reading-an-incident.md: memory that Python maps outside malloc
 #   timer_server     docs/reading-an-incident.md: CPU time of a worker that spins
 #
@@ -97,9 +99,11 @@ J
 }
 has_file() { [ -e "$1" ]; }
 
-# watched NAME COMMAND…: COMMAND under watch with its incidents in the directory NAME; its pid in $pid.
+# watched NAME [--rules FILE --] COMMAND…: COMMAND under watch with its incidents in the directory NAME; its pid in $pid.
 watched() {
-    "$gumshoe" run --dir "$1" -- "${@:2}" > "$1.out" 2>&1 &
+    local options=(--)
+    [ "$2" != --rules ] || options=()
+    "$gumshoe" run --dir "$1" "${options[@]}" "${@:2}" > "$1.out" 2>&1 &
     started="$! $started"
     wait_until has_watch "$1"
     pid=$(watched_in "$1")
@@ -133,6 +137,48 @@ one = socket.socket(socket.AF_UNIX); one.connect(sys.argv[1]); one.sendall(b"*3\
 }
 has_large_buffer() { redis-cli -s "$tmp/pages.sock" client list | grep -qE 'qbuf-free=2[0-9]{8} |tot-mem=2[0-9]{8} '; }
 
+# Seven of eight keys are deleted, and there is other traffic: one incident, once.
+churn_incident() {
+    [ ! -d churn ] || return 0
+    echo '{ "version": 1, "heap": { "baseline": "5s", "sample": "64KiB" }, "rules": [ { "name": "daily", "every": "24h" } ] }' > churn.json
+    watched churn --rules churn.json -- redis-server --port 0 --unixsocket "$tmp/churn.sock" --save ""
+    wait_until redis-cli -s "$tmp/churn.sock" ping
+    seq 40000 | awk '{ printf "SET user:%d %01000d\n", $1, $1 }' | redis-cli -s "$tmp/churn.sock" > /dev/null
+    sleep 6 # for the baseline
+    seq 40000 | awk '$1 % 8 { printf "DEL user:%d\n", $1 }' | redis-cli -s "$tmp/churn.sock" > /dev/null
+    redis-benchmark -s "$tmp/churn.sock" -q -t lpush,lpop,get -n 30000 -d 200 > /dev/null
+    "$gumshoe" capture --kinds heap,waste "$pid" > /dev/null
+    page churn
+}
+picture_age() {
+    churn_incident
+    shot age 1180 500 "churn.html#view=old" 'document.querySelector("#profiles h2").scrollIntoView();'
+}
+picture_lifetimes() {
+    churn_incident
+    shot lifetimes 1180 500 "churn.html#view=freed" 'document.querySelector("#profiles h2").scrollIntoView();'
+}
+picture_waste() {
+    churn_incident
+    shot waste 1180 452 "churn.html#view=waste" 'document.querySelector("#profiles h2").scrollIntoView();'
+}
+
+# 300 clients connect, and stay.
+picture_fds() {
+    watched fds redis-server --port 0 --unixsocket "$tmp/fds.sock" --save ""
+    wait_until redis-cli -s "$tmp/fds.sock" ping
+    python3 -c 'import socket, sys, time
+all = [socket.socket(socket.AF_UNIX) for _ in range(300)]
+for one in all: one.connect(sys.argv[1])
+time.sleep(600)' "$tmp/fds.sock" > /dev/null &
+    started="$! $started"
+    wait_until has_clients
+    "$gumshoe" capture --kinds fds,threads "$pid" > /dev/null
+    page fds
+    shot fds 1180 330 "fds.html#view=fds" 'document.querySelector("#profiles h2").scrollIntoView();'
+}
+has_clients() { [ "$(redis-cli -s "$tmp/fds.sock" info clients | tr -d '\r' | sed -n 's/^connected_clients://p')" -gt 300 ]; }
+
 # Python maps memory for its small objects itself.
 picture_outside() {
     mkfifo outside.in
@@ -164,5 +210,5 @@ picture_serve() {
     shot serve 1180 560 serve.html ''
 }
 
-[ $# -gt 0 ] || set -- report session_server bank_server redis serve peak pages outside timer_server
+[ $# -gt 0 ] || set -- report session_server bank_server redis serve peak pages age lifetimes waste fds outside timer_server
 for picture; do "picture_$picture"; done
