@@ -103,12 +103,30 @@ static bool helps_plumbing(const struct gs_profile *profile, const uint32_t *loc
            gs_profile_code_of(profile, location[at], &line) == GS_CODE_PLUMBING;
 }
 
+/* Has an allocator called frame AT, which is in the same file: one that is linked into the program? Its helpers have names of any
+ * kind (jemalloc's os_pages_map); its entries are known. */
+static bool is_inside_allocator(const struct gs_profile *profile, const uint32_t *location, uint32_t depth,
+                                uint32_t at)
+{
+    enum { NEAR = 24 }; // frames of an allocator, at most
+    uint32_t mapping = profile->location[location[at]].mapping;
+    for (uint32_t i = at + 1; i < depth && i <= at + NEAR; i++) {
+        const struct gs_location *caller = &profile->location[location[i]];
+        if (caller->mapping == mapping && caller->line_count &&
+            gs_symbol_function_is_allocator(profile->function[caller->line[0].function].name))
+            return true;
+    }
+    return false;
+}
+
 enum gs_code gs_profile_code_in_stack(const struct gs_profile *profile, const uint32_t *location,
                                       uint32_t depth, uint32_t at)
 {
     uint32_t line;
     enum gs_code code = gs_profile_code_of(profile, location[at], &line);
-    return code == GS_CODE_OWN && helps_plumbing(profile, location, depth, at) ? GS_CODE_PLUMBING : code;
+    bool helps = code == GS_CODE_OWN && (helps_plumbing(profile, location, depth, at) ||
+                                         is_inside_allocator(profile, location, depth, at));
+    return helps ? GS_CODE_PLUMBING : code;
 }
 
 /* The first frame of a library (of an INTERPRETER); one with a name, if there is one. DEPTH: there is none. */

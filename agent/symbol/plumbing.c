@@ -80,6 +80,15 @@ static const char *const patterns[] = {
     "node::UncheckedMalloc*", "node::Malloc<*", "node::Realloc<*", "node::UncheckedRealloc*", "node::UncheckedCalloc*",
     NULL,
 };
+
+/* The entries of allocators. Only names that nothing else has: what they call is taken for the allocator's, whatever its name. */
+static const char *const allocators[] = {
+    "malloc", "calloc", "realloc", "reallocarray", "memalign", "posix_memalign", "aligned_alloc", "valloc", "pvalloc",
+    "mallocx", "rallocx", "operator new*", "je_malloc*", "je_calloc*", "je_realloc*", "je_rallocx*", "je_memalign*",
+    "je_aligned_alloc*", "je_posix_memalign*", "tc_malloc*", "tc_calloc", "tc_realloc", "tc_memalign", "tc_posix_memalign",
+    "tc_new*", "tcmalloc::*", "mi_malloc*", "mi_calloc*", "mi_realloc*", "mi_zalloc*", "mi_new*", "_mi_malloc_generic", "rpmalloc*",
+    NULL,
+};
 // clang-format on
 
 /* Does PATTERN match NAME[0..LENGTH)? After a mismatch only the last '*' is tried further on, so time is at most the product of
@@ -111,12 +120,22 @@ bool gs_symbol_matches(const char *pattern, const char *function)
            matches(pattern, name, gs_symbol_length_without_parameters(name));
 }
 
-bool gs_symbol_function_is_plumbing(const char *function)
+static bool matches_one_of(const char *const *pattern, const char *function)
 {
     const char *name = gs_symbol_qualified_name(function);
     size_t length = gs_symbol_length_without_parameters(name);
-    for (const char *const *pattern = patterns; *pattern; pattern++)
+    for (; *pattern; pattern++)
         if ((**pattern == '*' || **pattern == *name) && matches(*pattern, name, length))
             return true;
     return false;
+}
+
+bool gs_symbol_function_is_plumbing(const char *function)
+{
+    return matches_one_of(patterns, function);
+}
+
+bool gs_symbol_function_is_allocator(const char *function)
+{
+    return matches_one_of(allocators, function);
 }

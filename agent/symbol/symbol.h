@@ -124,6 +124,8 @@ bool gs_symbol_function_is_runtime(const char *function);
 bool gs_symbol_source_is_runtime(const char *file);
 /* Does FUNCTION (demangled) allocate for its callers: a known wrapper of malloc, a pool, a container (plumbing.c)? */
 bool gs_symbol_function_is_plumbing(const char *function);
+/* Is FUNCTION (demangled) an entry of an allocator: malloc, or a function that an allocator which is linked in has in its place? */
+bool gs_symbol_function_is_allocator(const char *function);
 /* Does PATTERN match all of FUNCTION's qualified name, with or without its parameters? '*' stands for any text, '?' for a byte. */
 bool gs_symbol_matches(const char *pattern, const char *function);
 /* Where in FUNCTION (demangled) its qualified name begins: behind the return type that template functions have. */

@@ -56,6 +56,38 @@ void *calloc(size_t n, size_t m) { return __libc_calloc(n, m); } void *realloc(v
 gcc -c own.c -o own.o && ar rcs libown.a own.o
 keeps "$tmp/libown.a" mi_malloc
 
+archive=$(gcc -print-file-name=libjemalloc.a)
+if [ -e "$archive" ]; then
+    it "names the program's function that allocates, not the allocator's that maps: preloaded"
+    cat > sessions.c <<'C'
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+__attribute__((noinline)) static void keep_session(void **list)
+{
+    void **session = malloc(200);
+    memset(session, 1, 200);
+    session[0] = *list;
+    *list = session;
+}
+int main(void)
+{
+    void *list = NULL;
+    for (int i = 0; i < 300000; i++)
+        keep_session(&list);
+    pause();
+    return list == NULL;
+}
+C
+    gcc -O1 sessions.c -o sessions "$archive" -lstdc++ -lm -pthread
+    "$gumshoe" run --rules "$(rules sessions '{ "version": 1, "interval": "100ms", "rules": [ { "name": "high", "metric": "rss", "above": "50MiB" } ] }')" \
+        --dir sessions.d -- ./sessions > out 2>&1 & host=$!; started="$started $host"
+    has_sessions() { [ -e "$(incident sessions.d)/summary.txt" ]; }
+    wait_until has_sessions
+    kill "$(watched_in sessions.d)"
+    equal "$(jq -r .culprit.function "$(incident sessions.d)/incident.json")" keep_session "culprit"
+fi
+
 it "samples the heap if there is no such allocator, by each linker"
 for linker in $linkers; do
     gcc "-fuse-ld=$linker" -I "$source_dir/include" app.c -o app "$build/libgumshoe.a" -pthread

@@ -123,6 +123,21 @@ static void a_helper_of_plumbing_is_plumbing(void **state)
     over(&s);
 }
 
+/* jemalloc is linked into the program: its helpers have names of any kind, its entries are known. */
+static void what_an_allocator_calls_is_its_own(void **state)
+{
+    struct story s = story();
+    (void)state;
+    holds(&s, "os_pages_map < pac_alloc_real < arena_slab_alloc < je_malloc_default < make_session < main", 100);
+    CULPRIT(s, "make_session");
+    assert_string_equal(s.culprit.through, "je_malloc_default");
+    over(&s);
+    s = story();
+    holds(&s, "os_pages_map < map_table < main", 100);
+    CULPRIT(s, "os_pages_map");
+    over(&s);
+}
+
 static void the_rules_name_more_of_them(void **state)
 {
     static const char *const rules[] = {"grab", "pool_*"}, *const options[] = {"Cache<*>::slot"};
@@ -594,6 +609,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_allocator_of_the_program_is_passed_over),
         cmocka_unit_test(a_helper_of_plumbing_is_plumbing),
+        cmocka_unit_test(what_an_allocator_calls_is_its_own),
         cmocka_unit_test(the_rules_name_more_of_them),
         cmocka_unit_test(a_library_of_the_distribution_works_for_the_program),
         cmocka_unit_test(a_plugin_is_the_programs_own),
