@@ -88,7 +88,7 @@ if [ "${swapped:-0}" -gt 0 ]; then
     equal $((inside + $(mib resident load_table))) 64 "MiB of load_table"
     hold_as_known
 else
-    echo "    not checked: no swap space here"
+    echo "    not checked: the kernel swapped nothing out here"
 fi
 exec 3>&-; wait $host
 
