@@ -9,8 +9,6 @@
 #include "base/sort.h"
 
 enum { CELL_PAGES = GS_CELL / GS_PAGE };
-#define PRESENT        (1ull << 63) // of a word of the pagemap
-#define FILE_OR_SHARED (1ull << 61)
 
 void gs_account_heap_pages_range(struct gs_heap_pages *heap, uint64_t start, uint64_t end, bool is_main)
 {
@@ -36,7 +34,7 @@ static struct gs_heap_cell *cell_for(struct gs_heap_pages *heap, uint64_t addres
 void gs_account_heap_pages_add(struct gs_heap_pages *heap, uint64_t first, const uint64_t *word, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (!(word[i] & PRESENT) || word[i] & FILE_OR_SHARED)
+        if (!(word[i] & GS_PAGE_PRESENT) || word[i] & GS_PAGE_SHARED)
             continue;
         uint64_t page = first + i;
         struct gs_heap_cell *cell = cell_for(heap, page / CELL_PAGES * GS_CELL);
