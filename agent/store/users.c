@@ -94,16 +94,16 @@ void gs_store_key_path(const char *key, char out[GS_STORE_KEY_PATH])
 
 /* ---- finding and opening -------------------------------------------------------------------------------------------- */
 
-/* Open DIRFD's .users. -EPERM: others than the owner of DIRFD have rights there. */
-static int open_users(int dirfd)
+/* Open the directory NAME in IN. -EPERM: it is not of the owner of IN, or others have one of the rights FORBIDDEN there. */
+static int open_owned(int in, const char *name, mode_t forbidden)
 {
-    struct stat status, of_dir;
-    int fd = gs_file_openat(dirfd, GS_STORE_USERS, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0), error = 0;
+    struct stat status, of_in;
+    int fd = gs_file_openat(in, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0), error = 0;
     if (fd < 0)
         return fd;
-    if (fstat(fd, &status) != 0 || fstat(dirfd, &of_dir) != 0)
+    if (fstat(fd, &status) != 0 || fstat(in, &of_in) != 0)
         error = -errno;
-    else if (status.st_uid != of_dir.st_uid || status.st_mode & 077)
+    else if (status.st_uid != of_in.st_uid || status.st_mode & forbidden)
         error = -EPERM;
     if (!error)
         return fd;
@@ -111,22 +111,16 @@ static int open_users(int dirfd)
     return error;
 }
 
-/* Open the directory of USER in .users, USERS. -EPERM: somebody else than the owner of USERS made it, or others may write
- * there. */
+/* Open DIRFD's .users, where others than its owner have no rights. */
+static int open_users(int dirfd)
+{
+    return open_owned(dirfd, GS_STORE_USERS, 077);
+}
+
+/* Open the directory of USER in .users, USERS. Its group is the user's, so only the others may not write there. */
 static int open_in(int users, const struct gs_store_user *user)
 {
-    struct stat status, of_users;
-    int fd = gs_file_openat(users, user->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0), error = 0;
-    if (fd < 0)
-        return fd;
-    if (fstat(fd, &status) != 0 || fstat(users, &of_users) != 0)
-        error = -errno;
-    else if (status.st_uid != of_users.st_uid || status.st_mode & 02)
-        error = -EPERM;
-    if (!error)
-        return fd;
-    close(fd);
-    return error;
+    return open_owned(users, user->name, 02);
 }
 
 int gs_store_user_open(int dirfd, const struct gs_store_user *user)
