@@ -120,18 +120,14 @@ static void add_comments(struct gs_profile *profile, const struct waste_reading 
 
 static struct gs_profile *make_profile(const struct gs_gather *how, const struct waste_reading *reading)
 {
-    struct gs_heap_sampling sampling;
     struct gs_profile *profile = gs_profile_new();
     if (!profile)
         return NULL;
-    gs_gather_heap_sampling_now(&sampling);
     gs_profile_add_sample_type(profile, "samples", "count");
     gs_profile_add_sample_type(profile, "trim_space", "bytes");
     gs_profile_add_sample_type(profile, "waste_space", "bytes");
     profile->default_sample_type = WASTE_SPACE;
-    profile->time_ns = gs_clock_realtime_ns();
-    profile->duration_ns = how->now_ns - how->start_ns;
-    gs_gather_describe_heap(profile, how->reason, &sampling);
+    gs_gather_describe_heap_now(profile, how);
     add_comments(profile, reading);
     add_samples(profile, reading);
     gs_gather_symbolize(profile, how->maps);

@@ -298,8 +298,8 @@ void gs_gather_fini(struct gs_gathered *gathered);
 void gs_gather_add_stack(struct gs_profile *profile, uint32_t stack, const int64_t *values);
 /* The same with one more label. */
 void gs_gather_add_stack_with(struct gs_profile *profile, uint32_t stack, const int64_t *values, const struct gs_label_value *more);
-/* What every profile of the heap says: REASON, and how it was sampled. */
-void gs_gather_describe_heap(struct gs_profile *profile, const char *reason, const struct gs_heap_sampling *sampling);
+/* Say in PROFILE what every profile of this process's heap as of now says: when, why, and how it was sampled. */
+void gs_gather_describe_heap_now(struct gs_profile *profile, const struct gs_gather *how);
 /* The first line of /proc/self/task/TID/NAME; TASK: descriptor of /proc/self/task. "" if it cannot be read. */
 void gs_gather_task_line(int task, pid_t tid, const char *name, char *out, size_t size);
 

@@ -38,14 +38,29 @@ static void add_stack(struct gs_profile *profile, uint32_t stack, struct gs_heap
         gs_gather_add_stack(profile, stack, with_old);
 }
 
-void gs_gather_describe_heap(struct gs_profile *profile, const char *reason,
-                             const struct gs_heap_sampling *sampling)
+static struct moment moment_now(const struct gs_gather *how)
 {
+    return (struct moment){gs_clock_realtime_ns(), how->now_ns - how->start_ns};
+}
+
+/* What every profile of the heap says: when, REASON, and how it was sampled. */
+static void describe_heap(struct gs_profile *profile, const char *reason,
+                          const struct gs_heap_sampling *sampling, struct moment moment)
+{
+    profile->time_ns = moment.time_ns;
+    profile->duration_ns = moment.duration_ns;
     profile->period_type =
         (struct gs_value_type){gs_profile_string(profile, "space"), gs_profile_string(profile, "bytes")};
     profile->period = (int64_t)sampling->bytes;
     profile->drop_frames = gs_profile_string(profile, drop_frames);
     gs_profile_add_comment(profile, "%s", reason);
+}
+
+void gs_gather_describe_heap_now(struct gs_profile *profile, const struct gs_gather *how)
+{
+    struct gs_heap_sampling sampling;
+    gs_gather_heap_sampling_now(&sampling);
+    describe_heap(profile, how->reason, &sampling, moment_now(how));
 }
 
 /* Are the ages of blocks known? inuse_space is the last sample type in any case. */
@@ -64,9 +79,7 @@ static struct gs_profile *new_profile(const char *reason, const struct gs_heap_s
         gs_profile_add_sample_type(profile, "inuse_old", "bytes");
     gs_profile_add_sample_type(profile, "inuse_space", "bytes");
     profile->default_sample_type = profile->sample_type_count - 1;
-    profile->time_ns = moment.time_ns;
-    profile->duration_ns = moment.duration_ns;
-    gs_gather_describe_heap(profile, reason, sampling);
+    describe_heap(profile, reason, sampling, moment);
     return profile;
 }
 
@@ -149,7 +162,7 @@ void gs_gather_heap_sampling_now(struct gs_heap_sampling *out)
 static struct gs_profile *profile_now(const struct gs_gather *how, const struct gs_heap_sampling *sampling,
                                       const struct gs_baseline *baseline, struct gs_heap_ages *out)
 {
-    struct moment now = {gs_clock_realtime_ns(), how->now_ns - how->start_ns};
+    struct moment now = moment_now(how);
     struct gs_ages ages;
     if (!gs_gather_ages_take(&ages, how->now_ns, baseline ? baseline->time_ns : INT64_MIN))
         return NULL;

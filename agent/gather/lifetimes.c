@@ -6,7 +6,6 @@
  *
  * What is still in use has not ended: its lifetime is at least its age. So the two are never in one sample.
  * Who: the watcher; a thread of gumshoe_write_profile. */
-#include "base/clock.h"
 #include "gather/inside.h"
 #include "profile/profile.h"
 #include <errno.h>
@@ -16,7 +15,6 @@ enum { ALIVE_OBJECTS, ALIVE_SPACE, FREED_OBJECTS, FREED_SPACE, TYPES };
 
 static struct gs_profile *new_profile(const struct gs_gather *how)
 {
-    struct gs_heap_sampling sampling;
     struct gs_profile *profile = gs_profile_new();
     if (!profile)
         return NULL;
@@ -25,10 +23,7 @@ static struct gs_profile *new_profile(const struct gs_gather *how)
     gs_profile_add_sample_type(profile, "freed_objects", "count");
     gs_profile_add_sample_type(profile, "freed_space", "bytes");
     profile->default_sample_type = FREED_SPACE;
-    profile->time_ns = gs_clock_realtime_ns();
-    profile->duration_ns = how->now_ns - how->start_ns;
-    gs_gather_heap_sampling_now(&sampling);
-    gs_gather_describe_heap(profile, how->reason, &sampling);
+    gs_gather_describe_heap_now(profile, how);
     return profile;
 }
 

@@ -104,7 +104,6 @@ static void read_blocks(struct pages_by_stack *pages)
 
 static struct gs_profile *new_profile(const struct gs_gather *how, bool tracks_writes)
 {
-    struct gs_heap_sampling sampling;
     struct gs_profile *profile = gs_profile_new();
     if (!profile)
         return NULL;
@@ -115,10 +114,7 @@ static struct gs_profile *new_profile(const struct gs_gather *how, bool tracks_w
     if (tracks_writes)
         gs_profile_add_sample_type(profile, "inuse_unwritten", "bytes");
     profile->default_sample_type = RESIDENT;
-    profile->time_ns = gs_clock_realtime_ns();
-    profile->duration_ns = how->now_ns - how->start_ns;
-    gs_gather_heap_sampling_now(&sampling);
-    gs_gather_describe_heap(profile, how->reason, &sampling);
+    gs_gather_describe_heap_now(profile, how);
     gs_profile_add_comment(
         profile, "inuse_resident, inuse_swapped, inuse_untouched and inuse_unknown add up to the heap "
                  "in use, except for blocks that came or went while pages were read");
