@@ -32,6 +32,14 @@ static double bytes_of(const json_t *object, const char *name)
     return bytes >= 0 ? bytes : NAN;
 }
 
+/* A cell with GROWTH, in bytes, and its sign; NAN: an empty one. */
+static void add_growth(struct gs_text *out, double growth)
+{
+    char size[GS_UNIT_TEXT], text[GS_UNIT_TEXT + 4];
+    snprintf(text, sizeof text, "%s%s", growth < 0 ? "−" : "+", gs_units_print_size(fabs(growth), size));
+    gs_reader_report_element(out, "td", "number", isnan(growth) ? "" : text);
+}
+
 static void add_row(struct gs_incident_page *page, struct gs_json *drawn, const json_t *now,
                     const json_t *before, const char *name)
 {
@@ -42,11 +50,8 @@ static void add_row(struct gs_incident_page *page, struct gs_json *drawn, const 
     gs_reader_report_element(out, "th", "part", words_of(name));
     gs_reader_report_cell(out, bytes, GS_BYTES);
     if (before) {
-        char grew[GS_UNIT_TEXT], text[GS_UNIT_TEXT + 4];
-        double growth = bytes - earlier;
         gs_reader_report_cell(out, earlier, GS_BYTES);
-        snprintf(text, sizeof text, "%s%s", growth < 0 ? "−" : "+", gs_units_print_size(fabs(growth), grew));
-        gs_reader_report_element(out, "td", "number", isnan(growth) ? "" : text);
+        add_growth(out, bytes - earlier);
     }
     gs_text_add(out, "</tr>\n");
     gs_json_set(&part, "name", gs_json_printable(words_of(name)));
@@ -133,14 +138,6 @@ static void add_stacks(struct gs_text *out, const json_t *list, const char *titl
     gs_text_add(out, folded ? "</details>\n" : "");
 }
 
-static void add_growth_cell(struct gs_text *out, const json_t *item)
-{
-    char size[GS_UNIT_TEXT], text[GS_UNIT_TEXT + 4];
-    double growth = gs_reader_report_number(item, "growth");
-    snprintf(text, sizeof text, "%s%s", growth < 0 ? "−" : "+", gs_units_print_size(fabs(growth), size));
-    gs_reader_report_element(out, "td", "number", isnan(growth) || growth == 0 ? "" : text);
-}
-
 /* A table of named things that hold memory: areas without a stack, threads. Its title unfolds it. */
 static void add_names(struct gs_text *out, const json_t *list, const char *title, const char *what)
 {
@@ -157,9 +154,10 @@ static void add_names(struct gs_text *out, const json_t *list, const char *title
     {
         if (i == STACKS_MAX)
             break;
+        double growth = gs_reader_report_number(item, "growth");
         gs_text_add(out, "<tr>");
         gs_reader_report_cell(out, bytes_of(item, "bytes"), GS_BYTES);
-        add_growth_cell(out, item);
+        add_growth(out, growth == 0 ? NAN : growth);
         gs_text_add(out, "<td>");
         gs_reader_report_element(out, "code", NULL, gs_reader_report_text(item, "name"));
         gs_text_add(out, "</td></tr>\n");
