@@ -7,7 +7,6 @@
  * glibc's malloc moves the break by a name of its own (__sbrk), which does not come through here.
  * Who: host threads, perhaps in their signal handlers. errno is the real call's. */
 #include "probe/hooks/inside.h"
-#include <string.h>
 #include <unistd.h>
 
 #define HOOK   __attribute__((visibility("default")))
@@ -34,11 +33,8 @@ static __attribute__((constructor)) void resolve(void)
 {
     if (gs_hooks_program_is_static())
         return;
-    void *found_sbrk = gs_hooks_next_object_has("sbrk"), *found_brk = gs_hooks_next_object_has("brk");
-    if (found_sbrk)
-        memcpy(&real.sbrk, &found_sbrk, sizeof found_sbrk);
-    if (found_brk)
-        memcpy(&real.brk, &found_brk, sizeof found_brk);
+    gs_hooks_find_next(&real.sbrk, "sbrk");
+    gs_hooks_find_next(&real.brk, "brk");
 }
 
 static void add(struct gs_caller caller, void *from, void *to)

@@ -8,7 +8,6 @@
 #include "probe/hooks/inside.h"
 #include <errno.h>
 #include <stdarg.h>
-#include <string.h>
 #include <unistd.h>
 
 #define HOOK __attribute__((visibility("default")))
@@ -20,18 +19,12 @@ static struct {
     int (*execveat)(int, const char *, char *const[], char *const[], int);
 } real;
 
-static void find(void *slot, const char *name)
-{
-    void *found = gs_hooks_next_object_has(name);
-    memcpy(slot, &found, sizeof found);
-}
-
 __attribute__((constructor)) static void find_all(void)
 {
-    find(&real.execve, "execve");
-    find(&real.execvpe, "execvpe");
-    find(&real.fexecve, "fexecve");
-    find(&real.execveat, "execveat");
+    gs_hooks_find_next(&real.execve, "execve");
+    gs_hooks_find_next(&real.execvpe, "execvpe");
+    gs_hooks_find_next(&real.fexecve, "fexecve");
+    gs_hooks_find_next(&real.execveat, "execveat");
 }
 
 /* The environment for the program: the listener's, which failed() gives back, or ENVP itself. */

@@ -33,6 +33,8 @@ struct gs_hook {
 bool gs_hooks_is_in_force(const struct gs_hook *hook);
 /* The function NAME of the next object that has it; NULL: none. May allocate, which calls the hooks again. */
 void *gs_hooks_next_object_has(const char *name);
+/* Set SLOT, a pointer to a function, to what gs_hooks_next_object_has finds; if that is none, it stays as it is. */
+void gs_hooks_find_next(void *slot, const char *name);
 /* The real function; NULL: there is none. May allocate, as above. */
 void *gs_hooks_real_function(const struct gs_hook *hook);
 

@@ -10,6 +10,7 @@
  * Who: host threads, at the first call of a hook. */
 #include "probe/hooks/inside.h"
 #include <dlfcn.h>
+#include <string.h>
 
 #pragma weak dlsym // a static program does without, and without the linker's warning about it
 
@@ -21,6 +22,13 @@ void *gs_hooks_next_object_has(const char *name)
     void *found = dlsym ? dlsym(RTLD_NEXT, name) : NULL;
     __asm__ volatile("" ::: "memory");
     return found;
+}
+
+void gs_hooks_find_next(void *slot, const char *name)
+{
+    void *found = gs_hooks_next_object_has(name);
+    if (found)
+        memcpy(slot, &found, sizeof found);
 }
 
 /* Where there is a loader, --wrap does not change what shared libraries call. */

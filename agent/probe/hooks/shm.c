@@ -6,7 +6,6 @@
  * Who: host threads. errno is the real call's. */
 #include "probe/hooks/inside.h"
 #include <errno.h>
-#include <string.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -39,11 +38,8 @@ static __attribute__((constructor)) void resolve(void)
 {
     if (gs_hooks_program_is_static())
         return; // the system calls do
-    void *found_attach = gs_hooks_next_object_has("shmat"), *found_detach = gs_hooks_next_object_has("shmdt");
-    if (found_attach)
-        memcpy(&real.attach, &found_attach, sizeof found_attach);
-    if (found_detach)
-        memcpy(&real.detach, &found_detach, sizeof found_detach);
+    gs_hooks_find_next(&real.attach, "shmat");
+    gs_hooks_find_next(&real.detach, "shmdt");
 }
 
 /* The size of segment ID in whole pages; 0: not known. */

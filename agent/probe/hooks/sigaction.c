@@ -23,20 +23,14 @@ static struct {
     sigaltstack_function *sigaltstack;
 } real;
 
-static void find(void *slot, const char *name)
-{
-    void *found = gs_hooks_next_object_has(name);
-    memcpy(slot, &found, sizeof found);
-}
-
 /* Found when the library is loaded: all may be called in signal handlers. */
 __attribute__((constructor)) static void find_all(void)
 {
-    find(&real.sigaction, "sigaction");
-    find(&real.signal, "signal");
-    find(&real.sysv_signal, "__sysv_signal");
-    find(&real.sigset, "sigset");
-    find(&real.sigaltstack, "sigaltstack");
+    gs_hooks_find_next(&real.sigaction, "sigaction");
+    gs_hooks_find_next(&real.signal, "signal");
+    gs_hooks_find_next(&real.sysv_signal, "__sysv_signal");
+    gs_hooks_find_next(&real.sigset, "sigset");
+    gs_hooks_find_next(&real.sigaltstack, "sigaltstack");
 }
 
 static void hide(int number, struct sigaction *old)

@@ -6,7 +6,6 @@
  * In libgumshoe.so alone. Who: host threads, in signal handlers too. Bounds: one load while no CPU time is sampled. */
 #include "probe/hooks/inside.h"
 #include <errno.h>
-#include <string.h>
 
 #define HOOK __attribute__((visibility("default")))
 
@@ -14,17 +13,11 @@ typedef int mask_function(int, const sigset_t *, sigset_t *);
 
 static mask_function *real_pthread_sigmask, *real_sigprocmask;
 
-static void find(mask_function **slot, const char *name)
-{
-    void *found = gs_hooks_next_object_has(name);
-    memcpy(slot, &found, sizeof found);
-}
-
 /* Found when the library is loaded: both may be called in signal handlers. */
 __attribute__((constructor)) static void find_both(void)
 {
-    find(&real_pthread_sigmask, "pthread_sigmask");
-    find(&real_sigprocmask, "sigprocmask");
+    gs_hooks_find_next(&real_pthread_sigmask, "pthread_sigmask");
+    gs_hooks_find_next(&real_sigprocmask, "sigprocmask");
 }
 
 static void stop_if_blocked(int how, const sigset_t *set)
