@@ -95,6 +95,8 @@ static int write_profile(const char *path)
 
 int main(void)
 {
+    static char output[4096]; // the C library's own would be a block of the function that prints first
+    setvbuf(stdout, output, _IOFBF, sizeof output);
     if (gumshoe_start(NULL))
         return 2;
     free(malloc(100 << 20)); // past the gap that was drawn before the rules were read
