@@ -102,14 +102,10 @@ static unsigned class_of(size_t room)
     return shift - CLASS_MIN_SHIFT;
 }
 
-/* A block of class CLASS from its free list, from the chunk or from a new chunk; NULL: none. The caller holds the lock. */
-static struct block *take_block(unsigned class)
+/* A block of class CLASS from the chunk or from a new chunk, whose pages are new and zero; NULL: none. The caller holds the
+ * lock. */
+static struct block *cut_block(unsigned class)
 {
-    struct block *block = free_list[class];
-    if (block) {
-        free_list[class] = block->next;
-        return block;
-    }
     size_t room = (size_t)1 << (class + CLASS_MIN_SHIFT);
     if ((size_t)(chunk_end - chunk_at) < room) {
         char *chunk = map(CHUNK); // wastes the rest of the old chunk: less than one block
@@ -118,9 +114,17 @@ static struct block *take_block(unsigned class)
         chunk_at = chunk;
         chunk_end = chunk + CHUNK;
     }
-    block = (struct block *)(void *)chunk_at;
+    struct block *block = (struct block *)(void *)chunk_at;
     chunk_at += room;
     block->room = room;
+    return block;
+}
+
+static struct block *take_free_block(unsigned class)
+{
+    struct block *block = free_list[class];
+    if (block)
+        free_list[class] = block->next;
     return block;
 }
 
@@ -143,11 +147,13 @@ void *gs_alloc(size_t size)
     if (room > (size_t)1 << CLASS_MAX_SHIFT)
         return alloc_large(room); // new pages are zero
     lock();
-    struct block *block = take_block(class_of(room));
+    struct block *used_before = take_free_block(class_of(room));
+    struct block *block = used_before ? used_before : cut_block(class_of(room));
     unlock();
     if (!block)
         return gs_memory_failed();
-    return memset((char *)block + HEADER, 0, size);
+    // A new block is zero, and stays untouched where the caller does not write: its pages are not resident.
+    return used_before ? memset((char *)block + HEADER, 0, size) : (char *)block + HEADER;
 }
 
 static struct block *block_of(void *ptr)

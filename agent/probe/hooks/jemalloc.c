@@ -288,4 +288,4 @@ static void (*show_names(void))(void)
 /* The loader calls the resolver of an indirect function before it relocates the program: that is how show_names gets to run.
  * The pointer below is the reference that makes the loader call it. */
 void gs_names_shown(void) __attribute__((ifunc("show_names"), visibility("hidden")));
-static void (*const volatile names_shown_reference)(void) __attribute__((used)) = gs_names_shown;
+static void (*const volatile names_shown_reference)(void) __attribute__((used, retain)) = gs_names_shown;
