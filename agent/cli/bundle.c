@@ -277,10 +277,8 @@ static int resolve_dirs(struct bundle *bundle, const struct gs_option_list *give
             return gs_cli_complain(GS_EXIT_IO, "%s: %s", given->item[i], strerrordesc_np(errno));
         bundle->dir[i] = bundle->debug_dir[i];
     }
-    bundle->symbolize = (struct gs_symbolize_options){.debug_dir = bundle->dir,
-                                                      .debug_dir_count = given->count,
-                                                      .only_failures = true,
-                                                      .somebody_waits = true};
+    bundle->symbolize = (struct gs_symbolize_options){
+        .debug_dir = bundle->dir, .debug_dir_count = given->count, .only_failures = true};
     return GS_EXIT_OK;
 }
 

@@ -108,8 +108,7 @@ static int subtract_base(struct gs_view *view, int64_t *base_total)
 /* Fill in lines and inlined functions as `gumshoe symbolize` does, but give up soon. */
 static void fill_lines(struct gs_view *view)
 {
-    const struct gs_symbolize_options options = {
-        .seconds = SYMBOLIZE_SECONDS, .only_failures = true, .somebody_waits = true};
+    const struct gs_symbolize_options options = {.seconds = SYMBOLIZE_SECONDS, .only_failures = true};
     struct gs_text notes = {0};
     if (view->options->no_symbolize || !gs_reader_lacks_lines(view->profile))
         return;

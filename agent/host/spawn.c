@@ -21,6 +21,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -57,18 +58,25 @@ static void open_standard_descriptors(void)
             return; // the program runs without them
 }
 
+/* Write TEXT to the file PATH; if that fails, go on without. */
+static void set(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY);
+    if (fd < 0)
+        return;
+    (void)!write(fd, text, strlen(text));
+    close(fd);
+}
+
 /* Be of no weight to the host: it did not ask for this program. What fails is done without. Each call here is about this
  * process alone, although it still shares the host's memory. */
 static void enter_background(const struct spawned *run)
 {
     enum { LEAST_NICE = 19, IOPRIO_WHO_PROCESS = 1, IOPRIO_IDLE = 3 << 13 };
-    static const char first_to_go[] = "1000";
     const struct rlimit data = {run->command->data_bytes, run->command->data_bytes}, no_core = {0, 0};
-    int fd = open("/proc/self/oom_score_adj", O_WRONLY);
-    if (fd >= 0) {
-        (void)!write(fd, first_to_go, sizeof first_to_go - 1);
-        close(fd);
-    }
+    set("/proc/self/oom_score_adj", "1000"); // the first to go
+    // Where the kernel shares the CPUs among sessions (sched(7)), "nice" counts within this new session alone.
+    set("/proc/self/autogroup", "19");
     gs_prctl(PR_SET_PDEATHSIG, SIGKILL, 0); // with the keeper, which ends with the host
     gs_prctl(PR_SET_NO_NEW_PRIVS, 1, 0);
     if (!run->filtered) {

@@ -1,6 +1,6 @@
 /* lines_apart.c - reads debug information in a child process, because it may be hostile and libdw reads it.
  *
- *   parent ──fork──▶ child: priority, limits ──▶ gs_reader_symbolize ──▶ result file (in memory): notes, profile
+ *   parent ──fork──▶ child: limits ────────────▶ gs_reader_symbolize ──▶ result file (in memory): notes, profile
  *     │ waits for the end of the pipe, or for the time limit                    │
  *     ├──◀── the child's end ◀──────────────────────────────────────────────────┘
  *     └── read as untrusted; after a crash the file that was being read is left out, and a new child reads the rest
@@ -11,10 +11,8 @@
 #include "base/memory.h"
 #include "reader/lines.h"
 #include "sys/file.h"
-#include "sys/process.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/ioprio.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,7 +20,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -67,10 +64,6 @@ static void limit_child(const struct gs_symbolize_options *options)
 {
     unsigned seconds = options->seconds ? options->seconds : SECONDS;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (!options->somebody_waits && gs_process_count_filters() == 0) { // a filter may kill for these calls
-        setpriority(PRIO_PROCESS, 0, 19);
-        syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0));
-    }
     limit_memory();
     limit(RLIMIT_CPU, seconds + 1);
     limit(RLIMIT_FSIZE, OUTPUT_MAX);

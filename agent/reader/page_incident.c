@@ -12,8 +12,7 @@
 static struct gs_profile *with_lines(struct gs_profile *profile)
 {
     enum { SECONDS = 20 };
-    const struct gs_symbolize_options options = {
-        .seconds = SECONDS, .only_failures = true, .somebody_waits = true};
+    const struct gs_symbolize_options options = {.seconds = SECONDS, .only_failures = true};
     struct gs_text notes = {0};
     struct gs_profile *filled =
         gs_reader_lacks_lines(profile) ? gs_reader_symbolize_apart(profile, &options, &notes) : NULL;

@@ -369,7 +369,6 @@ struct gs_symbolize_options {    // all zero: the defaults
     size_t debug_dir_count;
     unsigned seconds;            // gs_reader_symbolize_apart gives up after this time; 0: 120
     bool only_failures;          // no notes on files without debug information
-    bool somebody_waits;         // gs_reader_symbolize_apart keeps the caller's priority; else it is the lowest
 };
 /* A new profile equal to PROFILE, with functions, files, lines, start lines and inlined frames filled in where they are not
  * known. NOTES gets a line for each file without lines, with the reason. Files may be hostile, and elfutils reads them: the

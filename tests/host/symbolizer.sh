@@ -37,7 +37,7 @@ printf '%s\n' '#!/bin/sh' "echo program >> $tmp/order" > program; chmod 755 prog
 settings "\"on_incident\": [\"$tmp/program\"],"
 command "echo symbolized >> $tmp/order; [ \"\$1\" = symbolize ] && jq -r .complete \"\$2/incident.json\" > $tmp/complete
   env > $tmp/env; pwd > $tmp/pwd; ulimit -d > $tmp/data; cat /proc/self/oom_score_adj > $tmp/oom; ls -l /proc/\$\$/fd > $tmp/fds
-  cut -d' ' -f19 /proc/self/stat > $tmp/nice; ionice -p \$\$ > $tmp/io; grep NoNewPrivs /proc/self/status > $tmp/privileges"
+  cut -d' ' -f19 /proc/self/stat > $tmp/nice; sed 's/.*nice //' /proc/self/autogroup > $tmp/session 2>&1; ionice -p \$\$ > $tmp/io; grep NoNewPrivs /proc/self/status > $tmp/privileges"
 before=$(nice)
 SECRET=yes HOME=/home/x LD_PRELOAD=/nonexistent.so host parent 2> /dev/null
 wait_until grep -q program order
@@ -46,6 +46,7 @@ equal "$(cat complete)" true "complete before it was symbolized"
 ! grep -qE '^(LD_|SECRET|GUMSHOE_(DIR|RULES|LOG))' env || fail "$(cat env)"
 grep -qx GUMSHOE_DISABLE=1 env && grep -qx HOME=/home/x env || fail "$(cat env)"
 equal "$(cat pwd oom nice | paste -sd' ')" "/ 1000 19" "folder, share of the blame for memory, priority"
+[ ! -e /proc/self/autogroup ] || equal "$(cat session)" 19 "priority of its session"
 grep -q idle io || fail "$(cat io)"
 grep -q 1 privileges || fail "$(cat privileges)"
 [ "$(cat data)" -le $((448 * 1024)) ] || fail "it may use $(cat data) KiB"
