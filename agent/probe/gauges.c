@@ -5,7 +5,8 @@
  *
  * Two threads that set the same new name at the same moment may both take a slot: later calls find the first of the two.
  * Who:    any host thread, also in signal handlers; the watcher reads.
- * Bounds: 64 comparisons of names and one store. Names beyond 64, and malformed ones, are refused and counted. */
+ * Bounds: 64 comparisons of names and one store. Names beyond 64, and malformed ones, are refused and counted; the first of
+ *         them is kept for the log. */
 #include "probe/inside.h"
 #include <string.h>
 
@@ -17,6 +18,7 @@ struct gauge {
 };
 static struct gauge gauge[GS_GAUGES_MAX];
 static _Atomic uint64_t refused;
+static struct gauge first_refused; // its name alone
 
 static bool well_formed(const char *name, size_t *length)
 {
@@ -55,6 +57,19 @@ static struct gauge *add(const char *name, size_t length)
     return NULL;
 }
 
+/* Count a refused NAME; NULL: none. The first is kept, as printable text. */
+static void refuse(const char *name)
+{
+    int empty = EMPTY;
+    atomic_fetch_add_explicit(&refused, 1, memory_order_relaxed);
+    if (!name || !atomic_compare_exchange_strong_explicit(&first_refused.state, &empty, NAMING,
+                                                          memory_order_relaxed, memory_order_relaxed))
+        return;
+    for (size_t i = 0; i < sizeof first_refused.name - 1 && name[i]; i++)
+        first_refused.name[i] = name[i] >= ' ' && name[i] <= '~' ? name[i] : '?';
+    atomic_store_explicit(&first_refused.state, READY, memory_order_release);
+}
+
 void gs_probe_gauge(const char *name, double value)
 {
     size_t length;
@@ -72,7 +87,7 @@ void gs_probe_gauge(const char *name, double value)
             return;
         }
     }
-    atomic_fetch_add_explicit(&refused, 1, memory_order_relaxed);
+    refuse(name);
 }
 
 bool gs_probe_gauge_read(const char *name, double *value)
@@ -90,7 +105,9 @@ const char *gs_probe_gauge_name(unsigned index)
     return gauge[index].name;
 }
 
-uint64_t gs_probe_gauges_refused(void)
+uint64_t gs_probe_gauges_refused(const char **first)
 {
+    bool known = atomic_load_explicit(&first_refused.state, memory_order_acquire) == READY;
+    *first = known ? first_refused.name : "";
     return atomic_load_explicit(&refused, memory_order_relaxed);
 }

@@ -371,4 +371,5 @@ enum { GS_GAUGES_MAX = 64, GS_GAUGE_NAME = 41 };
 void gs_probe_gauge(const char *name, double value);               // Context: host thread, signal handler
 bool gs_probe_gauge_read(const char *name, double *value);         // false: never set
 const char *gs_probe_gauge_name(unsigned index);                   // NULL past the last
-uint64_t gs_probe_gauges_refused(void);                            // names that found no room
+/* How many calls had a name that is malformed or found no room. *FIRST: the first of the names, in printable text. */
+uint64_t gs_probe_gauges_refused(const char **first);

@@ -28,6 +28,7 @@
 #include "watch/notices.h"
 #include "watch/reload.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -41,6 +42,7 @@ static struct {
     uint64_t baselines_cpu_ns; // CPU time that baselines, accounts and limit_users have taken
     uint64_t file_limit;       // limit of file descriptors, at the last refresh_slow_facts
     int64_t slow_facts_due_ns;
+    uint64_t gauges_refused;   // calls, when they were last logged
     int64_t users_due_ns;      // when to look at the directories of other users
     int64_t recovery_due_ns;   // when to look for boxes of dead processes; INT64_MAX: none are left
     int64_t recovery_pause_ns; // from a look to the next
@@ -83,9 +85,24 @@ static void refresh_slow_facts(int64_t now_ns)
         gs_watch_looks_begin(&gs_watcher.settings);
 }
 
+/* Log that calls of gumshoe_gauge were refused: at the first, and whenever their number has doubled. */
+static void log_refused_gauges(void)
+{
+    const char *first;
+    uint64_t count = gs_probe_gauges_refused(&first);
+    if (count == 0 || count < 2 * loop.gauges_refused)
+        return;
+    loop.gauges_refused = count;
+    gs_log(GS_LOG_WARNING,
+           "gumshoe_gauge: %" PRIu64 " call%s ignored, the first for \"%s\": a name has 1 to %d of "
+           "a-z 0-9 . _ -, and there is room for %d names",
+           count, count == 1 ? " was" : "s were", first, GS_GAUGE_NAME - 1, GS_GAUGES_MAX);
+}
+
 /* Record the gauges that the program has set for the first time, from this tick on. */
 static void add_new_gauges(void)
 {
+    log_refused_gauges();
     if (!gs_watch_captures_count() && gs_watch_record_add_gauges(&gs_watcher.settings))
         gs_box_request_rewrite(gs_watcher.box);
 }

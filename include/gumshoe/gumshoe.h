@@ -92,7 +92,7 @@ GUMSHOE_API int gumshoe_capture(const char *reason, unsigned kinds);
 
 /* Set a number of the program's own (queue length, cache entries): rules see it as the metric "gauge:NAME".
  * After the first call with a NAME the cost is one atomic store. May be called from signal handlers, at any rate.
- * NAME: 1 to 40 of a-z 0-9 . _ -; at most 64 names. Other names are ignored, and the log says how many.
+ * NAME: 1 to 40 of a-z 0-9 . _ -; at most 64 names. Other names are ignored; the log counts and names them.
  * The string is compared by content and copied. */
 GUMSHOE_API void gumshoe_gauge(const char *name, double value);
 

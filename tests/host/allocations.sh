@@ -56,6 +56,14 @@ for name in first second third; do # within the time that one slow look would ta
     wait_for_ticks "$box" 2
     status_of_watch "$gauges_pid" "[.metrics[] | select(.metric == \"gauge:$name\")][0].value == 7" || fail "$name: $(jq -c '[.metrics[].metric]' "$tmp/status.json")"
 done
+it "logs that a name was refused, and which: at the first, and when their number has doubled"
+for name in Bad.name fourth Other.words; do
+    echo "$name" >&"${gauges[1]}"; read -r answer <&"${gauges[0]}"; equal "$answer" set "the gauge $name"
+    wait_for_ticks "$box" 2
+done
+equal "$(grep -c 'gumshoe_gauge: ' "$tmp/log")" 2 "lines: $(grep gumshoe_gauge "$tmp/log")"
+grep -q 'gumshoe_gauge: 1 call was ignored, the first for "Bad.name": a name has 1 to 40 of a-z 0-9 . _ -, and there is room for 64 names$' "$tmp/log" || fail "$(grep gumshoe_gauge "$tmp/log")"
+grep -q 'gumshoe_gauge: 2 calls were ignored, the first for "Bad.name"' "$tmp/log" || fail "$(grep gumshoe_gauge "$tmp/log")"
 kill -9 "$gauges_pid"
 
 it "says in every incident which metrics are not available, and why"

@@ -328,17 +328,20 @@ static void gauges_are_told_apart_by_name(void **state)
 static void bad_and_too_many_gauges_are_refused_and_counted(void **state)
 {
     (void)state;
-    const char *bad[] = {"", "Has.Capitals", "space d", "a.name.that.is.forty.one.characters.long.x", NULL};
-    uint64_t before = gs_probe_gauges_refused();
+    const char *bad[] = {"Has.Capitals\n", "", "space d", "a.name.that.is.forty.one.characters.long.x", NULL}, *first;
+    uint64_t before = gs_probe_gauges_refused(&first);
+    assert_string_equal(first, "");
     double value;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         gs_probe_gauge(bad[i], 1);
-    assert_int_equal(gs_probe_gauges_refused() - before, 5);
+    assert_int_equal(gs_probe_gauges_refused(&first) - before, 5);
+    assert_string_equal(first, "Has.Capitals?");
     for (int i = 0; i < GS_GAUGES_MAX + 5; i++) {
         char name[] = {'g', (char)('a' + i / 10), (char)('0' + i % 10), 0};
         gs_probe_gauge(name, i);
     }
-    assert_true(gs_probe_gauges_refused() - before > 5);
+    assert_true(gs_probe_gauges_refused(&first) - before > 5);
+    assert_string_equal(first, "Has.Capitals?");
     assert_true(gs_probe_gauge_read("ga0", &value));
     assert_non_null(gs_probe_gauge_name(GS_GAUGES_MAX - 1));
     assert_null(gs_probe_gauge_name(GS_GAUGES_MAX));
