@@ -89,7 +89,8 @@ void gs_account_heap_pages_settle(struct gs_heap_pages *heap)
     merge_ranges(heap);
 }
 
-size_t gs_account_heap_pages_from(const struct gs_heap_pages *heap, uint64_t address)
+/* The first cell that ends after ADDRESS; COUNT: none. */
+static size_t first_cell_after(const struct gs_heap_pages *heap, uint64_t address)
 {
     struct gs_search search = {.high = heap->count};
     while (gs_search_next(&search))
@@ -99,7 +100,7 @@ size_t gs_account_heap_pages_from(const struct gs_heap_pages *heap, uint64_t add
 
 struct gs_heap_cell *gs_account_heap_pages_cell(const struct gs_heap_pages *heap, uint64_t address)
 {
-    size_t found = gs_account_heap_pages_from(heap, address);
+    size_t found = first_cell_after(heap, address);
     return found < heap->count && heap->cell[found].address <= address ? &heap->cell[found] : NULL;
 }
 

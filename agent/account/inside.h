@@ -46,9 +46,8 @@ void gs_account_heap_pages_range(struct gs_heap_pages *heap, uint64_t start, uin
 void gs_account_heap_pages_add(struct gs_heap_pages *heap, uint64_t first, const uint64_t *word, size_t count);
 /* Sort the cells and the ranges; ranges that touch become one. */
 void gs_account_heap_pages_settle(struct gs_heap_pages *heap);
-/* The cell that contains ADDRESS; NULL: nothing is resident there. The first cell that ends after ADDRESS; COUNT: none. */
+/* The cell that contains ADDRESS; NULL: nothing is resident there. */
 struct gs_heap_cell *gs_account_heap_pages_cell(const struct gs_heap_pages *heap, uint64_t address);
-size_t gs_account_heap_pages_from(const struct gs_heap_pages *heap, uint64_t address);
 /* The resident bytes from START to END, which lie in CELL. */
 uint64_t gs_account_cell_resident(const struct gs_heap_cell *cell, uint64_t start, uint64_t end);
 void gs_account_heap_pages_free(struct gs_heap_pages *heap); // NULL is fine

@@ -27,9 +27,6 @@ size_t gs_memory_failures(void);
 /* Count a failed allocation. Returns NULL. For sys/memory_*.c. */
 void *gs_memory_failed(void);
 
-/* Bytes mapped for us now; 0 with memory_malloc.c. */
-size_t gs_memory_mapped_bytes(void);
-
 /* Write the address ranges of our mappings to OUT, at most MAX. Returns how many; 0 with memory_malloc.c. */
 struct gs_memory_range { uintptr_t start, end; };
 enum { GS_RANGES_MAX = 1024 };

@@ -12,7 +12,7 @@
 
 /* ---- what an argument is ------------------------------------------------------------------------------------------------ */
 
-bool gs_cli_completion_is_one_of(const char *name, const char *const list[])
+static bool is_one_of(const char *name, const char *const list[])
 {
     for (; *list; list++)
         if (strcmp(name, *list) == 0)
@@ -29,10 +29,10 @@ enum gs_completed gs_cli_completion_of_option(const struct gs_option *option)
         return GS_COMPLETED_NOT;
     if (option->name && strcmp(option->name, "kinds") == 0)
         return GS_COMPLETED_KINDS;
-    return gs_cli_completion_is_one_of(argument, files)         ? GS_COMPLETED_FILE
-           : gs_cli_completion_is_one_of(argument, directories) ? GS_COMPLETED_DIRECTORY
-           : gs_cli_completion_is_one_of(argument, types)       ? GS_COMPLETED_TYPES
-                                                                : GS_COMPLETED_TEXT;
+    return is_one_of(argument, files)         ? GS_COMPLETED_FILE
+           : is_one_of(argument, directories) ? GS_COMPLETED_DIRECTORY
+           : is_one_of(argument, types)       ? GS_COMPLETED_TYPES
+                                              : GS_COMPLETED_TEXT;
 }
 
 enum gs_completed gs_cli_completion_of_operand(const struct gs_command *command)

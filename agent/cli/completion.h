@@ -17,7 +17,6 @@ enum gs_completed gs_cli_completion_of_option(const struct gs_option *option);
 enum gs_completed gs_cli_completion_of_operand(const struct gs_command *command);
 /* The words of GS_COMPLETED_KINDS or GS_COMPLETED_TYPES, with spaces between them. */
 const char *gs_cli_completion_words(enum gs_completed what);
-bool gs_cli_completion_is_one_of(const char *name, const char *const list[]);
 
 struct gs_completion_shell {
     const char *name;

@@ -45,8 +45,6 @@ void gs_gather_waits_recognise(struct gs_thread_dump *dump);
 void gs_gather_waits_collect(struct gs_thread_dump *dump, const struct gs_maps *maps, struct gs_waits *out);
 /* "rwlock", else "mutex". */
 const char *gs_gather_lock_word(enum gs_wait_kind kind);
-/* The index of thread TID in the threads, sorted by tid; SIZE_MAX: none. */
-size_t gs_gather_thread_index(const struct gs_thread_dump *dump, int tid);
 
 /* threads.txt. Sorts the threads by stack. */
 void gs_gather_threads_text(struct gs_thread_dump *dump, const struct gs_deadlock *deadlock, const struct gs_waits *waits,

@@ -135,10 +135,19 @@ static enum gs_wait_kind kind_of(const struct gs_thread_dump *dump, const struct
     return kind ? kind : GS_WAIT_FUTEX;
 }
 
+/* The index of thread TID in the threads, sorted by tid; SIZE_MAX: none. */
+static size_t thread_index(const struct gs_thread_dump *dump, int tid)
+{
+    struct gs_search search = {.high = dump->count};
+    while (gs_search_next(&search))
+        gs_search_step(&search, dump->thread[search.middle].tid < tid);
+    return search.low < dump->count && dump->thread[search.low].tid == tid ? search.low : SIZE_MAX;
+}
+
 /* Is TID, as a lock names it, one of the threads? */
 static bool is_thread(const struct gs_thread_dump *dump, int tid)
 {
-    return gs_gather_thread_index(dump, tid) != SIZE_MAX && !(dump->given && dump->given->other_namespace);
+    return thread_index(dump, tid) != SIZE_MAX && !(dump->given && dump->given->other_namespace);
 }
 
 static void recognise(const struct gs_thread_dump *dump, struct gs_thread_seen *thread)
@@ -192,14 +201,6 @@ void gs_gather_waits_look_again(struct gs_thread_dump *dump)
 
 /* ---- who holds it ----------------------------------------------------------------------------------------------------- */
 
-size_t gs_gather_thread_index(const struct gs_thread_dump *dump, int tid)
-{
-    struct gs_search search = {.high = dump->count};
-    while (gs_search_next(&search))
-        gs_search_step(&search, dump->thread[search.middle].tid < tid);
-    return search.low < dump->count && dump->thread[search.low].tid == tid ? search.low : SIZE_MAX;
-}
-
 /* Does thread TID, which was not read, exist in the process? */
 static bool exists(const struct gs_thread_dump *dump, int tid)
 {
@@ -212,7 +213,7 @@ static bool exists(const struct gs_thread_dump *dump, int tid)
 
 static void set_holder(const struct gs_thread_dump *dump, int tid, bool shared, struct gs_waited *out)
 {
-    size_t index = gs_gather_thread_index(dump, tid);
+    size_t index = thread_index(dump, tid);
     out->holder = tid;
     out->holder_name = "";
     out->holder_sample = SIZE_MAX;

@@ -117,7 +117,7 @@ struct gs_metric_set {
     ssize_t statm_error;         // why it could not be read: negative errno
     struct gs_memory_pages pages;
     bool threads_counted;        // in this tick
-    long threads;                // the result of gs_metrics_process_count_threads in this tick
+    long threads;                // their number, or -errno, in this tick
     ssize_t stat_error;          // why it could not be read: negative errno
     struct gs_process process;
     struct gs_usage usage;
@@ -183,5 +183,3 @@ const struct gs_usage *gs_metrics_process_usage(struct gs_metric_set *set);
 enum { GS_CROWD = 200 };
 int gs_metrics_process_open_threads(struct gs_metric_set *set) GS_CHECK_RESULT;
 bool gs_metrics_process_is_crowded(struct gs_metric_set *set);
-/* The number of threads, counted at most once a tick; 0: the directory is not as expected; or -errno. */
-long gs_metrics_process_count_threads(struct gs_metric_set *set);

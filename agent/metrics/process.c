@@ -121,9 +121,10 @@ int gs_metrics_process_open_threads(struct gs_metric_set *set)
     return gs_metrics_set_open_file(set, &set->tasks, "/proc/self/task");
 }
 
-/* A directory has one link for each subdirectory, and two more. /proc/self/stat has the number too, but to read it the kernel
+/* The number of threads, counted at most once a tick; 0: the directory is not as expected; or -errno.
+ * A directory has one link for each subdirectory, and two more. /proc/self/stat has the number too, but to read it the kernel
  * sums the CPU times of all threads: 20 µs with a thousand of them. */
-long gs_metrics_process_count_threads(struct gs_metric_set *set)
+static long count_threads(struct gs_metric_set *set)
 {
     struct stat status;
     if (set->threads_counted)
@@ -139,12 +140,12 @@ long gs_metrics_process_count_threads(struct gs_metric_set *set)
 
 bool gs_metrics_process_is_crowded(struct gs_metric_set *set)
 {
-    return gs_metrics_process_count_threads(set) > GS_CROWD;
+    return count_threads(set) > GS_CROWD;
 }
 
 static double threads_read(struct gs_metric_set *set, struct gs_metric_slot *slot)
 {
-    long count = gs_metrics_process_count_threads(set);
+    long count = count_threads(set);
     if (count < 0)
         return gs_metrics_unreadable(slot, &set->tasks, count);
     if (count == 0)

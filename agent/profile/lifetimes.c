@@ -31,7 +31,8 @@ struct lifetime_tally {
     bool failed;
 };
 
-bool gs_profile_has_lifetimes(const struct gs_profile *profile)
+/* Does PROFILE have the sample types of lifetimes.pb.gz? */
+static bool has_lifetimes(const struct gs_profile *profile)
 {
     static const char *const names[] = {"alive_objects", "alive_space", "freed_objects", "freed_space"};
     bool found = true;
@@ -166,7 +167,7 @@ int gs_profile_lifetimes(const struct gs_profile *profile, struct gs_lifetimes *
                                              gs_profile_sample_type(profile, "freed_objects"),
                                              gs_profile_sample_type(profile, "freed_space")}};
     *out = (struct gs_lifetimes){0};
-    if (!gs_profile_has_lifetimes(profile))
+    if (!has_lifetimes(profile))
         return -EINVAL;
     for (size_t i = 0; i < profile->sample_count && !tally.failed; i++)
         count_sample(&tally, &profile->sample[i]);

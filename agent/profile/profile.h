@@ -130,8 +130,6 @@ struct gs_lifetime_row {      // what one function's blocks lived; borrowed from
 };
 struct gs_lifetimes { struct gs_lifetime_row *row; size_t count; int64_t freed_space, short_space, alive_space; };
 enum { GS_LIFETIME_SHORTEST_NS = 4096 }; // what is shorter has the label 0
-/* Does PROFILE have the sample types of lifetimes.pb.gz? */
-bool gs_profile_has_lifetimes(const struct gs_profile *profile);
 /* The lifetimes in PROFILE by function, the largest freed_space first. 0, -EINVAL: it has none, or -ENOMEM; free with
  * gs_profile_lifetimes_fini. */
 int gs_profile_lifetimes(const struct gs_profile *profile, struct gs_lifetimes *out) GS_CHECK_RESULT;

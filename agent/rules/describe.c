@@ -10,14 +10,8 @@
 #include <math.h>
 #include <stdio.h>
 
-const char *gs_rules_name_line(const struct gs_threshold *threshold, const struct gs_rule *rule,
-                               uint64_t limit, char out[GS_LINE_TEXT])
-{
-    return gs_rules_name_line_of(threshold, rule->unit, rule->share, limit, out);
-}
-
-const char *gs_rules_name_line_of(const struct gs_threshold *threshold, enum gs_unit unit,
-                                  enum gs_share share, uint64_t limit, char out[GS_LINE_TEXT])
+static const char *name_line_of(const struct gs_threshold *threshold, enum gs_unit unit, enum gs_share share,
+                                uint64_t limit, char out[GS_LINE_TEXT])
 {
     char part[GS_UNIT_TEXT], line[GS_UNIT_TEXT];
     if (!threshold->share)
@@ -32,6 +26,12 @@ const char *gs_rules_name_line_of(const struct gs_threshold *threshold, enum gs_
                  gs_units_print_percent(threshold->value, part),
                  gs_units_print_value(threshold->value * (double)limit, unit, line));
     return out;
+}
+
+const char *gs_rules_name_line(const struct gs_threshold *threshold, const struct gs_rule *rule,
+                               uint64_t limit, char out[GS_LINE_TEXT])
+{
+    return name_line_of(threshold, rule->unit, rule->share, limit, out);
 }
 
 static uint64_t limit_of(const struct gs_machine *machine, enum gs_share share)
@@ -126,9 +126,8 @@ static void add_exceptions(const struct gs_rule *rule, const struct gs_machine *
     for (size_t i = 0; i < 2 && suppression->unless.metric; i++)
         if (unless[i].line->given)
             gs_text_add(out, "; never while %s is %s %s", suppression->unless.metric, unless[i].side,
-                        gs_rules_name_line_of(unless[i].line, suppression->unless.unit,
-                                              suppression->unless.share,
-                                              limit_of(machine, suppression->unless.share), line));
+                        name_line_of(unless[i].line, suppression->unless.unit, suppression->unless.share,
+                                     limit_of(machine, suppression->unless.share), line));
 }
 
 void gs_rules_describe_rule(const struct gs_rules *rules, size_t number, const struct gs_machine *machine,

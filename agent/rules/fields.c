@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *gs_rules_type_name(const json_t *value)
+/* "a string", "a number", … for messages. */
+static const char *type_name(const json_t *value)
 {
     switch (json_typeof(value)) {
     case JSON_OBJECT: return "an object";
@@ -27,8 +28,7 @@ const char *gs_rules_type_name(const json_t *value)
 void gs_rules_refuse_type(struct gs_rules_reader *reader, const json_t *value,
                           const struct gs_json_path *path, const char *expected)
 {
-    gs_rules_refuse(reader, path, GS_THE_VALUE, NULL, "expected %s, found %s", expected,
-                    gs_rules_type_name(value));
+    gs_rules_refuse(reader, path, GS_THE_VALUE, NULL, "expected %s, found %s", expected, type_name(value));
 }
 
 /* ---- objects ------------------------------------------------------------------------------------------------------ */

@@ -143,8 +143,6 @@ enum { GS_TEXT_MAX = 1024 };
 
 /* True: VALUE is a number without a fraction, stored in *OUT. */
 bool gs_rules_is_whole(const json_t *value, int64_t *out);
-/* "a string", "a number", … for messages. */
-const char *gs_rules_type_name(const json_t *value);
 /* Report "expected EXPECTED, found a number" (the type of VALUE). */
 void gs_rules_refuse_type(struct gs_rules_reader *reader, const json_t *value, const struct gs_json_path *path,
                     const char *expected);
@@ -364,8 +362,6 @@ void gs_rules_print_slopes(double found, double wanted, enum gs_unit unit, int s
  * any. */
 const char *gs_rules_name_line(const struct gs_threshold *threshold, const struct gs_rule *rule, uint64_t limit,
                                char out[GS_LINE_TEXT]);
-const char *gs_rules_name_line_of(const struct gs_threshold *threshold, enum gs_unit unit, enum gs_share share, uint64_t limit,
-                                  char out[GS_LINE_TEXT]);
 
 /* Parts of reasons (explain.c): "10 ticks", "30 min"; " for 10 s" for a rule with "for", else "". */
 const char *gs_rules_print_span(struct gs_span over, char out[GS_UNIT_TEXT]);

@@ -20,11 +20,6 @@ void gs_free(void *ptr)
     free(ptr);
 }
 
-size_t gs_memory_mapped_bytes(void)
-{
-    return 0;
-}
-
 size_t gs_memory_ranges(struct gs_memory_range *out, size_t max)
 {
     (void)out;

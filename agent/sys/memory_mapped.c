@@ -36,7 +36,6 @@ static struct block *free_list[CLASSES];
 static char *chunk_at, *chunk_end;
 static struct gs_memory_range range[GS_RANGES_MAX]; // end 0: a free entry
 static size_t range_count;                          // entries from here on are free
-static _Atomic size_t mapped_bytes;
 static atomic_flag lock_flag = ATOMIC_FLAG_INIT;
 
 static void lock(void)
@@ -71,8 +70,6 @@ static void *map(size_t size)
         at = gs_address_reserve_take(size);
     else
         change_range(0, (struct gs_memory_range){(uintptr_t)at, (uintptr_t)at + size});
-    if (at)
-        atomic_fetch_add_explicit(&mapped_bytes, size, memory_order_relaxed);
     return at;
 }
 
@@ -86,7 +83,6 @@ static void unmap(void *at, size_t size)
         gs_mapping_free(at, size);
     }
     unlock();
-    atomic_fetch_sub_explicit(&mapped_bytes, size, memory_order_relaxed);
 }
 
 static size_t page_up(size_t size)
@@ -201,7 +197,6 @@ static void *grow_large(struct block *block, size_t room)
     unlock();
     if (moved == MAP_FAILED)
         return copy_larger(block, room);
-    atomic_fetch_add_explicit(&mapped_bytes, page_up(room) - old, memory_order_relaxed);
     moved->room = page_up(room);
     return (char *)moved + HEADER;
 }
@@ -224,11 +219,6 @@ void *gs_realloc(void *ptr, size_t size)
     memcpy(moved, ptr, block->room - HEADER);
     gs_free(ptr);
     return moved;
-}
-
-size_t gs_memory_mapped_bytes(void)
-{
-    return atomic_load_explicit(&mapped_bytes, memory_order_relaxed);
 }
 
 size_t gs_memory_ranges(struct gs_memory_range *out, size_t max)
