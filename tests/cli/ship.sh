@@ -95,7 +95,7 @@ it "leaves nothing behind: a journal, a lock"
 equal "$(ls -A d | grep '^\.' | tr '\n' ' ')" ".shipped .shipping "
 
 it "follows: sends what comes, through an outage, with bounded memory, until it is ended"
-rm -rf srv/store f; mkdir f; end_server
+rm -rf srv/store f err; mkdir f; end_server
 "$gumshoe" ship --follow --to s3://bucket/follow f > out 2> err & ship=$!; started="$started $ship"
 for i in $(seq 1 40); do make_incident f $i 100000; done
 wait_until grep -q 'trying again' err

@@ -8,7 +8,7 @@ rules_file=$(rules r '{ "version": 1, "rules": [ { "name": "never", "metric": "f
 
 # opened WAY NUMBER …: a host goes through these ways, and its descriptors are captured into $incident; end: it ends.
 opened() {
-    rm -rf d input && mkfifo input
+    rm -rf d input out && mkfifo input
     "$gumshoe" run --rules "$rules_file" --dir d -- "$opener" "$@" < input > out 2> err & host=$!; started="$started $host"
     exec 3> input
     wait_until is_ready_or_gone
@@ -77,7 +77,7 @@ end
 
 it "names who opened the descriptors in the incident of a rule on their number"
 rules_file=$(rules many '{ "version": 1, "interval": "50ms", "rules": [ { "name": "many", "metric": "fds", "above": 300, "capture": ["threads"] } ] }')
-rm -rf d input && mkfifo input
+rm -rf d input out && mkfifo input
 "$gumshoe" run --rules "$rules_file" --dir d -- "$opener" peers 400 files 30 < input > out 2> err & host=$!; started="$started $host"
 exec 3> input
 wait_until has_incident d

@@ -8,6 +8,7 @@ rules=$(rules quiet "{\"version\": 1, $never}")
 with_page=$(rules page "{\"version\": 1, \"incidents\": {\"keep\": 0, \"report\": true}, \"symbolize\": \"auto\", $never}")
 any=$(rules any '{"version": 1, "rules": [{"name": "any", "metric": "rss", "above": "1B", "cooldown": "1h"}]}')
 serve() { # DIR WORKERS [RULES]
+    rm -f out
     GUMSHOE_RULES=${3:-$rules} GUMSHOE_DIR=$PWD/$1 LD_PRELOAD=$build/libgumshoe.so "$build/hosts/prefork" "$2" 1 > out & server=$!
     started="$started $server"
     wait_until grep -q serving out

@@ -32,7 +32,7 @@ equal "$(names "$found")" "[\"shop-cache\",\"shop\",\"cache-0\",\"$(uname -n)\"]
 jq -r .reason "$found/incident.json" | grep -q "^shop-cache (account), pid $pid, died: killed by signal 9" || fail "$(jq .reason "$found/incident.json")"
 
 it "names a process that has no agent"
-HOSTNAME=web-3 ./shop-cache wait < input > out 2>&1 &
+rm out; HOSTNAME=web-3 ./shop-cache wait < input > out 2>&1 &
 pid=$!; started="$started $pid"
 exec 3> input
 wait_until grep -q waits out
@@ -50,7 +50,7 @@ kill -9 "$pid"; wait "$pid" || true
 exec 3>&-
 
 it "names a host if none is known, and says which machine it is"
-env -u HOSTNAME ./shop-cache wait < input > out 2>&1 &
+rm out; env -u HOSTNAME ./shop-cache wait < input > out 2>&1 &
 pid=$!; started="$started $pid"
 exec 3> input
 wait_until grep -q waits out

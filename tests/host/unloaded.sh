@@ -26,6 +26,7 @@ gcc -O1 -shared -fPIC -DLETTER=secret plugin.c -Wl,--build-id=none -o nameless.s
 
 # run STEPS...: starts the program and waits until it is done; its pid is in $pid.
 run() {
+    rm -f out
     LD_PRELOAD=$build/libgumshoe.so "$build/hosts/unloads" "$@" wait > out &
     pid=$!; started="$started $pid"
     wait_until grep -q done out
