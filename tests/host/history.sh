@@ -69,7 +69,7 @@ incident=$(cat incident)
 wait_until test -e "$incident/report.html"
 "$gumshoe" report --no-symbolize -o page.html "$incident" || fail "report"
 "$gumshoe" bundle -o bundle.tar.gz "$incident" > said 2>&1 && tar -xzOf bundle.tar.gz "$(basename "$incident")/report.html" > bundle.html || fail "$(cat said)"
-data() { sed -n 's|.*id="gumshoe-data">\(.*\)</script>|\1|p' "$1" | jq -e "$2"; }
+data() { sed -n 's|.*id="gumshoe-data">||p' "$1" | jq -se ".[0] | $2"; }
 for page in "$incident/report.html" page.html bundle.html; do
     data "$page" ".incident.history.restarts | length == 1 and .[0].pid == $server" > /dev/null || fail "$page: restarts: $(data "$page" .incident.history.restarts)"
     data "$page" '.incident.history | .restarts[0].time as $at | .all[0] < $at and $at < .all[1]
@@ -78,6 +78,25 @@ for page in "$incident/report.html" page.html bundle.html; do
 done
 "$gumshoe" bundle --anonymize -o bundle.tar.gz "$incident" > said 2>&1 && tar -xzOf bundle.tar.gz --wildcards '*/report.html' > bundle.html || fail "$(cat said)"
 data bundle.html '.incident.history.restarts == []' > /dev/null || fail "an anonymous bundle has the history of other processes"
+
+it "takes those for the processes before that had ended when the next began: not those beside, nor one that had the same pid"
+mkdir -p made; cp -r "$incident" made/
+made=made/$(basename "$incident")
+/usr/bin/python3 - "$made" "$server" <<'P' | /usr/bin/python3 "$source_dir/tests/cli/history_file.py" made "$(jq -r .exe "$made/incident.json")" "$(jq -r .program "$made/incident.json")" > path || fail "no history file"
+import datetime, json, sys
+incident = json.load(open(sys.argv[1] + "/incident.json"))
+end = int(datetime.datetime.fromisoformat(incident["started"].replace("Z", "+00:00")).timestamp()) - 5
+def life(pid, begin, end, more=()):
+    print(json.dumps({"pid": pid, "started": begin, "interval": 1, "metrics": ["rss"], "rows": [[at, 1e6 + at % 2] for at in [*range(begin, end, 60), *more]]}))
+life(int(sys.argv[2]), end - 500000, end - 499000)  # the incident's pid
+life(8, end - 400000, end, range(end, end + 30))  # beside all that follow
+for i in range(150):
+    life(1000 + i, end - 300000 + i * 2000, end - 300000 + i * 2000 + 1900)
+P
+equal "$(basename "$(cat path)")" "$(basename "$file")" "name of the history file"
+"$gumshoe" report --no-symbolize -o page.html "$made" || fail "report"
+equal "$(data page.html '.incident.history.restarts | [length, .[0].pid, .[-2].pid, .[-1].pid] | join(" ")')" "\"99 1052 1149 $server\"" "processes: a hundred at most"
+grep -q 'with 99 processes before this one. 1 other process ran at the same time, and is not shown' page.html || fail "$(grep -o 'The history file of this program[^<]*' page.html)"
 
 it "says in one line what it cannot read"
 says() { # PATH WORDS
