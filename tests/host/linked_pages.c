@@ -6,6 +6,7 @@
  *   rewrite   writes the first half of load_table's again
  *   pageout   asks the kernel to swap load_table's out
  *   child     forks a child that shares every page, and stays
+ *   childless ends the child: shared pages would not be swapped out
  *   churn     80 profiles, churn-N.pb.gz, while two threads hold blocks whose pages are all there from before malloc returns, and
  *             free them */
 #include <errno.h>
@@ -22,6 +23,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define NOINLINE __attribute__((noinline))
@@ -77,13 +79,21 @@ static int page_out(void)
     return madvise(first, 64 * MIB - PAGE, MADV_PAGEOUT) ? -errno : 0;
 }
 
+static pid_t child;
+
 static void share_with_child(void)
 {
-    if (fork() == 0) {
+    child = fork();
+    if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         for (;;)
             pause();
     }
+}
+
+static int end_child(void)
+{
+    return kill(child, SIGKILL) || waitpid(child, NULL, 0) != child ? -errno : 0;
 }
 
 static NOINLINE void *churn_locked(void *unused)
@@ -139,6 +149,8 @@ static int obey(const char *word)
         return page_out();
     else if (strcmp(word, "child") == 0)
         share_with_child();
+    else if (strcmp(word, "childless") == 0)
+        return end_child();
     else if (strcmp(word, "churn") == 0)
         return churn();
     return 0;

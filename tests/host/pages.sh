@@ -78,6 +78,8 @@ has load_table 64 0 0
 hold_as_known
 
 it "is right for what was swapped out"
+tell childless
+equal "$answer" "done childless ok"
 tell pageout
 equal "$answer" "done pageout ok"
 swapped=$(sed -n 's/^VmSwap:[^0-9]*\([0-9]*\) kB/\1/p' /proc/$host/status)
