@@ -17,6 +17,10 @@ finish() {
         echo "--- agent's log"; cat "$tmp/log" 2>/dev/null || true
         echo "--- files"; find "$tmp" -maxdepth 3 2>/dev/null | head -50
     fi
+    for _ in $(seq 100); do # what was killed, or ends with what was killed, may be writing still
+        rm -rf "$tmp" 2> /dev/null && return
+        sleep 0.1
+    done
     rm -rf "$tmp"
 }
 trap finish EXIT
