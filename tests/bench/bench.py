@@ -119,15 +119,19 @@ def load(*arguments):
 
 # ---- the figures -----------------------------------------------------------------------------------------------------
 
+def collected(command, env):
+    """The instructions that COMMAND's own thread executes from main on."""
+    valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=main"]
+    done = subprocess.run(valgrind + command, env=environment(**env), capture_output=True, text=True, timeout=600)
+    return int(re.search(r"Collected : (\d+)", done.stderr).group(1))
+
+
 def pair():
     """Instructions added to a malloc and free, 16 to 512 bytes: callgrind, the difference of 1 and 3 million pairs, of the program's
     own thread: how many the watcher executes meanwhile depends on the machine's speed."""
     def instructions(v):
-        def count(n):
-            command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=main", VARIANTS[v][1], "pairs", str(n)]
-            done = subprocess.run(command, env=environment(**VARIANTS[v][2]), capture_output=True, text=True, timeout=600)
-            return int(re.search(r"Collected : (\d+)", done.stderr).group(1))
-        return (count(3000000) - count(1000000)) / 2000000
+        counts = [collected([VARIANTS[v][1], "pairs", str(n)], VARIANTS[v][2]) for n in (1000000, 3000000)]
+        return (counts[1] - counts[0]) / 2000000
 
     seen = {v: instructions(v) for v in VARIANTS if v not in ("a/a", "heaptrack")}
     added = {v: seen[v] - seen[VARIANTS[v][0]] for v in seen if VARIANTS[v][0]}
@@ -154,24 +158,42 @@ def handoff():
     compare("handoff", ["a/a", "gumshoe", "linked", "jemalloc", "tcmalloc"], load("handoff", 10000000), 21)
 
 
-def sample():
-    """One sample, all in: under 20 frames, with a sample in every KiB against one in every GiB."""
-    n, size = 2000000, 1000
+SAMPLED_BYTES = 1000
+# The share of blocks of 1000 bytes that hold a point of a Poisson process of mean distance 1024.
+SAMPLES_EACH = 1 - 2.718281828 ** (-SAMPLED_BYTES / 1024)
+
+
+def sampling_ways():
+    """What samples, in the environment that makes it sample every KiB and in one in which it samples every GiB."""
     fine = rules("fine", heap={"sample": "1KiB"}, budget="100%", rules=[])
     coarse = rules("coarse", heap={"sample": "1GiB"}, budget="100%", rules=[])
-    ways = {
+    return {
         "gumshoe": ({"LD_PRELOAD": OURS, "GUMSHOE_RULES": fine}, {"LD_PRELOAD": OURS, "GUMSHOE_RULES": coarse}),
         "jemalloc": ({"LD_PRELOAD": JEMALLOC, "MALLOC_CONF": "prof:true,lg_prof_sample:10"},
                      {"LD_PRELOAD": JEMALLOC, "MALLOC_CONF": "prof:true,lg_prof_sample:30"}),
         "tcmalloc": ({"LD_PRELOAD": TCMALLOC, "TCMALLOC_SAMPLE_PARAMETER": "1024"},
                      {"LD_PRELOAD": TCMALLOC, "TCMALLOC_SAMPLE_PARAMETER": str(1 << 30)}),
     }
-    # The share of blocks of 1000 bytes that hold a point of a Poisson process of mean distance 1024.
-    samples_each = 1 - 2.718281828 ** (-size / 1024)
+
+
+def sample():
+    """One sample, all in: under 20 frames, with a sample in every KiB against one in every GiB."""
+    n, ways = 2000000, sampling_ways()
     seen = take_turns([(w, i) for w in ways for i in (0, 1)], lambda v: number([LOAD, "deep", str(n)], **ways[v[0]][v[1]]), 11)
-    cost = {w: statistics.median([(a - b) / samples_each for a, b in zip(seen[w, 0], seen[w, 1])]) for w in ways}
+    cost = {w: statistics.median([(a - b) / SAMPLES_EACH for a, b in zip(seen[w, 0], seen[w, 1])]) for w in ways}
     for peer in ("jemalloc", "tcmalloc"):
         show("sample gumshoe", cost["gumshoe"], "ns", peer, cost[peer])
+
+
+def sampled():
+    """The same in instructions, of the sample and of its free: callgrind, the difference of 50,000 and 150,000 pairs."""
+    def instructions(env):
+        counts = [collected([LOAD, "deep", str(n)], env) for n in (50000, 150000)]
+        return (counts[1] - counts[0]) / 100000
+
+    cost = {way: (instructions(fine) - instructions(coarse)) / SAMPLES_EACH for way, (fine, coarse) in sampling_ways().items()}
+    for peer in ("jemalloc", "tcmalloc"):
+        show("sampled gumshoe", cost["gumshoe"], "instructions", peer, cost[peer])
 
 
 def walk():
@@ -607,7 +629,7 @@ def top():
                  middle_half(each["gumshoe"]))
 
 
-ALL = [pair, tight, live, handoff, sample, walk, memory, resident, threads, redis, memcached, instant, capture, pages, dump, pause, cpu, tick, idle, fds, fleet, symbolize, top]
+ALL = [pair, tight, live, handoff, sample, sampled, walk, memory, resident, threads, redis, memcached, instant, capture, pages, dump, pause, cpu, tick, idle, fds, fleet, symbolize, top]
 
 
 def main():
