@@ -26,11 +26,11 @@ static struct {
     struct gs_event changed; // one of the members below has changed
     void (*function)(const char *dir, void *user);
     void *user;
-    char path[QUEUE][PATH_MAX];
-    size_t count;
+    size_t count;                             // of queued_path
     bool has_thread, stop_requested, calling; // calling: the function runs
     pthread_t thread;                         // valid while has_thread
 } callbacks = {.lock.rank = GS_RANK_CALLBACK};
+static char queued_path[QUEUE][PATH_MAX]; // under its lock
 
 /* ---- the thread ------------------------------------------------------------------------------------------------------- */
 
@@ -47,8 +47,8 @@ static bool take_call(struct call *out)
     if (found) {
         out->function = callbacks.function;
         out->user = callbacks.user;
-        strcpy(out->path, callbacks.path[0]);
-        memmove(callbacks.path[0], callbacks.path[1], (--callbacks.count) * sizeof callbacks.path[0]);
+        strcpy(out->path, queued_path[0]);
+        memmove(queued_path[0], queued_path[1], (--callbacks.count) * sizeof queued_path[0]);
         callbacks.calling = found = out->function != NULL;
     }
     gs_lock_give(&callbacks.lock);
@@ -190,7 +190,7 @@ void gs_callback_tell(const char *path)
     gs_lock_take(&callbacks.lock);
     bool is_set = callbacks.function, room = callbacks.has_thread && callbacks.count < QUEUE;
     if (is_set && room)
-        snprintf(callbacks.path[callbacks.count++], PATH_MAX, "%s", path);
+        snprintf(queued_path[callbacks.count++], PATH_MAX, "%s", path);
     gs_lock_give(&callbacks.lock);
     if (is_set && !room)
         gs_log(GS_LOG_WARNING,

@@ -62,8 +62,8 @@ static struct {
     int woken;    // eventfd that wakes the thread
     _Atomic bool stopping;
     _Atomic uint64_t cpu_ns; // of the thread, after its last turn
-    struct client client[CLIENTS];
 } control = {.listener = -1};
+static struct client clients[CLIENTS];
 
 /* ---- clients --------------------------------------------------------------------------------------------------------- */
 
@@ -110,8 +110,7 @@ static void take_client(void)
     int fd = accept4(control.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0)
         return;
-    for (struct client *client = control.client; is_allowed_user(fd) && client < control.client + CLIENTS;
-         client++)
+    for (struct client *client = clients; is_allowed_user(fd) && client < clients + CLIENTS; client++)
         if (client->fd < 0) {
             *client = (struct client){.fd = fd, .until_ns = gs_clock_monotonic_ns() + PATIENCE_NS};
             return;
@@ -300,7 +299,7 @@ static int list_descriptors(struct pollfd fds[CLIENTS + 2])
     fds[LISTENER] = (struct pollfd){.fd = control.listener, .events = POLLIN};
     fds[WOKEN] = (struct pollfd){.fd = control.woken, .events = POLLIN};
     for (int i = 0; i < CLIENTS; i++) {
-        struct client *client = &control.client[i];
+        struct client *client = &clients[i];
         short events = client->profile         ? 0
                        : client->answer.length ? POLLOUT
                                                : POLLIN; // 0: only whether it has gone
@@ -323,8 +322,8 @@ static void answer_all(void *unused)
             (void)!read(control.woken, &count, sizeof count);
         (void)gs_credentials_follow();
         for (int i = 0; i < CLIENTS; i++)
-            if (control.client[i].fd >= 0)
-                serve(&control.client[i], fds[i].revents);
+            if (clients[i].fd >= 0)
+                serve(&clients[i], fds[i].revents);
         if (fds[LISTENER].revents & POLLIN)
             take_client();
         atomic_store(&control.cpu_ns, gs_clock_thread_cpu_ns());
@@ -356,7 +355,7 @@ void gs_watch_control_start(struct gs_store *store)
     const struct gs_own_thread_options start = {"gumshoe-ask", answer_all, NULL, STACK_BYTES,
                                                 GS_FDS_OF_CREATOR};
     for (int i = 0; i < CLIENTS; i++)
-        control.client[i] = (struct client){.fd = -1};
+        clients[i] = (struct client){.fd = -1};
     control.store = store;
     control.stopping = false;
     control.woken = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -385,7 +384,7 @@ void gs_watch_control_stop(void)
     if (ended)
         gs_watch_profile_jobs_stop(GS_NS_PER_S);
     close_listener();
-    for (struct client *client = control.client; ended && client < control.client + CLIENTS; client++)
+    for (struct client *client = clients; ended && client < clients + CLIENTS; client++)
         if (client->fd >= 0) {
             close(client->fd);
             gs_text_fini(&client->answer);

@@ -11,16 +11,16 @@ enum { REQUESTS_MAX = 8 };
 static struct {
     struct gs_lock lock;
     struct gs_event done; // a request is done, or a slot was freed
-    struct gs_request slot[REQUESTS_MAX];
 } requests = {.lock.rank = GS_RANK_REQUESTS};
+static struct gs_request request_slot[REQUESTS_MAX]; // under its lock
 
 struct gs_request *gs_watch_request_post(const struct gs_request *request)
 {
     struct gs_request *slot = NULL;
     gs_lock_take(&requests.lock);
     for (int i = 0; i < REQUESTS_MAX && !slot; i++)
-        if (requests.slot[i].state == GS_REQUEST_FREE)
-            slot = &requests.slot[i];
+        if (request_slot[i].state == GS_REQUEST_FREE)
+            slot = &request_slot[i];
     if (slot) {
         *slot = *request;
         slot->state = GS_REQUEST_POSTED;
@@ -59,8 +59,8 @@ struct gs_request *gs_watch_request_next(void)
     struct gs_request *next = NULL;
     gs_lock_take(&requests.lock);
     for (int i = 0; i < REQUESTS_MAX && !next; i++)
-        if (requests.slot[i].state == GS_REQUEST_POSTED) {
-            next = &requests.slot[i];
+        if (request_slot[i].state == GS_REQUEST_POSTED) {
+            next = &request_slot[i];
             next->state = GS_REQUEST_TAKEN;
         }
     gs_lock_give(&requests.lock);
@@ -80,9 +80,9 @@ void gs_watch_requests_refuse(int result)
 {
     gs_lock_take(&requests.lock);
     for (int i = 0; i < REQUESTS_MAX; i++)
-        if (requests.slot[i].state == GS_REQUEST_POSTED || requests.slot[i].state == GS_REQUEST_TAKEN) {
-            requests.slot[i].result = result;
-            requests.slot[i].state = GS_REQUEST_DONE;
+        if (request_slot[i].state == GS_REQUEST_POSTED || request_slot[i].state == GS_REQUEST_TAKEN) {
+            request_slot[i].result = result;
+            request_slot[i].state = GS_REQUEST_DONE;
         }
     gs_lock_give(&requests.lock);
     gs_event_signal(&requests.done);
@@ -92,6 +92,6 @@ void gs_watch_requests_after_fork(void)
 {
     gs_lock_after_fork(&requests.lock);
     for (int i = 0; i < REQUESTS_MAX; i++) // write only used slots: writing copies the page
-        if (requests.slot[i].state != GS_REQUEST_FREE)
-            requests.slot[i] = (struct gs_request){0};
+        if (request_slot[i].state != GS_REQUEST_FREE)
+            request_slot[i] = (struct gs_request){0};
 }

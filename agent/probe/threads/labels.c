@@ -25,10 +25,10 @@ struct pool_item { // in storage, at a multiple of 4
 struct pool {
     _Atomic uint32_t
         slot[SLOTS]; // 0, or the offset of an item in storage, in units of 4 bytes; never changes once set
-    _Atomic uint32_t used; // units of storage; the first stays unused, so that 0 means none
+    _Atomic uint32_t used; // units of storage, behind the first, which no item has: 0 means none
     char storage[STORAGE] __attribute__((aligned(4)));
 };
-static struct pool texts = {.used = 1}, sets = {.used = 1};
+static struct pool texts, sets;
 const struct gs_anchor_labels gs_anchor_labels = {texts.storage, sets.storage};
 
 static const struct pool_item *item_at(const struct pool *pool, uint32_t number)
@@ -48,14 +48,14 @@ static uint32_t append(struct pool *pool, const char *bytes, uint32_t length)
 {
     uint32_t units = 1 + (length + 3) / 4, at = atomic_load_explicit(&pool->used, memory_order_relaxed);
     do {
-        if (units > STORAGE / 4 - at)
+        if (units > STORAGE / 4 - 1 - at)
             return 0;
     } while (!atomic_compare_exchange_weak_explicit(&pool->used, &at, at + units, memory_order_relaxed,
                                                     memory_order_relaxed));
-    struct pool_item *item = (void *)(pool->storage + 4 * (size_t)at);
+    struct pool_item *item = (void *)(pool->storage + 4 * (size_t)(at + 1));
     item->length = length;
     memcpy(item->bytes, bytes, length);
-    return at;
+    return at + 1;
 }
 
 /* The number of BYTES in POOL, added if they are new; 0 when there is no room. */
