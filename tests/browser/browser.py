@@ -43,7 +43,8 @@ class Browser:
                    "--force-color-profile=srgb", "--hide-scrollbars", "--disable-dev-shm-usage", *arguments]
         if os.geteuid() == 0:
             command.append("--no-sandbox")
-        environment = dict(os.environ, HOME=self.folder, XDG_CONFIG_HOME=self.folder, XDG_CACHE_HOME=self.folder)
+        environment = dict(os.environ, HOME=self.folder, XDG_CONFIG_HOME=self.folder, XDG_CACHE_HOME=self.folder,
+                           TMPDIR=self.folder)
         environment.pop("LD_PRELOAD", None)
 
         def pipes_at_3_and_4():
@@ -72,7 +73,11 @@ class Browser:
         self.process.wait()
         os.close(self.to_write)
         os.close(self.from_read)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for _ in range(100):  # its children end a moment later, and may be writing still
+            shutil.rmtree(self.folder, ignore_errors=True)
+            if not os.path.exists(self.folder):
+                break
+            time.sleep(0.1)
 
     def read(self, seconds):
         """Read messages for at most SECONDS, until there is one; answers go to `received`, events to their page."""
