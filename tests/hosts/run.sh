@@ -36,7 +36,7 @@ agent=$top/agent
 mark=gumshoe-hosts-$$-$RANDOM
 
 if [ $busy ]; then
-    rules='{ "name": "busy", "metric": "rss", "above": "1B", "again": "always", "cooldown": "0s", "capture": ["heap", "threads", "threadcreate"] },
+    rules='{ "name": "busy", "metric": "rss", "above": "1B", "again": "always", "cooldown": "0s", "capture": ["heap", "threads", "threadcreate", "fds", "waste", "pages"] },
            { "name": "cpu", "every": "1s", "cooldown": "0s", "capture": ["cpu"] }'
 else
     rules='{ "name": "often", "every": "1s", "cooldown": "0s", "capture": ["heap", "threads"] }'
