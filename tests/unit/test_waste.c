@@ -134,6 +134,33 @@ static void pages_of_a_block_that_were_never_touched_are_not_live(void **state)
     assert_int_equal(row(2).bytes, 0);
 }
 
+static void a_sample_pins_by_the_part_of_it_that_is_resident(void **state)
+{
+    (void)state;
+    resident(BASE, 512 * KIB);
+    resident(BASE + 768 * KIB, 16 * KIB); // a quarter of the second block
+    sampled(1, BASE, 64 * KIB, 128 * KIB, 1);
+    sampled(2, BASE + 768 * KIB, 64 * KIB, 128 * KIB, 1);
+    share();
+    assert_int_equal(waste.bytes, (512 + 16 - 128 - 32) * KIB);
+    assert_in_range(row(1).bytes, waste.bytes * 4 / 5 - 1, waste.bytes * 4 / 5 + 1);
+    assert_in_range(row(2).bytes, waste.bytes / 5 - 1, waste.bytes / 5 + 1);
+}
+
+static void pages_that_two_ranges_share_are_found_once(void **state)
+{
+    (void)state;
+    resident(BASE, 64 * KIB);
+    resident(BASE + 1 * MIB, 64 * KIB);
+    resident(BASE + 128 * KIB, 64 * KIB); // in the first one's cell
+    gs_account_heap_pages_settle(heap);
+    const struct gs_heap_cell *cell = gs_account_heap_pages_cell(heap, BASE + 100 * KIB);
+    assert_non_null(cell);
+    assert_int_equal(gs_account_cell_resident(cell, BASE, BASE + GS_CELL), 128 * KIB);
+    assert_null(gs_account_heap_pages_cell(heap, BASE + 512 * KIB)); // before the next cell
+    assert_null(gs_account_heap_pages_cell(heap, BASE + 2 * MIB));
+}
+
 static void headers_say_more_than_samples(void **state)
 {
     (void)state;
@@ -250,6 +277,8 @@ int main(void)
         STORY(a_heap_of_live_blocks_has_no_waste),
         STORY(a_large_block_does_not_pin_itself),
         STORY(pages_of_a_block_that_were_never_touched_are_not_live),
+        STORY(a_sample_pins_by_the_part_of_it_that_is_resident),
+        STORY(pages_that_two_ranges_share_are_found_once),
         STORY(headers_say_more_than_samples),
         STORY(without_pages_or_samples_there_is_nothing_to_share),
         STORY(the_sum_and_the_parts_are_right_within_their_error),
