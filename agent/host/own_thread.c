@@ -28,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PAGE = 4096 };
+enum { PAGE = 4096, JOINED_MAX = 8 };
 
 static _Thread_local bool is_own_thread __attribute__((tls_model("initial-exec")));
 static _Thread_local int end_status __attribute__((tls_model("initial-exec")));
@@ -196,12 +196,18 @@ bool gs_own_thread_runs(const struct gs_own_thread *thread)
     return atomic_load(&thread->tid) != 0;
 }
 
-/* The kernel clears `tid` shortly before the thread leaves the process. Until then unshare and setns would still fail. */
-static void wait_until_gone(pid_t tid)
+/* Threads that were joined last. The kernel clears `tid` shortly before a thread leaves the process. */
+static _Atomic pid_t joined[JOINED_MAX];
+static _Atomic unsigned joined_count;
+
+void gs_own_thread_wait_gone(void)
 {
     const struct timespec pause = {.tv_nsec = 20000};
-    for (int i = 0; i < 1000 && syscall(SYS_tgkill, getpid(), tid, 0) == 0; i++)
-        nanosleep(&pause, NULL);
+    for (size_t at = 0; at < JOINED_MAX; at++) {
+        pid_t tid = atomic_exchange(&joined[at], 0);
+        for (int i = 0; tid && i < 1000 && syscall(SYS_tgkill, getpid(), tid, 0) == 0; i++)
+            nanosleep(&pause, NULL);
+    }
 }
 
 bool gs_own_thread_join(struct gs_own_thread *thread, int64_t timeout_ns)
@@ -219,7 +225,7 @@ bool gs_own_thread_join(struct gs_own_thread *thread, int64_t timeout_ns)
     }
     bool ended = !gs_own_thread_runs(thread);
     if (ended && last)
-        wait_until_gone(last);
+        atomic_store(&joined[atomic_fetch_add(&joined_count, 1) % JOINED_MAX], last);
     errno = saved_errno;
     return ended;
 }

@@ -97,7 +97,9 @@ static void restart_thread(void)
 
 static bool stop_thread(void)
 {
-    return end_thread(&gs_watcher.thread_stopped);
+    bool ended = end_thread(&gs_watcher.thread_stopped);
+    gs_own_thread_wait_gone();
+    return ended;
 }
 
 /* True: the thread of a new child has opened the store by its parent's path, or has ended. */

@@ -89,12 +89,14 @@ static void drop_capabilities(void)
         perror("capset");
 }
 
-/* No files are opened any more: by this thread (then that is death), or by any (then it is refused). */
+/* No files are opened, and no threads looked for, any more: by this thread (then that is death, as in sshd), or by any (then it is
+ * refused). */
 static void filter(unsigned flags, unsigned action)
 {
     struct sock_filter rows[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_tgkill, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, action),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
