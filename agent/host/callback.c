@@ -30,7 +30,7 @@ static struct {
     bool has_thread, stop_requested, calling; // calling: the function runs
     pthread_t thread;                         // valid while has_thread
 } callbacks = {.lock.rank = GS_RANK_CALLBACK};
-static char queued_path[QUEUE][PATH_MAX]; // under its lock
+static char queued_path[QUEUE][PATH_MAX]; // under that lock; apart, so that it is in .bss
 
 /* ---- the thread ------------------------------------------------------------------------------------------------------- */
 

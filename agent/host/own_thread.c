@@ -203,10 +203,13 @@ static _Atomic unsigned joined_count;
 void gs_own_thread_wait_gone(void)
 {
     const struct timespec pause = {.tv_nsec = 20000};
+    int pauses_left = 1000; // for all of them
     for (size_t at = 0; at < JOINED_MAX; at++) {
         pid_t tid = atomic_exchange(&joined[at], 0);
-        for (int i = 0; tid && i < 1000 && syscall(SYS_tgkill, getpid(), tid, 0) == 0; i++)
+        while (tid && pauses_left > 0 && syscall(SYS_tgkill, getpid(), tid, 0) == 0) {
             nanosleep(&pause, NULL);
+            pauses_left--;
+        }
     }
 }
 

@@ -38,10 +38,11 @@ struct gs_own_thread {  // all zero: no thread
 int gs_own_thread_start(struct gs_own_thread *thread, const struct gs_own_thread_options *start) GS_CHECK_RESULT;
 /* Start an ended thread again, in its old memory. Takes no lock. 0 or -errno. Context: any thread, also inside malloc. */
 int gs_own_thread_start_again(struct gs_own_thread *thread) GS_CHECK_RESULT;
-/* Wait for its end, at most TIMEOUT_NS. True: it has ended, or was never started. It makes no system call but futex: at the
- * end of a process whose filter (seccomp) forbids the others, a further one would end it by SIGSYS. */
+/* Wait for its end, at most TIMEOUT_NS. True: it has ended, or was never started. The only system call is futex: the caller may
+ * be a host thread whose filter (seccomp) ends the process for any other call. */
 bool gs_own_thread_join(struct gs_own_thread *thread, int64_t timeout_ns);
-/* Wait until the threads that were joined have left the process, 70 ms at most. Until then the kernel refuses unshare and setns. */
+/* Wait until the last threads that were joined have left the process, about 70 ms at most. Until then the kernel refuses unshare
+ * and setns. */
 void gs_own_thread_wait_gone(void);
 bool gs_own_thread_runs(const struct gs_own_thread *thread);
 /* Free the memory of a thread that has ended. */

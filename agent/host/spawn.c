@@ -59,7 +59,7 @@ static void open_standard_descriptors(void)
 }
 
 /* Write TEXT to the file PATH; if that fails, go on without. */
-static void set(const char *path, const char *text)
+static void write_setting(const char *path, const char *text)
 {
     int fd = open(path, O_WRONLY);
     if (fd < 0)
@@ -74,9 +74,9 @@ static void enter_background(const struct spawned *run)
 {
     enum { LEAST_NICE = 19, IOPRIO_WHO_PROCESS = 1, IOPRIO_IDLE = 3 << 13 };
     const struct rlimit data = {run->command->data_bytes, run->command->data_bytes}, no_core = {0, 0};
-    set("/proc/self/oom_score_adj", "1000"); // the first to go
+    write_setting("/proc/self/oom_score_adj", "1000"); // the first to go
     // Where the kernel shares the CPUs among sessions (sched(7)), "nice" counts within this new session alone.
-    set("/proc/self/autogroup", "19");
+    write_setting("/proc/self/autogroup", "19");
     gs_prctl(PR_SET_PDEATHSIG, SIGKILL, 0); // with the keeper, which ends with the host
     gs_prctl(PR_SET_NO_NEW_PRIVS, 1, 0);
     if (!run->filtered) {

@@ -116,6 +116,7 @@ static struct block *cut_block(unsigned class)
     return block;
 }
 
+/* A block of class CLASS from its free list; NULL: none. The caller holds the lock. */
 static struct block *take_free_block(unsigned class)
 {
     struct block *block = free_list[class];
@@ -142,9 +143,10 @@ void *gs_alloc(size_t size)
     size_t room = size + HEADER;
     if (room > (size_t)1 << CLASS_MAX_SHIFT)
         return alloc_large(room); // new pages are zero
+    unsigned class = class_of(room);
     lock();
-    struct block *used_before = take_free_block(class_of(room));
-    struct block *block = used_before ? used_before : cut_block(class_of(room));
+    struct block *used_before = take_free_block(class);
+    struct block *block = used_before ? used_before : cut_block(class);
     unlock();
     if (!block)
         return gs_memory_failed();

@@ -63,7 +63,7 @@ static struct {
     _Atomic bool stopping;
     _Atomic uint64_t cpu_ns; // of the thread, after its last turn
 } control = {.listener = -1};
-static struct client clients[CLIENTS];
+static struct client clients[CLIENTS]; // apart, so that it is in .bss
 
 /* ---- clients --------------------------------------------------------------------------------------------------------- */
 

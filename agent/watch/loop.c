@@ -99,8 +99,8 @@ static void log_refused_gauges(void)
            count, count == 1 ? " was" : "s were", first, GS_GAUGE_NAME - 1, GS_GAUGES_MAX);
 }
 
-/* Record the gauges that the program has set for the first time, from this tick on. */
-static void add_new_gauges(void)
+/* Log refused names, and record the gauges that the program has set for the first time from this tick on. */
+static void follow_gauges(void)
 {
     log_refused_gauges();
     if (!gs_watch_captures_count() && gs_watch_record_add_gauges(&gs_watcher.settings))
@@ -239,7 +239,7 @@ static void tick(bool early)
     const int64_t now_ns = now.judge_ns;
     struct gs_notable_alloc largest = gs_probe_largest_alloc();
     refresh_slow_facts(now_ns);
-    add_new_gauges();
+    follow_gauges();
     if (gs_watcher.settings.rules->children != GS_CHILDREN_ALL)
         gs_shell_tick(now_ns);
     gs_metrics_set_read(gs_watcher.settings.metrics, now_ns, gs_watcher.settings.values);

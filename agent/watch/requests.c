@@ -12,7 +12,7 @@ static struct {
     struct gs_lock lock;
     struct gs_event done; // a request is done, or a slot was freed
 } requests = {.lock.rank = GS_RANK_REQUESTS};
-static struct gs_request request_slot[REQUESTS_MAX]; // under its lock
+static struct gs_request request_slot[REQUESTS_MAX]; // under that lock; apart, so that it is in .bss
 
 struct gs_request *gs_watch_request_post(const struct gs_request *request)
 {

@@ -68,7 +68,7 @@ equal "$(count open_log) $(count copy_one)" "11 11" "the child's"
 end
 it "keeps up with threads that open and close"
 opened storm 30
-equal "$(count open_log) $(count hammer) $(count '[not seen]')" "30 400 $inherited" "of 100000"
+equal "$(count open_log) $(count hammer) $(count '[not seen]')" "30 400 $inherited" "descriptors left of 100000"
 end
 it "counts each of many at once"
 opened files 900

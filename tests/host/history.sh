@@ -79,7 +79,7 @@ done
 "$gumshoe" bundle --anonymize -o bundle.tar.gz "$incident" > said 2>&1 && tar -xzOf bundle.tar.gz --wildcards '*/report.html' > bundle.html || fail "$(cat said)"
 data bundle.html '.incident.history.restarts == []' > /dev/null || fail "an anonymous bundle has the history of other processes"
 
-it "takes those for the processes before that had ended when the next began: not those beside, nor one that had the same pid"
+it "shows the processes before that had ended when the next one began, not one beside them; one that had the same pid is another"
 mkdir -p made; cp -r "$incident" made/
 made=made/$(basename "$incident")
 /usr/bin/python3 - "$made" "$server" <<'P' | /usr/bin/python3 "$source_dir/tests/cli/history_file.py" made "$(jq -r .exe "$made/incident.json")" "$(jq -r .program "$made/incident.json")" > path || fail "no history file"

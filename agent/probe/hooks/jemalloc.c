@@ -286,6 +286,7 @@ static void (*show_names(void))(void)
 }
 
 /* The loader calls the resolver of an indirect function before it relocates the program: that is how show_names gets to run.
- * The pointer below is the reference that makes the loader call it. */
+ * The pointer below is the reference that makes the loader call it; nothing refers to the pointer itself, so "retain" keeps it from
+ * the linker's --gc-sections. */
 void gs_names_shown(void) __attribute__((ifunc("show_names"), visibility("hidden")));
 static void (*const volatile names_shown_reference)(void) __attribute__((used, retain)) = gs_names_shown;

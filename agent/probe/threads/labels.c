@@ -25,7 +25,7 @@ struct pool_item { // in storage, at a multiple of 4
 struct pool {
     _Atomic uint32_t
         slot[SLOTS]; // 0, or the offset of an item in storage, in units of 4 bytes; never changes once set
-    _Atomic uint32_t used; // units of storage, behind the first, which no item has: 0 means none
+    _Atomic uint32_t used; // units of storage that items have, from the second on: the number 0 means none
     char storage[STORAGE] __attribute__((aligned(4)));
 };
 static struct pool texts, sets;
