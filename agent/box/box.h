@@ -53,6 +53,12 @@ void gs_box_remove_file(struct gs_box *box);
 /* The process ends itself without running destructors (_exit, exec): remove the file. Context: any thread, also in signal
  * handlers; does nothing in a child of vfork. */
 void gs_box_leave(void);
+/* The same without a system call, for threads in a sandbox; leaves a mark in the file, which says that it is of no use. */
+void gs_box_leave_by_mark(void);
+/* From now on both do nothing, as in the child of a fork. */
+void gs_box_leave_cancel(void);
+/* Has the process whose box is open as FD left it as gs_box_leave_by_mark does? */
+bool gs_box_was_left(int fd);
 
 /* ---- reading a box, which is not trusted (read.c) ------------------------------------------------------------ */
 

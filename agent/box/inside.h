@@ -1,6 +1,7 @@
 /* box/inside.h - the format of a black box, shared by its writer and its reader (docs/formats.md describes each byte).
  *
- *   "gsbox" 0 0 1 │ record │ record │ …                                    little endian
+ *   "gsbox" left 0 1 │ record │ record │ …                                 little endian
+ *   left            1: the process has ended normally, and could not remove the box; else 0
  *   record          length of the payload │ crc32 │ type │ payload
  *                   4                       4       1
  *   crc32           over type and payload, starting from the crc32 of the record before: a moved record is invalid
@@ -14,6 +15,8 @@
 #define GS_BOX_MAGIC "gsbox\0\0\1"
 enum {
     GS_BOX_HEAD = 8,
+    GS_BOX_LEFT_AT = 5, // offset of `left`
+    GS_BOX_LEFT = 1,
     GS_BOX_RECORD_HEAD = 9,
     GS_BOX_RECORD_MAX = 64 << 10, // of a payload
     GS_BOX_STACKS_MAX = 1 << 16,

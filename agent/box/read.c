@@ -12,6 +12,7 @@
 #include "box/read.h"
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 
 /* ---- records of the file -------------------------------------------------------------------------------------------- */
@@ -59,7 +60,14 @@ static void read_records(struct gs_box_reader *reader, const unsigned char *byte
 
 bool gs_box_is(const void *bytes, size_t length)
 {
-    return length >= GS_BOX_HEAD && memcmp(bytes, GS_BOX_MAGIC, GS_BOX_HEAD - 1) == 0;
+    return length >= GS_BOX_HEAD && memcmp(bytes, GS_BOX_MAGIC, GS_BOX_LEFT_AT) == 0;
+}
+
+bool gs_box_was_left(int fd)
+{
+    unsigned char head[GS_BOX_HEAD];
+    return pread(fd, head, sizeof head, 0) == sizeof head && gs_box_is(head, sizeof head) &&
+           head[GS_BOX_LEFT_AT] == GS_BOX_LEFT;
 }
 
 static const char *read_all(struct gs_box_reader *reader, const unsigned char *bytes, size_t length)

@@ -105,6 +105,8 @@ static int fill_new(struct gs_box *box, const struct gs_incident_context *contex
         fd); // cannot be held by others yet; a file system without locks relies on the pid in the name
     box->must_rewrite = true; // if this fails, the changes since the last write are lost
     int error = write_all(box, context, fd);
+    if (!error)
+        gs_box_leave_map(fd);
     if (!error && gs_box_has_left())
         error = -ECANCELED;
     if (!error && renameat(live, new_name, live, box->name) != 0)

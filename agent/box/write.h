@@ -86,8 +86,8 @@ void gs_box_put_written(struct gs_box *box);
 /* From now on gs_box_leave removes file NAME in STORE's .live. Called by the thread whose descriptor table contains the
  * store. */
 void gs_box_leave_prepare(struct gs_store *store, const char *name);
-/* From now on gs_box_leave removes nothing. */
-void gs_box_leave_cancel(void);
+/* From now on gs_box_leave_by_mark leaves its mark in the box FD. */
+void gs_box_leave_map(int fd);
 /* Was gs_box_leave called since the last reset? Then no box may be written. Context: any thread. */
 bool gs_box_has_left(void);
 void gs_box_leave_reset(void);

@@ -32,7 +32,7 @@ struct stack {
     size_t first; // index of its first frame in the session's `frame`
 };
 
-struct blocker { // a thread that blocks the signal, or has a small stack: it is not sampled
+struct blocker { // a thread that must not be signaled (task.c): it is not sampled
     pid_t tid;
     bool blocks;      // it still blocked the signal at the last look
     int64_t began_ns; // its CPU time when this stretch of blocking was first seen
@@ -189,8 +189,8 @@ static void record_unblocked(struct gs_cpu_session *session, pid_t tid)
 
 static void look_at(int task, pid_t tid)
 {
-    bool blocks = !gs_probe_cpu_is_watched(tid) && (!gs_probe_can_signal_thread(tid) ||
-                                                    gs_gather_task_blocks(task, tid, gs_probe_cpu_signal()));
+    bool blocks =
+        !gs_probe_cpu_is_watched(tid) && gs_gather_task_why_not_signal(task, tid, gs_probe_cpu_signal());
     bool watched = !blocks && gs_probe_cpu_watch(tid);
     for (struct gs_cpu_session *session = cpu.open; session; session = session->next) {
         if (blocks) {
@@ -414,8 +414,8 @@ static int64_t add_blockers(struct gs_profile *profile, const struct gs_cpu_sess
     }
     if (unseen)
         gs_text_add(notes, "CPU: %zu %s: listed by name only\n", unseen,
-                    unseen == 1 ? "thread blocks the sampling signal, or has a small stack"
-                                : "threads block the sampling signal, or have small stacks");
+                    unseen == 1 ? "thread blocks the sampling signal, has a small stack or is in a sandbox"
+                                : "threads block the sampling signal, have small stacks or are in a sandbox");
     return sum_ns;
 }
 

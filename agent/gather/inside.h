@@ -80,8 +80,9 @@ bool gs_gather_waits_for(const struct gs_lock_memory *lock, const struct gs_thre
  * its length, at most MAX; 0: no cycle. */
 size_t gs_gather_find_deadlock(const struct gs_wait *wait, size_t count, size_t out[], size_t max);
 
-/* Does thread TID block SIGNAL? */
-bool gs_gather_task_blocks(int task, pid_t tid, int signal);
+/* Why thread TID is not to be sent SIGNAL, for people: as gs_probe_why_not_signal has it, or because it blocks the signal, or is in a
+ * sandbox that the probe has not seen. NULL: it may be. */
+const char *gs_gather_task_why_not_signal(int task, pid_t tid, int signal);
 /* The word for STATE, the letter of a thread's state in /proc: "sleeping" for 'S'. */
 const char *gs_gather_thread_state(char state);
 

@@ -7,7 +7,7 @@
  *
  * Who:    the watcher, or a host thread in gumshoe_write_profile. The agent's threads are left out (gs_probe_is_own_thread).
  * Bounds: one thread that does not answer costs at most ANSWER_NS, all of them PATIENCE_NS: after that, running threads are
- *         listed without a stack. A thread that blocks the signal, or is stopped, is not signaled. */
+ *         listed without a stack. One that is stopped, or that task.c spares, is not signaled. */
 #include "gather/threads.h"
 #include "base/clock.h"
 #include "base/hash.h"
@@ -115,12 +115,7 @@ static void ask(struct gs_thread_dump *dump, int task, struct gs_thread_seen *th
     bool stopped = thread->state == 'T' || thread->state == 't' || thread->state == 'Z';
     if (!dump->signal || stopped)
         return;
-    if (!gs_probe_can_signal_thread(thread->tid))
-        thread->unreachable_why = "its stack is small";
-    else if (gs_gather_task_blocks(
-                 task, thread->tid,
-                 dump->signal)) // the signal would stay pending, and sigwait would return it
-        thread->unreachable_why = "it blocks the signal";
+    thread->unreachable_why = gs_gather_task_why_not_signal(task, thread->tid, dump->signal);
     if (thread->unreachable_why || dump->waited_ns >= PATIENCE_NS)
         return;
     int64_t before_ns = gs_clock_monotonic_ns();

@@ -31,7 +31,7 @@
 enum { PAGE = 4096, JOINED_MAX = 8 };
 
 static _Thread_local bool is_own_thread __attribute__((tls_model("initial-exec")));
-static _Thread_local int end_status __attribute__((tls_model("initial-exec")));
+static _Thread_local int process_end __attribute__((tls_model("initial-exec")));
 /* How a thread gets its own table in this process. The first thread finds out. */
 enum table_method { UNKNOWN, UNSHARED, COPIED };
 static _Atomic enum table_method table_method;
@@ -42,9 +42,25 @@ bool gs_own_thread_is_me(void)
     return is_own_thread;
 }
 
-void gs_own_thread_end_with(int status)
+void gs_own_thread_end_with(int end)
 {
-    end_status = status;
+    process_end = end;
+}
+
+/* Set the mask of all signals, including those that the C library uses itself and excludes from sigprocmask(3). */
+static void set_mask(const uint64_t *mask, uint64_t *old)
+{
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, mask, old, sizeof *mask);
+}
+
+/* End the process, whose last thread this is, by SIGNAL: a filter of system calls has killed its first thread alone. */
+static void die_by(int signal)
+{
+    const struct sigaction by_default = {.sa_handler = SIG_DFL};
+    const uint64_t none = 0;
+    (void)sigaction(signal, &by_default, NULL);
+    syscall(SYS_kill, getpid(), signal);
+    set_mask(&none, NULL);
 }
 
 /* ---- the table of descriptors ----------------------------------------------------------------------------------------- */
@@ -113,13 +129,9 @@ static int run_thread(void *pointer)
     if (enter_table(thread->start.fds))
         thread->start.routine(thread->start.argument);
     gs_probe_own_thread(false);
-    return end_status;
-}
-
-/* Set the mask of all signals, including those that the C library uses itself and excludes from sigprocmask(3). */
-static void set_mask(const uint64_t *mask, uint64_t *old)
-{
-    syscall(SYS_rt_sigprocmask, SIG_SETMASK, mask, old, sizeof *mask);
+    if (WIFSIGNALED(process_end))
+        die_by(WTERMSIG(process_end));
+    return WEXITSTATUS(process_end);
 }
 
 static int clone_thread(struct gs_own_thread *thread)

@@ -51,5 +51,5 @@ void gs_own_thread_fini(struct gs_own_thread *thread);
 void gs_own_thread_after_fork(struct gs_own_thread *thread);
 /* True: the calling thread is one of these. */
 bool gs_own_thread_is_me(void);
-/* When the calling thread ends as the last of the process, the process exits with STATUS. */
-void gs_own_thread_end_with(int status);
+/* When the calling thread ends as the last of the process, the process ends as END says, in the form of wait(2). */
+void gs_own_thread_end_with(int end);

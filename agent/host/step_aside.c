@@ -166,5 +166,5 @@ void gs_step_aside_prepare(const struct gs_step_aside *owner)
 void gs_step_aside_after_fork(void)
 {
     state.stopped_depth = 0;
-    atomic_store(&state.pid, getpid());
+    atomic_store(&state.pid, gs_probe_is_sandboxed() ? 0 : getpid()); // there is no watcher in such a child
 }

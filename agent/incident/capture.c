@@ -261,15 +261,37 @@ static void put_rules(struct gs_incident *incident)
                                                     incident->process.rules_length));
 }
 
+/* Is LINE of the maps a mapping of a black box (box/leave.c)? Its path would tell where this machine has its incidents. */
+static bool is_of_box(const struct gs_maps_line *line)
+{
+    return line->shared && memmem(line->path, line->path_length, "/.live/", strlen("/.live/")) &&
+           memmem(line->path, line->path_length, ".box", strlen(".box"));
+}
+
+static void put_maps(struct gs_incident *incident)
+{
+    const struct gs_maps *maps = incident->maps;
+    struct gs_text kept = {0};
+    struct gs_maps_line line;
+    for (size_t at = 0, start = 0; gs_symbol_maps_next_line(maps->text, maps->text_length, &at, &line);
+         start = at)
+        if (!is_of_box(&line))
+            gs_text_add_bytes(&kept, maps->text + start,
+                              (at < maps->text_length ? at : maps->text_length) - start);
+    int error = kept.failed ? -ENOMEM
+                            : gs_store_folder_write(&incident->folder, "maps.txt",
+                                                    kept.bytes ? kept.bytes : "", kept.length);
+    gs_incident_add_error(&incident->report, "maps.txt", error);
+    gs_text_fini(&kept);
+}
+
 static void put_context(struct gs_incident *incident)
 {
     const struct gs_incident_context *context = incident->report.context;
     put_history(incident);
     put_rules(incident);
     if (incident->maps)
-        gs_incident_add_error(&incident->report, "maps.txt",
-                              gs_store_folder_write(&incident->folder, "maps.txt", incident->maps->text,
-                                                    incident->maps->text_length));
+        put_maps(incident);
     for (size_t i = 0; i < context->unavailable_of_rules; i++) // incident.json has the others, too
         gs_incident_add_note(&incident->report, "metric not available: %s", context->unavailable[i]);
     for (size_t i = 0; i < incident->process.note_count; i++)

@@ -214,11 +214,11 @@ static int write_incident(const struct box *box, struct gs_box_contents *content
     return error ? error : 1;
 }
 
-/* Did the writer end normally without being able to remove its box? Then it truncated it. */
-static bool is_emptied(int fd)
+/* Did the writer end normally without being able to remove its box? Then it truncated it, or left a mark. */
+static bool has_ended_normally(int fd)
 {
     struct stat status;
-    return fstat(fd, &status) == 0 && status.st_size == 0;
+    return (fstat(fd, &status) == 0 && status.st_size == 0) || gs_box_was_left(fd);
 }
 
 /* Make an incident from BOX, which is open as FD and locked by us. Returns like write_incident. */
@@ -226,7 +226,7 @@ static int recover_locked_box(const struct box *box, int fd, int number, uint64_
                               char path[PATH_MAX])
 {
     char why[200];
-    if (is_emptied(fd)) {
+    if (has_ended_normally(fd)) {
         unlinkat(box->live, box->name, 0);
         return 0;
     }

@@ -13,6 +13,6 @@ void gs_probe_after_fork(void)
     gs_threads_table_after_fork();
     gs_unwind_walk_after_fork();
     gs_unwind_libraries_after_fork();
-    gs_threads_small_stack_after_fork();
+    gs_threads_spare_after_fork();
     gs_threads_alternate_stack_after_fork();
 }

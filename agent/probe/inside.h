@@ -32,10 +32,21 @@ struct gs_thread {
     uint32_t closing;                // nested dlclose calls of this thread (walk.c)
     uint8_t which;       // 0 not known, or: the process's first thread, or another one (reach.c)
     bool on_small_stack; // it was seen on a small stack at least once (small_stack.c)
+    bool sandboxed;      // it is in a sandbox of the program's own (sandbox.c)
+    bool own;            // it is one of the agent's threads
     bool ready;          // its random numbers are seeded and its first gap is drawn (sampler.c)
     bool busy;           // inside the sampler: allocations of the sampler or of a signal handler are not sampled
 };
 extern _Thread_local struct gs_thread gs_thread;
+
+/* Is the calling thread, a host thread, in a sandbox (threads/sandbox.c)? Then code of ours makes no system call on it, and reads no
+ * clock that needs one or the time stamp counter. */
+extern _Atomic bool gs_all_sandboxed __attribute__((visibility("hidden")));
+static inline bool gs_is_sandboxed(void)
+{
+    return GS_UNLIKELY(gs_thread.sandboxed ||
+                       (atomic_load_explicit(&gs_all_sandboxed, memory_order_relaxed) && !gs_thread.own));
+}
 
 /* ---- heap/: the check of every free (live.c) ---------------------------------------------------------------------
  * Was this address ever sampled? One counter for each group of addresses: zero means "no live sample here" for certain. */
@@ -177,6 +188,9 @@ bool gs_unwind_reach_crashed_stack(struct gs_reach *reach, uintptr_t sp);
 uintptr_t gs_unwind_reach_first_readable(uintptr_t at, unsigned count);
 /* Is SP on the calling thread's own stack, as far as we know? */
 bool gs_unwind_reach_is_on_own_stack(uintptr_t sp);
+/* From now on the walk cannot check pages of the calling thread: take its own stack, of at most STACK_SIZE bytes, for readable.
+ * NEW_THREAD: it is not the process's first. */
+void gs_unwind_reach_settle(bool new_thread, size_t stack_size);
 
 /* Work memory, to spare the host's stack (scratch.c). NULL: all are in use. */
 struct gs_scratch {
@@ -195,6 +209,15 @@ static inline bool gs_is_small_stack(size_t size)
     enum { SMALL = 48 << 10 };
     return size && size < SMALL;
 }
+
+/* The calling thread is about to enter a sandbox; EVERY_THREAD: all threads of the process are. False: it was in one before. _leave:
+ * the kernel has refused it. _inherit: the thread begins, and was created by one in a sandbox, with STACK_SIZE bytes of stack, 0: as
+ * many as the C library gives by default. errno is kept (sandbox.c). */
+bool gs_threads_sandbox_enter(bool every_thread);
+void gs_threads_sandbox_leave(void);
+void gs_threads_sandbox_inherit(size_t stack_size);
+/* CLOCK_MONOTONIC; in a sandbox only to the clock tick, 1 to 10 ms (thread.c). */
+int64_t gs_threads_now_ns(void);
 
 /* The calling thread switches to a small stack of the program's own, the first time or again: no signal is sent to it any
  * more. errno is kept (small_stack.c). */
@@ -238,7 +261,7 @@ void gs_threads_table_after_fork(void);
 void gs_unwind_scratch_after_fork(void);
 void gs_threads_signal_after_fork(void);
 void gs_threads_stack_after_fork(void); // in the child
-void gs_threads_small_stack_after_fork(void);
+void gs_threads_spare_after_fork(void);
 void gs_threads_alternate_stack_after_fork(void);
 void gs_unwind_walk_after_fork(void);
 void gs_unwind_libraries_after_fork(void);

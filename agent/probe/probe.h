@@ -194,9 +194,12 @@ struct gs_stack_use {
     uintptr_t frames[GS_DEPTH_MAX], sp[GS_DEPTH_MAX + 1];
 };
 bool gs_probe_stack_use(int task, pid_t tid, struct gs_stack_use *out);
-/* May thread TID be signaled? False: it was created with a stack so small that a signal might overflow it, or was seen on a
- * small stack of the program's own. */
-bool gs_probe_can_signal_thread(pid_t tid);
+/* Why thread TID must not be signaled, for people: it was created with a stack so small that a signal might overflow it, was seen on
+ * a small stack of the program's own, or is in a sandbox that may forbid the return from a signal. NULL: it may be signaled. */
+const char *gs_probe_why_not_signal(pid_t tid);
+/* Is the calling host thread in a sandbox of the program's own, a filter of system calls (seccomp) for example? Then no system call
+ * is to be made on it. */
+bool gs_probe_is_sandboxed(void);
 /* Call before and after a dump that may signal threads. _begin borrows the signal and returns its number; 0: the host uses
  * every signal that we could. Without _begin, gs_probe_thread_stack borrows the signal for each thread. */
 int gs_probe_borrow_signal(void);

@@ -76,9 +76,9 @@ int64_t gs_process_started_ns(int pid)
     return gs_clock_realtime_ns() - uptime_ns + ticks * (GS_NS_PER_S / sysconf(_SC_CLK_TCK));
 }
 
-int gs_process_first_threads_status(void)
+int gs_process_first_threads_end(void)
 {
-    return (int)(stat_field((int)getpid(), 52) >> 8 & 0xff); // encoded as in wait(2)
+    return (int)(stat_field((int)getpid(), 52) & 0xffff);
 }
 
 unsigned gs_process_count_filters(void)

@@ -20,9 +20,9 @@ int64_t gs_process_started_ns(int pid);
  * out under one. */
 unsigned gs_process_count_filters(void);
 
-/* The exit status of this process's first thread, which has ended. Needed because since Linux 5.17 the exit status of a
- * process is that of its last thread. */
-int gs_process_first_threads_status(void);
+/* How this process's first thread has ended, as wait(2) has it. Needed because since Linux 5.17 a process ends as its last thread
+ * does. */
+int gs_process_first_threads_end(void);
 
 /* For a thread with its own table: open a handle (pidfd), copy descriptors of the process's first thread, then close the
  * handle. Both return a descriptor, or -errno if the kernel (before 5.6) refuses, or under a seccomp filter. */

@@ -134,6 +134,7 @@ static void after_fork_in_child(void)
     gs_watch_after_fork();
     gs_watcher.box = NULL;
     gs_watcher.history = NULL;
+    gs_box_leave_cancel();
     gs_lock_after_fork(&gate);
     gs_own_thread_after_fork(&thread);
     gs_step_aside_after_fork();
@@ -141,11 +142,20 @@ static void after_fork_in_child(void)
     enum gs_children children = atomic_load(&gs_watcher.children);
     if (children == GS_CHILDREN_OFF)
         gs_probe_stop();
-    bool wanted = inherited && children != GS_CHILDREN_OFF && gs_children_may_work();
+    bool wanted =
+        inherited && children != GS_CHILDREN_OFF && !gs_probe_is_sandboxed() && gs_children_may_work();
     atomic_store(&gs_watcher.store_opened, false);
     atomic_store(&gs_watcher.inherited, wanted);
     if (wanted && start_thread(gs_watch_begin_in_child, NULL))
         atomic_store(&gs_watcher.inherited, false);
+}
+
+static void leave_box(void)
+{
+    if (gs_probe_is_sandboxed())
+        gs_box_leave_by_mark();
+    else
+        gs_box_leave();
 }
 
 /* Called by the hook of _exit. Status 0 is a normal end, as of a forked child that has done its work. With another status
@@ -153,7 +163,7 @@ static void after_fork_in_child(void)
 static void handle_exit(int status)
 {
     if (status == 0)
-        gs_box_leave();
+        leave_box();
 }
 
 /* ---- public calls ----------------------------------------------------------------------------------------------------- */
@@ -228,6 +238,10 @@ void gs_watch_stop(void)
 {
     if (gs_own_thread_is_me())
         return;
+    if (gs_probe_is_sandboxed()) { // the watcher ends with the process
+        leave_box();
+        return;
+    }
     gs_lock_take(&gate);
     drop_inherited();
     if (atomic_load(&gs_watcher.running) && !gs_own_thread_runs(&thread)) { // stopped for a while

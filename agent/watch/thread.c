@@ -86,7 +86,7 @@ static void watch(bool first_run)
         atomic_store(&gs_watcher.running, false);
     if (host_ended) {
         gs_callback_end();
-        gs_own_thread_end_with(gs_process_first_threads_status());
+        gs_own_thread_end_with(gs_process_first_threads_end());
     }
 }
 

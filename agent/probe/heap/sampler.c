@@ -245,13 +245,6 @@ __attribute__((noinline)) uint32_t gs_probe_own_frames(uintptr_t *frames, uint32
     return found;
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 static void add_sampling_time(uint64_t took_ns)
 {
     uint64_t sane_ns = took_ns < TIMED_NS_MAX ? took_ns : TIMED_NS_MAX;
@@ -271,7 +264,7 @@ void gs_probe_on_next_sample(void (*listener)(void), int64_t due_ns)
 static void call_listener(void)
 {
     void (*listener)(void) = atomic_load_explicit(&sample_listener, memory_order_acquire);
-    if (GS_LIKELY(!listener) || (int64_t)now_ns() < listener_due_ns)
+    if (GS_LIKELY(!listener) || gs_threads_now_ns() < listener_due_ns)
         return;
     if (atomic_compare_exchange_strong_explicit(&sample_listener, &listener, NULL, memory_order_acq_rel,
                                                 memory_order_relaxed))
@@ -284,7 +277,7 @@ void gs_heap_sampler_record(const void *ptr, size_t size, uint64_t drawn_with, s
         return;
     int saved_errno = errno;
     bool timed = gs_thread.random % TIMED == 0;
-    uint64_t began_ns = now_ns();
+    uint64_t began_ns = (uint64_t)gs_threads_now_ns();
     gs_thread.busy = true;
     atomic_signal_fence(
         memory_order_seq_cst); // a signal handler on this thread sees the stores in this order
@@ -292,7 +285,7 @@ void gs_heap_sampler_record(const void *ptr, size_t size, uint64_t drawn_with, s
     atomic_signal_fence(memory_order_seq_cst);
     gs_thread.busy = false;
     if (timed)
-        add_sampling_time(now_ns() - began_ns);
+        add_sampling_time((uint64_t)gs_threads_now_ns() - began_ns);
     call_listener();
     errno = saved_errno;
 }
@@ -304,10 +297,14 @@ static void uncount(const struct gs_live *sample)
     gs_heap_totals_subtract(sample->bytes);
 }
 
-/* How long it is since BORN_NS, which the table has without its upper bits. */
+/* How long it is since BORN_NS, which the table has without its upper bits. The coarse clock may be behind the one that BORN_NS was
+ * read from. */
 static uint64_t lifetime_ns(uint64_t born_ns)
 {
-    return (now_ns() - born_ns) & (((uint64_t)1 << GS_BORN_BITS) - 1);
+    enum { TICK_MAX_NS = 20000000 };
+    uint64_t all = ((uint64_t)1 << GS_BORN_BITS) - 1,
+             lifetime = ((uint64_t)gs_threads_now_ns() - born_ns) & all;
+    return all - lifetime < TICK_MAX_NS ? 0 : lifetime;
 }
 
 void gs_heap_sampler_release(const struct gs_live *sample)

@@ -30,7 +30,7 @@ __attribute__((constructor)) static void find_all(void)
 /* The environment for the program: the listener's, which failed() gives back, or ENVP itself. */
 static char *const *change(char *const envp[])
 {
-    char *const *changed = gs_hooks_exec_listener ? gs_hooks_exec_listener(envp) : NULL;
+    char *const *changed = gs_hooks_exec_listener && !gs_is_sandboxed() ? gs_hooks_exec_listener(envp) : NULL;
     return changed ? changed : envp;
 }
 

@@ -2,6 +2,7 @@
  *
  *   setuid, capset, related, some of prctl  ──▶ the real call ──▶ after: the agent's threads follow
  *   unshare, setns                          ──▶ before: the agent's threads end ──▶ the real call ──▶ after: they come back
+ *   prctl with a filter of system calls     ──▶ before: threads/sandbox.c
  *
  * The kernel refuses a new user namespace to a process of two threads; users and capabilities belong to single threads. A
  * program that makes these system calls directly is not seen.
@@ -11,6 +12,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <string.h>
@@ -23,7 +25,7 @@ static void call_listener(_Atomic(void (*)(enum gs_change)) *slot, enum gs_chang
 {
     void (*listener)(enum gs_change) = atomic_load(slot);
     int saved_errno = errno;
-    if (listener)
+    if (listener && !gs_is_sandboxed()) // the watcher looks for changes now and then, too
         listener(change);
     errno = saved_errno;
 }
@@ -146,6 +148,14 @@ static int real_prctl(int option, const unsigned long *word)
     return -1;
 }
 
+/* Does prctl(OPTION, …) put the thread into a sandbox (threads/sandbox.c)? A filter at NULL is a question whether the kernel has
+ * filters. */
+static bool enters_sandbox(int option, const unsigned long *word)
+{
+    return (option == PR_SET_SECCOMP && (word[0] == SECCOMP_MODE_STRICT || word[1])) ||
+           (option == PR_SET_TSC && word[0] == PR_TSC_SIGSEGV);
+}
+
 HOOK int prctl(int option, ...)
 {
     unsigned long word[4];
@@ -157,7 +167,10 @@ HOOK int prctl(int option, ...)
     bool change = changes_credentials(option);
     if (change)
         call_listener(&gs_hooks_before_change, GS_CHANGE_CREDENTIALS);
+    bool entered = enters_sandbox(option, word) && gs_hooks_enter_sandbox(false);
     int result = real_prctl(option, word);
+    if (entered && result != 0)
+        gs_threads_sandbox_leave();
     if (change)
         call_listener(&gs_hooks_after_change, GS_CHANGE_CREDENTIALS);
     return result;

@@ -46,6 +46,17 @@ void gs_hooks_free(void *ptr);
 /* Not 0: this thread runs in a child of vfork, which shares our memory, but not our descriptors (vfork.c). */
 extern _Thread_local uint8_t gs_hooks_vfork_child __attribute__((visibility("hidden")));
 
+/* The calling thread is about to enter a sandbox, by a hook: gs_threads_sandbox_enter, but not in a child of vfork, which would put
+ * its parent's thread into it. */
+static inline bool gs_hooks_enter_sandbox(bool every_thread)
+{
+#ifdef __x86_64__
+    if (gs_hooks_vfork_child)
+        return false;
+#endif
+    return gs_threads_sandbox_enter(every_thread);
+}
+
 /* ---- listeners (listeners.c) --------------------------------------------------------------------------------------------- */
 
 /* Called before an exec, and if it failed; NULL: no listener. */

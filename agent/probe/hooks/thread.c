@@ -21,6 +21,7 @@ typedef void *routine_function(void *);
 enum { STARTS = 256 };
 static struct start {
     _Atomic bool taken;
+    bool sandboxed; // its creator is in a sandbox
     uint32_t stack;
     size_t stack_size; // from the attributes; 0: not set
     routine_function *routine;
@@ -43,11 +44,14 @@ static void release_start(struct start *start)
     atomic_store_explicit(&start->taken, false, memory_order_release);
 }
 
-static void *begin(void *given)
+static void begin_in_sandbox(struct start *start)
 {
-    struct start *start = given;
-    routine_function *routine = start->routine;
-    void *argument = start->argument;
+    gs_threads_sandbox_inherit(start->stack_size);
+    release_start(start);
+}
+
+static void begin_seen(struct start *start)
+{
     pid_t tid = (pid_t)syscall(SYS_gettid);
     size_t stack_size = start->stack_size;
     gs_threads_table_add(tid, start->stack, stack_size);
@@ -55,6 +59,17 @@ static void *begin(void *given)
     gs_threads_alternate_stack_begin(tid);
     if (!gs_is_small_stack(stack_size))
         gs_threads_cpu_begin(tid);
+}
+
+static void *begin(void *given)
+{
+    struct start *start = given;
+    routine_function *routine = start->routine;
+    void *argument = start->argument;
+    if (start->sandboxed)
+        begin_in_sandbox(start);
+    else
+        begin_seen(start);
     return routine(argument);
 }
 
@@ -84,6 +99,7 @@ static int create_recorded(uint32_t stack, pthread_t *thread, const pthread_attr
     struct start *start = claim_start();
     if (!start)
         return real_create()(thread, attributes, routine, argument);
+    start->sandboxed = gs_is_sandboxed();
     start->stack = stack;
     start->stack_size = stack_size_of(attributes);
     start->routine = routine;

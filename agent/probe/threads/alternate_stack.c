@@ -106,7 +106,7 @@ bool gs_threads_alternate_stack_is_ours(const void *base)
 void gs_threads_alternate_stack_after_fork(void)
 {
     stack_t stack;
-    if (atomic_load_explicit(&chunk_count, memory_order_relaxed) == 0)
+    if (atomic_load_explicit(&chunk_count, memory_order_relaxed) == 0 || gs_is_sandboxed())
         return;
     bool known = syscall(SYS_sigaltstack, NULL, &stack) == 0;
     pid_t tid = (pid_t)syscall(SYS_gettid);

@@ -228,8 +228,8 @@ static void discard_pending(void)
 void gs_threads_cpu_block(const sigset_t *set)
 {
     uint64_t mask;
-    if (GS_LIKELY(atomic_load_explicit(&period_ns, memory_order_relaxed) == 0))
-        return;
+    if (GS_LIKELY(atomic_load_explicit(&period_ns, memory_order_relaxed) == 0) || gs_is_sandboxed())
+        return;                      // in a sandbox it has no timer
     memcpy(&mask, set, sizeof mask); // the first 64 bits are the kernel's signal mask
     int saved_errno = errno;
     _Atomic uint64_t *entry = mask >> (signal_number - 1) & 1 ? timer_of((pid_t)syscall(SYS_gettid)) : NULL;
@@ -244,9 +244,9 @@ bool gs_probe_cpu_watch(pid_t tid)
 {
     if (!timer_of(tid) && !arm(tid, false))
         return false;
-    if (gs_probe_can_signal_thread(tid))
+    if (!gs_probe_why_not_signal(tid))
         return true;
-    end_timer_of(tid); // it has switched to a small stack meanwhile
+    end_timer_of(tid); // it has switched to a small stack, or entered a sandbox, meanwhile
     return false;
 }
 
@@ -276,7 +276,7 @@ static void on_timer(const siginfo_t *info, const ucontext_t *context)
         set_timer(info->si_timerid, TIMER_ABSTIME, gs_thread.second_due_ns, period);
         gs_thread.second_due_ns = 0;
     }
-    sample->time_ns = clock_ns(CLOCK_MONOTONIC);
+    sample->time_ns = gs_threads_now_ns();
     sample->count = 1 + (info->si_overrun > 0 ? (uint32_t)info->si_overrun : 0);
     sample->cpu_ns = sample->count * period;
     sample->labels = gs_thread.labels;
@@ -295,7 +295,7 @@ static void on_timer(const siginfo_t *info, const ucontext_t *context)
 bool gs_probe_cpu_start(int64_t period)
 {
     gs_threads_signal_set_handler(GS_SIGNAL_TIMER, on_timer);
-    gs_threads_small_stack_tell(end_timer_of);
+    gs_threads_spare_tell(end_timer_of);
     signal_number = gs_threads_signal_borrow();
     if (!signal_number)
         return false;
@@ -313,13 +313,18 @@ bool gs_probe_cpu_undisturbed(void)
     return gs_threads_signal_still_ours();
 }
 
+void gs_threads_cpu_end_timers(void)
+{
+    for (size_t at = 0; timers_used && at < TIMERS + NEIGHBOURS; at++)
+        if ((uint32_t)atomic_load_explicit(&timer[at], memory_order_acquire))
+            end_timer(&timer[at]);
+}
+
 void gs_probe_cpu_stop(void)
 {
     if (atomic_exchange_explicit(&period_ns, 0, memory_order_acq_rel) == 0)
         return;
-    for (size_t at = 0; at < TIMERS + NEIGHBOURS; at++)
-        if ((uint32_t)atomic_load_explicit(&timer[at], memory_order_acquire))
-            end_timer(&timer[at]);
+    gs_threads_cpu_end_timers();
     gs_threads_signal_give_back();
 }
 

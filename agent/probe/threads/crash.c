@@ -184,10 +184,29 @@ static void die(int signal, siginfo_t *info, const ucontext_t *context)
         syscall(SYS_tgkill, pid, tid, signal);
 }
 
+/* In a sandbox, without a system call: if SIGNAL is a fault, fault again in the same way. The signal is blocked now, so the kernel
+ * takes the default action. */
+static void fault_again_here(int signal)
+{
+    if (signal == SIGSEGV)
+        *(volatile char *)(UINTPTR_MAX - 4095) = 0; // an address of the kernel's
+#if defined(__x86_64__)
+    if (signal == SIGILL)
+        __asm__ volatile("ud2");
+    if (signal == SIGFPE)
+        __asm__ volatile("xorl %%ecx, %%ecx; idivl %%ecx" ::: "eax", "ecx", "edx");
+#endif
+}
+
 /* Context: signal handler. All signals are blocked. */
 static void on_crash(int signal, siginfo_t *info, void *context)
 {
     int saved_errno = errno;
+    if (gs_is_sandboxed()) {
+        fault_again_here(signal);
+        die(signal, info, context); // may be forbidden
+        return;
+    }
     if (atomic_load(&listening) == getpid())
         note_crash(signal, info, context);
     die(signal, info, context);

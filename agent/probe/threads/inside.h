@@ -7,13 +7,17 @@
 /* ---- the table of threads (thread_table.c) ---------------------------------------------------------------------------- */
 
 void gs_threads_table_label(pid_t tid, uint32_t labels); // TID is the calling thread; LABELS: its set of labels
-void gs_threads_table_small_stack(pid_t tid);            // TID, the calling thread, must not be signaled from now on
+/* TID, the calling thread, must not be signaled from now on, because of WHY. */
+enum gs_spared { GS_SPARED_SMALL_STACK = 1, GS_SPARED_SANDBOX = 2 };
+void gs_threads_table_spare(pid_t tid, enum gs_spared why);
 /* True if process PID has no thread TID any more. errno is kept. */
 bool gs_threads_ended(pid_t pid, pid_t tid);
 
-/* Call LISTENER for each thread that is marked as running on a small stack, on that thread, possibly in a signal handler.
- * One listener only: cpu.c, which ends the thread's timer. Permanent, also in the child of a fork (small_stack.c). */
-void gs_threads_small_stack_tell(void (*listener)(pid_t tid));
+/* The calling thread must not be signaled from now on, because of WHY (spare.c). _tell: call LISTENER for each such thread, on that
+ * thread, possibly in a signal handler. One listener only: cpu.c, which ends the thread's timer. Permanent, also in the child of a
+ * fork. */
+void gs_threads_spare(enum gs_spared why);
+void gs_threads_spare_tell(void (*listener)(pid_t tid));
 
 /* ---- the borrowed signal (signal.c) ------------------------------------------------------------------------------------ */
 
@@ -38,6 +42,8 @@ void gs_threads_restart_call(int signal, ucontext_t *context);
 
 struct gs_registers gs_threads_registers_of(const ucontext_t *context); // registers of the interrupted code
 gs_signal_handler gs_threads_stack_on_signal;                    // answers a request; declared here for its test
+
+void gs_threads_cpu_end_timers(void); // of all threads; called after gs_probe_why_not_signal has a reason for each (cpu.c)
 
 /* ---- crashes (crash.c, crash_walk.c) ------------------------------------------------------------------------------------- */
 

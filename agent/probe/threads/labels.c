@@ -141,7 +141,8 @@ static void set_thread_labels(uint32_t set)
     if (set == gs_thread.labels)
         return;
     gs_thread.labels = set;
-    gs_threads_table_label((pid_t)syscall(SYS_gettid), set);
+    if (!gs_is_sandboxed())
+        gs_threads_table_label((pid_t)syscall(SYS_gettid), set);
 }
 
 int gs_probe_label_set(const char *key, const char *value)

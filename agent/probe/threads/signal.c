@@ -201,10 +201,12 @@ void gs_threads_signal_give_back(void)
     unlock_borrowed();
 }
 
-/* Another thread of the parent may have held the lock at the fork. */
+/* Another thread of the parent may have held the lock at the fork. In a sandbox our action stays: it ignores the signal, as the
+ * default action does. */
 void gs_threads_signal_after_fork(void)
 {
     atomic_store_explicit(&borrowed_lock, FREE, memory_order_relaxed);
     borrowed.users = 0;
-    give_all_back();
+    if (!gs_is_sandboxed())
+        give_all_back();
 }

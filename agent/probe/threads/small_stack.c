@@ -1,7 +1,7 @@
 /* small_stack.c - threads that a signal could harm: they run on stacks of the program's own, too small for a signal frame.
  *
  *   swapcontext to a stack below 48 KiB (hooks/context.c) ──┐
- *   a sample, or a signal, that finds the thread on one    ─┴▶ marked for good: it gets no more signals, and cpu.c is told
+ *   a sample, or a signal, that finds the thread on one    ─┴▶ spare.c: it gets no more signals
  *
  * The kernel puts a signal's frame onto the stack that the thread is running on: 3 to 11 KiB, with the vector registers.
  * Below a stack of 16 KiB of which 12 KiB are in use lies a guard page, or memory of another use. Nobody can tell from
@@ -11,44 +11,17 @@
  * thread's own, until the thread is marked. */
 #include "probe/threads/inside.h"
 #include <errno.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 enum { PAGE = 4096, PAGES = 12 }; // 48 KiB
 
-static _Atomic(void (*)(pid_t tid)) small_stack_listener;
-
-void gs_threads_small_stack_tell(void (*listener)(pid_t tid))
-{
-    atomic_store_explicit(&small_stack_listener, listener, memory_order_seq_cst);
-}
-
-/* First set the mark, then call the listener. cpu.c works in the other order (listener, timer, then it reads the mark, in
- * gs_probe_cpu_watch), so one of the two always ends a timer that is being armed at this moment. */
-static void mark(pid_t tid)
-{
-    gs_threads_table_small_stack(tid);
-    void (*listener)(pid_t) = atomic_load_explicit(&small_stack_listener, memory_order_seq_cst);
-    if (listener)
-        listener(tid);
-}
-
 void gs_threads_small_stack_enter(void)
 {
-    if (gs_thread.on_small_stack)
+    if (gs_thread.on_small_stack || gs_is_sandboxed())
         return;
-    int saved_errno = errno;
     gs_thread.on_small_stack = true;
-    mark((pid_t)syscall(SYS_gettid));
-    errno = saved_errno;
-}
-
-/* The thread has a new tid in the child. */
-void gs_threads_small_stack_after_fork(void)
-{
-    if (gs_thread.on_small_stack)
-        gs_threads_table_small_stack((pid_t)syscall(SYS_gettid));
+    gs_threads_spare(GS_SPARED_SMALL_STACK);
 }
 
 /* The number of readable pages, counted downward from the page of AT, at most PAGES. */
@@ -64,7 +37,7 @@ static unsigned readable_below(uintptr_t at)
 
 void gs_threads_small_stack_notice(uintptr_t sp, const struct gs_reach *reach)
 {
-    if (gs_thread.on_small_stack || gs_unwind_reach_is_on_own_stack(sp))
+    if (gs_thread.on_small_stack || gs_is_sandboxed() || gs_unwind_reach_is_on_own_stack(sp))
         return;
     int saved_errno = errno;
     uintptr_t above = reach->low == sp ? reach->high - sp : 0; // else the walk has moved to another stack

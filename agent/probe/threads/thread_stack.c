@@ -309,7 +309,7 @@ static bool ask_by_signal(pid_t tid, int64_t timeout_ns, struct gs_thread_stack 
     atomic_store_explicit(&request->asker_sleeps, false, memory_order_relaxed);
     atomic_store_explicit(&request->tid_state, word_of(tid, ASKED), memory_order_release);
     bool answered = false;
-    if (gs_probe_can_signal_thread(tid) && syscall(SYS_tgkill, getpid(), tid, number) == 0)
+    if (!gs_probe_why_not_signal(tid) && syscall(SYS_tgkill, getpid(), tid, number) == 0)
         answered = await_answer(request, tid, timeout_ns);
     else
         atomic_store_explicit(&request->tid_state, FREE, memory_order_relaxed);

@@ -22,7 +22,7 @@ static struct thread_row {
     _Atomic uintptr_t stack_top;
     _Atomic uint32_t labels;
     _Atomic uint32_t stack_kib; // size passed to pthread_create; 0: none was
-    _Atomic bool on_small_stack;
+    _Atomic uint32_t spared;    // enum gs_spared: why it is not signaled
 } thread_table[ROWS + NEIGHBOURS];
 
 bool gs_threads_ended(pid_t pid, pid_t tid)
@@ -51,7 +51,7 @@ static struct thread_row *new_row(pid_t tid, uint32_t stack)
         if ((current == 0 || owner == tid || gs_threads_ended(pid, owner)) &&
             atomic_compare_exchange_strong_explicit(&thread_table[at].creator, &current, new_creator,
                                                     memory_order_relaxed, memory_order_relaxed)) {
-            atomic_store_explicit(&thread_table[at].on_small_stack, false, memory_order_relaxed);
+            atomic_store_explicit(&thread_table[at].spared, 0, memory_order_relaxed);
             return &thread_table[at];
         }
     }
@@ -97,11 +97,11 @@ void gs_threads_table_label(pid_t tid, uint32_t labels)
         atomic_store_explicit(&row->labels, labels, memory_order_relaxed);
 }
 
-void gs_threads_table_small_stack(pid_t tid)
+void gs_threads_table_spare(pid_t tid, enum gs_spared why)
 {
     struct thread_row *row = own_row(tid);
     if (row)
-        atomic_store_explicit(&row->on_small_stack, true, memory_order_seq_cst);
+        atomic_fetch_or_explicit(&row->spared, why, memory_order_seq_cst);
 }
 
 bool gs_probe_creator_of(pid_t tid, uint32_t *stack)
@@ -112,12 +112,16 @@ bool gs_probe_creator_of(pid_t tid, uint32_t *stack)
     return row && *stack != NO_CREATOR;
 }
 
-bool gs_probe_can_signal_thread(pid_t tid)
+const char *gs_probe_why_not_signal(pid_t tid)
 {
     const struct thread_row *row = find_row(tid);
-    return !row ||
-           (!atomic_load_explicit(&row->on_small_stack, memory_order_seq_cst) &&
-            !gs_is_small_stack((size_t)atomic_load_explicit(&row->stack_kib, memory_order_relaxed) << 10));
+    uint32_t spared = row ? atomic_load_explicit(&row->spared, memory_order_seq_cst) : 0;
+    if ((spared & GS_SPARED_SANDBOX) || atomic_load_explicit(&gs_all_sandboxed, memory_order_seq_cst))
+        return "it is in a sandbox";
+    if (spared ||
+        (row && gs_is_small_stack((size_t)atomic_load_explicit(&row->stack_kib, memory_order_relaxed) << 10)))
+        return "its stack is small";
+    return NULL;
 }
 
 bool gs_probe_stack_of(pid_t tid, uintptr_t *top, size_t *size)
@@ -165,6 +169,7 @@ static void remove_own(pid_t tid)
 void gs_probe_own_thread(bool begins)
 {
     pid_t tid = (pid_t)syscall(SYS_gettid);
+    gs_thread.own = begins;
     if (begins)
         add_own(tid);
     else

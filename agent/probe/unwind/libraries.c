@@ -103,7 +103,7 @@ struct loaded_code { // the executable segment that contains an address
 
 static bool peek(uintptr_t at, void *out, size_t length)
 {
-    return gs_probe_peek(getpid(), at, out, length);
+    return !gs_is_sandboxed() && gs_probe_peek(getpid(), at, out, length);
 }
 
 /* Find the build id in a segment of notes. */
@@ -295,7 +295,7 @@ static uint32_t identify(uintptr_t at)
 static uintptr_t tag(uintptr_t frame, uint32_t *library_now)
 {
     uintptr_t at = frame - 1;
-    bool closes = atomic_load_explicit(&closing, memory_order_acquire);
+    bool closes = atomic_load_explicit(&closing, memory_order_acquire) && !gs_is_sandboxed();
     if (at >> GS_FRAME_LIBRARY_SHIFT || (!closes && !was_left(at)))
         return frame;
     uint32_t now = find(at, true);

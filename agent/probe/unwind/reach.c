@@ -25,6 +25,8 @@ extern void *__libc_stack_end __attribute__((weak));
 /* Is the memory at AT mapped and readable? errno is kept. */
 static bool readable(uintptr_t at)
 {
+    if (gs_is_sandboxed())
+        return false; // we may not ask
     int saved_errno = errno;
     bool is_readable = syscall(SYS_rt_sigprocmask, ~0, at, NULL, 8) == 0 || errno != EFAULT;
     errno = saved_errno;
@@ -109,9 +111,11 @@ void gs_unwind_reach_cross(struct gs_reach *reach, uintptr_t sp)
 
 /* The end of the calling thread's own stack; 0: not known. The first thread's stack is not at its thread pointer: below
  * that pointer is memory of the loader, and perhaps a coroutine's stack next to it. */
+enum { UNKNOWN, FIRST_THREAD, OTHER_THREAD };
 static uintptr_t end_of_own_stack(void)
 {
-    enum { UNKNOWN, FIRST_THREAD, OTHER_THREAD };
+    if (gs_thread.which == UNKNOWN && gs_is_sandboxed())
+        return 0;
     if (gs_thread.which == UNKNOWN)
         gs_thread.which = (pid_t)syscall(SYS_gettid) == getpid() ? FIRST_THREAD : OTHER_THREAD;
     if (gs_thread.which == OTHER_THREAD)
@@ -147,4 +151,19 @@ bool gs_unwind_reach_is_on_own_stack(uintptr_t sp)
         return true;
     return first_end && end_of_own_stack() == first_end &&
            likely_stack_end(sp) == first_end; // the first thread's stack grows on use
+}
+
+/* All of the stack above the calling thread's sp is readable. The first thread's stack has no other memory near it: the kernel keeps
+ * 128 MiB free below it. MARGIN: what lies above a thread pointer, and the guard pages. */
+void gs_unwind_reach_settle(bool new_thread, size_t stack_size)
+{
+    enum { MARGIN = 64 << 10 };
+    if (new_thread)
+        gs_thread.which = OTHER_THREAD;
+    uintptr_t end = end_of_own_stack();
+    size_t size = gs_thread.which == FIRST_THREAD ? OWN_STACK_MAX : stack_size;
+    if (!end || size <= MARGIN)
+        return;
+    gs_thread.stack_low = end - size + MARGIN;
+    gs_thread.stack_high = end;
 }
