@@ -7,6 +7,7 @@
  * Context: watcher, CLI; any thread, except inside a hook. Thread-safe. */
 #pragma once
 #include "base/attributes.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,9 @@ size_t gs_memory_ranges(struct gs_memory_range *out, size_t max);
 
 /* Reserve address space for times when mmap fails (sys/address_reserve.h). Once, before the watcher starts. */
 void gs_memory_reserve(void);
+
+/* STAY: mlockall(MCL_FUTURE) is in force; mappings that are made from now on unlock themselves. */
+void gs_memory_stay_unlocked(bool stay);
 
 /* In the child of a fork, before any other function here: free the lock and drop the free lists. */
 void gs_memory_after_fork(void);

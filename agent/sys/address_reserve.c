@@ -3,6 +3,7 @@
 #include "sys/address_reserve.h"
 #include "sys/mapping.h"
 #include <stdint.h>
+#include <string.h>
 #include <sys/resource.h>
 
 enum { UNIT = 64 << 10, UNITS_MAX = 1024 };
@@ -70,6 +71,7 @@ struct gs_memory_range gs_address_reserve_range(void)
 void gs_address_reserve_give(void *at, size_t size)
 {
     size_t count = units_of(size);
-    madvise(at, count * UNIT, MADV_DONTNEED); // reads as zero when it is taken again
+    if (madvise(at, count * UNIT, MADV_DONTNEED) != 0) // it is locked (mlockall)
+        memset(at, 0, count * UNIT);                   // reads as zero when it is taken again
     mark((size_t)((char *)at - reserve_start) / UNIT, count, false);
 }

@@ -11,6 +11,20 @@ static inline void *gs_mapping_new(size_t size, int more_flags)
     return (void *)syscall(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | more_flags, -1, 0);
 }
 
+/* The same while mlockall(MCL_FUTURE) is in force, which locks each new mapping and makes it resident: as long as it has no access there
+ * is nothing to make resident. */
+static inline void *gs_mapping_new_unlocked(size_t size)
+{
+    void *at = (void *)syscall(SYS_mmap, NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED)
+        return at;
+    syscall(SYS_munlock, at, size);
+    if (syscall(SYS_mprotect, at, size, PROT_READ | PROT_WRITE) == 0)
+        return at;
+    syscall(SYS_munmap, at, size);
+    return MAP_FAILED;
+}
+
 static inline void *gs_mapping_resize(void *at, size_t old_size, size_t size)
 {
     return (void *)syscall(SYS_mremap, at, old_size, size, MREMAP_MAYMOVE, NULL);

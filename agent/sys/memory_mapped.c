@@ -37,6 +37,7 @@ static char *chunk_at, *chunk_end;
 static struct gs_memory_range range[GS_RANGES_MAX]; // end 0: a free entry
 static size_t range_count;                          // entries from here on are free
 static atomic_flag lock_flag = ATOMIC_FLAG_INIT;
+static _Atomic bool stay_unlocked; // mlockall(MCL_FUTURE) is in force
 
 static void lock(void)
 {
@@ -65,7 +66,7 @@ static void change_range(uintptr_t start, struct gs_memory_range new_range)
 /* Map SIZE bytes, from the reserve if mmap fails; NULL: none. The caller holds the lock. */
 static void *map(size_t size)
 {
-    void *at = gs_mapping_new(size, 0);
+    void *at = atomic_load(&stay_unlocked) ? gs_mapping_new_unlocked(size) : gs_mapping_new(size, 0);
     if (at == MAP_FAILED)
         at = gs_address_reserve_take(size);
     else
@@ -242,6 +243,11 @@ void gs_memory_reserve(void)
     lock();
     gs_address_reserve_open();
     unlock();
+}
+
+void gs_memory_stay_unlocked(bool stay)
+{
+    atomic_store(&stay_unlocked, stay);
 }
 
 void gs_memory_after_fork(void)

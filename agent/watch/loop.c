@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/units.h"
 #include "host/credentials.h"
+#include "host/memory_lock.h"
 #include "host/on_incident.h"
 #include "host/shell.h"
 #include "host/step_aside.h"
@@ -449,6 +450,7 @@ static void run_loop(void)
     while (!gs_watch_must_end() && !loop.host_has_ended) {
         enum gs_wake woken = gs_probe_wait(pause_ns(next_ns));
         gs_watch_follow_credentials();
+        gs_memory_lock_serve();
         if (gs_watch_captures_count() || gs_watcher.settings.rules->cpu.before_ns)
             gs_watch_captures_continue(&gs_watcher.settings, false);
         gs_on_incident_continue();

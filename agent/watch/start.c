@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "host/children.h"
 #include "host/command_line.h"
+#include "host/memory_lock.h"
 #include "host/own_thread.h"
 #include "host/own_tls.h"
 #include "host/step_aside.h"
@@ -138,6 +139,7 @@ static void after_fork_in_child(void)
     gs_lock_after_fork(&gate);
     gs_own_thread_after_fork(&thread);
     gs_step_aside_after_fork();
+    gs_memory_lock_after_fork();
     atomic_store(&gs_watcher.running, false);
     enum gs_children children = atomic_load(&gs_watcher.children);
     if (children == GS_CHILDREN_OFF)
@@ -181,6 +183,7 @@ static int prepare(void)
     gs_children_prepare();
     gs_probe_on_exit(handle_exit);
     gs_step_aside_prepare(&step_aside);
+    gs_memory_lock_prepare(&thread, wake_thread);
     if (!has_fork_handlers)
         pthread_atfork(gs_children_before_fork, NULL, after_fork_in_child);
     has_fork_handlers = true;

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "host/callback.h"
 #include "host/children.h"
+#include "host/memory_lock.h"
 #include "host/on_incident.h"
 #include "host/own_thread.h"
 #include "host/symbolizer.h"
@@ -160,6 +161,7 @@ void gs_watch_begin_in_child(void *unused)
     for (int64_t left_ns; !gs_watch_must_end() && (left_ns = until_ns - gs_clock_monotonic_ns()) > 0;) {
         uint32_t seen = gs_event_seen(&gs_watcher.woken);
         gs_watch_follow_credentials();
+        gs_memory_lock_serve();
         if (!gs_watch_must_end())
             gs_event_wait(&gs_watcher.woken, seen, left_ns);
     }

@@ -64,3 +64,5 @@ extern char *const *(*gs_hooks_exec_listener)(char *const envp[]);
 extern void (*gs_hooks_exec_failed_listener)(char *const *changed);
 /* Called before and after the host's calls that change what a thread is; NULL: no listener. */
 extern _Atomic(void (*)(enum gs_change)) gs_hooks_before_change, gs_hooks_after_change;
+/* Called instead of mlockall; NULL: no listener. */
+extern _Atomic(bool (*)(int flags, int *error)) gs_hooks_lock_listener;

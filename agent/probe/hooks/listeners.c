@@ -1,6 +1,6 @@
-/* listeners.c - the listeners to the host's calls that change what a thread is (identity.c calls them), or that run another
- * program (exec.c). The command has no hooks: there nothing calls them.
- * Who: any thread sets the first two; the exec listeners are set once, before main. */
+/* listeners.c - the listeners to the host's calls that change what a thread is (identity.c calls them), lock all memory
+ * (mlockall.c), or run another program (exec.c). The command has no hooks: there nothing calls them.
+ * Who: any thread sets the first three; the exec listeners are set once, before main. */
 #include "probe/hooks/inside.h"
 
 _Atomic(void (*)(enum gs_change)) gs_hooks_before_change, gs_hooks_after_change;
@@ -9,6 +9,13 @@ void gs_probe_on_change(void (*before)(enum gs_change), void (*after)(enum gs_ch
 {
     atomic_store(&gs_hooks_before_change, before);
     atomic_store(&gs_hooks_after_change, after);
+}
+
+_Atomic(bool (*)(int, int *)) gs_hooks_lock_listener;
+
+void gs_probe_on_lock(bool (*listener)(int flags, int *error))
+{
+    atomic_store(&gs_hooks_lock_listener, listener);
 }
 
 char *const *(*gs_hooks_exec_listener)(char *const envp[]);

@@ -2,7 +2,7 @@
 # needs: memcached python3
 . "$HOSTS_LIB"
 port=$(a_free_port)
-host memcached -l 127.0.0.1 -p $port -U 0 -m 64 $([ "$(id -u)" != 0 ] || echo -u root) & pid=$!
+host memcached -l 127.0.0.1 -p $port -U 0 -m 64 $([ "$(id -u)" != 0 ] || echo -k -u root) & pid=$!
 wait_for listens $port
 python3 - $port <<'P'
 import socket, sys
