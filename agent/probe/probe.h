@@ -258,6 +258,8 @@ void gs_probe_on_exec(char *const *(*change)(char *const envp[]), void (*failed)
  * directory. On a host thread, possibly in a signal handler, or in a child of vfork, which shares the parent's memory. */
 enum gs_change { GS_CHANGE_CREDENTIALS, GS_CHANGE_NAMESPACES, GS_CHANGE_ROOT };
 void gs_probe_on_change(void (*before)(enum gs_change), void (*after)(enum gs_change));
+/* Call LISTENER when the host limits its address space (RLIMIT_AS), on a host thread. */
+void gs_probe_on_limit(void (*listener)(uint64_t bytes));
 /* Call LISTENER in place of mlockall(FLAGS), on a host thread. True: it has done it; *ERROR is 0 or -errno. */
 void gs_probe_on_lock(bool (*listener)(int flags, int *error));
 /* Call LISTENER once, with one of the next samples at DUE_NS (CLOCK_MONOTONIC) or later. On a host thread, inside malloc. */

@@ -12,25 +12,33 @@ static char *reserve_start;
 static size_t unit_count;
 static bool taken[UNITS_MAX];
 
-static size_t reserve_size(void)
+/* The units that a process with LIMIT bytes of addresses has to spare. */
+static size_t units_within(uint64_t limit)
 {
-    struct rlimit limit;
-    size_t most = (size_t)UNIT * UNITS_MAX;
-    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur / 16 > most)
-        return most;
-    return (size_t)limit.rlim_cur / 16 / UNIT * UNIT;
+    return limit / 16 / UNIT < UNITS_MAX ? (size_t)(limit / 16 / UNIT) : UNITS_MAX;
 }
 
 void gs_address_reserve_open(void)
 {
-    size_t size = reserve_size();
-    if (reserve_start || size == 0)
+    struct rlimit limit;
+    size_t units = getrlimit(RLIMIT_AS, &limit) == 0 ? units_within(limit.rlim_cur) : UNITS_MAX;
+    if (reserve_start || units == 0)
         return;
-    void *at = gs_mapping_new(size, MAP_NORESERVE);
+    void *at = gs_mapping_new_reserved(units * UNIT);
     if (at == MAP_FAILED)
         return;
     reserve_start = at;
-    unit_count = size / UNIT;
+    unit_count = units;
+}
+
+void gs_address_reserve_limit(uint64_t limit)
+{
+    size_t keep = unit_count, most = units_within(limit);
+    while (keep > most && !taken[keep - 1])
+        keep--;
+    if (keep < unit_count)
+        gs_mapping_free(reserve_start + keep * UNIT, (unit_count - keep) * UNIT);
+    unit_count = keep;
 }
 
 static size_t units_of(size_t size)
@@ -51,8 +59,11 @@ void *gs_address_reserve_take(size_t size)
         run = taken[i] ? 0 : run + 1;
         if (run == wanted) {
             size_t first = i + 1 - wanted;
+            char *at = reserve_start + first * UNIT;
+            if (!gs_mapping_permit(at, wanted * UNIT, true))
+                return NULL;
             mark(first, wanted, true);
-            return reserve_start + first * UNIT;
+            return at;
         }
     }
     return NULL;
@@ -73,5 +84,6 @@ void gs_address_reserve_give(void *at, size_t size)
     size_t count = units_of(size);
     if (madvise(at, count * UNIT, MADV_DONTNEED) != 0) // it is locked (mlockall)
         memset(at, 0, count * UNIT);                   // reads as zero when it is taken again
+    (void)gs_mapping_permit(at, count * UNIT, false);
     mark((size_t)((char *)at - reserve_start) / UNIT, count, false);
 }

@@ -6,8 +6,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Map the reserve, once: 64 MiB, or 1/16 of RLIMIT_AS if that is less. Not resident until used. Failure: no reserve. */
+/* Map the reserve, once: 64 MiB, or 1/16 of RLIMIT_AS if that is less. Until it is taken it is addresses only: not resident, not
+ * charged as data (RLIMIT_DATA) or committed memory. Failure: no reserve. */
 void gs_address_reserve_open(void);
+/* RLIMIT_AS is LIMIT bytes now: keep 1/16 of it, or what is taken, if that is more. */
+void gs_address_reserve_limit(uint64_t limit);
 /* Take SIZE zeroed bytes; NULL: not enough left. */
 void *gs_address_reserve_take(size_t size) GS_CHECK_RESULT;
 bool gs_address_reserve_holds(const void *at); // true: AT lies in the reserve

@@ -1,6 +1,7 @@
 /* mapping.h - anonymous memory from the kernel, by direct system calls: our hooks replace mmap(3), and would count these
  * mappings as the host's. Failure: MAP_FAILED, with errno. Context: any. */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -11,15 +12,27 @@ static inline void *gs_mapping_new(size_t size, int more_flags)
     return (void *)syscall(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | more_flags, -1, 0);
 }
 
-/* The same while mlockall(MCL_FUTURE) is in force, which locks each new mapping and makes it resident: as long as it has no access there
+/* Addresses without memory: no access until gs_mapping_permit. */
+static inline void *gs_mapping_new_reserved(size_t size)
+{
+    return (void *)syscall(SYS_mmap, NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+/* Permit access to the SIZE bytes at AT, or forbid it. False: a limit does not allow it. */
+static inline bool gs_mapping_permit(void *at, size_t size, bool access)
+{
+    return syscall(SYS_mprotect, at, size, access ? PROT_READ | PROT_WRITE : PROT_NONE) == 0;
+}
+
+/* A mapping while mlockall(MCL_FUTURE) is in force, which locks each new one and makes it resident: as long as it has no access there
  * is nothing to make resident. */
 static inline void *gs_mapping_new_unlocked(size_t size)
 {
-    void *at = (void *)syscall(SYS_mmap, NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *at = gs_mapping_new_reserved(size);
     if (at == MAP_FAILED)
         return at;
     syscall(SYS_munlock, at, size);
-    if (syscall(SYS_mprotect, at, size, PROT_READ | PROT_WRITE) == 0)
+    if (gs_mapping_permit(at, size, true))
         return at;
     syscall(SYS_munmap, at, size);
     return MAP_FAILED;

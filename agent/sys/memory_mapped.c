@@ -5,8 +5,8 @@
  *   larger:    a mapping of its own, freed with munmap, grown with mremap
  *   mmap fails: from the reserve (address_reserve.c)
  *
- * Who:    the watcher, and public calls on host threads (gumshoe_start); never a hook. One lock, held for a few
- *         instructions or one mmap.
+ * Who:    the watcher, and public calls on host threads (gumshoe_start); of the hooks only setrlimit's (gs_memory_limit). One
+ *         lock, held for a few instructions or one mmap.
  * Fork:   the parent's watcher may hold the lock during the fork, with a list half changed. So the child drops lists and
  *         chunk (gs_memory_after_fork) and maps a new chunk.
  * Bounds: chunks are reused, never unmapped: as much as the largest capture needed in small blocks. The addresses of
@@ -243,6 +243,19 @@ void gs_memory_reserve(void)
     lock();
     gs_address_reserve_open();
     unlock();
+}
+
+void gs_memory_limit(uint64_t limit)
+{
+    enum { TRIES = 1000 }; // the thread that this signal handler interrupted may hold the lock
+    for (int i = 0; i < TRIES; i++) {
+        if (!atomic_flag_test_and_set_explicit(&lock_flag, memory_order_acquire)) {
+            gs_address_reserve_limit(limit);
+            unlock();
+            return;
+        }
+        sched_yield();
+    }
 }
 
 void gs_memory_stay_unlocked(bool stay)

@@ -184,6 +184,7 @@ static int prepare(void)
     gs_probe_on_exit(handle_exit);
     gs_step_aside_prepare(&step_aside);
     gs_memory_lock_prepare(&thread, wake_thread);
+    gs_probe_on_limit(gs_memory_limit);
     if (!has_fork_handlers)
         pthread_atfork(gs_children_before_fork, NULL, after_fork_in_child);
     has_fork_handlers = true;

@@ -13,7 +13,7 @@ exported() { nm -D --defined-only "$1" | awk '$2 != "A" && $3 !~ /@GUMSHOE_/ { p
   printf '%s\n' malloc free calloc realloc reallocarray posix_memalign aligned_alloc memalign valloc pvalloc cfree malloc_usable_size pthread_create dlclose mmap mmap64 munmap mremap mprotect brk sbrk shmat shmdt _exit _Exit; } | sort > wanted
 printf '%s\n' setuid seteuid setreuid setresuid setgid setegid setregid setresgid setgroups initgroups capset prctl unshare setns chroot \
     execve execvpe fexecve execveat execv execvp execl execlp execle pthread_sigmask sigprocmask \
-    sigaction __sigaction signal ssignal bsd_signal sysv_signal __sysv_signal sigset sigaltstack mlockall > identity
+    sigaction __sigaction signal ssignal bsd_signal sysv_signal __sysv_signal sigset sigaltstack mlockall setrlimit setrlimit64 prlimit prlimit64 > identity
 [ "$(uname -m)" != x86_64 ] || printf '%s\n' swapcontext setcontext vfork __vfork syscall \
     open open64 __open __open64 __open_2 __open64_2 openat openat64 __openat_2 __openat64_2 creat creat64 memfd_create mkstemp mkstemp64 \
     mkostemp mkostemp64 fopen fopen64 freopen freopen64 opendir socket socketpair accept accept4 pipe pipe2 popen eventfd epoll_create \

@@ -46,15 +46,20 @@ void gs_hooks_free(void *ptr);
 /* Not 0: this thread runs in a child of vfork, which shares our memory, but not our descriptors (vfork.c). */
 extern _Thread_local uint8_t gs_hooks_vfork_child __attribute__((visibility("hidden")));
 
+static inline bool gs_hooks_is_vfork_child(void)
+{
+#ifdef __x86_64__
+    return gs_hooks_vfork_child;
+#else
+    return false;
+#endif
+}
+
 /* The calling thread is about to enter a sandbox, by a hook: gs_threads_sandbox_enter, but not in a child of vfork, which would put
  * its parent's thread into it. */
 static inline bool gs_hooks_enter_sandbox(bool every_thread)
 {
-#ifdef __x86_64__
-    if (gs_hooks_vfork_child)
-        return false;
-#endif
-    return gs_threads_sandbox_enter(every_thread);
+    return !gs_hooks_is_vfork_child() && gs_threads_sandbox_enter(every_thread);
 }
 
 /* ---- listeners (listeners.c) --------------------------------------------------------------------------------------------- */
@@ -64,5 +69,7 @@ extern char *const *(*gs_hooks_exec_listener)(char *const envp[]);
 extern void (*gs_hooks_exec_failed_listener)(char *const *changed);
 /* Called before and after the host's calls that change what a thread is; NULL: no listener. */
 extern _Atomic(void (*)(enum gs_change)) gs_hooks_before_change, gs_hooks_after_change;
+/* Called with each new limit of the address space; NULL: no listener. */
+extern _Atomic(void (*)(uint64_t bytes)) gs_hooks_limit_listener;
 /* Called instead of mlockall; NULL: no listener. */
 extern _Atomic(bool (*)(int flags, int *error)) gs_hooks_lock_listener;
