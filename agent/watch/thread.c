@@ -27,17 +27,23 @@
 #include "watch/reload.h"
 #include "watch/requests.h"
 #include <errno.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 enum { NICE = 5 };
 
-/* Not under a filter of system calls: those of systemd's @resources, which many services forbid, would end the process. */
+/* The host's thread that created this one may be scheduled in real time: a capture must not be, nor a program that we start. Not
+ * under a filter of system calls: those of systemd's @resources, which many services forbid, would end the process. */
 static void set_priority(void)
 {
     enum { IOPRIO_WHO_PROCESS = 1, IOPRIO_BEST_EFFORT_LAST = 2 << 13 | 7 };
+    const struct sched_param none = {0};
     if (gs_process_count_filters())
         return;
+    int policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
+    if (policy == SCHED_FIFO || policy == SCHED_RR)
+        sched_setscheduler(0, SCHED_OTHER, &none);
     setpriority(PRIO_PROCESS, 0, NICE); // on Linux this sets only the calling thread
     syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_BEST_EFFORT_LAST);
 }
