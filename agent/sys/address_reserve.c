@@ -27,6 +27,7 @@ void gs_address_reserve_open(void)
     void *at = gs_mapping_new_reserved(units * UNIT);
     if (at == MAP_FAILED)
         return;
+    gs_mapping_decline_huge_pages(at, units * UNIT);
     reserve_start = at;
     unit_count = units;
 }

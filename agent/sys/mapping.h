@@ -38,6 +38,13 @@ static inline void *gs_mapping_new_unlocked(size_t size)
     return MAP_FAILED;
 }
 
+/* No huge pages for it: a capture's buffer that begins on one would make 2 MiB resident. Unlike its neighbours it is not joined with a
+ * mapping of the host's, either. */
+static inline void gs_mapping_decline_huge_pages(void *at, size_t size)
+{
+    syscall(SYS_madvise, at, size, MADV_NOHUGEPAGE);
+}
+
 static inline void *gs_mapping_resize(void *at, size_t old_size, size_t size)
 {
     return (void *)syscall(SYS_mremap, at, old_size, size, MREMAP_MAYMOVE, NULL);

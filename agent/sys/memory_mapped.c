@@ -68,9 +68,9 @@ static void *map(size_t size)
 {
     void *at = atomic_load(&stay_unlocked) ? gs_mapping_new_unlocked(size) : gs_mapping_new(size, 0);
     if (at == MAP_FAILED)
-        at = gs_address_reserve_take(size);
-    else
-        change_range(0, (struct gs_memory_range){(uintptr_t)at, (uintptr_t)at + size});
+        return gs_address_reserve_take(size);
+    gs_mapping_decline_huge_pages(at, size);
+    change_range(0, (struct gs_memory_range){(uintptr_t)at, (uintptr_t)at + size});
     return at;
 }
 

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Programs that limit their own address space or data get by with it as without us: the agent's reserve goes when the limit comes.
+# Programs that limit their own address space or data get by with it as without us: the agent's reserve goes when the limit comes. What
+# the agent maps is small change where the kernel hands out huge pages, too.
 . "$(dirname "$0")/lib.sh"
 cd "$tmp"
 file=$(rules any '{ "version": 1, "children": "all", "rules": [ { "name": "never", "metric": "rss", "above": "80%" } ] }')
@@ -48,3 +49,10 @@ rm -rf d log
 wait_until has_watch d
 watched=$(watched_in d); started="$started $watched"
 [ $(($(data "$watched") - $(data $plain))) -lt 40960 ] || fail "$(data "$watched") KiB of data, and $(data $plain) without us"
+
+it "takes no huge pages for its tables, of which little is used"
+if [ -e /sys/kernel/mm/transparent_hugepage/enabled ]; then
+    awk '/^[0-9a-f]+-[0-9a-f]+ /{ before = name; name = $6; anonymous = NF < 6 }
+         /^VmFlags:/ && / nh( |$)/ && anonymous { declined++; if (before ~ /libgumshoe/) tables = 1 }
+         END { exit !(tables && declined > 1) }' "/proc/$watched/smaps" || fail "$(grep -A25 libgumshoe "/proc/$watched/smaps")"
+fi
