@@ -15,7 +15,7 @@ host=$build/hosts/linked_fault_injection
 until=$(($(date +%s) + ${1:-0} * 60))
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/gumshoe-soak-XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
-rules() { printf '{ "version": 1, "heap": { "sample": "16KiB" }, "incidents": { "keep": %s }, "rules": [ { "name": "never", "metric": "rss", "above": "80%%" } ] }' "$1" > "$tmp/$1.json"; echo "$tmp/$1.json"; }
+rules() { printf '{ "version": 1, "heap": { "sample": "16KiB" }, "symbolize": "off", "incidents": { "keep": %s }, "rules": [ { "name": "never", "metric": "rss", "above": "80%%" } ] }' "$1" > "$tmp/$1.json"; echo "$tmp/$1.json"; }
 
 seed=1
 while :; do
