@@ -43,6 +43,8 @@ uint64_t gs_metrics_memory_limit(const char *root, char *from, size_t size);
  * included; and how many more tasks its groups allow. UINT64_MAX: no limit is known. Context: watcher. */
 uint64_t gs_metrics_memory_room(const char *root);
 uint64_t gs_metrics_task_room(const char *root);
+/* Is more than a quarter of the tasks in use that one of its groups allows (pids.max)? Threads count as tasks. Context: watcher. */
+bool gs_metrics_tasks_are_scarce(const char *root);
 
 /* Store in PATH the file that counts OOM kills (a line "oom_kill N") in this process's group or, if the group has
  * none, on this machine. False: there is no such file. ROOT as above. */

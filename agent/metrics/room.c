@@ -4,7 +4,7 @@
  *   cgroup v1   likewise
  *   machine     MemAvailable
  *
- * Who: the watcher, before it starts a program that needs memory. */
+ * Who: the watcher, before it starts a program that needs memory, or stays with a new child. */
 #include "base/memory.h"
 #include "metrics/inside.h"
 #include "sys/file.h"
@@ -75,12 +75,32 @@ uint64_t gs_metrics_memory_room(const char *root)
     return room;
 }
 
+static const struct counted tasks[] = {{NULL, "pids.max", "pids.current", NULL},
+                                       {"pids", "pids.max", "pids.current", NULL}};
+
 uint64_t gs_metrics_task_room(const char *root)
 {
-    static const struct counted hierarchies[] = {{NULL, "pids.max", "pids.current", NULL},
-                                                 {"pids", "pids.max", "pids.current", NULL}};
     uint64_t room = UINT64_MAX;
-    for (size_t i = 0; i < sizeof hierarchies / sizeof *hierarchies; i++)
-        room = room_in_groups(root, &hierarchies[i], room);
+    for (size_t i = 0; i < sizeof tasks / sizeof *tasks; i++)
+        room = room_in_groups(root, &tasks[i], room);
     return room;
+}
+
+static bool is_scarce_in(const char *root, const struct counted *counted)
+{
+    struct gs_control_group group;
+    bool scarce = false;
+    if (gs_metrics_group_find(root, counted->controller, &group))
+        return false;
+    do {
+        uint64_t limit = number_in_group(&group, root, counted->limit, NULL);
+        scarce = limit && number_in_group(&group, root, counted->used, NULL) > limit / 4;
+    } while (!scarce && gs_metrics_group_up(&group));
+    gs_metrics_group_fini(&group);
+    return scarce;
+}
+
+bool gs_metrics_tasks_are_scarce(const char *root)
+{
+    return is_scarce_in(root, &tasks[0]) || is_scarce_in(root, &tasks[1]);
 }

@@ -174,6 +174,16 @@ void gs_watch_begin_in_child(void *unused)
     if (gs_watch_must_end())
         return;
     gs_children_grown();
+    if (gs_metrics_tasks_are_scarce("")) { // the host needs them for its children
+        gs_log(GS_LOG_INFO,
+               "not watching: forked by %d, and its cgroup uses more than a quarter of pids.max already; the "
+               "watch takes "
+               "two tasks or more for each process",
+               (int)getppid());
+        atomic_store(&gs_watcher.inherited, false);
+        gs_watch_settings_drop(&gs_watcher.settings);
+        return;
+    }
     if (!take_over())
         return;
     gs_log(GS_LOG_INFO, "watching: forked by %d, incidents in %s", (int)getppid(),

@@ -164,6 +164,13 @@ static void tasks_are_counted_likewise(void **state)
     assert_true(gs_metrics_task_room(m.root) == UINT64_MAX);
     machine_put(&m, "/cg/a/pids.max", "20\n");
     assert_int_equal(gs_metrics_task_room(m.root), 3);
+    assert_true(gs_metrics_tasks_are_scarce(m.root));
+    machine_put(&m, "/cg/a/pids.max", "67\n");
+    assert_true(gs_metrics_tasks_are_scarce(m.root));
+    machine_put(&m, "/cg/a/pids.max", "68\n");
+    assert_false(gs_metrics_tasks_are_scarce(m.root));
+    machine_put(&m, "/cg/a/pids.max", "max\n");
+    assert_false(gs_metrics_tasks_are_scarce(m.root));
     assert_true(gs_metrics_memory_room(FIXTURE("no-such-machine")) == UINT64_MAX);
     machine_drop(&m);
 }

@@ -68,7 +68,7 @@ def captured(indexes):
 
 
 def dots():
-    return [name for name in os.listdir(STORE) if name.startswith(".") and name not in (".lock", ".live")]
+    return [name for name in os.listdir(STORE) if name.startswith(".") and name not in (".lock", ".live", ".history")]
 
 
 def contents(folder):
