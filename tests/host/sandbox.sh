@@ -75,3 +75,10 @@ for how in prctl tsync tsc; do
 done
 as_without "$one" has_captures tsync exec
 equal "$(tail -n 1 got)" "status 0" "exec"
+
+it "passes other calls of syscall on, and a sandbox that the kernel refuses"
+gcc -O1 -w "$source_dir/tests/host/ways/syscalls.c" -o syscalls
+rm -rf d log
+./syscalls > wanted
+"$gumshoe" run --rules "$one" --dir d -- ./syscalls > got
+diff wanted got || fail "syscall"
