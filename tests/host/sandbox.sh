@@ -10,9 +10,10 @@ one=$(rules one "{ \"version\": 1, $ticking }")
 all=$(rules all "{ \"version\": 1, \"children\": \"all\", $ticking }")
 
 outcome() { local status=0; { within_patience "$@"; } 2> /dev/null || status=$?; echo "status $status"; }
-captures() { find d -maxdepth 1 -name '2*-tick-*' | wc -l; }
-has_captures() { [ "$(captures)" -ge 2 ]; }
-newest() { find d -maxdepth 1 -name '2*-tick-*' | sort | tail -n 1; }
+# The complete incidents: the process may end during a capture.
+captures() { grep -l '"complete": true' d/2*-tick-*/incident.json | xargs -r -n 1 dirname; }
+has_captures() { [ "$(captures | wc -l)" -ge 2 ]; }
+newest() { captures | sort | tail -n 1; }
 # as_without RULES CONDITION HOW WHAT: the sandboxed program, until CONDITION holds, and out of watch: the same words and status.
 as_without() {
     local rules=$1 condition=$2; shift 2
