@@ -5,6 +5,10 @@
 cd "$tmp"
 chmod 777 .
 gcc -O1 -w "$source_dir/tests/host/ways/mlockall.c" -o mlockall
+touch enough
+for arguments in "3 none" "3 8"; do
+    ./mlockall $arguments | grep -q '^mlockall: 0' || { echo "mlockall is not allowed here"; exit 77; }
+done
 file=$(rules ticking '{ "version": 1, "interval": "50ms", "heap": { "sample": "16KiB" }, "incidents": { "max_per_hour": 0, "keep": 0 },
     "rules": [ { "name": "tick", "metric": "rss", "above": "1MiB", "again": "always", "cooldown": "100ms", "capture": ["heap", "threads"] } ] }')
 
@@ -31,9 +35,7 @@ locks() {
 
 it "locks what is there, what comes later, both, and what is touched (MCL_CURRENT 1, MCL_FUTURE 2, MCL_ONFAULT 4)"
 for flags in 1 3 5 7; do locks $flags none; done
-equal "$(said wanted mlockall)" "0 " "mlockall without us"
 it "locks it where RLIMIT_MEMLOCK has room for the host's memory, but none for ours"
 for flags in 1 3; do locks $flags 8; done
-equal "$(said wanted mlockall)" "0 " "mlockall without us, with a limit"
 it "is refused as without us: no room, no right, bad flags"
 for arguments in "1 1" "3 1" "1 0" "0 none" "9 none"; do locks $arguments; done
