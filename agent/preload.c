@@ -143,7 +143,7 @@ static char *const *follow_exec(char *const envp[])
     while (envp && envp[count])
         count++;
     size_t size = sizeof(struct followed_env) + (count + 3) * sizeof *envp;
-    struct followed_env *new_env = gs_mapping_new(size, 0);
+    struct followed_env *new_env = gs_mapping_new(size);
     if (new_env == MAP_FAILED)
         return NULL;
     char *const *preload = find_entry(envp, "LD_PRELOAD");

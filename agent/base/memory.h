@@ -34,7 +34,7 @@ enum { GS_RANGES_MAX = 1024 };
 size_t gs_memory_ranges(struct gs_memory_range *out, size_t max);
 
 /* Reserve address space for times when mmap fails (sys/address_reserve.h). Once, before the watcher starts. _limit: RLIMIT_AS is LIMIT
- * bytes now; give back what is too much of it. Context: any, in a signal handler too; it may do nothing if it comes badly. */
+ * bytes now; give back what is too much of it, unless another thread keeps the lock. Context: any, in a signal handler, too. */
 void gs_memory_reserve(void);
 void gs_memory_limit(uint64_t limit);
 

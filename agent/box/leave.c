@@ -15,8 +15,8 @@ static struct {
     char path[GS_LIVE_NAME + 80];
     _Atomic bool left;             // the process has left
     _Atomic(unsigned char *) mark; // in `page`; NULL: no box
-    unsigned char *page,
-        *old_page; // the first page of the box; of the box before, where a host thread may still leave its mark
+    unsigned char *page;           // the first page of the box
+    unsigned char *old_page;       // of the box before it: a host thread may still leave its mark there
 } leaving;
 
 enum { PAGE = 4096 };

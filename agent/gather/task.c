@@ -2,11 +2,11 @@
 #include "base/text.h"
 #include "gather/inside.h"
 #include "sys/file.h"
+#include "sys/process.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 static void read_start(int task, pid_t tid, const char *name, char *out, size_t size)
@@ -26,31 +26,19 @@ void gs_gather_task_line(int task, pid_t tid, const char *name, char *out, size_
     out[strcspn(out, "\n")] = 0;
 }
 
-/* The number after KEY, "\nName:\t", in the text of a status file; 0: it is not there. */
-static uint64_t status_number(const char *status, const char *key, int base)
+static bool blocks(const char *status, int signal)
 {
-    const char *at = strstr(status, key);
-    return at ? strtoull(at + strlen(key), NULL, base) : 0;
+    static const char key[] = "\nSigBlk:\t";
+    const char *mask = strstr(status, key);
+    return mask && strtoull(mask + sizeof key - 1, NULL, 16) >> (signal - 1) & 1;
 }
 
-/* How far a thread with this status is confined: 0 not, else the more filters of system calls, the more. */
-static uint64_t confinement(const char *status)
+/* Has the thread with this status more filters of system calls than the calling one? Then it had fewer when the program began, and
+ * has locked itself into a sandbox (probe/threads/sandbox.c). */
+static bool is_in_sandbox(const char *status)
 {
-    enum { STRICT = 1 };
-    uint64_t mode = status_number(status, "\nSeccomp:\t", 10);
-    uint64_t filters = status_number(status, "\nSeccomp_filters:\t", 10); // since Linux 5.9
-    return mode == STRICT ? UINT64_MAX : filters ? filters : mode;
-}
-
-/* Is the thread with this status confined more than the calling one? Then it was not when the program began, but has locked itself
- * into a sandbox (probe/threads/sandbox.c). */
-static bool is_in_sandbox(int task, const char *status)
-{
-    char own[4096];
-    if (confinement(status) == 0)
-        return false;
-    read_start(task, (pid_t)syscall(SYS_gettid), "status", own, sizeof own);
-    return confinement(status) > confinement(own);
+    unsigned filters = gs_process_filters_in(status);
+    return filters > 0 && filters > gs_process_count_filters();
 }
 
 const char *gs_gather_task_why_not_signal(int task, pid_t tid, int signal)
@@ -60,9 +48,9 @@ const char *gs_gather_task_why_not_signal(int task, pid_t tid, int signal)
     if (why)
         return why;
     read_start(task, tid, "status", status, sizeof status);
-    if (status_number(status, "\nSigBlk:\t", 16) >> (signal - 1) & 1)
+    if (blocks(status, signal))
         return "it blocks the signal"; // the signal would stay pending, and sigwait would return it
-    return is_in_sandbox(task, status) ? "it is in a sandbox" : NULL;
+    return is_in_sandbox(status) ? "it is in a sandbox" : NULL;
 }
 
 const char *gs_gather_thread_state(char state)

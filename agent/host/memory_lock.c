@@ -37,7 +37,7 @@ static struct {
     _Atomic enum phase phase;
     struct gs_event changed;
     int flags, error;
-    bool future; // MCL_FUTURE is in force
+    bool future; // MCL_FUTURE was asked for, perhaps alone: then the kernel does it all
 } request;
 
 /* ---- what is locked ------------------------------------------------------------------------------------------------------- */
@@ -133,12 +133,8 @@ static int lock_surveyed(const struct survey *survey, int flags)
         return -EPERM;
     if (hosts > limit)
         return -ENOMEM;
-    if (flags & MCL_FUTURE) {
-        gs_memory_stay_unlocked(true);
-        request.future = true;
-        if (syscall(SYS_mlockall, flags & ~MCL_CURRENT) != 0)
-            return -errno;
-    }
+    if (flags & MCL_FUTURE && syscall(SYS_mlockall, flags & ~MCL_CURRENT) != 0)
+        return -errno;
     (void)visit_all(survey, lock_piece, how);
     if (limit == UINT64_MAX) // else it would take from what the host may lock later
         lock_piece(library->start, library->end, MLOCK_ONFAULT);
@@ -194,6 +190,10 @@ static bool withdraw(void)
 static bool ask_watcher(int flags, int *error)
 {
     enum phase idle = IDLE;
+    if (flags & MCL_FUTURE) {
+        gs_memory_stay_unlocked(true);
+        request.future = true;
+    }
     if (!is_ours_to_do(flags) || !gs_own_thread_runs(request.watcher) || gs_own_thread_is_me() ||
         !atomic_compare_exchange_strong(&request.phase, &idle, TAKEN))
         return false;

@@ -42,23 +42,28 @@ static uint64_t number_in_group(const struct gs_control_group *group, const char
     return number;
 }
 
-/* The least room in the groups of COUNTED, and ROOM. */
-static uint64_t room_in_groups(const char *root, const struct counted *counted, uint64_t room)
+/* The least that MEASURE gives for the limits of COUNTED's groups and what is used of each, and LEAST. */
+static uint64_t least_in_groups(const char *root, const struct counted *counted,
+                                uint64_t (*measure)(uint64_t limit, uint64_t used), uint64_t least)
 {
     struct gs_control_group group;
     if (gs_metrics_group_find(root, counted->controller, &group))
-        return room;
+        return least;
     do {
         uint64_t limit = number_in_group(&group, root, counted->limit, NULL),
                  used = number_in_group(&group, root, counted->used, NULL),
                  cached = counted->cached ? number_in_group(&group, root, "memory.stat", counted->cached) : 0;
-        used = used > cached ? used - cached : 0;
-        uint64_t left = limit > used ? limit - used : 0;
-        if (limit && left < room)
-            room = left;
+        uint64_t here = limit ? measure(limit, used > cached ? used - cached : 0) : UINT64_MAX;
+        if (here < least)
+            least = here;
     } while (gs_metrics_group_up(&group));
     gs_metrics_group_fini(&group);
-    return room;
+    return least;
+}
+
+static uint64_t left(uint64_t limit, uint64_t used)
+{
+    return limit > used ? limit - used : 0;
 }
 
 uint64_t gs_metrics_memory_room(const char *root)
@@ -71,36 +76,33 @@ uint64_t gs_metrics_memory_room(const char *root)
     uint64_t kib = number_in_file(path, "MemAvailable"), room = kib ? kib << 10 : UINT64_MAX;
     gs_free(path);
     for (size_t i = 0; i < sizeof hierarchies / sizeof *hierarchies; i++)
-        room = room_in_groups(root, &hierarchies[i], room);
+        room = least_in_groups(root, &hierarchies[i], left, room);
     return room;
 }
 
 static const struct counted tasks[] = {{NULL, "pids.max", "pids.current", NULL},
                                        {"pids", "pids.max", "pids.current", NULL}};
 
-uint64_t gs_metrics_task_room(const char *root)
+static uint64_t least_of_tasks(const char *root, uint64_t (*measure)(uint64_t limit, uint64_t used))
 {
-    uint64_t room = UINT64_MAX;
+    uint64_t least = UINT64_MAX;
     for (size_t i = 0; i < sizeof tasks / sizeof *tasks; i++)
-        room = room_in_groups(root, &tasks[i], room);
-    return room;
+        least = least_in_groups(root, &tasks[i], measure, least);
+    return least;
 }
 
-static bool is_scarce_in(const char *root, const struct counted *counted)
+uint64_t gs_metrics_task_room(const char *root)
 {
-    struct gs_control_group group;
-    bool scarce = false;
-    if (gs_metrics_group_find(root, counted->controller, &group))
-        return false;
-    do {
-        uint64_t limit = number_in_group(&group, root, counted->limit, NULL);
-        scarce = limit && number_in_group(&group, root, counted->used, NULL) > limit / 4;
-    } while (!scarce && gs_metrics_group_up(&group));
-    gs_metrics_group_fini(&group);
-    return scarce;
+    return least_of_tasks(root, left);
+}
+
+/* Is no more than a quarter of LIMIT used? */
+static uint64_t is_ample(uint64_t limit, uint64_t used)
+{
+    return used <= limit / 4;
 }
 
 bool gs_metrics_tasks_are_scarce(const char *root)
 {
-    return is_scarce_in(root, &tasks[0]) || is_scarce_in(root, &tasks[1]);
+    return least_of_tasks(root, is_ample) == 0;
 }

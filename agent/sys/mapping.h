@@ -7,9 +7,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static inline void *gs_mapping_new(size_t size, int more_flags)
+static inline void *gs_mapping_new(size_t size)
 {
-    return (void *)syscall(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | more_flags, -1, 0);
+    return (void *)syscall(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
 /* Addresses without memory: no access until gs_mapping_permit. */
@@ -24,6 +24,11 @@ static inline bool gs_mapping_permit(void *at, size_t size, bool access)
     return syscall(SYS_mprotect, at, size, access ? PROT_READ | PROT_WRITE : PROT_NONE) == 0;
 }
 
+static inline void gs_mapping_free(void *at, size_t size)
+{
+    syscall(SYS_munmap, at, size);
+}
+
 /* A mapping while mlockall(MCL_FUTURE) is in force, which locks each new one and makes it resident: as long as it has no access there
  * is nothing to make resident. */
 static inline void *gs_mapping_new_unlocked(size_t size)
@@ -34,7 +39,7 @@ static inline void *gs_mapping_new_unlocked(size_t size)
     syscall(SYS_munlock, at, size);
     if (gs_mapping_permit(at, size, true))
         return at;
-    syscall(SYS_munmap, at, size);
+    gs_mapping_free(at, size);
     return MAP_FAILED;
 }
 
@@ -48,9 +53,4 @@ static inline void gs_mapping_decline_huge_pages(void *at, size_t size)
 static inline void *gs_mapping_resize(void *at, size_t old_size, size_t size)
 {
     return (void *)syscall(SYS_mremap, at, old_size, size, MREMAP_MAYMOVE, NULL);
-}
-
-static inline void gs_mapping_free(void *at, size_t size)
-{
-    syscall(SYS_munmap, at, size);
 }

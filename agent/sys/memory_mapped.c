@@ -66,7 +66,7 @@ static void change_range(uintptr_t start, struct gs_memory_range new_range)
 /* Map SIZE bytes, from the reserve if mmap fails; NULL: none. The caller holds the lock. */
 static void *map(size_t size)
 {
-    void *at = atomic_load(&stay_unlocked) ? gs_mapping_new_unlocked(size) : gs_mapping_new(size, 0);
+    void *at = atomic_load(&stay_unlocked) ? gs_mapping_new_unlocked(size) : gs_mapping_new(size);
     if (at == MAP_FAILED)
         return gs_address_reserve_take(size);
     gs_mapping_decline_huge_pages(at, size);

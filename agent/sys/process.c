@@ -6,6 +6,7 @@
 #include "sys/file.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +82,20 @@ int gs_process_first_threads_end(void)
     return (int)(stat_field((int)getpid(), 52) & 0xffff);
 }
 
+/* The number after KEY in the text of a status file; 0: it is not there. */
+static unsigned status_number(const char *status, const char *key)
+{
+    const char *at = strstr(status, key);
+    return at ? (unsigned)strtoul(at + strlen(key), NULL, 10) : 0;
+}
+
+unsigned gs_process_filters_in(const char *status)
+{
+    enum { STRICT = 1, FILTERED };
+    unsigned mode = status_number(status, "\nSeccomp:"), count = status_number(status, "\nSeccomp_filters:");
+    return mode == STRICT ? UINT_MAX : mode == FILTERED && !count ? 1 : count;
+}
+
 unsigned gs_process_count_filters(void)
 {
     enum { STATUS_MAX = 64 << 10 };
@@ -88,9 +103,7 @@ unsigned gs_process_count_filters(void)
     size_t length;
     if (gs_file_read(AT_FDCWD, "/proc/thread-self/status", STATUS_MAX, &text, &length))
         return 0;
-    const char *count = strstr(text, "\nSeccomp_filters:"), *mode = strstr(text, "\nSeccomp:");
-    const char *at = count ? count + strlen("\nSeccomp_filters:") : mode ? mode + strlen("\nSeccomp:") : "0";
-    unsigned filters = (unsigned)strtoul(at, NULL, 10);
+    unsigned filters = gs_process_filters_in(text);
     gs_free(text);
     return filters;
 }

@@ -19,6 +19,8 @@ int64_t gs_process_started_ns(int pid);
  * any. A filter may kill the process for a call that it forbids, and nobody can ask which: calls that are not needed are left
  * out under one. */
 unsigned gs_process_count_filters(void);
+/* The same of the thread whose status file (/proc) has the text STATUS. UINT_MAX: it is in strict mode. */
+unsigned gs_process_filters_in(const char *status);
 
 /* How this process's first thread has ended, as wait(2) has it. Needed because since Linux 5.17 a process ends as its last thread
  * does. */

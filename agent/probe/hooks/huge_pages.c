@@ -3,7 +3,6 @@
  *
  * In libgumshoe.so alone: in a program that libgumshoe.a is linked into, .bss is the program's. Who: the main thread, once. */
 #include "probe/hooks/inside.h"
-#include <stddef.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>

@@ -109,9 +109,10 @@ void gs_unwind_reach_cross(struct gs_reach *reach, uintptr_t sp)
         sp & ~(uintptr_t)(PAGE - 1)); // SP was read from memory: its own page is not known to be readable
 }
 
+enum { UNKNOWN, FIRST_THREAD, OTHER_THREAD }; // gs_thread.which
+
 /* The end of the calling thread's own stack; 0: not known. The first thread's stack is not at its thread pointer: below
  * that pointer is memory of the loader, and perhaps a coroutine's stack next to it. */
-enum { UNKNOWN, FIRST_THREAD, OTHER_THREAD };
 static uintptr_t end_of_own_stack(void)
 {
     if (gs_thread.which == UNKNOWN && gs_is_sandboxed())

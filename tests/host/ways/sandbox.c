@@ -36,11 +36,18 @@
 
 static const int own_calls[] = {
     SYS_write, SYS_brk, SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_exit, SYS_exit_group, SYS_access,
-    -1, // up to here: all
+    -1, // the end of the first group: what heap, breach and crash need
     SYS_clone, SYS_clone3, SYS_set_robust_list, SYS_rseq, SYS_futex, SYS_rt_sigprocmask,
-    -1, // up to here: threads, mask, fork
-    SYS_wait4, SYS_execve,
+    -1, // of the second: what threads and mask need besides
+    SYS_wait4, SYS_execve, // the third: fork and exec
 };
+
+static int groups_for(const char *what)
+{
+    if (strcmp(what, "fork") == 0 || strcmp(what, "exec") == 0)
+        return 3;
+    return strcmp(what, "threads") == 0 || strcmp(what, "mask") == 0 ? 2 : 1;
+}
 
 static void add(struct sock_filter *code, unsigned short *length, int call, unsigned then)
 {
@@ -179,7 +186,7 @@ int main(int argc, char **argv)
     kept[0] = malloc(1000);
     if (strcmp(what, "threads") == 0)
         piece(what, kept, &random); // the C library prepares itself at the first thread
-    lock_in(how, strcmp(what, "exec") == 0 || strcmp(what, "fork") == 0 ? 3 : strcmp(what, "heap") == 0 || strcmp(what, "breach") == 0 || strcmp(what, "crash") == 0 ? 1 : 2);
+    lock_in(how, groups_for(what));
     for (int i = 0; strict ? i < PIECES_IN_STRICT_MODE : access("enough", F_OK) != 0; i++)
         piece(what, kept, &random);
     if (write(1, "done\n", 5) != 5)
