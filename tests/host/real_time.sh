@@ -11,11 +11,11 @@ chmod +x hook
 policies() { for thread in /proc/"$1"/task/*; do echo "$(cat "$thread/comm") $(sed 's/.*) //' "$thread/stat" | cut -d' ' -f38,39)"; done; } # rt_priority, policy
 
 it "schedules the threads of the agent as normal, and leaves the host's alone"
-for policy in --fifo --rr; do
-    rm -rf d log hooks_policy
-    chrt $policy 1 "$gumshoe" run --rules "$file" --dir d -- python3 -c 'import time; x = bytearray(10 << 20); time.sleep(1000)' & started="$started $!"
-    wait_until has_incident d
-    pid=$(watched_in d); started="$started $pid"
+for policy in fifo rr; do # each in a directory of its own: the host before still runs
+    rm -f hooks_policy
+    chrt --$policy 1 "$gumshoe" run --rules "$file" --dir $policy -- python3 -c 'import time; x = bytearray(10 << 20); time.sleep(1000)' & started="$started $!"
+    wait_until has_incident $policy
+    pid=$(watched_in $policy); started="$started $pid"
     wait_until test -e hooks_policy
     policies "$pid" > seen
     grep -q '^gumshoe 0 0$' seen || fail "the watcher: $(cat seen)"
@@ -25,8 +25,7 @@ for policy in --fifo --rr; do
 done
 
 it "does so for the threads that unshare has had created again"
-rm -rf d log
-chrt --fifo 1 "$gumshoe" run --rules "$file" --dir d -- python3 -c '
+chrt --fifo 1 "$gumshoe" run --rules "$file" --dir again.d -- python3 -c '
 import ctypes, os, time
 tasks = lambda: set(os.listdir("/proc/self/task"))
 before = tasks()
@@ -36,6 +35,6 @@ while len(tasks()) < 2 or tasks() & before - {str(os.getpid())}: time.sleep(0.01
 open("again", "w").close()
 time.sleep(1000)' & started="$started $!"
 wait_until test -e again
-pid=$(watched_in d); started="$started $pid"
+pid=$(watched_in again.d); started="$started $pid"
 is_normal() { policies "$pid" | grep -q '^gumshoe 0 0$'; }
 wait_until is_normal
